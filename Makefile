@@ -1,0 +1,69 @@
+# One door to everything: `make` lists the targets. Each of them makes what it needs first.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format install requirements clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := worker upcasters tests
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST_ARGS ?=
+
+# The first Python that is new enough; `make install PYTHON=/path/to/python` overrides it.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$python -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$python; break; fi; done)
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/demo.installed ## everything on one screen, with a real Kafka broker of its own (needs no Docker)
+	@$(BIN)/upcast demo
+
+test: lint ## the checks of `lint`, then all tests on a real Kafka broker (PYTEST_ARGS="-k name --broker=docker")
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.installed ## let ruff rewrite the sources
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+install: $(VENV)/dev.installed ## make .venv with the `upcast` command and the development tools
+
+$(VENV)/dev.installed: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "installing the worker and its development tools into $(VENV)"
+	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $(VENV)/demo.installed $@
+
+$(VENV)/demo.installed: requirements/demo.txt pyproject.toml | $(BIN)/python
+	@echo "installing the worker into $(VENV)"
+	@$(PIP_INSTALL) --require-hashes -r requirements/demo.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BIN)/python:
+	@$(if $(strip $(PYTHON)),,echo "No Python 3.11 to 3.14 found. Install one, or name it: make PYTHON=/path/to/python3"; exit 1)
+	@$(PYTHON) -c '$(SUPPORTED)' || { echo "$(PYTHON) is not a Python 3.11 to 3.14. Name another: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make $(VENV). On Debian and Ubuntu the package python3-venv is missing."; exit 1; }
+
+# Every version of Python and every platform in one file: markers where they differ, hashes of all artefacts.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+requirements: $(VENV)/dev.installed ## pin the requirements files again (UPGRADE=--upgrade takes newer versions)
+	@$(PIP_INSTALL) --require-hashes -r requirements/lock.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --group dev -o requirements/dev.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --constraint requirements/dev.txt -o requirements/demo.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml --constraint requirements/dev.txt -o requirements/runtime.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt
+
+clean: ## remove .venv and everything else that git ignores
+	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,255 @@
+"""All steps of all types, checked and frozen: the map that routes are planned on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from upcasters.conditions import Condition
+from upcasters.detection import Detection
+from upcasters.errors import ChainError, Irreversible, Problem
+from upcasters.fingerprint import fingerprint
+from upcasters.operations.base import Reversibility
+from upcasters.step import Baseline, Hop, Step, VersionLike, version_text
+
+if TYPE_CHECKING:
+    from upcasters.policy import Policy
+    from upcasters.upcaster import Upcaster
+
+Node = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Version:
+    """What is known of one version of one type."""
+
+    event_type: str
+    version: str
+    model: type[BaseModel] | None = None
+    shape: Condition | None = None
+    looks_like: tuple[str, ...] = ()
+    file: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Steps and baselines of any number of types; wrong ones are refused when it is made (ChainError lists all).
+
+    ``current`` pins a type's current version; without it, the last one before the first preview step.
+    ``detection`` says how the type and version of an event are told where a route does not say.
+    """
+
+    steps: tuple[Step, ...]
+    baselines: tuple[Baseline, ...] = ()
+    pinned: Mapping[str, str] = field(default_factory=dict)
+    detection: Detection = field(default_factory=Detection)
+    name: str = ""
+
+    def __init__(
+        self,
+        steps: Iterable[Step],
+        baselines: Iterable[Baseline] = (),
+        *,
+        current: Mapping[str, VersionLike] | None = None,
+        detection: Detection | None = None,
+        name: str = "",
+    ) -> None:
+        object.__setattr__(self, "steps", tuple(steps))
+        object.__setattr__(self, "baselines", tuple(baselines))
+        pinned = {event_type: version_text(version) for event_type, version in (current or {}).items()}
+        object.__setattr__(self, "pinned", MappingProxyType(pinned))
+        object.__setattr__(self, "detection", detection or Detection())
+        object.__setattr__(self, "name", name)
+        from upcasters.checks import structure_problems
+
+        problems = structure_problems(self)
+        if problems:
+            raise ChainError(problems)
+
+    @cached_property
+    def hops(self) -> Mapping[Node, Hop]:
+        """The one way up from each version that has one."""
+        grouped: dict[Node, list[Step]] = {}
+        for step in self.steps:
+            grouped.setdefault((step.event_type, str(step.source)), []).append(step)
+        return MappingProxyType({node: _hop(node, steps) for node, steps in grouped.items()})
+
+    @cached_property
+    def versions(self) -> Mapping[Node, Version]:
+        """Every version of every type."""
+        found: dict[Node, Version] = {}
+        for step in self.steps:
+            for node in ((step.event_type, str(step.source)), *step.ends):
+                found.setdefault(node, Version(*node, file=step.file, step=step.id))
+        for base in self.baselines:
+            node = (base.event_type, str(base.version))
+            likes = tuple(map(str, base.looks_like))
+            found[node] = Version(*node, base.model, base.shape, likes, base.file, base.id)
+        for step in self.steps:
+            node = (step.target_type, str(step.target))
+            if step.splits or not (step.model or step.shape or step.looks_like):
+                continue
+            likes = tuple(map(str, step.looks_like))
+            found[node] = Version(*node, step.model, step.shape, likes, step.file, step.id)
+        return MappingProxyType(found)
+
+    @cached_property
+    def types(self) -> Mapping[str, tuple[str, ...]]:
+        """Every type with its versions, oldest first."""
+        order: dict[str, dict[str, None]] = {}
+        starts = [node for node in self.versions if node not in self._reached]
+        for start in (*starts, *self.versions):
+            if start[1] in order.get(start[0], ()):
+                continue
+            for node in self.upwards(start):
+                order.setdefault(node[0], {}).setdefault(node[1])
+        return MappingProxyType({event_type: tuple(versions) for event_type, versions in order.items()})
+
+    @cached_property
+    def _reached(self) -> frozenset[Node]:
+        return frozenset(end for hop in self.hops.values() for end in hop.ends)
+
+    def upwards(self, start: Node) -> Iterator[Node]:
+        """``start`` and every version above it, as far as the way is fixed."""
+        seen = set()
+        node: Node | None = start
+        while node is not None and node not in seen:
+            seen.add(node)
+            yield node
+            hop = self.hops.get(node)
+            node = None if hop is None or hop.forks else hop.target
+
+    def newest(self, event_type: str) -> str:
+        """The last version of a type that the chain can reach."""
+        return self.types[event_type][-1]
+
+    @cached_property
+    def _current(self) -> Mapping[str, str]:
+        return MappingProxyType({event_type: self._find_current(event_type) for event_type in self.types})
+
+    def _find_current(self, event_type: str) -> str:
+        if event_type in self.pinned:
+            return self.pinned[event_type]
+        versions = self.types[event_type]
+        for version in versions:
+            hop = self.hops.get((event_type, version))
+            if hop is None or hop.preview:
+                return version
+            if hop.forks or hop.target[0] != event_type:
+                return hop.target[1]
+        return versions[-1]
+
+    def current(self, event_type: str) -> str:
+        """The version of a type that is declared current (the newest unless a later step is a preview)."""
+        return self._current[event_type]
+
+    @cached_property
+    def _previewed(self) -> frozenset[Node]:
+        starts = [hop.target for hop in self.hops.values() if hop.preview]
+        return frozenset(node for start in starts for node in self.upwards(start) if node[0] == start[0])
+
+    def path(self, start: Node, targets: Mapping[str, str] | None = None) -> tuple[Hop, ...]:
+        """The hops from a version to its type's target (the current one unless ``targets`` names another).
+
+        Ends early at a hop from which the way depends on the event. Raises Irreversible where there is no way, and
+        KeyError for a version that the chain does not have.
+        """
+        if start not in self.versions:
+            raise KeyError(start)
+        event_type = start[0]
+        goal = (targets or {}).get(event_type) or self.pinned.get(event_type)
+        if goal is None and start in self._previewed:
+            goal = self.current(event_type)
+        if goal is not None and start != (event_type, goal) and start in self.upwards((event_type, goal)):
+            return self._way_down(start, (event_type, goal))
+        return self._way_up(start, goal, targets)
+
+    def _way_up(self, start: Node, goal: str | None, targets: Mapping[str, str] | None) -> tuple[Hop, ...]:
+        hops: list[Hop] = []
+        node = start
+        while node != (start[0], goal):
+            hop = self.hops.get(node)
+            if hop is None and goal is not None:
+                raise Irreversible(f"there is no way from {start[0]} {start[1]} to {goal}")
+            if hop is None or (goal is None and hop.preview):
+                break
+            hops.append(hop)
+            node = hop.target
+            if hop.forks:
+                break
+            if node[0] != start[0]:
+                return (*hops, *self.path(node, targets))
+        return tuple(hops)
+
+    def _way_down(self, start: Node, end: Node) -> tuple[Hop, ...]:
+        hops = []
+        node = end
+        while node != start:
+            hop = self.hops[node]
+            hops.append(hop.reversed())
+            node = hop.target
+        return tuple(reversed(hops))
+
+    def irreversible(self, hops: Iterable[Hop]) -> Step | None:
+        """The first step on the way down that cannot be undone, or None."""
+        for hop in hops:
+            if hop.down:
+                for step in reversed(hop.steps):
+                    if step.inverse().kind is Reversibility.LOSSY:
+                        return step
+        return None
+
+    def is_newer(self, event_type: str, version: str) -> bool:
+        """True where an unknown version is newer than the newest, or cannot be compared with it."""
+        newest = _numbers(self.newest(event_type))
+        asked = _numbers(version)
+        return newest is None or asked is None or asked > newest
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that decides what comes out: 16 hex digits."""
+        return fingerprint((self.steps, self.baselines, dict(self.pinned), self.detection))
+
+    def upcaster(self, policy: Policy | None = None) -> Upcaster:
+        """The pure middle for a route: bytes in, outcome out. Raises ChainError where the policy does not fit."""
+        from upcasters.policy import Policy
+        from upcasters.upcaster import Upcaster
+
+        return Upcaster(self, policy or Policy())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: Any) -> bool:
+        return self is other
+
+
+def _hop(node: Node, steps: list[Step]) -> Hop:
+    ordered = order_steps(steps)
+    return Hop(node, (ordered[-1].target_type, str(ordered[-1].target)), ordered)
+
+
+def order_steps(steps: list[Step]) -> tuple[Step, ...]:
+    """Steps of one hop, each behind the one that it names as ``after``."""
+    ordered = [step for step in steps if not step.after]
+    waiting = [step for step in steps if step.after]
+    while waiting:
+        ready = next((step for step in waiting if any(step.after == done.id for done in ordered)), None)
+        if ready is None:
+            return (*ordered, *waiting)
+        waiting.remove(ready)
+        ordered.append(ready)
+    return tuple(ordered)
+
+
+def _numbers(version: str) -> tuple[int, ...] | None:
+    if not re.fullmatch(r"v?\d{1,18}([.-]\d{1,18})*", version):
+        return None
+    return tuple(int(part) for part in re.split(r"[.-]", version.removeprefix("v")))

@@ -1,0 +1,210 @@
+"""Questions about a document, for ``when``, ``drop_event`` and the shapes of versions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from upcasters.document import JsonType, Object, is_null, json_type, same
+from upcasters.errors import StepError
+from upcasters.paths import EACH, Path, PathLike, path, show
+from upcasters.walk import MISSING, find
+
+
+class Condition(ABC):
+    """A question with a yes or no answer that changes nothing. Combine with ``&``, ``|`` and ``~``."""
+
+    @abstractmethod
+    def test(self, root: Object) -> bool:
+        """The answer for one document."""
+
+    @abstractmethod
+    def reads(self) -> tuple[Path, ...]:
+        """The paths that the answer depends on."""
+
+    def __and__(self, other: Condition) -> Condition:
+        return AllOf((self, other))
+
+    def __or__(self, other: Condition) -> Condition:
+        return AnyOf((self, other))
+
+    def __invert__(self) -> Condition:
+        return Not(self)
+
+
+@dataclass(frozen=True)
+class Present(Condition):
+    """The field is there (null counts as there)."""
+
+    path: Path
+
+    def test(self, root: Object) -> bool:
+        return find(root, self.path) is not MISSING
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def __str__(self) -> str:
+        return f"{show(self.path)} is present"
+
+
+@dataclass(frozen=True)
+class Equals(Condition):
+    """The field is there and equals a JSON value."""
+
+    path: Path
+    value: Any
+
+    def test(self, root: Object) -> bool:
+        node = find(root, self.path)
+        return node is not MISSING and same(node, self.value)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def __str__(self) -> str:
+        return f"{show(self.path)} equals {self.value!r}"
+
+
+@dataclass(frozen=True)
+class HasType(Condition):
+    """The field is there and has one of these JSON types."""
+
+    path: Path
+    types: tuple[JsonType, ...]
+
+    def test(self, root: Object) -> bool:
+        node = find(root, self.path)
+        return node is not MISSING and json_type(node) in self.types
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def __str__(self) -> str:
+        return f"{show(self.path)} is {' or '.join(self.types)}"
+
+
+@dataclass(frozen=True)
+class IsNull(Condition):
+    """The field is there and null."""
+
+    path: Path
+
+    def test(self, root: Object) -> bool:
+        node = find(root, self.path)
+        return node is not MISSING and is_null(node)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def __str__(self) -> str:
+        return f"{show(self.path)} is null"
+
+
+@dataclass(frozen=True)
+class AllOf(Condition):
+    """Every part holds."""
+
+    parts: tuple[Condition, ...]
+
+    def test(self, root: Object) -> bool:
+        return all(part.test(root) for part in self.parts)
+
+    def reads(self) -> tuple[Path, ...]:
+        return tuple(read for part in self.parts for read in part.reads())
+
+    def __str__(self) -> str:
+        return "(" + " and ".join(map(str, self.parts)) + ")"
+
+
+@dataclass(frozen=True)
+class AnyOf(Condition):
+    """At least one part holds."""
+
+    parts: tuple[Condition, ...]
+
+    def test(self, root: Object) -> bool:
+        return any(part.test(root) for part in self.parts)
+
+    def reads(self) -> tuple[Path, ...]:
+        return tuple(read for part in self.parts for read in part.reads())
+
+    def __str__(self) -> str:
+        return "(" + " or ".join(map(str, self.parts)) + ")"
+
+
+@dataclass(frozen=True)
+class Not(Condition):
+    """The part does not hold."""
+
+    part: Condition
+
+    def test(self, root: Object) -> bool:
+        return not self.part.test(root)
+
+    def reads(self) -> tuple[Path, ...]:
+        return self.part.reads()
+
+    def __str__(self) -> str:
+        return f"not {self.part}"
+
+
+@dataclass(frozen=True)
+class Always(Condition):
+    """Holds for every object: the shape of the version that is left when no other fits."""
+
+    def test(self, root: Object) -> bool:
+        return True
+
+    def reads(self) -> tuple[Path, ...]:
+        return ()
+
+    def __str__(self) -> str:
+        return "always"
+
+
+def present(*fields: PathLike) -> Condition:
+    """All of these fields are there; null counts as there."""
+    return _all(tuple(Present(_exact(field)) for field in fields))
+
+
+def absent(*fields: PathLike) -> Condition:
+    """None of these fields is there."""
+    return _all(tuple(Not(Present(_exact(field))) for field in fields))
+
+
+def any_present(*fields: PathLike) -> Condition:
+    """At least one of these fields is there."""
+    return AnyOf(tuple(Present(_exact(field)) for field in fields))
+
+
+def equals(field: PathLike, value: Any) -> Condition:
+    """The field is there and equals ``value`` as JSON does: ``1.0`` equals ``1``, ``true`` does not."""
+    return Equals(_exact(field), value)
+
+
+def has_type(field: PathLike, *types: JsonType) -> Condition:
+    """The field is there and its JSON type is one of ``types``."""
+    return HasType(_exact(field), types)
+
+
+def is_null_at(field: PathLike) -> Condition:
+    """The field is there and null."""
+    return IsNull(_exact(field))
+
+
+def anything() -> Condition:
+    """Holds for every object."""
+    return Always()
+
+
+def _all(parts: tuple[Condition, ...]) -> Condition:
+    return parts[0] if len(parts) == 1 else AllOf(parts)
+
+
+def _exact(field: PathLike) -> Path:
+    spec = path(field)
+    if EACH in spec or not spec:
+        raise StepError(f"a condition cannot ask about {show(spec) or 'the whole document'}", "Name one field.")
+    return spec

@@ -1,0 +1,71 @@
+"""What an operation may see and change beside the document: key, headers, type, and what becomes of the event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from upcasters.document import Object
+from upcasters.errors import NoCoordinates
+from upcasters.event import Header, Partition, SourceRecord
+
+
+@dataclass(frozen=True)
+class Child:
+    """One document out of a split: its body, type and version, and its key (None: the source's own)."""
+
+    root: Object
+    event_type: str
+    version: str
+    key: bytes | None = None
+
+
+@dataclass
+class Context:
+    """One event on its way through a path. ``headers`` and ``key`` are what will be written.
+
+    ``bring`` takes a sub-document (type, version, object) to its own current version, in place, and names it.
+    """
+
+    record: SourceRecord
+    source: Partition | None
+    key: bytes | None
+    headers: list[Header]
+    event_type: str
+    lineage: tuple[int, ...] = ()
+    dropped: bool = False
+    children: list[Child] | None = None
+    bring: Callable[[str, str, Object], str] | None = None
+
+    @classmethod
+    def of(cls, record: SourceRecord, source: Partition | None, event_type: str) -> Context:
+        """The context at the start of a path."""
+        return cls(record, source, record.key, list(record.headers), event_type)
+
+    def child(self, position: int, child: Child) -> Context:
+        """The context in which the ``position``-th child goes on."""
+        return Context(
+            record=self.record,
+            source=self.source,
+            key=self.key if child.key is None else child.key,
+            headers=list(self.headers),
+            event_type=child.event_type,
+            lineage=(*self.lineage, position),
+            bring=self.bring,
+        )
+
+    @property
+    def origin(self) -> str:
+        """Where the event came from, as one string that is the same each time it is read."""
+        offset = self.record.offset
+        if self.source is None or offset is None:
+            raise NoCoordinates("a split needs source coordinates for the ids of its children and there are none")
+        return "/".join(map(str, (self.source.topic, self.source.partition, offset, *self.lineage)))
+
+
+def last_header(headers: Sequence[Header], name: str) -> bytes | None:
+    """The value of the last header called ``name``, or None."""
+    for key, value in reversed(headers):
+        if key == name:
+            return value
+    return None

@@ -1,0 +1,154 @@
+"""What a pydantic model declares of a document: to leave out the rest, and to name places without values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from upcasters.document import Node, json_type, open_array, open_object
+from upcasters.paths import EACH, Path, Segment
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one alternative of a schema declares: keys of its own, ``each`` item or other key, or neither."""
+
+    names: Mapping[str, Schema] = field(default_factory=dict)
+    each: Schema | None = None
+    forbids: bool = False
+    anything: bool = False
+    opaque: bool = False
+
+    def child(self, key: str | int) -> Schema | None:
+        """The schema of what stands under a key or index; None where that is not declared."""
+        return self.names.get(key, self.each) if isinstance(key, str) else self.each
+
+
+class Declared:
+    """What ``model`` declares."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        model.model_rebuild()
+        top: Schema = model.__pydantic_core_schema__
+        self._definitions = {part["ref"]: part for part in top.get("definitions", ())}
+        self._top: tuple[Schema, ...] = (top,)
+
+    def only(self, root: Node) -> Node:
+        """``root`` less what is not declared; what a model forbids stays, as null, and is refused still."""
+        return self._only(root, self._top)
+
+    def _only(self, node: Node, schemas: tuple[Schema, ...]) -> Node:
+        parts = list(self._parts(schemas))
+        if any(part.anything for part in parts):
+            return None
+        kind = json_type(node)
+        if any(part.opaque for part in parts) or kind not in ("object", "array"):
+            return node
+        if kind == "array":
+            inside = tuple(part.each for part in parts if part.each is not None)
+            return [self._only(item, inside) for item in open_array(node)] if inside else node
+        return self._only_fields(node, parts)
+
+    def _only_fields(self, node: Node, parts: list[_Part]) -> Node:
+        forbidden = any(part.forbids for part in parts)
+        kept = {}
+        for key, child in open_object(node).items():
+            inside = _children(parts, key)
+            if inside:
+                kept[key] = self._only(child, inside)
+            elif forbidden:
+                kept[key] = None
+        return kept
+
+    def place(self, location: Iterable[str | int]) -> Path:
+        """pydantic's ``loc`` as a path; indexes and keys that only the event knows are ``EACH``."""
+        path: list[Segment] = []
+        schemas = self._top
+        for part in location:
+            choices = tuple(choice for schema in schemas for choice in self._choices(schema))
+            if choices:  # the part is pydantic's label of a choice and no key
+                schemas = choices
+                continue
+            parts = list(self._parts(schemas))
+            schemas = _children(parts, part)
+            if not schemas:
+                return (*path, str(part)) if any(own.forbids for own in parts) else tuple(path)
+            path.append(str(part) if any(part in own.names for own in parts) else EACH)
+        return tuple(path)
+
+    def _choices(self, schema: Schema) -> tuple[Schema, ...]:
+        kind = schema["type"]
+        if kind == "union":
+            return tuple(choice[0] if isinstance(choice, tuple) else choice for choice in schema["choices"])
+        if kind == "tagged-union":
+            return tuple(schema["choices"].values())
+        inner = self._inner(schema)
+        return () if inner is None else self._choices(inner)
+
+    def _inner(self, schema: Schema) -> Schema | None:
+        """The schema that one is only a wrapping of, or None."""
+        kind = schema["type"]
+        inner: Schema | None = None
+        if kind == "definition-ref":
+            inner = self._definitions[schema["schema_ref"]]
+        elif kind == "chain":
+            inner = schema["steps"][0]
+        elif kind != "json":  # which is text, whatever stands in it
+            inner = schema.get(_INNER.get(kind, "schema"))
+        return inner
+
+    def _parts(self, schemas: Iterable[Schema], extra: str | None = None) -> Iterator[_Part]:
+        for schema in schemas:
+            choices = self._choices(schema)
+            inner = self._inner(schema)
+            if choices:
+                yield from self._parts(choices, extra)
+            elif inner is not None:
+                own = schema.get("config", {}).get("extra_fields_behavior")
+                yield from self._parts((inner,), own if schema["type"] == "model" else extra)
+            else:
+                yield _part(schema, extra)
+
+
+_INNER = {"lax-or-strict": "strict_schema", "json-or-python": "json_schema"}
+_EACH = {
+    "dict": "values_schema",
+    "list": "items_schema",
+    "set": "items_schema",
+    "frozenset": "items_schema",
+    "generator": "items_schema",
+}
+_ANY: Schema = {"type": "any"}
+_OPAQUE = frozenset({"function-plain", "tuple", "dataclass-args", "call", "custom-error"})
+
+
+def _part(schema: Schema, extra: str | None) -> _Part:
+    kind = schema["type"]
+    if kind in ("model-fields", "typed-dict"):
+        fields = schema["fields"].items()
+        names = {key: inside for name, one in fields for key, inside in _spellings(name, one)}
+        forbids = (schema.get("extra_behavior") or extra) == "forbid"
+        return _Part(names, schema.get("extras_schema"), forbids)
+    if kind in _EACH:
+        return _Part(each=schema.get(_EACH[kind], _ANY))
+    return _Part(anything=kind == "any", opaque=kind in _OPAQUE)
+
+
+def _spellings(name: str, one: Schema) -> Iterator[tuple[str, Schema]]:
+    """Every key under which a field may stand, with what it holds there."""
+    yield name, one["schema"]
+    alias = one.get("validation_alias")
+    if isinstance(alias, str):
+        yield alias, one["schema"]
+    elif alias:
+        for path in [alias] if isinstance(alias[0], str) else alias:
+            yield path[0], one["schema"] if len(path) == 1 else {"type": "function-plain"}
+
+
+def _children(parts: Iterable[_Part], key: str | int) -> tuple[Schema, ...]:
+    return tuple(inside for part in parts if (inside := part.child(key)) is not None)

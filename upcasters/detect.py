@@ -1,0 +1,307 @@
+"""Finding type and version by a route's rules, and writing the new version where the old one was found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Raw
+
+from upcasters.context import Context, last_header
+from upcasters.detection import (
+    Always,
+    Detection,
+    FromCloudEvents,
+    FromField,
+    FromHeader,
+    FromShape,
+    TypeRule,
+    VersionRule,
+)
+from upcasters.document import Object, is_null, json_type, open_object, plain, restamped
+from upcasters.errors import ChainError, DetectionError, Problem, WrongType
+from upcasters.event import SourceRecord
+from upcasters.operations.events import put_header
+from upcasters.paths import Path, path, show
+from upcasters.walk import MISSING, find, parent_of
+
+if TYPE_CHECKING:
+    from upcasters.chain import Chain
+
+Rule = TypeRule | VersionRule
+_CLOUD_EVENTS_PREFIX = "ce_"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A document's type and version; its body; and, in CloudEvents' structured mode, the envelope around it."""
+
+    event_type: str
+    version: str
+    body: Object
+    envelope: Object | None = None
+
+
+class Detector:
+    """The rules of one route over one chain."""
+
+    def __init__(self, chain: Chain, detection: Detection) -> None:
+        self._chain = chain
+        self.type_rules = detection.event_type or chain.detection.event_type or _only_type(chain)
+        self.version_rules = detection.version or chain.detection.version or _by_shape_or_only(chain)
+        for rule in (*self.type_rules, *self.version_rules):
+            _check(rule)
+        self._structured = any(
+            isinstance(rule, FromCloudEvents) for rule in (*self.type_rules, *self.version_rules)
+        )
+
+    @property
+    def fixed_type(self) -> str | None:
+        """The type of every event, where the rules say so without looking."""
+        first = self.type_rules[0]
+        return first.value if isinstance(first, Always) else None
+
+    def detect(self, record: SourceRecord, root: Object) -> Found:
+        """Type and version of one event. Raises DetectionError where there is no answer, or more than one."""
+        body, envelope = self._body(root)
+        event_type = self._agreed("type", self.type_rules, record, body, envelope)
+        if event_type is None:
+            raise DetectionError("no rule could tell the type")
+        return Found(event_type, self._version(event_type, record, body, envelope), body, envelope)
+
+    def _body(self, root: Object) -> tuple[Object, Object | None]:
+        if self._structured and "specversion" in root and "data" in root:
+            body = root["data"] = open_object(root["data"], ("data",))
+            return body, root
+        return root, None
+
+    def _agreed(
+        self, what: str, rules: Sequence[Rule], record: SourceRecord, body: Object, envelope: Object | None
+    ) -> str | None:
+        answer: str | None = None
+        for rule in rules:
+            if isinstance(rule, Always):
+                return answer if answer is not None else rule.value
+            found = None if isinstance(rule, FromShape) else answer_of(rule, record, body, envelope)
+            if found is not None and answer is not None and found != answer:
+                raise DetectionError(f"two rules disagree about the {what}; the second is {_name(rule)}")
+            answer = found if answer is None else answer
+        return answer
+
+    def _version(
+        self, event_type: str, record: SourceRecord, body: Object, envelope: Object | None
+    ) -> str:
+        answer = self._agreed("version", self._explicit, record, body, envelope)
+        if self._asks_shape:
+            shape = self.shape_of(event_type, body)
+            if answer is None:
+                answer = shape
+            elif shape is not None and not self.looks_like(event_type, answer, shape):
+                raise DetectionError("the shape is that of another version than the one named")
+        if answer is None:
+            answer = self._default
+        if answer is None:
+            raise DetectionError("no rule could tell the version")
+        return answer
+
+    @property
+    def _explicit(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self.version_rules if not isinstance(rule, (Always, FromShape)))
+
+    @property
+    def _asks_shape(self) -> bool:
+        return any(isinstance(rule, FromShape) for rule in self.version_rules)
+
+    @property
+    def _default(self) -> str | None:
+        return next((rule.value for rule in self.version_rules if isinstance(rule, Always)), None)
+
+    def shape_of(self, event_type: str, body: Object) -> str | None:
+        """The newest version whose shape the document has, or None."""
+        for version, condition in shapes_of(self._chain, event_type):
+            if condition.test(body):
+                return version
+        return None
+
+    def looks_like(self, event_type: str, version: str, shape: str) -> bool:
+        """True where a document of ``version`` may have the shape of ``shape``; an unknown version may look anyhow."""
+        known = self._chain.versions.get((event_type, version))
+        return known is None or version == shape or shape in known.looks_like or known.shape is None
+
+    def stamps(self) -> tuple[Stamp, ...]:
+        """What writes the new type and version where the old ones were found."""
+        types = (TypeStamp(rule) for rule in self.type_rules if not isinstance(rule, Always))
+        versions = (
+            VersionStamp(rule) for rule in self.version_rules if not isinstance(rule, (Always, FromShape))
+        )
+        return (*types, *versions)
+
+
+def shapes_of(chain: Chain, event_type: str) -> list[tuple[str, Any]]:
+    """The shapes that a type's versions declare, newest first."""
+    versions = reversed(chain.types.get(event_type, ()))
+    found = [(version, chain.versions[event_type, version].shape) for version in versions]
+    return [(version, shape) for version, shape in found if shape is not None]
+
+
+def answer_of(rule: Rule, record: SourceRecord, body: Object, envelope: Object | None) -> str | None:
+    """What one rule says, or None. Raises DetectionError where it finds something that is no answer."""
+    if isinstance(rule, FromHeader):
+        return _text(last_header(record.headers, rule.name), rule)
+    if isinstance(rule, FromField):
+        return _field(body, path(rule.path))
+    if isinstance(rule, FromCloudEvents):
+        if envelope is not None:
+            return _matched(_field(envelope, (rule.attribute,)), rule)
+        return _matched(_text(last_header(record.headers, _CLOUD_EVENTS_PREFIX + rule.attribute), rule), rule)
+    return None
+
+
+def _text(value: bytes | None, rule: Rule) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        raise DetectionError(f"{_name(rule)} is not UTF-8") from None
+
+
+def _field(body: Object, where: Path) -> str | None:
+    node = find(body, where)
+    if node is MISSING or is_null(node):
+        return None
+    kind = json_type(node)
+    if kind == "string":
+        text: str = plain(node)
+        return text
+    if kind == "number":
+        return bytes(node).decode() if type(node) is Raw else str(node)
+    raise WrongDetectionField(f"{show(where)} is neither a string nor a number", where)
+
+
+class WrongDetectionField(WrongType, DetectionError):
+    """The field that should hold the type or version holds something else."""
+
+    stage = "detect"
+
+
+def _matched(value: str | None, rule: FromCloudEvents) -> str | None:
+    if value is None or rule.pattern is None:
+        return value
+    match = re.search(rule.pattern, value)
+    if match is None:
+        raise DetectionError(f"{_name(rule)} does not match its pattern")
+    return match.group(1)
+
+
+def _name(rule: Rule) -> str:
+    if isinstance(rule, FromHeader):
+        return f"header {rule.name}"
+    if isinstance(rule, FromField):
+        return f"field {show(path(rule.path))}"
+    if isinstance(rule, FromCloudEvents):
+        return f"CloudEvents attribute {rule.attribute}"
+    return "the shape"
+
+
+def _check(rule: Rule) -> None:
+    try:
+        if isinstance(rule, FromField):
+            path(rule.path)
+        if isinstance(rule, FromCloudEvents) and rule.pattern is not None:
+            if re.compile(rule.pattern).groups != 1:
+                raise ValueError(f"{rule.pattern!r} needs exactly one group")
+    except (ValueError, re.error) as error:
+        message = f"a detection rule is wrong: {error}"
+        raise ChainError([Problem("detection", message, "Mend the rule.")]) from None
+
+
+def _only_type(chain: Chain) -> tuple[TypeRule, ...]:
+    starts = {base.event_type for base in chain.baselines} or set(chain.types)
+    made = {end[0] for step in chain.steps for end in step.ends if end[0] != step.event_type}
+    roots = sorted(starts - made) or sorted(chain.types)
+    if len(roots) == 1:
+        return (Always(roots[0]),)
+    names = ", ".join(roots)
+    message = f"the chain has several event types ({names}) and nothing says how to tell them apart"
+    raise ChainError([Problem("detection", message, "Give the route an event_type: a name, a header or a field.")])
+
+
+def _by_shape_or_only(chain: Chain) -> tuple[VersionRule, ...]:
+    if any(known.shape is not None for known in chain.versions.values()):
+        return (FromShape(),)
+    message = "no version of the chain declares a shape and nothing says where an event's version stands"
+    raise ChainError([Problem("detection", message, "Give the route version rules: a header, a field or a default.")])
+
+
+# Stamping: the new type and version go where the old ones were.
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Writes into the place that a rule reads, where something stands there already."""
+
+    rule: Rule
+
+    def write(self, body: Object, envelope: Object | None, context: Context, text: str) -> None:
+        rule = self.rule
+        if isinstance(rule, FromField):
+            _restamp(body, path(rule.path), text)
+        elif isinstance(rule, FromCloudEvents) and envelope is not None:
+            if rule.attribute in envelope and not is_null(envelope[rule.attribute]):
+                old = _field(envelope, (rule.attribute,))
+                envelope[rule.attribute] = _replaced(old, rule, text)
+        else:
+            self._write_header(context, text)
+
+    def _write_header(self, context: Context, text: str) -> None:
+        rule = self.rule
+        if isinstance(rule, FromHeader):
+            name, pattern = rule.name, None
+        else:
+            assert isinstance(rule, FromCloudEvents)
+            name, pattern = _CLOUD_EVENTS_PREFIX + rule.attribute, rule
+        old = last_header(context.headers, name)
+        if old is not None:
+            new = text if pattern is None else _replaced(old.decode(), pattern, text)
+            put_header(context, name, new.encode())
+
+    def apply(
+        self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str
+    ) -> None:
+        """Write what this stamp is for."""
+        raise NotImplementedError
+
+
+class TypeStamp(Stamp):
+    """Writes the type."""
+
+    def apply(
+        self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str
+    ) -> None:
+        self.write(body, envelope, context, event_type)
+
+
+class VersionStamp(Stamp):
+    """Writes the version."""
+
+    def apply(
+        self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str
+    ) -> None:
+        self.write(body, envelope, context, version)
+
+
+def _replaced(old: str | None, rule: FromCloudEvents, text: str) -> str:
+    if rule.pattern is None or old is None:
+        return text
+    match = re.search(rule.pattern, old)
+    if match is None:
+        return text
+    return old[: match.start(1)] + text + old[match.end(1) :]
+
+
+def _restamp(body: Object, where: Path, text: str) -> None:
+    node = find(body, where)
+    if node is not MISSING and not is_null(node):
+        parent_of(body, where, create=False)[where[-1]] = restamped(node, text)
+

@@ -1,0 +1,59 @@
+"""How the type and version of an event are found: rules, tried in order, that must not disagree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FromHeader:
+    """The value of the record header ``name`` (UTF-8; the last one counts)."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class FromField:
+    """A string or number at ``path`` of the value."""
+
+    path: str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FromCloudEvents:
+    """CloudEvents 1.0 attributes, in binary mode (``ce_*`` headers) or structured mode (the value is the envelope).
+
+    ``attribute`` is ``type`` for types; for versions the extension or attribute that holds it.
+    ``pattern`` is a regular expression whose first group is the answer; without one the whole value is.
+    """
+
+    attribute: str
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class FromShape:
+    """The shapes that the chain declares for the type: which fields are there."""
+
+
+@dataclass(frozen=True)
+class Always:
+    """This answer, where no rule before it had one."""
+
+    value: str
+
+
+TypeRule = FromHeader | FromField | FromCloudEvents | Always
+VersionRule = FromHeader | FromField | FromCloudEvents | FromShape | Always
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The rules for the type and for the version, in order. Empty means: the chain's own.
+
+    Every rule before the final ``Always`` that has an answer must have the same one, else the event is a dead
+    letter of stage ``detect``; ``Always`` speaks only where the others were silent.
+    """
+
+    event_type: tuple[TypeRule, ...] = ()
+    version: tuple[VersionRule, ...] = ()

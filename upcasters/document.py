@@ -1,0 +1,214 @@
+"""A document half read: objects that the chain touches are dicts and lists, all else stays the bytes it was.
+
+A node is one of: ``msgspec.Raw`` (bytes as they came), a dict or list of nodes, or a plain scalar that an
+operation put there. Encoding splices the raw parts back, so that what was not touched comes out byte for byte.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, cast
+
+import msgspec
+from msgspec import Raw
+
+from upcasters.errors import DecodeError, EncodeError, WrongType
+from upcasters.paths import Path, show
+
+Node = Any
+Object = dict[str, Node]
+Array = list[Node]
+JsonType = Literal["object", "array", "string", "number", "boolean", "null"]
+
+_TYPE_BY_FIRST_BYTE: dict[int, JsonType] = {
+    ord("{"): "object",
+    ord("["): "array",
+    ord('"'): "string",
+    ord("t"): "boolean",
+    ord("f"): "boolean",
+    ord("n"): "null",
+    ord("-"): "number",
+    **{ord(digit): "number" for digit in "0123456789"},
+}
+_DIGITS_WITHIN_64_BITS = 18
+
+
+class ExactFloat(float):
+    """A number with a fraction or exponent that remembers how it was written: ``1.10``, ``1e400``."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> ExactFloat:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __reduce__(self) -> tuple[type[ExactFloat], tuple[str]]:
+        return (ExactFloat, (self.text,))
+
+
+def _write_exactly(value: object) -> Raw:
+    if type(value) is ExactFloat:
+        return Raw(value.text.encode())
+    raise EncodeError(f"{type(value).__name__} has no JSON form")
+
+
+decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
+decode_objects = msgspec.json.Decoder(dict[str, dict[str, Raw]]).decode
+_decode_array = msgspec.json.Decoder(list[Raw]).decode
+_decode_plain = msgspec.json.Decoder(float_hook=ExactFloat).decode
+_encoder = msgspec.json.Encoder(enc_hook=_write_exactly)
+encode = _encoder.encode
+
+
+def read(value: bytes) -> Object:
+    """The top object of ``value``, each of its fields still raw.
+
+    Raises DecodeError for anything but one UTF-8 JSON object, however hostile.
+    """
+    try:
+        if not value.isascii():
+            value.decode()
+        return decode_object(value)
+    except UnicodeDecodeError:
+        raise DecodeError("the value is not UTF-8") from None
+    except msgspec.ValidationError:
+        raise DecodeError("the value is JSON but not an object") from None
+    except msgspec.DecodeError:
+        raise DecodeError("the value is not JSON") from None
+    except RecursionError:
+        raise DecodeError("the value is nested deeper than the reader goes") from None
+
+
+def write(root: Object) -> bytes:
+    """The document as bytes. Raises EncodeError for what JSON does not have."""
+    try:
+        return encode(root)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise EncodeError(f"the result cannot be written as JSON ({type(error).__name__})") from None
+
+
+def json_type(node: Node) -> JsonType:
+    """The JSON type of a node, read or not."""
+    kind = type(node)
+    if kind is Raw:
+        return _TYPE_BY_FIRST_BYTE[memoryview(node)[0]]
+    if kind is dict:
+        return "object"
+    if kind is list:
+        return "array"
+    if kind is str:
+        return "string"
+    if kind is bool:
+        return "boolean"
+    return "null" if node is None else "number"
+
+
+def is_null(node: Node) -> bool:
+    """True for JSON's null, read or not."""
+    return node is None or (type(node) is Raw and memoryview(node) == b"null")
+
+
+def open_object(node: Node, path: Path = ()) -> Object:
+    """The object that a node is, its fields still raw. Raises WrongType where it is not an object."""
+    if type(node) is dict:
+        return node
+    if type(node) is Raw and memoryview(node)[0] == 0x7B:
+        return decode_object(node)
+    raise WrongType(f"{show(path) or 'the value'} is {_article(json_type(node))}, not an object", path)
+
+
+def open_container(node: Node, path: Path = ()) -> Object | Array:
+    """The object or array that a node is, its parts still raw. Raises WrongType for a scalar."""
+    kind = json_type(node)
+    if kind == "object":
+        return open_object(node)
+    if kind == "array":
+        return node if type(node) is list else _decode_array(node)
+    raise WrongType(f"{show(path) or 'the value'} is {_article(kind)}, not an array or object", path)
+
+
+def open_array(node: Node, path: Path = ()) -> Array:
+    """The array that a node is, its items still raw. Raises WrongType where it is not an array."""
+    if type(node) is list:
+        return node
+    if type(node) is Raw and memoryview(node)[0] == 0x5B:
+        return _decode_array(node)
+    raise WrongType(f"{show(path) or 'the value'} is {_article(json_type(node))}, not an array", path)
+
+
+def _article(kind: JsonType) -> str:
+    if kind == "null":
+        return kind
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def plain(node: Node, path: Path = ()) -> Any:
+    """A node as Python values. Numbers with a fraction are ``ExactFloat`` and keep their digits when put back.
+
+    Raises WrongType for an integer of more digits than Python reads.
+    """
+    kind = type(node)
+    if kind is Raw:
+        try:
+            return _decode_plain(node)
+        except msgspec.DecodeError:
+            raise WrongType(f"{show(path) or 'the value'} holds a number too large to compute with", path) from None
+    if kind is dict:
+        return {key: plain(child, path) for key, child in node.items()}
+    if kind is list:
+        return [plain(child, path) for child in node]
+    return node
+
+
+def from_plain(value: Any, path: Path = ()) -> Node:
+    """A function's result, checked: only what JSON has. Raises EncodeError for anything else.
+
+    The result is not shared with the function's own objects, so that one event cannot change another.
+    """
+    kind = type(value)
+    if kind in _PLAIN_SCALARS:
+        return value
+    if kind is float:
+        if math.isfinite(value):
+            return value
+        raise EncodeError(f"{show(path) or 'the value'} became NaN or infinite, which JSON does not have", path)
+    if kind is dict and all(type(key) is str for key in value):
+        return {key: from_plain(child, path) for key, child in value.items()}
+    if kind is list or kind is tuple:
+        return [from_plain(child, path) for child in value]
+    raise EncodeError(f"{show(path) or 'the value'} became a {kind.__name__}, which JSON does not have", path)
+
+
+_PLAIN_SCALARS = frozenset({str, int, bool, type(None), ExactFloat, Raw})
+
+
+def same(one: Node, other: Node) -> bool:
+    """JSON equality: ``1.0`` equals ``1.00`` and ``1``; ``true`` does not equal ``1``."""
+    if type(one) is Raw and type(other) is Raw and memoryview(one) == memoryview(other):
+        return True
+    return _equal(plain(one), plain(other))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_equal(a, b) for a, b in zip(one, other, strict=True))
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if type(one) is ExactFloat and type(other) is ExactFloat and math.isinf(one):
+        return one.text == other.text
+    return cast(bool, one == other)
+
+
+def restamped(old: Node, version: str) -> Node:
+    """A version in the JSON type that the old one had: a number stays a number where the new one is one."""
+    if json_type(old) == "number":
+        try:
+            if type(msgspec.json.decode(version)) in (int, float):
+                return Raw(version.encode())
+        except msgspec.DecodeError:
+            pass
+    return version

@@ -1,0 +1,132 @@
+"""What can go wrong: a chain that must not start (``ChainError``) and an event that cannot be upcast (``EventError``).
+
+Messages name paths, steps and classes; never a value of an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from upcasters.outcome import Stage
+from upcasters.paths import Path, show
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a chain. ``code`` is stable, for machines; the rest is for people."""
+
+    code: str
+    message: str
+    remedy: str
+    file: str = ""
+    step: str = ""
+
+    def __str__(self) -> str:
+        place = ", ".join(part for part in (self.file, self.step and f"step {self.step}") if part)
+        return f"{place + ': ' if place else ''}{self.message}. {self.remedy}"
+
+
+class ChainError(Exception):
+    """The chain, a step or a policy is wrong; nothing starts. ``problems`` lists everything that was found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class StepError(ChainError):
+    """One step or operation is written wrongly; raised where it is written."""
+
+    def __init__(self, message: str, remedy: str, code: str = "step") -> None:
+        super().__init__([Problem(code, message, remedy)])
+
+
+class EventError(Exception):
+    """One event cannot be upcast. ``path`` is the place in the document, empty where there is none."""
+
+    stage: Stage = "upcast"
+
+    def __init__(self, message: str, path: Path = ()) -> None:
+        self.path = show(path)
+        super().__init__(message)
+
+
+class DecodeError(EventError):
+    """The value is not one UTF-8 JSON object that can be read."""
+
+    stage: Stage = "decode"
+
+
+class DetectionError(EventError):
+    """Type or version cannot be told, or two rules disagree."""
+
+    stage: Stage = "detect"
+
+
+class UnknownType(DetectionError):
+    """No step and no baseline knows this type."""
+
+
+class UnknownVersion(DetectionError):
+    """The chain knows the type but not this version."""
+
+
+class FutureVersion(DetectionError):
+    """The version is newer than the newest that the chain knows."""
+
+
+class InvalidEvent(EventError):
+    """The event does not fit the model of its version."""
+
+    stage: Stage = "validate"
+
+
+class EncodeError(EventError):
+    """The result cannot be written as JSON (NaN, a lone surrogate, a type that JSON does not have)."""
+
+    stage: Stage = "encode"
+
+
+class MissingField(EventError):
+    """A field that the operation needs is not there."""
+
+
+class WrongType(EventError):
+    """A value, or a parent on the way to it, has another JSON type than the operation needs."""
+
+
+class FieldExists(EventError):
+    """The target is there already and nothing says what to do about it."""
+
+
+class Conflict(EventError):
+    """Two fields that mean the same have different values."""
+
+
+class UnmappedValue(EventError):
+    """A value that the operation's table does not have."""
+
+
+class FunctionFailed(EventError):
+    """A function given to an operation raised; the message names the class of what it raised."""
+
+
+class Ambiguous(EventError):
+    """Several older documents would give this one; which of them it was cannot be told."""
+
+
+class Irreversible(EventError):
+    """The way down leads over a step that cannot be undone."""
+
+
+class TooManyHops(EventError):
+    """Steps of splits and renamed types led in circles."""
+
+
+class NoCoordinates(EventError):
+    """A split needs the source coordinates for its ids and there are none (a database row, an API call)."""
+
+
+class FormatMismatch(EventError):
+    """A string does not have the form that the operation takes apart or puts together."""

@@ -1,0 +1,125 @@
+"""Chains by name: ``module:attribute``, an entry point of the group ``upcast.chains``, or a package of steps."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from upcasters.chain import Chain
+from upcasters.detection import Detection
+from upcasters.errors import ChainError, Problem
+from upcasters.step import Baseline, Step, VersionLike
+
+T = TypeVar("T")
+
+ENTRY_POINT_GROUP = "upcast.chains"
+
+
+def load_chain(name: str) -> Chain:
+    """The chain that ``name`` means: ``package.module:attribute``, or the name of an entry point.
+
+    Raises ChainError that says what is not there and what to do.
+    """
+    module_name, colon, attribute = name.partition(":")
+    if not colon:
+        return _from_entry_point(name)
+    found: object = _import(module_name, name)
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise _refused(f"module {module_name} has no {attribute!r}", "Name the attribute that holds the Chain.")
+        found = getattr(found, part)
+    return _chain(found, name)
+
+
+def _chain(found: object, name: str) -> Chain:
+    if not isinstance(found, Chain):
+        raise _refused(f"{name} is a {type(found).__name__}, not a Chain", "Name the attribute that holds the Chain.")
+    return found
+
+
+def _import(module_name: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except ChainError:
+        raise
+    except ImportError as error:
+        remedy = "Install the package, or run where it can be imported (PYTHONPATH)."
+        raise _refused(f"chain {name} cannot be imported: {error}", remedy) from error
+    except Exception as error:
+        what = f"chain {name} cannot be imported: {type(error).__name__}: {error}"
+        raise _refused(what, f"Mend {module_name}; 'python -m {module_name}' shows where it fails.") from error
+
+
+def _from_entry_point(name: str) -> Chain:
+    points = entry_points(group=ENTRY_POINT_GROUP)
+    for point in points:
+        if point.name == name:
+            return _chain(point.load(), name)
+    known = ", ".join(sorted(point.name for point in points)) or "none is installed"
+    remedy = f"Write module:attribute, or one of the installed chains ({known})."
+    raise _refused(f"there is no chain {name!r}", remedy)
+
+
+def _refused(message: str, remedy: str) -> ChainError:
+    return ChainError([Problem("import", message, remedy)])
+
+
+def chain_from_package(
+    package: str,
+    *,
+    current: Mapping[str, VersionLike] | None = None,
+    detection: Detection | None = None,
+) -> Chain:
+    """The chain of all modules of ``package`` that have a ``step``, ``steps``, ``baseline`` or ``baselines``.
+
+    A module's name is the id of its step and its docstring the description, so that a new step is one new file.
+    """
+    steps: list[Step] = []
+    baselines: list[Baseline] = []
+    for module in _modules(package):
+        for step in _listed(module, "step", Step):
+            steps.append(step.named(_id(module, step), _file(module), _summary(module)))
+        for base in _listed(module, "baseline", Baseline):
+            baselines.append(
+                replace(
+                    base,
+                    id=module.__name__.rpartition(".")[2],
+                    file=_file(module),
+                    description=base.description or _summary(module),
+                )
+            )
+    return Chain(steps, baselines, current=current, detection=detection, name=package)
+
+
+def _modules(package: str) -> Iterator[ModuleType]:
+    root = importlib.import_module(package)
+    for info in sorted(pkgutil.iter_modules(root.__path__), key=lambda info: info.name):
+        yield importlib.import_module(f"{package}.{info.name}")
+
+
+def _listed(module: ModuleType, name: str, kind: type[T]) -> list[T]:
+    one = getattr(module, name, None)
+    many = getattr(module, name + "s", ())
+    found = [*([one] if one is not None else []), *(many if isinstance(many, (list, tuple)) else ())]
+    return [item for item in found if isinstance(item, kind)]
+
+
+def _id(module: ModuleType, step: Step) -> str:
+    own = module.__name__.rpartition(".")[2]
+    return own if len(_listed(module, "step", Step)) == 1 else f"{own}:{step.id}"
+
+
+def _file(module: ModuleType) -> str:
+    path = Path(module.__file__ or "")
+    return "/".join(path.parts[-2:])
+
+
+def _summary(module: ModuleType) -> str:
+    return inspect.getdoc(module) or ""

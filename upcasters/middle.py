@@ -1,0 +1,290 @@
+"""What the fast path and the plain reference share: the ways through the chain and what becomes of an event.
+
+``bytes -> outcome`` in the order decode, detect, upcast, validate, encode. How the operations of a way are run is
+the one thing that the two do differently; they hand it in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+from zlib import crc32
+
+from upcasters.context import Child, Context
+from upcasters.detect import Detector, Found, Stamp
+from upcasters.document import Object, read, write
+from upcasters.errors import (
+    ChainError,
+    DecodeError,
+    FutureVersion,
+    Irreversible,
+    Problem,
+    TooManyHops,
+    UnknownType,
+    UnknownVersion,
+)
+from upcasters.event import Partition, Record, SourceRecord
+from upcasters.outcome import Outcome, Passage, Passed, Skipped, Upcast
+from upcasters.policy import Policy
+from upcasters.step import Hop
+from upcasters.validation import Validator
+
+if TYPE_CHECKING:
+    from upcasters.chain import Chain
+
+Node = tuple[str, str]
+
+# A chain has no circles, so only a split of a split of a split … could come near this.
+MOST_HOPS = 100_000
+
+
+@dataclass
+class Way:
+    """The hops from one version to its target, up to the first one after which the event decides."""
+
+    start: Node
+    end: Node
+    hops: tuple[Hop, ...]
+    passage: Passage
+    forks: bool = False
+    broken: str = ""
+    passed: Passed = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.passed = Passed(self.passage, "current")
+
+
+class Runner(Protocol):
+    """How the operations of a way are applied to an opened document."""
+
+    def __call__(self, way: Way, root: Object, context: Context) -> Object: ...
+
+
+class Middle:
+    """The chain as one route sees it."""
+
+    def __init__(self, chain: Chain, policy: Policy) -> None:
+        self.chain = chain
+        self.policy = policy
+        self.detector = Detector(chain, policy.detection)
+        self.stamps: tuple[Stamp, ...] = self.detector.stamps()
+        self.ways: dict[Node, Way] = {}
+        self.validators: dict[Node, Validator | None] = {}
+        self.tombstone = Passed(Passage(self.detector.fixed_type or "", "", ""), "tombstone")
+        _check_targets(chain, policy)
+
+    def way(self, node: Node) -> Way:
+        """The way from a version that the chain has; found once."""
+        way = self.ways.get(node)
+        if way is None:
+            way = self.ways[node] = self._find_way(node)
+        return way
+
+    def _find_way(self, node: Node) -> Way:
+        try:
+            hops = self.chain.path(node, self.policy.target)
+        except Irreversible as error:
+            return Way(node, node, (), Passage(*node, node[1]), broken=str(error))
+        end = hops[-1].target if hops else node
+        passage = Passage(*node, end[1], len(hops))
+        step = self.chain.irreversible(hops)
+        broken = f"step {step.id} cannot be undone: {step.inverse().why}" if step else ""
+        return Way(node, end, hops, passage, bool(hops and hops[-1].forks), broken)
+
+    def validator(self, node: Node) -> Validator | None:
+        """What checks documents of a version, or None where it has no model."""
+        if node not in self.validators:
+            known = self.chain.versions.get(node)
+            model = known.model if known else None
+            values = self.policy.include_values
+            self.validators[node] = Validator(model, include_values=values) if model else None
+        return self.validators[node]
+
+    def sampled(self, record: SourceRecord) -> bool:
+        """True for every n-th event: by offset, or by content where there is none, so that a replay samples alike."""
+        position = record.offset
+        if position is None:
+            position = crc32(record.value or b"")
+        return position % self.policy.sample_every == 0
+
+    def wants(self, choice: str, record: SourceRecord) -> bool:
+        """Whether an event is to be validated, by one of the policy's choices."""
+        return choice == "always" or (choice == "sampled" and self.sampled(record))
+
+    def process(
+        self, record: SourceRecord, source: Partition | None, run: Runner, notes: Notes | None = None
+    ) -> Outcome:
+        """What becomes of one event. Raises EventError and whatever else goes wrong; ``notes`` says how far it got."""
+        value = record.value
+        if value is None:
+            return self.tombstone
+        notes = notes or Notes()
+        root = read(value)
+        if self.policy.duplicate_keys == "refuse":
+            refuse_duplicate_keys(value)
+        found = self.detector.detect(record, root)
+        notes.event_type, notes.from_version = found.event_type, found.version
+        let_through = self._let_through(found)
+        if let_through is not None:
+            return let_through
+        way = self.way((found.event_type, found.version))
+        notes.to_version = way.end[1]
+        return self._bring(record, source, root, found, way, run)
+
+    def _let_through(self, found: Found) -> Outcome | None:
+        """What the policy says of a type or version that the chain does not know; None where it knows both."""
+        node = (found.event_type, found.version)
+        if node in self.chain.versions:
+            return None
+        passage = Passage(*node, found.version)
+        if found.event_type not in self.chain.types:
+            if self.policy.unknown_type == "dead-letter":
+                raise UnknownType("the chain does not know this event type")
+            return Passed(passage, "policy") if self.policy.unknown_type == "pass" else Skipped(passage, "policy")
+        if not self.chain.is_newer(*node):
+            raise UnknownVersion("the chain does not know this version")
+        if self.policy.future_version == "pass":
+            return Passed(passage, "policy")
+        raise FutureVersion("the version is newer than the newest that the chain knows")
+
+    def _bring(
+        self, record: SourceRecord, source: Partition | None, root: Object, found: Found, way: Way, run: Runner
+    ) -> Outcome:
+        if way.broken:
+            raise Irreversible(way.broken)
+        self._validate_source(record, found, way)
+        if not way.hops:
+            self._validate_target(record, way.end, record.value if found.envelope is None else write(found.body))
+            return way.passed
+        context = Context.of(record, source, found.event_type)
+        context.bring = self._bringer(record, source, run)
+        results = list(self._results(way, found.body, context, run, [0]))
+        if not results:
+            return Skipped(way.passage, "dropped")
+        records = tuple(self._written(record, found, result) for result in results)
+        only = records[0]
+        if len(records) == 1 and only.key == record.key and list(only.headers) == list(record.headers):
+            return Upcast(way.passage, only.value)
+        return Upcast(way.passage, None, records)
+
+    def _results(
+        self, way: Way, root: Object, context: Context, run: Runner, hops: list[int]
+    ) -> Sequence[tuple[Object, Context, Node]]:
+        """The documents that come out of a way, those of a split brought on by themselves."""
+        if way.broken:
+            raise Irreversible(way.broken)
+        hops[0] += len(way.hops)
+        if hops[0] > MOST_HOPS:
+            raise TooManyHops(f"the event took more than {MOST_HOPS} hops")
+        if not way.hops:
+            return [(root, context, way.end)]
+        root = run(way, root, context)
+        if context.dropped:
+            return []
+        children = context.children
+        if children is None:
+            if not way.forks:
+                return [(root, context, way.end)]
+            onward = self._onward((context.event_type, way.end[1]), way)
+            return self._results(onward, root, context, run, hops)
+        context.children = None
+        return [
+            result
+            for position, child in enumerate(children)
+            for result in self._child(position, child, context, way, run, hops)
+        ]
+
+    def _child(
+        self, position: int, child: Child, context: Context, way: Way, run: Runner, hops: list[int]
+    ) -> Sequence[tuple[Object, Context, Node]]:
+        onward = self._onward((child.event_type, child.version or way.end[1]), way)
+        return self._results(onward, child.root, context.child(position, child), run, hops)
+
+    def _onward(self, node: Node, way: Way) -> Way:
+        if node not in self.chain.versions:
+            raise UnknownVersion(f"step {way.hops[-1].id} made a version that the chain does not know")
+        return self.way(node)
+
+    def _bringer(self, record: SourceRecord, source: Partition | None, run: Runner) -> Any:
+        def bring(event_type: str, version: str, inner: Object) -> str:
+            if (event_type, version) not in self.chain.versions:
+                raise UnknownVersion(f"the chain does not know the version of the {event_type} inside")
+            context = Context.of(record, source, event_type)
+            context.bring = bring
+            results = self._results(self.way((event_type, version)), inner, context, run, [0])
+            if len(results) != 1:
+                raise Irreversible(f"a {event_type} inside a document cannot be dropped or split")
+            root, _, node = results[0]
+            if root is not inner:
+                fields = dict(root)
+                inner.clear()
+                inner.update(fields)
+            return node[1]
+
+        return bring
+
+    def _written(self, record: SourceRecord, found: Found, result: tuple[Object, Context, Node]) -> Record:
+        body, context, node = result
+        envelope = None if found.envelope is None else {**found.envelope, "data": body}
+        for stamp in self.stamps:
+            stamp.apply(body, envelope, context, *node)
+        value = write(body if envelope is None else envelope)
+        self._validate_target(record, node, value if envelope is None else write(body))
+        return Record(value, context.key, context.headers)
+
+    def _validate_source(self, record: SourceRecord, found: Found, way: Way) -> None:
+        if way.hops and self.wants(self.policy.validate_source, record):
+            validator = self.validator(way.start)
+            if validator is not None:
+                data = record.value if found.envelope is None else write(found.body)
+                validator.check(data or b"")
+
+    def _validate_target(self, record: SourceRecord, node: Node, data: bytes | None) -> None:
+        if self.wants(self.policy.validate_target, record):
+            validator = self.validator(node)
+            if validator is not None:
+                validator.check(data or b"")
+
+
+@dataclass
+class Notes:
+    """How far an event got, for the fault that ends it."""
+
+    event_type: str = ""
+    from_version: str = ""
+    to_version: str = ""
+    step: str = ""
+
+
+def refuse_duplicate_keys(value: bytes) -> None:
+    """Raise DecodeError where an object anywhere in the value has a key twice."""
+
+    def pairs(items: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in items}) != len(items):
+            raise DecodeError("an object has the same key twice")
+
+    try:
+        json.loads(value, object_pairs_hook=pairs, parse_int=str, parse_float=str)
+    except RecursionError:
+        raise DecodeError("the value is nested deeper than the reader goes") from None
+
+
+def _check_targets(chain: Chain, policy: Policy) -> None:
+    problems = []
+    for event_type, version in policy.target.items():
+        if event_type not in chain.types:
+            problems.append(
+                Problem("target", f"target names the type {event_type}, which the chain does not have", "Leave it out.")
+            )
+        elif (event_type, version) not in chain.versions and not any(
+            hop.source[0] == event_type and hop.target[1] == version for hop in chain.hops.values()
+        ):
+            known = ", ".join(chain.types[event_type])
+            problems.append(Problem("target", f"{event_type} has no version {version}", f"Use one of {known}."))
+    if policy.sample_every < 1:
+        problems.append(Problem("option", "sample_every is less than 1", "Use 1 to check every event."))
+    if problems:
+        raise ChainError(problems)
+

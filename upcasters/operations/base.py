@@ -1,0 +1,140 @@
+"""What every operation can do: change a document, say what it touches, and name its inverse."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import msgspec
+
+from upcasters.context import Context
+from upcasters.document import Object, from_plain, write
+from upcasters.errors import EncodeError, StepError
+from upcasters.paths import EACH, Path, PathLike, path, show
+
+
+class Reversibility(enum.IntEnum):
+    """How far a change can be undone, best first.
+
+    ``EXACT`` gives the same document back; ``EQUIVALENT`` one that means the same to a reader of the old version
+    (a field equal to its default is left out, an alias is written in its first spelling); ``NEEDS_VALUE`` works
+    with a value that the step gives; ``LOSSY`` means that something is gone.
+    """
+
+    EXACT = 0
+    EQUIVALENT = 1
+    NEEDS_VALUE = 2
+    LOSSY = 3
+
+    @property
+    def reversible(self) -> bool:
+        """True where the way down may be taken without being asked for by name."""
+        return self is not Reversibility.LOSSY
+
+    def __str__(self) -> str:
+        return self.name.lower().replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """The operations that undo a change, how well, and where not exactly: why."""
+
+    operations: tuple[Operation, ...]
+    kind: Reversibility = Reversibility.EXACT
+    why: str = ""
+
+    @staticmethod
+    def lossy(why: str, *operations: Operation) -> Inverse:
+        """An undo that cannot bring everything back; ``operations`` are the best that can be done."""
+        return Inverse(operations, Reversibility.LOSSY, why)
+
+
+class Operation(ABC):
+    """One declarative change. Frozen; shared by all events; keeps nothing of any of them."""
+
+    needs_context: ClassVar[bool] = False
+
+    @abstractmethod
+    def apply(self, root: Object, context: Context) -> None:
+        """Change ``root`` in place. Raises EventError where the document is not what the operation expects."""
+
+    @abstractmethod
+    def reads(self) -> tuple[Path, ...]:
+        """The paths whose values the operation looks at."""
+
+    @abstractmethod
+    def writes(self) -> tuple[Path, ...]:
+        """The paths that the operation sets or removes."""
+
+    @abstractmethod
+    def inverse(self) -> Inverse:
+        """What undoes the operation."""
+
+    @abstractmethod
+    def __str__(self) -> str: ...
+
+    def dropped(self) -> tuple[Path, ...]:
+        """The paths whose values the operation throws away, as it says."""
+        return ()
+
+
+def worst(inverses: Iterable[Inverse]) -> tuple[Reversibility, str]:
+    """The weakest link of several inverses and why it is weak."""
+    kind, why = Reversibility.EXACT, ""
+    for inverse in inverses:
+        if inverse.kind > kind:
+            kind, why = inverse.kind, inverse.why
+    return kind, why
+
+
+def undo(operations: tuple[Operation, ...]) -> Inverse:
+    """The inverse of operations that run one after the other."""
+    inverses = [operation.inverse() for operation in reversed(operations)]
+    kind, why = worst(inverses)
+    return Inverse(tuple(step for inverse in inverses for step in inverse.operations), kind, why)
+
+
+def constant(value: Any) -> msgspec.Raw:
+    """A JSON value as bytes that events can share without sharing state."""
+    try:
+        return msgspec.Raw(write({"": from_plain(value)})[4:-1])
+    except EncodeError as error:
+        raise StepError(str(error), "Give a value that JSON has.", "value") from None
+
+
+def at_least_one(spec: PathLike) -> Path:
+    """A path that names something. Raises StepError for the whole document or a malformed path."""
+    found = checked(spec)
+    if not found:
+        raise StepError("the path names the whole document", "Name a field of it.", "path")
+    return found
+
+
+def single(spec: PathLike) -> Path:
+    """A path that names one place: no ``*``. Raises StepError."""
+    found = at_least_one(spec)
+    if EACH in found:
+        raise StepError(
+            f"{show(found)} has a '*', which this operation cannot follow",
+            "Put the operation into at('items.*', …) and name the fields inside.",
+            "path",
+        )
+    return found
+
+
+def checked(spec: PathLike) -> Path:
+    """A path, with the complaint about a malformed one as a StepError."""
+    try:
+        return path(spec)
+    except ValueError as error:
+        raise StepError(str(error), "See docs/upcasters.md, 'Paths'.", "path") from None
+
+
+def choice(value: str, allowed: tuple[str, ...], option: str) -> str:
+    """``value`` if it is one of ``allowed``. Raises StepError naming the option."""
+    if value not in allowed:
+        raise StepError(f"{option}={value!r} is not a choice", f"Use one of {', '.join(allowed)}.", "option")
+    return value

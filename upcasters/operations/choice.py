@@ -1,0 +1,170 @@
+"""Operations that run only where something holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from upcasters.conditions import Condition
+from upcasters.context import Context
+from upcasters.document import Object, json_type, plain
+from upcasters.errors import MissingField, StepError, UnmappedValue
+from upcasters.operations.base import Inverse, Operation, choice, single, undo, worst
+from upcasters.operations.reach import some
+from upcasters.paths import Path, PathLike, overlap, show
+from upcasters.walk import MISSING, find
+
+
+def _reads(operations: Iterable[Operation]) -> tuple[Path, ...]:
+    return tuple(read for operation in operations for read in operation.reads())
+
+
+def _writes(operations: Iterable[Operation]) -> tuple[Path, ...]:
+    return tuple(written for operation in operations for written in operation.writes())
+
+
+def run(operations: tuple[Operation, ...], root: Object, context: Context) -> None:
+    """Apply operations one after the other; none after the event was dropped or split."""
+    for operation in operations:
+        if context.dropped or context.children is not None:
+            return
+        operation.apply(root, context)
+
+
+@dataclass(frozen=True)
+class When(Operation):
+    """Operations run where a condition holds, others where it does not."""
+
+    condition: Condition
+    operations: tuple[Operation, ...]
+    otherwise: tuple[Operation, ...] = ()
+    undo_when: Condition | None = None
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        run(self.operations if self.condition.test(root) else self.otherwise, root, context)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (*self.condition.reads(), *_reads((*self.operations, *self.otherwise)))
+
+    def writes(self) -> tuple[Path, ...]:
+        return _writes((*self.operations, *self.otherwise))
+
+    def dropped(self) -> tuple[Path, ...]:
+        return tuple(gone for operation in (*self.operations, *self.otherwise) for gone in operation.dropped())
+
+    def inverse(self) -> Inverse:
+        yes, no = undo(self.operations), undo(self.otherwise)
+        condition = self.undo_when or self.condition
+        kind, why = worst((yes, no))
+        back = When(condition, yes.operations, no.operations, self.condition)
+        if self.undo_when is None and any(
+            overlap(read, written) for read in self.condition.reads() for written in self.writes()
+        ):
+            return Inverse.lossy(f"whether {self.condition} held is not known afterwards; give undo_when", back)
+        return Inverse((back,), kind, why)
+
+    def __str__(self) -> str:
+        text = f"when {self.condition}: " + "; ".join(map(str, self.operations))
+        return text + (f"; otherwise: {'; '.join(map(str, self.otherwise))}" if self.otherwise else "")
+
+
+def when(
+    condition: Condition,
+    *operations: Operation,
+    otherwise: Iterable[Operation] = (),
+    undo_when: Condition | None = None,
+) -> Operation:
+    """Run operations where ``condition`` holds: ``when(equals("kind", "run"), rename("id", "run_id"))``.
+
+    It can be undone where the operations leave alone what the condition reads, or where ``undo_when`` tells a
+    newer document to which they were applied.
+    """
+    if not isinstance(condition, Condition):
+        raise StepError("the condition is not one of `upcasters`", "Use present, equals, has_type …", "option")
+    return When(condition, some(operations), tuple(otherwise), undo_when)
+
+
+@dataclass(frozen=True)
+class Switch(Operation):
+    """The value of a field chooses the operations, by one look-up."""
+
+    path: Path
+    cases: Mapping[tuple[bool, Any], tuple[Operation, ...]]
+    otherwise: tuple[Operation, ...] | Literal["error"] = "error"
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        run(self.chosen(root), root, context)
+
+    def chosen(self, root: Object) -> tuple[Operation, ...]:
+        """The operations for this document. Raises MissingField or UnmappedValue where there are none."""
+        node = find(root, self.path)
+        if node is not MISSING and json_type(node) not in ("object", "array"):
+            value = plain(node, self.path)
+            found = self.cases.get((type(value) is bool, value))
+            if found is not None:
+                return found
+        if self.otherwise != "error":
+            return self.otherwise
+        if node is MISSING:
+            raise MissingField(f"{show(self.path)}, on which the step depends, is missing", self.path)
+        raise UnmappedValue(f"{show(self.path)} has a value for which there is no case", self.path)
+
+    def _all(self) -> tuple[Operation, ...]:
+        rest = () if self.otherwise == "error" else self.otherwise
+        return (*(operation for case in self.cases.values() for operation in case), *rest)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path, *_reads(self._all()))
+
+    def writes(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys(_writes(self._all())))
+
+    def dropped(self) -> tuple[Path, ...]:
+        return tuple(gone for operation in self._all() for gone in operation.dropped())
+
+    def inverse(self) -> Inverse:
+        undone = {value: undo(case) for value, case in self.cases.items()}
+        rest = undo(() if self.otherwise == "error" else self.otherwise)
+        back = Switch(
+            self.path,
+            {value: inverse.operations for value, inverse in undone.items()},
+            "error" if self.otherwise == "error" else rest.operations,
+        )
+        if any(overlap(self.path, written) for written in self.writes()):
+            return Inverse.lossy(f"{show(self.path)} is changed by the cases that it chooses", back)
+        kind, why = worst((*undone.values(), rest))
+        return Inverse((back,), kind, why)
+
+    def __str__(self) -> str:
+        return f"switch on {show(self.path)} with {len(self.cases)} cases"
+
+
+def switch(
+    field: PathLike,
+    cases: Mapping[Any, Iterable[Operation] | Operation],
+    *,
+    otherwise: Iterable[Operation] | Literal["error"] = "error",
+) -> Operation:
+    """Choose operations by the value of a field: ``switch("cell_type", {"code": [...], "markdown": [...]})``.
+
+    One look-up, however many cases. A value without a case is an error unless ``otherwise`` (may be empty) says
+    what to do.
+    """
+    if not cases:
+        raise StepError("switch has no cases", "Give at least one.", "option")
+    table: dict[tuple[bool, Any], tuple[Operation, ...]] = {}
+    for value, operations in cases.items():
+        if not isinstance(value, (str, int, float, bool, type(None))):
+            raise StepError(f"a case is a {type(value).__name__}", "Use single JSON values.", "value")
+        listed = (operations,) if isinstance(operations, Operation) else tuple(operations)
+        table[(type(value) is bool, value)] = some(listed) if listed else ()
+    if otherwise != "error":
+        otherwise = tuple(otherwise)
+    else:
+        choice(otherwise, ("error",), "otherwise")
+    return Switch(single(field), table, otherwise)

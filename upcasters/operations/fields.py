@@ -1,0 +1,853 @@
+"""Fields come, go and change their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from upcasters.context import Context
+from upcasters.document import Object, is_null, same
+from upcasters.errors import Ambiguous, Conflict, FieldExists, MissingField, StepError
+from upcasters.operations.base import (
+    Inverse,
+    Operation,
+    Reversibility,
+    at_least_one,
+    checked,
+    choice,
+    constant,
+    single,
+)
+from upcasters.paths import EACH, Path, PathLike, show
+from upcasters.walk import MISSING, OnMissing, OnWrongType, containers, find, objects, parent_of, slots
+
+OnExists = Literal["error", "replace", "same"]
+
+_MISSING = ("error", "skip")
+_WRONG = ("error", "skip")
+_EXISTS = ("error", "replace", "same")
+
+
+@dataclass(frozen=True)
+class Rename(Operation):
+    """Keys of every object at ``at`` get new names, all at once, each keeping its place."""
+
+    at: Path
+    names: Mapping[str, str]
+    missing: OnMissing = "error"
+    exists: OnExists = "error"
+    wrong_type: OnWrongType = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for target in objects(root, self.at, self.missing, self.wrong_type):
+            self._rename(target)
+
+    def _rename(self, target: Object) -> None:
+        if self.missing == "error":
+            for name in self.names:
+                if name not in target:
+                    raise MissingField(f"{show((*self.at, name))} is missing", (*self.at, name))
+        replace_keys(target, {key: self.names[key] for key in target if key in self.names}, self.exists, self.at)
+
+    def reads(self) -> tuple[Path, ...]:
+        return tuple((*self.at, name) for name in self.names)
+
+    def writes(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys((*self.at, name) for pair in self.names.items() for name in pair))
+
+    def inverse(self) -> Inverse:
+        back = Rename(
+            self.at, {new: old for old, new in self.names.items()}, self.missing, "error", self.wrong_type
+        )
+        if self.exists == "replace":
+            return Inverse.lossy(f"a field replaced by {self} is gone", back)
+        return Inverse((back,), Reversibility.EXACT if self.exists == "error" else Reversibility.EQUIVALENT)
+
+    def dropped(self) -> tuple[Path, ...]:
+        return tuple((*self.at, new) for new in self.names.values()) if self.exists == "replace" else ()
+
+    def __str__(self) -> str:
+        pairs = ", ".join(f"{show((*self.at, old))} to {show((new,))}" for old, new in self.names.items())
+        return f"rename {pairs}"
+
+
+def replace_keys(target: Object, names: Mapping[str, str], exists: OnExists, at: Path) -> None:
+    """Rename keys of one object in place, keeping their order.
+
+    A new name that another field has already is an error, replaces that field, or is fine where both are equal.
+    """
+    if not names:
+        return
+    renamed: Object = {}
+    for old, node in target.items():
+        new = names.get(old, old)
+        if new in renamed:
+            _collide(target, names, new, exists, at)
+            if old not in names:
+                continue
+            renamed.pop(new, None)
+        renamed[new] = node
+    target.clear()
+    target.update(renamed)
+
+
+def _collide(target: Object, names: Mapping[str, str], new: str, exists: OnExists, at: Path) -> None:
+    where = show((*at, new))
+    if exists == "error":
+        raise FieldExists(f"{where} is there already", (*at, new))
+    nodes = [node for old, node in target.items() if names.get(old, old) == new]
+    if exists == "same" and not all(same(nodes[0], node) for node in nodes[1:]):
+        raise Conflict(f"{where} has different values under its old and its new name", (*at, new))
+
+
+def rename(
+    field: PathLike,
+    name: str,
+    *,
+    missing: OnMissing = "error",
+    exists: OnExists = "error",
+    wrong_type: OnWrongType = "error",
+) -> Operation:
+    """Give one field a new name in the same object; it keeps its place.
+
+    ``rename("metadata.taskId", "task_id")``. ``missing="skip"`` lets it be absent (null is there);
+    ``exists`` says what happens where the new name is taken: ``error``, ``replace`` it, or fine if ``same``.
+    """
+    spec = at_least_one(field)
+    if spec[-1] is EACH:
+        raise StepError("rename cannot rename '*'", "Use rename_keys for keys by rule.", "path")
+    return rename_many(
+        spec[:-1], {str(spec[-1]): name}, missing=missing, exists=exists, wrong_type=wrong_type
+    )
+
+
+def rename_many(
+    at: PathLike,
+    names: Mapping[str, str],
+    *,
+    missing: OnMissing = "error",
+    exists: OnExists = "error",
+    wrong_type: OnWrongType = "error",
+) -> Operation:
+    """Give several keys of the object at ``at`` new names at once, so that A to B and B to A works."""
+    if not names:
+        raise StepError("rename_many has no names", "Give at least one pair of names.", "option")
+    if len(set(names.values())) != len(names):
+        raise StepError("rename_many gives two fields the same name", "Use first_of to merge fields.", "collision")
+    if any(old == new for old, new in names.items()):
+        raise StepError("a field is renamed to its own name", "Leave it out.", "no-op")
+    choice(missing, _MISSING, "missing")
+    choice(exists, _EXISTS, "exists")
+    choice(wrong_type, _WRONG, "wrong_type")
+    return Rename(checked(at), dict(names), missing, exists, wrong_type)
+
+
+@dataclass(frozen=True)
+class Move(Operation):
+    """A field goes to another place; it becomes the last of its new object."""
+
+    source: Path
+    target: Path
+    missing: OnMissing = "error"
+    exists: OnExists = "error"
+    parents: Literal["require", "create"] = "require"
+    prune: bool = False
+
+    def apply(self, root: Object, context: Context) -> None:
+        node = find(root, self.source)
+        if node is MISSING:
+            if self.missing == "error":
+                raise MissingField(f"{show(self.source)} is missing", self.source)
+            return
+        del parent_of(root, self.source, create=False)[self.source[-1]]
+        place(root, self.target, node, self.exists, create=self.parents == "create")
+        if self.prune:
+            self._prune(root)
+
+    def _prune(self, root: Object) -> None:
+        for depth in range(len(self.source) - 1, 0, -1):
+            if find(root, self.source[:depth]):
+                return
+            del parent_of(root, self.source[:depth], create=False)[self.source[depth - 1]]
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.source,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.source, self.target)
+
+    def inverse(self) -> Inverse:
+        parents: Literal["require", "create"] = "create" if self.prune else "require"
+        back = Move(self.target, self.source, self.missing, "error", parents, prune=self.parents == "create")
+        if self.exists == "replace":
+            return Inverse.lossy(f"the old {show(self.target)} is gone", back)
+        return Inverse((back,), Reversibility.EXACT if self.exists == "error" else Reversibility.EQUIVALENT)
+
+    def dropped(self) -> tuple[Path, ...]:
+        return (self.target,) if self.exists == "replace" else ()
+
+    def __str__(self) -> str:
+        return f"move {show(self.source)} to {show(self.target)}"
+
+
+def place(root: Object, target: Path, node: Any, exists: OnExists, *, create: bool) -> None:
+    """Put a node at ``target``, as the last field of its object; what is there already is treated as told."""
+    parent = parent_of(root, target, create=create)
+    name = target[-1]
+    if name in parent:
+        if exists == "error":
+            raise FieldExists(f"{show(target)} is there already", target)
+        if exists == "same" and not same(parent[name], node):
+            raise Conflict(f"{show(target)} is there already with another value", target)
+    parent[name] = node
+
+
+def move(
+    source: PathLike,
+    target: PathLike,
+    *,
+    missing: OnMissing = "error",
+    exists: OnExists = "error",
+    parents: Literal["require", "create"] = "require",
+) -> Operation:
+    """Take a field to another place: ``move("branch", "metadata.branch")``.
+
+    ``parents="create"`` makes missing objects on the way; a parent that is not an object is always an error.
+    """
+    start, end = single(source), single(target)
+    if start == end[: len(start)] or end == start[: len(end)]:
+        raise StepError(f"{show(start)} cannot be moved to {show(end)}", "Use nest or unnest.", "path")
+    choice(missing, _MISSING, "missing")
+    choice(exists, _EXISTS, "exists")
+    choice(parents, ("require", "create"), "parents")
+    return Move(start, end, missing, exists, parents)
+
+
+@dataclass(frozen=True)
+class Copy(Operation):
+    """A field is written a second time elsewhere."""
+
+    source: Path
+    target: Path
+    missing: OnMissing = "error"
+    exists: OnExists = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        node = find(root, self.source)
+        if node is MISSING:
+            if self.missing == "error":
+                raise MissingField(f"{show(self.source)} is missing", self.source)
+            return
+        place(root, self.target, frozen(node), self.exists, create=False)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.source,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.target,)
+
+    def inverse(self) -> Inverse:
+        back = DropEqual(self.target, other=self.source, missing=self.missing)
+        if self.exists == "replace":
+            return Inverse.lossy(f"the old {show(self.target)} is gone", back)
+        return Inverse((back,), Reversibility.EXACT if self.exists == "error" else Reversibility.EQUIVALENT)
+
+    def dropped(self) -> tuple[Path, ...]:
+        return (self.target,) if self.exists == "replace" else ()
+
+    def __str__(self) -> str:
+        return f"copy {show(self.source)} to {show(self.target)}"
+
+
+def frozen(node: Any) -> Any:
+    """A node that can stand in two places: objects and arrays as bytes, so that neither place sees the other's."""
+    if type(node) is dict or type(node) is list:
+        return msgspec.Raw(msgspec.json.encode(node))
+    return node
+
+
+def copy(
+    source: PathLike, target: PathLike, *, missing: OnMissing = "error", exists: OnExists = "error"
+) -> Operation:
+    """Write a field's value to a second place as well."""
+    choice(missing, _MISSING, "missing")
+    choice(exists, _EXISTS, "exists")
+    return Copy(single(source), single(target), missing, exists)
+
+
+@dataclass(frozen=True)
+class DropEqual(Operation):
+    """Undo of a copy or a constant: the field goes where it still is what it was made as, else it is an error."""
+
+    path: Path
+    value: msgspec.Raw | None = None
+    other: Path = ()
+    missing: OnMissing = "error"
+    keep_others: bool = False
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing, "error"):
+            expected = find(root, self.other) if self.other else self.value
+            if expected is not MISSING and same(parent[key], expected):
+                del parent[key]
+            elif not self.keep_others:
+                raise Ambiguous(f"{show(self.path)} has been changed and cannot be left out without loss", self.path)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path, self.other) if self.other else (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        if self.other:
+            return Inverse((Copy(self.other, self.path, self.missing),))
+        assert self.value is not None
+        return Inverse((Default(self.path, self.value, exists="keep" if self.keep_others else "error"),))
+
+    def __str__(self) -> str:
+        return f"leave out {show(self.path)} where it is {show(self.other) if self.other else 'its default'}"
+
+
+@dataclass(frozen=True)
+class Drop(Operation):
+    """A field and what it holds are thrown away."""
+
+    path: Path
+    missing: OnMissing = "error"
+    wrong_type: OnWrongType = "error"
+    restore: msgspec.Raw | None = None
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in list(slots(root, self.path, self.missing, self.wrong_type)):
+            if type(parent) is dict:
+                del parent[key]
+        if self.path[-1] is EACH:
+            for container in containers(root, self.path[:-1], self.missing, self.wrong_type):
+                container.clear()
+
+    def reads(self) -> tuple[Path, ...]:
+        return ()
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        if self.restore is None:
+            return Inverse.lossy(f"{show(self.path)} is dropped")
+        back = Default(self.path, self.restore, exists="error", missing=self.missing)
+        return Inverse((back,), Reversibility.NEEDS_VALUE, f"{show(self.path)} comes back as a given value")
+
+    def dropped(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def __str__(self) -> str:
+        return f"drop {show(self.path)}"
+
+
+_NOTHING: Any = object()
+
+
+def drop(
+    field: PathLike,
+    *,
+    missing: OnMissing = "error",
+    wrong_type: OnWrongType = "error",
+    restore: Any = _NOTHING,
+) -> Operation:
+    """Throw a field away. ``restore`` is the value that it gets back on the way down; without it the step is lossy."""
+    choice(missing, _MISSING, "missing")
+    choice(wrong_type, _WRONG, "wrong_type")
+    back = None if restore is _NOTHING else constant(restore)
+    return Drop(at_least_one(field), missing, wrong_type, back)
+
+
+@dataclass(frozen=True)
+class Default(Operation):
+    """A field gets a value where it is not there."""
+
+    path: Path
+    value: msgspec.Raw
+    exists: Literal["keep", "error", "replace"] = "keep"
+    null: Literal["keep", "replace"] = "keep"
+    missing: OnMissing = "error"
+    undo: Literal["drop", "keep"] = "drop"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent in objects(root, self.path[:-1], self.missing):
+            self._fill(parent)
+
+    def _fill(self, parent: Object) -> None:
+        name = self.path[-1]
+        if name not in parent or (self.null == "replace" and is_null(parent[name])):
+            parent[name] = self.value
+        elif self.exists == "error":
+            raise FieldExists(f"{show(self.path)} is there already", self.path)
+        elif self.exists == "replace":
+            parent[name] = self.value
+
+    def reads(self) -> tuple[Path, ...]:
+        return ()
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        if self.exists == "replace":
+            return Inverse.lossy(f"the old {show(self.path)} is gone", DropEqual(self.path, self.value))
+        if self.undo == "keep":
+            return Inverse((), Reversibility.EQUIVALENT, f"{show(self.path)} stays even where it was a default")
+        strict = self.exists == "error"
+        back = DropEqual(self.path, self.value, missing="error" if strict else "skip", keep_others=not strict)
+        if strict:
+            return Inverse((back,))
+        return Inverse((back,), Reversibility.EQUIVALENT, f"{show(self.path)} is left out where it is the default")
+
+    def dropped(self) -> tuple[Path, ...]:
+        return (self.path,) if self.exists == "replace" else ()
+
+    def __str__(self) -> str:
+        verb = {"keep": "default", "error": "add", "replace": "set"}[self.exists]
+        return f"{verb} {show(self.path)} = {bytes(self.value).decode()}"
+
+
+def _named(field: PathLike) -> Path:
+    spec = at_least_one(field)
+    if spec[-1] is EACH:
+        raise StepError(f"{show(spec)} ends in '*'", "Name the field to be set.", "path")
+    return spec
+
+
+def default(
+    field: PathLike,
+    value: Any,
+    *,
+    null: Literal["keep", "replace"] = "keep",
+    missing: OnMissing = "error",
+    undo: Literal["drop", "keep"] = "drop",
+) -> Operation:
+    """Fill a field where it is absent: ``default("metadata.branch", "main")``.
+
+    ``null="replace"`` fills it where it is null too. ``missing`` is about the parent object. On the way down a
+    field that equals the default is left out again, or stays with ``undo="keep"``.
+    """
+    choice(null, ("keep", "replace"), "null")
+    choice(missing, _MISSING, "missing")
+    choice(undo, ("drop", "keep"), "undo")
+    return Default(_named(field), constant(value), "keep", null, missing, undo)
+
+
+def add(field: PathLike, value: Any, *, missing: OnMissing = "error") -> Operation:
+    """A new field with a fixed value; that it is there already is an error."""
+    choice(missing, _MISSING, "missing")
+    return Default(_named(field), constant(value), "error", "keep", missing)
+
+
+def assign(field: PathLike, value: Any, *, missing: OnMissing = "error") -> Operation:
+    """Set a field to a fixed value, whatever was there: the old value is lost."""
+    choice(missing, _MISSING, "missing")
+    return Default(_named(field), constant(value), "replace", "keep", missing)
+
+
+@dataclass(frozen=True)
+class Optional(Operation):
+    """A field that the newer version may have and the older one does not know; nothing changes on the way up."""
+
+    path: Path
+
+    def apply(self, root: Object, context: Context) -> None:
+        return
+
+    def reads(self) -> tuple[Path, ...]:
+        return ()
+
+    def writes(self) -> tuple[Path, ...]:
+        return ()
+
+    def inverse(self) -> Inverse:
+        return Inverse((MustBeAbsent(self.path),))
+
+    def __str__(self) -> str:
+        return f"{show(self.path)} may be there"
+
+
+@dataclass(frozen=True)
+class MustBeAbsent(Operation):
+    """Undo of ``optional``: the older version has no place for the field, so a document that has it cannot go down."""
+
+    path: Path
+
+    def apply(self, root: Object, context: Context) -> None:
+        if any(True for _ in slots(root, self.path, "skip", "skip")):
+            raise Ambiguous(f"{show(self.path)} is there and the older version has no place for it", self.path)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return ()
+
+    def inverse(self) -> Inverse:
+        return Inverse((Optional(self.path),))
+
+    def __str__(self) -> str:
+        return f"{show(self.path)} must be absent"
+
+
+def optional(field: PathLike) -> Operation:
+    """The newer version may have this field; the older one had none. Documents do not change on the way up."""
+    return Optional(at_least_one(field))
+
+
+@dataclass(frozen=True)
+class FirstOf(Operation):
+    """The first of several fields that is there becomes the target; the others go."""
+
+    sources: tuple[Path, ...]
+    target: Path
+    missing: OnMissing = "error"
+    conflict: Literal["error", "first"] = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        found = [(source, node) for source in self.sources if (node := find(root, source)) is not MISSING]
+        if not found:
+            if self.missing == "error":
+                raise MissingField(f"{show(self.target)} is missing", self.target)
+            return
+        chosen = found[0][1]
+        if self.conflict == "error" and not all(same(chosen, node) for _, node in found[1:]):
+            names = " and ".join(show(source) for source, _ in found)
+            raise Conflict(f"{names} have different values", self.target)
+        self._keep(root, [source for source, _ in found], chosen)
+
+    def _keep(self, root: Object, found: list[Path], chosen: Any) -> None:
+        for source in found[1:]:
+            del parent_of(root, source, create=False)[source[-1]]
+        first = found[0]
+        if first == self.target:
+            return
+        parent = parent_of(root, first, create=False)
+        if first[:-1] == self.target[:-1]:
+            replace_keys(parent, {str(first[-1]): str(self.target[-1])}, "error", first[:-1])
+        else:
+            del parent[first[-1]]
+            place(root, self.target, chosen, "error", create=False)
+
+    def reads(self) -> tuple[Path, ...]:
+        return self.sources
+
+    def writes(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys((*self.sources, self.target)))
+
+    def inverse(self) -> Inverse:
+        oldest = next((source for source in self.sources if source != self.target), self.target)
+        if oldest == self.target:
+            back: tuple[Operation, ...] = ()
+        elif oldest[:-1] == self.target[:-1]:
+            back = (Rename(oldest[:-1], {str(self.target[-1]): str(oldest[-1])}, self.missing),)
+        else:
+            back = (Move(self.target, oldest, self.missing),)
+        if self.conflict == "first":
+            return Inverse.lossy(f"the fields behind the first of {show(self.target)} are gone", *back)
+        return Inverse(back, Reversibility.EQUIVALENT, f"{show(self.target)} is written as {show(oldest)}")
+
+    def dropped(self) -> tuple[Path, ...]:
+        return self.sources[1:] if self.conflict == "first" else ()
+
+    def __str__(self) -> str:
+        return f"{show(self.target)} from the first of {', '.join(map(show, self.sources))}"
+
+
+def first_of(
+    sources: Iterable[PathLike],
+    target: PathLike,
+    *,
+    missing: OnMissing = "error",
+    conflict: Literal["error", "first"] = "error",
+) -> Operation:
+    """Merge spellings of one field, in order of precedence, into ``target``; the others are removed.
+
+    Different values are an error, or the ``first`` wins. On the way down the first spelling that is not the
+    target itself is written.
+    """
+    listed = tuple(single(source) for source in sources)
+    if len(set(listed)) != len(listed) or len(listed) < 2:
+        raise StepError("first_of needs at least two different fields", "Use rename for a single one.", "option")
+    end = single(target)
+    if end not in listed:
+        listed = (*listed, end)
+    choice(missing, _MISSING, "missing")
+    choice(conflict, ("error", "first"), "conflict")
+    return FirstOf(listed, end, missing, conflict)
+
+
+@dataclass(frozen=True)
+class Nest(Operation):
+    """Fields of an object go down into a new child object."""
+
+    at: Path
+    names: tuple[str, ...]
+    into: str
+    missing: OnMissing = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for target in objects(root, self.at, "error"):
+            if self.into in target and self.into not in self.names:
+                raise FieldExists(f"{show((*self.at, self.into))} is there already", (*self.at, self.into))
+            child: Object = {}
+            for name in self.names:
+                if name in target:
+                    child[name] = target.pop(name)
+                elif self.missing == "error":
+                    raise MissingField(f"{show((*self.at, name))} is missing", (*self.at, name))
+            target[self.into] = child
+
+    def reads(self) -> tuple[Path, ...]:
+        return tuple((*self.at, name) for name in self.names)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (*self.reads(), (*self.at, self.into))
+
+    def inverse(self) -> Inverse:
+        return Inverse((Unnest((*self.at, self.into), self.names, self.missing),))
+
+    def __str__(self) -> str:
+        return f"nest {', '.join(self.names)} into {show((*self.at, self.into))}"
+
+
+def nest(names: Iterable[str], into: str, *, at: PathLike = "", missing: OnMissing = "error") -> Operation:
+    """Move keys of the object at ``at`` down into a new child object ``into``."""
+    listed = tuple(names)
+    if not listed or len(set(listed)) != len(listed):
+        raise StepError("nest needs different names", "List each key once.", "option")
+    choice(missing, _MISSING, "missing")
+    return Nest(checked(at), listed, into, missing)
+
+
+@dataclass(frozen=True)
+class Unnest(Operation):
+    """The fields of a child object go up into its parent, and the child goes."""
+
+    child: Path
+    names: tuple[str, ...] | None = None
+    missing: OnMissing = "error"
+    absent: OnMissing = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent in objects(root, self.child[:-1], "error"):
+            if self.child[-1] not in parent:
+                if self.absent == "error":
+                    raise MissingField(f"{show(self.child)} is missing", self.child)
+                continue
+            self._lift(parent)
+
+    def _lift(self, parent: Object) -> None:
+        own = next(objects(parent, self.child[-1:]))
+        if self.names is not None:
+            self._check(own)
+        del parent[self.child[-1]]
+        for name, node in own.items():
+            if name in parent:
+                raise FieldExists(f"{show((*self.child[:-1], name))} is there already", (*self.child[:-1], name))
+            parent[name] = node
+
+    def _check(self, own: Object) -> None:
+        assert self.names is not None
+        if self.missing == "error":
+            for name in self.names:
+                if name not in own:
+                    raise MissingField(f"{show((*self.child, name))} is missing", (*self.child, name))
+        if own.keys() - set(self.names):
+            raise Ambiguous(f"{show(self.child)} holds fields that did not come from its parent", self.child)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.child,)
+
+    def writes(self) -> tuple[Path, ...]:
+        if self.names is None:
+            return (self.child, (*self.child[:-1], EACH))
+        return (self.child, *((*self.child[:-1], name) for name in self.names))
+
+    def inverse(self) -> Inverse:
+        if self.names is None:
+            return Inverse.lossy(f"which fields came out of {show(self.child)} is not known")
+        return Inverse((Nest(self.child[:-1], self.names, str(self.child[-1]), self.missing),))
+
+    def __str__(self) -> str:
+        return f"unnest {show(self.child)}"
+
+
+def unnest(child: PathLike, names: Iterable[str] | None = None, *, missing: OnMissing = "error") -> Operation:
+    """Lift the fields of a child object into its parent. With ``names`` it can be undone, and others are an error."""
+    choice(missing, _MISSING, "missing")
+    return Unnest(_named(child), None if names is None else tuple(names), missing)
+
+
+@dataclass(frozen=True)
+class KeepOnly(Operation):
+    """Known keys stay; all others go into a child object, if there are any."""
+
+    at: Path
+    names: tuple[str, ...]
+    rest: str
+
+    def apply(self, root: Object, context: Context) -> None:
+        for target in objects(root, self.at):
+            if self.rest in target:
+                raise FieldExists(f"{show((*self.at, self.rest))} is there already", (*self.at, self.rest))
+            others = {name: target.pop(name) for name in list(target) if name not in self.names}
+            if others:
+                target[self.rest] = others
+
+    def reads(self) -> tuple[Path, ...]:
+        return ((*self.at, EACH),)
+
+    def writes(self) -> tuple[Path, ...]:
+        return ((*self.at, EACH),)
+
+    def inverse(self) -> Inverse:
+        return Inverse((Unnest((*self.at, self.rest), absent="skip"),))
+
+    def __str__(self) -> str:
+        return f"keep {', '.join(self.names)} and put the rest into {show((*self.at, self.rest))}"
+
+
+def keep_only(names: Iterable[str], rest: str, *, at: PathLike = "") -> Operation:
+    """Keep these keys of the object at ``at``; every other one goes into its child object ``rest``."""
+    listed = tuple(names)
+    if rest in listed:
+        raise StepError(f"{rest!r} is both kept and made", "Choose another name for the rest.", "collision")
+    return KeepOnly(checked(at), listed, rest)
+
+
+@dataclass(frozen=True)
+class KeyRule:
+    """How keys are respelled. ``back`` is the rule that undoes it, where there is one."""
+
+    name: str
+    pattern: str = ""
+    replacement: str = ""
+    back: tuple[str, str] | None = None
+
+    def __call__(self, key: str) -> str:
+        if self.name == "snake_case":
+            return _snake(key)
+        if self.name == "camelCase":
+            return _camel(key)
+        return re.sub(self.pattern, self.replacement, key)
+
+    def inverse(self) -> KeyRule | None:
+        """The rule back, or None."""
+        if self.name == "snake_case":
+            return CAMEL_CASE
+        if self.name == "camelCase":
+            return SNAKE_CASE
+        if self.back is None:
+            return None
+        return KeyRule("pattern", self.back[0], self.back[1], (self.pattern, self.replacement))
+
+    def __str__(self) -> str:
+        return self.name if self.name != "pattern" else f"{self.pattern!r} -> {self.replacement!r}"
+
+
+SNAKE_CASE = KeyRule("snake_case")
+CAMEL_CASE = KeyRule("camelCase")
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])_([a-z0-9])")
+
+
+def _snake(key: str) -> str:
+    return _HUMP.sub("_", key).lower() if key.isascii() and key.isidentifier() else key
+
+
+def _camel(key: str) -> str:
+    if not (key.isascii() and key.isidentifier()):
+        return key
+    return _UNDERSCORE.sub(lambda match: match.group(1).upper(), key)
+
+
+def key_pattern(pattern: str, replacement: str, back: tuple[str, str] | None = None) -> KeyRule:
+    """Respell keys by a regular expression; ``back`` is the pattern and replacement that undo it."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise StepError(f"{pattern!r} is not a regular expression: {error}", "Mend the pattern.", "option") from None
+    return KeyRule("pattern", pattern, replacement, back)
+
+
+@dataclass(frozen=True)
+class RenameKeys(Operation):
+    """Every key of the objects at ``at`` is respelled by a rule; in the whole subtree if asked."""
+
+    at: Path
+    rule: KeyRule
+    subtree: bool = False
+    missing: OnMissing = "error"
+    exists: OnExists = "error"
+    wrong_type: OnWrongType = "error"
+    checks_way_back: bool = False
+
+    def apply(self, root: Object, context: Context) -> None:
+        for target in containers(root, self.at, self.missing, self.wrong_type):
+            self._respell(target)
+
+    def _respell(self, target: Any) -> None:
+        if type(target) is dict:
+            replace_keys(target, self._names(target), self.exists, self.at)
+        elif not self.subtree and self.wrong_type == "error":
+            next(objects({"": target}, ("",)))
+        if self.subtree:
+            for container in containers({"": target}, ("", EACH), "skip", "skip"):
+                self._respell(container)
+
+    def _names(self, target: Object) -> dict[str, str]:
+        names = {key: new for key in target if (new := self.rule(key)) != key}
+        if self.checks_way_back:
+            self._check(target)
+        return names
+
+    def _check(self, target: Object) -> None:
+        back = self.rule.inverse()
+        if back is not None and any(back(self.rule(key)) != key for key in target):
+            raise Ambiguous(f"a key of {show(self.at) or 'the document'} has no older spelling of its own", self.at)
+
+    def reads(self) -> tuple[Path, ...]:
+        return ((*self.at, EACH),)
+
+    def writes(self) -> tuple[Path, ...]:
+        return ((*self.at, EACH),)
+
+    def inverse(self) -> Inverse:
+        rule = self.rule.inverse()
+        if rule is None:
+            return Inverse.lossy(f"{self} has no rule back")
+        back = RenameKeys(self.at, rule, self.subtree, self.missing, "error", self.wrong_type, True)
+        return Inverse((back,), Reversibility.EQUIVALENT, f"keys of {show(self.at)} are written as {rule}")
+
+    def __str__(self) -> str:
+        reach = "the whole subtree of " if self.subtree else ""
+        return f"respell the keys of {reach}{show(self.at) or 'the document'} as {self.rule}"
+
+
+def rename_keys(
+    at: PathLike,
+    rule: KeyRule,
+    *,
+    subtree: bool = False,
+    missing: OnMissing = "error",
+    exists: OnExists = "error",
+    wrong_type: OnWrongType = "error",
+) -> Operation:
+    """Respell every key of the objects at ``at``: ``rename_keys("nodes.*", SNAKE_CASE)``.
+
+    Two keys that become one are an error, or fine where their values are the ``same``.
+    """
+    choice(missing, _MISSING, "missing")
+    choice(exists, _EXISTS, "exists")
+    choice(wrong_type, _WRONG, "wrong_type")
+    return RenameKeys(checked(at), rule, subtree, missing, exists, wrong_type)

@@ -1,0 +1,229 @@
+"""Scalars become lists and back; lists of lists become one; items get numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from upcasters.context import Context
+from upcasters.document import Object, is_null, json_type, open_array, open_object, same
+from upcasters.errors import Ambiguous, FieldExists, WrongType
+from upcasters.operations.base import Inverse, Operation, Reversibility, at_least_one, choice
+from upcasters.paths import EACH, Path, PathLike, show
+from upcasters.walk import OnMissing, slots
+
+_MISSING = ("error", "skip")
+
+
+@dataclass(frozen=True)
+class Wrap(Operation):
+    """A single value becomes a list of one."""
+
+    path: Path
+    null: Literal["keep", "empty", "wrap"] = "wrap"
+    lists: Literal["error", "keep"] = "error"
+    missing: OnMissing = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing):
+            parent[key] = self._wrapped(parent[key])
+
+    def _wrapped(self, node: Any) -> Any:
+        if is_null(node) and self.null != "wrap":
+            return [] if self.null == "empty" else node
+        if json_type(node) != "array":
+            return [node]
+        if self.lists == "error":
+            raise WrongType(f"{show(self.path)} is an array already", self.path)
+        return node
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        empty: Literal["error", "null"] = "null" if self.null == "empty" else "error"
+        back = Unwrap(self.path, empty, "error", "keep" if self.null == "keep" else "error", self.missing)
+        if self.lists == "keep":
+            return Inverse.lossy(f"whether {show(self.path)} was a list of one or a single value", back)
+        return Inverse((back,))
+
+    def __str__(self) -> str:
+        return f"wrap {show(self.path)} in a list"
+
+
+@dataclass(frozen=True)
+class Unwrap(Operation):
+    """A list of one becomes its item."""
+
+    path: Path
+    empty: Literal["error", "null", "drop"] = "error"
+    many: Literal["error", "first"] = "error"
+    null: Literal["error", "keep"] = "error"
+    missing: OnMissing = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in list(slots(root, self.path, self.missing)):
+            if is_null(parent[key]) and self.null == "keep":
+                continue
+            self._unwrap(parent, key)
+
+    def _unwrap(self, parent: Any, key: Any) -> None:
+        items = open_array(parent[key], self.path)
+        if len(items) > 1 and self.many == "error":
+            raise WrongType(f"{show(self.path)} has more than one item", self.path)
+        if items:
+            parent[key] = items[0]
+        elif self.empty == "null":
+            parent[key] = None
+        elif self.empty == "drop" and type(parent) is dict:
+            del parent[key]
+        else:
+            raise WrongType(f"{show(self.path)} is empty", self.path)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        null: Literal["keep", "empty", "wrap"] = "wrap"
+        if self.null == "keep":
+            null = "keep"
+        elif self.empty == "null":
+            null = "empty"
+        missing: OnMissing = "skip" if self.empty == "drop" else self.missing
+        back = Wrap(self.path, null, "error", missing)
+        if self.many == "first":
+            return Inverse.lossy(f"the items of {show(self.path)} behind the first are gone", back)
+        if self.empty == "drop" or (self.null == "keep" and self.empty == "null"):
+            return Inverse.lossy(f"whether {show(self.path)} was empty is gone", back)
+        kind = Reversibility.EXACT if null != "empty" else Reversibility.EQUIVALENT
+        return Inverse((back,), kind, "" if null != "empty" else f"a null inside {show(self.path)} becomes empty")
+
+    def dropped(self) -> tuple[Path, ...]:
+        return (self.path,) if self.many == "first" else ()
+
+    def __str__(self) -> str:
+        return f"take {show(self.path)} out of its list"
+
+
+def wrap(
+    field: PathLike,
+    *,
+    null: Literal["keep", "empty", "wrap"] = "wrap",
+    lists: Literal["error", "keep"] = "error",
+    missing: OnMissing = "error",
+) -> Operation:
+    """Scalar to list of one. A null becomes ``[null]``, ``[]`` (``empty``) or stays; a list is an error, or stays."""
+    choice(null, ("keep", "empty", "wrap"), "null")
+    choice(lists, ("error", "keep"), "lists")
+    choice(missing, _MISSING, "missing")
+    return Wrap(at_least_one(field), null, lists, missing)
+
+
+def unwrap(
+    field: PathLike,
+    *,
+    empty: Literal["error", "null", "drop"] = "error",
+    many: Literal["error", "first"] = "error",
+    null: Literal["error", "keep"] = "error",
+    missing: OnMissing = "error",
+) -> Operation:
+    """List of one to scalar. Empty lists, longer lists and null are errors unless told otherwise."""
+    choice(empty, ("error", "null", "drop"), "empty")
+    choice(many, ("error", "first"), "many")
+    choice(null, ("error", "keep"), "null")
+    choice(missing, _MISSING, "missing")
+    return Unwrap(at_least_one(field), empty, many, null, missing)
+
+
+@dataclass(frozen=True)
+class Flatten(Operation):
+    """A list of lists becomes one list."""
+
+    path: Path
+    missing: OnMissing = "error"
+    scalars: Literal["error", "keep"] = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing):
+            parent[key] = [item for node in open_array(parent[key], self.path) for item in self._items(node)]
+
+    def _items(self, node: Any) -> list[Any]:
+        if self.scalars == "keep" and json_type(node) != "array":
+            return [node]
+        return open_array(node, (*self.path, EACH))
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        return Inverse.lossy(f"where the inner lists of {show(self.path)} ended is gone")
+
+    def __str__(self) -> str:
+        return f"flatten {show(self.path)}"
+
+
+def flatten(
+    field: PathLike, *, missing: OnMissing = "error", scalars: Literal["error", "keep"] = "error"
+) -> Operation:
+    """Put the items of inner lists into one list; an item that is not a list is an error, or kept."""
+    choice(missing, _MISSING, "missing")
+    choice(scalars, ("error", "keep"), "scalars")
+    return Flatten(at_least_one(field), missing, scalars)
+
+
+@dataclass(frozen=True)
+class Number(Operation):
+    """Every object in a list gets its position as a field."""
+
+    path: Path
+    name: str
+    start: int = 0
+    missing: OnMissing = "error"
+    remove: bool = False
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing):
+            items = open_array(parent[key], self.path)
+            parent[key] = items
+            for position, node in enumerate(items, self.start):
+                items[position - self.start] = item = open_object(node, (*self.path, EACH))
+                self._change(item, position)
+
+    def _change(self, item: Object, position: int) -> None:
+        where = (*self.path, EACH, self.name)
+        if not self.remove:
+            if self.name in item:
+                raise FieldExists(f"{show(where)} is there already", where)
+            item[self.name] = position
+        elif self.name not in item or not same(item[self.name], position):
+            raise Ambiguous(f"{show(where)} is not the position any more", where)
+        else:
+            del item[self.name]
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return ((*self.path, EACH, self.name),)
+
+    def inverse(self) -> Inverse:
+        return Inverse((Number(self.path, self.name, self.start, self.missing, not self.remove),))
+
+    def __str__(self) -> str:
+        verb = "remove the number from" if self.remove else "number"
+        return f"{verb} the items of {show(self.path)} as {self.name}"
+
+
+def number(field: PathLike, name: str, *, start: int = 0, missing: OnMissing = "error") -> Operation:
+    """Give every object in the list at ``field`` its position as ``name``."""
+    choice(missing, _MISSING, "missing")
+    return Number(at_least_one(field), name, start, missing)

@@ -1,0 +1,195 @@
+"""Operations applied elsewhere: at a path, at any depth, to a sub-document with a version of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from upcasters.conditions import Condition
+from upcasters.context import Context
+from upcasters.document import Object, is_null, json_type, open_array, open_container, open_object, restamped
+from upcasters.errors import MissingField, StepError
+from upcasters.operations.base import Inverse, Operation, at_least_one, choice, single, undo
+from upcasters.operations.values import string
+from upcasters.paths import EACH, Path, PathLike, show
+from upcasters.walk import MISSING, OnMissing, OnWrongType, find, objects, parent_of, slots
+
+
+@dataclass(frozen=True)
+class At(Operation):
+    """Operations run on every object at a path, as if it were the document."""
+
+    path: Path
+    operations: tuple[Operation, ...]
+    missing: OnMissing = "error"
+    wrong_type: OnWrongType = "error"
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        for target in list(objects(root, self.path, self.missing, self.wrong_type)):
+            for operation in self.operations:
+                operation.apply(target, context)
+
+    def reads(self) -> tuple[Path, ...]:
+        return tuple((*self.path, *read) for operation in self.operations for read in operation.reads())
+
+    def writes(self) -> tuple[Path, ...]:
+        return tuple((*self.path, *written) for operation in self.operations for written in operation.writes())
+
+    def dropped(self) -> tuple[Path, ...]:
+        return tuple((*self.path, *gone) for operation in self.operations for gone in operation.dropped())
+
+    def inverse(self) -> Inverse:
+        inner = undo(self.operations)
+        back = At(self.path, inner.operations, self.missing, self.wrong_type)
+        return Inverse((back,), inner.kind, inner.why)
+
+    def __str__(self) -> str:
+        return f"at {show(self.path)}: " + "; ".join(map(str, self.operations))
+
+
+def at(
+    field: PathLike, *operations: Operation, missing: OnMissing = "error", wrong_type: OnWrongType = "error"
+) -> Operation:
+    """Run operations on every object at ``field``; their paths start there: ``at("items.*", move("a.b", "b"))``."""
+    choice(missing, ("error", "skip"), "missing")
+    choice(wrong_type, ("error", "skip"), "wrong_type")
+    return At(at_least_one(field), some(operations), missing, wrong_type)
+
+
+def some(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """At least one operation, each of them one. Raises StepError."""
+    listed = tuple(operations)
+    if not listed:
+        raise StepError("there are no operations", "Give at least one.", "option")
+    for operation in listed:
+        if not isinstance(operation, Operation):
+            raise StepError(f"{type(operation).__name__} is not an operation", "Use those of `upcasters`.", "option")
+    return listed
+
+
+@dataclass(frozen=True)
+class Everywhere(Operation):
+    """Operations run on every object at any depth for which a condition holds, inner ones first."""
+
+    operations: tuple[Operation, ...]
+    where: Condition
+    stop_at: frozenset[str] = frozenset()
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        self._visit(root, context)
+
+    def _visit(self, container: Any, context: Context) -> None:
+        keys = range(len(container)) if type(container) is list else list(container)
+        for key in keys:
+            if key not in self.stop_at and json_type(container[key]) in ("object", "array"):
+                container[key] = open_container(container[key])
+                self._visit(container[key], context)
+        if type(container) is dict and self.where.test(container):
+            for operation in self.operations:
+                operation.apply(container, context)
+
+    def reads(self) -> tuple[Path, ...]:
+        return ((EACH,),)
+
+    def writes(self) -> tuple[Path, ...]:
+        return ((EACH,),)
+
+    def inverse(self) -> Inverse:
+        touched = [path for operation in self.operations for path in operation.writes()]
+        if any(read[:1] == written[:1] for read in self.where.reads() for written in touched):
+            return Inverse.lossy(f"which objects were changed is not known after {self}")
+        inner = undo(self.operations)
+        return Inverse((Everywhere(inner.operations, self.where, self.stop_at),), inner.kind, inner.why)
+
+    def __str__(self) -> str:
+        return f"everywhere where {self.where}: " + "; ".join(map(str, self.operations))
+
+
+def everywhere(where: Condition, *operations: Operation, stop_at: Iterable[str] = ()) -> Operation:
+    """Run operations on every object, at any depth, for which ``where`` holds.
+
+    Inner objects come first. Below the keys of ``stop_at`` nothing is read.
+    """
+    return Everywhere(some(operations), where, frozenset(stop_at))
+
+
+@dataclass(frozen=True)
+class Subdocument(Operation):
+    """A document inside the document, with a type and version of its own, goes to its own current version."""
+
+    path: Path
+    event_type: str
+    version: str | Path
+    missing: OnMissing = "error"
+    null: Literal["error", "keep"] = "error"
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing):
+            if self.null == "keep" and is_null(parent[key]):
+                continue
+            parent[key] = self._brought(open_object(parent[key], self.path), context)
+
+    def _brought(self, inner: Object, context: Context) -> Object:
+        if context.bring is None:
+            raise StepError("a sub-document needs a chain", "Run it through Chain.upcaster.", "subdocument")
+        version = context.bring(self.event_type, self._version(inner), inner)
+        if not isinstance(self.version, str):
+            parent = parent_of(inner, self.version, create=False)
+            parent[self.version[-1]] = restamped(parent[self.version[-1]], version)
+        return inner
+
+    def _version(self, inner: Object) -> str:
+        if isinstance(self.version, str):
+            return self.version
+        node = find(inner, self.version)
+        where = (*self.path, *self.version)
+        if node is MISSING:
+            raise MissingField(f"{show(where)}, the sub-document's version, is missing", where)
+        return string(node, where) if json_type(node) == "string" else bytes(node).decode()
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        return Inverse.lossy(f"which version {show(self.path)} had is gone")
+
+    def __str__(self) -> str:
+        return f"bring {show(self.path)} ({self.event_type}) to its current version"
+
+
+def subdocument(
+    field: PathLike,
+    event_type: str,
+    *,
+    version: str | None = None,
+    version_field: PathLike | None = None,
+    missing: OnMissing = "error",
+    null: Literal["error", "keep"] = "error",
+) -> Operation:
+    """Bring a document inside the document to the current version of its own type, before the rest of the step.
+
+    Its version is fixed, or stands in ``version_field`` (a path inside it), which is then set to the new one.
+    """
+    if (version is None) == (version_field is None):
+        raise StepError("a sub-document has either a version or a version_field", "Give one of the two.", "option")
+    choice(missing, ("error", "skip"), "missing")
+    choice(null, ("error", "keep"), "null")
+    found: str | Path = str(version) if version_field is None else single(version_field)
+    return Subdocument(at_least_one(field), event_type, found, missing, null)
+
+
+def items_of(node: Any, path: Path) -> list[tuple[str | None, Any]]:
+    """The named values of an object or the items of an array (their name is None)."""
+    if json_type(node) == "array":
+        return [(None, item) for item in open_array(node, path)]
+    return list(open_object(node, path).items())

@@ -1,0 +1,686 @@
+"""Values are computed, converted, looked up, taken apart and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from upcasters.context import Context, last_header
+from upcasters.document import Object, encode, from_plain, is_null, json_type, plain, same
+from upcasters.errors import (
+    Ambiguous,
+    EventError,
+    FieldExists,
+    FormatMismatch,
+    FunctionFailed,
+    MissingField,
+    StepError,
+    UnmappedValue,
+    WrongType,
+)
+from upcasters.operations.base import (
+    Inverse,
+    Operation,
+    Reversibility,
+    at_least_one,
+    choice,
+    constant,
+    single,
+)
+from upcasters.paths import EACH, Path, PathLike, show
+from upcasters.walk import MISSING, OnMissing, OnWrongType, find, objects, parent_of, slots
+
+_MISSING = ("error", "skip")
+OnNull = Literal["error", "keep"]
+
+
+@dataclass(frozen=True)
+class FromKey:
+    """The record key as text, or None."""
+
+    def __str__(self) -> str:
+        return "the record key"
+
+
+@dataclass(frozen=True)
+class FromOrigin:
+    """``topic/partition/offset`` of the source record."""
+
+    def __str__(self) -> str:
+        return "the source coordinates"
+
+
+@dataclass(frozen=True)
+class FromTimestamp:
+    """The record's timestamp in milliseconds, or None."""
+
+    def __str__(self) -> str:
+        return "the record timestamp"
+
+
+@dataclass(frozen=True)
+class Header:
+    """The last header of this name as text, or None."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"header {self.name}"
+
+
+KEY = FromKey()
+ORIGIN = FromOrigin()
+TIMESTAMP = FromTimestamp()
+Source = Path | FromKey | FromOrigin | FromTimestamp | Header
+SourceLike = PathLike | FromKey | FromOrigin | FromTimestamp | Header
+
+
+def header(name: str) -> Header:
+    """A header as a source of ``derive``."""
+    return Header(name)
+
+
+def _source(spec: SourceLike) -> Source:
+    if isinstance(spec, (FromKey, FromOrigin, FromTimestamp, Header)):
+        return spec
+    return single(spec)
+
+
+def text_of(value: bytes | None, what: str) -> str | None:
+    """Bytes of a key or header as text. Raises WrongType where they are not UTF-8."""
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        raise WrongType(f"{what} is not UTF-8") from None
+
+
+def called(function: Callable[..., Any], what: str, path: Path, *arguments: Any) -> Any:
+    """A user's function, with whatever it raises as FunctionFailed naming the class, never the value."""
+    try:
+        return function(*arguments)
+    except EventError:
+        raise
+    except Exception as error:
+        raise FunctionFailed(f"{what} raised {type(error).__name__}", path) from error
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """A function's name as people know it."""
+    return getattr(function, "__qualname__", type(function).__name__)
+
+
+@dataclass(frozen=True)
+class Derive(Operation):
+    """A field is computed from others, the key, headers or the source coordinates."""
+
+    path: Path
+    sources: tuple[Source, ...]
+    using: Callable[..., Any]
+    exists: Literal["keep", "error", "replace"] = "error"
+    missing: Literal["error", "skip", "none"] = "error"
+    null: Literal["keep", "replace"] = "keep"
+    undo: Literal["drop", "keep"] = "drop"
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        parent = parent_of(root, self.path, create=False)
+        name = self.path[-1]
+        taken = name in parent and not (self.null == "replace" and is_null(parent[name]))
+        if taken and self.exists == "keep":
+            return
+        if taken and self.exists == "error":
+            raise FieldExists(f"{show(self.path)} is there already", self.path)
+        value = self.compute(root, context)
+        if value is not MISSING:
+            parent[name] = value
+
+    def compute(self, root: Object, context: Context) -> Any:
+        """The derived node, or MISSING where a source is missing and that is to be skipped."""
+        arguments = []
+        for source in self.sources:
+            value = self._value(source, root, context)
+            if value is MISSING:
+                if self.missing == "skip":
+                    return MISSING
+                if self.missing == "error":
+                    where = source if isinstance(source, tuple) else ()
+                    name = show(source) if isinstance(source, tuple) else str(source)
+                    raise MissingField(f"{name}, from which {show(self.path)} is derived, is missing", where)
+                value = None
+            arguments.append(value)
+        return from_plain(called(self.using, name_of(self.using), self.path, *arguments), self.path)
+
+    def _value(self, source: Source, root: Object, context: Context) -> Any:
+        if isinstance(source, tuple):
+            node = find(root, source)
+            return node if node is MISSING else plain(node, source)
+        value: Any
+        if isinstance(source, FromKey):
+            value = text_of(context.key, "the record key")
+        elif isinstance(source, Header):
+            value = text_of(last_header(context.headers, source.name), str(source))
+        elif isinstance(source, FromTimestamp):
+            value = context.record.timestamp
+        else:
+            value = context.origin
+        return MISSING if value is None else value
+
+    def reads(self) -> tuple[Path, ...]:
+        return tuple(source for source in self.sources if isinstance(source, tuple))
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        back = DropDerived(self)
+        if self.exists == "replace":
+            return Inverse.lossy(f"the old {show(self.path)} is gone", back)
+        if self.undo == "keep":
+            return Inverse((), Reversibility.EQUIVALENT, f"{show(self.path)} stays even where it was derived")
+        if self.exists == "error":
+            return Inverse((back,))
+        why = f"{show(self.path)} is left out where it is what would be derived"
+        return Inverse((back,), Reversibility.EQUIVALENT, why)
+
+    def dropped(self) -> tuple[Path, ...]:
+        return (self.path,) if self.exists == "replace" else ()
+
+    def __str__(self) -> str:
+        sources = ", ".join(show(source) if isinstance(source, tuple) else str(source) for source in self.sources)
+        return f"derive {show(self.path)} from {sources or 'nothing'} with {name_of(self.using)}"
+
+
+@dataclass(frozen=True)
+class DropDerived(Operation):
+    """Undo of ``derive``: the field goes where it is what would be derived again."""
+
+    derive: Derive
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        path = self.derive.path
+        node = find(root, path)
+        if node is MISSING:
+            return
+        expected = self.derive.compute(root, context)
+        if expected is not MISSING and same(node, expected):
+            del parent_of(root, path, create=False)[path[-1]]
+        elif self.derive.exists == "error":
+            raise Ambiguous(f"{show(path)} has been changed and cannot be left out without loss", path)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.derive.path, *self.derive.reads())
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.derive.path,)
+
+    def inverse(self) -> Inverse:
+        return Inverse((self.derive,))
+
+    def __str__(self) -> str:
+        return f"leave out {show(self.derive.path)} where it would be derived"
+
+
+def derive(
+    field: PathLike,
+    sources: Iterable[SourceLike],
+    using: Callable[..., Any],
+    *,
+    exists: Literal["keep", "error", "replace"] = "error",
+    missing: Literal["error", "skip", "none"] = "error",
+    null: Literal["keep", "replace"] = "keep",
+    undo: Literal["drop", "keep"] = "drop",
+) -> Operation:
+    """Compute a field: ``derive("metadata.repo_path", ["metadata.project_id"], workspace)``.
+
+    ``using`` gets one plain value per source and must give the same result each time. ``missing`` is about the
+    sources: ``none`` hands in None. On the way down a field that equals the derived value is left out again.
+    """
+    choice(exists, ("keep", "error", "replace"), "exists")
+    choice(missing, ("error", "skip", "none"), "missing")
+    choice(null, ("keep", "replace"), "null")
+    choice(undo, ("drop", "keep"), "undo")
+    listed = [sources] if isinstance(sources, str) else sources
+    return Derive(single(field), tuple(map(_source, listed)), using, exists, missing, null, undo)
+
+
+@dataclass(frozen=True)
+class Convert(Operation):
+    """Every value at a path goes through a function, and back through another."""
+
+    path: Path
+    forward: Callable[[Any], Any]
+    backward: Callable[[Any], Any] | None = None
+    missing: OnMissing = "error"
+    null: OnNull = "error"
+    wrong_type: OnWrongType = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing, self.wrong_type):
+            parent[key] = self.converted(parent[key])
+
+    def converted(self, node: Any) -> Any:
+        """The node that one value becomes."""
+        if is_null(node):
+            if self.null == "error":
+                raise WrongType(f"{show(self.path)} is null", self.path)
+            return node
+        return from_plain(
+            called(self.forward, name_of(self.forward), self.path, plain(node, self.path)), self.path
+        )
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        if self.backward is None:
+            return Inverse.lossy(f"{show(self.path)} is converted by {name_of(self.forward)}, with no function back")
+        return Inverse(
+            (Convert(self.path, self.backward, self.forward, self.missing, self.null, self.wrong_type),)
+        )
+
+    def __str__(self) -> str:
+        return f"convert {show(self.path)} with {name_of(self.forward)}"
+
+
+def convert(
+    field: PathLike,
+    forward: Callable[[Any], Any],
+    backward: Callable[[Any], Any] | None = None,
+    *,
+    missing: OnMissing = "error",
+    null: OnNull = "error",
+    wrong_type: OnWrongType = "error",
+) -> Operation:
+    """Change values by a pair of functions: ``convert("nodes.*.seconds", to_milliseconds, to_seconds)``.
+
+    The functions get and give plain Python values; a null is an error, or kept. Without ``backward`` it is lossy.
+    """
+    choice(missing, _MISSING, "missing")
+    choice(null, ("error", "keep"), "null")
+    choice(wrong_type, _MISSING, "wrong_type")
+    return Convert(at_least_one(field), forward, backward, missing, null, wrong_type)
+
+
+def _scalar(value: Any) -> tuple[bool, Any]:
+    return (type(value) is bool, value)
+
+
+@dataclass(frozen=True)
+class MapValues(Operation):
+    """Every value at a path is looked up in a table."""
+
+    path: Path
+    table: Mapping[tuple[bool, Any], Any]
+    otherwise: Literal["error", "keep"] = "error"
+    missing: OnMissing = "error"
+    null: OnNull = "error"
+    wrong_type: OnWrongType = "error"
+    back: Mapping[tuple[bool, Any], Any] | None = None
+    ambiguous: frozenset[tuple[bool, Any]] = frozenset()
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing, self.wrong_type):
+            parent[key] = self.mapped(parent[key])
+
+    def mapped(self, node: Any) -> Any:
+        """The node that one value becomes."""
+        if json_type(node) in ("object", "array"):
+            raise WrongType(f"{show(self.path)} is not a single value", self.path)
+        found = _scalar(plain(node, self.path))
+        if found in self.ambiguous:
+            raise Ambiguous(f"{show(self.path)} came from one of several values", self.path)
+        if found in self.table:
+            return self.table[found]
+        if self.otherwise == "keep" or (self.null == "keep" and is_null(node)):
+            return node
+        raise UnmappedValue(f"{show(self.path)} has a value that the table does not list", self.path)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def one_to_one(self) -> bool:
+        """True where no two values become the same one."""
+        return len(set(map(_scalar, self.table.values()))) == len(self.table)
+
+    def inverse(self) -> Inverse:
+        targets: dict[tuple[bool, Any], Any] = {}
+        ambiguous = set()
+        for (_, old), new in self.table.items():
+            if _scalar(new) in targets:
+                ambiguous.add(_scalar(new))
+            targets[_scalar(new)] = old
+        if self.back is not None:
+            targets.update(self.back)
+            ambiguous -= self.back.keys()
+        options = (self.otherwise, self.missing, self.null, self.wrong_type)
+        back = MapValues(self.path, targets, *options, ambiguous=frozenset(ambiguous))
+        if ambiguous:
+            return Inverse.lossy(f"several values of {show(self.path)} become the same one", back)
+        if self.otherwise == "keep":
+            return Inverse.lossy(f"a value of {show(self.path)} may have been one of the results before", back)
+        if not self.one_to_one():
+            return Inverse((back,), Reversibility.EQUIVALENT, f"{show(self.path)} goes back to the value named")
+        return Inverse((back,))
+
+    def __str__(self) -> str:
+        return f"map the values of {show(self.path)} by a table of {len(self.table)}"
+
+
+def map_values(
+    field: PathLike,
+    table: Mapping[Any, Any],
+    *,
+    otherwise: Literal["error", "keep"] = "error",
+    missing: OnMissing = "error",
+    null: OnNull = "error",
+    wrong_type: OnWrongType = "error",
+    back: Mapping[Any, Any] | None = None,
+) -> Operation:
+    """Replace values by a table: ``map_values("status", {"done": "completed"})``.
+
+    A value that is not listed is an error, or kept. A table that is not one-to-one is known as such: on the way
+    down it is ambiguous unless ``back`` names the older value.
+    """
+    choice(otherwise, ("error", "keep"), "otherwise")
+    choice(missing, _MISSING, "missing")
+    choice(null, ("error", "keep"), "null")
+    choice(wrong_type, _MISSING, "wrong_type")
+    lookup = _lookup(table, "table")
+    return MapValues(
+        at_least_one(field), lookup, otherwise, missing, null, wrong_type, back and _lookup(back, "back")
+    )
+
+
+def _lookup(table: Mapping[Any, Any], option: str) -> dict[tuple[bool, Any], Any]:
+    scalars = (str, int, float, bool, type(None))
+    if not table:
+        raise StepError(f"{option} is empty", "List at least one value.", "option")
+    for value in (*table.keys(), *table.values()):
+        if not isinstance(value, scalars):
+            raise StepError(f"{option} holds a {type(value).__name__}", "List single JSON values.", "value")
+        constant(value)
+    return {_scalar(old): new for old, new in table.items()}
+
+
+@dataclass(frozen=True)
+class SplitValue(Operation):
+    """A string becomes several fields beside it."""
+
+    path: Path
+    separator: str
+    names: tuple[str, ...]
+    missing: OnMissing = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing):
+            parts = string(parent[key], self.path).split(self.separator)
+            if len(parts) != len(self.names):
+                raise FormatMismatch(f"{show(self.path)} does not have {len(self.names)} parts", self.path)
+            del parent[key]
+            for name, part in zip(self.names, parts, strict=True):
+                if name in parent:
+                    where = (*self.path[:-1], name)
+                    raise FieldExists(f"{show(where)} is there already", where)
+                parent[name] = part
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path, *((*self.path[:-1], name) for name in self.names))
+
+    def inverse(self) -> Inverse:
+        return Inverse((JoinValues(self.path, self.separator, self.names, self.missing),))
+
+    def __str__(self) -> str:
+        return f"split {show(self.path)} at {self.separator!r} into {', '.join(self.names)}"
+
+
+@dataclass(frozen=True)
+class JoinValues(Operation):
+    """Several strings of one object become one field of it."""
+
+    path: Path
+    separator: str
+    names: tuple[str, ...]
+    missing: OnMissing = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent in objects(root, self.path[:-1], self.missing):
+            if self.missing == "skip" and not any(name in parent for name in self.names):
+                continue
+            self._join(parent)
+
+    def _join(self, parent: Object) -> None:
+        parts = []
+        for name in self.names:
+            where = (*self.path[:-1], name)
+            if name not in parent:
+                raise MissingField(f"{show(where)} is missing", where)
+            part = string(parent[name], where)
+            if self.separator in part:
+                raise FormatMismatch(f"{show(where)} contains the separator", where)
+            parts.append(part)
+        for name in self.names:
+            del parent[name]
+        if self.path[-1] in parent:
+            raise FieldExists(f"{show(self.path)} is there already", self.path)
+        parent[str(self.path[-1])] = self.separator.join(parts)
+
+    def reads(self) -> tuple[Path, ...]:
+        return tuple((*self.path[:-1], name) for name in self.names)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (*self.reads(), self.path)
+
+    def inverse(self) -> Inverse:
+        return Inverse((SplitValue(self.path, self.separator, self.names, self.missing),))
+
+    def __str__(self) -> str:
+        return f"join {', '.join(self.names)} with {self.separator!r} into {show(self.path)}"
+
+
+def string(node: Any, path: Path) -> str:
+    """The text of a string node. Raises WrongType for anything else."""
+    if json_type(node) != "string":
+        raise WrongType(f"{show(path)} is not a string", path)
+    text: str = plain(node, path)
+    return text
+
+
+def split_value(
+    field: PathLike, separator: str, names: Iterable[str], *, missing: OnMissing = "error"
+) -> Operation:
+    """Take a string apart: ``split_value("full_name", " ", ["first", "last"])``; another number of parts is an error."""
+    return SplitValue(*_parts(field, separator, names, missing))
+
+
+def join_values(
+    names: Iterable[str], separator: str, field: PathLike, *, missing: OnMissing = "error"
+) -> Operation:
+    """Put strings together; one that holds the separator is an error, so that it can be taken apart again."""
+    return JoinValues(*_parts(field, separator, names, missing))
+
+
+def _parts(
+    field: PathLike, separator: str, names: Iterable[str], missing: OnMissing
+) -> tuple[Path, str, tuple[str, ...], OnMissing]:
+    listed = tuple(names)
+    if not separator:
+        raise StepError("the separator is empty", "Give at least one character.", "option")
+    if len(listed) < 2 or len(set(listed)) != len(listed):
+        raise StepError("at least two different names are needed", "List each part once.", "option")
+    spec = at_least_one(field)
+    if spec[-1] is EACH:
+        raise StepError(f"{show(spec)} ends in '*'", "Name the field itself.", "path")
+    choice(missing, _MISSING, "missing")
+    return spec, separator, listed, missing
+
+
+@dataclass(frozen=True)
+class ParseJson(Operation):
+    """JSON text inside a string becomes the value that it stands for."""
+
+    path: Path
+    missing: OnMissing = "error"
+    null: OnNull = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing):
+            node = parent[key]
+            if self.null == "keep" and is_null(node):
+                continue
+            parent[key] = self._parsed(string(node, self.path))
+
+    def _parsed(self, text: str) -> Any:
+        raw = text.strip(" \t\r\n").encode()
+        try:
+            msgspec.json.decode(raw, type=msgspec.Raw)
+        except (msgspec.DecodeError, RecursionError):
+            raise FormatMismatch(f"{show(self.path)} does not hold JSON text", self.path) from None
+        return msgspec.Raw(raw)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        why = f"white space around the text of {show(self.path)} is not kept"
+        return Inverse((PrintJson(self.path, self.missing, self.null),), Reversibility.EQUIVALENT, why)
+
+    def __str__(self) -> str:
+        return f"parse the JSON text in {show(self.path)}"
+
+
+@dataclass(frozen=True)
+class PrintJson(Operation):
+    """A value becomes a string that holds its JSON text."""
+
+    path: Path
+    missing: OnMissing = "error"
+    null: OnNull = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing):
+            node = parent[key]
+            if self.null == "keep" and is_null(node):
+                continue
+            parent[key] = bytes(node).decode() if type(node) is msgspec.Raw else encode(node).decode()
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        return Inverse((ParseJson(self.path, self.missing, self.null),))
+
+    def __str__(self) -> str:
+        return f"print {show(self.path)} as JSON text"
+
+
+def parse_json(field: PathLike, *, missing: OnMissing = "error", null: OnNull = "error") -> Operation:
+    """Read JSON text inside a string; its numbers and spacing stay as written."""
+    choice(missing, _MISSING, "missing")
+    choice(null, ("error", "keep"), "null")
+    return ParseJson(at_least_one(field), missing, null)
+
+
+def print_json(field: PathLike, *, missing: OnMissing = "error", null: OnNull = "error") -> Operation:
+    """Write a value as JSON text into a string."""
+    choice(missing, _MISSING, "missing")
+    choice(null, ("error", "keep"), "null")
+    return PrintJson(at_least_one(field), missing, null)
+
+
+@dataclass(frozen=True)
+class Function(Operation):
+    """A Python function changes the declared paths; it sees and can change nothing else."""
+
+    using: Callable[[Any], Any]
+    read: tuple[Path, ...]
+    written: tuple[Path, ...]
+    back: Callable[[Any], Any] | None = None
+    drops: tuple[Path, ...] = ()
+
+    def apply(self, root: Object, context: Context) -> None:
+        view: dict[str, Any] = {}
+        for path in dict.fromkeys((*self.read, *self.written)):
+            node = find(root, path)
+            if node is not MISSING:
+                _put(view, path, plain(node, path))
+        result = called(self.using, name_of(self.using), (), view)
+        changed = view if result is None else result
+        if type(changed) is not dict:
+            raise WrongType(f"{name_of(self.using)} gave a {type(changed).__name__}, not a dict")
+        for path in self.written:
+            self._write(root, path, find(changed, path))
+
+    def _write(self, root: Object, path: Path, value: Any) -> None:
+        if value is not MISSING:
+            parent_of(root, path, create=True)[path[-1]] = from_plain(value, path)
+        elif find(root, path) is not MISSING:
+            del parent_of(root, path, create=False)[path[-1]]
+
+    def reads(self) -> tuple[Path, ...]:
+        return self.read
+
+    def writes(self) -> tuple[Path, ...]:
+        return self.written
+
+    def inverse(self) -> Inverse:
+        if self.back is None:
+            return Inverse.lossy(f"function {name_of(self.using)} has no function back")
+        return Inverse((Function(self.back, self.read, self.written, self.using),))
+
+    def dropped(self) -> tuple[Path, ...]:
+        return self.drops
+
+    def __str__(self) -> str:
+        return f"call {name_of(self.using)} on {', '.join(map(show, self.written))}"
+
+
+def _put(view: dict[str, Any], path: Path, value: Any) -> None:
+    for segment in path[:-1]:
+        child = view.get(segment)  # type: ignore[arg-type]  # single() let no EACH in
+        if type(child) is not dict:
+            child = view[segment] = {}  # type: ignore[index]
+        view = child
+    if type(value) is dict and type(view.get(path[-1])) is dict:  # type: ignore[arg-type]
+        view[path[-1]].update(value)  # type: ignore[index]
+    else:
+        view[path[-1]] = value  # type: ignore[index]
+
+
+def function(
+    using: Callable[[Any], Any],
+    *,
+    reads: Iterable[PathLike],
+    writes: Iterable[PathLike],
+    back: Callable[[Any], Any] | None = None,
+    drops: Iterable[PathLike] = (),
+) -> Operation:
+    """For what no operation says: ``using`` gets a dict with the declared paths only and changes or returns it.
+
+    ``reads`` and ``writes`` declare the paths; what it does to others is ignored. ``back`` is the function for the
+    way down; ``drops`` are the paths that it throws away on purpose.
+    """
+    written = tuple(map(single, writes))
+    if not written:
+        raise StepError("function writes nothing", "Declare the paths that it writes.", "option")
+    return Function(using, tuple(map(single, reads)), written, back, tuple(map(single, drops)))

@@ -1,0 +1,65 @@
+"""Paths into a document: keys from the top, with ``EACH`` for every item of an array or value of an object.
+
+A string is split at its dots and ``*`` means ``EACH``; a tuple is taken as it is, so that keys with dots, empty
+keys and a key named ``*`` are plain keys: ``("labels", "a.b", "")``. The empty path is the whole document.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Iterable
+
+
+class Each(enum.Enum):
+    """Every item of an array, every value of an object."""
+
+    EACH = "*"
+
+    def __repr__(self) -> str:
+        return "EACH"
+
+
+EACH = Each.EACH
+
+Segment = str | Each
+Path = tuple[Segment, ...]
+PathLike = str | Path
+
+_SIMPLE = re.compile(r'[^."*\s][^."\s]*')
+
+
+def path(spec: PathLike) -> Path:
+    """``"nodes.*.status"`` or ``("nodes", EACH, "status")`` as a path.
+
+    Raises ValueError for an empty part in a string and for parts that are neither a string nor ``EACH``.
+    """
+    if isinstance(spec, tuple):
+        if not all(isinstance(part, (str, Each)) for part in spec):
+            raise ValueError(f"a path's parts are strings or EACH, not {spec!r}")
+        return spec
+    if not isinstance(spec, str):
+        raise ValueError(f"a path is a string or a tuple, not {type(spec).__name__}")
+    if spec == "":
+        return ()
+    parts = spec.split(".")
+    if "" in parts:
+        raise ValueError(f"{spec!r} has an empty part; write an empty key as a tuple, such as ('a', '')")
+    return tuple(EACH if part == "*" else part for part in parts)
+
+
+def show(spec: Iterable[Segment]) -> str:
+    """A path as people read it; keys that could be misread are quoted."""
+    return ".".join(_show(part) for part in spec)
+
+
+def _show(part: Segment) -> str:
+    if isinstance(part, Each):
+        return "*"
+    return part if _SIMPLE.fullmatch(part) else json.dumps(part, ensure_ascii=False)
+
+
+def overlap(one: Path, other: Path) -> bool:
+    """True where one path lies on, above or below the other."""
+    return all(a == b or a is EACH or b is EACH for a, b in zip(one, other, strict=False))

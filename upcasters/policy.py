@@ -1,0 +1,34 @@
+"""How a route wants its events treated; plain data, checked against the chain when the upcaster is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from upcasters.detection import Detection
+
+UnknownType = Literal["dead-letter", "pass", "skip"]
+FutureVersion = Literal["dead-letter", "pass"]
+DuplicateKeys = Literal["last-wins", "refuse"]
+Validation = Literal["always", "sampled", "never"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A route's choices.
+
+    ``target`` pins the version of some types (type -> version); a type that is not named goes to its current one.
+    ``sample_every`` is the distance between two sampled events: 100 means 1 %.
+    ``include_values`` lets error texts carry values of the event.
+    """
+
+    detection: Detection = field(default_factory=Detection)
+    target: Mapping[str, str] = field(default_factory=dict)
+    unknown_type: UnknownType = "dead-letter"
+    future_version: FutureVersion = "dead-letter"
+    duplicate_keys: DuplicateKeys = "last-wins"
+    validate_target: Validation = "always"
+    validate_source: Validation = "sampled"
+    sample_every: int = 100
+    include_values: bool = False

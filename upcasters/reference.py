@@ -1,0 +1,98 @@
+"""The plain way: hop by hop, each one read, changed and written again. Slow, and right.
+
+It is what the fast path is measured against, what names the failing step of a dead letter, and what ``upcast try``
+shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from upcasters.context import Context
+from upcasters.document import Object, read, write
+from upcasters.errors import EventError
+from upcasters.event import Partition, SourceRecord
+from upcasters.middle import Middle, Notes, Way
+from upcasters.outcome import DeadLettered, Fault, Outcome
+from upcasters.step import Hop
+
+
+@dataclass(frozen=True)
+class HopTrace:
+    """One document before and after one hop."""
+
+    hop: Hop
+    before: bytes
+    after: bytes
+
+
+@dataclass
+class Trace:
+    """What became of an event and each hop on the way, in order."""
+
+    outcome: Outcome
+    hops: list[HopTrace] = field(default_factory=list)
+
+
+class Reference:
+    """The pure middle without any short cut."""
+
+    def __init__(self, middle: Middle) -> None:
+        self._middle = middle
+
+    def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
+        """What becomes of one event. Never raises."""
+        return self.trace(record, source).outcome
+
+    def trace(self, record: SourceRecord, source: Partition | None = None) -> Trace:
+        """What becomes of one event, with every hop. Never raises."""
+        notes = Notes()
+        hops: list[HopTrace] = []
+        run = _HopByHop(notes, hops)
+        try:
+            outcome = self._middle.process(record, source, run, notes)
+        except Exception as error:  # whatever it is, it is this event's fault and ends as a dead letter
+            outcome = DeadLettered(fault_of(error, notes))
+        return Trace(outcome, hops)
+
+
+@dataclass
+class _HopByHop:
+    notes: Notes
+    hops: list[HopTrace]
+
+    def __call__(self, way: Way, root: Object, context: Context) -> Object:
+        before = write(root)
+        for hop in way.hops:
+            root = read(before)
+            self._run(hop, root, context)
+            after = write(root)
+            self.hops.append(HopTrace(hop, before, after))
+            if context.dropped or context.children is not None:
+                break
+            before = after
+        self.notes.step = ""
+        return root
+
+    def _run(self, hop: Hop, root: Object, context: Context) -> None:
+        for step in reversed(hop.steps) if hop.down else hop.steps:
+            self.notes.step = step.id
+            for operation in step.inverse().operations if hop.down else step.operations:
+                operation.apply(root, context)
+                if context.dropped or context.children is not None:
+                    return
+
+
+def fault_of(error: Exception, notes: Notes) -> Fault:
+    """The fault that an exception stands for. An unforeseen one keeps its class and loses its text."""
+    known = isinstance(error, EventError)
+    return Fault(
+        stage=error.stage if isinstance(error, EventError) else "upcast",
+        error_type=type(error).__name__,
+        message=str(error) if known else f"{type(error).__name__} in the chain",
+        event_type=notes.event_type,
+        from_version=notes.from_version,
+        to_version=notes.to_version,
+        step=notes.step,
+        path=error.path if isinstance(error, EventError) else "",
+    )

@@ -1,0 +1,205 @@
+"""One versioned change of one event type, and the version that a history starts with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pydantic import BaseModel
+
+from upcasters.conditions import Condition
+from upcasters.operations.base import Inverse, Operation, Reversibility, undo
+from upcasters.operations.choice import Switch, When
+from upcasters.operations.events import DropEvent, RenameType, SplitEach, SplitEvent
+from upcasters.operations.reach import At, Everywhere, some
+
+VersionLike = str | int | None
+Complexity = Literal["low", "medium", "high"]
+Split = SplitEach | SplitEvent
+
+
+def version_text(version: VersionLike) -> str:
+    """A version as the chain writes it: ``7`` is ``"7"``; None, for events without versions, is ``""``."""
+    return "" if version is None else str(version)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The oldest version of a type: what there was before the first step, or the children of a split.
+
+    ``shape`` is the question whose yes makes a document without a version one of this version; ``looks_like``
+    lists versions whose shape a document of this version may also have.
+    """
+
+    event_type: str
+    version: VersionLike
+    model: type[BaseModel] | None = None
+    shape: Condition | None = None
+    looks_like: Sequence[VersionLike] = ()
+    id: str = ""
+    file: str = ""
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "version", version_text(self.version))
+        object.__setattr__(self, "looks_like", tuple(map(version_text, self.looks_like)))
+
+
+@dataclass(frozen=True)
+class Step:
+    """``event_type`` from version ``source`` to ``target`` by ``operations``, in order.
+
+    ``model`` is the target version's; ``shape`` and ``looks_like`` as for a Baseline. ``preview``: may be asked for
+    but is not current. ``lossy`` declares that something cannot come back, and why that is right. ``after`` names
+    the step that runs before this one where several steps make one version. ``id`` and ``file`` are filled in from
+    the module when a chain is read from a package. ``complexity`` and ``notes`` go into the compatibility matrix.
+    """
+
+    event_type: str
+    source: VersionLike
+    target: VersionLike
+    operations: Sequence[Operation] = ()
+    model: type[BaseModel] | None = None
+    shape: Condition | None = None
+    looks_like: Sequence[VersionLike] = ()
+    preview: bool = False
+    lossy: str = ""
+    after: str = ""
+    complexity: Complexity | None = None
+    notes: str = ""
+    id: str = ""
+    file: str = ""
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", version_text(self.source))
+        object.__setattr__(self, "target", version_text(self.target))
+        object.__setattr__(self, "looks_like", tuple(map(version_text, self.looks_like)))
+        listed = tuple(self.operations)
+        object.__setattr__(self, "operations", some(listed) if listed else ())
+        if not self.id:
+            object.__setattr__(self, "id", f"{self.event_type}:{self.source}->{self.target}")
+
+    def named(self, id: str, file: str, description: str) -> Step:
+        """The same step with what its module tells."""
+        return replace(self, id=id, file=file, description=self.description or description)
+
+    @property
+    def target_type(self) -> str:
+        """The type after the step, as far as it is fixed."""
+        fixed = [op.to for op in self.operations if isinstance(op, RenameType) and op.to is not None]
+        return fixed[-1] if fixed else self.event_type
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The operations that make several events out of one."""
+        return tuple(op for op in walk(self.operations) if isinstance(op, (SplitEach, SplitEvent)))
+
+    @property
+    def forks(self) -> bool:
+        """True where the way on depends on the event: a split, or a type that a field or condition decides."""
+        top = {id(op) for op in self.operations if isinstance(op, RenameType) and op.to is not None}
+        renames = (op for op in walk(self.operations) if isinstance(op, RenameType))
+        return bool(self.splits) or any(id(op) not in top for op in renames)
+
+    @property
+    def may_drop(self) -> bool:
+        """True where an event may end in this step."""
+        return any(isinstance(op, DropEvent) for op in walk(self.operations))
+
+    @property
+    def ends(self) -> tuple[tuple[str, str], ...]:
+        """Every (type, version) that may come out of the step."""
+        target = str(self.target)
+        ends: dict[tuple[str, str], None] = {}
+        if not self.splits:
+            ends[(self.target_type, target)] = None
+        for op in walk(self.operations):
+            if isinstance(op, SplitEach):
+                ends[(op.into, op.version or target)] = None
+            elif isinstance(op, SplitEvent):
+                ends.update(dict.fromkeys((into, op.version or target) for into in op.into))
+            elif isinstance(op, RenameType):
+                ends.update(dict.fromkeys((into, target) for into in op.targets()))
+        return tuple(ends)
+
+    def inverse(self) -> Inverse:
+        """The operations back, and how well they bring the older document back."""
+        back = undo(tuple(self.operations))
+        if self.target_type != self.event_type:
+            return Inverse((*back.operations, RenameType(self.event_type)), back.kind, back.why)
+        return back
+
+    @property
+    def reversibility(self) -> Reversibility:
+        """How far the step can be undone."""
+        return self.inverse().kind
+
+
+def walk(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """The operations and all those inside them."""
+    for operation in operations:
+        yield operation
+        if isinstance(operation, (At, Everywhere)):
+            yield from walk(operation.operations)
+        elif isinstance(operation, When):
+            yield from walk((*operation.operations, *operation.otherwise))
+        elif isinstance(operation, Switch):
+            for case in operation.cases.values():
+                yield from walk(case)
+            if operation.otherwise != "error":
+                yield from walk(operation.otherwise)
+
+
+@dataclass(frozen=True)
+class Hop:
+    """All steps between two neighbouring versions, in order. ``ends`` as for a step."""
+
+    source: tuple[str, str]
+    target: tuple[str, str]
+    steps: tuple[Step, ...]
+    down: bool = False
+    operations: tuple[Operation, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.down:
+            listed = tuple(op for step in reversed(self.steps) for op in step.inverse().operations)
+        else:
+            listed = tuple(op for step in self.steps for op in step.operations)
+        object.__setattr__(self, "operations", listed)
+
+    @property
+    def id(self) -> str:
+        """The ids of its steps."""
+        return "+".join(step.id for step in self.steps)
+
+    @property
+    def preview(self) -> bool:
+        """True where one of its steps is."""
+        return any(step.preview for step in self.steps)
+
+    @property
+    def forks(self) -> bool:
+        """True where the way on depends on the event."""
+        return not self.down and any(step.forks for step in self.steps)
+
+    @property
+    def may_drop(self) -> bool:
+        """True where an event may end here."""
+        return not self.down and any(step.may_drop for step in self.steps)
+
+    @property
+    def ends(self) -> tuple[tuple[str, str], ...]:
+        """Every (type, version) that may come out."""
+        return self.steps[-1].ends if not self.down else (self.target,)
+
+    def inverse(self) -> Inverse:
+        """The way back over all its steps."""
+        backs = [step.inverse() for step in reversed(self.steps)]
+        worst = max(backs, key=lambda back: back.kind)
+        return Inverse(tuple(op for back in backs for op in back.operations), worst.kind, worst.why)
+
+    def reversed(self) -> Hop:
+        """The hop down."""
+        return Hop(self.target, self.source, self.steps, down=True)
