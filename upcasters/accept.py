@@ -111,9 +111,7 @@ class _Reader:
             listed.append(self._field(f"field_{index}", field))
         forbid = "forbid" in (fields.get("extra_behavior"), config.get("extra_fields_behavior"))
         name = schema["cls"].__name__
-        return msgspec.defstruct(
-            name, listed, rename=names, forbid_unknown_fields=forbid, kw_only=True, gc=False
-        )
+        return msgspec.defstruct(name, listed, rename=names, forbid_unknown_fields=forbid, kw_only=True, gc=False)
 
     def _field(self, name: str, field: Schema) -> tuple[str, Any] | tuple[str, Any, Any]:
         if _options(field) - _FIELD or not isinstance(field.get("validation_alias", ""), str):

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from upcasters.conditions import Condition
 from upcasters.detection import Detection
-from upcasters.errors import ChainError, Irreversible, Problem
+from upcasters.errors import ChainError, Irreversible
 from upcasters.fingerprint import fingerprint
 from upcasters.operations.base import Reversibility
 from upcasters.step import Baseline, Hop, Step, VersionLike, version_text
@@ -227,7 +227,7 @@ class Chain:
     def __hash__(self) -> int:
         return id(self)
 
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: object) -> bool:
         return self is other
 
 

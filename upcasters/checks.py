@@ -84,7 +84,9 @@ def _order(node: Node, steps: list[Step]) -> Iterator[Problem]:
         elif followers[step.after] > 1 and step.after:
             yield problem("duplicate", f"several steps run after {step.after}", "Put them in one order.", step)
     if not firsts:
-        yield problem("after-cycle", f"the steps from {_node(node)} run after each other", "Let one be first.", steps[0])
+        yield problem(
+            "after-cycle", f"the steps from {_node(node)} run after each other", "Let one be first.", steps[0]
+        )
 
 
 def _self_loops(chain: Chain) -> Iterator[Problem]:

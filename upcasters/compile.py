@@ -18,11 +18,12 @@ from msgspec import Raw
 from upcasters.conditions import AllOf, Always, AnyOf, Condition, Not, Present
 from upcasters.context import Context
 from upcasters.document import (
+    NULLS,
     Object,
     decode_object,
     decode_objects,
+    decode_plain,
     from_plain,
-    is_null,
     open_container,
     open_object,
     plain,
@@ -43,7 +44,6 @@ from upcasters.operations.reach import At, Everywhere, Subdocument
 from upcasters.operations.values import Convert, Derive, DropDerived, MapValues
 from upcasters.paths import EACH, Path, overlap, show
 from upcasters.step import Hop
-from upcasters.walk import MISSING, find
 
 Fused = Callable[[Object, Context], Object]
 Shape = Callable[[Object], str | None]
@@ -242,6 +242,7 @@ class _Code:
     lines: list[str] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
     opened: dict[Path, str] = field(default_factory=lambda: {(): "root"})
+    slots: dict[str, str] = field(default_factory=dict)
     depth: int = 1
     variables: int = 0
 
@@ -278,8 +279,9 @@ class _Code:
         if path not in self.opened:
             parent, key = self.object(path[:-1]), path[-1]
             name = self.variable()
-            self.line(f"{name} = {parent}[{key!r}]  # {_comment(path)}")
-            self.line(f"if type({name}) is not dict: {name} = {parent}[{key!r}] = open_object({name})")
+            self.slots[name] = f"{parent}[{key!r}]"
+            self.line(f"{name} = {self.slots[name]}  # {_comment(path)}")
+            self.line(f"if type({name}) is not dict: {name} = {self.slots[name]} = open_object({name})")
             self.opened[path] = name
         return self.opened[path]
 
@@ -356,15 +358,18 @@ def _open_items(node: Any) -> Any:
 
 
 class _Spellings(dict[str, str]):
-    """Keys and how a rule spells them, remembered up to a bound."""
+    """Keys and how a rule spells them, remembered up to a bound; ``settled`` are those that stay as they are."""
 
     def __init__(self, rule: KeyRule) -> None:
         self.rule = rule
+        self.settled: set[str] = set()
 
     def __missing__(self, key: str) -> str:
         spelled = self.rule(key)
         if len(self) < _MOST_REMEMBERED_KEYS:
             self[key] = spelled
+            if spelled == key:
+                self.settled.add(key)
         return spelled
 
 
@@ -374,8 +379,9 @@ _SCOPE: dict[str, Any] = {
     "open_items": _open_items,
     "look": _look,
     "plain": plain,
+    "decode_plain": decode_plain,
     "from_plain": from_plain,
-    "is_null": is_null,
+    "NULLS": NULLS,
     "Unexpected": Unexpected,
 }
 
@@ -447,7 +453,8 @@ def _loop(path: Path, at: int, missing: str, code: _Code, body: Callable[[str], 
             code.line(f"if type({item}) is Raw: {item} = {container}[{key}] = open_items({item})")
             _loop(path, at + 1, missing, code, body, item)
             return
-        code.line(f"if type({item}) is not dict: {item} = {container}[{key}] = open_object({item})")
+        code.slots[item] = f"{container}[{key}]"
+        code.line(f"if type({item}) is not dict: {item} = {code.slots[item]} = open_object({item})")
         code.opened[path[: at + 1]] = item
         _at_each(path, missing, code, body)
 
@@ -461,13 +468,7 @@ def _pairs(container: Any) -> Any:
     raise Unexpected
 
 
-def _peek(container: Object, path: Path) -> Any:
-    """The plain value at a path, or None where nothing is there."""
-    node = find(container, path)
-    return None if node is MISSING else plain(node)
-
-
-_SCOPE.update(pairs=_pairs, peek=_peek)
+_SCOPE["pairs"] = _pairs
 
 
 def _emit_renames(operation: Renames, code: _Code) -> None:
@@ -481,24 +482,22 @@ def _emit_renames(operation: Renames, code: _Code) -> None:
         spelled = code.constant(names.get, "names")
         renamed = code.variable()
         if operation.before & names.keys():
-            _rebuild(operation.at, target, renamed, f"{spelled}(k, k)", code)
+            _rebuild(target, renamed, f"{spelled}(k, k)", code)
         else:
             keys = code.constant(frozenset(names), "keys")
             with code.block(f"if not {keys}.isdisjoint({target}):  # rename {_comment_text(str(names))}"):
-                _rebuild(operation.at, target, renamed, f"{spelled}(k, k)", code)
+                _rebuild(target, renamed, f"{spelled}(k, k)", code)
     for key in sorted(operation.after):
         code.line(f"if {key!r} not in {target}: raise Unexpected")
     for path in operation.touches():
         code.forget(path)
 
 
-def _rebuild(at: Path, target: str, renamed: str, key: str, code: _Code) -> None:
+def _rebuild(target: str, renamed: str, key: str, code: _Code) -> None:
     code.line(f"{renamed} = {{{key}: x for k, x in {target}.items()}}")
     code.line(f"if len({renamed}) != len({target}): raise Unexpected")
-    if at:
-        code.line(f"{target} = {code.opened[at[:-1]]}[{at[-1]!r}] = {renamed}")
-    else:
-        code.line(f"{target} = {renamed}")
+    slot = f" = {code.slots[target]}" if target in code.slots else ""
+    code.line(f"{target}{slot} = {renamed}")
 
 
 def _simple_respelling(operation: RenameKeys) -> bool:
@@ -506,14 +505,14 @@ def _simple_respelling(operation: RenameKeys) -> bool:
 
 
 def _emit_rename_keys(operation: RenameKeys, code: _Code) -> None:
-    spellings = code.constant(_Spellings(operation.rule), "spellings")
+    spelled = _Spellings(operation.rule)
+    spellings = code.constant(spelled, "spellings")
+
+    settled = code.constant(spelled.settled, "settled")
 
     def body(target: str) -> None:
-        respelled = code.variable()
-        code.line(f"{respelled} = {{{spellings}[k]: x for k, x in {target}.items()}}")
-        code.line(f"if len({respelled}) != len({target}): raise Unexpected")
-        code.line(f"if {respelled}.keys() != {target}.keys():")
-        code.line(f"    {target}.clear(); {target}.update({respelled})")
+        with code.block(f"if not {settled}.issuperset({target}):"):
+            _rebuild(target, code.variable(), f"{spellings}[k]", code)
 
     _at_each(operation.at, operation.missing, code, body)
     code.forget((*operation.at, EACH))
@@ -528,7 +527,7 @@ def _emit_default(operation: Default, code: _Code) -> None:
         if operation.exists == "replace":
             code.line(f"{slot} = {value}")
         elif operation.null == "replace":
-            code.line(f"if {key!r} not in {parent} or is_null({slot}): {slot} = {value}")
+            code.line(f"if {key!r} not in {parent} or {slot} in NULLS: {slot} = {value}")
         else:
             code.line(f"if {key!r} not in {parent}: {slot} = {value}")
         if operation.exists == "error":
@@ -542,7 +541,7 @@ def _emit_derive(operation: Derive, code: _Code) -> None:
     parent, key = code.object(operation.path[:-1]), operation.path[-1]
     test = f"{key!r} not in {parent}"
     if operation.null == "replace":
-        test += f" or is_null({parent}[{key!r}])"
+        test += f" or {parent}[{key!r}] in NULLS"
     if operation.exists == "replace":
         _emit_computed(operation, parent, code)
     else:
@@ -554,19 +553,28 @@ def _emit_derive(operation: Derive, code: _Code) -> None:
 
 
 def _emit_computed(operation: Derive, parent: str, code: _Code) -> None:
-    arguments = []
-    for source in operation.sources:
-        assert isinstance(source, tuple)
-        if operation.missing == "none":
-            known = max(length for length in range(len(source)) if source[:length] in code.opened)
-            arguments.append(f"peek({code.opened[source[:known]]}, {source[known:]!r})")
-        else:
-            arguments.append(f"plain({code.object(source[:-1])}[{source[-1]!r}])")
+    arguments = [_argument(source, operation.missing, code) for source in operation.sources]
     result = code.variable()
     code.line(f"{result} = {code.constant(operation.using, 'using')}({', '.join(arguments)})")
-    code.line(
-        f"{parent}[{operation.path[-1]!r}] = {result} if type({result}) is str else from_plain({result})"
-    )
+    code.line(f"{parent}[{operation.path[-1]!r}] = {result} if type({result}) is str else from_plain({result})")
+
+
+def _argument(source: Any, missing: str, code: _Code) -> str:
+    """A variable with the plain value of a source."""
+    value = code.variable()
+    if missing == "none":
+        known = max(length for length in range(len(source)) if source[:length] in code.opened)
+        parent = code.opened[source[:known]]
+        for key in source[known:-1]:
+            name = code.variable()
+            code.line(f"{name} = {parent}.get({key!r})")
+            code.line(f"if type({name}) is not dict: {name} = look({parent}, {key!r}, {name})")
+            parent = name
+        code.line(f"{value} = {parent}.get({source[-1]!r})")
+    else:
+        code.line(f"{value} = {code.object(source[:-1])}[{source[-1]!r}]")
+    code.line(f"{value} = decode_plain({value}) if type({value}) is Raw else plain({value})")
+    return value
 
 
 def _emit_convert(operation: Convert | MapValues, code: _Code) -> None:
@@ -610,10 +618,29 @@ def _condition(condition: Condition, code: _Code, *, look: bool = True) -> str:
     if isinstance(condition, Always):
         return "True"
     if isinstance(condition, Present) and (look or condition.path[:-1] in code.opened):
-        return f"{condition.path[-1]!r} in {code.looked_at(condition.path[:-1])}"
+        return f"{condition.path[-1]!r} in {_looked_at(condition.path[:-1], code)}"
     if isinstance(condition, Not):
         return f"not ({_condition(condition.part, code, look=look)})"
     if isinstance(condition, (AllOf, AnyOf)):
         word = " and " if isinstance(condition, AllOf) else " or "
         return word.join(f"({_condition(part, code, look=look)})" for part in condition.parts) or "True"
     return f"{code.constant(condition.test, 'test')}(root)"
+
+
+def _looked_at(path: Path, code: _Code) -> str:
+    """The object at a path, empty where there is none: opened now if it is the first, else only when asked for."""
+    if path in code.opened or len(code.opened) == 1:
+        return code.looked_at(path)
+    known = max(length for length in range(len(path)) if path[:length] in code.opened)
+    expression = code.opened[path[:known]]
+    for key in path[known:]:
+        expression = f"look_at({expression}, {key!r})"
+    return expression
+
+
+def _look_at(parent: Object, key: str) -> Object:
+    node = parent.get(key)
+    return node if type(node) is dict else _look(parent, key, node)
+
+
+_SCOPE["look_at"] = _look_at

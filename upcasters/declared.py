@@ -93,13 +93,9 @@ class Declared:
     def _inner(self, schema: Schema) -> Schema | None:
         """The schema that one is only a wrapping of, or None."""
         kind = schema["type"]
-        inner: Schema | None = None
         if kind == "definition-ref":
-            inner = self._definitions[schema["schema_ref"]]
-        elif kind == "chain":
-            inner = schema["steps"][0]
-        elif kind != "json":  # which is text, whatever stands in it
-            inner = schema.get(_INNER.get(kind, "schema"))
+            return self._definitions[schema["schema_ref"]]
+        inner: Schema | None = None if kind == "json" else schema.get(_INNER.get(kind, "schema"))
         return inner
 
     def _parts(self, schemas: Iterable[Schema], extra: str | None = None) -> Iterator[_Part]:
@@ -124,7 +120,24 @@ _EACH = {
     "generator": "items_schema",
 }
 _ANY: Schema = {"type": "any"}
-_OPAQUE = frozenset({"function-plain", "tuple", "dataclass-args", "call", "custom-error"})
+_SCALARS = frozenset(
+    {
+        *(
+            "bool",
+            "bytes",
+            "complex",
+            "date",
+            "datetime",
+            "decimal",
+            "enum",
+            "float",
+            "int",
+            "json",
+            "literal",
+        ),
+        *("multi-host-url", "none", "str", "time", "timedelta", "url", "uuid"),
+    }
+)
 
 
 def _part(schema: Schema, extra: str | None) -> _Part:
@@ -136,7 +149,7 @@ def _part(schema: Schema, extra: str | None) -> _Part:
         return _Part(names, schema.get("extras_schema"), forbids)
     if kind in _EACH:
         return _Part(each=schema.get(_EACH[kind], _ANY))
-    return _Part(anything=kind == "any", opaque=kind in _OPAQUE)
+    return _Part(anything=kind == "any", opaque=kind != "any" and kind not in _SCALARS)
 
 
 def _spellings(name: str, one: Schema) -> Iterator[tuple[str, Schema]]:

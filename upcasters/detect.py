@@ -53,9 +53,7 @@ class Detector:
         self.version_rules = detection.version or chain.detection.version or _by_shape_or_only(chain)
         for rule in (*self.type_rules, *self.version_rules):
             _check(rule)
-        self._structured = any(
-            isinstance(rule, FromCloudEvents) for rule in (*self.type_rules, *self.version_rules)
-        )
+        self._structured = any(isinstance(rule, FromCloudEvents) for rule in (*self.type_rules, *self.version_rules))
 
     @property
     def fixed_type(self) -> str | None:
@@ -90,9 +88,7 @@ class Detector:
             answer = found if answer is None else answer
         return answer
 
-    def _version(
-        self, event_type: str, record: SourceRecord, body: Object, envelope: Object | None
-    ) -> str:
+    def _version(self, event_type: str, record: SourceRecord, body: Object, envelope: Object | None) -> str:
         answer = self._agreed("version", self._explicit, record, body, envelope)
         if self._asks_shape:
             shape = self.shape_of(event_type, body)
@@ -133,9 +129,7 @@ class Detector:
     def stamps(self) -> tuple[Stamp, ...]:
         """What writes the new type and version where the old ones were found."""
         types = (TypeStamp(rule) for rule in self.type_rules if not isinstance(rule, Always))
-        versions = (
-            VersionStamp(rule) for rule in self.version_rules if not isinstance(rule, (Always, FromShape))
-        )
+        versions = (VersionStamp(rule) for rule in self.version_rules if not isinstance(rule, (Always, FromShape)))
         return (*types, *versions)
 
 
@@ -208,12 +202,13 @@ def _check(rule: Rule) -> None:
     try:
         if isinstance(rule, FromField):
             path(rule.path)
-        if isinstance(rule, FromCloudEvents) and rule.pattern is not None:
-            if re.compile(rule.pattern).groups != 1:
-                raise ValueError(f"{rule.pattern!r} needs exactly one group")
+        wrong = isinstance(rule, FromCloudEvents) and rule.pattern and re.compile(rule.pattern).groups != 1
     except (ValueError, re.error) as error:
         message = f"a detection rule is wrong: {error}"
         raise ChainError([Problem("detection", message, "Mend the rule.")]) from None
+    if wrong:
+        message = "a detection rule's pattern does not have exactly one group"
+        raise ChainError([Problem("detection", message, "Put the version, and only it, into ( ).")])
 
 
 def _only_type(chain: Chain) -> tuple[TypeRule, ...]:
@@ -258,17 +253,16 @@ class Stamp:
         rule = self.rule
         if isinstance(rule, FromHeader):
             name, pattern = rule.name, None
-        else:
-            assert isinstance(rule, FromCloudEvents)
+        elif isinstance(rule, FromCloudEvents):
             name, pattern = _CLOUD_EVENTS_PREFIX + rule.attribute, rule
+        else:
+            return
         old = last_header(context.headers, name)
         if old is not None:
             new = text if pattern is None else _replaced(old.decode(), pattern, text)
             put_header(context, name, new.encode())
 
-    def apply(
-        self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str
-    ) -> None:
+    def apply(self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str) -> None:
         """Write what this stamp is for."""
         raise NotImplementedError
 
@@ -276,18 +270,14 @@ class Stamp:
 class TypeStamp(Stamp):
     """Writes the type."""
 
-    def apply(
-        self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str
-    ) -> None:
+    def apply(self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str) -> None:
         self.write(body, envelope, context, event_type)
 
 
 class VersionStamp(Stamp):
     """Writes the version."""
 
-    def apply(
-        self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str
-    ) -> None:
+    def apply(self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str) -> None:
         self.write(body, envelope, context, version)
 
 
@@ -304,4 +294,3 @@ def _restamp(body: Object, where: Path, text: str) -> None:
     node = find(body, where)
     if node is not MISSING and not is_null(node):
         parent_of(body, where, create=False)[where[-1]] = restamped(node, text)
-

@@ -7,7 +7,7 @@ operation put there. Encoding splices the raw parts back, so that what was not t
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self
 
 import msgspec
 from msgspec import Raw
@@ -16,7 +16,8 @@ from upcasters.errors import DecodeError, EncodeError, WrongType
 from upcasters.paths import Path, show
 
 Node = Any
-Object = dict[str, Node]
+# Keys are strings; a part of a path may stand for one only where it is no EACH, which a type cannot say.
+Object = dict[Any, Node]
 Array = list[Node]
 JsonType = Literal["object", "array", "string", "number", "boolean", "null"]
 
@@ -39,7 +40,7 @@ class ExactFloat(float):
     __slots__ = ("text",)
     text: str
 
-    def __new__(cls, text: str) -> ExactFloat:
+    def __new__(cls, text: str) -> Self:
         number = super().__new__(cls, text)
         number.text = text
         return number
@@ -57,7 +58,7 @@ def _write_exactly(value: object) -> Raw:
 decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 decode_objects = msgspec.json.Decoder(dict[str, dict[str, Raw]]).decode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
-_decode_plain = msgspec.json.Decoder(float_hook=ExactFloat).decode
+decode_plain = msgspec.json.Decoder(float_hook=ExactFloat).decode
 _encoder = msgspec.json.Encoder(enc_hook=_write_exactly)
 encode = _encoder.encode
 
@@ -105,17 +106,23 @@ def json_type(node: Node) -> JsonType:
     return "null" if node is None else "number"
 
 
+NULLS = (None, Raw(b"null"))
+
+
 def is_null(node: Node) -> bool:
     """True for JSON's null, read or not."""
-    return node is None or (type(node) is Raw and memoryview(node) == b"null")
+    return node in NULLS
 
 
 def open_object(node: Node, path: Path = ()) -> Object:
     """The object that a node is, its fields still raw. Raises WrongType where it is not an object."""
     if type(node) is dict:
         return node
-    if type(node) is Raw and memoryview(node)[0] == 0x7B:
-        return decode_object(node)
+    if type(node) is Raw:
+        try:
+            return decode_object(node)
+        except msgspec.ValidationError:
+            pass
     raise WrongType(f"{show(path) or 'the value'} is {_article(json_type(node))}, not an object", path)
 
 
@@ -152,7 +159,7 @@ def plain(node: Node, path: Path = ()) -> Any:
     kind = type(node)
     if kind is Raw:
         try:
-            return _decode_plain(node)
+            return decode_plain(node)
         except msgspec.DecodeError:
             raise WrongType(f"{show(path) or 'the value'} holds a number too large to compute with", path) from None
     if kind is dict:
@@ -170,15 +177,22 @@ def from_plain(value: Any, path: Path = ()) -> Node:
     kind = type(value)
     if kind in _PLAIN_SCALARS:
         return value
-    if kind is float:
-        if math.isfinite(value):
-            return value
-        raise EncodeError(f"{show(path) or 'the value'} became NaN or infinite, which JSON does not have", path)
-    if kind is dict and all(type(key) is str for key in value):
-        return {key: from_plain(child, path) for key, child in value.items()}
+    if kind is dict:
+        return {_key(key, path): from_plain(child, path) for key, child in value.items()}
     if kind is list or kind is tuple:
         return [from_plain(child, path) for child in value]
-    raise EncodeError(f"{show(path) or 'the value'} became a {kind.__name__}, which JSON does not have", path)
+    if kind is not float:
+        raise EncodeError(f"{show(path) or 'the value'} became a {kind.__name__}, which JSON does not have", path)
+    if not math.isfinite(value):
+        raise EncodeError(f"{show(path) or 'the value'} became NaN or infinite, which JSON does not have", path)
+    return value
+
+
+def _key(key: Any, path: Path) -> str:
+    if type(key) is not str:
+        where = show(path) or "the value"
+        raise EncodeError(f"{where} has a key of type {type(key).__name__}, which JSON does not have", path)
+    return key
 
 
 _PLAIN_SCALARS = frozenset({str, int, bool, type(None), ExactFloat, Raw})
@@ -200,7 +214,7 @@ def _equal(one: Any, other: Any) -> bool:
         return one is other
     if type(one) is ExactFloat and type(other) is ExactFloat and math.isinf(one):
         return one.text == other.text
-    return cast(bool, one == other)
+    return bool(one == other)
 
 
 def restamped(old: Node, version: str) -> Node:

@@ -6,9 +6,8 @@ import hashlib
 import inspect
 import json
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from enum import Enum
 from typing import Any
 
 import msgspec
@@ -28,31 +27,33 @@ def fingerprint(content: object) -> str:
 def _parts(value: Any) -> Iterator[str]:
     if isinstance(value, type) and issubclass(value, BaseModel):
         yield json.dumps(value.model_json_schema(), sort_keys=True)
-    elif isinstance(value, Enum):
-        yield repr(value)
     elif is_dataclass(value) and not isinstance(value, type):
-        yield type(value).__name__
-        for item in fields(value):
-            if item.name not in _NOT_CONTENT:
-                yield item.name
-                yield from _parts(getattr(value, item.name))
+        yield from _fields(value)
     elif isinstance(value, Mapping):
-        yield "{"
-        for key, child in value.items():
-            yield from _parts(key)
-            yield from _parts(child)
-        yield "}"
+        yield from _listed("{", (part for pair in value.items() for part in pair))
     elif isinstance(value, (tuple, list)):
-        yield "["
-        for child in value:
-            yield from _parts(child)
-        yield "]"
+        yield from _listed("[", value)
     elif isinstance(value, (set, frozenset)):
         yield from sorted(part for child in value for part in _parts(child))
     elif callable(value):
         yield from _function(value)
     else:
         yield repr(bytes(value)) if isinstance(value, msgspec.Raw) else repr(value)
+
+
+def _listed(bracket: str, children: Iterable[Any]) -> Iterator[str]:
+    yield bracket
+    for child in children:
+        yield from _parts(child)
+    yield "end"
+
+
+def _fields(value: Any) -> Iterator[str]:
+    yield type(value).__name__
+    for item in fields(value):
+        if item.name not in _NOT_CONTENT:
+            yield item.name
+            yield from _parts(getattr(value, item.name))
 
 
 def _function(value: Any) -> Iterator[str]:

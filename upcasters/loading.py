@@ -81,21 +81,19 @@ def chain_from_package(
 
     A module's name is the id of its step and its docstring the description, so that a new step is one new file.
     """
-    steps: list[Step] = []
-    baselines: list[Baseline] = []
-    for module in _modules(package):
-        for step in _listed(module, "step", Step):
-            steps.append(step.named(_id(module, step), _file(module), _summary(module)))
-        for base in _listed(module, "baseline", Baseline):
-            baselines.append(
-                replace(
-                    base,
-                    id=module.__name__.rpartition(".")[2],
-                    file=_file(module),
-                    description=base.description or _summary(module),
-                )
-            )
+    modules = list(_modules(package))
+    steps = [
+        step.named(_id(module, step), _file(module), _summary(module))
+        for module in modules
+        for step in _listed(module, "step", Step)
+    ]
+    baselines = [_named(base, module) for module in modules for base in _listed(module, "baseline", Baseline)]
     return Chain(steps, baselines, current=current, detection=detection, name=package)
+
+
+def _named(base: Baseline, module: ModuleType) -> Baseline:
+    description = base.description or _summary(module)
+    return replace(base, id=module.__name__.rpartition(".")[2], file=_file(module), description=description)
 
 
 def _modules(package: str) -> Iterator[ModuleType]:

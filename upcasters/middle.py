@@ -131,7 +131,7 @@ class Middle:
             return let_through
         way = self.way((found.event_type, found.version))
         notes.to_version = way.end[1]
-        return self._bring(record, source, root, found, way, run)
+        return self._bring(record, source, found, way, run)
 
     def _let_through(self, found: Found) -> Outcome | None:
         """What the policy says of a type or version that the chain does not know; None where it knows both."""
@@ -149,9 +149,7 @@ class Middle:
             return Passed(passage, "policy")
         raise FutureVersion("the version is newer than the newest that the chain knows")
 
-    def _bring(
-        self, record: SourceRecord, source: Partition | None, root: Object, found: Found, way: Way, run: Runner
-    ) -> Outcome:
+    def _bring(self, record: SourceRecord, source: Partition | None, found: Found, way: Way, run: Runner) -> Outcome:
         if way.broken:
             raise Irreversible(way.broken)
         self._validate_source(record, found, way)
@@ -276,7 +274,11 @@ def _check_targets(chain: Chain, policy: Policy) -> None:
     for event_type, version in policy.target.items():
         if event_type not in chain.types:
             problems.append(
-                Problem("target", f"target names the type {event_type}, which the chain does not have", "Leave it out.")
+                Problem(
+                    "target",
+                    f"target names the type {event_type}, which the chain does not have",
+                    "Leave it out.",
+                )
             )
         elif (event_type, version) not in chain.versions and not any(
             hop.source[0] == event_type and hop.target[1] == version for hop in chain.hops.values()
@@ -287,4 +289,3 @@ def _check_targets(chain: Chain, policy: Policy) -> None:
         problems.append(Problem("option", "sample_every is less than 1", "Use 1 to check every event."))
     if problems:
         raise ChainError(problems)
-

@@ -203,9 +203,7 @@ class _ShortCut:
             return None
         return self._finish(record, value, root, lane, stamped)
 
-    def _finish(
-        self, record: SourceRecord, value: bytes, root: Object, lane: _Lane, stamped: Header | None
-    ) -> Outcome:
+    def _finish(self, record: SourceRecord, value: bytes, root: Object, lane: _Lane, stamped: Header | None) -> Outcome:
         sampled = False
         if self._sampling:
             offset = record.offset

@@ -37,7 +37,7 @@ def containers(
 
 
 def _descend(
-    container: Object | Array, path: Path, depth: int, missing: OnMissing, wrong_type: OnWrongType
+    container: Any, path: Path, depth: int, missing: OnMissing, wrong_type: OnWrongType
 ) -> Iterator[Object | Array]:
     if depth == len(path):
         yield container
@@ -114,4 +114,3 @@ def parent_of(root: Object, path: Path, *, create: bool) -> Object:
         node[segment] = child
         node = child
     return node
-

@@ -81,9 +81,7 @@ step = Step(
         derive("nodes.prep", ["nodes.select.status"], preparation, exists="keep", missing="none"),
     ],
     model=TaskContext,
-    shape=present(
-        "metadata.task_id", "metadata.project_id", "metadata.branch", "metadata.repo_path", "nodes.prep"
-    )
+    shape=present("metadata.task_id", "metadata.project_id", "metadata.branch", "metadata.repo_path", "nodes.prep")
     & ~any_present("metadata.taskId", "metadata.projectId", "metadata.repoPath"),
     complexity="medium",
     notes="Minor version, schema changes",

@@ -126,9 +126,7 @@ class RenameHeader(EventOperation):
             return
         if self.new in names:
             raise FieldExists(f"header {self.new} is there already")
-        context.headers[:] = [
-            (self.new if name == self.old else name, value) for name, value in context.headers
-        ]
+        context.headers[:] = [(self.new if name == self.old else name, value) for name, value in context.headers]
 
     def inverse(self) -> Inverse:
         return Inverse((RenameHeader(self.new, self.old, self.missing),))
@@ -333,9 +331,7 @@ class SplitEach(EventOperation):
             for position, (name, value) in enumerate(items)
         ]
 
-    def _child(
-        self, body: Object, position: int, total: int, name: str | None, value: Any, origin: str
-    ) -> Child:
+    def _child(self, body: Object, position: int, total: int, name: str | None, value: Any, origin: str) -> Child:
         added: Object = {}
         if self.id is not None:
             added[self.id] = f"{origin}/{position}"

@@ -60,9 +60,7 @@ class Rename(Operation):
         return tuple(dict.fromkeys((*self.at, name) for pair in self.names.items() for name in pair))
 
     def inverse(self) -> Inverse:
-        back = Rename(
-            self.at, {new: old for old, new in self.names.items()}, self.missing, "error", self.wrong_type
-        )
+        back = Rename(self.at, {new: old for old, new in self.names.items()}, self.missing, "error", self.wrong_type)
         if self.exists == "replace":
             return Inverse.lossy(f"a field replaced by {self} is gone", back)
         return Inverse((back,), Reversibility.EXACT if self.exists == "error" else Reversibility.EQUIVALENT)
@@ -120,9 +118,7 @@ def rename(
     spec = at_least_one(field)
     if spec[-1] is EACH:
         raise StepError("rename cannot rename '*'", "Use rename_keys for keys by rule.", "path")
-    return rename_many(
-        spec[:-1], {str(spec[-1]): name}, missing=missing, exists=exists, wrong_type=wrong_type
-    )
+    return rename_many(spec[:-1], {str(spec[-1]): name}, missing=missing, exists=exists, wrong_type=wrong_type)
 
 
 def rename_many(
@@ -270,9 +266,7 @@ def frozen(node: Any) -> Any:
     return node
 
 
-def copy(
-    source: PathLike, target: PathLike, *, missing: OnMissing = "error", exists: OnExists = "error"
-) -> Operation:
+def copy(source: PathLike, target: PathLike, *, missing: OnMissing = "error", exists: OnExists = "error") -> Operation:
     """Write a field's value to a second place as well."""
     choice(missing, _MISSING, "missing")
     choice(exists, _EXISTS, "exists")

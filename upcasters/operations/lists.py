@@ -171,9 +171,7 @@ class Flatten(Operation):
         return f"flatten {show(self.path)}"
 
 
-def flatten(
-    field: PathLike, *, missing: OnMissing = "error", scalars: Literal["error", "keep"] = "error"
-) -> Operation:
+def flatten(field: PathLike, *, missing: OnMissing = "error", scalars: Literal["error", "keep"] = "error") -> Operation:
     """Put the items of inner lists into one list; an item that is not a list is an error, or kept."""
     choice(missing, _MISSING, "missing")
     choice(scalars, ("error", "keep"), "scalars")

@@ -270,9 +270,7 @@ class Convert(Operation):
             if self.null == "error":
                 raise WrongType(f"{show(self.path)} is null", self.path)
             return node
-        return from_plain(
-            called(self.forward, name_of(self.forward), self.path, plain(node, self.path)), self.path
-        )
+        return from_plain(called(self.forward, name_of(self.forward), self.path, plain(node, self.path)), self.path)
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)
@@ -283,9 +281,7 @@ class Convert(Operation):
     def inverse(self) -> Inverse:
         if self.backward is None:
             return Inverse.lossy(f"{show(self.path)} is converted by {name_of(self.forward)}, with no function back")
-        return Inverse(
-            (Convert(self.path, self.backward, self.forward, self.missing, self.null, self.wrong_type),)
-        )
+        return Inverse((Convert(self.path, self.backward, self.forward, self.missing, self.null, self.wrong_type),))
 
     def __str__(self) -> str:
         return f"convert {show(self.path)} with {name_of(self.forward)}"
@@ -398,9 +394,7 @@ def map_values(
     choice(null, ("error", "keep"), "null")
     choice(wrong_type, _MISSING, "wrong_type")
     lookup = _lookup(table, "table")
-    return MapValues(
-        at_least_one(field), lookup, otherwise, missing, null, wrong_type, back and _lookup(back, "back")
-    )
+    return MapValues(at_least_one(field), lookup, otherwise, missing, null, wrong_type, back and _lookup(back, "back"))
 
 
 def _lookup(table: Mapping[Any, Any], option: str) -> dict[tuple[bool, Any], Any]:
@@ -500,16 +494,12 @@ def string(node: Any, path: Path) -> str:
     return text
 
 
-def split_value(
-    field: PathLike, separator: str, names: Iterable[str], *, missing: OnMissing = "error"
-) -> Operation:
+def split_value(field: PathLike, separator: str, names: Iterable[str], *, missing: OnMissing = "error") -> Operation:
     """Take a string apart: ``split_value("full_name", " ", ["first", "last"])``; another number of parts is an error."""
     return SplitValue(*_parts(field, separator, names, missing))
 
 
-def join_values(
-    names: Iterable[str], separator: str, field: PathLike, *, missing: OnMissing = "error"
-) -> Operation:
+def join_values(names: Iterable[str], separator: str, field: PathLike, *, missing: OnMissing = "error") -> Operation:
     """Put strings together; one that holds the separator is an error, so that it can be taken apart again."""
     return JoinValues(*_parts(field, separator, names, missing))
 
