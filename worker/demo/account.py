@@ -1,0 +1,101 @@
+"""What became of every event, told from the topics alone, and whether that adds up."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from worker.demo.history import EXPECTED, Kind, MadeEvent
+from worker.demo.kafka import Found
+
+OUTCOMES = ("upcast", "passed", "dead-lettered", "missing")
+OFFSET_HEADER = "__connect.errors.offset"
+
+
+@dataclass
+class Account:
+    """Counts of (kind, outcome), the complaints, and samples to show."""
+
+    counts: Counter[tuple[Kind, str]] = field(default_factory=Counter)
+    complaints: list[str] = field(default_factory=list)
+    pair: tuple[bytes, bytes] | None = None
+    letter: Found | None = None
+
+    def of(self, kind: Kind, outcome: str) -> int:
+        return self.counts[kind, outcome]
+
+    def total(self, outcome: str) -> int:
+        return sum(self.counts[kind, outcome] for kind in Kind)
+
+    @property
+    def adds_up(self) -> bool:
+        return not self.complaints
+
+
+def reckon(
+    written: Mapping[int, Sequence[MadeEvent]],
+    destination: Mapping[int, Sequence[Found]],
+    dead_letters: Mapping[int, Sequence[Found]],
+) -> Account:
+    """Follow each partition: what is no dead letter must stand in the destination, in the same order."""
+    account = Account()
+    for partition, events in written.items():
+        letters = _by_offset(dead_letters.get(partition, ()), account)
+        arrived = iter(destination.get(partition, ()))
+        for offset, event in enumerate(events):
+            letter = letters.pop(offset, None)
+            if letter is None:
+                _follow(event, next(arrived, None), f"{partition}:{offset}", account)
+            else:
+                _buried(event, letter, account)
+        surplus = len(list(arrived)) + len(letters)
+        if surplus:
+            account.complaints.append(f"partition {partition} has {surplus} records that nobody wrote")
+    for (kind, outcome), count in sorted(account.counts.items()):
+        if EXPECTED[kind] != outcome:
+            account.complaints.append(f"{count} events '{kind}' were {outcome}, not {EXPECTED[kind]}")
+    return account
+
+
+def _by_offset(letters: Sequence[Found], account: Account) -> dict[int, Found]:
+    found: dict[int, Found] = {}
+    for letter in letters:
+        offset = int(header(letter, OFFSET_HEADER) or -1)
+        if offset in found:
+            account.complaints.append(f"offset {letter.partition}:{offset} has two dead letters")
+        found[offset] = letter
+    return found
+
+
+def _follow(event: MadeEvent, record: Found | None, where: str, account: Account) -> None:
+    if record is None:
+        account.counts[event.kind, "missing"] += 1
+        return
+    if (record.key, record.timestamp) != (event.key, event.timestamp):
+        account.complaints.append(f"{where} is out of order, or is somebody else's")
+    outcome = "passed" if record.value == event.value else "upcast"
+    account.counts[event.kind, outcome] += 1
+    if outcome == "upcast" and not _is_current(record.value):
+        account.complaints.append(f"{where} is not version 2.0")
+    if outcome == "upcast" and event.value and record.value and event.kind is Kind.V1_0:
+        account.pair = account.pair or (event.value, record.value)
+
+
+def _is_current(value: bytes | None) -> bool:
+    metadata = json.loads(value or b"{}").get("metadata", {})
+    return set(metadata) >= {"task_id", "project_id", "branch", "repo_path"}
+
+
+def _buried(event: MadeEvent, letter: Found, account: Account) -> None:
+    account.counts[event.kind, "dead-lettered"] += 1
+    if (letter.key, letter.value, letter.timestamp) != (event.key, event.value, event.timestamp):
+        account.complaints.append(f"the dead letter of {letter.partition}:{letter.offset} is not as it came")
+    if event.kind is Kind.NO_TASK_ID:
+        account.letter = account.letter or letter
+
+
+def header(record: Found, name: str) -> str:
+    """The text of a record's last header of that name; empty where there is none."""
+    return next((value.decode(errors="replace") for key, value in reversed(record.headers) if key == name), "")
