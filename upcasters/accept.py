@@ -16,6 +16,7 @@ import msgspec
 from pydantic import BaseModel
 
 Schema = Mapping[str, Any]
+_Field = tuple[str, Any, bool]  # the key, its type, whether it must be there
 
 _HARMLESS_CONFIG = frozenset(
     {
@@ -39,7 +40,7 @@ _HARMLESS_CONFIG = frozenset(
     }
 )
 _HARMLESS = frozenset({"type", "metadata", "serialization", "ref", "strict"})
-_MODEL_FIELDS = frozenset({"type", "fields", "model_name", "computed_fields", "extra_behavior"})
+_MODEL_FIELDS = frozenset({"type", "fields", "model_name", "computed_fields", "extra_behavior", "extras_schema"})
 _FIELD = frozenset(
     {
         "frozen",
@@ -65,18 +66,28 @@ def fast_accept(model: type[BaseModel]) -> Callable[[bytes], object] | None:
     not declare. None where nothing is proven.
     """
     model.model_rebuild()
+    schema, reader = model.__pydantic_core_schema__, _Reader()
     try:
-        kind = _Reader().read(model.__pydantic_core_schema__)
-        return msgspec.json.Decoder(kind).decode
+        accept = msgspec.json.Decoder(reader.read(schema)).decode
+        extras = _extras(reader, schema)
+        return accept if extras is None else _both(accept, msgspec.json.Decoder(extras).decode)
     except (_UnprovenError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _both(one: Callable[[bytes], object], other: Callable[[bytes], object]) -> Callable[[bytes], object]:
+    def accept(data: bytes) -> object:
+        one(data)
+        return other(data)
+
+    return accept
 
 
 class _Reader:
     """Core schemas as msgspec types; models that several places refer to become one."""
 
     def __init__(self) -> None:
-        self._definitions: dict[str, Schema] = {}
+        self.defined: dict[str, Schema] = {}
         self._known: dict[str, Any] = {}
 
     def read(self, schema: Schema) -> Any:
@@ -87,37 +98,31 @@ class _Reader:
         return reader(self, schema)
 
     def definitions(self, schema: Schema) -> Any:
-        self._definitions = {part["ref"]: part for part in schema["definitions"]}
+        self.defined = {part["ref"]: part for part in schema["definitions"]}
         return self.read(schema["schema"])
 
     def reference(self, schema: Schema) -> Any:
         name = schema["schema_ref"]
         if name not in self._known:
             self._known[name] = None
-            self._known[name] = self.read(self._definitions[name])
+            self._known[name] = self.read(self.defined[name])
         if self._known[name] is None:  # a model that holds itself
             raise _UnprovenError
         return self._known[name]
 
     def model(self, schema: Schema) -> Any:
         config, fields = schema.get("config", {}), schema["schema"]
-        if _options(config) - _HARMLESS_CONFIG or fields["type"] != "model-fields":
+        plain = fields["type"] == "model-fields" and not _options(fields) - _MODEL_FIELDS
+        if _options(config) - _HARMLESS_CONFIG or not plain:
             raise _UnprovenError
-        if _options(fields) - _MODEL_FIELDS:
-            raise _UnprovenError
-        names, listed = {}, []
-        for index, (name, field) in enumerate(fields["fields"].items()):
-            names[f"field_{index}"] = field.get("validation_alias", name)
-            listed.append(self._field(f"field_{index}", field))
         forbid = "forbid" in (fields.get("extra_behavior"), config.get("extra_fields_behavior"))
-        name = schema["cls"].__name__
-        return msgspec.defstruct(name, listed, rename=names, forbid_unknown_fields=forbid, kw_only=True, gc=False)
+        return _struct([self._field(*named) for named in fields["fields"].items()], forbid=forbid)
 
-    def _field(self, name: str, field: Schema) -> tuple[str, Any] | tuple[str, Any, Any]:
-        if _options(field) - _FIELD or not isinstance(field.get("validation_alias", ""), str):
+    def _field(self, name: str, field: Schema) -> _Field:
+        alias = field.get("validation_alias", name)
+        if _options(field) - _FIELD or not isinstance(alias, str):
             raise _UnprovenError
-        kind = self.read(field["schema"])
-        return (name, kind, msgspec.UNSET) if field["schema"]["type"] == "default" else (name, kind)
+        return alias, self.read(field["schema"]), field["schema"]["type"] != "default"
 
     def default(self, schema: Schema) -> Any:
         factory = schema.get("default_factory")
@@ -164,9 +169,61 @@ class _Reader:
         return dt.datetime
 
 
+def _struct(fields: list[_Field], *, forbid: bool = False) -> Any:
+    names = {f"field_{index}": name for index, (name, _, _) in enumerate(fields)}
+    listed = [
+        (attribute, kind) if required else (attribute, kind, msgspec.UNSET)
+        for attribute, (_, kind, required) in zip(names, fields, strict=True)
+    ]
+    return msgspec.defstruct("Accepted", listed, rename=names, forbid_unknown_fields=forbid, kw_only=True, gc=False)
+
+
 def _options(schema: Schema) -> set[str]:
     """The keys of a schema that are not switched off."""
     return {key for key, value in schema.items() if value is not None and value is not False}
+
+
+def _extras(reader: _Reader, schema: Schema) -> Any:
+    """A type that checks the typed extras of models which ``reader`` has read; None where there are none."""
+    kind = schema["type"]
+    if kind == "definition-ref":
+        return _extras(reader, reader.defined[schema["schema_ref"]])
+    if kind == "model":
+        return _extras_of_model(reader, schema["schema"])
+    if kind == "union" and any(_extras(reader, choice) is not None for choice in schema["choices"]):
+        raise _UnprovenError
+    inner = schema.get(_INNER.get(kind, ""))
+    inside = None if inner is None else _extras(reader, inner)
+    if inside is None:
+        return None
+    wrapped = {"list": list[inside], "dict": dict[str, inside], "nullable": Optional[inside]}  # type: ignore[valid-type]  # noqa: UP045
+    return wrapped.get(kind, inside)
+
+
+def _extras_of_model(reader: _Reader, fields: Schema) -> Any:
+    inside = {
+        field.get("validation_alias", name): _extras(reader, field["schema"])
+        for name, field in fields["fields"].items()
+    }
+    checked: list[_Field] = [(name, kind, False) for name, kind in inside.items() if kind is not None]
+    typed = fields.get("extras_schema")
+    if typed is None:
+        return _struct(checked) if checked else None
+    extra = reader.read(typed)
+    # One type for all keys: what it says must hold for the declared fields as well.
+    same = all(reader.read(field["schema"]) == extra for field in fields["fields"].values())
+    if checked or not same or _extras(reader, typed) is not None:
+        raise _UnprovenError
+    return dict[str, extra]  # type: ignore[valid-type]
+
+
+_INNER = {
+    "default": "schema",
+    "definitions": "schema",
+    "dict": "values_schema",
+    "list": "items_schema",
+    "nullable": "schema",
+}
 
 
 def _literal(values: list[Any]) -> Any:

@@ -94,7 +94,7 @@ class Chain:
             found[node] = Version(*node, base.model, base.shape, likes, base.file, base.id)
         for step in self.steps:
             node = (step.target_type, str(step.target))
-            if step.splits or not (step.model or step.shape or step.looks_like):
+            if not step.stays or not (step.model or step.shape or step.looks_like):
                 continue
             likes = tuple(map(str, step.looks_like))
             found[node] = Version(*node, step.model, step.shape, likes, step.file, step.id)

@@ -1,14 +1,22 @@
-"""What is wrong with a chain as a map: gaps, cycles, duplicates, two newest versions, versions nobody reaches."""
+"""What is wrong with a chain: as a map (gaps, cycles, duplicates, two newest versions), and against its models."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
 
 from upcasters.errors import Problem
 from upcasters.operations.base import Reversibility
-from upcasters.step import Step
+from upcasters.operations.reach import Subdocument
+from upcasters.overwrites import overwrites
+from upcasters.paths import show
+from upcasters.projection import Notes, follow
+from upcasters.schema import Report, Shape, anything, differences, shape_of
+from upcasters.step import Baseline, Hop, Step, walk
 
 if TYPE_CHECKING:
     from upcasters.chain import Chain
@@ -25,9 +33,78 @@ def structure_problems(chain: Chain) -> list[Problem]:
         found += check(chain)
     if found:
         return found
-    for check in (_cycles, _gaps, _two_newest, _pins, _undeclared_loss):
+    for check in (_last_of_hop, _cycles, _gaps, _two_newest, _pins, _previews, _named, _undeclared_loss):
         found += check(chain)
     return found
+
+
+def model_problems(chain: Chain) -> list[Problem]:
+    """Steps that cannot take their source's model to their target's, paths written twice, models nobody uses.
+
+    Quiet where something cannot be told: about functions, derived values, versions without a model.
+    """
+    shapes = cache(_shape_of)
+    found = [*_unused_models(chain), *_same_path(chain)]
+    for hop in chain.hops.values():
+        found += _hop_problems(chain, hop, shapes)
+    return list(dict.fromkeys(found))
+
+
+def _shape_of(model: type[BaseModel] | None) -> Shape:
+    return anything() if model is None else shape_of(model)
+
+
+def _hop_problems(chain: Chain, hop: Hop, shapes: Callable[[type[BaseModel] | None], Shape]) -> list[Problem]:
+    found: list[Problem] = []
+    children: list[tuple[str, str | None, Shape]] = []
+    root = shapes(chain.versions[hop.source].model).copy()
+
+    def report_at(step: Step) -> Report:
+        return lambda code, message, remedy: found.append(problem(code, message, remedy, step))
+
+    for step in hop.steps:
+        follow(step.operations, root, Notes(report_at(step), children))
+    report = report_at(hop.steps[-1])
+    for event_type, version, shape in children:
+        _compare(chain, (event_type, version or hop.target[1]), shape, shapes, report)
+    if not hop.forks:
+        _compare(chain, hop.target, root, shapes, report)
+    return found
+
+
+def _compare(
+    chain: Chain,
+    node: Node,
+    made: Shape,
+    shapes: Callable[[type[BaseModel] | None], Shape],
+    report: Report,
+) -> None:
+    model = chain.versions[node].model
+    if model is not None and not made.impossible:
+        wanted = shapes(model).copy()
+        differences(made, wanted, lambda code, what, remedy: report(code, f"{what} ({_node(node)})", remedy))
+
+
+def _unused_models(chain: Chain) -> Iterator[Problem]:
+    remedy = "Leave it out, or give it to the baseline or step that makes the version it describes."
+    for step in chain.steps:
+        node = (step.target_type, str(step.target))
+        if step.model is not None and (node not in step.ends or chain.versions[node].model is not step.model):
+            what = f"the model {step.model.__name__} is not that of {_node(node)} and of no other version"
+            yield problem("unused-model", what, remedy, step)
+    for base in chain.baselines:
+        node = (base.event_type, str(base.version))
+        if base.model is not None and chain.versions[node].model is not base.model:
+            what = f"the baseline's model {base.model.__name__} gives way to that of a step to {_node(node)}"
+            yield Problem("unused-model", what, "Leave one of the two out.", base.file, base.id)
+
+
+def _same_path(chain: Chain) -> Iterator[Problem]:
+    for step in chain.steps:
+        for path, earlier, later in overwrites(step.operations):
+            what = f"'{earlier}' and '{later}' both write {show(path)}"
+            remedy = "Leave one out, merge fields with first_of, or say exists='replace'."
+            yield problem("same-path", what, remedy, step)
 
 
 def problem(code: str, message: str, remedy: str, step: Step | None = None) -> Problem:
@@ -50,9 +127,11 @@ def _identity(chain: Chain) -> Iterator[Problem]:
         if times > 1:
             what = f"there are {times} baselines for {_node((base[0], str(base[1])))}"
             yield problem("duplicate-baseline", what, "Keep one.")
-    for step in chain.steps:
-        if not step.event_type:
-            yield problem("no-type", "the step has no event type", "Name the type that it changes.", step)
+    places: tuple[Step | Baseline, ...] = (*chain.steps, *chain.baselines)
+    for place in places:
+        if not place.event_type:
+            what = f"the {type(place).__name__.lower()} has no event type"
+            yield Problem("no-type", what, "Name the type that it is about.", place.file, place.id)
 
 
 def _duplicates(chain: Chain) -> Iterator[Problem]:
@@ -83,10 +162,21 @@ def _order(node: Node, steps: list[Step]) -> Iterator[Problem]:
             yield problem("unknown-after", what, remedy, step)
         elif followers[step.after] > 1 and step.after:
             yield problem("duplicate", f"several steps run after {step.after}", "Put them in one order.", step)
-    if not firsts:
-        yield problem(
-            "after-cycle", f"the steps from {_node(node)} run after each other", "Let one be first.", steps[0]
-        )
+    circle = [step for step in steps if step.after in ids_here and not _has_a_first(step, steps)]
+    if circle:
+        ids = " and ".join(step.id for step in circle)
+        yield problem("after-cycle", f"{ids} run after each other", "Let one be first, without after.", circle[0])
+
+
+def _has_a_first(step: Step, steps: list[Step]) -> bool:
+    """True where going back along ``after`` comes to an end."""
+    before = {other.id: other.after for other in steps}
+    seen: set[str] = set()
+    at = step.id
+    while at and at not in seen:
+        seen.add(at)
+        at = before.get(at, "")
+    return not at
 
 
 def _self_loops(chain: Chain) -> Iterator[Problem]:
@@ -102,6 +192,49 @@ def _split_last(chain: Chain) -> Iterator[Problem]:
             if operation in step.splits:
                 remedy = "Make the split the last operation of the step."
                 yield problem("split-not-last", f"operations stand behind '{operation}'", remedy, step)
+
+
+def _last_of_hop(chain: Chain) -> Iterator[Problem]:
+    """Steps of one hop behind one that leads somewhere else would never run."""
+    for hop in chain.hops.values():
+        for step in hop.steps[:-1]:
+            if step.forks or step.target_type != step.event_type:
+                what = f"{hop.steps[-1].id} runs behind it, but the step splits the event or renames its type"
+                yield problem("split-not-last", what, "Let it be the last step of the hop.", step)
+
+
+def _previews(chain: Chain) -> Iterator[Problem]:
+    for hop in chain.hops.values():
+        following = chain.hops.get(hop.target)
+        if hop.preview and following is not None and not following.preview and not hop.forks:
+            what = f"the step stands behind {hop.id}, which is a preview, and is none itself"
+            remedy = "Mark it preview=True too, or make the earlier step current first."
+            yield problem("preview-order", what, remedy, following.steps[0])
+
+
+def _named(chain: Chain) -> Iterator[Problem]:
+    """Versions and types that steps and baselines name, and that the chain does not have."""
+    places: tuple[Step | Baseline, ...] = (*chain.steps, *chain.baselines)
+    for place in places:
+        event_type = place.target_type if isinstance(place, Step) else place.event_type
+        for version in place.looks_like:
+            if (event_type, str(version)) not in chain.versions:
+                what = f"looks_like names {_node((event_type, str(version)))}, which the chain does not have"
+                yield Problem("unknown-version", what, "Name versions of the same type.", place.file, place.id)
+    for step in chain.steps:
+        for operation in walk(step.operations):
+            if isinstance(operation, Subdocument):
+                yield from _inner_document(chain, step, operation)
+
+
+def _inner_document(chain: Chain, step: Step, operation: Subdocument) -> Iterator[Problem]:
+    remedy = "Add its steps or a baseline to the chain."
+    if operation.event_type not in chain.types:
+        what = f"'{operation}': the chain does not know the type {operation.event_type}"
+        yield problem("unknown-type", what, remedy, step)
+    elif isinstance(operation.version, str) and (operation.event_type, operation.version) not in chain.versions:
+        what = f"'{operation}': the chain does not have {_node((operation.event_type, operation.version))}"
+        yield problem("unknown-version", what, remedy, step)
 
 
 def _cycles(chain: Chain) -> Iterator[Problem]:

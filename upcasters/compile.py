@@ -30,7 +30,7 @@ from upcasters.document import (
 )
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
-from upcasters.operations.events import EventOperation
+from upcasters.operations.events import DropEvent, EventOperation, SplitEach, SplitEvent
 from upcasters.operations.fields import (
     Default,
     Drop,
@@ -43,7 +43,7 @@ from upcasters.operations.fields import (
 from upcasters.operations.reach import At, Everywhere, Subdocument
 from upcasters.operations.values import Convert, Derive, DropDerived, MapValues
 from upcasters.paths import EACH, Path, overlap, show
-from upcasters.step import Hop
+from upcasters.step import Hop, walk
 
 Fused = Callable[[Object, Context], Object]
 Shape = Callable[[Object], str | None]
@@ -67,11 +67,10 @@ class Compiled:
 def compile_hops(hops: Sequence[Hop]) -> Compiled:
     """One function for all operations of ``hops``: takes the opened document and its context, gives the document."""
     operations = [operation for hop in hops for operation in hop.operations]
-    stops = any(hop.may_drop or hop.forks for hop in hops)
     code = _Code()
     for operation in fuse(operations):
         _emit(operation, code)
-        if stops and isinstance(operation, (When, Switch, EventOperation)):
+        if isinstance(operation, Operation) and _may_end(operation):
             code.line("if context.dropped or context.children is not None: return root")
     source = code.function(
         f"def upcast(root, context):  # {' -> '.join([hops[0].source[1], *(hop.target[1] for hop in hops)])}"
@@ -101,6 +100,11 @@ def needs_context(operation: Operation) -> bool:
     if isinstance(operation, Switch):
         return True
     return isinstance(operation, (EventOperation, Subdocument))
+
+
+def _may_end(operation: Operation) -> bool:
+    """True where the event may end, or become several, in the operation."""
+    return any(isinstance(inner, (DropEvent, SplitEach, SplitEvent)) for inner in walk([operation]))
 
 
 # Fusing: fewer operations that do the same.
@@ -203,7 +207,7 @@ def _composed(first: Renames, second: Renames) -> Renames | None:
     if first.absent & touched or len(made) != len(first.names) or (set(second.names.values()) & known):
         return None
     names = {old: second.names.get(new, new) for old, new in first.names.items()}
-    names.update({old: new for old, new in second.names.items() if old not in made})
+    names.update({old: new for old, new in second.names.items() if old not in known})
     between = {new for new in made if new in second.names and new not in first.names}
     return Renames(
         first.at,
@@ -405,18 +409,11 @@ def _emit(operation: Fusable, code: _Code) -> None:
         _emit_convert(operation, code)
     elif isinstance(operation, Drop) and EACH not in operation.path and operation.wrong_type == "error":
         _emit_drop(operation, code)
-    elif isinstance(operation, When) and not _has_event_operations(operation):
+    elif isinstance(operation, When) and not _may_end(operation):
         _emit_when(operation, code)
     else:
         assert isinstance(operation, Operation)
         code.call(operation)
-
-
-def _has_event_operations(operation: When) -> bool:
-    return any(
-        isinstance(inner, (EventOperation, Switch)) or (isinstance(inner, When) and _has_event_operations(inner))
-        for inner in (*operation.operations, *operation.otherwise)
-    )
 
 
 def _at_each(path: Path, missing: str, code: _Code, body: Callable[[str], None]) -> None:
@@ -556,7 +553,8 @@ def _emit_computed(operation: Derive, parent: str, code: _Code) -> None:
     arguments = [_argument(source, operation.missing, code) for source in operation.sources]
     result = code.variable()
     code.line(f"{result} = {code.constant(operation.using, 'using')}({', '.join(arguments)})")
-    code.line(f"{parent}[{operation.path[-1]!r}] = {result} if type({result}) is str else from_plain({result})")
+    simple = f"{result} if type({result}) is str and {result}.isascii()"
+    code.line(f"{parent}[{operation.path[-1]!r}] = {simple} else from_plain({result})")
 
 
 def _argument(source: Any, missing: str, code: _Code) -> str:

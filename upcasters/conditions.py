@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from upcasters.document import JsonType, Object, is_null, json_type, same
 from upcasters.errors import StepError
-from upcasters.paths import EACH, Path, PathLike, path, show
+from upcasters.operations.base import checked, choice, constant
+from upcasters.paths import EACH, Path, PathLike, show
 from upcasters.walk import MISSING, find
+
+T = TypeVar("T")
 
 
 class Condition(ABC):
@@ -166,26 +169,29 @@ class Always(Condition):
 
 def present(*fields: PathLike) -> Condition:
     """All of these fields are there; null counts as there."""
-    return _all(tuple(Present(_exact(field)) for field in fields))
+    return _all(tuple(Present(_exact(field)) for field in _some(fields)))
 
 
 def absent(*fields: PathLike) -> Condition:
     """None of these fields is there."""
-    return _all(tuple(Not(Present(_exact(field))) for field in fields))
+    return _all(tuple(Not(Present(_exact(field))) for field in _some(fields)))
 
 
 def any_present(*fields: PathLike) -> Condition:
     """At least one of these fields is there."""
-    return AnyOf(tuple(Present(_exact(field)) for field in fields))
+    return AnyOf(tuple(Present(_exact(field)) for field in _some(fields)))
 
 
 def equals(field: PathLike, value: Any) -> Condition:
     """The field is there and equals ``value`` as JSON does: ``1.0`` equals ``1``, ``true`` does not."""
+    constant(value)
     return Equals(_exact(field), value)
 
 
 def has_type(field: PathLike, *types: JsonType) -> Condition:
     """The field is there and its JSON type is one of ``types``."""
+    for kind in _some(types):
+        choice(kind, get_args(JsonType), "type")
     return HasType(_exact(field), types)
 
 
@@ -203,8 +209,15 @@ def _all(parts: tuple[Condition, ...]) -> Condition:
     return parts[0] if len(parts) == 1 else AllOf(parts)
 
 
+def _some(listed: tuple[T, ...]) -> tuple[T, ...]:
+    if not listed:
+        raise StepError("the condition asks about nothing", "Name at least one field or type.", "option")
+    return listed
+
+
 def _exact(field: PathLike) -> Path:
-    spec = path(field)
+    spec = checked(field)
     if EACH in spec or not spec:
-        raise StepError(f"a condition cannot ask about {show(spec) or 'the whole document'}", "Name one field.")
+        message = f"a condition cannot ask about {show(spec) or 'the whole document'}"
+        raise StepError(message, "Name one field.", "path")
     return spec

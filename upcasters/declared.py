@@ -35,7 +35,7 @@ class Declared:
     def __init__(self, model: type[BaseModel]) -> None:
         model.model_rebuild()
         top: Schema = model.__pydantic_core_schema__
-        self._definitions = {part["ref"]: part for part in top.get("definitions", ())}
+        self._definitions: dict[str, Schema] = {part["ref"]: part for part in top.get("definitions", ())}
         self._top: tuple[Schema, ...] = (top,)
 
     def only(self, root: Node) -> Node:

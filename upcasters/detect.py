@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
 
+from upcasters.compile import Shape, compile_shapes
 from upcasters.context import Context, last_header
 from upcasters.detection import (
     Always,
@@ -49,6 +50,7 @@ class Detector:
 
     def __init__(self, chain: Chain, detection: Detection) -> None:
         self._chain = chain
+        self._shapes: dict[str, Shape] = {}
         self.type_rules = detection.event_type or chain.detection.event_type or _only_type(chain)
         self.version_rules = detection.version or chain.detection.version or _by_shape_or_only(chain)
         for rule in (*self.type_rules, *self.version_rules):
@@ -116,10 +118,10 @@ class Detector:
 
     def shape_of(self, event_type: str, body: Object) -> str | None:
         """The newest version whose shape the document has, or None."""
-        for version, condition in shapes_of(self._chain, event_type):
-            if condition.test(body):
-                return version
-        return None
+        shape = self._shapes.get(event_type)
+        if shape is None:
+            shape = self._shapes[event_type] = compile_shapes(shapes_of(self._chain, event_type))[0]
+        return shape(body)
 
     def looks_like(self, event_type: str, version: str, shape: str) -> bool:
         """True where a document of ``version`` may have the shape of ``shape``; an unknown version may look anyhow."""

@@ -175,10 +175,15 @@ def from_plain(value: Any, path: Path = ()) -> Node:
     The result is not shared with the function's own objects, so that one event cannot change another.
     """
     kind = type(value)
-    if kind in _PLAIN_SCALARS:
+    if kind is str or kind is int:
+        return _writable(value, path)
+    if kind in _KEPT:
         return value
     if kind is dict:
-        return {_key(key, path): from_plain(child, path) for key, child in value.items()}
+        for key, child in value.items():
+            if not (type(key) is type(child) is str and key.isascii() and child.isascii()):
+                return {_key(key, path): from_plain(child, path) for key, child in value.items()}
+        return dict(value)
     if kind is list or kind is tuple:
         return [from_plain(child, path) for child in value]
     if kind is not float:
@@ -192,10 +197,23 @@ def _key(key: Any, path: Path) -> str:
     if type(key) is not str:
         where = show(path) or "the value"
         raise EncodeError(f"{where} has a key of type {type(key).__name__}, which JSON does not have", path)
-    return key
+    return str(_writable(key, path))
 
 
-_PLAIN_SCALARS = frozenset({str, int, bool, type(None), ExactFloat, Raw})
+def _writable(value: str | int, path: Path) -> str | int:
+    """A text or whole number. Raises EncodeError for a lone surrogate and for more digits than Python writes."""
+    try:
+        if isinstance(value, int):
+            str(value)
+        elif not value.isascii():
+            value.encode()
+    except ValueError as error:
+        where = show(path) or "the value"
+        raise EncodeError(f"{where} cannot be written as JSON ({type(error).__name__})", path) from None
+    return value
+
+
+_KEPT = frozenset({bool, type(None), ExactFloat, Raw})
 
 
 def same(one: Node, other: Node) -> bool:

@@ -97,6 +97,14 @@ class Step:
         return tuple(op for op in walk(self.operations) if isinstance(op, (SplitEach, SplitEvent)))
 
     @property
+    def stays(self) -> bool:
+        """True where an event may come out whole and under the one type that the step gives."""
+        return not any(
+            isinstance(op, (SplitEach, SplitEvent)) or (isinstance(op, RenameType) and op.to is None)
+            for op in self.operations
+        )
+
+    @property
     def forks(self) -> bool:
         """True where the way on depends on the event: a split, or a type that a field or condition decides."""
         top = {id(op) for op in self.operations if isinstance(op, RenameType) and op.to is not None}
@@ -113,7 +121,7 @@ class Step:
         """Every (type, version) that may come out of the step."""
         target = str(self.target)
         ends: dict[tuple[str, str], None] = {}
-        if not self.splits:
+        if self.stays:
             ends[(self.target_type, target)] = None
         for op in walk(self.operations):
             if isinstance(op, SplitEach):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -121,8 +121,7 @@ class _ShortCut:
         self._unread = self._shape is None and policy.validate_target == "never"
         self._sampling = "sampled" in (policy.validate_source, policy.validate_target)
         self._sample_every = policy.sample_every
-        self._source_always = policy.validate_source == "always"
-        self._target_always = policy.validate_target == "always"
+        self._always = (policy.validate_source == "always", policy.validate_target == "always")
         self._source_sampled = policy.validate_source == "sampled"
         self._target_sampled = policy.validate_target == "sampled"
         for version in middle.chain.types.get(event_type, ()):
@@ -178,10 +177,8 @@ class _ShortCut:
             return self._tombstone
         lane: _Lane | None = None
         stamped: Header | None = None
-        if self._header is not None:
-            for pair in record.headers:
-                if pair[0] == self._header:
-                    stamped = pair
+        if self._header is not None and record.headers:
+            stamped = self._stamped(record.headers)
             if stamped is not None:
                 lane = self._by_header.get(stamped[1])
                 if lane is None:
@@ -191,33 +188,51 @@ class _ShortCut:
         if not value.isascii():
             value.decode()
         root = decode_object(value)
-        if self._shape is None:
-            lane = lane or self._lanes.get(self._default)
-        else:
-            shape = self._shape(root)
-            if lane is None:
-                lane = self._lanes.get(shape)
-            elif shape != lane.version and shape not in lane.looks_like:
-                return None
+        lane = self._by_shape(lane, root) if self._shape else lane or self._lanes.get(self._default)
         if lane is None:
             return None
-        return self._finish(record, value, root, lane, stamped)
-
-    def _finish(self, record: SourceRecord, value: bytes, root: Object, lane: _Lane, stamped: Header | None) -> Outcome:
-        sampled = False
-        if self._sampling:
-            offset = record.offset
-            sampled = self._middle.sampled(record) if offset is None else not offset % self._sample_every
+        source, target = self._checks(record) if self._sampling else self._always
         if lane.function is None:
-            if lane.check_target is not None and (self._target_always or (sampled and self._target_sampled)):
+            if target and lane.check_target is not None:
                 lane.check_target(value)
             return lane.passed
-        if lane.check_source is not None and (self._source_always or (sampled and self._source_sampled)):
+        if source and lane.check_source is not None:
             lane.check_source(value)
         made = encode(lane.function(root, _NO_CONTEXT))
-        if lane.check_target is not None and (self._target_always or (sampled and self._target_sampled)):
+        if target and lane.check_target is not None:
             lane.check_target(made)
         if stamped is None:
             return Upcast(lane.passage, made)
-        headers = [pair if pair is not stamped else (pair[0], lane.stamp) for pair in record.headers]
+        headers = _restamped(record.headers, stamped, lane.stamp)
         return Upcast(lane.passage, None, (Record(made, record.key, headers),))
+
+    def _stamped(self, headers: Sequence[Header]) -> Header | None:
+        found = None
+        for pair in headers:
+            if pair[0] == self._header:
+                found = pair
+        return found
+
+    def _by_shape(self, lane: _Lane | None, root: Object) -> _Lane | None:
+        assert self._shape is not None
+        shape = self._shape(root)
+        if lane is None:
+            return self._lanes.get(shape)
+        return lane if shape == lane.version or shape in lane.looks_like else None
+
+    def _checks(self, record: SourceRecord) -> tuple[bool, bool]:
+        """Whether this event's source and target are to be validated, where that depends on the sample."""
+        offset = record.offset
+        sampled = self._middle.sampled(record) if offset is None else not offset % self._sample_every
+        source, target = self._always
+        return source or (sampled and self._source_sampled), target or (sampled and self._target_sampled)
+
+
+def _restamped(headers: Sequence[Header], old: Header, stamp: bytes) -> list[Header]:
+    """The headers with a new value in the last place where the old one stands."""
+    made = list(headers)
+    index = len(made) - 1
+    while made[index] is not old:
+        index -= 1
+    made[index] = (old[0], stamp)
+    return made

@@ -133,6 +133,30 @@ def checked(spec: PathLike) -> Path:
         raise StepError(str(error), "See docs/upcasters.md, 'Paths'.", "path") from None
 
 
+def different_names(listed: Iterable[str], option: str, at_least: int = 1) -> tuple[str, ...]:
+    """Different keys, in order. Raises StepError for too few, doubles, or one string where a list belongs."""
+    if isinstance(listed, str):
+        raise StepError(f"{option}={listed!r} is one string", f"Write a list: [{listed!r}].", "option")
+    found = tuple(listed)
+    if len(found) < at_least or len(set(found)) != len(found):
+        count = "one name is" if at_least == 1 else f"{at_least} different names are"
+        raise StepError(f"{option}: at least {count} needed, and each only once", "List each name once.", "option")
+    return found
+
+
+def paths(listed: Iterable[PathLike], option: str) -> tuple[Path, ...]:
+    """Several paths that name one place each. Raises StepError, also for one string where a list belongs."""
+    if isinstance(listed, str):
+        raise StepError(f"{option}={listed!r} is one string", f"Write a list: [{listed!r}].", "option")
+    return tuple(map(single, listed))
+
+
+def function_given(function: object, option: str) -> None:
+    """Raises StepError where something that is to be called cannot be."""
+    if not callable(function):
+        raise StepError(f"{option} is a {type(function).__name__}, not a function", "Give a function.", "option")
+
+
 def choice(value: str, allowed: tuple[str, ...], option: str) -> str:
     """``value`` if it is one of ``allowed``. Raises StepError naming the option."""
     if value not in allowed:

@@ -10,8 +10,8 @@ from upcasters.conditions import Condition
 from upcasters.context import Context
 from upcasters.document import Object, json_type, plain
 from upcasters.errors import MissingField, StepError, UnmappedValue
-from upcasters.operations.base import Inverse, Operation, choice, single, undo, worst
-from upcasters.operations.reach import some
+from upcasters.operations.base import Inverse, Operation, single, undo, worst
+from upcasters.operations.reach import any_number, some
 from upcasters.paths import Path, PathLike, overlap, show
 from upcasters.walk import MISSING, find
 
@@ -84,7 +84,7 @@ def when(
     """
     if not isinstance(condition, Condition):
         raise StepError("the condition is not one of `upcasters`", "Use present, equals, has_type …", "option")
-    return When(condition, some(operations), tuple(otherwise), undo_when)
+    return When(condition, some(operations), any_number(otherwise), undo_when)
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,6 @@ def switch(
     for value, operations in cases.items():
         if not isinstance(value, (str, int, float, bool, type(None))):
             raise StepError(f"a case is a {type(value).__name__}", "Use single JSON values.", "value")
-        listed = (operations,) if isinstance(operations, Operation) else tuple(operations)
-        table[(type(value) is bool, value)] = some(listed) if listed else ()
-    if otherwise != "error":
-        otherwise = tuple(otherwise)
-    else:
-        choice(otherwise, ("error",), "otherwise")
-    return Switch(single(field), table, otherwise)
+        listed = (operations,) if isinstance(operations, Operation) else operations
+        table[(type(value) is bool, value)] = any_number(listed)
+    return Switch(single(field), table, "error" if otherwise == "error" else any_number(otherwise))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from upcasters.context import Child, Context, last_header
 from upcasters.document import Object, from_plain, is_null, json_type, open_object, plain
 from upcasters.errors import FieldExists, MissingField, StepError, UnmappedValue, WrongType
-from upcasters.operations.base import Inverse, Operation, choice, single
+from upcasters.operations.base import Inverse, Operation, choice, different_names, function_given, paths, single
 from upcasters.operations.fields import frozen
 from upcasters.operations.reach import items_of
 from upcasters.operations.values import called, name_of, string, text_of
@@ -72,9 +72,12 @@ def rename_type(
     """Give the event a new type: ``rename_type("order.placed")``, or look it up by a field's value in ``types``."""
     if (to is None) == (field is None or types is None):
         raise StepError("rename_type has a name, or a field and types", "Give one of the two.", "option")
+    if to == "" or types == {} or "" in (types or {}).values():
+        raise StepError("rename_type gives an empty type", "Name the new type.", "option")
     if to is not None:
         return RenameType(to)
-    assert field is not None and types is not None
+    assert field is not None
+    assert types is not None
     return RenameType(None, single(field), dict(types))
 
 
@@ -226,6 +229,8 @@ def set_header(name: str, value: str, *, exists: Literal["error", "replace"] = "
 def rename_header(old: str, new: str, *, missing: OnMissing = "error") -> Operation:
     """Give a record header another name."""
     choice(missing, _MISSING, "missing")
+    if old == new:
+        raise StepError(f"header {old} is renamed to its own name", "Leave it out.", "no-op")
     return RenameHeader(old, new, missing)
 
 
@@ -275,7 +280,7 @@ def _text(node: Any, path: Path) -> str:
         return string(node, path)
     if kind in ("object", "array"):
         raise WrongType(f"{show(path)} is {kind} and cannot be part of the key", path)
-    return bytes(node).decode() if not isinstance(node, (int, float)) else str(plain(node))
+    return bytes(frozen([node]))[1:-1].decode()
 
 
 def set_key(*fields: PathLike, separator: str = "/") -> Operation:
@@ -387,6 +392,9 @@ def split_each(
     position as ``number``, how many there are as ``total``, an ``id`` made from the source coordinates, and a
     record key joined from fields of the child. ``version`` is the child's own; without one, the step's target.
     """
+    added = [one for one in (id, name, number, total, item) if one is not None]
+    if len(set(added)) != len(added):
+        raise StepError("split_each gives two fields of a child the same name", "Name them apart.", "collision")
     return SplitEach(
         single(field),
         into,
@@ -396,7 +404,7 @@ def split_each(
         number,
         total,
         id,
-        tuple(map(single, key)),
+        paths(key, "key"),
     )
 
 
@@ -443,7 +451,5 @@ def split_event(
 
     ``origin`` (topic/partition/offset) is what ids are made from; ``into`` declares every type that may come out.
     """
-    types = tuple(into)
-    if not types:
-        raise StepError("split_event declares no types", "List the types of its children in `into`.", "option")
-    return SplitEvent(using, types, version and str(version))
+    function_given(using, "using")
+    return SplitEvent(using, different_names(into, "into"), version and str(version))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from upcasters.context import Context
-from upcasters.document import Object, is_null, same
+from upcasters.document import Object, encode, is_null, same
 from upcasters.errors import Ambiguous, Conflict, FieldExists, MissingField, StepError
 from upcasters.operations.base import (
     Inverse,
@@ -20,6 +20,8 @@ from upcasters.operations.base import (
     checked,
     choice,
     constant,
+    different_names,
+    paths,
     single,
 )
 from upcasters.paths import EACH, Path, PathLike, show
@@ -262,15 +264,18 @@ class Copy(Operation):
 def frozen(node: Any) -> Any:
     """A node that can stand in two places: objects and arrays as bytes, so that neither place sees the other's."""
     if type(node) is dict or type(node) is list:
-        return msgspec.Raw(msgspec.json.encode(node))
+        return msgspec.Raw(encode(node))
     return node
 
 
 def copy(source: PathLike, target: PathLike, *, missing: OnMissing = "error", exists: OnExists = "error") -> Operation:
     """Write a field's value to a second place as well."""
+    start, end = single(source), single(target)
+    if start == end:
+        raise StepError(f"{show(start)} is copied to itself", "Leave it out, or name another target.", "no-op")
     choice(missing, _MISSING, "missing")
     choice(exists, _EXISTS, "exists")
-    return Copy(single(source), single(target), missing, exists)
+    return Copy(start, end, missing, exists)
 
 
 @dataclass(frozen=True)
@@ -568,10 +573,9 @@ def first_of(
     Different values are an error, or the ``first`` wins. On the way down the first spelling that is not the
     target itself is written.
     """
-    listed = tuple(single(source) for source in sources)
+    listed, end = paths(sources, "sources"), single(target)
     if len(set(listed)) != len(listed) or len(listed) < 2:
         raise StepError("first_of needs at least two different fields", "Use rename for a single one.", "option")
-    end = single(target)
     if end not in listed:
         listed = (*listed, end)
     choice(missing, _MISSING, "missing")
@@ -615,11 +619,8 @@ class Nest(Operation):
 
 def nest(names: Iterable[str], into: str, *, at: PathLike = "", missing: OnMissing = "error") -> Operation:
     """Move keys of the object at ``at`` down into a new child object ``into``."""
-    listed = tuple(names)
-    if not listed or len(set(listed)) != len(listed):
-        raise StepError("nest needs different names", "List each key once.", "option")
     choice(missing, _MISSING, "missing")
-    return Nest(checked(at), listed, into, missing)
+    return Nest(checked(at), different_names(names, "names"), into, missing)
 
 
 @dataclass(frozen=True)
@@ -678,7 +679,7 @@ class Unnest(Operation):
 def unnest(child: PathLike, names: Iterable[str] | None = None, *, missing: OnMissing = "error") -> Operation:
     """Lift the fields of a child object into its parent. With ``names`` it can be undone, and others are an error."""
     choice(missing, _MISSING, "missing")
-    return Unnest(_named(child), None if names is None else tuple(names), missing)
+    return Unnest(_named(child), None if names is None else different_names(names, "names"), missing)
 
 
 @dataclass(frozen=True)
@@ -712,7 +713,7 @@ class KeepOnly(Operation):
 
 def keep_only(names: Iterable[str], rest: str, *, at: PathLike = "") -> Operation:
     """Keep these keys of the object at ``at``; every other one goes into its child object ``rest``."""
-    listed = tuple(names)
+    listed = different_names(names, "names")
     if rest in listed:
         raise StepError(f"{rest!r} is both kept and made", "Choose another name for the rest.", "collision")
     return KeepOnly(checked(at), listed, rest)
@@ -767,10 +768,12 @@ def _camel(key: str) -> str:
 
 def key_pattern(pattern: str, replacement: str, back: tuple[str, str] | None = None) -> KeyRule:
     """Respell keys by a regular expression; ``back`` is the pattern and replacement that undo it."""
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise StepError(f"{pattern!r} is not a regular expression: {error}", "Mend the pattern.", "option") from None
+    for one, other in ((pattern, replacement), back or ("", "")):
+        try:
+            re.compile(one).sub(other, "")
+        except re.error as error:
+            message = f"{one!r} and {other!r} are not a regular expression and its replacement: {error}"
+            raise StepError(message, "Mend the pattern.", "option") from None
     return KeyRule("pattern", pattern, replacement, back)
 
 

@@ -10,7 +10,7 @@ from upcasters.conditions import Condition
 from upcasters.context import Context
 from upcasters.document import Object, is_null, json_type, open_array, open_container, open_object, restamped
 from upcasters.errors import MissingField, StepError
-from upcasters.operations.base import Inverse, Operation, at_least_one, choice, single, undo
+from upcasters.operations.base import Inverse, Operation, at_least_one, choice, different_names, single, undo
 from upcasters.operations.values import string
 from upcasters.paths import EACH, Path, PathLike, show
 from upcasters.walk import MISSING, OnMissing, OnWrongType, find, objects, parent_of, slots
@@ -61,9 +61,17 @@ def at(
 
 def some(operations: Iterable[Operation]) -> tuple[Operation, ...]:
     """At least one operation, each of them one. Raises StepError."""
-    listed = tuple(operations)
+    listed = any_number(operations)
     if not listed:
         raise StepError("there are no operations", "Give at least one.", "option")
+    return listed
+
+
+def any_number(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Operations, if there are any. Raises StepError for anything else among them."""
+    if not isinstance(operations, Iterable):
+        raise StepError(f"{type(operations).__name__} is no list of operations", "Put it into [ ].", "option")
+    listed = tuple(operations)
     for operation in listed:
         if not isinstance(operation, Operation):
             raise StepError(f"{type(operation).__name__} is not an operation", "Use those of `upcasters`.", "option")
@@ -115,7 +123,7 @@ def everywhere(where: Condition, *operations: Operation, stop_at: Iterable[str] 
 
     Inner objects come first. Below the keys of ``stop_at`` nothing is read.
     """
-    return Everywhere(some(operations), where, frozenset(stop_at))
+    return Everywhere(some(operations), where, frozenset(different_names(stop_at, "stop_at", at_least=0)))
 
 
 @dataclass(frozen=True)

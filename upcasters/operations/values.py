@@ -28,6 +28,9 @@ from upcasters.operations.base import (
     at_least_one,
     choice,
     constant,
+    different_names,
+    function_given,
+    paths,
     single,
 )
 from upcasters.paths import EACH, Path, PathLike, show
@@ -241,6 +244,7 @@ def derive(
     ``using`` gets one plain value per source and must give the same result each time. ``missing`` is about the
     sources: ``none`` hands in None. On the way down a field that equals the derived value is left out again.
     """
+    function_given(using, "using")
     choice(exists, ("keep", "error", "replace"), "exists")
     choice(missing, ("error", "skip", "none"), "missing")
     choice(null, ("keep", "replace"), "null")
@@ -300,6 +304,9 @@ def convert(
 
     The functions get and give plain Python values; a null is an error, or kept. Without ``backward`` it is lossy.
     """
+    function_given(forward, "forward")
+    if backward is not None:
+        function_given(backward, "backward")
     choice(missing, _MISSING, "missing")
     choice(null, ("error", "keep"), "null")
     choice(wrong_type, _MISSING, "wrong_type")
@@ -394,7 +401,12 @@ def map_values(
     choice(null, ("error", "keep"), "null")
     choice(wrong_type, _MISSING, "wrong_type")
     lookup = _lookup(table, "table")
-    return MapValues(at_least_one(field), lookup, otherwise, missing, null, wrong_type, back and _lookup(back, "back"))
+    undo = None if back is None else _lookup(back, "back")
+    for new, old in (undo or {}).items():
+        if _scalar(old) not in lookup or _scalar(lookup[_scalar(old)]) != new:
+            what = f"back sends {new[1]!r} to {old!r}, which the table does not turn into it"
+            raise StepError(what, "Name for each result one of the values that become it.", "value")
+    return MapValues(at_least_one(field), lookup, otherwise, missing, null, wrong_type, undo)
 
 
 def _lookup(table: Mapping[Any, Any], option: str) -> dict[tuple[bool, Any], Any]:
@@ -495,7 +507,7 @@ def string(node: Any, path: Path) -> str:
 
 
 def split_value(field: PathLike, separator: str, names: Iterable[str], *, missing: OnMissing = "error") -> Operation:
-    """Take a string apart: ``split_value("full_name", " ", ["first", "last"])``; another number of parts is an error."""
+    """Take a string apart: ``split_value("name", " ", ["first", "last"])``; another number of parts is an error."""
     return SplitValue(*_parts(field, separator, names, missing))
 
 
@@ -507,11 +519,9 @@ def join_values(names: Iterable[str], separator: str, field: PathLike, *, missin
 def _parts(
     field: PathLike, separator: str, names: Iterable[str], missing: OnMissing
 ) -> tuple[Path, str, tuple[str, ...], OnMissing]:
-    listed = tuple(names)
+    listed = different_names(names, "names", at_least=2)
     if not separator:
         raise StepError("the separator is empty", "Give at least one character.", "option")
-    if len(listed) < 2 or len(set(listed)) != len(listed):
-        raise StepError("at least two different names are needed", "List each part once.", "option")
     spec = at_least_one(field)
     if spec[-1] is EACH:
         raise StepError(f"{show(spec)} ends in '*'", "Name the field itself.", "path")
@@ -670,7 +680,10 @@ def function(
     ``reads`` and ``writes`` declare the paths; what it does to others is ignored. ``back`` is the function for the
     way down; ``drops`` are the paths that it throws away on purpose.
     """
-    written = tuple(map(single, writes))
+    function_given(using, "using")
+    if back is not None:
+        function_given(back, "back")
+    written = paths(writes, "writes")
     if not written:
         raise StepError("function writes nothing", "Declare the paths that it writes.", "option")
-    return Function(using, tuple(map(single, reads)), written, back, tuple(map(single, drops)))
+    return Function(using, paths(reads, "reads"), written, back, paths(drops, "drops"))

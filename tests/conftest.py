@@ -1,0 +1,91 @@
+"""One real Kafka broker for the whole run, started when the first test asks for it.
+
+In this order: the one that KAFKA_BOOTSTRAP_SERVERS names; Docker's with `--broker=docker`; a local one.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kafka import Topics
+from worker.local_kafka import LocalKafka
+
+KEPT_LOG = pytest.StashKey[Path]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--broker",
+        choices=["local", "docker"],
+        default="local",
+        help="where the Kafka broker comes from, unless KAFKA_BOOTSTRAP_SERVERS names one that is there",
+    )
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The bootstrap servers of the broker that all tests share."""
+    given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    if given:
+        yield given
+    elif request.config.getoption("--broker") == "docker":
+        yield from _docker_broker()
+    else:
+        yield from _local_broker(request)
+
+
+@pytest.fixture
+async def topics(kafka_bootstrap: str) -> AsyncIterator[Topics]:
+    """Creates topics for one test: `await topics.create("legacy", partitions=2)`."""
+    creator = Topics(kafka_bootstrap)
+    yield creator
+    await creator.delete_all()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if KEPT_LOG in config.stash:
+        terminalreporter.write_line(f"The Kafka broker's log: {config.stash[KEPT_LOG]}")
+
+
+def _local_broker(request: pytest.FixtureRequest) -> Iterator[str]:
+    broker = LocalKafka.start()
+    yield broker.bootstrap_servers
+    failed = request.session.testsfailed > 0
+    broker.stop(keep_log=failed)
+    if failed:
+        request.config.stash[KEPT_LOG] = broker.log_file
+
+
+def _docker_broker() -> Iterator[str]:
+    _skip_without_docker()
+    from tests.docker_kafka import ApacheKafkaContainer
+
+    with ApacheKafkaContainer() as container:
+        yield container.bootstrap_servers()
+
+
+def _skip_without_docker() -> None:
+    with warnings.catch_warnings():
+        # Docker's client leaves its socket open where nobody answers.
+        warnings.simplefilter("ignore", ResourceWarning)
+        problem = _docker_problem()
+        gc.collect()
+    if problem:
+        pytest.skip(f"--broker=docker, but Docker does not answer: {problem}")
+
+
+def _docker_problem() -> str | None:
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        docker.from_env().close()
+    except DockerException as error:
+        return str(error)
+    return None

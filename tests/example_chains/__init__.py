@@ -1,0 +1,1 @@
+"""Chains from other fields than the shipped one, for tests."""

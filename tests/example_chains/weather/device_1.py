@@ -1,0 +1,5 @@
+"""What a device says of itself."""
+
+from upcasters import Baseline
+
+baseline = Baseline("device", 1)

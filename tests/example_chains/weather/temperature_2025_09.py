@@ -1,0 +1,50 @@
+"""Temperatures in kelvin."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from upcasters import Step, convert, map_values
+
+
+class Sample(BaseModel):
+    """The measured value."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Literal["temperature"]
+    reading: float
+    uom: Literal["K"]
+
+
+class Temperature(BaseModel):
+    """``weather.temperature`` 2025-09-01."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sample_id: str
+    sample_index: int
+    sample_total: int
+    station: str
+    taken_at: int
+    sample: Sample
+
+
+def kelvin(celsius: float) -> float:
+    return round(celsius + 273.15, 2)
+
+
+def celsius(kelvin: float) -> float:
+    return round(kelvin - 273.15, 2)
+
+
+step = Step(
+    event_type="weather.temperature",
+    source="2025-06-01",
+    target="2025-09-01",
+    operations=[
+        convert("sample.reading", kelvin, celsius),
+        map_values("sample.uom", {"C": "K"}),
+    ],
+    model=Temperature,
+)

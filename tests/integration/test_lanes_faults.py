@@ -1,0 +1,118 @@
+"""Lanes on a real broker, when something breaks: nothing lost, nothing doubled, and the reason told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerFenced, RequestTimedOutError
+
+from tests.kafka import Record, Topics, produce
+from tests.lanes import Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
+from worker.route import Limits
+
+
+def numbered(count: int, partitions: int = 1) -> list[Record]:
+    return [Record(b"%d" % n, b"old %d" % n, (), 1_700_000_000_000 + n, n % partitions) for n in range(count)]
+
+
+async def assert_all_once_in_order(bench: Bench, count: int, partitions: int = 1) -> None:
+    outputs = await read_settled(bench.bootstrap_servers, bench.route.destination.name)
+    found = [[each.value for each in outputs if each.partition == number] for number in range(partitions)]
+    assert found == [[b"new %d" % n for n in range(count) if n % partitions == number] for number in range(partitions)]
+
+
+async def test_a_killed_worker_leaves_no_gap_and_no_double(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics, partitions=2)
+    await produce(kafka_bootstrap, bench.route.source, numbered(20_000, 2))
+    process = worker_process(bench)
+    try:
+        await _until_written(bench, 1_000)
+    finally:
+        process.kill()
+        process.wait()
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=2))
+    await assert_all_once_in_order(bench, 20_000, 2)
+    assert bench.total("upcaster_records_consumed_total") < 20_000
+
+
+async def _until_written(bench: Bench, records: int) -> None:
+    topic, deadline = bench.route.destination.name, time.monotonic() + 60
+    while sum((await ends(bench.bootstrap_servers, topic)).values()) < records:
+        assert time.monotonic() < deadline, "the worker does not write"
+
+
+async def test_workers_that_come_and_go_share_the_partitions(kafka_bootstrap: str, topics: Topics) -> None:
+    limits = Limits(transaction_records=200, records_per_second=3_000)
+    bench = await make_bench(kafka_bootstrap, topics, partitions=4, limits=limits)
+    await produce(kafka_bootstrap, bench.route.source, numbered(12_000, 4))
+    async with bench.running() as first:
+        await until(lambda: bench.total("upcaster_records_consumed_total") > 500)
+        async with bench.running() as second:
+            await until(lambda: len(first.lanes) == len(second.lanes) == 2, "two lanes each")
+            before = bench.total("upcaster_records_consumed_total")
+            await until(lambda: bench.total("upcaster_records_consumed_total") > before + 1_000)
+        await until(caught_up(first, partitions=4))
+    await assert_all_once_in_order(bench, 12_000, 4)
+    assert bench.total("upcaster_records_consumed_total") == 12_000
+
+
+def fail_batches(producer: AIOKafkaProducer, failures: list[Exception]) -> None:
+    """The producer's batches reach the broker, but the answers are these."""
+    send_batch = producer.send_batch
+
+    async def spoiled(*arguments: Any, **options: Any) -> asyncio.Future[Any]:
+        taken: asyncio.Future[Any] = await send_batch(*arguments, **options)
+        if failures:
+            await taken
+            taken = asyncio.get_running_loop().create_future()
+            taken.set_exception(failures.pop(0))
+        return taken
+
+    producer.send_batch = spoiled
+
+
+def fail_commits(producer: AIOKafkaProducer, failures: list[Exception]) -> None:
+    """Commits reach the coordinator, but the answers are these: nobody can tell what became of them."""
+    commit = producer.commit_transaction
+
+    async def spoiled() -> None:
+        await commit()
+        if failures:
+            raise failures.pop(0)
+
+    producer.commit_transaction = spoiled
+
+
+@pytest.mark.parametrize("spoil", [fail_batches, fail_commits])
+@pytest.mark.parametrize("error", [RequestTimedOutError, ProducerFenced, TimeoutError, AssertionError])
+async def test_after_anything_unclear_the_lane_starts_again(
+    kafka_bootstrap: str, topics: Topics, spoil: Any, error: type[Exception]
+) -> None:
+    bench = await make_bench(kafka_bootstrap, topics, limits=Limits(transaction_records=300))
+    await produce(kafka_bootstrap, bench.route.source, numbered(1_000))
+    failures: list[Exception] = [error(), error()]
+    clients = PlainClients(kafka_bootstrap, bench.group, spoil=lambda producer: spoil(producer, failures))
+    async with bench.running(clients) as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+    assert len(clients.producers) == 3
+    await assert_all_once_in_order(bench, 1_000)
+    assert bench.total("upcaster_retries_total", error_type=error.__name__) == 2
+
+
+async def test_a_record_that_breaks_the_upcaster_is_buried_alone(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    values = [b"old a", b"raise it", b"old b", b"raise it", b"old c"]
+    await produce(kafka_bootstrap, bench.route.source, [Record(b"k", value) for value in values])
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+    outputs = await read_settled(kafka_bootstrap, bench.route.destination.name)
+    letters = await read_settled(kafka_bootstrap, bench.route.dead_letter.name)
+    assert [each.value for each in outputs] == [b"new a", b"new b", b"new c"]
+    assert [each.value for each in letters] == [b"raise it"] * 2
+    assert dict(letters[0].headers)["__connect.errors.exception.class.name"] == b"ZeroDivisionError"
+    assert bench.total("upcaster_records_consumed_total") == 5

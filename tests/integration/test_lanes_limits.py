@@ -1,0 +1,147 @@
+"""Lanes on a real broker, with records that somebody refuses: size, timestamps, names of headers."""
+
+from __future__ import annotations
+
+import base64
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+
+from tests.kafka import Record, Topics, produce
+from tests.lanes import Bench, caught_up, make_bench, read_settled, until
+from worker.raw_headers import decode_headers, encode_headers
+from worker.route import OutputTopic
+
+HOUR_MS = 3_600_000
+
+
+async def results(bench: Bench, partitions: int = 1) -> tuple[list[Record], list[Record]]:
+    """Let a worker do its work; then what is in the destination and in the dead-letter topic."""
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=partitions))
+    outputs = await read_settled(bench.bootstrap_servers, bench.route.destination.name)
+    return outputs, await read_settled(bench.bootstrap_servers, bench.route.dead_letter.name)
+
+
+def reason(letter: Record) -> tuple[bytes, bytes]:
+    headers = dict(letter.headers)
+    return headers["__connect.errors.stage"], headers["__connect.errors.exception.class.name"]
+
+
+async def test_output_too_large_for_the_destination_becomes_a_dead_letter(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    sizes = [1_048_400, 1_048_600, 10, 3_000_000, 1_048_400]
+    await produce(kafka_bootstrap, bench.route.source, [Record(b"", b"grow %d" % size) for size in sizes])
+    outputs, letters = await results(bench)
+    assert [len(each.value or b"") for each in outputs] == [1_048_400, 10, 1_048_400]
+    assert [each.value for each in letters] == [b"grow 1048600", b"grow 3000000"]
+    assert reason(letters[0]) == (b"produce", b"MessageSizeTooLargeError")
+
+
+@pytest.mark.parametrize("compression", [None, "zstd"])
+async def test_a_refusal_that_nobody_foresaw_is_narrowed_down_to_its_record(
+    kafka_bootstrap: str, topics: Topics, compression: str | None
+) -> None:
+    small = await topics.create("small", configs={"retention.ms": "-1", "max.message.bytes": "20000"})
+    bench = await make_bench(kafka_bootstrap, topics)
+    bench.route = replace(bench.route, destination=OutputTopic(small, 1, max_message_bytes=1_000_000))
+    values = [b"old %d" % n if n != 333 else b"grow 30000" for n in range(1_000)]
+    await produce(kafka_bootstrap, bench.route.source, [Record(b"k", value) for value in values])
+    outputs, letters = await results(bench)
+    assert [each.value for each in outputs] == [b"new %d" % n for n in range(1_000) if n != 333]
+    assert [each.value for each in letters] == [b"grow 30000"]
+    assert reason(letters[0]) == (b"produce", b"MessageSizeTooLargeError")
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_timestamps_far_ahead_become_dead_letters_with_the_time_of_now(
+    kafka_bootstrap: str, topics: Topics, known: bool
+) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    lenient = await topics.create(
+        "lenient", configs={"retention.ms": "-1", "message.timestamp.after.max.ms": str(1000 * HOUR_MS)}
+    )
+    bench.route = replace(bench.route, source=lenient)
+    if known:
+        bench.route = replace(
+            bench.route,
+            destination=replace(bench.route.destination, max_timestamp_ahead_ms=HOUR_MS),
+            dead_letter=replace(bench.route.dead_letter, max_timestamp_ahead_ms=HOUR_MS),
+        )
+    now = round(time.time() * 1000)
+    ahead = now + 5 * HOUR_MS
+    records = [Record(b"k", b"old %d" % n, (), ahead if n == 5 else now) for n in range(10)]
+    await produce(kafka_bootstrap, lenient, records)
+    outputs, letters = await results(bench)
+    assert [each.value for each in outputs] == [b"new %d" % n for n in range(10) if n != 5]
+    assert [each.value for each in letters] == [b"old 5"]
+    assert now <= (letters[0].timestamp or 0) < now + HOUR_MS
+    assert dict(letters[0].headers)["upcaster.dlq.timestamp.original"] == str(ahead).encode()
+
+
+async def test_a_compacted_destination_refuses_records_without_a_key(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    compacted = await topics.create("compacted", configs={"cleanup.policy": "compact"})
+    bench.route = replace(bench.route, destination=OutputTopic(compacted, 1))
+    records = [Record(None if n == 2 else b"%d" % n, b"old %d" % n) for n in range(5)]
+    await produce(kafka_bootstrap, bench.route.source, records)
+    outputs, letters = await results(bench)
+    assert [each.value for each in outputs] == [b"new 0", b"new 1", b"new 3", b"new 4"]
+    assert [each.value for each in letters] == [b"old 2"]
+    assert reason(letters[0]) == (b"produce", b"InvalidRecordError")
+
+
+async def test_records_without_a_timestamp_stay_without(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    stamps = [-1, -1, 1_700_000_000_000, -1, 1_700_000_000_001]
+    for stamp in stamps:
+        # One batch each: a builder that starts with -1 would change it.
+        await produce(kafka_bootstrap, bench.route.source, [Record(b"k", b"old a", (), stamp)])
+    outputs, _ = await results(bench)
+    assert [each.timestamp for each in outputs] == stamps
+
+
+class NotUtf8(str):
+    """A header name that the pure-Python builder writes as bytes that are no UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, *_: str, **__: str) -> bytes:
+        return b"\xff\xfe" + super().encode()
+
+
+async def produce_hostile(bootstrap_servers: str, topic: str, records: list[Record], codec: int) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer:
+        batch = producer.create_batch()
+        batch._builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, 0, 1_000_000)  # type: ignore[no-untyped-call,unused-ignore]
+        for record in records:
+            batch.append(timestamp=1, key=record.key, value=record.value, headers=list(record.headers))
+        await (await producer.send_batch(batch, topic, partition=0))
+
+
+@pytest.mark.parametrize("codec", [0, 4])
+async def test_header_names_that_are_not_utf8_become_dead_letters(
+    kafka_bootstrap: str, topics: Topics, codec: int
+) -> None:
+    bench = await make_bench(kafka_bootstrap, topics, partitions=2)
+    bad: Any = [("good", b"1"), (NotUtf8("name"), b"2"), ("null", None)]
+    hostile = [Record(b"a", b"old a"), Record(b"b", b"old b", bad), Record(b"c", b"old c")]
+    await produce(kafka_bootstrap, bench.route.source, [Record(b"x", b"old x", (), 1, 0)])
+    await produce_hostile(kafka_bootstrap, bench.route.source, hostile, codec)
+    await produce(
+        kafka_bootstrap,
+        bench.route.source,
+        [Record(b"y", b"old y", (), 1, 0), Record(b"z", b"old z", (), 1, 1)],
+    )
+    outputs, letters = await results(bench, partitions=2)
+    assert [each.value for each in outputs] == [b"new x", b"new a", b"new c", b"new y", b"new z"]
+    (letter,) = letters
+    assert (letter.key, letter.value, letter.timestamp) == (b"b", b"old b", 1)
+    assert letter.headers[:2] == (("good", b"1"), ("null", None))
+    assert reason(letter) == (b"decode", b"HeaderNameNotUtf8")
+    kept = decode_headers(base64.b64decode(dict(letter.headers)["upcaster.dlq.raw_headers"]))
+    assert encode_headers(kept) == b"\x06\x08good\x021\x0c\xff\xfename\x022\x08null\x01"

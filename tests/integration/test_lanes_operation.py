@@ -1,0 +1,118 @@
+"""Lanes on a real broker, as operators see them: breaker, pause, rate, lag and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from tests.kafka import Record, Topics, committed_offsets, produce
+from tests.lanes import caught_up, make_bench, read_settled, until
+from worker.errors import WorkerError
+from worker.lanes.lane import Lane
+from worker.lanes.state import LaneState
+from worker.lanes.supervisor import Supervisor
+from worker.route import BreakerPolicy, Limits
+
+
+def named(word: bytes, count: int) -> list[Record]:
+    return [Record(b"k", word + b" %d" % n) for n in range(count)]
+
+
+async def test_the_breaker_stops_the_lane_and_resume_closes_it(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics, breaker=BreakerPolicy(rate=0.5, window=20))
+    await produce(kafka_bootstrap, bench.route.source, named(b"old", 20) + named(b"bad", 600))
+    async with bench.running() as supervisor:
+        (lane,) = await _lanes(supervisor)
+        await until(lambda: lane.state is LaneState.BREAKER_OPEN)
+        assert supervisor.status()[0].breaker == "11 of the last 20 records became dead letters"
+        assert "breaker-open" in supervisor.why_not_ready()[0]
+        assert supervisor.why_not_live() == []
+        await until(lambda: bench.total("upcaster_breaker_open") == 1)
+        await until(lambda: bench.total("upcaster_consumer_lag") > 0)
+        await until(lambda: bench.total("upcaster_consumer_lag_seconds") > 0)
+        stopped_at = lane.committed
+        assert stopped_at is not None
+        assert stopped_at < 620
+        assert (await committed_offsets(kafka_bootstrap, bench.group))[bench.route.source, 0] == stopped_at
+        supervisor.resume(bench.route.source)
+        await until(lambda: (lane.committed or 0) > stopped_at)
+    letters = await read_settled(kafka_bootstrap, bench.route.dead_letter.name)
+    assert len(letters) == bench.total("upcaster_records_dead_lettered_total")
+
+
+async def _lanes(supervisor: Supervisor) -> list[Lane]:
+    await until(lambda: len(supervisor.lanes) == 1)
+    return list(supervisor.lanes)
+
+
+async def test_an_operator_pauses_a_route_and_goes_on(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    async with bench.running() as supervisor:
+        (lane,) = await _lanes(supervisor)
+        supervisor.pause(bench.route.source)
+        await until(lambda: lane.state is LaneState.PAUSED)
+        await produce(kafka_bootstrap, bench.route.source, named(b"old", 10))
+        await until(lambda: lane.lag == 10, "lag of a paused lane")
+        await until(lambda: bench.total("upcaster_consumer_lag_seconds") > 0)
+        assert supervisor.why_not_ready() == []
+        supervisor.resume(bench.route.source)
+        await until(lambda: lane.lag == 0)
+        with pytest.raises(KeyError):
+            supervisor.pause("no-such-topic")
+
+
+async def test_a_route_keeps_to_its_rate(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics, limits=Limits(records_per_second=100))
+    await produce(kafka_bootstrap, bench.route.source, named(b"old", 100_000 // 100))
+    async with bench.running() as supervisor:
+        await until(lambda: bench.total("upcaster_records_consumed_total") > 0)
+        began = time.monotonic()
+        await until(lambda: bench.total("upcaster_records_consumed_total") >= 100)
+        assert time.monotonic() - began > 0.5
+        supervisor.limit_rate(bench.route.source, None)
+        await until(caught_up(supervisor, partitions=1))
+
+
+@pytest.mark.parametrize("commit", [True, False])
+async def test_lag_ends_at_zero_behind_transaction_markers(kafka_bootstrap: str, topics: Topics, commit: bool) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, transactional_id=topics.name("writer")) as writer:
+        for n in range(3):
+            await writer.begin_transaction()
+            await writer.send_and_wait(bench.route.source, b"old %d" % n, b"k")
+            await (writer.commit_transaction() if commit or n < 2 else writer.abort_transaction())
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        await until(lambda: bench.total("upcaster_partition_committed_offset") == 6)
+        assert bench.total("upcaster_consumer_lag") == 0
+        assert bench.total("upcaster_consumer_lag_seconds") == 0
+    assert len(await read_settled(kafka_bootstrap, bench.route.destination.name)) == 2 + commit
+    assert bench.total("upcaster_consumer_lag") == 0
+    assert bench.total("upcaster_partition_committed_offset") == 0, "the series of a revoked partition"
+
+
+async def test_stop_in_the_middle_leaves_nothing_open(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics, limits=Limits(transaction_records=100))
+    await produce(kafka_bootstrap, bench.route.source, named(b"old", 20_000))
+    async with bench.running() as supervisor:
+        await until(lambda: bench.total("upcaster_records_consumed_total") > 1_000)
+        began = time.monotonic()
+        await supervisor.stop()
+        assert time.monotonic() - began < 8
+        await supervisor.stop()
+    outputs = await read_settled(kafka_bootstrap, bench.route.destination.name)
+    committed = await committed_offsets(kafka_bootstrap, bench.group)
+    assert committed == {(bench.route.source, 0): len(outputs)}
+    assert len(outputs) == bench.total("upcaster_records_consumed_total")
+
+
+async def test_a_fault_that_no_lane_can_help_ends_the_run(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    async with bench.running() as supervisor:
+        running = asyncio.create_task(supervisor.run())
+        supervisor._give_up(WorkerError("kafka: denied", 2))
+        with pytest.raises(WorkerError, match="denied"):
+            await running

@@ -1,0 +1,176 @@
+"""Every way to connect works on a real broker, and every wrong way says which setting to look at."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acls import Operation, Resource, allow
+from tests.kafka import Record, Topics, committed_offsets, produce, read_all
+from tests.secure_kafka import PASSWORD, USER, SecureKafka, secure_kafka, sign
+from tests.worker_process import running_worker, write_config
+from worker.broker import wait_for_broker
+from worker.clients import Clients
+from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+from worker.settings import KafkaSettings
+
+CA = {"ssl_cafile": "{files}/ca.crt"}
+CLIENT = {"ssl_certfile": "{files}/client.crt", "ssl_keyfile": "{files}/client.key"}
+RIGHT = {"sasl_username": USER, "sasl_password": PASSWORD}
+WRONG = {"sasl_username": USER, "sasl_password": "wrong-password"}
+PLAIN = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN"}
+SCRAM = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512"}
+TLS = {"security_protocol": "SSL", **CA}
+TLS_SCRAM = {**SCRAM, "security_protocol": "SASL_SSL", **CA}
+TOKEN = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "OAUTHBEARER"}
+
+GOOD = {
+    "plaintext": ("PLAINTEXT", {}),
+    "tls": ("TLS", TLS),
+    "mutual tls": ("MUTUAL", TLS | CLIENT),
+    "plain": ("LOGIN", PLAIN | RIGHT),
+    "scram": ("LOGIN", SCRAM | RIGHT),
+    "tls and scram": ("TLSLOGIN", TLS_SCRAM | RIGHT),
+    "token file": ("TOKEN", TOKEN | {"sasl_oauth_token_file": "{files}/token"}),
+    "token command": ("TOKEN", TOKEN | {"sasl_oauth_token_command": "cat {files}/token"}),
+}
+
+BAD = {
+    "wrong ca": ("TLS", TLS | {"ssl_cafile": "{files}/other-ca.crt"}, "set kafka.ssl_cafile"),
+    "no ca": ("TLS", {"security_protocol": "SSL"}, "set kafka.ssl_cafile"),
+    "plaintext to tls": ("TLS", {}, "is encrypted: set kafka.security_protocol to SSL"),
+    "tls to plaintext": ("PLAINTEXT", TLS, "is not encrypted: set kafka.security_protocol to PLAINTEXT"),
+    "no client certificate": ("MUTUAL", TLS, "set kafka.ssl_certfile"),
+    "plain, wrong password": ("LOGIN", PLAIN | WRONG, "check kafka.sasl_username and kafka.sasl_password"),
+    "scram, wrong password": ("TLSLOGIN", TLS_SCRAM | WRONG, "check kafka.sasl_username"),
+    "mechanism not offered": (
+        "LOGIN",
+        PLAIN | RIGHT | {"sasl_mechanism": "SCRAM-SHA-256"},
+        "does not offer SCRAM-SHA-256",
+    ),
+    "no login": ("LOGIN", {}, "set kafka.security_protocol to SASL_PLAINTEXT"),
+    "tls without login": ("TLSLOGIN", TLS, "set kafka.security_protocol to SASL_SSL"),
+    "login without tls": ("TLSLOGIN", PLAIN | RIGHT, "set kafka.security_protocol to SASL_SSL"),
+    "login nobody asks for": ("PLAINTEXT", PLAIN | RIGHT, "set kafka.security_protocol to PLAINTEXT"),
+    "bad token": ("TOKEN", TOKEN | {"sasl_oauth_token_command": "echo nonsense"}, "refuses the token"),
+    "no token": ("TOKEN", TOKEN | {"sasl_oauth_token_command": "false"}, "false printed no token"),
+    "token file missing": ("TOKEN", TOKEN | {"sasl_oauth_token_file": "/no/token"}, "cannot read /no/token"),
+}
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    files = tmp_path_factory.mktemp("tls")
+    (files / "token").write_text(unsigned_token() + "\n")
+    with secure_kafka(files) as broker:
+        yield broker
+
+
+@pytest.mark.parametrize("case", GOOD)
+async def test_connects(broker: SecureKafka, case: str) -> None:
+    listener, given = GOOD[case]
+    await wait_for_broker(clients(broker, listener, given))
+
+
+@pytest.mark.parametrize("case", BAD)
+async def test_names_the_setting_at_fault(broker: SecureKafka, case: str) -> None:
+    listener, given, expected = BAD[case]
+    with pytest.raises(WorkerError) as caught:
+        await wait_for_broker(clients(broker, listener, given))
+    assert expected in str(caught.value)
+    assert caught.value.exit_code == NEEDS_A_PERSON
+    assert "password" not in str(caught.value).replace("sasl_password", "")
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_renewed_certificate_serves_the_next_connection(broker: SecureKafka) -> None:
+    sign(broker.files, "renewed")
+    certificate = broker.files / "renewed.crt"
+    given = TLS | {"ssl_certfile": str(certificate), "ssl_keyfile": str(broker.files / "renewed.key")}
+    mutual = clients(broker, "MUTUAL", given)
+    context = mutual.security["ssl_context"]
+    before = context._stamp
+    await wait_for_broker(mutual)
+    sign(broker.files, "renewed")
+    await wait_for_broker(mutual)
+    assert context._stamp != before
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [("127.0.0.1:1", "connection refused"), ("no.such.host.invalid:9092", "cannot be resolved")],
+)
+async def test_waits_for_a_broker_that_is_away(server: str, expected: str) -> None:
+    away = Clients(KafkaSettings(bootstrap_servers=server, group_id="g", start_timeout=0.5))
+    started = time.monotonic()
+    with pytest.raises(WorkerError, match=expected) as caught:
+        await wait_for_broker(away)
+    assert caught.value.exit_code == MAY_PASS
+    assert time.monotonic() - started < 5
+
+
+async def test_rights_that_are_missing(broker: SecureKafka, tmp_path: Path) -> None:
+    """Those that show without writing are refused at start; a denied write ends the worker with one line."""
+    topics = Topics(broker.address["PLAINTEXT"])
+    route = {
+        "source": await topics.create("legacy"),
+        "destination": await topics.create("current"),
+        "dead_letter": await topics.create("dlt"),
+    }
+    await produce(broker.address["PLAINTEXT"], route["source"], [Record(None, None)])
+    group = topics.name("group")
+    config = write_config(tmp_path / "c.yaml", broker.address["LOGIN"], group, route, **PLAIN, **RIGHT)
+    errors = await refusal(config)
+    for name in (*route.values(), group, f"{group}:{route['source']}:"):
+        assert any(f"{name}: the broker's ACLs deny us" in line for line in errors), name
+    assert len(errors) == 5
+    look = Operation.READ, Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS
+    await allow(broker.address["PLAINTEXT"], USER, Resource.TOPIC, "*", *look)
+    await allow(broker.address["PLAINTEXT"], USER, Resource.GROUP, group, Operation.ALL)
+    await allow(broker.address["PLAINTEXT"], USER, Resource.TRANSACTIONAL_ID, "*", Operation.ALL)
+    (error,) = await refusal(config)
+    assert "TopicAuthorizationFailedError" in error
+    assert "grant" in error
+    assert await read_all(broker.address["PLAINTEXT"], route["destination"]) == []
+    assert sum((await committed_offsets(broker.address["PLAINTEXT"], group)).values()) == 0
+
+
+async def refusal(config: Path) -> list[str]:
+    async with running_worker(config) as worker:
+        assert await worker.wait() == NEEDS_A_PERSON, "\n".join(worker.errors[-30:])
+        return worker.errors
+
+
+async def test_brokers_whose_advertised_address_is_wrong(broker: SecureKafka) -> None:
+    with pytest.raises(WorkerError) as caught:
+        await wait_for_broker(clients(broker, "ASTRAY", {"start_timeout": "0.1"}))
+    assert caught.value.exit_code == MAY_PASS
+    assert f"{broker.address['ASTRAY']} answers, but the address that it gives" in str(caught.value)
+    assert "advertised.listeners" in str(caught.value)
+
+
+def clients(broker: SecureKafka, listener: str, given: dict[str, Any]) -> Clients:
+    named = {key: value.format(files=broker.files) for key, value in given.items()}
+    address = {"bootstrap_servers": broker.address[listener], "group_id": "g", "start_timeout": 2}
+    return Clients(KafkaSettings.model_validate(address | named))
+
+
+def unsigned_token() -> str:
+    """What Kafka's own handler for development takes."""
+    claims = {"sub": USER, "iat": time.time(), "exp": time.time() + 3600}
+    parts = [json.dumps(part).encode() for part in ({"alg": "none"}, claims)]
+    return ".".join([*(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts), ""])
+
+
+def test_files_that_do_not_work_are_named(tmp_path: Path) -> None:
+    settings = KafkaSettings(
+        bootstrap_servers="h:1", group_id="g", security_protocol="SSL", ssl_cafile=tmp_path / "none.crt"
+    )
+    with pytest.raises(WorkerError, match=r"kafka.ssl_cafile: no such file: .*none.crt"):
+        Clients(settings)

@@ -1,0 +1,161 @@
+"""What tests do with Kafka themselves, apart from the worker's own code, so that they can judge it.
+
+name = await topics.create("legacy", partitions=2)
+await produce(kafka_bootstrap, name, [Record(b"key", b"value"), Record(b"key", None, partition=1)])
+records = await read_all(kafka_bootstrap, name)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+READ_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record, before it has an offset (-1) or after it was read."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+    timestamp: int | None = None  # milliseconds
+    partition: int = 0
+    offset: int = field(default=-1, compare=False)
+
+
+class Topics:
+    """Creates topics whose names no other test has, and deletes them in the end."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._suffix = uuid.uuid4().hex[:12]
+        self._created: list[str] = []
+
+    async def create(
+        self, name: str = "events", *, partitions: int = 1, configs: Mapping[str, str] | None = None
+    ) -> str:
+        """Create `<name>-<unique>` and return that; within one test the suffix is always the same."""
+        unique = self.name(name)
+        topic = NewTopic(unique, partitions, 1, topic_configs=dict(configs or {}))
+        async with _admin(self._bootstrap_servers) as admin:
+            _check(await admin.create_topics([topic]))
+        self._created.append(unique)
+        return unique
+
+    def name(self, name: str) -> str:
+        """The name that `create` would give; also good for consumer groups."""
+        return f"{name}-{self._suffix}"
+
+    async def delete_all(self) -> None:
+        if self._created:
+            async with _admin(self._bootstrap_servers) as admin:
+                await admin.delete_topics(self._created)
+
+
+async def produce(bootstrap_servers: str, topic: str, records: Iterable[Record]) -> None:
+    """Write the records, each to its own partition, in order, and return when all are acknowledged."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers, enable_idempotence=True) as producer:
+        by_partition: dict[int, list[Record]] = {}
+        for record in records:
+            by_partition.setdefault(record.partition, []).append(record)
+        for partition, its_records in by_partition.items():
+            await _produce_in_batches(producer, topic, partition, its_records)
+
+
+async def read_all(bootstrap_servers: str, topic: str, *, committed_only: bool = True) -> list[Record]:
+    """Every record of the topic as it is now, partition by partition.
+
+    The end is judged by position: transaction markers and aborted records take offsets that are never read.
+    """
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed" if committed_only else "read_uncommitted",
+    )
+    async with consumer:
+        partitions = await _partitions(consumer, topic)
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition, start in (await consumer.beginning_offsets(partitions)).items():
+            consumer.seek(partition, start)
+        return await _read_until(consumer, ends)
+
+
+async def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[str, int], int]:
+    """What the consumer group has committed, by topic and partition."""
+    async with _admin(bootstrap_servers) as admin:
+        offsets = await admin.list_consumer_group_offsets(group)
+    return {(each.topic, each.partition): metadata.offset for each, metadata in offsets.items()}
+
+
+@asynccontextmanager
+async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _produce_in_batches(
+    producer: AIOKafkaProducer, topic: str, partition: int, records: Iterable[Record]
+) -> None:
+    """Unlike `send`, a batch takes a record that has neither key nor value."""
+    acknowledged = []
+    batch = producer.create_batch()
+    for record in records:
+        if not _append(batch, record):
+            acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            _append(batch, record)
+    acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+    await asyncio.gather(*acknowledged)
+
+
+def _append(batch: Any, record: Record) -> bool:
+    timestamp = int(time.time() * 1000) if record.timestamp is None else record.timestamp
+    appended = batch.append(
+        timestamp=timestamp, key=record.key, value=record.value, headers=list(record.headers)
+    )
+    return appended is not None
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    # A consumer without a subscription does not know the topic until it is asked for.
+    await consumer._client._wait_on_metadata(topic)
+    return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+
+
+async def _read_until(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> list[Record]:
+    found: list[Record] = []
+    async with asyncio.timeout(READ_TIMEOUT):
+        for partition, end in sorted(ends.items()):
+            while await consumer.position(partition) < end:
+                batches = await consumer.getmany(partition, timeout_ms=200)
+                found += [_record(each) for each in batches.get(partition, ()) if each.offset < end]
+    return found
+
+
+def _record(record: Any) -> Record:
+    return Record(
+        record.key, record.value, tuple(record.headers), record.timestamp, record.partition, record.offset
+    )
+
+
+def _check(response: Any) -> None:
+    failed = [error for error in response.topic_errors if error[1] != 0]
+    if failed:
+        raise RuntimeError(f"The topic could not be created: {failed}")

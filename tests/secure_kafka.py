@@ -1,0 +1,128 @@
+"""A broker with a listener for every way to connect, and the certificates that go with it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from worker.local_kafka import LocalKafka
+
+USER, PASSWORD = "worker", "right-password"
+
+LISTENERS = {
+    "PLAINTEXT": "PLAINTEXT",
+    "TLS": "SSL",
+    "MUTUAL": "SSL",
+    "LOGIN": "SASL_PLAINTEXT",
+    "TLSLOGIN": "SASL_SSL",
+    "TOKEN": "SASL_PLAINTEXT",
+    "ASTRAY": "PLAINTEXT",
+}
+
+PLAIN = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+BEARER = (
+    "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
+    'unsecuredLoginStringClaim_sub="admin";'
+)
+
+
+@dataclass(frozen=True)
+class SecureKafka:
+    """``address["TLS"]`` is the bootstrap server of that listener, ``files`` holds ca.crt, client.crt …"""
+
+    address: dict[str, str]
+    files: Path
+
+
+@contextmanager
+def secure_kafka(files: Path) -> Iterator[SecureKafka]:
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl command, which makes the certificates, is not installed")
+    make_certificates(files)
+    ports = dict(zip([*LISTENERS, "CONTROLLER"], _free_ports(len(LISTENERS) + 1), strict=True))
+    with LocalKafka.start(properties=_properties(ports, files)) as broker:
+        address = {name: f"127.0.0.1:{ports[name]}" for name in LISTENERS}
+        _add_scram_user(broker, address["PLAINTEXT"])
+        yield SecureKafka(address, files)
+
+
+def make_certificates(files: Path) -> None:
+    """An authority, a broker and a client that it signed, and an authority that signed nothing."""
+    for authority in ("ca", "other-ca"):
+        _openssl(
+            files,
+            f"req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {authority}.key -out {authority}.crt "
+            f"-subj /CN={authority} -addext basicConstraints=critical,CA:TRUE",
+        )
+    (files / "names").write_text("subjectAltName=IP:127.0.0.1\n", encoding="utf-8")
+    sign(files, "broker", "-extfile names")
+    sign(files, "client")
+    _openssl(files, "pkcs8 -topk8 -nocrypt -in broker.key -out broker.pk8")
+    joined = (files / "broker.pk8").read_text() + (files / "broker.crt").read_text()
+    (files / "broker.pem").write_text(joined)
+
+
+def sign(files: Path, name: str, extra: str = "") -> None:
+    _openssl(files, f"req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}")
+    _openssl(
+        files,
+        f"x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out {name}.crt {extra}",
+    )
+
+
+def _openssl(files: Path, command: str) -> None:
+    subprocess.run(["openssl", *command.split()], cwd=files, check=True, capture_output=True)
+
+
+def _properties(ports: dict[str, int], files: Path) -> dict[str, str]:
+    protocols = [f"{name}:{protocol}" for name, protocol in LISTENERS.items()]
+    # Clients of ASTRAY are told to go where nobody listens.
+    advertised = {name: 1 if name == "ASTRAY" else ports[name] for name in LISTENERS}
+    return {
+        "advertised.listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in advertised.items()),
+        "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items()),
+        "controller.quorum.voters": f"1@127.0.0.1:{ports['CONTROLLER']}",
+        "listener.security.protocol.map": ",".join([*protocols, "CONTROLLER:PLAINTEXT"]),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(files / "broker.pem"),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(files / "ca.crt"),
+        "listener.name.mutual.ssl.client.auth": "required",
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+        "listener.name.login.plain.sasl.jaas.config": PLAIN,
+        "listener.name.login.scram-sha-512.sasl.jaas.config": SCRAM,
+        "listener.name.tlslogin.plain.sasl.jaas.config": PLAIN,
+        "listener.name.tlslogin.scram-sha-512.sasl.jaas.config": SCRAM,
+        "listener.name.token.sasl.enabled.mechanisms": "OAUTHBEARER",
+        "listener.name.token.oauthbearer.sasl.jaas.config": BEARER,
+    }
+
+
+def _add_scram_user(broker: LocalKafka, address: str) -> None:
+    credentials = f"SCRAM-SHA-512=[password={PASSWORD}]"
+    user = ["--entity-type", "users", "--entity-name", USER]
+    _admin(broker, "kafka.admin.ConfigCommand", address, "--alter", *user, "--add-config", credentials)
+
+
+def _admin(broker: LocalKafka, tool: str, address: str, *arguments: str) -> None:
+    """One of Kafka's own command line tools."""
+    command = [*broker._java, tool, "--bootstrap-server", address, *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

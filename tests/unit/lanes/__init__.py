@@ -1,0 +1,1 @@
+"""Unit tests of the lanes: no broker, no clock."""

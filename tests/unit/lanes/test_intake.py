@@ -1,0 +1,75 @@
+"""What a lane was given: in order, without a gap, bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from upcasters.event import Event
+from worker.kafka_internals import FetchedRecords
+from worker.lanes.faults import GapError
+from worker.lanes.intake import SLICE, Intake
+
+
+def fetched(start: int, count: int, end: int | None = None) -> FetchedRecords:
+    records = [Event(b"v" * 9, b"k", timestamp=n, offset=n) for n in range(start, start + count)]
+    made = FetchedRecords(records, start + count if end is None else end)
+    made.offset = start
+    return made
+
+
+def drained(intake: Intake, limit: int = 10_000) -> list[tuple[list[int | None], int]]:
+    taken = []
+    while piece := intake.take(limit):
+        taken.append(([record.offset for record in piece.records], piece.next_offset))
+    return taken
+
+
+def test_records_come_out_in_slices_and_the_last_one_steps_over_what_nobody_reads() -> None:
+    intake = Intake(1_000_000)
+    intake.open_at(5)
+    intake.put(fetched(5, SLICE + 2, end=SLICE + 20))
+    intake.put(fetched(SLICE + 20, 1))
+    first = list(range(5, SLICE + 5))
+    assert drained(intake) == [
+        (first, SLICE + 5),
+        ([SLICE + 5, SLICE + 6], SLICE + 20),
+        ([SLICE + 20], SLICE + 21),
+    ]
+    assert (intake.bytes, intake.records, bool(intake)) == (0, 0, False)
+
+
+def test_a_fetch_of_markers_alone_moves_the_position() -> None:
+    intake = Intake(100)
+    intake.open_at(0)
+    intake.put(fetched(0, 0, end=3))
+    assert drained(intake) == [([], 3)]
+
+
+def test_small_takes_lose_nothing() -> None:
+    intake = Intake(1_000_000)
+    intake.open_at(0)
+    intake.put(fetched(0, 7, end=9))
+    assert drained(intake, limit=3) == [([0, 1, 2], 3), ([3, 4, 5], 6), ([6], 9)]
+    assert intake.bytes == 0
+
+
+def test_a_gap_is_an_error_and_a_closed_intake_takes_nothing() -> None:
+    intake = Intake(100)
+    intake.put(fetched(0, 3))
+    assert not intake
+    assert not intake.has_room
+    intake.open_at(0)
+    intake.put(fetched(0, 3))
+    with pytest.raises(GapError, match="from offset 4, expected 3"):
+        intake.put(fetched(4, 1))
+
+
+def test_it_has_room_until_its_bytes_are_in() -> None:
+    intake = Intake(25)
+    intake.open_at(0)
+    intake.put(fetched(0, 2))
+    assert (intake.bytes, intake.has_room) == (20, True)
+    intake.put(fetched(2, 1))
+    assert (intake.bytes, intake.has_room, intake.oldest) == (30, False, 0)
+    intake.close()
+    assert (intake.bytes, intake.records, intake.oldest) == (0, 0, -1)

@@ -1,0 +1,199 @@
+"""The HTTP port: probes, metrics, status, and changes that need a token."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+from pydantic import SecretStr
+
+from tests.http import request
+from worker.api import LaneStatus, RouteStatus, Status, create_api, listening
+from worker.api.problems import MEDIA_TYPE
+from worker.api.view import NotRunningError
+from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+from worker.settings import HttpSettings
+
+TOKEN = "a-token-of-enough-letters"  # noqa: S105
+AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
+OPENMETRICS = {"accept": "application/openmetrics-text; version=1.0.0"}
+
+
+class FakeWorker:
+    """Has one route, and remembers what it was told to do."""
+
+    def __init__(self) -> None:
+        self.starting = False
+        self.not_live: list[str] = []
+        self.not_ready: list[str] = []
+        self.requests: list[tuple[str, str, int]] = []
+        self.route = RouteStatus(
+            source="legacy",
+            destination="current",
+            dead_letter="legacy-dlt",
+            chain="m:c",
+            fingerprint="f",
+            delivery="exactly-once",
+            lanes=[LaneStatus(topic="legacy", partition=0, state="running", lag=3)],
+        )
+
+    def why_not_live(self) -> list[str]:
+        return self.not_live
+
+    def why_not_ready(self) -> list[str]:
+        return self.not_ready
+
+    def status(self) -> Status:
+        return Status(version="1", state="running", consumer_group="g", routes=[self.route])
+
+    def _check(self, source: str) -> None:
+        if self.starting:
+            raise NotRunningError
+        if source != "legacy":
+            raise KeyError(source)
+
+    def pause(self, source: str) -> None:
+        self._check(source)
+        self.route.paused = True
+
+    def resume(self, source: str) -> None:
+        self._check(source)
+        self.route.paused = False
+
+    def limit_rate(self, source: str, records_per_second: float | None) -> None:
+        self._check(source)
+        self.route.records_per_second = records_per_second
+
+
+@pytest.fixture
+def worker() -> FakeWorker:
+    return FakeWorker()
+
+
+@pytest.fixture
+async def address(worker: FakeWorker) -> AsyncIterator[str]:
+    registry = CollectorRegistry()
+    Counter("upcaster_test", "A counter.", registry=registry).inc()
+    api = create_api(worker, registry, SecretStr(TOKEN), lambda *request: worker.requests.append(request))
+    async with listening(HttpSettings(port=0), api) as address:
+        yield address
+
+
+@pytest.fixture
+async def locked(worker: FakeWorker) -> AsyncIterator[str]:
+    """A worker without a token."""
+    async with listening(HttpSettings(port=0), create_api(worker, CollectorRegistry())) as address:
+        yield address
+
+
+@pytest.mark.parametrize(("path", "attribute"), [("/livez", "not_live"), ("/readyz", "not_ready")])
+async def test_probes_say_why(worker: FakeWorker, address: str, path: str, attribute: str) -> None:
+    answer = await request(address, path)
+    assert (answer.status, answer.json) == (200, {"status": "ok", "reasons": []})
+    setattr(worker, attribute, ["the breaker of legacy/0 is open"])
+    answer = await request(address, path)
+    assert answer.status == 503
+    assert answer.json["reasons"] == ["the breaker of legacy/0 is open"]
+
+
+async def test_metrics_in_both_formats(address: str) -> None:
+    plain = await request(address, "/metrics")
+    assert plain.headers["content-type"].startswith("text/plain")
+    assert "upcaster_test_total 1.0" in plain.text
+    open_metrics = await request(address, "/metrics", headers=OPENMETRICS)
+    assert open_metrics.headers["content-type"].startswith("application/openmetrics-text")
+    assert open_metrics.text.endswith("# EOF\n")
+
+
+async def test_status(address: str) -> None:
+    answer = await request(address, "/v2/status")
+    assert answer.json["consumer_group"] == "g"
+    assert answer.json["routes"][0]["lanes"][0]["lag"] == 3
+
+
+async def test_pause_resume_and_rate(worker: FakeWorker, address: str) -> None:
+    paused = await request(address, "/v2/routes/legacy/pause", "POST", AUTHORISED)
+    assert (paused.status, paused.json["paused"]) == (200, True)
+    await request(address, "/v2/routes/legacy/resume", "POST", AUTHORISED)
+    assert not worker.route.paused
+    body = {"records_per_second": 50}
+    limited = await request(address, "/v2/routes/legacy/rate", "POST", AUTHORISED, body)
+    assert limited.json["records_per_second"] == 50
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "Basic YTpi"}])
+async def test_changes_need_the_token(worker: FakeWorker, address: str, headers: dict[str, str]) -> None:
+    answer = await request(address, "/v2/routes/legacy/pause", "POST", headers)
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert not worker.route.paused
+    assert TOKEN not in answer.text
+
+
+async def test_nothing_can_be_changed_before_it_runs(worker: FakeWorker, address: str) -> None:
+    worker.starting = True
+    assert (await request(address, "/v2/routes/legacy/pause", "POST", AUTHORISED)).status == 409
+
+
+async def test_changes_are_off_without_a_token(worker: FakeWorker, locked: str) -> None:
+    answer = await request(locked, "/v2/routes/legacy/pause", "POST", AUTHORISED)
+    assert answer.status == 403
+    assert "set http.token" in answer.json["detail"]
+    assert not worker.route.paused
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "body", "status"),
+    [
+        ("/nothing", "GET", None, 404),
+        ("/livez", "POST", None, 405),
+        ("/v2/routes/unknown/pause", "POST", None, 404),
+        ("/v2/routes/legacy/rate", "POST", {"records_per_second": -1}, 422),
+        ("/v2/routes/legacy/rate", "POST", {"records_per_second": "secret-value"}, 422),
+        ("/v2/routes/legacy/rate", "POST", {}, 422),
+    ],
+)
+async def test_errors_are_problem_details(
+    address: str, path: str, method: str, body: dict[str, object] | None, status: int
+) -> None:
+    answer = await request(address, path, method, AUTHORISED, body)
+    assert answer.status == status
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert answer.json["status"] == status
+    assert answer.json["detail"]
+    assert "secret-value" not in answer.text
+
+
+async def test_requests_are_counted_by_route(worker: FakeWorker, address: str) -> None:
+    for path in ("/livez", "/v2/status", "/v2/routes/private-name/pause", "/secret-path"):
+        await request(address, path)
+    assert worker.requests == [
+        ("-", "/livez", 200),
+        ("v2", "/v2/status", 200),
+        ("v2", "/v2/routes/{source}/pause", 405),
+        ("-", "unknown", 404),
+    ]
+
+
+async def test_openapi_describes_it(address: str) -> None:
+    document = (await request(address, "/v2/openapi.json")).json
+    assert "/v2/routes/{source}/rate" in document["paths"]
+
+
+async def test_a_port_in_use_is_one_line(worker: FakeWorker) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = HttpSettings(port=taken.getsockname()[1])
+        with pytest.raises(WorkerError, match=r"the port is in use: .*UPCAST_HTTP__PORT") as caught:
+            async with listening(settings, create_api(worker, CollectorRegistry())):
+                pass
+    assert caught.value.exit_code == MAY_PASS
+
+
+async def test_an_address_of_another_machine_is_one_line(worker: FakeWorker) -> None:
+    settings = HttpSettings(host="192.0.2.1")
+    with pytest.raises(WorkerError, match=r"correct http\.host") as caught:
+        async with listening(settings, create_api(worker, CollectorRegistry())):
+            pass
+    assert caught.value.exit_code == NEEDS_A_PERSON

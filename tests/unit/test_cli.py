@@ -1,0 +1,146 @@
+"""The command line: one line an error, exit codes, JSON, and a quick start."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import worker.cli
+from worker.cli import app
+from worker.errors import MAY_PASS, WorkerError
+
+ROUTE = {"source": "legacy", "destination": "current", "event_type": "task_context"}
+CONFIG: dict[str, Any] = {"kafka": {"bootstrap_servers": "b:9092", "group_id": "g"}, "routes": [ROUTE]}
+
+
+@pytest.fixture(autouse=True)
+def _path_as_it_was() -> Iterator[None]:
+    before = sys.path.copy()
+    yield
+    sys.path[:] = before
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "upcast.yaml"
+    path.write_text(yaml.safe_dump(CONFIG))
+    return path
+
+
+def upcast(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own."""
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); from worker.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_check_says_what_is_right(config: Path) -> None:
+    result = upcast("check", "--config", str(config))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("ok: legacy -> current (chain upcasters.devteam_runner:chain, fingerprint ")
+
+
+def test_check_for_machines(config: Path) -> None:
+    result = upcast("check", "-c", str(config), "--json")
+    (route,) = json.loads(result.stdout)
+    assert route["ok"] is True
+    assert len(route["fingerprint"]) == 16
+
+
+def test_check_of_a_wrong_chain_found_something(config: Path) -> None:
+    config.write_text(yaml.safe_dump(CONFIG | {"routes": [ROUTE | {"chain": "no.such:chain"}]}))
+    result = upcast("check", "--config", str(config))
+    assert result.returncode == 1
+    assert result.stdout.startswith("wrong: legacy -> current\n  chain no.such:chain cannot be imported")
+
+
+def test_a_chain_beside_the_command_is_found(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from upcasters.devteam_runner import chain\n")
+    result = upcast("check", "--chain", "mine:chain", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("ok: mine:chain")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["check", "--config", "none.yaml"], "upcast: none.yaml: no such configuration file"),
+        (["run", "--config", "none.yaml"], "upcast: none.yaml: no such configuration file"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, arguments: list[str], expected: str) -> None:
+    result = upcast(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(expected)
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["check", "--unknown"], ["unknown"], ["run", "too", "many"]])
+def test_wrong_use_is_2_and_no_traceback(arguments: list[str]) -> None:
+    result = upcast(*arguments)
+    assert result.returncode == 2
+    assert "Usage: upcast" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    result = upcast("--debug", "run", "--config", "none.yaml", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Traceback" in result.stderr
+
+
+def test_version() -> None:
+    assert upcast("--version").stdout.startswith("upcast 0.")
+
+
+@pytest.mark.parametrize("command", [command.name for command in app.registered_commands])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"upcast {command}" in result.output.split("Example", 1)[1]
+
+
+def test_errors_of_the_worker_end_with_their_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(monkeypatch, WorkerError("one\ntwo", MAY_PASS)) == 1
+    assert capsys.readouterr().err == "upcast: one\nupcast: two\n"
+
+
+def test_a_bug_shows_its_class_and_no_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(monkeypatch, ValueError("payload-value")) == 1
+    text = capsys.readouterr().err
+    assert "unexpected ValueError" in text
+    assert "payload-value" not in text
+
+
+def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_main(monkeypatch, KeyboardInterrupt()) == 130
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> Any:
+    def fail(prog_name: str) -> None:
+        raise error
+
+    monkeypatch.setattr(worker.cli, "app", fail)
+    with pytest.raises(SystemExit) as caught:
+        worker.cli.main()
+    return caught.value.code
+
+
+@pytest.mark.parametrize("heavy", ["pydantic", "aiokafka", "fastapi", "structlog", "upcasters"])
+def test_help_does_not_import_what_it_does_not_need(heavy: str) -> None:
+    code = f"import sys, worker.cli; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

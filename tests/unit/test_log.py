@@ -1,0 +1,63 @@
+"""Logs: JSON when piped, readable on a terminal, and one stream for our lines and the libraries'."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from worker.log import set_up_logging
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_json_when_piped() -> None:
+    stream = io.StringIO()
+    set_up_logging(stream)
+    structlog.get_logger("worker.test").warning("waiting for kafka", seconds=3)
+    entry = json.loads(stream.getvalue())
+    assert (entry["event"], entry["level"], entry["seconds"]) == ("waiting for kafka", "warning", 3)
+    assert entry["logger"] == "worker.test"
+    assert entry["timestamp"].endswith("Z")
+
+
+def test_readable_on_a_terminal() -> None:
+    stream = Terminal()
+    set_up_logging(stream)
+    structlog.get_logger("worker.test").info("running")
+    assert "running" in stream.getvalue()
+    assert not stream.getvalue().startswith("{")
+
+
+def test_libraries_join_in_and_keep_their_small_talk() -> None:
+    stream = io.StringIO()
+    set_up_logging(stream)
+    logging.getLogger("aiokafka.consumer").info("small talk")
+    logging.getLogger("aiokafka.consumer").error("lost %s", "a node")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["event"] == "lost a node"
+
+
+def test_debug_lets_them_talk() -> None:
+    stream = io.StringIO()
+    set_up_logging(stream, debug=True)
+    logging.getLogger("aiokafka.consumer").info("small talk")
+    logging.getLogger("aiokafka.consumer").debug("whole batches")
+    assert len(stream.getvalue().splitlines()) == 1

@@ -1,0 +1,332 @@
+"""The fast path against the plain reference: the same outcome, byte for byte, over generated chains and events."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.upcasters.generated import SOURCE, Made, any_operation, conditions, events, fusable, made
+from upcasters import (
+    KEY,
+    SNAKE_CASE,
+    Always,
+    Baseline,
+    Chain,
+    DeadLettered,
+    Detection,
+    Event,
+    FromCloudEvents,
+    FromField,
+    FromHeader,
+    Operation,
+    Outcome,
+    Passed,
+    Policy,
+    Skipped,
+    Step,
+    Upcast,
+    Upcaster,
+    anything,
+    at,
+    convert,
+    copy,
+    default,
+    derive,
+    drop,
+    drop_event,
+    everywhere,
+    map_values,
+    number,
+    parse_json,
+    present,
+    print_json,
+    rename,
+    rename_keys,
+    set_key,
+    split_each,
+    switch,
+    when,
+    wrap,
+)
+from upcasters.compile import compile_shapes
+from upcasters.devteam_runner import chain as devteam_runner
+from upcasters.document import read, write
+from upcasters.fingerprint import fingerprint
+
+EXAMPLES = 600
+
+
+class Tally:
+    """How many events the generated code brought to an end by itself, and how many it left to the reference."""
+
+    def __init__(self) -> None:
+        self.seen: Counter[tuple[str, str]] = Counter()
+
+    def compare(self, upcaster: Upcaster, event: Event) -> None:
+        plain = upcaster.reference.upcast(event, SOURCE)
+        assert upcaster.upcast(event, SOURCE) == plain
+        assert upcaster.trace(event, SOURCE).outcome == plain
+        self._compare("middle", lambda: upcaster._middle.process(event, SOURCE, upcaster._run), plain)
+        short_cut = upcaster._short_cut
+        if short_cut is not None:
+            self._compare("short cut", lambda: short_cut.upcast(event), plain)
+
+    def _compare(self, name: str, fast: Callable[[], Outcome | None], plain: Outcome) -> None:
+        outcome = None
+        with contextlib.suppress(Exception):
+            outcome = fast()
+        if outcome is not None:
+            assert outcome == plain
+        elif isinstance(plain, DeadLettered):
+            return  # a dead letter is the reference's to write
+        self.seen[name, "fast" if outcome is not None else "fell back"] += 1
+
+    def share(self, name: str) -> float:
+        fast, slow = self.seen[name, "fast"], self.seen[name, "fell back"]
+        return fast / (fast + slow)
+
+
+@pytest.mark.parametrize("kind", [fusable, any_operation], ids=["fusable", "any"])
+def test_fused_is_hop_by_hop(kind: Any) -> None:
+    tally = Tally()
+
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(made(kind))
+    def check(chain_and_events: Made) -> None:
+        upcaster = chain_and_events.chain.upcaster()
+        for event in chain_and_events.events:
+            tally.compare(upcaster, event)
+
+    check()
+    print(dict(tally.seen))  # noqa: T201  # shown with -s, or when the shares are too small
+    assert tally.share("middle") > 0.8
+    assert tally.share("short cut") > (0.8 if kind is fusable else 0.3)
+    assert tally.seen["middle", "fast"] > EXAMPLES / 2
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(conditions, min_size=1, max_size=4), st.lists(events(), min_size=1, max_size=4))
+def test_compiled_shapes_are_their_conditions(shapes: list[Any], asked: list[Event]) -> None:
+    numbered = [(str(position), condition) for position, condition in enumerate(shapes)]
+    shape, _source = compile_shapes(numbered)
+    for event in asked:
+        root = read(event.value or b"")
+        plain = next((version for version, condition in numbered if condition.test(root)), None)
+        again = read(event.value or b"")
+        assert shape(again) == plain
+        assert json.loads(write(again)) == json.loads(event.value or b"")
+
+
+@settings(max_examples=100, deadline=None)
+@given(made())
+def test_no_event_leaves_a_trace_in_the_next(chain_and_events: Made) -> None:
+    chain = chain_and_events.chain
+    upcaster = chain.upcaster()
+    before = fingerprint(chain.steps)
+    headers = [list(event.headers) for event in chain_and_events.events]
+    first = [chain.upcaster().upcast(event, SOURCE) for event in chain_and_events.events]
+    both = [*chain_and_events.events, *reversed(chain_and_events.events)]
+    assert [upcaster.upcast(event, SOURCE) for event in both] == [*first, *reversed(first)]
+    assert [list(event.headers) for event in chain_and_events.events] == headers
+    assert fingerprint(chain.steps) == before
+
+
+def chain_of(*hops: list[Operation], detection: Detection | None = None) -> Chain:
+    steps = [Step("t", number, number + 1, ops, lossy="for the test") for number, ops in enumerate(hops)]
+    always = Detection((Always("t"),), (Always("0"),))
+    return Chain(steps, [Baseline("t", 0)], detection=detection or always)
+
+
+# Where one hop's result is another hop's input, the two ways hold it differently: as Python values, and as bytes.
+FOUND_ONCE: dict[str, tuple[list[list[Operation]], bytes]] = {
+    "a lone surrogate that a later hop drops": ([[convert("a", lambda _: "\ud800")], [drop("a")]], b'{"a":1}'),
+    "a key that is one": ([[convert("a", lambda _: {"\ud800": 1})], [drop("a")]], b'{"a":1}'),
+    "a number too long to write": ([[convert("a", lambda _: 10**5000)], [drop("a")]], b'{"a":1}'),
+    "a long number": ([[convert("a", lambda _: 10**30)], [convert("a", lambda x: x + 1)]], b'{"a":1}'),
+    "a number that becomes the key": ([[convert("a", lambda _: 1e16)], [set_key("a")]], b'{"a":1}'),
+    "a boolean that becomes the key": ([[convert("a", lambda _: True)], [set_key("a")]], b'{"a":1}'),
+    "a number copied as it was written": ([[convert("a.b", lambda x: x), copy("a", "c")]], b'{"a":{"b":1.10}}'),
+    "a tuple": ([[convert("a", lambda _: (1, 2))], [convert("a", lambda x: [*x, 3])]], b'{"a":1}'),
+    "a field renamed twice": (
+        [[rename("a", "b")], [rename("a", "c", missing="skip")]],
+        b'{"a":1}',
+    ),
+    "an event dropped from inside": (
+        [[at("a.*", when(present("x"), drop_event())), split_each("a", "t", item="i", version="1")]],
+        b'{"a":[{"x":1}]}',
+    ),
+}
+
+
+@pytest.mark.parametrize(("hops", "value"), FOUND_ONCE.values(), ids=FOUND_ONCE.keys())
+def test_what_the_search_found_stays_mended(hops: list[list[Operation]], value: bytes) -> None:
+    upcaster = chain_of(*hops).upcaster()
+    event = Event(value, offset=7)
+    Tally().compare(upcaster, event)
+    with contextlib.suppress(Exception):
+        assert upcaster._middle.process(event, SOURCE, upcaster._run) == upcaster.reference.upcast(event, SOURCE)
+
+
+def test_the_last_of_two_equal_headers_is_stamped() -> None:
+    header = ("v", b"0")
+    rules = Detection((Always("t"),), (FromHeader("v"),))
+    upcaster = chain_of([default("a", 1)], detection=rules).upcaster()
+    Tally().compare(upcaster, Event(b"{}", None, [header, header]))
+
+
+# Hostile input: whatever comes, an outcome comes out.
+
+VALID = (
+    b'{"metadata":{"taskId":"1.1.1","projectId":"p","branch":null},"nodes":{"select":{"status":"completed"}},'
+    b'"a":[{"b":1.10}],"type":"t","v":"0","specversion":"1.0","data":{"a":1}}'
+)
+DEEP = 100_000
+VALUES: dict[str, bytes | None] = {
+    "nothing": b"",
+    "null": b"null",
+    "a tombstone": None,
+    "white space": b" \n",
+    "NUL": b"\x00",
+    "NUL inside": b'{"a":"\x00"}',
+    "a BOM": b"\xef\xbb\xbf{}",
+    "UTF-16": "{}".encode("utf-16"),
+    "invalid UTF-8 in a value": b'{"a":"\xff"}',
+    "invalid UTF-8 in a key": b'{"\xc3":1}',
+    "an overlong form": b'{"a":"\xc0\x80"}',
+    "a surrogate in UTF-8": b'{"a":"\xed\xa0\x80"}',
+    "a lone surrogate escaped": b'{"a":"\\ud800"}',
+    "a lone surrogate as a key": b'{"\\udfff":1}',
+    "NaN": b'{"a":NaN}',
+    "Infinity": b'{"a":-Infinity}',
+    "two values": b"{}{}",
+    "a comment": b"{/* */}",
+    "deep arrays": b'{"a":' + b"[" * DEEP + b"]" * DEEP + b"}",
+    "deep objects": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
+    "deep and cut": b'{"a":' * DEEP,
+    "as deep as may be read": b'{"a":' * 900 + b"1" + b"}" * 900,
+    "a megabyte of text": b'{"a":"' + b"x" * 1_000_000 + b'"}',
+    "a megabyte of escapes": b'{"a":"' + b"\\u00e9" * 170_000 + b'"}',
+    "twenty thousand keys": json.dumps({f"key_{index}": index for index in range(20_000)}).encode(),
+    "a megabyte key": b'{"' + b"k" * 1_000_000 + b'":1}',
+    "an integer of 10,000 digits": b'{"a":' + b"1" * 10_000 + b',"metadata":' + b"1" * 10_000 + b"}",
+    "an endless fraction": b'{"a":0.' + b"1" * 10_000 + b"}",
+    "an endless exponent": b'{"a":1e' + b"9" * 10_000 + b"}",
+    "another shape": b'{"metadata":[],"nodes":"x","a":{},"data":1,"specversion":1}',
+    "nulls": b'{"metadata":null,"nodes":null,"a":null,"data":null,"specversion":null,"type":null,"v":null}',
+    "scalars": b'{"metadata":1,"nodes":2,"a":3,"v":[],"type":{}}',
+    "keys told twice": b'{"a":1,"a":2,"metadata":{},"metadata":{"taskId":1,"taskId":2},"nodes":{}}',
+}
+HEADERS: list[list[tuple[str, bytes | None]]] = [
+    [],
+    [("v", None), ("v", b"\xff\xfe"), ("", b"")],
+    [("v", b"0" * 100_000)],
+    [("schema-version", b"1.0"), ("schema-version", b"9.9")],
+    [("ce_type", b"\xff"), ("ce_specversion", None), ("ce_dataschema", b"no match")],
+    [("\udfff", b"x"), ("v\x00", b"0"), ("v", b"0")],
+]
+RULES = [
+    None,
+    Detection((FromField("type"), Always("t")), (FromHeader("v"), FromField("v"), Always("0"))),
+    Detection((FromCloudEvents("type"),), (FromCloudEvents("dataschema", r"/v(\d+)$"), Always("0"))),
+]
+EVERY_POLICY = [
+    Policy(),
+    Policy(duplicate_keys="refuse", unknown_type="pass", future_version="pass", validate_source="always"),
+    Policy(unknown_type="skip", validate_target="never", validate_source="never", include_values=True),
+    Policy(validate_target="sampled", sample_every=1),
+]
+WORK: list[list[Operation]] = [
+    [rename_keys("", SNAKE_CASE, subtree=True), default("n", 1), wrap("a", lists="keep", missing="skip")],
+    [everywhere(anything(), default("seen", True)), convert("n", lambda n: n + 1)],
+    [print_json("a", missing="skip"), parse_json("a", missing="skip"), copy("a", "c", missing="skip")],
+    [derive("k", [KEY], str, missing="none"), map_values("n", {2: "two"}, otherwise="keep")],
+    [number("a", "no", missing="skip"), switch("n", {"two": drop("n")}, otherwise=[])],
+]
+
+
+def upcasters() -> list[Upcaster]:
+    chains = [devteam_runner, *(chain_of(*WORK, detection=rules) for rules in RULES)]
+    return [chain.upcaster(policy) for chain in chains for policy in EVERY_POLICY]
+
+
+EVERY_UPCASTER = upcasters()
+
+
+def survives(event: Event) -> None:
+    for upcaster in EVERY_UPCASTER:
+        outcome = upcaster.upcast(event, SOURCE)
+        assert isinstance(outcome, (Upcast, Passed, Skipped, DeadLettered))
+        if isinstance(outcome, DeadLettered):
+            assert len(outcome.fault.fingerprint) == 16
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+def test_hostile_values_end_in_an_outcome(value: bytes | None) -> None:
+    for headers in HEADERS[:2]:
+        survives(Event(value, b"\xff", headers, -1, 0))
+
+
+@pytest.mark.parametrize("headers", HEADERS, ids=range(len(HEADERS)))
+def test_hostile_headers_end_in_an_outcome(headers: list[tuple[str, bytes | None]]) -> None:
+    survives(Event(VALID, None, headers, 2**63, 2**63))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=40),
+        st.text(max_size=20).map(lambda text: b'{"a":"' + text.encode("utf-8", "surrogatepass") + b'"}'),
+        st.integers(0, len(VALID)).map(lambda end: VALID[:end]),
+        st.builds(
+            lambda place, byte: VALID[:place] + bytes([byte]) + VALID[place + 1 :],
+            st.integers(0, len(VALID) - 1),
+            st.integers(0, 255),
+        ),
+    )
+)
+def test_random_bytes_end_in_an_outcome(value: bytes) -> None:
+    survives(Event(value, offset=0))
+
+
+BIG: dict[str, Callable[[int], bytes]] = {
+    "one text": lambda size: b'{"a":"' + b"x" * (size * 100) + b'"}',
+    "one text not ASCII": lambda size: '{{"a":"{}"}}'.format("é" * (size * 50)).encode(),
+    "many keys": lambda size: json.dumps({f"someKey{index}": index for index in range(size)}).encode(),
+    "many items": lambda size: json.dumps({"a": [{"b": index} for index in range(size)]}).encode(),
+    "white space": lambda size: b'{"a":' + b" " * (size * 100) + b"1}",
+    "escapes": lambda size: b'{"a":"' + b"\\u00e9\\n" * (size * 10) + b'"}',
+    "one key over and over": lambda size: b"{" + b'"a":1,' * (size * 10) + b'"a":2}',
+    "an integer": lambda size: b'{"n":' + b"1" * (size * 50) + b"}",
+    "cut off": lambda size: b'{"a":[' + b'{"b":1},' * size,
+    "deep, and long at the bottom": lambda size: b'{"a":' * 100 + b'"' + b"x" * (size * 20) + b'"' + b"}" * 100,
+}
+
+
+def seconds(upcaster: Upcaster, value: bytes) -> float:
+    """The best of a few runs, in CPU time."""
+    event, times = Event(value, offset=1), []
+    for _ in range(5):
+        start = time.process_time()
+        upcaster.upcast(event, SOURCE)
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+@pytest.mark.parametrize("make", BIG.values(), ids=BIG.keys())
+@pytest.mark.parametrize("upcaster", [EVERY_UPCASTER[0], EVERY_UPCASTER[5]], ids=["devteam", "work"])
+def test_ten_times_the_bytes_take_some_ten_times_as_long(upcaster: Upcaster, make: Callable[[int], bytes]) -> None:
+    small, big = make(1_000), make(10_000)
+    ratios = []
+    for _ in range(4):
+        ratios.append(seconds(upcaster, big) / max(seconds(upcaster, small), 1e-4))
+        if ratios[-1] <= 15:
+            return
+    pytest.fail(f"took {min(ratios):.0f} times as long")

@@ -1,0 +1,23 @@
+"""Every wrong chain is refused with what is wrong with it, and every right one passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.upcasters.wrong_chains.case import Case, problems_of
+from tests.unit.upcasters.wrong_chains.structure import STRUCTURE
+
+ALL = {**STRUCTURE}
+
+
+@pytest.mark.parametrize("case", ALL.values(), ids=ALL.keys())
+def test_refused(case: Case) -> None:
+    problems = problems_of(case.wrong)
+    assert sorted(problem.code for problem in problems) == sorted(case.codes), "\n".join(map(str, problems))
+    assert all(problem.message and problem.remedy.endswith((".", "?")) for problem in problems)
+
+
+@pytest.mark.parametrize("case", ALL.values(), ids=ALL.keys())
+def test_passes(case: Case) -> None:
+    problems = problems_of(case.right)
+    assert not problems, "\n".join(map(str, problems))

@@ -1,0 +1,259 @@
+"""A chain in words and tables: what changes in each version, how models differ, and the compatibility matrix.
+
+Pure: gives rows; the command line and the documentation draw them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from upcasters.operations.base import Operation, Reversibility, undo, worst
+from upcasters.operations.choice import Switch, When
+from upcasters.operations.reach import At, Everywhere
+from upcasters.paths import Path, show
+from upcasters.step import Complexity, Hop
+
+if TYPE_CHECKING:
+    from upcasters.chain import Chain
+
+Schema = Mapping[str, Any]
+_PATHS: Mapping[Complexity, str] = {"low": "Direct", "medium": "Guided", "high": "Complex"}
+_ORDER: tuple[Complexity, ...] = ("low", "medium", "high")
+
+
+# The history.
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    """One version of a type: how it comes to be and what is special about it (``current``, ``preview`` …)."""
+
+    event_type: str
+    version: str
+    step: str
+    summary: str
+    marks: tuple[str, ...] = ()
+    leads_to: tuple[str, ...] = ()
+
+
+def history(chain: Chain) -> list[HistoryLine]:
+    """Every version of every type, oldest first."""
+    made = {end: hop for hop in chain.hops.values() for end in hop.ends}
+    return [
+        _line(chain, (event_type, version), made.get((event_type, version)))
+        for event_type, versions in chain.types.items()
+        for version in versions
+    ]
+
+
+def _line(chain: Chain, node: tuple[str, str], hop: Hop | None) -> HistoryLine:
+    base = next((base for base in chain.baselines if (base.event_type, base.version) == node), None)
+    up = chain.hops.get(node)
+    marks = [
+        *(["current"] if chain.current(node[0]) == node[1] else []),
+        *(["preview"] if hop is not None and hop.preview else []),
+        *(["baseline"] if base is not None and hop is None else []),
+    ]
+    others = [] if up is None else [end for end in up.ends if end[0] != node[0]]
+    leads_to = tuple(f"{event_type} {version}" for event_type, version in others)
+    if hop is not None and hop.source[0] == node[0]:
+        return HistoryLine(*node, hop.id, _summary(hop.steps[-1].description), tuple(marks), leads_to)
+    told = base.description if base is not None else ""
+    return HistoryLine(*node, base.id if base is not None else "", _summary(told), tuple(marks), leads_to)
+
+
+def _summary(description: str) -> str:
+    return description.partition("\n")[0]
+
+
+# The mapping table of a version.
+
+
+@dataclass(frozen=True)
+class Change:
+    """One operation: what it does in words, the paths it reads and writes, and how far it can be undone.
+
+    ``depth`` is how many operations it stands inside.
+    """
+
+    depth: int
+    text: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    back: Reversibility
+    why: str = ""
+
+
+def changes(hop: Hop) -> list[Change]:
+    """What a hop does, operation by operation, in order."""
+    return list(_changes(hop.operations, 0))
+
+
+def _changes(operations: Iterable[Operation], depth: int) -> Iterator[Change]:
+    for operation in operations:
+        inverse = operation.inverse()
+        reads, writes = (tuple(dict.fromkeys(map(_place, paths))) for paths in (operation.reads(), operation.writes()))
+        yield Change(depth, _text(operation), reads, writes, inverse.kind, inverse.why)
+        for heading, inner in _inside(operation):
+            if heading:
+                kind, why = worst([undo(inner)])
+                yield Change(depth + 1, heading, (), (), kind, why)
+            yield from _changes(inner, depth + (2 if heading else 1))
+
+
+def _place(path: Path) -> str:
+    return show(path) or "(the document)"
+
+
+def _text(operation: Operation) -> str:
+    """The operation without those inside it, which have lines of their own."""
+    if isinstance(operation, At):
+        return f"at {show(operation.path)}"
+    if isinstance(operation, Everywhere):
+        return f"everywhere where {operation.where}"
+    if isinstance(operation, When):
+        return f"when {operation.condition}"
+    return str(operation)
+
+
+def _inside(operation: Operation) -> Iterator[tuple[str, tuple[Operation, ...]]]:
+    if isinstance(operation, (At, Everywhere)):
+        yield "", operation.operations
+    elif isinstance(operation, When):
+        yield "", operation.operations
+        if operation.otherwise:
+            yield "otherwise", operation.otherwise
+    elif isinstance(operation, Switch):
+        for (_, value), case in operation.cases.items():
+            yield f"case {value!r}", case
+        if operation.otherwise != "error":
+            yield "any other value", operation.otherwise
+
+
+# What changes between two models.
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field of a model: its path, and its type before and after; empty where it is not there."""
+
+    path: str
+    before: str
+    after: str
+
+
+def model_diff(old: type[BaseModel] | None, new: type[BaseModel] | None) -> list[FieldChange]:
+    """The fields that two models declare differently, as their JSON Schemas tell; none where a model is missing."""
+    if old is None or new is None:
+        return []
+    before, after = fields_of(old), fields_of(new)
+    return [
+        FieldChange(path, before.get(path, ""), after.get(path, ""))
+        for path in dict.fromkeys((*before, *after))
+        if before.get(path) != after.get(path)
+    ]
+
+
+def fields_of(model: type[BaseModel]) -> dict[str, str]:
+    """Every field that a model declares, by its path, with its type; ``?`` marks a field that may be absent."""
+    schema = model.model_json_schema()
+    return dict(_fields(schema, schema.get("$defs", {}), "", ()))
+
+
+def _fields(schema: Schema, definitions: Schema, at: str, seen: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for name, field in schema.get("properties", {}).items():
+        path = f"{at}.{name}".lstrip(".")
+        optional = "" if name in schema.get("required", ()) else "?"
+        yield path, _type(field, definitions) + optional
+        yield from _below(field, definitions, path, seen)
+    each = schema.get("items") or schema.get("additionalProperties")
+    if isinstance(each, Mapping) and each:
+        path = f"{at}.*".lstrip(".")
+        yield path, _type(each, definitions)
+        yield from _below(each, definitions, path, seen)
+
+
+def _below(field: Schema, definitions: Schema, path: str, seen: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    name = field.get("$ref", "").rpartition("/")[2]
+    if name in seen:  # a model that holds itself
+        return
+    for choice in field.get("anyOf", ()) or field.get("oneOf", ()) or ():
+        yield from _below(choice, definitions, path, seen)
+    inner = definitions[name] if name else field
+    yield from _fields(inner, definitions, path, (*seen, name) if name else seen)
+
+
+def _type(field: Schema, definitions: Schema) -> str:
+    if "$ref" in field:
+        return _type(definitions[field["$ref"].rpartition("/")[2]], definitions)
+    if "const" in field or "enum" in field:
+        return " | ".join(repr(value) for value in field.get("enum", [field.get("const")]))
+    choices = field.get("anyOf") or field.get("oneOf") or field.get("allOf")
+    if choices:
+        return " | ".join(dict.fromkeys(_type(choice, definitions) for choice in choices))
+    limits = [f"{name} {field[name]}" for name in _LIMITS if name in field]
+    return str(field.get("type", "anything")) + (f" ({', '.join(limits)})" if limits else "")
+
+
+_LIMITS = (
+    *("format", "pattern", "minLength", "maxLength", "minItems", "maxItems", "multipleOf"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+)
+
+
+# The compatibility matrix.
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """A way from one version to another. ``path`` is Direct, Guided or Complex, by the worst of its steps."""
+
+    event_type: str
+    source: str
+    target: str
+    path: str
+    hops: int
+    complexity: Complexity
+    reversible: Reversibility
+    why: str
+    notes: str
+
+
+def matrix(chain: Chain, *, every: bool = False) -> list[MatrixRow]:
+    """The compatibility matrix: each hop, and each way to the current version; ``every`` pair where asked."""
+    return [row for event_type in chain.types for row in _rows(chain, event_type, every)]
+
+
+def _rows(chain: Chain, event_type: str, every: bool) -> Iterator[MatrixRow]:
+    for start in chain.types[event_type]:
+        hops: list[Hop] = []
+        for node in chain.upwards((event_type, start)):
+            hop = chain.hops.get(node)
+            if hop is None:
+                break
+            hops.append(hop)
+            to_current = hop.target == (event_type, chain.current(event_type))
+            if every or len(hops) == 1 or to_current:
+                yield _row(hops)
+
+
+def _row(hops: list[Hop]) -> MatrixRow:
+    steps = [step for hop in hops for step in hop.steps]
+    complexity = max((step.complexity or _complexity(step.reversibility) for step in steps), key=_ORDER.index)
+    kind, why = worst(hop.inverse() for hop in hops)
+    first, last = hops[0], hops[-1]
+    notes = "; ".join(dict.fromkeys(step.notes for step in steps if step.notes))
+    ends = " and ".join(dict.fromkeys(end[0] for end in last.ends if end[0] != first.source[0]))
+    target = f"{last.target[1]} ({ends})" if ends else last.target[1]
+    return MatrixRow(*first.source, target, _PATHS[complexity], len(hops), complexity, kind, why, notes)
+
+
+def _complexity(kind: Reversibility) -> Complexity:
+    """How hard a step is that does not say so itself: by what it takes to go back."""
+    if kind is Reversibility.EXACT:
+        return "low"
+    return "high" if kind is Reversibility.LOSSY else "medium"

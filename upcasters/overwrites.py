@@ -1,0 +1,104 @@
+"""Operations of one step that write a field which an earlier one of the same step has written for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from upcasters.operations.base import Operation
+from upcasters.operations.choice import Switch, When
+from upcasters.operations.events import FieldToHeader, SplitEach
+from upcasters.operations.fields import Default, Drop, FirstOf, KeepOnly, Move, Nest, Rename, RenameKeys, Unnest
+from upcasters.operations.reach import At, Everywhere
+from upcasters.operations.values import Derive, Function, JoinValues, SplitValue
+from upcasters.paths import Path, overlap
+
+Overwrite = tuple[Path, Operation, Operation]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An operation and where it is applied."""
+
+    operation: Operation
+    at: Path
+
+    def paths(self, paths: Iterable[Path]) -> tuple[Path, ...]:
+        return tuple((*self.at, *path) for path in paths)
+
+
+def overwrites(operations: Iterable[Operation]) -> Iterator[Overwrite]:
+    """(path, earlier, later) where ``later`` sets what ``earlier`` has set and nothing has read.
+
+    An obvious sequence is none: a value that is read and set again, a default behind something that may have set
+    the field, an operation that says ``exists="replace"`` or ``"same"``.
+    """
+    written: dict[Path, Operation] = {}
+    for placed in _flat(operations, ()):
+        operation = placed.operation
+        reads, removed = placed.paths(operation.reads()), placed.paths(_removed(operation))
+        for path in [path for path in written if any(overlap(path, read) for read in reads)]:
+            del written[path]
+        if isinstance(operation, (When, Switch, Everywhere, KeepOnly, RenameKeys)):
+            yield from _inside(operation)
+            written.clear()
+            continue
+        for path in placed.paths(operation.writes()):
+            earlier = written.pop(path, None)
+            if earlier is not None and not _is_obvious(earlier, operation):
+                yield path, earlier, operation
+            if path not in removed:
+                written[path] = operation
+
+
+def _flat(operations: Iterable[Operation], at: Path) -> Iterator[_Placed]:
+    for operation in operations:
+        if isinstance(operation, At):
+            yield from _flat(operation.operations, (*at, *operation.path))
+        else:
+            yield _Placed(operation, at)
+
+
+def _inside(operation: Operation) -> Iterator[Overwrite]:
+    if isinstance(operation, When):
+        yield from overwrites(operation.operations)
+        yield from overwrites(operation.otherwise)
+    elif isinstance(operation, Switch):
+        for case in operation.cases.values():
+            yield from overwrites(case)
+        yield from overwrites(() if operation.otherwise == "error" else operation.otherwise)
+    elif isinstance(operation, Everywhere):
+        yield from overwrites(operation.operations)
+
+
+def _is_obvious(earlier: Operation, later: Operation) -> bool:
+    exists = getattr(later, "exists", None)
+    if exists == "keep":
+        return not _is_certain(earlier) or getattr(later, "null", "keep") == "replace"
+    return exists == "same" or (exists == "replace" and not isinstance(earlier, Default))
+
+
+def _is_certain(operation: Operation) -> bool:
+    """True where the operation sets its field in every document that it takes."""
+    missing = getattr(operation, "missing", "error")
+    return bool(missing == "error" or (isinstance(operation, Derive) and missing == "none"))
+
+
+def _removed(operation: Operation) -> tuple[Path, ...]:
+    """The paths that hold nothing any more behind an operation."""
+    removed: tuple[Path, ...] = ()
+    if isinstance(operation, Rename):
+        removed = tuple((*operation.at, old) for old in operation.names.keys() - set(operation.names.values()))
+    elif isinstance(operation, Move):
+        removed = (operation.source,)
+    elif isinstance(operation, (Drop, SplitValue, FieldToHeader, SplitEach)):
+        removed = (operation.path,)
+    elif isinstance(operation, FirstOf):
+        removed = tuple(source for source in operation.sources if source != operation.target)
+    elif isinstance(operation, (Nest, JoinValues)):
+        removed = operation.reads()
+    elif isinstance(operation, Unnest):
+        removed = (operation.child,)
+    elif isinstance(operation, Function):
+        removed = operation.drops
+    return removed

@@ -1,0 +1,110 @@
+"""Events made up for a version of a type: valid ones, near misses, and bytes that are no document at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from upcasters.chain import Chain
+from upcasters.detection import Detection
+from upcasters.document import plain, read, write
+from upcasters.errors import EventError
+from upcasters.event import Event, Header, SourcePartition
+from upcasters.testing.documents import Documents, documents_like, documents_of, near_misses
+from upcasters.testing.golden import Golden
+from upcasters.testing.hints import Hints, hints_of, schema_of
+from upcasters.testing.routes import headers_of, stamp
+
+SOURCE = SourcePartition("laws", 0)
+_RUBBISH = [b"", b"{", b"null", b"[]", b"7", b'{"a":NaN}', b"\xff", b"\xef\xbb\xbf{}", b'{"a":"\\ud800"}']
+
+
+@dataclass
+class Inputs:
+    """Makes events for the versions of one chain; the golden pairs' events are among them.
+
+    Strategies take longer to build than to draw from, so each is built once.
+    """
+
+    chain: Chain
+    goldens: Sequence[Golden]
+    _built: dict[tuple[str, str], Documents] = field(default_factory=dict)
+    _any: dict[tuple[str, str, Detection], st.SearchStrategy[Event]] = field(default_factory=dict)
+
+    @cached_property
+    def _hints(self) -> Hints:
+        return hints_of(self.chain)
+
+    def valid(self, event_type: str, version: str, rules: Detection) -> st.SearchStrategy[Event]:
+        """Events that most likely fit the version's model."""
+        return self._events(self._documents(event_type, version), event_type, version, rules)
+
+    def any(self, event_type: str, version: str, rules: Detection) -> st.SearchStrategy[Event]:
+        """Valid events, near misses of them, and rubbish."""
+        wanted = (event_type, version, rules)
+        if wanted not in self._any:
+            documents = self._documents(event_type, version)
+            self._any[wanted] = (
+                self._events(documents, *wanted)
+                | self._events(near_misses(documents), *wanted)
+                | self._made(st.sampled_from(_RUBBISH), [])
+            )
+        return self._any[wanted]
+
+    def _documents(self, event_type: str, version: str) -> Documents:
+        node = (event_type, version)
+        if node not in self._built:
+            self._built[node] = self._build(event_type, version)
+        return self._built[node]
+
+    def _build(self, event_type: str, version: str) -> Documents:
+        known = self.chain.versions[event_type, version]
+        if known.model is None:
+            made = documents_like(schema_of(self._hints.paths), self._hints)
+        else:
+            made = documents_of(known.model, self._hints)
+        here = [one.before for one in self.goldens if (one.event_type, one.source) == (event_type, version)]
+        values = [value for value in here if _document(value) is not None]
+        return made | st.sampled_from(values).map(_document) if values else made
+
+    def _events(
+        self, documents: Documents, event_type: str, version: str, rules: Detection
+    ) -> st.SearchStrategy[Event]:
+        def bytes_of(document: Any, indent: int) -> bytes:
+            stamp(rules, event_type, version, document)
+            return msgspec.json.format(write(document), indent=indent)
+
+        objects = documents.filter(lambda document: isinstance(document, dict))
+        values = st.builds(bytes_of, objects, st.sampled_from([-1, 0, 2]))
+        return self._made(values, headers_of(rules, event_type, version))
+
+    def _made(self, values: st.SearchStrategy[bytes], headers: list[Header]) -> st.SearchStrategy[Event]:
+        read_too = [
+            st.lists(st.just((name, value)), max_size=1)
+            for name in sorted(self._hints.headers - {name for name, _ in headers})
+            for value in (b"text",)
+        ]
+        more: st.SearchStrategy[list[Header]] = st.tuples(*read_too).map(
+            lambda lists: [pair for pairs in lists for pair in pairs]
+        )
+        named = st.sampled_from([headers, []]) if headers else st.just([])
+        return st.builds(
+            lambda value, key, given, read, offset: Event(value, key, [*given, *read], 1_700_000_000_000, offset),
+            values,
+            st.sampled_from([None, b"key", b"\xff"]),
+            named,
+            more,
+            st.integers(0, 1000),
+        )
+
+
+def _document(value: bytes) -> Any:
+    try:
+        return plain(read(value))
+    except EventError:
+        return None

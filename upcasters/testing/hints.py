@@ -1,0 +1,119 @@
+"""What a chain's operations tell of the documents that they expect: field names, constants, headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from upcasters.chain import Chain
+from upcasters.conditions import AllOf, AnyOf, Condition, Equals, Not
+from upcasters.operations.base import Operation
+from upcasters.operations.choice import Switch, When
+from upcasters.operations.events import DropHeader, HeaderToField, RenameHeader, RenameType
+from upcasters.operations.reach import At, Everywhere
+from upcasters.operations.values import Derive, Header, MapValues
+from upcasters.paths import EACH, Path
+from upcasters.step import walk
+
+
+@dataclass
+class Hints:
+    """``values``: constants by the name of the field that they are compared with. ``children``: names by their
+    parent's name. ``paths``: every path that is read. ``headers``: every header that is read."""
+
+    values: dict[str, list[Any]] = field(default_factory=dict)
+    children: dict[str, set[str]] = field(default_factory=dict)
+    paths: set[Path] = field(default_factory=set)
+    headers: set[str] = field(default_factory=set)
+
+    @property
+    def names(self) -> set[str]:
+        """Every field name that some operation has to do with."""
+        return {name for names in self.children.values() for name in names}
+
+
+def hints_of(chain: Chain) -> Hints:
+    """Everything that the steps of a chain tell."""
+    hints = Hints()
+    for step in chain.steps:
+        _collect(hints, step.operations, ())
+    for known in chain.versions.values():
+        if known.shape is not None:
+            _ask(hints, known.shape, ())
+    return hints
+
+
+def _collect(hints: Hints, operations: Iterable[Operation], at: Path) -> None:
+    for operation in operations:
+        for path in (*operation.reads(), *operation.writes()):
+            _name(hints, (*at, *path))
+        hints.paths.update((*at, *path) for path in operation.reads())
+        _constants(hints, operation, at)
+        if isinstance(operation, At):
+            _collect(hints, operation.operations, (*at, *operation.path))
+    for operation in walk(operations):
+        _headers(hints, operation)
+
+
+def _name(hints: Hints, path: Path) -> None:
+    for parent, name in zip(("", *path), path, strict=False):
+        if name is not EACH:
+            hints.children.setdefault("" if parent is EACH else str(parent), set()).add(str(name))
+
+
+def _constants(hints: Hints, operation: Operation, at: Path) -> None:
+    if isinstance(operation, When):
+        _ask(hints, operation.condition, at)
+        _collect(hints, (*operation.operations, *operation.otherwise), at)
+    elif isinstance(operation, Everywhere):
+        _ask(hints, operation.where, at)
+        _collect(hints, operation.operations, at)
+    elif isinstance(operation, Switch):
+        _value(hints, operation.path, [value for _, value in operation.cases])
+        for case in operation.cases.values():
+            _collect(hints, case, at)
+    elif isinstance(operation, MapValues):
+        _value(hints, operation.path, [value for _, value in operation.table])
+    elif isinstance(operation, RenameType) and operation.table:
+        _value(hints, operation.path, list(operation.table))
+
+
+def _ask(hints: Hints, condition: Condition, at: Path) -> None:
+    for path in condition.reads():
+        _name(hints, (*at, *path))
+    if isinstance(condition, Equals):
+        _value(hints, condition.path, [condition.value])
+    elif isinstance(condition, (AllOf, AnyOf)):
+        for part in condition.parts:
+            _ask(hints, part, at)
+    elif isinstance(condition, Not):
+        _ask(hints, condition.part, at)
+
+
+def _value(hints: Hints, path: Path, values: Iterable[Any]) -> None:
+    name = next((str(part) for part in reversed(path) if part is not EACH), "")
+    hints.values.setdefault(name, []).extend(values)
+
+
+def _headers(hints: Hints, operation: Operation) -> None:
+    if isinstance(operation, RenameHeader):
+        hints.headers.add(operation.old)
+    elif isinstance(operation, (DropHeader, HeaderToField)):
+        hints.headers.add(operation.name)
+    elif isinstance(operation, Derive):
+        hints.headers.update(source.name for source in operation.sources if isinstance(source, Header))
+
+
+def schema_of(paths: Iterable[Path]) -> Mapping[str, Any]:
+    """A JSON Schema of objects in which something may stand at each path, for versions that have no model."""
+    below: dict[Any, list[Path]] = {}
+    for path in paths:
+        if path:
+            below.setdefault(path[0], []).append(path[1:])
+    if EACH in below:
+        inside = schema_of(below[EACH])
+        return {"anyOf": [{"type": "array", "items": inside}, {"type": "object", "additionalProperties": inside}]}
+    if not below:
+        return {}
+    return {"type": "object", "properties": {name: schema_of(rest) for name, rest in below.items()}}

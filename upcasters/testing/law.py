@@ -1,0 +1,70 @@
+"""A law: one promise of a chain that can be tried, and what is said when it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from upcasters.event import Event, Record
+from upcasters.outcome import DeadLettered, Outcome, Passed, Skipped
+
+
+class LawBroken(AssertionError):
+    """A law does not hold. The text names the law, the steps, and the event, which no producer ever wrote."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """``check`` returns where the law holds and raises LawBroken where it does not.
+
+    ``subject`` says what it is tried on: versions of a type, or a golden pair.
+    """
+
+    name: str
+    subject: str
+    check: Callable[[], None]
+
+    @property
+    def id(self) -> str:
+        """One word for test reports: ``fused[task_context to 2.0]``."""
+        return f"{self.name}[{self.subject}]"
+
+
+def broken(law: str, subject: str, message: str, *facts: tuple[str, str]) -> LawBroken:
+    """The error of a law, its facts aligned below each other."""
+    width = max((len(name) for name, _ in facts), default=0)
+    lines = [f"  {name + ':':<{width + 1}} {text}" for name, text in facts]
+    return LawBroken("\n".join([f"{law}: {subject}: {message}", *lines]))
+
+
+def told_event(event: Event) -> str:
+    """An event that a law made or found beside a step, in one line."""
+    parts = [told(event.value)]
+    if event.headers:
+        parts.append("headers " + ", ".join(f"{name}={told(value)}" for name, value in event.headers))
+    if event.key is not None:
+        parts.append(f"key {told(event.key)}")
+    return "; ".join(parts)
+
+
+def told(value: bytes | None) -> str:
+    """Bytes as text, as far as they are text."""
+    return "null" if value is None else value.decode(errors="backslashreplace")
+
+
+def told_outcome(outcome: Outcome, event: Event) -> str:
+    """What became of an event, in one line."""
+    if isinstance(outcome, DeadLettered):
+        fault = outcome.fault
+        place = "".join(f", {name} {text}" for name, text in (("step", fault.step), ("at", fault.path)) if text)
+        return f"dead letter of stage {fault.stage}{place}: {fault.error_type}: {fault.message}"
+    if isinstance(outcome, Passed):
+        return f"passed as it is ({outcome.reason}) as {outcome.passage.from_version}"
+    if isinstance(outcome, Skipped):
+        return f"skipped ({outcome.reason})"
+    records = outcome.output(event)
+    return f"upcast to {outcome.passage.to_version}: " + _told_records(records)
+
+
+def _told_records(records: Sequence[Record]) -> str:
+    return " and ".join(told_event(Event(one.value, one.key, one.headers)) for one in records)

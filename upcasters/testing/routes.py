@@ -1,0 +1,112 @@
+"""The routes on which laws are tried, and how an event is made to be of the version that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from upcasters.chain import Chain
+from upcasters.detect import Detector
+from upcasters.detection import Always, Detection, FromCloudEvents, FromField, FromHeader
+from upcasters.document import Object, is_null, restamped
+from upcasters.errors import ChainError, EventError
+from upcasters.event import Header
+from upcasters.paths import path
+from upcasters.policy import Policy
+from upcasters.upcaster import Upcaster
+from upcasters.walk import MISSING, find, parent_of
+
+
+@dataclass(frozen=True)
+class Route:
+    """Events of one type on their way to one version."""
+
+    event_type: str
+    target: str
+    upcaster: Upcaster
+
+    @property
+    def subject(self) -> str:
+        """What a report calls it."""
+        return f"{self.event_type} to {self.target or '(no version)'}"
+
+
+def rules_of(chain: Chain) -> Detection | None:
+    """The chain's own rules, or None where it leaves them to the route."""
+    try:
+        detector = Detector(chain, chain.detection)
+    except ChainError:
+        return None
+    return Detection(detector.type_rules, detector.version_rules)
+
+
+def pinned(chain: Chain, event_type: str, version: str) -> Detection:
+    """Rules by which every event is of this version. Fields that hold it are still read, and written on the way."""
+    rules = rules_of(chain) or chain.detection
+    types = tuple(rule for rule in rules.event_type if isinstance(rule, FromField))
+    versions = tuple(rule for rule in rules.version if isinstance(rule, FromField))
+    return Detection((*types, Always(event_type)), (*versions, Always(version)))
+
+
+def headers_of(rules: Detection, event_type: str, version: str) -> list[Header]:
+    """Headers from which the rules read a type and version, as far as they read headers."""
+    found: dict[str, bytes] = {}
+    for answer, listed in ((event_type, rules.event_type), (version, rules.version)):
+        for rule in listed:
+            if isinstance(rule, FromHeader):
+                found[rule.name] = answer.encode()
+            elif isinstance(rule, FromCloudEvents) and rule.pattern is None:
+                found["ce_" + rule.attribute] = answer.encode()
+    return list(found.items())
+
+
+def stamp(rules: Detection, event_type: str, version: str, document: Object) -> None:
+    """Write type and version where the rules look for them in the document, as far as the way there is open."""
+    for answer, listed in ((event_type, rules.event_type), (version, rules.version)):
+        for rule in listed:
+            if isinstance(rule, FromField):
+                _put(document, rule, answer)
+
+
+def _put(document: Object, rule: FromField, answer: str) -> None:
+    where = path(rule.path)
+    old = find(document, where)
+    try:
+        parent = parent_of(document, where, create=True)
+    except EventError:
+        return
+    parent[str(where[-1])] = answer if old is MISSING or is_null(old) else restamped(old, answer)
+
+
+def routes(chain: Chain) -> Iterator[Route]:
+    """For each type: to the current version, to each preview, and down as far as it goes."""
+    rules = rules_of(chain)
+    for event_type in chain.types:
+        for target in dict.fromkeys(_targets(chain, event_type)):
+            detection = rules if rules is not None else Detection((Always(event_type),), chain.detection.version)
+            policy = Policy(detection=detection, target={event_type: target}, validate_source="never")
+            try:
+                yield Route(event_type, target, chain.upcaster(policy))
+            except ChainError:  # neither the chain nor a shape says where the version stands
+                version = chain.types[event_type][0]
+                pinned_policy = Policy(pinned(chain, event_type, version), {event_type: target})
+                yield Route(event_type, target, chain.upcaster(pinned_policy))
+
+
+def _targets(chain: Chain, event_type: str) -> Iterator[str]:
+    current = chain.current(event_type)
+    yield current
+    for hop in chain.hops.values():
+        if hop.source[0] == event_type and hop.preview:
+            yield hop.target[1]
+    for version in chain.types[event_type]:
+        if version == current or (event_type, version) not in chain.versions:
+            continue
+        down = chain.path((event_type, current), {event_type: version}) if _is_below(chain, event_type, version) else ()
+        if down and chain.irreversible(down) is None:
+            yield version
+            return
+
+
+def _is_below(chain: Chain, event_type: str, version: str) -> bool:
+    return (event_type, chain.current(event_type)) in chain.upwards((event_type, version))

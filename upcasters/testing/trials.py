@@ -1,0 +1,306 @@
+"""The laws that every chain has to keep, tried on its golden pairs and on events made up from its models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+
+from upcasters.chain import Chain
+from upcasters.context import Context
+from upcasters.detection import Detection
+from upcasters.document import read, same, write
+from upcasters.errors import EventError, InvalidEvent
+from upcasters.event import Event
+from upcasters.middle import Middle
+from upcasters.operations.base import Reversibility
+from upcasters.outcome import DeadLettered, Outcome, Passed, Skipped, Upcast
+from upcasters.policy import Policy
+from upcasters.reference import Reference
+from upcasters.step import Hop
+from upcasters.testing import golden as golden_pairs
+from upcasters.testing.events import SOURCE, Inputs
+from upcasters.testing.golden import Golden
+from upcasters.testing.law import Law, LawBroken, broken, told, told_event, told_outcome
+from upcasters.testing.routes import Route, pinned, routes, rules_of
+from upcasters.validation import Validator
+
+_MOST_EXAMPLES = 2_000
+_PASSED_AS_IT_IS = "tombstone"
+
+
+def laws_of(chain: Chain, folder: Path | None, examples: int) -> Iterator[Law]:
+    """The laws of ``upcasters.testing.laws``."""
+    try:
+        pairs = golden_pairs.goldens(chain, folder) if folder is not None else []
+    except LawBroken as error:
+        yield Law("golden", folder.name if folder else "", _raiser(error))
+        pairs = []
+    for pair in pairs:
+        yield Law("golden", pair.subject, _golden(chain, pair))
+    trial = _Trial(chain, Inputs(chain, pairs), examples)
+    for route in routes(chain):
+        for law in (trial.tombstones, trial.deterministic, trial.no_shared_state, trial.fused):
+            yield Law(law.__name__.replace("_", "-"), route.subject, _bound(law, route))
+    for hop in chain.hops.values():
+        yield from trial.of_hop(hop)
+
+
+def _raiser(error: LawBroken) -> Callable[[], None]:
+    def check() -> None:
+        raise error
+
+    return check
+
+
+def _golden(chain: Chain, pair: Golden) -> Callable[[], None]:
+    return lambda: golden_pairs.check(chain, pair)
+
+
+def _bound(law: Callable[[Any], None], subject: Any) -> Callable[[], None]:
+    return lambda: law(subject)
+
+
+@dataclass
+class _Tried:
+    """How often a law could be tried, and the last reason why not."""
+
+    times: int = 0
+    reason: str = "no event could be made up that fits the model"
+
+    def demand(self, law: str, subject: str) -> None:
+        """Raise LawBroken where the law was never tried: it would hold of anything."""
+        if not self.times:
+            raise broken(
+                law,
+                subject,
+                "it could not be tried on any event, so it says nothing; add a golden pair whose event gets through, "
+                "or say in the model what its fields hold (Literal, pattern, Field)",
+                ("last event", self.reason),
+            )
+
+
+@dataclass
+class _Trial:
+    """Tries laws of one chain."""
+
+    chain: Chain
+    inputs: Inputs
+    examples: int
+    _own: Detection | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._own = rules_of(self.chain)
+
+    # Laws of a route: what goes in may be anything.
+
+    def tombstones(self, route: Route) -> None:
+        """A null value passes as null and nothing else becomes one."""
+
+        def check(event: Event) -> None:
+            deleted = Event(None, event.key, event.headers, event.timestamp, event.offset)
+            outcome = route.upcaster.upcast(deleted, SOURCE)
+            if not (isinstance(outcome, Passed) and outcome.reason == _PASSED_AS_IT_IS):
+                raise _refuted("tombstones", route.subject, "a tombstone does not pass as it is", deleted, outcome)
+            outcome = route.upcaster.upcast(event, SOURCE)
+            if isinstance(outcome, Upcast) and any(record.value is None for record in outcome.output(event)):
+                raise _refuted("tombstones", route.subject, "a value became a tombstone", event, outcome)
+
+        self._for_events(route, check)
+
+    def deterministic(self, route: Route) -> None:
+        """The same event has the same outcome each time."""
+
+        def check(event: Event) -> None:
+            first, second = (route.upcaster.upcast(event, SOURCE) for _ in range(2))
+            if first != second:
+                raise _differ("deterministic", route.subject, "the same event has two outcomes", event, first, second)
+
+        self._for_events(route, check)
+
+    def no_shared_state(self, route: Route) -> None:
+        """What one event holds does not change what becomes of another."""
+
+        def check(one: Event, other: Event) -> None:
+            first = route.upcaster.upcast(one, SOURCE)
+            told_before = told_outcome(first, one)
+            route.upcaster.upcast(other, SOURCE)
+            again = route.upcaster.upcast(one, SOURCE)
+            if first != again or told_before != told_outcome(first, one):
+                message = f"another event changed its outcome; the other is {told_event(other)}"
+                raise _differ("no-shared-state", route.subject, message, one, first, again)
+
+        events = self._events(route)
+        self._run(st.tuples(events, events), lambda pair: check(*pair), self._versions(route))
+
+    def fused(self, route: Route) -> None:
+        """The compiled path and the path hop by hop come to the same outcome."""
+
+        def check(event: Event) -> None:
+            fused = route.upcaster.upcast(event, SOURCE)
+            plain = route.upcaster.reference.upcast(event, SOURCE)
+            if fused != plain:
+                message = "the compiled path and the way hop by hop differ"
+                raise _differ("fused", route.subject, message, event, fused, plain, ("compiled", "hop by hop"))
+
+        self._for_events(route, check)
+
+    def _for_events(self, route: Route, check: Callable[[Event], None]) -> None:
+        self._run(self._events(route), check, self._versions(route))
+
+    def _events(self, route: Route) -> st.SearchStrategy[Event]:
+        """Events of all versions. Made when the first is drawn, since models take their time."""
+        rules = route.upcaster.policy.detection
+        return st.sampled_from(self.chain.types[route.event_type]).flatmap(
+            lambda version: self.inputs.any(route.event_type, version, rules)
+        )
+
+    def _versions(self, route: Route) -> int:
+        return len(self.chain.types[route.event_type])
+
+    # Laws of a hop: what goes in fits the model of its version.
+
+    def of_hop(self, hop: Hop) -> Iterator[Law]:
+        """The laws of one hop, as far as it is subject to them."""
+        subject = f"{hop.source[0]} {hop.source[1]} to {hop.target[1]}"
+        if any(self._validator(end) for end in hop.ends):
+            yield Law("valid-output", subject, lambda: self.valid_output(hop, subject))
+        if hop.inverse().kind is not Reversibility.LOSSY:
+            yield Law("round-trip", subject, lambda: self.round_trip(hop, subject))
+
+    def _validator(self, node: tuple[str, str]) -> Validator | None:
+        model = self.chain.versions[node].model
+        return Validator(model) if model else None
+
+    def valid_output(self, hop: Hop, subject: str) -> None:
+        """An event that fits its own model fits the next version's model behind the hop."""
+        detection, targets = pinned(self.chain, *hop.source), {hop.source[0]: hop.target[1], **dict(hop.ends)}
+        policy = Policy(detection, targets, validate_source="never", include_values=True)
+        reference = Reference(Middle(self.chain, policy))
+
+        def outcome_of(event: Event) -> str:
+            outcome = reference.upcast(event, SOURCE)
+            if isinstance(outcome, DeadLettered) and outcome.fault.stage == "validate":
+                message = f"step {hop.id} made an event that its model refuses"
+                raise _refuted("valid-output", subject, message, event, outcome)
+            through = isinstance(outcome, (Upcast, Skipped))
+            return "" if through else told_outcome(outcome, event)
+
+        self._for_valid("valid-output", subject, hop, detection, outcome_of)
+
+    def round_trip(self, hop: Hop, subject: str) -> None:
+        """Down after up gives the document back; where only its meaning comes back, up once more gives the same."""
+        exact = hop.inverse().kind is Reversibility.EXACT
+
+        def outcome_of(event: Event) -> str:
+            up = _moved(hop, event)
+            if isinstance(up, EventError):
+                return str(up)
+            down = _moved(hop.reversed(), up)
+            if exact and (isinstance(down, EventError) or not _alike(down, event)):
+                raise _not_back(subject, hop, "says that it can be undone exactly", event, up, down)
+            if not exact and not isinstance(down, EventError):
+                again = _moved(hop, down)
+                if isinstance(again, EventError) or not _alike(again, up):
+                    raise _not_back(subject, hop, "gives another event the second time up", event, up, down)
+            return str(down) if isinstance(down, EventError) else ""
+
+        self._for_valid("round-trip", subject, hop, pinned(self.chain, *hop.source), outcome_of)
+
+    def _for_valid(
+        self, law: str, subject: str, hop: Hop, rules: Detection, outcome_of: Callable[[Event], str]
+    ) -> None:
+        validator, tried = self._validator(hop.source), _Tried()
+
+        def check(event: Event) -> None:
+            assume(_fits(validator, event))
+            reason = outcome_of(event)
+            if reason:
+                tried.reason = f"{told_event(event)}: {reason}"
+            else:
+                tried.times += 1
+
+        self._run(self.inputs.valid(*hop.source, rules), check, 1)
+        tried.demand(law, subject)
+
+    def _run(self, inputs: st.SearchStrategy[Any], check: Callable[[Any], None], versions: int) -> None:
+        """Try ``check`` on made up inputs. Raises the LawBroken of the smallest one that it fails on."""
+        last: list[LawBroken] = []
+
+        @settings(
+            max_examples=min(self.examples * versions, _MOST_EXAMPLES),
+            derandomize=True,
+            database=None,
+            deadline=None,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate, Phase.shrink],
+        )
+        @given(inputs)
+        def tried(drawn: Any) -> None:
+            try:
+                check(drawn)
+            except LawBroken as error:
+                last[:] = [error]
+                raise
+
+        try:
+            tried()
+        except (LawBroken, Flaky):
+            if not last:
+                raise
+            raise LawBroken(*last[0].args) from None
+
+
+def _fits(validator: Validator | None, event: Event) -> bool:
+    try:
+        if validator is not None:
+            validator.check(event.value or b"")
+    except InvalidEvent:
+        return False
+    return True
+
+
+def _moved(hop: Hop, event: Event) -> Event | EventError:
+    """The event behind one hop, no other step and no detection in between; or why it cannot go there."""
+    try:
+        root = read(event.value or b"")
+        context = Context.of(event, SOURCE, hop.source[0])
+        for operation in hop.operations:
+            operation.apply(root, context)
+        return Event(write(root), context.key, context.headers, event.timestamp, event.offset)
+    except EventError as error:
+        return error
+
+
+def _alike(one: Event, other: Event) -> bool:
+    documents = same(read(one.value or b""), read(other.value or b""))
+    return documents and one.key == other.key and sorted(map(repr, one.headers)) == sorted(map(repr, other.headers))
+
+
+def _refuted(law: str, subject: str, message: str, event: Event, outcome: Outcome) -> LawBroken:
+    return broken(law, subject, message, ("event", told_event(event)), ("outcome", told_outcome(outcome, event)))
+
+
+def _differ(
+    law: str,
+    subject: str,
+    message: str,
+    event: Event,
+    first: Outcome,
+    second: Outcome,
+    names: tuple[str, str] = ("first", "second"),
+) -> LawBroken:
+    outcomes = ((names[0], told_outcome(first, event)), (names[1], told_outcome(second, event)))
+    return broken(law, subject, message, ("event", told_event(event)), *outcomes)
+
+
+def _not_back(subject: str, hop: Hop, message: str, event: Event, up: Event, down: Event | EventError) -> LawBroken:
+    back = f"{type(down).__name__}: {down}" if isinstance(down, EventError) else told(down.value)
+    facts = (("event", told_event(event)), ("up", told(up.value)), ("down", back))
+    return broken("round-trip", subject, f"step {hop.id} {message}", *facts)

@@ -1,0 +1,71 @@
+"""What the API shows and may do: the worker as seen from outside."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LaneStatus(BaseModel):
+    """One assigned partition. Offsets are None until they are known."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    topic: str
+    partition: int
+    state: str
+    position: int | None = None
+    committed: int | None = None
+    end: int | None = Field(None, description="Last stable offset: what can be read.")
+    lag: int | None = Field(None, description="end - committed")
+    lag_seconds: float | None = Field(None, description="Age of the oldest record not committed.")
+    reason: str = Field("", description="Why the lane is not running, where it is not.")
+    breaker: str = Field("", description="Why the breaker is open; empty while it is closed.")
+    in_flight_records: int = 0
+    in_flight_bytes: int = 0
+
+
+class RouteStatus(BaseModel):
+    source: str
+    destination: str
+    dead_letter: str
+    chain: str
+    fingerprint: str = Field(description="Hash of the chain's content.")
+    delivery: str
+    paused: bool = False
+    records_per_second: float | None = Field(None, description="Rate limit; None means none.")
+    lanes: list[LaneStatus] = []
+
+
+class Status(BaseModel):
+    version: str
+    state: str = Field(description="starting, waiting for kafka, checking topics, running or stopping")
+    consumer_group: str
+    routes: list[RouteStatus]
+
+
+class NotRunningError(Exception):
+    """There are no lanes to change: the worker is starting."""
+
+
+class WorkerView(Protocol):
+    """The lines of a list say why; an empty list means all is well.
+
+    ``pause``, ``resume`` and ``limit_rate`` raise ``KeyError`` where no route has the source, and
+    ``NotRunningError``.
+    """
+
+    def why_not_live(self) -> list[str]: ...
+
+    def why_not_ready(self) -> list[str]: ...
+
+    def status(self) -> Status: ...
+
+    def pause(self, source: str) -> None: ...
+
+    def resume(self, source: str) -> None:
+        """Also closes an open breaker."""
+
+    def limit_rate(self, source: str, records_per_second: float | None) -> None:
+        """None lifts the limit."""

@@ -1,0 +1,51 @@
+"""The routes' chains: found, checked and made into upcasters, or every reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from upcasters import Chain, ChainError, Upcaster, load_chain
+from upcasters.operations.events import SetKey
+from upcasters.step import walk
+from worker.errors import WorkerError
+from worker.preflight.facts import ChainTraits
+from worker.settings import RouteSettings
+
+
+@dataclass(frozen=True)
+class RouteChain:
+    """A route with its chain, ready for work."""
+
+    route: RouteSettings
+    chain: Chain
+    upcaster: Upcaster
+
+    @property
+    def traits(self) -> ChainTraits:
+        operations = list(walk(operation for step in self.chain.steps for operation in step.operations))
+        splits = [split for step in self.chain.steps for split in step.splits]
+        return ChainTraits(
+            changes_keys=any(isinstance(operation, SetKey) for operation in operations),
+            splits=bool(splits),
+        )
+
+
+def load_chains(routes: Iterable[RouteSettings]) -> Mapping[str, RouteChain]:
+    """By source topic; raises ``WorkerError`` with a line for each thing that is wrong."""
+    loaded: dict[str, RouteChain] = {}
+    problems: list[str] = []
+    for route in routes:
+        try:
+            loaded[route.source] = load_route_chain(route)
+        except ChainError as error:
+            problems += [f"chain {route.chain}: {line}" for line in str(error).splitlines()]
+    if problems:
+        raise WorkerError("\n".join(dict.fromkeys(problems)))
+    return loaded
+
+
+def load_route_chain(route: RouteSettings) -> RouteChain:
+    """Raises ``ChainError``."""
+    chain = load_chain(route.chain)
+    return RouteChain(route, chain, chain.upcaster(route.policy()))

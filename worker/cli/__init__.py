@@ -1,0 +1,38 @@
+"""The `upcast` command: one thin module a command, and no traceback for a user's mistake."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import typer
+
+from worker.cli.commands import app, debugging
+from worker.errors import MAY_PASS, WorkerError
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """The console script. Exit codes: 0 ok, 1 found something or may pass later, 2 wrong use."""
+    # Chains of one's own are found from where one stands; last, so that they hide nothing of ours.
+    sys.path.append(str(Path.cwd()))
+    try:
+        app(prog_name="upcast")
+    except WorkerError as error:
+        _explain(str(error), error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001  # the last door: a bug ends as one line, too
+        # The message may carry a value of an event; its class does not.
+        _explain(f"unexpected {type(error).__name__}; this is a bug: repeat with `upcast --debug …`", error)
+        sys.exit(MAY_PASS)
+
+
+def _explain(message: str, error: Exception) -> None:
+    for line in message.splitlines():
+        typer.echo(f"upcast: {line}", err=True)
+    if debugging():
+        traceback.print_exception(error)

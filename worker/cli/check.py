@@ -1,0 +1,76 @@
+"""`upcast check`: is the configuration right, and are the chains?"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import DEFAULT_CONFIG, Chain, Config, Json
+
+if TYPE_CHECKING:
+    from worker.checks import Checked
+
+
+def check(
+    config: Config = DEFAULT_CONFIG,
+    chain: Chain = None,
+    broker: Annotated[
+        bool, typer.Option("--broker", help="Ask the brokers about topics and rights, too. Writes nothing.")
+    ] = False,
+    laws: Annotated[
+        bool,
+        typer.Option("--laws", help="Try the laws of each chain, too, on its golden pairs and on made up events."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the configuration and its chains, offline.
+
+    With --chain it checks that chain and reads no configuration. Exit codes: 0 all is well, 1 a chain or a
+    topic is wrong, 2 the configuration is.
+
+    **Example:** `upcast check --config upcast.yaml --broker`
+    """
+    from worker.cli.output import print_json
+
+    checked = _check(config, chain, broker, laws)
+    if as_json:
+        print_json([each.as_json() for each in checked])
+    else:
+        for each in checked:
+            _show(each)
+    if any(each.problems for each in checked):
+        raise typer.Exit(1)
+
+
+def _check(config: Config, chain: Chain, broker: bool, laws: bool) -> list[Checked]:
+    from worker.checks import check_brokers, check_chain, check_routes
+    from worker.log import set_up_logging
+    from worker.settings import load_settings
+
+    if chain is not None:
+        return check_chain(chain) + (_check_laws([chain]) if laws else [])
+    settings = load_settings(config)
+    checked = check_routes(settings)
+    if laws:
+        checked += _check_laws([route.chain for route in settings.routes])
+    if broker:
+        set_up_logging(sys.stderr)
+        checked += check_brokers(settings)
+    return checked
+
+
+def _check_laws(chains: list[str]) -> list[Checked]:
+    from worker.laws import check_laws
+
+    return check_laws(chains)
+
+
+def _show(checked: Checked) -> None:
+    chain = f" (chain {checked.chain}, fingerprint {checked.fingerprint})" if checked.fingerprint else ""
+    typer.echo(f"{'wrong' if checked.problems else 'ok'}: {checked.subject}{chain}")
+    for line in checked.problems:
+        typer.echo(f"  {line}")
+    for line in checked.warnings:
+        typer.echo(f"  warning: {line}")

@@ -1,0 +1,59 @@
+"""Puts the commands together. A module of a command imports little, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from worker.cli import check, demo, matrix, new, run, show, trying
+
+
+@dataclass
+class _Options:
+    debug: bool = False
+
+
+_options = _Options()
+
+app = typer.Typer(
+    name="upcast",
+    help="Brings old events of Kafka topics to their current schema version, through one chain of upcasters.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("run")(run.run)
+app.command("check")(check.check)
+app.command("demo")(demo.demo)
+app.command("new")(new.new)
+app.command("show")(show.show)
+app.command("try")(trying.try_events)
+app.command("matrix")(matrix.matrix)
+
+
+def debugging() -> bool:
+    """Whether tracebacks and verbose logs were asked for."""
+    return _options.debug
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"upcast {metadata.version('upcast-worker')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and verbose logs.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    del version
+    _options.debug = debug

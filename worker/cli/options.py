@@ -1,0 +1,23 @@
+"""Options that several commands share, so that they mean and read the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# Not imported from worker.settings, which takes a third of a second.
+DEFAULT_CONFIG = Path("upcast.yaml")
+
+Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="Configuration file (YAML).")]
+Chain = Annotated[
+    str | None,
+    typer.Option(
+        "--chain",
+        metavar="MODULE:ATTRIBUTE",
+        help="A chain of your own, in place of the configuration's.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]

@@ -1,0 +1,24 @@
+"""`upcast run`: the worker itself."""
+
+from __future__ import annotations
+
+from worker.cli.options import DEFAULT_CONFIG, Config
+
+
+def run(config: Config = DEFAULT_CONFIG) -> None:
+    """Run the worker until SIGTERM or Ctrl-C: read, upcast, write, commit.
+
+    Every setting is also an environment variable, which beats the file: `kafka.group_id` is
+    `UPCAST_KAFKA__GROUP_ID`. Exit codes: 0 stopped as asked, 1 may pass when tried again (broker, DNS, port),
+    2 needs a person (configuration, chain, topics, rights).
+
+    **Example:** `upcast run --config upcast.yaml`
+    """
+    from worker.app import serve
+    from worker.cli.commands import debugging
+    from worker.log import set_up_logging
+    from worker.settings import load_settings
+
+    settings = load_settings(config)
+    set_up_logging(debug=debugging())
+    serve(settings)

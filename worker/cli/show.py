@@ -1,0 +1,119 @@
+"""`upcast show`: the history, what each version changes, and the code that is generated from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import Chain as ChainOption
+from worker.cli.options import Markdown
+from worker.errors import WorkerError
+
+if TYPE_CHECKING:
+    from upcasters import Chain
+    from upcasters.describe import HistoryLine
+    from upcasters.step import Hop
+
+CHANGES = ("change", "reads", "writes", "way back")
+FIELDS = ("field of the model", "before", "after")
+
+
+def show(
+    chain: ChainOption = None,
+    event_type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only this event type.")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", metavar="VERSION", help="Only what leads to this version.")
+    ] = None,
+    markdown: Markdown = False,
+    code: Annotated[bool, typer.Option("--code", help="Print the generated code of each way instead.")] = False,
+) -> None:
+    """Show a chain: its history, and for each version what changes in the events and in the model.
+
+    Without --chain it is the shipped chain.
+
+    **Example:** `upcast show --type task_context --version 2.0`
+    """
+    from worker.one_chain import load
+
+    loaded = load(chain)
+    _refuse_unknown(loaded, event_type, version)
+    if code:
+        _show_code(loaded, event_type, version)
+        return
+    _show_history(loaded, event_type, markdown)
+    for hop in loaded.hops.values():
+        if event_type in (None, hop.source[0]) and version in (None, hop.target[1]):
+            _show_hop(loaded, hop, markdown)
+
+
+def _refuse_unknown(chain: Chain, event_type: str | None, version: str | None) -> None:
+    if event_type is not None and event_type not in chain.types:
+        raise WorkerError(f"the chain has no type {event_type}; it has {', '.join(chain.types)}")
+    versions = {found for name, found in chain.versions if event_type in (None, name)}
+    versions |= {hop.target[1] for hop in chain.hops.values()}
+    if version is not None and version not in versions:
+        raise WorkerError(f"the chain has no version {version}; it has {', '.join(sorted(versions))}")
+
+
+def _show_history(chain: Chain, event_type: str | None, markdown: bool) -> None:
+    from upcasters.describe import history
+    from worker.cli.output import print_tree
+
+    lines = [line for line in history(chain) if event_type in (None, line.event_type)]
+    trees: dict[str, list[str]] = {}
+    for line in lines:
+        trees.setdefault(line.event_type, []).append(_told(line))
+    for name, versions in trees.items():
+        if markdown:
+            typer.echo("\n".join([f"## {name}", "", *(f"- {told}" for told in versions), ""]))
+        else:
+            print_tree(name, versions)
+
+
+def _told(line: HistoryLine) -> str:
+    marks = f" ({', '.join(line.marks)})" if line.marks else ""
+    leads = f", then {' and '.join(line.leads_to)}" if line.leads_to else ""
+    summary = f": {line.summary}" if line.summary else ""
+    return f"{line.version or '(no version)'}{marks}{leads}{summary}"
+
+
+def _show_hop(chain: Chain, hop: Hop, markdown: bool) -> None:
+    from upcasters.describe import changes, model_diff
+    from worker.cli.output import print_markdown, print_table
+
+    print_rows = print_markdown if markdown else print_table
+    title = f"{hop.source[0]} {hop.source[1]} -> {hop.target[1]} ({hop.id})"
+    cells = [
+        (". " * change.depth + change.text, "\n".join(change.reads), "\n".join(change.writes), str(change.back))
+        for change in changes(hop)
+    ]
+    print_rows(CHANGES, cells, title)
+    for end in hop.ends:
+        fields = model_diff(chain.versions[hop.source].model, chain.versions[end].model)
+        if fields:
+            rows = [(field.path, field.before or "-", field.after or "-") for field in fields]
+            print_rows(FIELDS, rows, f"the model of {end[0]} {end[1]}")
+
+
+def _show_code(chain: Chain, event_type: str | None, version: str | None) -> None:
+    for source in _sources(chain, event_type, version):
+        typer.echo(source)
+
+
+def _sources(chain: Chain, event_type: str | None, version: str | None) -> Iterator[str]:
+    from upcasters.compile import compile_hops
+
+    for node in chain.versions:
+        if event_type not in (None, node[0]):
+            continue
+        targets = {node[0]: version} if version is not None else None
+        hops = chain.path(node, targets) if version is None or _is_above(chain, node, version) else ()
+        if hops:
+            yield f"# {node[0]}\n{compile_hops(hops).source}"
+
+
+def _is_above(chain: Chain, node: tuple[str, str], version: str) -> bool:
+    ways = (chain.hops[start] for start in chain.upwards(node) if start in chain.hops)
+    return any(hop.target[1] == version for hop in ways)

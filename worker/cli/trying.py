@@ -1,0 +1,68 @@
+"""`upcast try`: events from stdin through a chain, hop by hop."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import Chain, Json
+from worker.errors import WorkerError
+
+if TYPE_CHECKING:
+    from worker.trying import Tried
+
+COLOURS = {"+": "green", "-": "red"}
+
+
+def try_events(
+    chain: Chain = None,
+    headers: Annotated[
+        list[str] | None,
+        typer.Option("--header", "--headers", "-H", metavar="NAME=VALUE", help="A header of each event."),
+    ] = None,
+    key: Annotated[str | None, typer.Option("--key", help="The key of each event.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="The target, if not the current version.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Read events from stdin and show what each hop changes and what becomes of them.
+
+    One JSON document a line, or a single one over several lines. Nothing is sent anywhere. Exit codes: 0 all
+    would get through, 1 one would be a dead letter, 2 the command or the chain is wrong.
+
+    **Example:** `echo '{"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}}' | upcast try`
+    """
+    from worker.one_chain import load
+    from worker.trying import as_json as json_of
+    from worker.trying import documents, try_all
+
+    events = documents(sys.stdin.buffer.read())
+    if not events:
+        raise WorkerError("there is no event on stdin; give one JSON document a line")
+    tried = try_all(load(chain), events, _pairs(headers or []), key, to)
+    if as_json:
+        typer.echo(json_of(tried))
+    else:
+        for one in tried:
+            _show(one)
+    if any(one.dead for one in tried):
+        raise typer.Exit(1)
+
+
+def _pairs(headers: list[str]) -> list[tuple[str, bytes]]:
+    for given in headers:
+        if "=" not in given:
+            raise WorkerError(f"--header {given} is not NAME=VALUE")
+    return [(name, value.encode()) for name, _, value in (given.partition("=") for given in headers)]
+
+
+def _show(tried: Tried) -> None:
+    typer.secho(f"event {tried.number}", bold=True)
+    for hop in tried.hops:
+        typer.echo(f"{hop.title}{'' if hop.diff else ': no change'}")
+        for line in hop.diff:
+            typer.secho(line, fg=COLOURS.get(line[:1]))
+    typer.secho(tried.told, fg="red" if tried.dead else None)

@@ -1,0 +1,125 @@
+"""What a dead letter looks like: the record as it came, with the reason in headers beside it. Pure.
+
+The headers are Kafka Connect's, which tools read already, and ours. Where the topic's limit leaves no room
+for all of them they are given up in steps: the trace, the message, at last all but the fingerprint and what a
+redrive needs.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from upcasters.event import Header, Partition, SourceRecord
+from upcasters.outcome import Fault
+from worker.raw_headers import encode_headers, writable
+
+CONNECT = "__connect.errors."
+OURS = "upcaster.dlq."
+MAX_MESSAGE = 4 * 1024
+MAX_TRACE = 8 * 1024
+
+TRACE = CONNECT + "exception.stacktrace"
+MESSAGE = CONNECT + "exception.message"
+FINGERPRINT = OURS + "fingerprint"
+RAW_HEADERS = OURS + "raw_headers"
+ORIGINAL_TIMESTAMP = OURS + "timestamp.original"
+ESSENTIAL = frozenset({FINGERPRINT, RAW_HEADERS, ORIGINAL_TIMESTAMP})
+
+Fits = Callable[[Sequence[Header]], bool]
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Who writes the dead letters."""
+
+    group: str
+    instance: str
+    worker_version: str
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """Key and value are the record's own. ``fits`` is False where even the shortest form is too large."""
+
+    headers: list[Header]
+    trimmed: bool
+    fits: bool
+
+
+def dead_letter(
+    record: SourceRecord,
+    source: Partition,
+    fault: Fault,
+    reporter: Reporter,
+    now: float,
+    fits: Fits,
+    *,
+    restamped: bool = False,
+) -> DeadLetter:
+    """The most telling dead letter that ``fits``. ``restamped`` says that it will carry another timestamp."""
+    own = [header for header in record.headers if writable(header)]
+    reasons = _connect_headers(record, source, fault, reporter) + _our_headers(fault, reporter, now)
+    if len(own) < len(record.headers):
+        reasons.append((RAW_HEADERS, base64.b64encode(encode_headers(record.headers))))
+    if restamped:
+        reasons.append((ORIGINAL_TIMESTAMP, _text(record.timestamp)))
+    headers: list[Header] = []
+    for step, kept in enumerate(_shorter_and_shorter(reasons)):
+        headers = own + kept
+        if fits(headers):
+            return DeadLetter(headers, trimmed=step > 0, fits=True)
+    return DeadLetter(headers, trimmed=True, fits=False)
+
+
+def _shorter_and_shorter(reasons: list[Header]) -> Iterator[list[Header]]:
+    yield reasons
+    without_trace = [header for header in reasons if header[0] != TRACE]
+    yield without_trace
+    yield [header for header in without_trace if header[0] != MESSAGE]
+    yield [header for header in reasons if header[0] in ESSENTIAL]
+
+
+def _connect_headers(record: SourceRecord, source: Partition, fault: Fault, reporter: Reporter) -> list[Header]:
+    return [
+        (CONNECT + "topic", _text(source.topic)),
+        (CONNECT + "partition", _text(source.partition)),
+        (CONNECT + "offset", _text(record.offset)),
+        (CONNECT + "connector.name", _text(reporter.group)),
+        (CONNECT + "task.id", _text(reporter.instance)),
+        (CONNECT + "stage", _text(fault.stage)),
+        (CONNECT + "class.name", _text(fault.step or fault.stage)),
+        (CONNECT + "exception.class.name", _text(fault.error_type)),
+        (MESSAGE, _text(fault.message, MAX_MESSAGE)),
+        (TRACE, _text(_trace(fault), MAX_TRACE)),
+    ]
+
+
+def _our_headers(fault: Fault, reporter: Reporter, now: float) -> list[Header]:
+    return [
+        (OURS + "timestamp", _text(round(now * 1000))),
+        (OURS + "event.type", _text(fault.event_type)),
+        (OURS + "schema.from", _text(fault.from_version)),
+        (OURS + "schema.to", _text(fault.to_version)),
+        (OURS + "failed.step", _text(fault.step)),
+        (FINGERPRINT, _text(fault.fingerprint)),
+        (OURS + "redrive.count", b"0"),
+        (OURS + "worker.version", _text(reporter.worker_version)),
+    ]
+
+
+def _trace(fault: Fault) -> str:
+    """Where in the chain it happened. A Python traceback would name our own lines and nothing of the event's way."""
+    way = " -> ".join(filter(None, (fault.from_version, fault.to_version)))
+    places = {"type": fault.event_type, "versions": way, "step": fault.step, "path": fault.path}
+    lines = [f"  {name} {value}" for name, value in places.items() if value]
+    return "\n".join([f"stage {fault.stage}", *lines, f"{fault.error_type}: {fault.message}"])
+
+
+def _text(value: object, limit: int | None = None) -> bytes:
+    """UTF-8, cut between two characters."""
+    encoded = str(value).encode("utf-8", "replace")
+    if limit is None or len(encoded) <= limit:
+        return encoded
+    return encoded[:limit].decode("utf-8", "ignore").encode()

@@ -1,0 +1,314 @@
+"""The one room that knows aiokafka from the inside; everything else uses its public interface.
+
+Why we look inside at all:
+
+* its consumer makes a Python object of each record and decodes whole fetches at once; ours hands over the
+  record batches as they came, and a lane decodes them one after the other, in C, when it gets there;
+* a header whose name is not UTF-8 makes its ``getmany`` raise for ever, for every partition; ours reads such
+  a batch with a lenient parser and says which records are unreadable;
+* it does not know two answers of newer brokers, and cannot throw a producer away that hangs.
+
+Tested with the versions in ``TESTED``; with any other, ``open_reader`` falls back to the public interface.
+"""
+
+# ruff: noqa: SLF001  (the private names of aiokafka are what this file is about)
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import aiokafka
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import errors as kafka_errors
+from aiokafka.consumer import fetcher as aiokafka_fetcher
+from aiokafka.record import default_records, memory_records
+
+from upcasters.event import Event, Header, SourceRecord
+from worker.raw_headers import writable
+
+log = structlog.get_logger(__name__)
+
+TESTED = ("0.14.",)
+NO_TIMESTAMP = -1
+
+
+class Slice(NamedTuple):
+    """Some records in order. ``next_offset`` is where to go on; it also steps over what nobody may read
+    (transaction markers, aborted records, gaps of compaction). ``unreadable`` are offsets of records with a
+    header
+    that has no UTF-8 name."""
+
+    records: Sequence[SourceRecord]
+    next_offset: int
+    unreadable: frozenset[int] = frozenset()
+
+
+class Fetched(Protocol):
+    """What one fetch brought for one partition. ``offset`` is where it was asked for, None where unknown."""
+
+    offset: int | None
+    next_offset: int
+    size: int
+    count: int
+    oldest: int
+
+    def slices(self, size: int) -> Iterator[Slice]:
+        """All records, once, some ``size`` at a time; decodes as it goes. Raises KafkaError on broken bytes."""
+
+
+class Reader(Protocol):
+    async def read(self, partitions: Iterable[TopicPartition], wait: float) -> Mapping[TopicPartition, Fetched]:
+        """What is there for these partitions, or comes within ``wait`` seconds. Must not be cancelled."""
+
+
+def open_reader(consumer: AIOKafkaConsumer) -> Reader:
+    """The fast reader for a started consumer, or the public one if this aiokafka is not one we know."""
+    if aiokafka.__version__.startswith(TESTED):
+        return BatchReader(consumer)
+    log.warning("unknown aiokafka, reading through its public interface", version=aiokafka.__version__)
+    return PublicReader(consumer)
+
+
+class BatchReader:
+    """Takes record batches undecoded out of the consumer's fetcher."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        aiokafka_fetcher.MemoryRecords = _KeptRecords
+        consumer._fetcher._records = _Undecoded(consumer._fetcher._records)
+        self._consumer = consumer
+
+    async def read(self, partitions: Iterable[TopicPartition], wait: float) -> Mapping[TopicPartition, Fetched]:
+        taken = await self._consumer.getmany(*partitions, timeout_ms=round(wait * 1000))
+        return {partition: fetched for partition, (fetched,) in taken.items()}
+
+
+class PublicReader:
+    """The same through ``getmany`` alone: slower, and a header name that is not UTF-8 stops it."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def read(self, partitions: Iterable[TopicPartition], wait: float) -> Mapping[TopicPartition, Fetched]:
+        taken = await self._consumer.getmany(*partitions, timeout_ms=round(wait * 1000))
+        return {
+            partition: FetchedRecords([_event(each) for each in records], records[-1].offset + 1)
+            for partition, records in taken.items()
+        }
+
+
+class FetchedRecords:
+    """Records that are decoded already."""
+
+    def __init__(self, records: Sequence[Event], next_offset: int) -> None:
+        self.offset: int | None = None
+        self.next_offset = next_offset
+        self.size = sum(len(each.key or b"") + len(each.value or b"") for each in records)
+        self.count = len(records)
+        self.oldest = _known(records[0].timestamp) if records else NO_TIMESTAMP
+        self._records = records
+
+    def slices(self, size: int) -> Iterator[Slice]:
+        yield from _cut([self._records], size, self.next_offset)
+
+
+class FetchedBatches:
+    """Record batches as they came from the broker.
+
+    The fetcher believes that this is its parser of one partition (``PartitionRecords``): it asks once for all
+    records, gets this object as the only one, and takes ``next_fetch_offset`` as its new position.
+    """
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = parser
+        self._data: bytes = parser._records.data
+        self._batches = deque(_batches(parser._records))
+        self._taken = 0
+        self.offset: int | None = parser.next_fetch_offset
+        self.next_fetch_offset: int = parser.next_fetch_offset
+        self.next_offset: int = self._batches[-1].next_offset
+        self.size = len(self._data)
+        self.count = max(0, self.next_offset - parser.next_fetch_offset)
+        self.oldest = _first_timestamp(self._batches[0])
+
+    def __iter__(self) -> Iterator[FetchedBatches]:
+        self.next_fetch_offset = self.next_offset
+        yield self
+
+    def slices(self, size: int) -> Iterator[Slice]:
+        unreadable: set[int] = set()
+        for piece in _cut(self._visible_records(unreadable), size, self.next_offset):
+            yield piece._replace(unreadable=frozenset(unreadable)) if unreadable else piece
+
+    def _visible_records(self, unreadable: set[int]) -> Iterator[Sequence[SourceRecord]]:
+        """Batch by batch, so that at most one of them is decompressed at a time."""
+        wanted = self.offset or 0
+        while self._batches:
+            batch = self._batches.popleft()
+            self._taken += 1
+            if self._hidden(batch):
+                continue
+            records = self._decoded(batch, unreadable)
+            if records and records[0].offset < wanted:
+                records = [record for record in records if record.offset >= wanted]
+            if records:
+                yield records
+
+    def _hidden(self, batch: Any) -> bool:
+        """Markers always, aborted records for whoever reads committed ones. Follows ``_unpack_records``."""
+        parser = self._parser
+        if parser._check_crcs and not batch.validate_crc():
+            raise kafka_errors.CorruptRecordException(f"Invalid CRC - {parser._tp}")
+        if parser._isolation_level != aiokafka_fetcher.READ_COMMITTED or batch.producer_id is None:
+            return bool(batch.is_control_batch)
+        parser._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch:
+            if parser._contains_abort_marker(batch):
+                parser._aborted_producers.discard(batch.producer_id)
+            return True
+        return batch.is_transactional and batch.producer_id in parser._aborted_producers
+
+    def _decoded(self, batch: Any, unreadable: set[int]) -> Sequence[Any]:
+        try:
+            records: Sequence[Any] = list(batch)
+        except (UnicodeDecodeError, kafka_errors.CorruptRecordException):
+            records = _leniently(_bytes_of_batch(self._data, self._taken - 1))
+            unreadable.update(record.offset for record in records if not all(map(writable, record.headers)))
+        if not isinstance(batch, default_records.DefaultRecordBatch):
+            records = [_event(record) for record in records]
+        return records
+
+
+def wire_size(
+    producer: AIOKafkaProducer, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
+) -> int:
+    """The size of a batch of this one record as the broker will weigh it: compressed, as the producer does it."""
+    batch = producer.create_batch()
+    batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
+    return len(batch._build())
+
+
+async def discard(producer: AIOKafkaProducer, patience: float) -> None:
+    """Close a producer whose state nobody knows. What it has not sent yet is dropped, never flushed."""
+    producer._message_accumulator.fail_all(kafka_errors.ProducerClosed())
+    with contextlib.suppress(TimeoutError, kafka_errors.KafkaError, OSError, AssertionError):
+        async with asyncio.timeout(patience):
+            await producer.stop()
+            return
+    sender = producer._sender.sender_task
+    if sender is not None:
+        sender.cancel()
+    with contextlib.suppress(TimeoutError, kafka_errors.KafkaError, OSError):
+        async with asyncio.timeout(patience):
+            await producer.client.close()
+
+
+class InvalidRecordError(kafka_errors.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
+    """The broker refuses the content of a record, for example one without a key in a compacted topic."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+    description = "The broker refused a record's content"
+
+
+kafka_errors.kafka_errors.setdefault(87, InvalidRecordError)
+kafka_errors.kafka_errors.setdefault(90, kafka_errors.ProducerFenced)
+
+
+class _KeptRecords(memory_records.MemoryRecords):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's own, which also keeps the bytes within reach for the lenient parser."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.data = data
+
+
+class _Undecoded(OrderedDict[TopicPartition, Any]):
+    """Where the fetcher puts what it fetched: swaps each partition's parser for ``FetchedBatches``."""
+
+    def __setitem__(self, partition: TopicPartition, result: Any) -> None:
+        if isinstance(result, aiokafka_fetcher.FetchResult):
+            parser = result._partition_records
+            if isinstance(parser, aiokafka_fetcher.PartitionRecords):
+                result._partition_records = FetchedBatches(parser)
+        super().__setitem__(partition, result)
+
+
+class _LenientBuffer(bytearray):
+    """Decodes names that are not UTF-8 to lone surrogates; the pure-Python parser slices and decodes."""
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return _LenientBuffer(found) if isinstance(index, slice) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return super().decode(encoding, "surrogateescape")
+
+
+def _leniently(data: bytes) -> Sequence[Any]:
+    batch = default_records._DefaultRecordBatchPy(data)
+    batch._maybe_uncompress()
+    batch._buffer = _LenientBuffer(batch._buffer)
+    return list(batch)
+
+
+def _bytes_of_batch(data: bytes, index: int) -> bytes:
+    """The ``index``-th batch: each begins with its base offset (8 bytes) and the length of the rest (4 bytes)."""
+    start = end = 0
+    for _ in range(index + 1):
+        start = end
+        end = start + 12 + int.from_bytes(data[start + 8 : start + 12])
+    return data[start:end]
+
+
+def _batches(records: Any) -> Iterator[Any]:
+    while records.has_next():
+        yield records.next_batch()
+
+
+def _cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Iterator[Slice]:
+    """Slices of about ``size`` records; the last one goes up to ``end``, also over what was not to be read."""
+    held: Sequence[SourceRecord] = ()
+    for records in _regrouped(batches, size):
+        if held:
+            yield Slice(held, _after(held[-1]))
+        held = records
+    yield Slice(held, end)
+
+
+def _regrouped(batches: Iterable[Sequence[SourceRecord]], size: int) -> Iterator[Sequence[SourceRecord]]:
+    """Small batches together, large ones in parts."""
+    small: list[SourceRecord] = []
+    for records in batches:
+        if len(small) + len(records) <= size:
+            small.extend(records)
+            continue
+        if small:
+            yield small
+            small = []
+        for start in range(0, len(records), size):
+            yield records[start : start + size]
+    if small:
+        yield small
+
+
+def _after(record: SourceRecord) -> int:
+    assert record.offset is not None  # noqa: S101  (a fetched record has one)
+    return record.offset + 1
+
+
+def _event(record: Any) -> Event:
+    """A record of ours from one whose headers may be a tuple, or whose timestamp is missing (message format 0)."""
+    return Event(record.value, record.key, list(record.headers), _known(record.timestamp), record.offset)
+
+
+def _known(timestamp: int | None) -> int:
+    return NO_TIMESTAMP if timestamp is None else timestamp
+
+
+def _first_timestamp(batch: Any) -> int:
+    return _known(getattr(batch, "first_timestamp", None))

@@ -1,0 +1,54 @@
+"""The breaker of a lane: counts dead letters among the last records and says when there are too many."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from worker.route import BreakerPolicy
+
+
+@dataclass
+class Breaker:
+    """Knows each dead letter by the ordinal of its record, so that a good record costs nothing.
+
+    A transaction works on a copy, which replaces the lane's own when the transaction commits: records that
+    are read again after an abort are not counted twice. ``tripped`` says why it is open and is empty while it
+    is not.
+    """
+
+    policy: BreakerPolicy
+    seen: int = 0
+    dead: deque[int] = field(default_factory=deque)
+    total: int = 0
+    tripped: str = ""
+
+    def copy(self) -> Breaker:
+        return replace(self, dead=self.dead.copy())
+
+    def closed(self) -> Breaker:
+        """A breaker that begins to count anew."""
+        return Breaker(self.policy)
+
+    def dead_letter(self, index: int) -> None:
+        """The record ``index`` places after those that ``advance`` told of became a dead letter."""
+        self.dead.append(self.seen + index)
+        self.total += 1
+        self._judge(self.seen + index + 1)
+
+    def advance(self, records: int) -> None:
+        """So many more records are through."""
+        self.seen += records
+        if self.dead:
+            self._judge(self.seen)
+
+    def _judge(self, seen: int) -> None:
+        policy = self.policy
+        while self.dead and self.dead[0] < seen - policy.window:
+            self.dead.popleft()
+        if self.tripped:
+            return
+        if seen >= policy.window and len(self.dead) > policy.rate * policy.window:
+            self.tripped = f"{len(self.dead)} of the last {policy.window} records became dead letters"
+        elif policy.count and self.total >= policy.count:
+            self.tripped = f"{self.total} records became dead letters"

@@ -1,0 +1,127 @@
+"""How output and offsets get to the brokers: together in a transaction, or output first and offsets after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from worker.kafka_internals import discard
+from worker.lanes.timing import Timing
+
+PRODUCER_OPTIONS = {"linger_ms": 0, "retry_backoff_ms": 20}
+"""The back-off is also the wait for the markers of the transaction before, where 100 ms would be an age."""
+
+
+class Clients(Protocol):
+    """Makes clients that are not started yet."""
+
+    def group_consumer(self, **options: Any) -> AIOKafkaConsumer: ...
+
+    def reader(self, **options: Any) -> AIOKafkaConsumer: ...
+
+    def producer(self, **options: Any) -> AIOKafkaProducer: ...
+
+
+class Delivery(Protocol):
+    """One producer's life. Everything but ``discard`` may raise, and may take as long as it likes."""
+
+    producer: AIOKafkaProducer
+
+    async def start(self) -> None: ...
+
+    async def begin(self) -> None: ...
+
+    async def commit(self, offset: int) -> None:
+        """Only after every batch was taken by the brokers."""
+
+    async def abort(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def discard(self) -> None:
+        """Throw the producer away, whatever state it is in."""
+
+
+class ExactlyOnce:
+    """One transactional producer for one partition: starting it fences the partition's last owner."""
+
+    def __init__(
+        self, clients: Clients, group: str, partition: TopicPartition, batch_bytes: int, timing: Timing
+    ) -> None:
+        self._group = group
+        self._partition = partition
+        self._timing = timing
+        self.producer = clients.producer(
+            transactional_id=f"{group}:{partition.topic}:{partition.partition}",
+            max_batch_size=batch_bytes,
+            **PRODUCER_OPTIONS,
+        )
+
+    async def start(self) -> None:
+        await self.producer.start()
+
+    async def begin(self) -> None:
+        async with asyncio.timeout(self._timing.operation):
+            await self.producer.begin_transaction()
+
+    async def commit(self, offset: int) -> None:
+        async with asyncio.timeout(self._timing.operation):
+            await self.producer.send_offsets_to_transaction(
+                {self._partition: OffsetAndMetadata(offset, "")}, self._group
+            )
+            await self.producer.commit_transaction()
+
+    async def abort(self) -> None:
+        """As far as possible: whoever starts the next producer of this id aborts what is left open."""
+        with contextlib.suppress(KafkaError, TimeoutError, OSError, AssertionError):
+            async with asyncio.timeout(self._timing.abort):
+                await self.producer.abort_transaction()
+
+    async def stop(self) -> None:
+        async with asyncio.timeout(self._timing.stop):
+            await self.producer.stop()
+
+    async def discard(self) -> None:
+        await discard(self.producer, self._timing.stop)
+
+
+class AtLeastOnce:
+    """An idempotent producer; the group's offset is committed when the brokers have taken the output."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        consumer: AIOKafkaConsumer,
+        partition: TopicPartition,
+        batch_bytes: int,
+        timing: Timing,
+    ) -> None:
+        self._consumer = consumer
+        self._partition = partition
+        self._timing = timing
+        self.producer = clients.producer(enable_idempotence=True, max_batch_size=batch_bytes, **PRODUCER_OPTIONS)
+
+    async def start(self) -> None:
+        await self.producer.start()
+
+    async def begin(self) -> None:
+        """Nothing to begin."""
+
+    async def commit(self, offset: int) -> None:
+        async with asyncio.timeout(self._timing.operation):
+            await self._consumer.commit({self._partition: OffsetAndMetadata(offset, "")})
+
+    async def abort(self) -> None:
+        """Nothing to take back: what was sent will be sent again."""
+
+    async def stop(self) -> None:
+        async with asyncio.timeout(self._timing.stop):
+            await self.producer.stop()
+
+    async def discard(self) -> None:
+        await discard(self.producer, self._timing.stop)

@@ -1,0 +1,89 @@
+"""What an error means for a lane: a content that is refused, a right that is missing, or something that may pass."""
+
+from __future__ import annotations
+
+import random
+
+from aiokafka import errors
+from aiokafka.errors import KafkaError
+
+from upcasters.outcome import Fault
+from worker.errors import NEEDS_A_PERSON, WorkerError
+from worker.kafka_internals import InvalidRecordError
+
+CONTENT_ERRORS = (
+    errors.MessageSizeTooLargeError,
+    errors.RecordListTooLargeError,
+    errors.InvalidTimestampError,
+    InvalidRecordError,
+)
+TIMESTAMP_ERRORS = (errors.InvalidTimestampError,)
+DENIED = (
+    errors.TopicAuthorizationFailedError,
+    errors.GroupAuthorizationFailedError,
+    errors.ClusterAuthorizationFailedError,
+    errors.TransactionalIdAuthorizationFailed,
+)
+FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch)
+
+
+class RefusedError(Exception):
+    """The broker took a batch for ``topic`` for wrong; which of its records it was is not known yet."""
+
+    def __init__(self, topic: str, cause: KafkaError) -> None:
+        super().__init__(f"{topic} refused a batch: {type(cause).__name__}")
+        self.topic = topic
+        self.cause = cause
+
+
+class PoisonError(Exception):
+    """Working on the record at ``offset`` raised, which the pure middle promises not to do."""
+
+    def __init__(self, offset: int, cause: Exception) -> None:
+        super().__init__(f"the record at offset {offset} raised {type(cause).__name__}")
+        self.offset = offset
+        self.fault = Fault("upcast", type(cause).__name__, "working on the record raised; see the worker's log")
+
+
+class GapError(Exception):
+    """A fetch did not go on where the one before it ended."""
+
+
+class CommittedPastEndError(Exception):
+    """The group's offset is past the end of the partition: nobody can say what has been read and what not."""
+
+
+class NotAssignedError(Exception):
+    """The partition is nobody's, or somebody else's, whom a new producer would fence."""
+
+
+class BlockedError(Exception):
+    """Even the shortest dead letter of a record is refused."""
+
+
+def refusal(error: RefusedError) -> Fault:
+    """The destination does not take this one record."""
+    cause = error.cause
+    plainly = getattr(cause, "description", None) or type(cause).__name__
+    return Fault("produce", type(cause).__name__, f"{error.topic} refuses the record: {plainly}")
+
+
+def denied(error: KafkaError) -> WorkerError:
+    """One line for a person; trying again does not help."""
+    return WorkerError(
+        f"kafka: {type(error).__name__} {error}: grant the worker's user the right it lacks "
+        "(Read on the sources and the group; Write and Describe on destinations, dead-letter topics and the "
+        "transactional ids)",
+        NEEDS_A_PERSON,
+    )
+
+
+def kind(error: BaseException) -> str:
+    """The class of an error, for metrics and logs; never its text, which could be long."""
+    return type(error.cause if isinstance(error, RefusedError) else error).__name__
+
+
+def pause_before_retry(attempt: int, initial: float, longest: float) -> float:
+    """Doubles with each attempt up to ``longest``; the jitter keeps many lanes from coming back at once."""
+    pause = min(longest, initial * 2.0 ** min(attempt, 30))
+    return pause * random.uniform(0.5, 1.0)  # noqa: S311  (no secret)

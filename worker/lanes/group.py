@@ -1,0 +1,107 @@
+"""Membership of the consumer group: partitions come and go, and lanes with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+
+import structlog
+from aiokafka import TopicPartition
+
+from worker.errors import MAY_PASS, WorkerError
+from worker.lanes.breaker import Breaker
+from worker.lanes.lane import Lane, Surroundings
+from worker.lanes.rate import Throttle
+from worker.route import Route
+
+log = structlog.get_logger(__name__)
+
+
+class Lanes:
+    """The lanes of this process, each with its task. Breakers outlive their lanes: a rebalance closes none."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        surroundings: Surroundings,
+        give_up: Callable[[WorkerError], None],
+    ) -> None:
+        self.routes = {route.source: route for route in routes}
+        self.throttles = {source: Throttle(route.limits.records_per_second) for source, route in self.routes.items()}
+        self.paused: set[str] = set()
+        self._around = surroundings
+        self._give_up = give_up
+        self._lanes: dict[TopicPartition, Lane] = {}
+        self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._breakers: dict[TopicPartition, Breaker] = {}
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes.values())
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def get(self, partition: TopicPartition) -> Lane | None:
+        return self._lanes.get(partition)
+
+    def of_route(self, source: str) -> list[Lane]:
+        """Raises ``KeyError`` where no route has this source."""
+        return [lane for lane in self if lane.route is self.routes[source]]
+
+    def add(self, partitions: Iterable[TopicPartition]) -> None:
+        for partition in sorted(partitions):
+            if not self._closed and partition not in self._lanes:
+                self._start(partition)
+        self._around.metrics.assigned.set(len(self))
+
+    async def drain(self, *, close: bool = False) -> None:
+        """End all lanes, in order if they are quick enough, hard if not. ``close``: begin none any more."""
+        self._closed = self._closed or close
+        for lane in self:
+            lane.drain()
+        tasks = list(self._tasks.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=self._around.timing.drain)
+            for task in late:
+                task.cancel()
+            if late:
+                log.warning("lanes did not finish in time, their open transactions will be aborted", lanes=len(late))
+                await asyncio.wait(late, timeout=self._around.timing.abort + self._around.timing.stop)
+        for lane in list(self):
+            self._forget(lane)
+        self._around.metrics.assigned.set(0)
+
+    def _start(self, partition: TopicPartition) -> None:
+        route = self.routes[partition.topic]
+        lane = Lane(
+            partition,
+            route,
+            self._around,
+            self.throttles[route.source],
+            self._breakers.get(partition) or Breaker(route.breaker),
+            paused=route.source in self.paused,
+        )
+        self._lanes[partition] = lane
+        task = asyncio.create_task(lane.run(), name=f"lane {partition.topic}:{partition.partition}")
+        task.add_done_callback(lambda done: self._check(partition, done))
+        self._tasks[partition] = task
+
+    def _check(self, partition: TopicPartition, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, WorkerError):
+            self._give_up(error)
+        elif error is not None:
+            log.error("a lane broke", topic=partition.topic, partition=partition.partition, exc_info=error)
+            self._give_up(
+                WorkerError(
+                    f"{partition.topic}:{partition.partition}: the lane broke ({type(error).__name__}): this is an "
+                    "error in the worker, see the log; nothing is lost, start it again",
+                    MAY_PASS,
+                )
+            )
+
+    def _forget(self, lane: Lane) -> None:
+        self._breakers[lane.partition] = lane.breaker
+        del self._lanes[lane.partition], self._tasks[lane.partition]
+        self._around.metrics.forget_partition(lane.partition.topic, lane.partition.partition)

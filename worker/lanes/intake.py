@@ -1,0 +1,95 @@
+"""What a lane has been given and has not worked on yet: bounded, in order and without a gap."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from worker.kafka_internals import NO_TIMESTAMP, Fetched, Slice
+from worker.lanes.faults import GapError
+
+SLICE = 256
+"""Records worked on between two looks at the clock."""
+
+
+class Intake:
+    """Closed until it is told where to begin; a fetch that does not go on where the last one ended is an error."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._waiting: deque[Fetched] = deque()
+        self._slices: Iterator[Slice] = iter(())
+        self._rest: Slice | None = None
+        self._open = False
+        self.next_offset = 0
+        """Where the next fetch has to begin."""
+        self.bytes = 0
+        self.records = 0
+
+    def __bool__(self) -> bool:
+        return self._rest is not None or bool(self._waiting)
+
+    @property
+    def has_room(self) -> bool:
+        return self._open and self.bytes < self._max_bytes
+
+    @property
+    def oldest(self) -> int:
+        """Timestamp (ms) of the first record that waits, -1 where unknown."""
+        if self._rest and self._rest.records:
+            timestamp = self._rest.records[0].timestamp
+            return NO_TIMESTAMP if timestamp is None else timestamp
+        return self._waiting[0].oldest if self._waiting else NO_TIMESTAMP
+
+    def close(self) -> None:
+        """Forget everything and take nothing more; it will all be fetched again."""
+        self._waiting.clear()
+        self._slices, self._rest = iter(()), None
+        self._open = False
+        self.bytes = self.records = 0
+
+    def open_at(self, offset: int) -> None:
+        self.close()
+        self._open = True
+        self.next_offset = offset
+
+    def put(self, fetched: Fetched) -> None:
+        """Raises ``GapError``. What comes before ``open_at`` was fetched from a place nobody asked for."""
+        if not self._open:
+            return
+        if fetched.offset is not None and fetched.offset != self.next_offset:
+            raise GapError(f"fetched from offset {fetched.offset}, expected {self.next_offset}")
+        self._waiting.append(fetched)
+        self.next_offset = fetched.next_offset
+        self.bytes += fetched.size
+        self.records += fetched.count
+
+    def take(self, limit: int) -> Slice | None:
+        """The next records, ``limit`` at most; None where nothing waits. Decodes, so it may raise KafkaError."""
+        piece = self._rest or self._next_slice()
+        if piece is None:
+            return None
+        self._rest = None
+        if len(piece.records) > limit:
+            self._rest = piece._replace(records=piece.records[limit:])
+            first_of_rest = self._rest.records[0].offset or 0
+            piece = piece._replace(records=piece.records[:limit], next_offset=first_of_rest)
+        elif piece.next_offset == self._end_of_first():
+            self._done_with_first()
+        return piece
+
+    def _next_slice(self) -> Slice | None:
+        piece = next(self._slices, None)
+        if piece is None and self._waiting:
+            self._slices = self._waiting[0].slices(SLICE)
+            piece = next(self._slices, None)
+        return piece
+
+    def _end_of_first(self) -> int:
+        return self._waiting[0].next_offset
+
+    def _done_with_first(self) -> None:
+        done = self._waiting.popleft()
+        self._slices = iter(())
+        self.bytes -= done.size
+        self.records -= done.count

@@ -1,0 +1,28 @@
+"""Headers that say where an output record came from: for verification, deduplication and the loop guard."""
+
+from __future__ import annotations
+
+from upcasters.event import Header, Partition, SourceRecord
+from upcasters.outcome import Passage
+
+PREFIX = "upcaster."
+
+
+class Lineage:
+    """Writes what is the same for every record only once."""
+
+    def __init__(self, source: Partition, chain: str) -> None:
+        self._place: list[Header] = [
+            (PREFIX + "source.topic", source.topic.encode()),
+            (PREFIX + "source.partition", str(source.partition).encode()),
+        ]
+        self._chain: Header = (PREFIX + "chain", chain.encode())
+
+    def headers(self, record: SourceRecord, passage: Passage) -> list[Header]:
+        return [
+            *self._place,
+            (PREFIX + "source.offset", str(record.offset).encode()),
+            (PREFIX + "schema.from", passage.from_version.encode()),
+            (PREFIX + "schema.to", passage.to_version.encode()),
+            self._chain,
+        ]

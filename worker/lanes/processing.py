@@ -1,0 +1,232 @@
+"""Records in, outcomes counted, output appended: the hot loop of the worker, plain code without any waiting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from upcasters.event import Record, SourcePartition, SourceRecord
+from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
+from worker.dead_letters import Reporter, dead_letter
+from worker.kafka_internals import NO_TIMESTAMP, Slice
+from worker.lanes.breaker import Breaker
+from worker.lanes.faults import BlockedError, PoisonError
+from worker.lanes.lineage import Lineage
+from worker.lanes.outbox import Outbox
+from worker.lanes.tally import Tally
+from worker.route import OutputTopic, Route
+
+log = structlog.get_logger(__name__)
+
+UNREADABLE = Fault("decode", "HeaderNameNotUtf8", "the name of a header is not UTF-8")
+
+
+@dataclass
+class Work:
+    """One transaction's worth: where output goes, what was counted, and the breaker as it will be after it."""
+
+    outbox: Outbox
+    breaker: Breaker
+    tally: Tally = field(default_factory=Tally)
+
+
+class Processor:
+    """Takes the slices of one partition through the chain.
+
+    The usual way (``_quickly``) does as little as possible for each record. The careful way looks at more:
+    records that were refused before, lineage headers, timestamps that the destination would refuse.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        source: SourcePartition,
+        reporter: Reporter,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._route = route
+        self._source = source
+        self._reporter = reporter
+        self._clock = clock
+        self._lineage = Lineage(source, route.chain) if route.lineage_headers else None
+        self.refusals: dict[int, Fault] = {}
+        """Offsets whose records are to become dead letters, whatever the chain says."""
+        self.restamped: set[int] = set()
+        """Offsets whose dead letters get the time of now, because the topic refuses their own."""
+
+    def forget_before(self, offset: int) -> None:
+        """What was to be done about earlier records is done."""
+        if self.refusals or self.restamped:
+            self.refusals = {at: fault for at, fault in self.refusals.items() if at >= offset}
+            self.restamped = {at for at in self.restamped if at >= offset}
+
+    def process(self, piece: Slice, work: Work) -> None:
+        """Raises ``PoisonError`` where a record cannot be worked on, ``BlockedError`` where nothing takes it."""
+        records = piece.records
+        for offset in piece.unreadable:
+            self.refusals.setdefault(offset, UNREADABLE)
+        if not records:
+            return
+        if self.refusals or self._lineage or self._has_late_timestamps(records):
+            self._carefully(records, work)
+        else:
+            self._quickly(records, work)
+        work.breaker.advance(len(records))
+        oldest = records[0].timestamp
+        work.tally.add_slice(NO_TIMESTAMP if oldest is None else oldest, len(records))
+
+    def _quickly(self, records: Sequence[SourceRecord], work: Work) -> None:  # noqa: C901, PLR0915  (hot: no calls)
+        upcast, source = self._route.upcaster.upcast, self._source
+        outbox, destination = work.outbox, self._route.destination
+        append = outbox.append_to(destination)
+        passages: list[Passage] = []
+        passed = others = 0
+        record = records[0]
+        try:
+            for record in records:
+                outcome = upcast(record, source)
+                kind = type(outcome)
+                if kind is Upcast and outcome.records is None:  # type: ignore[union-attr]  # mypy cannot follow `kind`
+                    value = outcome.value  # type: ignore[union-attr]
+                elif kind is Passed:
+                    value = record.value
+                else:
+                    self._settle(record, outcome, len(passages) + passed + others, work)
+                    append = outbox.append_to(destination)
+                    others += 1
+                    continue
+                timestamp, key, headers = record.timestamp, record.key, record.headers
+                if append(timestamp=timestamp, key=key, value=value, headers=headers) is None:  # type: ignore[arg-type]
+                    if not outbox.begin_batch(destination, timestamp, key, value, headers):  # type: ignore[arg-type]
+                        self._bury(record, self._too_large(outcome), len(passages) + passed + others, work)
+                        others += 1
+                        continue
+                    append = outbox.append_to(destination)
+                if kind is Upcast:
+                    passages.append(outcome.passage)  # type: ignore[union-attr]
+                else:
+                    passed += 1
+        except BlockedError:
+            raise
+        except Exception as error:
+            raise _poison(record, error) from error
+        work.tally.add_upcast(passages)
+        work.tally.passed += passed
+        work.tally.produced[destination.name] += len(passages) + passed
+
+    def _carefully(self, records: Sequence[SourceRecord], work: Work) -> None:
+        latest = self._latest(self._route.destination)
+        for index, record in enumerate(records):
+            try:
+                fault = self.refusals.get(_offset(record)) or self._refuse_late(record, latest)
+                if fault:
+                    self._bury(record, fault, index, work)
+                else:
+                    self._settle(record, self._route.upcaster.upcast(record, self._source), index, work)
+            except BlockedError:
+                raise
+            except Exception as error:
+                raise _poison(record, error) from error
+
+    def _settle(self, record: SourceRecord, outcome: Outcome, index: int, work: Work) -> None:
+        """Whatever became of the record. ``index`` is its place in the slice."""
+        tally = work.tally
+        if isinstance(outcome, Skipped):
+            tally.skipped[outcome.reason] += 1
+        elif isinstance(outcome, DeadLettered):
+            self._bury(record, outcome.fault, index, work)
+        elif not self._produce(record, outcome, work):
+            self._bury(record, self._too_large(outcome), index, work)
+        elif isinstance(outcome, Upcast):
+            tally.add_upcast([outcome.passage])
+        else:
+            tally.passed += 1
+
+    def _produce(self, record: SourceRecord, outcome: Upcast | Passed, work: Work) -> bool:
+        """All of the record's output or, where the destination does not take one of its parts, none."""
+        if isinstance(outcome, Upcast):
+            outputs: Iterable[Record] = outcome.output(record)
+        else:
+            outputs = (Record(record.value, record.key, record.headers),)
+        ours = self._lineage.headers(record, outcome.passage) if self._lineage else []
+        parts = [(output.key, output.value, [*output.headers, *ours]) for output in outputs]
+        destination, timestamp = self._route.destination, _timestamp(record)
+        if not all(work.outbox.fits(destination, timestamp, *part) for part in parts):
+            return False
+        for part in parts:
+            work.outbox.put(destination, timestamp, *part)
+        work.tally.produced[destination.name] += len(parts)
+        return True
+
+    def _bury(self, record: SourceRecord, fault: Fault, index: int, work: Work) -> None:
+        """Make the record a dead letter in the same transaction."""
+        topic, outbox, now = self._route.dead_letter, work.outbox, self._clock()
+        latest = self._latest(topic)
+        restamped = _offset(record) in self.restamped or (latest is not None and _timestamp(record) > latest)
+        timestamp = round(now * 1000) if restamped else _timestamp(record)
+        letter = dead_letter(
+            record,
+            self._source,
+            fault,
+            self._reporter,
+            now,
+            lambda headers: outbox.fits(topic, timestamp, record.key, record.value, list(headers)),
+            restamped=restamped,
+        )
+        if not letter.fits or not outbox.put(topic, timestamp, record.key, record.value, letter.headers):
+            raise BlockedError(
+                f"{topic.name} takes no dead letter as large as the record at offset {record.offset}: "
+                f"raise its max.message.bytes (now {topic.max_message_bytes})"
+            )
+        work.breaker.dead_letter(index)
+        work.tally.add_dead_letter(fault, trimmed=letter.trimmed)
+
+    def _has_late_timestamps(self, records: Sequence[SourceRecord]) -> bool:
+        latest = self._latest(self._route.destination)
+        return latest is not None and any(_timestamp(record) > latest for record in records)
+
+    def _latest(self, topic: OutputTopic) -> int | None:
+        """The latest timestamp that the topic takes now, where that is known."""
+        if topic.max_timestamp_ahead_ms is None:
+            return None
+        return round(self._clock() * 1000) + topic.max_timestamp_ahead_ms
+
+    def _refuse_late(self, record: SourceRecord, latest: int | None) -> Fault | None:
+        if latest is None or _timestamp(record) <= latest:
+            return None
+        name = self._route.destination.name
+        return Fault("produce", "InvalidTimestampError", f"the timestamp is too far ahead for {name}")
+
+    def _too_large(self, outcome: Outcome) -> Fault:
+        destination = self._route.destination
+        message = f"the result is larger than {destination.name} takes ({destination.max_message_bytes} bytes)"
+        passage = outcome.passage if isinstance(outcome, Upcast | Passed) else Passage("", "", "")
+        return Fault(
+            "produce",
+            "MessageSizeTooLargeError",
+            message,
+            event_type=passage.event_type,
+            from_version=passage.from_version,
+            to_version=passage.to_version,
+        )
+
+
+def _poison(record: SourceRecord, error: Exception) -> PoisonError:
+    """The place is logged, never the text: it could hold a value."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    log.error("working on a record raised", offset=record.offset, error=type(error).__name__, place=place)
+    return PoisonError(_offset(record), error)
+
+
+def _timestamp(record: SourceRecord) -> int:
+    return NO_TIMESTAMP if record.timestamp is None else record.timestamp
+
+
+def _offset(record: SourceRecord) -> int:
+    return NO_TIMESTAMP if record.offset is None else record.offset

@@ -1,0 +1,24 @@
+"""What the world may know of a lane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LaneStatus:
+    """Offsets are None until they are known. ``reason`` says why the lane is not running, where it is not."""
+
+    topic: str
+    partition: int
+    state: str
+    reason: str
+    position: int | None
+    committed: int | None
+    end: int | None
+    lag: int | None
+    lag_seconds: float | None
+    in_flight_records: int
+    in_flight_bytes: int
+    breaker: str
+    """Why the breaker is open; empty while it is closed."""

@@ -1,0 +1,44 @@
+"""What one transaction did, in plain numbers. They become metrics when it commits, and nothing when it does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from upcasters.outcome import Fault, Passage
+
+
+class Tally:
+    """``consumed`` is always the sum of upcast, passed, skipped and dead-lettered (invariant I10)."""
+
+    def __init__(self) -> None:
+        self.upcast: dict[int, tuple[Passage, int]] = {}
+        """By identity of the passage: hashing it for every record would cost more than the upcast."""
+        self.passed = 0
+        self.skipped: Counter[str] = Counter()
+        self.dead_lettered: Counter[tuple[str, str]] = Counter()
+        self.produced: Counter[str] = Counter()
+        self.trimmed = 0
+        self.slices: list[tuple[int, int]] = []
+        """Oldest timestamp (ms) and number of records of each slice, for the end-to-end latency."""
+        self.consumed = 0
+
+    def upcast_total(self) -> int:
+        return sum(count for _, count in self.upcast.values())
+
+    def add_upcast(self, passages: Sequence[Passage]) -> None:
+        """Count all of a slice at once, in C."""
+        identities = list(map(id, passages))
+        by_identity = dict(zip(identities, passages, strict=True))
+        for identity, count in Counter(identities).items():
+            _, before = self.upcast.get(identity, (None, 0))
+            self.upcast[identity] = (by_identity[identity], before + count)
+
+    def add_dead_letter(self, fault: Fault, *, trimmed: bool) -> None:
+        self.dead_lettered[fault.stage, fault.error_type] += 1
+        self.trimmed += trimmed
+
+    def add_slice(self, oldest: int, records: int) -> None:
+        self.consumed += records
+        if oldest >= 0:
+            self.slices.append((oldest, records))

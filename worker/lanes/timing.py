@@ -1,0 +1,34 @@
+"""How long things may take, in seconds. Tests shorten some; nobody else needs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A stop takes ``drain + abort + 2 * stop`` at worst, a revoke ``stop`` less."""
+
+    start: float = 30.0
+    """A producer's start, and reading the offsets."""
+    operation: float = 30.0
+    """Handing over batches, their acknowledgement, a commit. What comes later is unclear, and is done again."""
+    abort: float = 2.0
+    stop: float = 1.0
+    drain: float = 4.0
+
+    first_pause: float = 0.1
+    longest_pause: float = 20.0
+    fenced_pause: float = 3.0
+    """About a heartbeat: time to learn that the partition is somebody else's before fencing him in turn."""
+
+    fetch_wait: float = 0.1
+    busy_wait: float = 0.01
+    """The wait for data while some lane has no room, so that it is asked again soon."""
+    gather: float = 0.005
+    quiet_interval: float = 0.16
+    """With little to do, fetches are this far apart: each one costs a transaction a lane."""
+    slice: float = 0.01
+    """How long the event loop may be kept from everything else."""
+    tick: float = 1.0
+    stuck_after: float = 120.0

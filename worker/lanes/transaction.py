@@ -1,0 +1,121 @@
+"""One transaction of a lane: output, dead letters and the offset behind them, or nothing of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from upcasters.outcome import Stage
+from worker.kafka_internals import NO_TIMESTAMP, Slice
+from worker.lanes.breaker import Breaker
+from worker.lanes.delivery import Delivery
+from worker.lanes.intake import Intake
+from worker.lanes.outbox import Outbox
+from worker.lanes.processing import Processor, Work
+from worker.lanes.timing import Timing
+
+
+class Host(Protocol):
+    """The lane, as far as a transaction needs it."""
+
+    @property
+    def may_go_on(self) -> bool:
+        """False when the open transaction is to be finished with what it has."""
+
+    @property
+    def expects_more(self) -> bool:
+        """Whether there are records to come that can be read already."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Until something changes, ``seconds`` at most."""
+
+
+class Transaction:
+    """Runs once. Nothing of it counts before ``run`` has returned; when it raises, everything was taken back."""
+
+    def __init__(
+        self,
+        host: Host,
+        delivery: Delivery,
+        processor: Processor,
+        intake: Intake,
+        breaker: Breaker,
+        timing: Timing,
+        source_partition: int,
+    ) -> None:
+        self._host = host
+        self._delivery = delivery
+        self._processor = processor
+        self._intake = intake
+        self._timing = timing
+        self._rested = time.monotonic()
+        self.work = Work(Outbox(delivery.producer, source_partition), breaker.copy())
+        self.position: int | None = None
+        """Where to go on; None while nothing was taken."""
+        self.first_offset = 0
+        self.oldest = NO_TIMESTAMP
+        self.stage: Stage = "produce"
+        self.seconds = {"process": 0.0, "produce": 0.0, "commit": 0.0}
+
+    async def run(self, max_records: int, max_seconds: float) -> None:
+        try:
+            await self._delivery.begin()
+            await self._fill(max_records, time.monotonic() + max_seconds)
+            await self._send_all()
+            await self._commit()
+        except BaseException:
+            self.work.outbox.forget()
+            await self._delivery.abort()
+            raise
+
+    async def _fill(self, max_records: int, ends: float) -> None:
+        tally = self.work.tally
+        while tally.consumed < max_records and not self.work.breaker.tripped and self._host.may_go_on:
+            left = ends - time.monotonic()
+            if left <= 0:
+                return
+            piece = self._intake.take(max_records - tally.consumed)
+            if piece is not None:
+                await self._work_on(piece)
+            elif self._host.expects_more:
+                await self._host.sleep(left)
+            else:
+                return
+
+    async def _work_on(self, piece: Slice) -> None:
+        if self.position is None and piece.records:
+            first = piece.records[0]
+            self.first_offset = first.offset or 0
+            self.oldest = NO_TIMESTAMP if first.timestamp is None else first.timestamp
+        with self._timed("process"):
+            self._processor.process(piece, self.work)
+        self.position = piece.next_offset
+        if self.work.outbox.has_full_batches:
+            with self._timed("produce"):
+                async with asyncio.timeout(self._timing.operation):
+                    await self.work.outbox.send_full()
+        if time.monotonic() - self._rested > self._timing.slice:
+            await asyncio.sleep(0)
+            self._rested = time.monotonic()
+
+    async def _send_all(self) -> None:
+        with self._timed("produce"):
+            async with asyncio.timeout(self._timing.operation):
+                await self.work.outbox.send_all()
+
+    async def _commit(self) -> None:
+        self.stage = "commit"
+        with self._timed("commit"):
+            if self.position is None:
+                await self._delivery.abort()
+            else:
+                await self._delivery.commit(self.position)
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[what] += time.perf_counter() - start

@@ -1,0 +1,72 @@
+"""Questions to the brokers before the first record is read: what cannot work is refused, with the fix."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import stamina
+import structlog
+from aiokafka.errors import KafkaError
+
+from worker.clients import Clients
+from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+from worker.preflight.facts import Backlog, ChainTraits, ClusterFacts, Finding, TopicFacts
+from worker.preflight.gather import gather_facts
+from worker.preflight.judge import judge, of_severity
+from worker.settings import Settings
+
+__all__ = [
+    "Backlog",
+    "ChainTraits",
+    "ClusterFacts",
+    "Finding",
+    "TopicFacts",
+    "ask_brokers",
+    "gather_facts",
+    "judge",
+    "of_severity",
+    "refuse_what_cannot_work",
+]
+
+log = structlog.get_logger(__name__)
+
+TIMEOUT = 60.0
+RETRY_SECONDS = 20.0
+
+
+def _may_pass(error: Exception) -> bool:
+    """A cluster that has just started has no coordinators yet."""
+    return isinstance(error, KafkaError) and bool(error.retriable)
+
+
+@stamina.retry(on=_may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0)
+async def _gather(clients: Clients, settings: Settings, start_producers: bool) -> ClusterFacts:
+    async with asyncio.timeout(TIMEOUT):
+        return await gather_facts(clients, settings, start_producers)
+
+
+async def ask_brokers(clients: Clients, settings: Settings, start_producers: bool = False) -> ClusterFacts:
+    """The facts about the routes' topics and our rights to them."""
+    try:
+        return await _gather(clients, settings, start_producers)
+    except (KafkaError, TimeoutError) as error:
+        raise WorkerError(
+            f"kafka: the brokers do not answer questions about topics and group ({type(error).__name__}): "
+            "try again once the cluster is healthy",
+            MAY_PASS,
+        ) from error
+
+
+async def refuse_what_cannot_work(
+    clients: Clients, settings: Settings, traits: Mapping[str, ChainTraits]
+) -> ClusterFacts:
+    """Log the warnings; raise ``WorkerError`` with one line a refusal."""
+    facts = await ask_brokers(clients, settings, start_producers=True)
+    findings = judge(facts, settings, traits)
+    for finding in of_severity(findings, "warn"):
+        log.warning("preflight", topic=finding.topic, found=finding.found, fix=finding.fix)
+    refusals = of_severity(findings, "refuse")
+    if refusals:
+        raise WorkerError("\n".join(map(str, refusals)), NEEDS_A_PERSON)
+    return facts

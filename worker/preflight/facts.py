@@ -1,0 +1,77 @@
+"""What the brokers say about the topics of our routes; plain data, gathered once at start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Severity = Literal["refuse", "warn"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that will not work (``refuse``) or that somebody should know (``warn``)."""
+
+    severity: Severity
+    topic: str
+    found: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.found}: {self.fix}"
+
+
+@dataclass(frozen=True)
+class TopicFacts:
+    """``partitions`` is 0 where the topic is not there, ``config`` empty where we may not read it.
+
+    ``visible`` is False where we may not even know whether it is there.
+    """
+
+    name: str
+    partitions: int = 0
+    config: Mapping[str, str] = field(default_factory=dict)
+    visible: bool = True
+
+    def number(self, key: str) -> int | None:
+        """A numeric setting; None where the broker does not say."""
+        value = self.config.get(key)
+        return int(value) if value not in (None, "") else None
+
+    def has_policy(self, policy: str) -> bool:
+        return policy in self.config.get("cleanup.policy", "delete").split(",")
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What of a source topic the group has yet to read.
+
+    ``oldest`` is the timestamp (ms) of the first unread record, None where there is none or none was shown in
+    time; ``bytes_of_largest`` an estimate of the largest partition's unread bytes.
+    """
+
+    records: int = 0
+    oldest: int | None = None
+    bytes_of_largest: int = 0
+
+
+@dataclass(frozen=True)
+class ClusterFacts:
+    """Everything that the rules look at. ``denied`` holds what the brokers' ACLs refused us."""
+
+    now: int
+    topics: Mapping[str, TopicFacts]
+    backlogs: Mapping[str, Backlog] = field(default_factory=dict)
+    denied: tuple[Finding, ...] = ()
+
+    def topic(self, name: str) -> TopicFacts:
+        return self.topics.get(name, TopicFacts(name))
+
+
+@dataclass(frozen=True)
+class ChainTraits:
+    """What a route's chain may do to a record beyond its value."""
+
+    changes_keys: bool = False
+    splits: bool = False

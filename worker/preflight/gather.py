@@ -1,0 +1,141 @@
+"""Asking the brokers for the facts. Writes nothing, and joins no group."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+
+from worker.clients import Clients
+from worker.preflight.backlog import look_at_backlog
+from worker.preflight.facts import Backlog, ClusterFacts, Finding, TopicFacts
+from worker.settings import RouteSettings, Settings
+
+LOOKS_FOR_TOPICS = 3
+SECONDS_BETWEEN_LOOKS = 0.3
+TOPIC_DENIED = TopicAuthorizationFailedError.errno
+
+
+async def gather_facts(clients: Clients, settings: Settings, start_producers: bool) -> ClusterFacts:
+    """``start_producers`` also tries the transactional ids, which leaves a trace in the brokers."""
+    admin = clients.admin()
+    await admin.start()
+    try:
+        topics, denied = await _topics(admin, _names(settings.routes))
+        committed, denied_group = await _committed(admin, settings.kafka.group_id)
+    finally:
+        await admin.close()
+    sources = [topics[route.source] for route in settings.routes if topics[route.source].partitions]
+    backlogs, denied_reads = await _backlogs(clients, sources, committed)
+    denied_ids = await _denied_ids(clients, settings) if start_producers else []
+    return ClusterFacts(
+        now=int(time.time() * 1000),
+        topics=topics,
+        backlogs=backlogs,
+        denied=(*denied, *denied_group, *denied_reads, *denied_ids),
+    )
+
+
+def _names(routes: Iterable[RouteSettings]) -> list[str]:
+    names = [name for route in routes for name in (route.source, route.destination, route.dead_letter)]
+    return list(dict.fromkeys(names))
+
+
+async def _partition_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
+    """Lists all topics: asking for one by name would make the broker create it.
+
+    A broker learns of a topic a moment after whoever created it was told so: ask again before missing one.
+    """
+    counts: dict[str, int] = {}
+    for attempt in range(LOOKS_FOR_TOPICS):
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS * min(attempt, 1))
+        counts = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+        if counts.keys() >= set(names):
+            break
+    return counts
+
+
+async def _topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> tuple[dict[str, TopicFacts], list[Finding]]:
+    listed = await _partition_counts(admin, names)
+    configs: dict[str, dict[str, str]] = {}
+    denied: list[Finding] = []
+    for answer in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, n) for n in names]):
+        for error_code, _, _, name, entries in answer.resources:
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+            if error_code == TOPIC_DENIED and name not in listed:
+                denied.append(_denied(name, "topic", "DESCRIBE"))
+    hidden = {finding.topic for finding in denied}
+    facts = {n: TopicFacts(n, listed.get(n, 0), configs.get(n, {}), n not in hidden) for n in names}
+    return facts, denied
+
+
+async def _committed(admin: AIOKafkaAdminClient, group: str) -> tuple[dict[TopicPartition, int], list[Finding]]:
+    try:
+        offsets = await admin.list_consumer_group_offsets(group)
+    except GroupAuthorizationFailedError:
+        return {}, [_denied(group, "group", "READ")]
+    return {partition: answer.offset for partition, answer in offsets.items()}, []
+
+
+async def _backlogs(
+    clients: Clients, sources: Sequence[TopicFacts], committed: Mapping[TopicPartition, int]
+) -> tuple[dict[str, Backlog], list[Finding]]:
+    backlogs: dict[str, Backlog] = {}
+    denied: list[Finding] = []
+    if not sources:
+        return backlogs, denied
+    reader = clients.reader(max_partition_fetch_bytes=64 * 1024)
+    await reader.start()
+    try:
+        for source in sources:
+            partitions = [TopicPartition(source.name, number) for number in range(source.partitions)]
+            try:
+                backlogs[source.name] = await look_at_backlog(reader, partitions, committed)
+            except TopicAuthorizationFailedError:
+                denied.append(_denied(source.name, "topic", "READ"))
+    finally:
+        await reader.stop()
+    return backlogs, denied
+
+
+async def _denied_ids(clients: Clients, settings: Settings) -> list[Finding]:
+    """The lanes' own ids stay untouched: starting one of those would fence a lane that is at work."""
+    routes = [route for route in settings.routes if route.delivery == "exactly-once"]
+    ids = [f"{settings.kafka.group_id}:{route.source}:preflight" for route in routes]
+    refused = await asyncio.gather(*(_is_refused(clients, transactional_id) for transactional_id in ids))
+    return [
+        _denied(transactional_id.removesuffix("preflight"), "transactional id", "WRITE", prefixed=True)
+        for transactional_id, denied in zip(ids, refused, strict=True)
+        if denied
+    ]
+
+
+async def _is_refused(clients: Clients, transactional_id: str) -> bool:
+    producer = clients.transactional_producer(transactional_id)
+    try:
+        await producer.start()
+    except TransactionalIdAuthorizationFailed:
+        return True
+    finally:
+        await producer.stop()
+    return False
+
+
+def _denied(name: str, kind: str, operation: str, prefixed: bool = False) -> Finding:
+    option = {"topic": "--topic", "group": "--group", "transactional id": "--transactional-id"}[kind]
+    pattern = " --resource-pattern-type prefixed" if prefixed else ""
+    return Finding(
+        "refuse",
+        name,
+        f"the broker's ACLs deny us {operation} on this {kind}",
+        f"run `kafka-acls.sh --add --allow-principal User:NAME --operation {operation} {option} {name}{pattern}`",
+    )

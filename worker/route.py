@@ -1,0 +1,77 @@
+"""A route as the lanes see it: checked, complete, and without a word about configuration files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from upcasters.event import Partition, SourceRecord
+from upcasters.outcome import Outcome
+
+Delivery = Literal["exactly-once", "at-least-once"]
+
+
+class Upcaster(Protocol):
+    """The pure middle: one record's bytes in, what became of it out. Never raises."""
+
+    def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome: ...
+
+
+@dataclass(frozen=True)
+class OutputTopic:
+    """A topic that a route writes to, with what the brokers said about it.
+
+    ``max_timestamp_ahead_ms`` is how far ahead of now a record's timestamp may be (the topic's
+    ``message.timestamp.after.max.ms``); None where nobody knows, and then the broker's refusal decides.
+    """
+
+    name: str
+    partitions: int
+    max_message_bytes: int = 1_048_588
+    max_timestamp_ahead_ms: int | None = None
+
+    def partition_for(self, source_partition: int) -> int:
+        """The source's own partition where there is one, so that order is kept."""
+        return source_partition % self.partitions
+
+
+@dataclass(frozen=True)
+class BreakerPolicy:
+    """When dead letters stop a lane: over ``rate`` of its last ``window`` records, or ``count`` of them in all.
+
+    ``resume`` says what closes an open breaker: a restart too, or the API alone. The breaker is state of the
+    process, so a restart always closes it; the word only tells the operator what is expected of him.
+    """
+
+    rate: float = 0.5
+    window: int = 1000
+    count: int | None = None
+    resume: Literal["restart", "api"] = "restart"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one lane's transactions and memory, and the rate of the whole route."""
+
+    transaction_records: int = 8000
+    transaction_seconds: float = 0.25
+    in_flight_bytes: int = 4 * 1024 * 1024
+    records_per_second: float | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """One source topic, the upcaster its records pass, and where they go.
+
+    ``chain`` is the fingerprint of the chain, for the lineage headers.
+    """
+
+    source: str
+    destination: OutputTopic
+    dead_letter: OutputTopic
+    upcaster: Upcaster
+    delivery: Delivery = "exactly-once"
+    lineage_headers: bool = False
+    chain: str = ""
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    limits: Limits = field(default_factory=Limits)

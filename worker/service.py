@@ -1,0 +1,176 @@
+"""The worker as one thing with a beginning and an end, and what the outside sees of it meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from enum import StrEnum
+from importlib import metadata
+from typing import TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from worker.api.view import LaneStatus, NotRunningError, RouteStatus, Status
+from worker.broker import wait_for_broker
+from worker.chains import RouteChain
+from worker.clients import Clients
+from worker.errors import MAY_PASS, WorkerError
+from worker.lanes.supervisor import Supervisor
+from worker.preflight import refuse_what_cannot_work
+from worker.route import Route
+from worker.routes import build_route
+from worker.settings import RouteSettings, Settings
+
+log = structlog.get_logger(__name__)
+
+# Python's default looks for garbage every 700 allocations, which in a drain makes pauses of 85 ms.
+GC_THRESHOLD = 50_000
+
+# Of the ten seconds that a stop may take; the HTTP server needs some of them.
+STOP_SECONDS = 8.5
+
+T = TypeVar("T")
+
+
+class Phase(StrEnum):
+    STARTING = "starting"
+    WAITING_FOR_KAFKA = "waiting for kafka"
+    CHECKING_TOPICS = "checking topics"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class Service:
+    """Starts, runs and stops. Answers the API at any time between."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        chains: Mapping[str, RouteChain],
+        clients: Clients,
+        make_supervisor: Callable[[Sequence[Route]], Supervisor],
+    ) -> None:
+        self.phase = Phase.STARTING
+        self._settings = settings
+        self._chains = chains
+        self._clients = clients
+        self._make_supervisor = make_supervisor
+        self._supervisor: Supervisor | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Return after ``stop``, all committed or rolled back. Raises ``WorkerError`` where it cannot go on."""
+        supervisor = await _unless(stop, self._start())
+        if supervisor is None:
+            return
+        self._supervisor = supervisor
+        self.phase = Phase.RUNNING
+        log.info("running", routes=len(self._chains), consumer_group=self._settings.kafka.group_id)
+        try:
+            await _unless(stop, supervisor.run())
+        finally:
+            self.phase = Phase.STOPPING
+            await _stop(supervisor)
+
+    async def _start(self) -> Supervisor:
+        self.phase = Phase.WAITING_FOR_KAFKA
+        await wait_for_broker(self._clients)
+        self.phase = Phase.CHECKING_TOPICS
+        traits = {source: given.traits for source, given in self._chains.items()}
+        facts = await refuse_what_cannot_work(self._clients, self._settings, traits)
+        supervisor = self._make_supervisor([build_route(given, facts) for given in self._chains.values()])
+        _spare_the_collector()
+        await _join(supervisor)
+        return supervisor
+
+    # What the API shows and does.
+
+    def why_not_live(self) -> list[str]:
+        return self._supervisor.why_not_live() if self._supervisor else []
+
+    def why_not_ready(self) -> list[str]:
+        if self._supervisor is None or self.phase is not Phase.RUNNING:
+            return [self.phase.value]
+        return self._supervisor.why_not_ready()
+
+    def status(self) -> Status:
+        return Status(
+            version=metadata.version("upcast-worker"),
+            state=self.phase,
+            consumer_group=self._settings.kafka.group_id,
+            routes=[self._route_status(route) for route in self._settings.routes],
+        )
+
+    def pause(self, source: str) -> None:
+        self._running().pause(source)
+
+    def resume(self, source: str) -> None:
+        self._running().resume(source)
+
+    def limit_rate(self, source: str, records_per_second: float | None) -> None:
+        self._running().limit_rate(source, records_per_second)
+
+    def _running(self) -> Supervisor:
+        if self._supervisor is None:
+            raise NotRunningError(self.phase)
+        return self._supervisor
+
+    def _route_status(self, route: RouteSettings) -> RouteStatus:
+        supervisor = self._supervisor
+        lanes = supervisor.status() if supervisor else []
+        return RouteStatus(
+            source=route.source,
+            destination=route.destination,
+            dead_letter=route.dead_letter,
+            chain=route.chain,
+            fingerprint=self._chains[route.source].chain.fingerprint,
+            delivery=route.delivery,
+            paused=supervisor is not None and route.source in supervisor.lanes.paused,
+            records_per_second=(
+                supervisor.lanes.throttles[route.source].records_per_second
+                if supervisor
+                else route.limits.records_per_second
+            ),
+            lanes=[LaneStatus.model_validate(lane) for lane in lanes if lane.topic == route.source],
+        )
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:
+    """The result of ``work``, or None where ``stop`` came first; the work is cancelled then."""
+    working = asyncio.create_task(work, name="start")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.wait({working})
+    return None
+
+
+async def _join(supervisor: Supervisor) -> None:
+    try:
+        await supervisor.start()
+    except BaseException as error:
+        await _stop(supervisor)
+        if isinstance(error, KafkaError):
+            raise WorkerError(
+                f"kafka: cannot join the consumer group ({type(error).__name__}): try again", MAY_PASS
+            ) from error
+        raise
+
+
+async def _stop(supervisor: Supervisor) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await supervisor.stop()
+    except TimeoutError:
+        log.warning("stopped in mid-work; the brokers roll back what is open", seconds=STOP_SECONDS)
+
+
+def _spare_the_collector() -> None:
+    """What was built until now lives to the end: never look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)

@@ -1,0 +1,19 @@
+"""What the operator says: one YAML file, every key also by environment, checked before anything starts."""
+
+from worker.settings.http import HttpSettings
+from worker.settings.kafka import KafkaSettings
+from worker.settings.load import DEFAULT_CONFIG, load_settings
+from worker.settings.model import Settings
+from worker.settings.route import BreakerSettings, LimitSettings, RouteSettings, ValidateSettings
+
+__all__ = [
+    "DEFAULT_CONFIG",
+    "BreakerSettings",
+    "HttpSettings",
+    "KafkaSettings",
+    "LimitSettings",
+    "RouteSettings",
+    "Settings",
+    "ValidateSettings",
+    "load_settings",
+]

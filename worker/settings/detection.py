@@ -1,0 +1,96 @@
+"""How a route's configuration names the rules that find an event's type and version."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from upcasters.detection import (
+    Always,
+    Detection,
+    FromCloudEvents,
+    FromField,
+    FromHeader,
+    FromShape,
+    TypeRule,
+    VersionRule,
+)
+from worker.settings.section import Section, parse_text
+
+
+class Rule(Section):
+    """One rule: exactly one of its keys, and ``pattern`` beside ``cloudevents`` only."""
+
+    header: str | None = Field(None, description="The value of this record header.")
+    field: str | tuple[str, ...] | None = Field(
+        None,
+        description="The string or number at this path of the value; a list of keys where keys hold dots.",
+    )
+    cloudevents: str | None = Field(None, description="This CloudEvents attribute, from headers or envelope.")
+    pattern: str | None = Field(None, description="Regular expression whose first group is the answer.")
+    shape: bool = Field(False, description="Which fields are there, as the chain declares it (write `shape`).")
+    default: str | None = Field(None, description="This answer, where no other rule has one.")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        given = [key for key in ("header", "field", "cloudevents", "shape", "default") if getattr(self, key)]
+        if len(given) != 1:
+            raise ValueError("a rule has exactly one of header, field, cloudevents, shape and default")
+        if self.pattern and not self.cloudevents:
+            raise ValueError("pattern goes with cloudevents only")
+        return self
+
+    def type_rule(self) -> TypeRule:
+        if self.header:
+            return FromHeader(self.header)
+        if self.field:
+            return FromField(self.field)
+        if self.cloudevents:
+            return FromCloudEvents(self.cloudevents, self.pattern)
+        return Always(self.default or "")
+
+    def version_rule(self) -> VersionRule:
+        return FromShape() if self.shape else self.type_rule()
+
+
+def _as_list(given: Any) -> Any:
+    if isinstance(given, str) and given.lstrip().startswith(("[", "{")):
+        given = parse_text(given)
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+def _type_rules(given: Any) -> Any:
+    """A plain string is the type itself."""
+    return [{"default": rule} if isinstance(rule, str) else rule for rule in _as_list(given)]
+
+
+def _version_rules(given: Any) -> Any:
+    """The word ``shape`` is the rule; any other plain string is the version itself."""
+    words = {"shape": {"shape": True}}
+    return [words.get(rule, {"default": rule}) if isinstance(rule, str) else rule for rule in _as_list(given)]
+
+
+def _default_last(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    if any(rule.default for rule in rules[:-1]):
+        raise ValueError("a default speaks only where the other rules were silent: put it last")
+    return rules
+
+
+def _no_shape(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    if any(rule.shape for rule in rules):
+        raise ValueError("shape tells versions apart, not types")
+    return rules
+
+
+TypeRules = Annotated[
+    tuple[Rule, ...], BeforeValidator(_type_rules), AfterValidator(_no_shape), AfterValidator(_default_last)
+]
+VersionRules = Annotated[tuple[Rule, ...], BeforeValidator(_version_rules), AfterValidator(_default_last)]
+
+
+def detection(event_type: tuple[Rule, ...], version: tuple[Rule, ...]) -> Detection:
+    return Detection(
+        event_type=tuple(rule.type_rule() for rule in event_type),
+        version=tuple(rule.version_rule() for rule in version),
+    )

@@ -1,0 +1,72 @@
+"""All settings of the worker. The table of settings in the docs is generated from these models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from worker.settings.environment import PREFIX, EnvironmentSource
+from worker.settings.http import HttpSettings
+from worker.settings.kafka import KafkaSettings
+from worker.settings.route import RouteSettings
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+    )
+
+    kafka: KafkaSettings = Field(description="The brokers and the consumer group.")
+    http: HttpSettings = Field(default_factory=HttpSettings, description="Probes, metrics and the API.")
+    routes: tuple[RouteSettings, ...] = Field(description="What is read, upcast and written.")
+
+    @model_validator(mode="after")
+    def _some_route(self) -> Self:
+        if not self.routes:
+            raise ValueError("routes: there is none: name at least one source and its destination")
+        return self
+
+    @model_validator(mode="after")
+    def _one_route_a_source(self) -> Self:
+        twice = _repeated(route.source for route in self.routes)
+        if twice:
+            raise ValueError(
+                f"two routes read {twice[0]}: one consumer group reads a topic once, so remove or rename one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_loop(self) -> Self:
+        """A dead-letter topic that some route reads would come round for ever."""
+        sources = {route.source for route in self.routes}
+        for route in self.routes:
+            if route.dead_letter in sources:
+                raise ValueError(
+                    f"{route.dead_letter} is a dead-letter topic and a route's source: "
+                    "use `upcast dlq redrive` to send dead letters again"
+                )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The file comes in as init arguments; the environment is laid over it."""
+        return (EnvironmentSource(settings_cls, init_settings()),)
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    seen: set[str] = set()
+    return [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]

@@ -1,0 +1,164 @@
+"""One route: a source topic, the chain its events pass, and where they go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from upcasters.policy import DuplicateKeys, FutureVersion, Policy, UnknownType, Validation
+from worker.settings.detection import Rule, TypeRules, VersionRules, detection
+from worker.settings.section import Section, parse_text
+
+Delivery = Literal["exactly-once", "at-least-once"]
+
+
+def _legal_topic(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) or name in {".", ".."}:
+        raise ValueError("is no topic name: up to 249 letters, digits, dots, hyphens and underscores")
+    return name
+
+
+def _target(given: Any) -> Any:
+    """A plain string is meant for the route's own type; the map is made once that is known."""
+    return parse_text(given) if isinstance(given, str) and given.lstrip().startswith("{") else given
+
+
+Topic = Annotated[str, AfterValidator(_legal_topic)]
+
+
+class ValidateSettings(Section):
+    target: Validation = Field("always", description="Check results against the target version's model.")
+    source: Validation = Field("sampled", description="Check events against their own version's model first.")
+    sample: float = Field(0.01, gt=0, le=1, description="Share of the events that `sampled` checks.")
+
+
+class BreakerSettings(Section):
+    rate: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="The lane pauses when more than this share of the window is dead letters.",
+    )
+    window: PositiveInt = Field(1000, description="Records of the lane that the rate looks back on.")
+    count: NonNegativeInt = Field(
+        0, description="The lane pauses after this many dead letters since it started; 0 means no limit."
+    )
+    resume: Literal["restart", "api"] = Field(
+        "restart", description="What closes an open breaker: a restart too, or the API alone."
+    )
+
+
+class LimitSettings(Section):
+    transaction_records: PositiveInt = Field(8000, description="Records in one transaction of a lane, at most.")
+    transaction_seconds: PositiveFloat = Field(
+        0.25, description="Seconds of work in one transaction of a lane, at most."
+    )
+    in_flight_bytes: PositiveInt = Field(
+        4 * 1024 * 1024, description="Bytes fetched and not yet committed at which a lane stops fetching."
+    )
+    records_per_second: PositiveFloat | None = Field(
+        None, description="Rate of the whole route; none means as fast as it goes."
+    )
+
+
+class RouteSettings(Section):
+    source: Topic = Field(description="Topic to read.")
+    destination: Topic = Field(description="Topic to write to.")
+    dead_letter: Topic = Field(
+        "", description="Topic of dead letters; default: `<source>-dlt`.", validate_default=False
+    )
+    chain: str = Field(
+        "upcasters.devteam_runner:chain",
+        description="The chain as `module:attribute`, or the name of an entry point.",
+    )
+    event_type: TypeRules = Field(
+        (),
+        description="The events' type, or the rules that find it: `{header: …}`, `{field: …}`, "
+        "`{cloudevents: type}`; none means the chain's own.",
+    )
+    version: VersionRules = Field(
+        (),
+        description="Rules that find the version: `{header: …}`, `{field: …}`, `{cloudevents: …}`, `shape`, "
+        "`{default: …}`; none means the chain's own.",
+    )
+    target: Annotated[str | dict[str, str], BeforeValidator(_target)] = Field(
+        default_factory=dict,
+        description="Version to bring events to, or a map of type to version; default: the current one.",
+    )
+    unknown_type: UnknownType = Field("dead-letter", description="What becomes of a type the chain does not know.")
+    future_version: FutureVersion = Field(
+        "dead-letter", description="What becomes of a version newer than the chain knows."
+    )
+    duplicate_keys: DuplicateKeys = Field("last-wins", description="What becomes of an object that names a key twice.")
+    validation: ValidateSettings = Field(
+        default_factory=ValidateSettings,
+        alias="validate",
+        description="When events are checked against models.",
+    )
+    delivery: Delivery = Field("exactly-once", description="Transactions, or only produce before commit.")
+    lineage_headers: bool = Field(
+        False, description="Add `upcaster.*` headers that say where an output record came from."
+    )
+    include_values: bool = Field(False, description="Let dead letters' error texts carry values of the event.")
+    short_retention: Literal["refuse", "warn"] = Field(
+        "refuse",
+        description="What to do at start if a topic would delete records at once because they are old.",
+    )
+    breaker: BreakerSettings = Field(default_factory=BreakerSettings, description="When dead letters pause a lane.")
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="Bounds of work and memory.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_dead_letter(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("dead_letter") is None and given.get("source"):
+            return {**given, "dead_letter": f"{given['source']}-dlt"}
+        return given
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        if self.source == self.destination and not self.lineage_headers:
+            raise ValueError(
+                f"source and destination are both {self.source}: the worker would read what it writes; "
+                "name another destination, or set lineage_headers: true, by which it knows its own records"
+            )
+        if self.dead_letter in {self.source, self.destination}:
+            raise ValueError(f"dead_letter is {self.dead_letter}, the route's source or destination: name another")
+        return self
+
+    @model_validator(mode="after")
+    def _target_has_a_type(self) -> Self:
+        if isinstance(self.target, str) and self.fixed_type is None:
+            raise ValueError("target must be a map of type to version, because event_type is not one fixed type")
+        return self
+
+    @property
+    def fixed_type(self) -> str | None:
+        """The one type of all events, where the route names it."""
+        rules: tuple[Rule, ...] = self.event_type
+        return rules[0].default if len(rules) == 1 else None
+
+    def policy(self) -> Policy:
+        """What the pure engine needs to know of this route."""
+        target = {self.fixed_type or "": self.target} if isinstance(self.target, str) else self.target
+        return Policy(
+            detection=detection(self.event_type, self.version),
+            target=target,
+            unknown_type=self.unknown_type,
+            future_version=self.future_version,
+            duplicate_keys=self.duplicate_keys,
+            validate_target=self.validation.target,
+            validate_source=self.validation.source,
+            sample_every=max(1, round(1 / self.validation.sample)),
+            include_values=self.include_values,
+        )

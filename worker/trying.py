@@ -1,0 +1,166 @@
+"""What `upcast try` finds out: each hop of an event with its difference, and the outcome."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from upcasters import (
+    Chain,
+    ChainError,
+    DeadLettered,
+    Event,
+    Passed,
+    Policy,
+    Record,
+    Skipped,
+    SourcePartition,
+    Upcast,
+)
+from upcasters.outcome import Outcome
+from upcasters.reference import HopTrace, Trace
+from upcasters.testing.law import told_outcome
+from worker.errors import WorkerError
+
+# Where the ids of a split come from here: nothing was read from a topic.
+COORDINATES = SourcePartition("stdin", 0)
+CONTEXT = 2
+
+
+@dataclass(frozen=True)
+class TriedHop:
+    """One hop: a title, and the lines that differ, each starting with ``+``, ``-`` or a blank."""
+
+    title: str
+    diff: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One event. ``told`` is the outcome in one line."""
+
+    number: int
+    event: Event
+    trace: Trace
+
+    @property
+    def dead(self) -> bool:
+        return isinstance(self.trace.outcome, DeadLettered)
+
+    @property
+    def told(self) -> str:
+        return told_outcome(self.trace.outcome, self.event)
+
+    @property
+    def hops(self) -> list[TriedHop]:
+        return [_tried(hop) for hop in self.trace.hops]
+
+
+def documents(data: bytes) -> list[bytes]:
+    """The events in what was read: one a line, or a single one where the first line is no document by itself."""
+    lines = [line.strip() for line in data.splitlines() if line.strip()]
+    if not lines or not _is_json(lines[0]):
+        return [data.strip()] if lines else []
+    return lines
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def try_all(
+    chain: Chain, values: Sequence[bytes], headers: Sequence[tuple[str, bytes]], key: str | None, to: str | None
+) -> list[Tried]:
+    """Each value through the chain. Raises ``WorkerError`` where only a route could say more, or there is no ``to``."""
+    targets = {} if to is None else _targets(chain, to)
+    try:
+        upcaster = chain.upcaster(Policy(target=targets, validate_source="never"))
+    except ChainError as error:
+        raise WorkerError(str(error)) from error
+    key_bytes = None if key is None else key.encode()
+    events = [Event(value, key_bytes, headers, offset=offset) for offset, value in enumerate(values)]
+    return [Tried(number, event, upcaster.trace(event, COORDINATES)) for number, event in enumerate(events, start=1)]
+
+
+def _targets(chain: Chain, to: str) -> dict[str, str]:
+    reached = {*chain.versions, *((hop.source[0], hop.target[1]) for hop in chain.hops.values())}
+    targets = {event_type: version for event_type, version in sorted(reached) if version == to}
+    if not targets:
+        raise WorkerError(f"the chain has no version {to}")
+    return targets
+
+
+def _tried(trace: HopTrace) -> TriedHop:
+    before, after = (_lines(value) for value in (trace.before, trace.after))
+    diff = tuple(difflib.unified_diff(before, after, n=CONTEXT, lineterm=""))[2:]
+    return TriedHop(
+        f"{trace.hop.source[1]} -> {trace.hop.target[1]} ({trace.hop.id})",
+        tuple(line for line in diff if not line.startswith("@@")),
+    )
+
+
+def _lines(value: bytes) -> list[str]:
+    """A document with a field a line; numbers stay as they are written."""
+    return msgspec.json.format(value, indent=2).decode().splitlines()
+
+
+def as_json(tried: Sequence[Tried]) -> str:
+    """For machines; documents stand in it as they are, digit for digit."""
+    return msgspec.json.format(msgspec.json.encode([_as_json(one) for one in tried]), indent=2).decode()
+
+
+def _as_json(one: Tried) -> dict[str, Any]:
+    outcome = one.trace.outcome
+    shown: dict[str, Any] = {"event": one.number, "outcome": _KINDS[type(outcome)]}
+    if isinstance(outcome, DeadLettered):
+        shown["fault"] = msgspec.structs.asdict(outcome.fault)
+    else:
+        shown |= msgspec.structs.asdict(outcome.passage)
+        shown |= {"reason": outcome.reason} if isinstance(outcome, (Passed, Skipped)) else {}
+        shown["records"] = list(_records(one.event, outcome))
+    shown["trace"] = [
+        {
+            "step": hop.hop.id,
+            "from_version": hop.hop.source[1],
+            "to_version": hop.hop.target[1],
+            "before": msgspec.Raw(hop.before),
+            "after": msgspec.Raw(hop.after),
+        }
+        for hop in one.trace.hops
+    ]
+    return shown
+
+
+_KINDS: Mapping[type[Outcome], str] = {
+    DeadLettered: "dead-lettered",
+    Passed: "passed",
+    Skipped: "skipped",
+    Upcast: "upcast",
+}
+
+
+def _records(event: Event, outcome: Outcome) -> Iterator[dict[str, Any]]:
+    produced: Sequence[Record] = ()
+    if isinstance(outcome, Passed):
+        produced = (Record(event.value, event.key, event.headers),)
+    elif isinstance(outcome, Upcast):
+        produced = outcome.output(event)
+    for record in produced:
+        value = msgspec.Raw(record.value or b"null")
+        yield {"key": _text(record.key), "headers": _headers(record.headers), "value": value}
+
+
+def _headers(headers: Sequence[tuple[str, bytes | None]]) -> list[dict[str, str | None]]:
+    return [{"name": name, "value": _text(value)} for name, value in headers]
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="backslashreplace")
