@@ -5,9 +5,10 @@ Pure: gives rows; the command line and the documentation draw them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
@@ -257,3 +258,46 @@ def _complexity(kind: Reversibility) -> Complexity:
     if kind is Reversibility.EXACT:
         return "low"
     return "high" if kind is Reversibility.LOSSY else "medium"
+
+
+# The vocabulary.
+
+
+@dataclass(frozen=True)
+class OperationLine:
+    """One operation that a step may use: its group, its name, what it does, and its choices, the default first.
+
+    All of it comes from the code: docstrings and signatures.
+    """
+
+    group: str
+    name: str
+    summary: str
+    choices: Mapping[str, tuple[str, ...]]
+
+
+def operations() -> list[OperationLine]:
+    """Every public operation, in the order of the modules that define them."""
+    import upcasters
+
+    found = [getattr(upcasters, name) for name in upcasters.__all__]
+    makers = [one for one in found if inspect.isfunction(one) and one.__annotations__.get("return") == "Operation"]
+    return [_operation_line(maker) for group in _GROUPS for maker in makers if maker.__module__.endswith(f".{group}")]
+
+
+_GROUPS = ("fields", "values", "lists", "reach", "choice", "events")
+
+
+def _operation_line(maker: Callable[..., Operation]) -> OperationLine:
+    paragraph = " ".join((inspect.getdoc(maker) or "").partition("\n\n")[0].split())
+    kinds = get_type_hints(maker)
+    parameters = inspect.signature(maker).parameters.values()
+    choices = {one.name: _choices(kinds[one.name], one.default) for one in parameters}
+    named = {name: listed for name, listed in choices.items() if len(listed) > 1}
+    return OperationLine(maker.__module__.rpartition(".")[2], maker.__name__, paragraph, named)
+
+
+def _choices(kind: Any, default: Any) -> tuple[str, ...]:
+    """The words that an option takes, as far as it takes words."""
+    words = [word for part in (kind, *get_args(kind)) if get_origin(part) is Literal for word in get_args(part)]
+    return tuple(dict.fromkeys((*([default] if default in words else []), *words)))

@@ -129,10 +129,11 @@ class Detector:
         return known is None or version == shape or shape in known.looks_like or known.shape is None
 
     def stamps(self) -> tuple[Stamp, ...]:
-        """What writes the new type and version where the old ones were found."""
+        """What writes the new type and version where the old ones were found, and the ids of a split's children."""
         types = (TypeStamp(rule) for rule in self.type_rules if not isinstance(rule, Always))
         versions = (VersionStamp(rule) for rule in self.version_rules if not isinstance(rule, (Always, FromShape)))
-        return (*types, *versions)
+        ids = (IdStamp(FromCloudEvents("id")),) if self._structured else ()
+        return (*types, *versions, *ids)
 
 
 def shapes_of(chain: Chain, event_type: str) -> list[tuple[str, Any]]:
@@ -281,6 +282,14 @@ class VersionStamp(Stamp):
 
     def apply(self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str) -> None:
         self.write(body, envelope, context, version)
+
+
+class IdStamp(Stamp):
+    """Writes the id of a split's child: no two CloudEvents of one source may have the same."""
+
+    def apply(self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str) -> None:
+        if context.lineage:
+            self.write(body, envelope, context, context.origin)
 
 
 def _replaced(old: str | None, rule: FromCloudEvents, text: str) -> str:

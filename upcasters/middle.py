@@ -20,7 +20,6 @@ from upcasters.errors import (
     DecodeError,
     FutureVersion,
     Irreversible,
-    Problem,
     TooManyHops,
     UnknownType,
     UnknownVersion,
@@ -28,6 +27,7 @@ from upcasters.errors import (
 from upcasters.event import Partition, Record, SourceRecord
 from upcasters.outcome import Outcome, Passage, Passed, Skipped, Upcast
 from upcasters.policy import Policy
+from upcasters.policy_checks import policy_problems
 from upcasters.step import Hop
 from upcasters.validation import Validator
 
@@ -73,7 +73,9 @@ class Middle:
         self.ways: dict[Node, Way] = {}
         self.validators: dict[Node, Validator | None] = {}
         self.tombstone = Passed(Passage(self.detector.fixed_type or "", "", ""), "tombstone")
-        _check_targets(chain, policy)
+        problems = policy_problems(chain, policy)
+        if problems:
+            raise ChainError(problems)
 
     def way(self, node: Node) -> Way:
         """The way from a version that the chain has; found once."""
@@ -267,25 +269,3 @@ def refuse_duplicate_keys(value: bytes) -> None:
         json.loads(value, object_pairs_hook=pairs, parse_int=str, parse_float=str)
     except RecursionError:
         raise DecodeError("the value is nested deeper than the reader goes") from None
-
-
-def _check_targets(chain: Chain, policy: Policy) -> None:
-    problems = []
-    for event_type, version in policy.target.items():
-        if event_type not in chain.types:
-            problems.append(
-                Problem(
-                    "target",
-                    f"target names the type {event_type}, which the chain does not have",
-                    "Leave it out.",
-                )
-            )
-        elif (event_type, version) not in chain.versions and not any(
-            hop.source[0] == event_type and hop.target[1] == version for hop in chain.hops.values()
-        ):
-            known = ", ".join(chain.types[event_type])
-            problems.append(Problem("target", f"{event_type} has no version {version}", f"Use one of {known}."))
-    if policy.sample_every < 1:
-        problems.append(Problem("option", "sample_every is less than 1", "Use 1 to check every event."))
-    if problems:
-        raise ChainError(problems)

@@ -140,9 +140,11 @@ def _expect(shape: Shape, wanted: frozenset[str], path: Path, notes: Notes, *, s
     """True where the shape can be of the types; a strict operation leaves no others behind."""
     wrong = shape.types - wanted
     if shape.told and wrong and strict:
-        what = f"{notes.named(path)} may be {' or '.join(sorted(wrong))}"
+        needs = f"where the operation needs {' or '.join(sorted(wanted))}"
+        refused = needs if len(wanted) <= 2 else "which the operation does not take"
         remedy = "Convert it first, or say what happens then (null=, wrong_type=, when(has_type(…)))."
-        notes.report("wrong-type", f"{what} where the operation needs {' or '.join(sorted(wanted))}", remedy)
+        notes.report("wrong-type", f"{notes.named(path)} may be {' or '.join(sorted(wrong))}, {refused}", remedy)
+        shape.told = False  # one finding is enough
     if strict:
         shape.types = shape.types & wanted or wanted
     return bool(shape.types & wanted)
@@ -156,7 +158,7 @@ def _field(parent: Shape, path: Path, notes: Notes, *, strict: bool) -> Field | 
     if found is None:
         if strict:
             notes.missing(path, may=False)
-            found = parent.fields[name] = Field(anything())
+            found = parent.fields[name] = Field(anything(), Presence.UNKNOWN)
         return found
     if strict:
         if found.presence is Presence.MAYBE:
@@ -188,10 +190,15 @@ def _step_in(shape: Shape, segment: Segment, path: Path, notes: Notes, *, strict
 
 
 def _objects(root: Shape, path: Path, notes: Notes, *, strict: bool = True, typed: bool = True) -> Iterator[Shape]:
-    """The shapes of the objects at ``path``."""
+    """The shapes of the objects at ``path``; where others are skipped, they are kept apart from what is done."""
     for shape in _containers(root, path, notes, strict=strict, typed=typed):
-        if _expect(shape, _OBJECT, path, notes, strict=typed):
-            yield shape
+        if not _expect(shape, _OBJECT, path, notes, strict=typed):
+            continue
+        others = replace(shape, types=shape.types - _OBJECT, fields={}, others=None, open=False)
+        shape.types &= _OBJECT
+        yield shape
+        if not others.impossible:
+            shape.become(join(shape, others))
 
 
 def _values(
@@ -477,7 +484,9 @@ def _presence(parent: Shape, name: Segment) -> Presence:
 def _join_values(operation: JoinValues, root: Shape, notes: Notes) -> None:
     at = operation.path[:-1]
     for parent in _objects(root, at, notes, strict=_strict(operation)):
-        parts = [_field(parent, (*at, name), notes, strict=_strict(operation)) for name in operation.names]
+        some = any(_presence(parent, name) is Presence.ALWAYS for name in operation.names)
+        strict = some or _strict(operation)
+        parts = [_field(parent, (*at, name), notes, strict=strict) for name in operation.names]
         found = [part for part in parts if part is not None]
         for name, part in zip(operation.names, parts, strict=True):
             if part is not None:
@@ -566,7 +575,7 @@ def _number(operation: Number, root: Shape, notes: Notes) -> None:
 @project.register
 def _at(operation: At, root: Shape, notes: Notes) -> None:
     strict, typed = _strict(operation), operation.wrong_type == "error"
-    for target in list(_objects(root, operation.path, notes, strict=strict, typed=typed)):
+    for target in _objects(root, operation.path, notes, strict=strict, typed=typed):
         follow(operation.operations, target, notes.below(operation.path))
 
 

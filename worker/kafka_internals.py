@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import aiokafka
 import structlog
@@ -29,36 +29,12 @@ from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.record import default_records, memory_records
 
 from upcasters.event import Event, Header, SourceRecord
+from worker.fetched import Fetched, FetchedRecords, Slice, cut, known
 from worker.raw_headers import writable
 
 log = structlog.get_logger(__name__)
 
 TESTED = ("0.14.",)
-NO_TIMESTAMP = -1
-
-
-class Slice(NamedTuple):
-    """Some records in order. ``next_offset`` is where to go on; it also steps over what nobody may read
-    (transaction markers, aborted records, gaps of compaction). ``unreadable`` are offsets of records with a
-    header
-    that has no UTF-8 name."""
-
-    records: Sequence[SourceRecord]
-    next_offset: int
-    unreadable: frozenset[int] = frozenset()
-
-
-class Fetched(Protocol):
-    """What one fetch brought for one partition. ``offset`` is where it was asked for, None where unknown."""
-
-    offset: int | None
-    next_offset: int
-    size: int
-    count: int
-    oldest: int
-
-    def slices(self, size: int) -> Iterator[Slice]:
-        """All records, once, some ``size`` at a time; decodes as it goes. Raises KafkaError on broken bytes."""
 
 
 class Reader(Protocol):
@@ -101,21 +77,6 @@ class PublicReader:
         }
 
 
-class FetchedRecords:
-    """Records that are decoded already."""
-
-    def __init__(self, records: Sequence[Event], next_offset: int) -> None:
-        self.offset: int | None = None
-        self.next_offset = next_offset
-        self.size = sum(len(each.key or b"") + len(each.value or b"") for each in records)
-        self.count = len(records)
-        self.oldest = _known(records[0].timestamp) if records else NO_TIMESTAMP
-        self._records = records
-
-    def slices(self, size: int) -> Iterator[Slice]:
-        yield from _cut([self._records], size, self.next_offset)
-
-
 class FetchedBatches:
     """Record batches as they came from the broker.
 
@@ -141,7 +102,7 @@ class FetchedBatches:
 
     def slices(self, size: int) -> Iterator[Slice]:
         unreadable: set[int] = set()
-        for piece in _cut(self._visible_records(unreadable), size, self.next_offset):
+        for piece in cut(self._visible_records(unreadable), size, self.next_offset):
             yield piece._replace(unreadable=frozenset(unreadable)) if unreadable else piece
 
     def _visible_records(self, unreadable: set[int]) -> Iterator[Sequence[SourceRecord]]:
@@ -270,45 +231,10 @@ def _batches(records: Any) -> Iterator[Any]:
         yield records.next_batch()
 
 
-def _cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Iterator[Slice]:
-    """Slices of about ``size`` records; the last one goes up to ``end``, also over what was not to be read."""
-    held: Sequence[SourceRecord] = ()
-    for records in _regrouped(batches, size):
-        if held:
-            yield Slice(held, _after(held[-1]))
-        held = records
-    yield Slice(held, end)
-
-
-def _regrouped(batches: Iterable[Sequence[SourceRecord]], size: int) -> Iterator[Sequence[SourceRecord]]:
-    """Small batches together, large ones in parts."""
-    small: list[SourceRecord] = []
-    for records in batches:
-        if len(small) + len(records) <= size:
-            small.extend(records)
-            continue
-        if small:
-            yield small
-            small = []
-        for start in range(0, len(records), size):
-            yield records[start : start + size]
-    if small:
-        yield small
-
-
-def _after(record: SourceRecord) -> int:
-    assert record.offset is not None  # noqa: S101  (a fetched record has one)
-    return record.offset + 1
-
-
 def _event(record: Any) -> Event:
     """A record of ours from one whose headers may be a tuple, or whose timestamp is missing (message format 0)."""
-    return Event(record.value, record.key, list(record.headers), _known(record.timestamp), record.offset)
-
-
-def _known(timestamp: int | None) -> int:
-    return NO_TIMESTAMP if timestamp is None else timestamp
+    return Event(record.value, record.key, list(record.headers), known(record.timestamp), record.offset)
 
 
 def _first_timestamp(batch: Any) -> int:
-    return _known(getattr(batch, "first_timestamp", None))
+    return known(getattr(batch, "first_timestamp", None))

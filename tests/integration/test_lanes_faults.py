@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerFenced, RequestTimedOutError
+from aiokafka.errors import ProducerFenced, RequestTimedOutError, TopicAuthorizationFailedError
 
 from tests.kafka import Record, Topics, produce
 from tests.lanes import Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
+from worker.errors import WorkerError
 from worker.route import Limits
 
 
@@ -116,3 +117,48 @@ async def test_a_record_that_breaks_the_upcaster_is_buried_alone(kafka_bootstrap
     assert [each.value for each in letters] == [b"raise it"] * 2
     assert dict(letters[0].headers)["__connect.errors.exception.class.name"] == b"ZeroDivisionError"
     assert bench.total("upcaster_records_consumed_total") == 5
+
+
+async def test_a_right_that_is_missing_ends_the_run_with_one_line(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    await produce(kafka_bootstrap, bench.route.source, numbered(10))
+    denial: list[Exception] = [TopicAuthorizationFailedError(bench.route.destination.name)]
+    clients = PlainClients(kafka_bootstrap, bench.group, spoil=lambda producer: fail_batches(producer, denial))
+    async with bench.running(clients) as supervisor:
+        with pytest.raises(WorkerError, match="grant the worker's user the right") as raised:
+            await supervisor.run()
+    assert raised.value.exit_code == 2
+    assert bench.total("upcaster_records_consumed_total") == 0
+    assert await read_settled(kafka_bootstrap, bench.route.destination.name) == []
+
+
+async def test_the_committed_offset_is_read_only_after_the_producer_has_started(
+    kafka_bootstrap: str, topics: Topics
+) -> None:
+    """Read earlier, it can be the one before the transaction whose markers are still being written."""
+    bench = await make_bench(kafka_bootstrap, topics)
+    seen: list[str] = []
+
+    def watch(producer: AIOKafkaProducer) -> None:
+        producer.start = told(producer.start, "producer")
+
+    def told(call: Any, name: str) -> Any:
+        async def telling(*arguments: Any) -> Any:
+            answer = await call(*arguments)
+            seen.append(name)
+            return answer
+
+        return telling
+
+    def seek(*arguments: Any) -> None:
+        seen.append("seek")
+        true_seek(*arguments)
+
+    supervisor = bench.supervisor(PlainClients(kafka_bootstrap, bench.group, spoil=watch))
+    consumer = supervisor._consumer
+    consumer.committed = told(consumer.committed, "committed")
+    true_seek, consumer.seek = consumer.seek, seek
+    await supervisor.start()
+    await until(caught_up(supervisor, partitions=1))
+    await supervisor.stop()
+    assert seen == ["producer", "committed", "seek"]

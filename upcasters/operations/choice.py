@@ -83,7 +83,9 @@ def when(
     newer document to which they were applied.
     """
     if not isinstance(condition, Condition):
-        raise StepError("the condition is not one of `upcasters`", "Use present, equals, has_type …", "option")
+        raise StepError(
+            "the condition is not one of `upcasters`", "Use present, equals, has_type and their like.", "option"
+        )
     return When(condition, some(operations), any_number(otherwise), undo_when)
 
 

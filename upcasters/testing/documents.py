@@ -25,6 +25,8 @@ ANYTHING: Documents = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_NAMES, inner, max_size=2),
     max_leaves=4,
 )
+# Where nothing is said of a field, most operations still want a single value.
+_UNTYPED = _TEXT | st.integers(0, 100) | ANYTHING
 _MOST_ITEMS = 3
 
 
@@ -54,7 +56,7 @@ class _Reader:
     def read(self, schema: Schema | bool, name: str = "") -> Documents:
         """A strategy for a schema that stands under ``name``."""
         if isinstance(schema, bool) or not _says(schema):
-            return self._hinted(ANYTHING, name)
+            return self._hinted(_UNTYPED, name)
         if "$ref" in schema:
             return self._referred(schema["$ref"].rpartition("/")[2], name)
         for keyword in ("const", "enum"):
@@ -123,7 +125,7 @@ def _says(schema: Schema) -> bool:
 
 def _string(schema: Schema) -> Documents:
     if "pattern" in schema:
-        return st.from_regex(schema["pattern"])
+        return st.from_regex(schema["pattern"]).filter(lambda text: not text.endswith("\n"))  # where $ matches, too
     form = _FORMATS.get(schema.get("format", ""))
     if form is not None:
         return form

@@ -18,7 +18,7 @@ from upcasters.event import Event, Header, SourcePartition
 from upcasters.testing.documents import Documents, documents_like, documents_of, near_misses
 from upcasters.testing.golden import Golden
 from upcasters.testing.hints import Hints, hints_of, schema_of
-from upcasters.testing.routes import headers_of, stamp
+from upcasters.testing.routes import attributes_of, headers_of, stamp
 
 SOURCE = SourcePartition("laws", 0)
 _RUBBISH = [b"", b"{", b"null", b"[]", b"7", b'{"a":NaN}', b"\xff", b"\xef\xbb\xbf{}", b'{"a":"\\ud800"}']
@@ -75,12 +75,17 @@ class Inputs:
     def _events(
         self, documents: Documents, event_type: str, version: str, rules: Detection
     ) -> st.SearchStrategy[Event]:
-        def bytes_of(document: Any, indent: int) -> bytes:
+        attributes = attributes_of(rules, event_type, version)
+
+        def bytes_of(document: Any, structured: bool, indent: int) -> bytes:
             stamp(rules, event_type, version, document)
+            if structured:
+                document = {"specversion": "1.0", "id": "1", "source": "/laws", **attributes, "data": document}
             return msgspec.json.format(write(document), indent=indent)
 
         objects = documents.filter(lambda document: isinstance(document, dict))
-        values = st.builds(bytes_of, objects, st.sampled_from([-1, 0, 2]))
+        modes = st.booleans() if attributes else st.just(False)
+        values = st.builds(bytes_of, objects, modes, st.sampled_from([-1, 0, 2]))
         return self._made(values, headers_of(rules, event_type, version))
 
     def _made(self, values: st.SearchStrategy[bytes], headers: list[Header]) -> st.SearchStrategy[Event]:

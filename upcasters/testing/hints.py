@@ -116,4 +116,5 @@ def schema_of(paths: Iterable[Path]) -> Mapping[str, Any]:
         return {"anyOf": [{"type": "array", "items": inside}, {"type": "object", "additionalProperties": inside}]}
     if not below:
         return {}
-    return {"type": "object", "properties": {name: schema_of(rest) for name, rest in below.items()}}
+    fields = {name: schema_of(rest) for name, rest in below.items()}
+    return {"type": "object", "properties": fields, "required": list(fields)}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from upcasters.chain import Chain
 from upcasters.detect import Detector
-from upcasters.detection import Always, Detection, FromCloudEvents, FromField, FromHeader
+from upcasters.detection import Always, Detection, FromCloudEvents, FromField, FromHeader, TypeRule, VersionRule
 from upcasters.document import Object, is_null, restamped
 from upcasters.errors import ChainError, EventError
 from upcasters.event import Header
@@ -50,22 +51,50 @@ def pinned(chain: Chain, event_type: str, version: str) -> Detection:
 
 def headers_of(rules: Detection, event_type: str, version: str) -> list[Header]:
     """Headers from which the rules read a type and version, as far as they read headers."""
-    found: dict[str, bytes] = {}
+    found = {
+        rule.name: answer.encode()
+        for answer, rule in _answers(rules, event_type, version)
+        if isinstance(rule, FromHeader)
+    }
+    attributes = attributes_of(rules, event_type, version)
+    return [*found.items(), *(("ce_" + name, text.encode()) for name, text in attributes.items())]
+
+
+def attributes_of(rules: Detection, event_type: str, version: str) -> dict[str, str]:
+    """CloudEvents attributes from which the rules read a type and version, as far as they read any."""
+    return {
+        rule.attribute: _matching(rule, answer)
+        for answer, rule in _answers(rules, event_type, version)
+        if isinstance(rule, FromCloudEvents)
+    }
+
+
+def _answers(rules: Detection, event_type: str, version: str) -> Iterator[tuple[str, TypeRule | VersionRule]]:
     for answer, listed in ((event_type, rules.event_type), (version, rules.version)):
         for rule in listed:
-            if isinstance(rule, FromHeader):
-                found[rule.name] = answer.encode()
-            elif isinstance(rule, FromCloudEvents) and rule.pattern is None:
-                found["ce_" + rule.attribute] = answer.encode()
-    return list(found.items())
+            yield answer, rule
+
+
+def _matching(rule: FromCloudEvents, answer: str) -> str:
+    """A text in which the rule's pattern finds the answer; the answer itself where none is found easily."""
+    if rule.pattern is None:
+        return answer
+    before, _, rest = rule.pattern.partition("(")
+    text = _literal(before) + answer + _literal(rest.rpartition(")")[2])
+    match = re.search(rule.pattern, text)
+    return text if match is not None and match.group(1) == answer else answer
+
+
+def _literal(pattern: str) -> str:
+    """The text that a pattern of plain characters means."""
+    return re.sub(r"\\(.)", r"\1", pattern.removeprefix("^").removesuffix("$"))
 
 
 def stamp(rules: Detection, event_type: str, version: str, document: Object) -> None:
     """Write type and version where the rules look for them in the document, as far as the way there is open."""
-    for answer, listed in ((event_type, rules.event_type), (version, rules.version)):
-        for rule in listed:
-            if isinstance(rule, FromField):
-                _put(document, rule, answer)
+    for answer, rule in _answers(rules, event_type, version):
+        if isinstance(rule, FromField):
+            _put(document, rule, answer)
 
 
 def _put(document: Object, rule: FromField, answer: str) -> None:

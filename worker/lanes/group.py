@@ -10,8 +10,9 @@ from aiokafka import TopicPartition
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.lanes.breaker import Breaker
-from worker.lanes.lane import Lane, Surroundings
+from worker.lanes.lane import Lane
 from worker.lanes.rate import Throttle
+from worker.lanes.surroundings import Surroundings
 from worker.route import Route
 
 log = structlog.get_logger(__name__)
@@ -58,7 +59,8 @@ class Lanes:
     async def drain(self, *, close: bool = False) -> None:
         """End all lanes, in order if they are quick enough, hard if not. ``close``: begin none any more."""
         self._closed = self._closed or close
-        for lane in self:
+        drained = list(self)
+        for lane in drained:
             lane.drain()
         tasks = list(self._tasks.values())
         if tasks:
@@ -68,7 +70,7 @@ class Lanes:
             if late:
                 log.warning("lanes did not finish in time, their open transactions will be aborted", lanes=len(late))
                 await asyncio.wait(late, timeout=self._around.timing.abort + self._around.timing.stop)
-        for lane in list(self):
+        for lane in drained:
             self._forget(lane)
         self._around.metrics.assigned.set(0)
 
@@ -102,6 +104,8 @@ class Lanes:
             )
 
     def _forget(self, lane: Lane) -> None:
+        if self._lanes.get(lane.partition) is not lane:
+            return
         self._breakers[lane.partition] = lane.breaker
         del self._lanes[lane.partition], self._tasks[lane.partition]
         self._around.metrics.forget_partition(lane.partition.topic, lane.partition.partition)

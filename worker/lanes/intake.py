@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from worker.kafka_internals import NO_TIMESTAMP, Fetched, Slice
+from worker.fetched import NO_TIMESTAMP, Fetched, Slice
 from worker.lanes.faults import GapError
 
 SLICE = 256

@@ -11,7 +11,7 @@ import structlog
 from upcasters.event import Record, SourcePartition, SourceRecord
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Reporter, dead_letter
-from worker.kafka_internals import NO_TIMESTAMP, Slice
+from worker.fetched import NO_TIMESTAMP, Slice
 from worker.lanes.breaker import Breaker
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.lineage import Lineage

@@ -1,4 +1,4 @@
-"""All lanes of a process: one member of the consumer group fetches, and gives each lane what is its own."""
+"""All lanes of a process: their start and their end, and what operators may ask of them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import KafkaError
 
 from worker.dead_letters import Reporter
 from worker.errors import WorkerError
-from worker.kafka_internals import Reader, open_reader
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED, denied
+from worker.lanes.fetching import Fetching
 from worker.lanes.group import Lanes
-from worker.lanes.lane import Surroundings
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
+from worker.lanes.surroundings import Surroundings
 from worker.lanes.timing import Timing
-from worker.lanes.watch import Watch, known_end
+from worker.lanes.watch import Watch
 from worker.metrics import WorkerMetrics
 from worker.route import Route
 
@@ -29,12 +29,6 @@ log = structlog.get_logger(__name__)
 
 CONSUMER_OPTIONS = {"fetch_max_wait_ms": 100, "fetch_max_bytes": 16 * 1024 * 1024}
 """A partition that is ready to be fetched again waits for the fetch that is under way, so that must not take long."""
-TOTAL_BYTES = 32 * 1024 * 1024
-"""Fetched and not yet worked on, over all lanes: hundreds of partitions must not cost hundreds of bounds."""
-QUIET_BYTES = 64 * 1024
-"""A fetch that brings less than this is a trickle, and the next one can wait."""
-NOWHERE = TopicPartition("", 0)
-"""Asked for when no lane wants anything: a consumer that is not asked at all would leave the group in the end."""
 
 
 class Supervisor:
@@ -61,7 +55,6 @@ class Supervisor:
         surroundings = Surroundings(self._consumer, self._offsets, clients, reporter, metrics, self._timing, clock)
         self.lanes = Lanes(routes, surroundings, self._give_up)
         self._watch = Watch(self.lanes, self._consumer, self._offsets, metrics)
-        self._reader: Reader | None = None
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._fault: WorkerError | None = None
@@ -77,10 +70,10 @@ class Supervisor:
             await self._consumer.start()
         except DENIED as error:
             raise denied(error) from error
-        self._reader = open_reader(self._consumer)
+        fetching = Fetching(self._consumer, self.lanes, self._metrics, self._timing, self._stopping, self._give_up)
         self._consumer.subscribe(list(self.lanes.routes), listener=_Listener(self.lanes, self._metrics))
         self._tasks = [
-            asyncio.create_task(self._fetch(), name="fetch"),
+            asyncio.create_task(fetching.run(), name="fetch"),
             asyncio.create_task(self._tick(), name="watch"),
         ]
         for task in self._tasks:
@@ -161,62 +154,6 @@ class Supervisor:
         for lane in self.lanes.of_route(source):
             lane.wake()
 
-    # Fetching.
-
-    async def _fetch(self) -> None:
-        """One loop for all partitions. It asks only for lanes that have room; others' records wait in the client."""
-        while not self._stopping.is_set():
-            try:
-                await self._fetch_once()
-            except ConsumerStoppedError:
-                return
-            except DENIED as error:
-                self._give_up(denied(error))
-                return
-            except KafkaError as error:
-                log.warning("fetching failed, trying again", error=type(error).__name__)
-                self._metrics.errors.labels("fetch", type(error).__name__).inc()
-                await self._rest(self._timing.tick)
-
-    async def _fetch_once(self) -> None:
-        """In a trickle every fetch costs its lanes a transaction each: gather a little more, then rest."""
-        fetched = await self._deliver(self._wait_for_data())
-        trickle = 0 < fetched < QUIET_BYTES
-        if trickle:
-            # What was waiting behind these records at the broker comes in a moment.
-            await self._deliver(self._timing.gather)
-        for lane in self.lanes:
-            if lane.in_flight_records:
-                lane.wake()
-        if trickle:
-            await self._rest(self._timing.quiet_interval)
-
-    async def _deliver(self, wait: float) -> int:
-        """Give each lane what has come for it; returns how many bytes that were."""
-        assert self._reader is not None  # noqa: S101  (start made it)
-        wanted = self._wanted()
-        fetched = await self._reader.read(wanted or (NOWHERE,), wait)
-        # From here to the end nothing may wait: the consumer's position has moved already.
-        for partition, batches in fetched.items():
-            if lane := self.lanes.get(partition):
-                lane.note_end(known_end(self._consumer, partition))
-                lane.put(batches)
-        return sum(batches.size for batches in fetched.values())
-
-    def _wanted(self) -> list[TopicPartition]:
-        if sum(lane.in_flight_bytes for lane in self.lanes) >= TOTAL_BYTES:
-            return []
-        return [lane.partition for lane in self.lanes if lane.wants_more]
-
-    def _wait_for_data(self) -> float:
-        full = any(lane.is_full for lane in self.lanes)
-        return self._timing.busy_wait if full else self._timing.fetch_wait
-
-    async def _rest(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-
     # Watching.
 
     async def _tick(self) -> None:
@@ -227,7 +164,9 @@ class Supervisor:
                 if asking.done():
                     asking = asyncio.create_task(self._watch.ask(self._clock()))
                 self._watch.look(self._clock())
-                await self._rest(self._timing.tick)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._timing.tick):
+                        await self._stopping.wait()
         finally:
             asking.cancel()
 

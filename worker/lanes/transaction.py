@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from upcasters.outcome import Stage
-from worker.kafka_internals import NO_TIMESTAMP, Slice
+from worker.fetched import NO_TIMESTAMP, Slice
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
 from worker.lanes.intake import Intake

@@ -48,7 +48,7 @@ class Watch:
             async with asyncio.timeout(ANSWER):
                 ends = await self._offsets.end_offsets([lane.partition for lane in stale])
                 for lane in stale:
-                    lane.note_end(ends.get(lane.partition, lane.end))
+                    lane.note_end(ends.get(lane.partition, lane.lag.end))
 
     def look(self, now: float) -> None:
         lanes = list(self._lanes)

@@ -323,7 +323,7 @@ any_operation: Makes = st.one_of(
 
 def text_of(value: Any, draw: Any) -> str:
     """A value's JSON text, with white space, escapes and keys told twice where the draw says so."""
-    space = draw(st.sampled_from(["", "", "", " "]))
+    space: str = draw(st.sampled_from(["", "", "", " "]))
     if isinstance(value, dict):
         members = [f"{_key(name, draw)}{space}:{space}{text_of(child, draw)}" for name, child in value.items()]
         if members and draw(st.integers(0, 15)) == 0:

@@ -38,7 +38,7 @@ LOSS = "nobody reads it"
 STRUCTURE = {
     "there is nothing in it": Case(
         ["empty"],
-        lambda: chain(),
+        chain,
         lambda: chain(base("1")),
     ),
     "two steps have one id": Case(

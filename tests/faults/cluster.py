@@ -1,0 +1,113 @@
+"""Brokers with two doors: a direct one for the tests, and one behind a proxy for the workers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from tests.faults.proxy import Proxy
+from worker.local_kafka import LocalKafka
+
+
+@dataclass(frozen=True)
+class Ports:
+    direct: int
+    behind_proxy: int
+    controller: int
+    proxy: int
+
+
+@dataclass(frozen=True)
+class Node:
+    broker: LocalKafka
+    proxy: Proxy
+    ports: Ports
+
+
+@dataclass(frozen=True)
+class Cluster:
+    nodes: Sequence[Node]
+
+    @property
+    def direct(self) -> str:
+        return ",".join(f"127.0.0.1:{node.ports.direct}" for node in self.nodes)
+
+    @property
+    def proxied(self) -> str:
+        return ",".join(f"127.0.0.1:{node.ports.proxy}" for node in self.nodes)
+
+    async def create_topic(self, name: str, partitions: int, configs: Mapping[str, str] | None = None) -> None:
+        topic = NewTopic(name, partitions, len(self.nodes), topic_configs={"retention.ms": "-1", **(configs or {})})
+        async with _admin(self.direct) as admin:
+            answer = await admin.create_topics([topic])
+        assert all(error[1] == 0 for error in answer.topic_errors), answer
+
+    async def configure_topic(self, name: str, configs: Mapping[str, str]) -> None:
+        """All that the topic does not have from the defaults."""
+        async with _admin(self.direct) as admin:
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(configs))])
+
+    async def leader_of(self, topic: str, partition: int) -> Node:
+        async with AIOKafkaConsumer(bootstrap_servers=self.direct) as consumer:
+            await consumer._client._wait_on_metadata(topic)
+            leader = consumer._client.cluster.leader_for_partition((topic, partition))
+        return self.nodes[leader - 1]
+
+
+@asynccontextmanager
+async def running_cluster(size: int = 1) -> AsyncIterator[Cluster]:
+    """Brokers that have found each other; gone in the end, with all they had."""
+    ports = _free_ports(size)
+    starts = (asyncio.to_thread(LocalKafka.start, properties=_properties(number, ports)) for number in range(size))
+    brokers = await asyncio.gather(*starts)
+    async with AsyncExitStack() as stack:
+        for broker in brokers:
+            stack.push_async_callback(asyncio.to_thread, broker.stop)
+        proxies = [await stack.enter_async_context(Proxy(each.proxy, each.behind_proxy)) for each in ports]
+        yield Cluster([Node(*parts) for parts in zip(brokers, proxies, ports, strict=True)])
+
+
+def _properties(number: int, ports: Sequence[Ports]) -> dict[str, str]:
+    own, copies = ports[number], str(len(ports))
+    at = "127.0.0.1"
+    return {
+        "node.id": str(number + 1),
+        "listeners": f"DIRECT://{at}:{own.direct},PROXIED://{at}:{own.behind_proxy},CONTROLLER://{at}:{own.controller}",
+        "advertised.listeners": f"DIRECT://{at}:{own.direct},PROXIED://{at}:{own.proxy}",
+        "listener.security.protocol.map": "DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "DIRECT",
+        "controller.quorum.voters": ",".join(f"{n}@{at}:{each.controller}" for n, each in enumerate(ports, 1)),
+        "controller.quorum.election.timeout.ms": "500",
+        "controller.quorum.fetch.timeout.ms": "1000",
+        "offsets.topic.replication.factor": copies,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": str(max(1, len(ports) - 1)),
+        "share.coordinator.state.topic.replication.factor": copies,
+        "min.insync.replicas": str(max(1, len(ports) - 1)),
+    }
+
+
+def _free_ports(nodes: int) -> list[Ports]:
+    """Held together while choosing, so that no two are the same."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4 * nodes)]
+    numbers = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return [Ports(*numbers[start : start + 4]) for start in range(0, 4 * nodes, 4)]
+
+
+@asynccontextmanager
+async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()

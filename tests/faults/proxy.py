@@ -1,0 +1,156 @@
+"""A TCP proxy between workers and one broker: it knows where Kafka's messages begin and end, and nothing else.
+
+It can cut connections, slow them down, leave them half-open, hold back what is written, and swallow answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+PRODUCE, OFFSET_COMMIT_IN_TRANSACTION, END_TRANSACTION, INIT_PRODUCER = 0, 28, 26, 22
+"""Numbers of requests in Kafka's protocol."""
+
+
+@dataclass(eq=False)
+class Link:
+    """One connection of a client, with ours to the broker. ``flowing`` is clear while it is half-open."""
+
+    client: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    broker: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    flowing: asyncio.Event
+    swallowed: set[bytes] = field(default_factory=set)
+
+    def cut(self) -> None:
+        """A reset, on both sides."""
+        self.flowing.set()
+        for _, writer in (self.client, self.broker):
+            writer.transport.abort()
+
+
+class Proxy:
+    """Listens on ``port`` and connects to ``target``, both on this machine."""
+
+    def __init__(self, port: int, target: int) -> None:
+        self._port = port
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._links: set[Link] = set()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._refusing = False
+        self._swallow: Counter[int] = Counter()
+        self.delay = 0.0
+        """Seconds that every message is late."""
+        self.held = 0
+        """Requests to write that were held back."""
+
+    async def __aenter__(self) -> Proxy:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, limit=2**16)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.heal()
+        self.cut()
+        while self._links:
+            await asyncio.sleep(0.01)
+        await self._server.wait_closed()
+
+    def cut(self) -> None:
+        for link in list(self._links):
+            link.cut()
+
+    def refuse(self) -> None:
+        """Cut everything, and every new connection as soon as it is made."""
+        self._refusing = True
+        self.cut()
+
+    def half_open(self) -> None:
+        """Connections that are there stay, and nothing comes through; new ones work."""
+        for link in self._links:
+            link.flowing.clear()
+
+    def hold_writes(self) -> None:
+        """Let no request to write records through; everything else works."""
+        self.held = 0
+        self._writable.clear()
+
+    def swallow_answers(self, api: int, count: int) -> None:
+        """Let the next ``count`` requests of this kind through, and cut the connection in place of the answer."""
+        self._swallow[api] = count
+
+    def heal(self) -> None:
+        """All as it should be; what was held back arrives late."""
+        self.delay, self._refusing = 0.0, False
+        self._swallow.clear()
+        self._writable.set()
+        for link in self._links:
+            link.flowing.set()
+
+    @asynccontextmanager
+    async def healed_after(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            self.heal()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            broker = await asyncio.open_connection("127.0.0.1", self._target, limit=2**16)
+        except OSError:
+            writer.transport.abort()
+            return
+        link = Link((reader, writer), broker, asyncio.Event())
+        link.flowing.set()
+        self._links.add(link)
+        if self._refusing:
+            link.cut()
+        pumps = (asyncio.create_task(self._to_broker(link)), asyncio.create_task(self._to_client(link)))
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            link.cut()
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            self._links.discard(link)
+
+    async def _to_broker(self, link: Link) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                message = await _message(link.client[0])
+                api = int.from_bytes(message[4:6])
+                if api == PRODUCE and not self._writable.is_set():
+                    self.held += 1
+                    await self._writable.wait()
+                if self._swallow[api] > 0:
+                    self._swallow[api] -= 1
+                    link.swallowed.add(message[8:12])
+                await self._pass_on(link, link.broker[1], message)
+
+    async def _to_client(self, link: Link) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                message = await _message(link.broker[0])
+                if message[4:8] in link.swallowed:
+                    return
+                await self._pass_on(link, link.client[1], message)
+
+    async def _pass_on(self, link: Link, writer: asyncio.StreamWriter, message: bytes) -> None:
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        await link.flowing.wait()
+        writer.write(message)
+        await writer.drain()
+
+
+async def _message(reader: asyncio.StreamReader) -> bytes:
+    """One message with its length in front."""
+    length = await reader.readexactly(4)
+    return length + await reader.readexactly(int.from_bytes(length))

@@ -1,0 +1,432 @@
+"""Each law holds for sound chains and can be broken by a wrong one, and says so in words."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from pydantic import BaseModel, Field
+
+from upcasters import (
+    Always,
+    Baseline,
+    Chain,
+    Detection,
+    Event,
+    FromCloudEvents,
+    FromField,
+    FromHeader,
+    Operation,
+    Passage,
+    Step,
+    Upcast,
+    Upcaster,
+    add,
+    anything,
+    at,
+    convert,
+    default,
+    derive,
+    drop,
+    drop_event,
+    equals,
+    everywhere,
+    first_of,
+    header,
+    header_to_field,
+    load_chain,
+    map_values,
+    present,
+    rename,
+    rename_header,
+    rename_type,
+    split_each,
+    switch,
+    when,
+)
+from upcasters.context import Context
+from upcasters.document import Object, write
+from upcasters.operations.base import Inverse, Reversibility
+from upcasters.operations.events import DropHeader
+from upcasters.operations.fields import Default
+from upcasters.operations.values import Convert
+from upcasters.outcome import DeadLettered, Passed
+from upcasters.testing import Law, LawBroken, laws
+from upcasters.testing.documents import documents_of
+from upcasters.testing.hints import hints_of
+from upcasters.testing.routes import attributes_of, headers_of
+from upcasters.validation import Validator
+
+ROOT = Path(__file__).parents[3]
+
+
+class One(BaseModel):
+    name: str
+    size: int = 0
+
+
+class Two(BaseModel):
+    name: str
+    size: int
+    kind: Literal["small", "large"]
+
+
+def chain_of(*operations: Operation, lossy: str = "", model: type[BaseModel] | None = None) -> Chain:
+    """Operations as the one step of a chain."""
+    step = Step("thing", 1, 2, operations, model=model, shape=present("made"), lossy=lossy)
+    return Chain([step], [Baseline("thing", 1, model=One, shape=anything())])
+
+
+def complaints(chain: Chain, **options: Any) -> dict[str, str]:
+    """The laws that do not hold, by their name, with what they say."""
+    said = {}
+    for law in laws(chain, **options):
+        try:
+            law.check()
+        except LawBroken as error:
+            said[law.name] = str(error)
+    return said
+
+
+def test_the_shipped_chain_keeps_all_laws() -> None:
+    chain = load_chain("upcasters.devteam_runner:chain")
+    listed = laws(chain, examples=20)
+    for law in listed:
+        law.check()
+    assert {law.name for law in listed} == {
+        *("tombstones", "deterministic", "no-shared-state", "fused", "valid-output", "round-trip")
+    }
+
+
+def test_a_sound_chain_keeps_all_laws() -> None:
+    chain = chain_of(
+        rename("name", "title"),
+        default("size", 1),
+        when(equals("size", 1), add("made", True), otherwise=[add("made", False)]),
+    )
+    assert complaints(chain) == {}
+
+
+# One wrong chain for each law.
+
+
+def test_deterministic_can_fail() -> None:
+    counter = itertools.count()
+    said = complaints(chain_of(derive("made", [], lambda: next(counter)), lossy="a test"))
+    assert said["deterministic"].startswith("deterministic: thing to 2: the same event has two outcomes\n  event:  {")
+    assert "\n  first:  upcast to 2: {" in said["deterministic"]
+
+
+def test_no_shared_state_can_fail() -> None:
+    seen = ["", ""]
+
+    def name_before(name: str) -> str:
+        if name != seen[-1]:
+            seen.append(name)
+        return seen[-2]
+
+    said = complaints(chain_of(derive("made", ["name"], name_before)))
+    assert "deterministic" not in said
+    assert "another event changed its outcome; the other is {" in said["no-shared-state"]
+
+
+class TwoMinds(Default):
+    """Its own code does another thing than the code that is generated for its kind."""
+
+    def apply(self, root: Object, context: Context) -> None:
+        root["made"] = 2
+
+
+def test_fused_can_fail() -> None:
+    wrong = add("made", 1)
+    assert isinstance(wrong, Default)
+    said = complaints(chain_of(TwoMinds(wrong.path, wrong.value, "error")))
+    assert "the compiled path and the way hop by hop differ" in said["fused"]
+    assert '"made":1' in said["fused"].splitlines()[2]
+    assert '"made":2' in said["fused"].splitlines()[3]
+
+
+def test_valid_output_can_fail() -> None:
+    said = complaints(chain_of(default("size", 1), map_values("size", {1: 2}, otherwise="keep"), lossy="x", model=Two))
+    assert said["valid-output"].startswith(
+        "valid-output: thing 1 to 2: step thing:1->2 made an event that its model refuses"
+    )
+    assert "kind: missing" in said["valid-output"]
+
+
+def test_round_trip_can_fail_where_it_is_said_to_be_exact() -> None:
+    said = complaints(chain_of(convert("name", lambda name: name + "!", lambda name: name)))
+    assert said["round-trip"].splitlines() == [
+        "round-trip: thing 1 to 2: step thing:1->2 says that it can be undone exactly",
+        '  event: {"name":""}',
+        '  up:    {"name":"!"}',
+        '  down:  {"name":"!"}',
+    ]
+
+
+def test_round_trip_can_fail_where_the_way_down_is_refused() -> None:
+    def refuse(_name: str) -> str:
+        raise ValueError
+
+    said = complaints(chain_of(convert("name", lambda name: name, refuse)))
+    assert "down:  FunctionFailed: test_round_trip" in said["round-trip"]
+
+
+@dataclass(frozen=True)
+class Growing(Convert):
+    """Says that its way back keeps the meaning, which it does not."""
+
+    def inverse(self) -> Inverse:
+        return Inverse((), Reversibility.EQUIVALENT, "so it says")
+
+
+def test_round_trip_can_fail_where_only_the_meaning_comes_back() -> None:
+    said = complaints(chain_of(Growing(("name",), lambda name: name + "!")))
+    assert "step thing:1->2 gives another event the second time up" in said["round-trip"]
+
+
+def test_tombstones_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    passage = Passage("thing", "1", "2", 1)
+    chain = chain_of(add("made", 1))
+
+    def kept(_: Upcaster, event: Event, source: object = None) -> Any:
+        return Passed(passage, "tombstone") if event.value is None else Upcast(passage, None)
+
+    monkeypatch.setattr(Upcaster, "upcast", lambda *_: Upcast(passage, b"{}"))
+    assert "a tombstone does not pass as it is" in complaints(chain)["tombstones"]
+    monkeypatch.setattr(Upcaster, "upcast", kept)
+    assert "a value became a tombstone" in complaints(chain)["tombstones"]
+
+
+def test_golden_can_fail(tmp_path: Path) -> None:
+    folder = tmp_path / "thing" / "1-to-2"
+    folder.mkdir(parents=True)
+    (folder / "a.before.json").write_text('{"name":"a"}')
+    (folder / "a.after.json").write_text("{}")
+    assert "not what a.after.json says" in complaints(chain_of(add("made", 1)), golden=tmp_path)["golden"]
+    (folder / "b.json").write_text("{}")
+    assert "the name does not end in" in complaints(chain_of(add("made", 1)), golden=tmp_path)["golden"]
+
+
+def test_a_law_that_could_be_tried_on_nothing_does_not_pass(tmp_path: Path) -> None:
+    def only_this(name: str) -> str:
+        return {"one in a million": "yes"}[name]
+
+    chain = chain_of(convert("name", only_this, lambda _: "one in a million"), model=One)
+    said = complaints(chain)
+    assert sorted(said) == ["round-trip", "valid-output"]
+    assert "it could not be tried on any event, so it says nothing; add a golden pair" in said["round-trip"]
+    assert "FunctionFailed" in said["valid-output"]
+    folder = tmp_path / "thing" / "1-to-2"
+    folder.mkdir(parents=True)
+    (folder / "a.before.json").write_text('{"name":"one in a million"}')
+    (folder / "a.after.json").write_text('{"name":"yes"}')
+    assert complaints(chain, golden=tmp_path) == {}
+
+
+def test_a_flaky_law_is_told_like_any_other() -> None:
+    turns = itertools.count()
+
+    def moody(name: str) -> str:
+        return name if next(turns) % 7 else name + "?"
+
+    assert "two outcomes" in complaints(chain_of(derive("made", ["name"], moody)))["deterministic"]
+
+
+def test_other_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(Upcaster, "upcast", crash)
+    with pytest.raises(KeyError):
+        laws(chain_of(add("made", 1)))[0].check()
+
+
+# Events are made to get through: operations, conditions and rules say what they look for.
+
+RULES = {
+    "header": Detection((Always("thing"),), (FromHeader("v"),)),
+    "field": Detection((FromField("type"),), (FromField("meta.v"),)),
+    "CloudEvents": Detection((FromCloudEvents("type"),), (FromCloudEvents("dataschema", r"^https://a\.b/v([^/]+)$"),)),
+    "none": Detection(),
+}
+
+
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES.keys())
+def test_chains_with_all_kinds_of_rules_keep_the_laws(rules: Detection) -> None:
+    steps = [
+        Step("thing", 1, 2, [rename("name", "title"), header_to_field("trace", "trace", missing="skip")]),
+        Step("thing", 2, 3, [rename_type("object"), rename_header("a", "b", missing="skip")]),
+        Step("object", 3, 4, [split_each("parts", "part", item="part")], lossy="a test", preview=True),
+    ]
+    bases = [Baseline("thing", 1, model=One), Baseline("part", 4)]
+    assert complaints(Chain(steps, bases, detection=rules), examples=10) == {}
+
+
+def test_events_of_every_version_get_through() -> None:
+    """A law that only ever sees dead letters would hold of anything."""
+    chain = Chain(
+        [Step("thing", 1, 2, [rename("name", "title")]), Step("thing", 2, 3, [rename("title", "name")])],
+        [Baseline("thing", 1, model=One)],
+        detection=RULES["CloudEvents"],
+    )
+    seen = set()
+    true_upcast = Upcaster.upcast
+
+    def watched(self: Upcaster, event: Event, source: Any = None) -> Any:
+        outcome = true_upcast(self, event, source)
+        if not isinstance(outcome, DeadLettered):
+            seen.add((outcome.passage.from_version, b'"specversion"' in (event.value or b"")))
+        return outcome
+
+    Upcaster.upcast = watched  # type: ignore[method-assign]
+    try:
+        for law in laws(chain):
+            law.check()
+    finally:
+        Upcaster.upcast = true_upcast  # type: ignore[method-assign]
+    assert {("1", True), ("1", False), ("2", True), ("2", False)} <= seen
+
+
+def test_a_pattern_that_is_hard_to_fill_in_is_left_alone() -> None:
+    rules = Detection((Always("thing"),), (FromCloudEvents("v", r"(?:a|b)+(\d)"),))
+    assert attributes_of(rules, "thing", "1") == {"v": "1"}
+    assert headers_of(rules, "thing", "1") == [("ce_v", b"1")]
+
+
+def test_what_the_steps_compare_with_is_made_up_too() -> None:
+    operations: Sequence[Operation] = [
+        switch("kind", {"a": rename("x", "y"), 7: []}, otherwise=[]),
+        at("items.*", when(~equals("state", "open") & (present("q") | equals("n", 1)), drop("n", missing="skip"))),
+        everywhere(equals("deep", True), drop("deep")),
+        map_values("colour", {"red": "rouge"}),
+        rename_type(field="type", types={"t": "thing"}),
+        derive("d", [header("h"), "name"], lambda *_: 1),
+        DropHeader("gone", "skip"),
+        first_of(["a", "b"], "b"),
+        when(equals("name", "heartbeat"), drop_event()),
+    ]
+    hints = hints_of(chain_of(*operations, lossy="a test"))
+    assert hints.values == {
+        "kind": ["a", 7],
+        "state": ["open"],
+        "n": [1],
+        "deep": [True],
+        "colour": ["red"],
+        "type": ["t"],
+        "name": ["heartbeat"],
+    }
+    assert hints.headers == {"h", "gone"}
+    assert {"items", "n", "q", "made"} <= hints.names
+
+
+def test_versions_without_a_model_are_made_up_from_what_is_read() -> None:
+    step = Step("thing", 1, 2, [rename("a", "b"), at("list.*", rename("c", "d"))])
+    assert complaints(Chain([step], [Baseline("thing", 1, shape=anything())])) == {}
+
+
+class Inner(BaseModel):
+    children: list[Inner] = []
+    at: Annotated[str, Field(pattern="^[a-c]{2}$")]
+
+
+class Every(BaseModel, extra="forbid"):
+    text: Annotated[str, Field(min_length=2, max_length=3)]
+    whole: Annotated[int, Field(ge=3, lt=9, multiple_of=3)]
+    more: Annotated[int, Field(gt=100)]
+    part: Annotated[float, Field(gt=0, le=1)]
+    choice: Literal["a", "b"]
+    constant: Literal["c"]
+    inner: Inner | None
+    table: dict[str, Inner]
+    pair: tuple[int, str]
+    some: Annotated[list[bool], Field(min_length=1, max_length=2)]
+    either: int | str
+    when: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    nothing: None
+    anything: Any
+    mixed: Annotated[Any, Field(json_schema_extra={"type": ["integer", "string"]})]
+    unique: Annotated[list[int], Field(json_schema_extra={"uniqueItems": True})]
+
+
+def test_documents_fit_the_model_that_they_are_made_from() -> None:
+    validator = Validator(Every)
+
+    @settings(max_examples=100, database=None, derandomize=True)
+    @given(documents_of(Every, hints_of(chain_of(add("made", 1)))))
+    def fits(document: Any) -> None:
+        validator.check(write(document))
+
+    fits()
+
+
+# The pytest plugin.
+
+
+BAD = """
+from upcasters import *
+
+chain = Chain(
+    [Step("thing", 1, 2, [convert("name", lambda name: name + "!", lambda name: name)])],
+    [Baseline("thing", 1, shape=anything())],
+)
+"""
+
+
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "upcast_pytest",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "ignore",
+        *arguments,
+    ]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_pytest_collects_a_test_for_each_law(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(textwrap.dedent(BAD))
+    result = run_pytest(tmp_path, "--upcast-chain", "bad:chain", "-v")
+    assert result.returncode == 1
+    assert "bad:chain::fused[thing to 2] PASSED" in result.stdout
+    assert "bad:chain::round-trip[thing 1 to 2] FAILED" in result.stdout
+    assert "round-trip: thing 1 to 2: step thing:1->2 says that it can be undone exactly" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert "1 passed" in run_pytest(tmp_path, "--upcast-chain", "bad:chain", "-k", "fused and 'to 2'", "-q").stdout
+
+
+def test_pytest_refuses_a_chain_that_is_not_there(tmp_path: Path) -> None:
+    result = run_pytest(tmp_path, "--upcast-chain", "no_such:chain")
+    assert result.returncode == 4
+    assert "ERROR: chain no_such:chain cannot be imported" in result.stderr
+
+
+def test_pytest_without_the_option_does_not_import_the_engine(tmp_path: Path) -> None:
+    (tmp_path / "test_nothing.py").write_text(
+        "import sys\n\ndef test_it(): assert not [name for name in sys.modules if name.startswith('upcasters')]\n"
+    )
+    assert "1 passed" in run_pytest(tmp_path, "-q").stdout
+
+
+def test_what_goes_wrong_inside_a_law_is_shown_in_full(tmp_path: Path) -> None:
+    text = BAD + "\nfrom upcasters import Upcaster\ndef crash(*_): raise KeyError('crashed')\nUpcaster.upcast = crash\n"
+    (tmp_path / "bad.py").write_text(text)
+    assert "KeyError: 'crashed'" in run_pytest(tmp_path, "--upcast-chain", "bad:chain").stdout
+
+
+def test_a_law_has_an_id() -> None:
+    assert Law("fused", "thing to 2", lambda: None).id == "fused[thing to 2]"

@@ -1,0 +1,165 @@
+"""Writing a Python function: its lines, the constants that they name, and what they may count on being open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from upcasters.document import Object, decode_object, decode_objects, open_container, open_object
+from upcasters.layouts import Unexpected
+from upcasters.operations.base import Operation
+from upcasters.paths import Path, overlap, show
+
+
+@dataclass
+class Code:
+    """Lines of Python, the constants they name, and which variables hold which opened objects."""
+
+    lines: list[str] = field(default_factory=list)
+    constants: dict[str, Any] = field(default_factory=dict)
+    opened: dict[Path, str] = field(default_factory=lambda: {(): "root"})
+    slots: dict[str, str] = field(default_factory=dict)
+    depth: int = 1
+    variables: int = 0
+
+    def line(self, text: str) -> None:
+        self.lines.append("    " * self.depth + text)
+
+    def variable(self) -> str:
+        self.variables += 1
+        return f"v{self.variables}"
+
+    def constant(self, value: Any, hint: str) -> str:
+        for name, known in self.constants.items():
+            if known is value:
+                return name
+        name = f"{hint}_{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """An indented block; objects opened inside are not known to be open behind it."""
+        self.line(head)
+        outside = dict(self.opened)
+        self.depth += 1
+        start = len(self.lines)
+        yield
+        if len(self.lines) == start:
+            self.line("pass")
+        self.depth -= 1
+        self.opened = {path: name for path, name in outside.items() if self.opened.get(path) == name}
+
+    def object(self, path: Path) -> str:
+        """The variable of the object at a path that must be there."""
+        if path not in self.opened:
+            parent, key = self.object(path[:-1]), path[-1]
+            name = self.variable()
+            self.slots[name] = f"{parent}[{key!r}]"
+            self.line(f"{name} = {self.slots[name]}  # {comment(path)}")
+            self.line(f"if type({name}) is not dict: {name} = {self.slots[name]} = open_object({name})")
+            self.opened[path] = name
+        return self.opened[path]
+
+    def looked_at(self, path: Path) -> str:
+        """The variable of the object at a path that may be missing or something else: then it is empty."""
+        if path not in self.opened:
+            parent, key = self.looked_at(path[:-1]), path[-1]
+            name = self.variable()
+            self.line(f"{name} = {parent}.get({key!r})  # {comment(path)}")
+            self.line(f"if type({name}) is not dict: {name} = look({parent}, {key!r}, {name})")
+            self.opened[path] = name
+        return self.opened[path]
+
+    def forget(self, path: Path) -> None:
+        """What lies at or below ``path`` is another object now."""
+        self.opened = {
+            known: name
+            for known, name in self.opened.items()
+            if len(known) < len(path) or not overlap(known[: len(path)], path) or not known
+        }
+
+    def forget_all(self) -> None:
+        self.opened = {(): "root"}
+
+    def call(self, operation: Operation) -> None:
+        """The operation's own code, for what is not worth generating."""
+        name = self.constant(operation.apply, "apply")
+        self.line(f"{name}(root, context)  # {comment_text(str(operation))}")
+        self.forget_all()
+
+    def function(self, head: str, result: str = "root") -> str:
+        return "\n".join([head, *self.lines, f"    return {result}", ""])
+
+    def build(self, source: str, name: str) -> Any:
+        scope: dict[str, Any] = {**SCOPE, **self.constants}
+        exec(compile(source, f"<upcasters: {name}>", "exec"), scope)  # noqa: S102  # our own generated text
+        return scope[name]
+
+
+def comment(path: Path) -> str:
+    """A path as a comment that cannot end early."""
+    return comment_text(show(path))
+
+
+def comment_text(text: str) -> str:
+    """A text as a comment that cannot end early."""
+    return text.encode("unicode_escape").decode()[:160]
+
+
+_EMPTY: Object = {}
+
+
+def _look(parent: Object, key: str, node: Any) -> Object:
+    """An object where there is one, opened in its place; else an empty one that nobody writes to."""
+    if type(node) is Raw:
+        try:
+            found = parent[key] = decode_object(node)
+        except msgspec.ValidationError:
+            return _EMPTY
+        return found
+    return _EMPTY
+
+
+_decode_object_list = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+
+
+def _open_items(node: Any) -> Any:
+    """A container whose items are most likely all objects, opened two levels deep in one go where they are."""
+    try:
+        return decode_objects(node) if type(node) is Raw else open_container(node)
+    except msgspec.ValidationError:
+        try:
+            return _decode_object_list(node)
+        except msgspec.ValidationError:
+            return open_container(node)
+
+
+def _look_at(parent: Object, key: str) -> Object:
+    node = parent.get(key)
+    return node if type(node) is dict else _look(parent, key, node)
+
+
+def _pairs(container: Any) -> Any:
+    """The keys and items of an object, or the indexes and items of an array."""
+    if type(container) is dict:
+        return container.items()
+    if type(container) is list:
+        return enumerate(container)
+    raise Unexpected
+
+
+# What generated code may call.
+SCOPE: dict[str, Any] = {
+    "Raw": Raw,
+    "look": _look,
+    "look_at": _look_at,
+    "open_items": _open_items,
+    "open_object": open_object,
+    "pairs": _pairs,
+}

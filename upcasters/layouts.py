@@ -1,0 +1,343 @@
+"""Operations on the fields of one object, run once for each layout of keys instead of once for each event.
+
+Objects of one version mostly have the same keys in the same order. What renames, defaults and conversions do to such a
+layout is worked out symbolically when it is first seen: a chain of renames becomes one, a default that is overwritten
+vanishes, and what is left is one small function that builds the new object from the values of the old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from msgspec import Raw
+
+from upcasters.context import Context
+from upcasters.document import NULLS, Object, decode_plain, from_plain, plain
+from upcasters.event import Event
+from upcasters.operations.base import Operation
+from upcasters.operations.fields import Default, Drop, FirstOf, Optional, Rename, RenameKeys
+from upcasters.operations.reach import At
+from upcasters.operations.values import Convert, Derive, MapValues
+from upcasters.paths import EACH, Path, overlap
+from upcasters.walk import MISSING, find
+
+Change = Callable[[Object], Object]
+Flat = Rename | FirstOf | RenameKeys | Default | Drop | Derive | Convert | MapValues
+
+# Beyond these an object is a map with keys of its own rather than a record; it is changed without a layout.
+MOST_LAYOUTS = 256
+MOST_KEYS = 64
+
+_NO_CONTEXT = Context(Event(None), None, None, [], "")
+
+
+class Unexpected(Exception):
+    """The generated code met a case that it leaves to the reference."""
+
+
+@dataclass
+class FlatGroup:
+    """Operations on the fields of the object at ``at``, their paths relative to it."""
+
+    at: Path
+    operations: list[Flat]
+    touched: list[Path]
+    optional: bool
+    """True where the object may be missing: then there is nothing to do."""
+
+
+def grouped(operations: Iterable[Operation]) -> list[Operation | FlatGroup]:
+    """The operations with those on the fields of one object put together, as far as none in between minds."""
+    groups: list[Operation | FlatGroup] = []
+    for operation in operations:
+        single = _singles(operation)
+        if single is None:
+            groups.append(operation)
+        else:
+            for group in single:
+                _join(groups, group)
+    return groups
+
+
+def _singles(operation: Operation) -> list[FlatGroup] | None:
+    """The operation as groups of one; None where it is more than a change of fields of one object."""
+    if isinstance(operation, Optional):
+        return []
+    if isinstance(operation, At):
+        return _inside(operation)
+    at = _flat_at(operation)
+    if at is None:
+        return None
+    touched = [*operation.reads(), *operation.writes()]
+    optional = getattr(operation, "missing", "error") == "skip"
+    return [FlatGroup(at, [_relative(operation, len(at))], touched, optional)]
+
+
+def _inside(operation: At) -> list[FlatGroup] | None:
+    if operation.wrong_type != "error":
+        return None
+    groups: list[FlatGroup] = []
+    for inner in operation.operations:
+        singles = _singles(inner)
+        if singles is None or any(single.at for single in singles):
+            return None
+        for single in singles:
+            touched = [(*operation.path, *path) for path in single.touched]
+            groups.append(FlatGroup(operation.path, single.operations, touched, operation.missing == "skip"))
+    return groups
+
+
+def _join(groups: list[Operation | FlatGroup], later: FlatGroup) -> None:
+    for group in reversed(groups):
+        if not isinstance(group, FlatGroup):
+            break
+        if group.at == later.at:
+            group.operations += later.operations
+            group.touched += later.touched
+            group.optional = group.optional and later.optional
+            return
+        if any(overlap(one, other) for one in later.touched for other in group.touched):
+            break
+    groups.append(later)
+
+
+def _flat_at(operation: Operation) -> Path | None:
+    if isinstance(operation, RenameKeys):
+        plain_rule = not (operation.subtree or operation.checks_way_back)
+        return operation.at if plain_rule and operation.wrong_type == "error" else None
+    if isinstance(operation, Rename):
+        return operation.at if operation.wrong_type == "error" else None
+    if isinstance(operation, FirstOf):
+        at = operation.target[:-1]
+        return at if all(source[:-1] == at for source in operation.sources) else None
+    if isinstance(operation, Derive):
+        return _derived_at(operation)
+    if isinstance(operation, (Default, Drop, Convert, MapValues)) and operation.path[-1] is not EACH:
+        return operation.path[:-1] if getattr(operation, "wrong_type", "error") == "error" else None
+    return None
+
+
+def _derived_at(operation: Derive) -> Path | None:
+    at = operation.path[:-1]
+    inside = all(isinstance(source, tuple) and source[: len(at)] == at for source in operation.sources)
+    return at if inside and all(len(source) > len(at) for source in operation.sources) else None  # type: ignore[arg-type]
+
+
+def _relative(operation: Any, depth: int) -> Any:
+    if isinstance(operation, (Rename, RenameKeys)):
+        return replace(operation, at=())
+    if isinstance(operation, FirstOf):
+        sources = tuple(source[depth:] for source in operation.sources)
+        return replace(operation, sources=sources, target=operation.target[depth:])
+    if isinstance(operation, Derive):
+        sources = tuple(source[depth:] for source in operation.sources)  # type: ignore[index]
+        return replace(operation, path=operation.path[depth:], sources=sources)
+    return replace(operation, path=operation.path[depth:])
+
+
+class Layouts(dict[tuple[str, ...], Change]):
+    """The change for each layout of keys; worked out when a layout is first seen."""
+
+    def __init__(self, operations: Sequence[Flat]) -> None:
+        self.operations = tuple(operations)
+
+    def __missing__(self, layout: tuple[str, ...]) -> Change:
+        if len(layout) > MOST_KEYS or len(self) >= MOST_LAYOUTS:
+            return self.plainly
+        change, _ = specialised(layout, self.operations)
+        self[layout] = change
+        return change
+
+    def plainly(self, target: Object) -> Object:
+        """The operations one by one, as the reference runs them."""
+        for operation in self.operations:
+            operation.apply(target, _NO_CONTEXT)
+        return target
+
+
+def specialised(layout: tuple[str, ...], operations: Iterable[Flat]) -> tuple[Change, str]:
+    """The function that makes the new object out of one with these keys, and its source."""
+    work = _Work({key: f"old[{key!r}]" for key in layout})
+    try:
+        for operation in operations:
+            _RUN[type(operation)](operation, work)
+    except Unexpected:
+        return _unexpected, "raise Unexpected"
+    source = work.source(layout)
+    scope: dict[str, Any] = {**_SCOPE, **work.constants}
+    exec(compile(source, "<upcasters: layout>", "exec"), scope)  # noqa: S102  # our own generated text
+    change: Change = scope["change"]
+    return change, source
+
+
+def _unexpected(_: Object) -> Object:
+    raise Unexpected
+
+
+@dataclass
+class _Work:
+    """The new object so far: what each field will be, in order, and the lines that lead there."""
+
+    fields: dict[str, str]
+    lines: list[str] = field(default_factory=list)
+    constants: dict[str, Any] = field(default_factory=dict)
+    variables: int = 0
+
+    def constant(self, value: Any, hint: str) -> str:
+        name = f"{hint}_{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def variable(self, expression: str) -> str:
+        self.variables += 1
+        name = f"v{self.variables}"
+        self.lines.append(f"{name} = {expression}")
+        return name
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        renamed = {names.get(key, key): value for key, value in self.fields.items()}
+        if len(renamed) != len(self.fields):
+            raise Unexpected
+        self.fields = renamed
+
+    def source(self, layout: tuple[str, ...]) -> str:
+        before = {key: f"old[{key!r}]" for key in layout}
+        kept = list(self.fields.items())[: len(layout)]
+        lines = list(self.lines)
+        if kept == list(before.items()):
+            added = list(self.fields.items())[len(layout) :]
+            lines += [f"old[{key!r}] = {value}" for key, value in added]
+            lines.append("return old")
+        else:
+            pairs = ", ".join(f"{key!r}: {value}" for key, value in self.fields.items())
+            lines.append(f"return {{{pairs}}}")
+        return "def change(old):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def _rename(operation: Rename, work: _Work) -> None:
+    if operation.missing == "error" and not operation.names.keys() <= work.fields.keys():
+        raise Unexpected
+    work.rename(operation.names)
+
+
+def _rename_keys(operation: RenameKeys, work: _Work) -> None:
+    work.rename({key: operation.rule(key) for key in work.fields})
+
+
+def _first_of(operation: FirstOf, work: _Work) -> None:
+    found = [str(source[0]) for source in operation.sources if source[0] in work.fields]
+    if len(found) > 1 or (not found and operation.missing == "error"):
+        raise Unexpected
+    if found:
+        work.rename({found[0]: str(operation.target[0])})
+
+
+def _default(operation: Default, work: _Work) -> None:
+    key = str(operation.path[0])
+    if key not in work.fields or operation.exists == "replace":
+        work.fields[key] = work.constant(operation.value, "value")
+    elif operation.null == "replace":
+        value = work.variable(work.fields[key])
+        filler = work.constant(operation.value, "value")
+        if operation.exists == "error":
+            work.lines.append(f"if {value} not in NULLS: raise Unexpected")
+        work.lines.append(f"if {value} in NULLS: {value} = {filler}")
+        work.fields[key] = value
+    elif operation.exists == "error":
+        raise Unexpected
+
+
+def _drop(operation: Drop, work: _Work) -> None:
+    if operation.missing == "error" and operation.path[0] not in work.fields:
+        raise Unexpected
+    work.fields.pop(str(operation.path[0]), None)
+
+
+def _derive(operation: Derive, work: _Work) -> None:
+    key = str(operation.path[0])
+    if key not in work.fields or operation.exists == "replace":
+        computed = _computed(operation, work)
+        if computed is not None:
+            work.fields[key] = computed
+    elif operation.null == "replace":
+        value = work.variable(work.fields[key])
+        inner = _Work(work.fields, [], work.constants, work.variables)
+        computed = _computed(operation, inner)
+        work.variables = inner.variables
+        if operation.exists == "error":
+            work.lines.append(f"if {value} not in NULLS: raise Unexpected")
+        if computed is not None:
+            work.lines.append(f"if {value} in NULLS:")
+            work.lines += [f"    {line}" for line in (*inner.lines, f"{value} = {computed}")]
+        work.fields[key] = value
+    elif operation.exists == "error":
+        raise Unexpected
+
+
+def _computed(operation: Derive, work: _Work) -> str | None:
+    """The derived value; None where a missing source means that nothing is derived."""
+    arguments = []
+    for source in operation.sources:
+        assert isinstance(source, tuple)
+        if source[0] not in work.fields:
+            if operation.missing == "skip":
+                return None
+            if operation.missing == "error":
+                raise Unexpected
+            arguments.append("None")
+        elif len(source) == 1:
+            node = work.variable(work.fields[str(source[0])])
+            arguments.append(work.variable(f"decode_plain({node}) if type({node}) is Raw else plain({node})"))
+        elif operation.missing == "skip":
+            raise Unexpected
+        else:
+            look = "plain_at" if operation.missing == "error" else "plain_or_none"
+            arguments.append(work.variable(f"{look}({work.fields[str(source[0])]}, {source[1:]!r})"))
+    made = work.variable(f"{work.constant(operation.using, 'using')}({', '.join(arguments)})")
+    return work.variable(f"{made} if type({made}) is str and {made}.isascii() else from_plain({made})")
+
+
+def _plain_at(node: Any, path: Path) -> Any:
+    found = find({"": node}, ("", *path))
+    if found is MISSING:
+        raise Unexpected
+    return plain(found)
+
+
+def _plain_or_none(node: Any, path: Path) -> Any:
+    found = find({"": node}, ("", *path))
+    return None if found is MISSING else plain(found)
+
+
+def _convert(operation: Convert | MapValues, work: _Work) -> None:
+    key = str(operation.path[0])
+    if key in work.fields:
+        change = operation.converted if isinstance(operation, Convert) else operation.mapped
+        work.fields[key] = work.variable(f"{work.constant(change, 'changed')}({work.fields[key]})")
+    elif operation.missing == "error":
+        raise Unexpected
+
+
+_RUN: dict[type, Callable[[Any, _Work], None]] = {
+    Rename: _rename,
+    RenameKeys: _rename_keys,
+    FirstOf: _first_of,
+    Default: _default,
+    Drop: _drop,
+    Derive: _derive,
+    Convert: _convert,
+    MapValues: _convert,
+}
+
+_SCOPE: dict[str, Any] = {
+    "NULLS": NULLS,
+    "Raw": Raw,
+    "Unexpected": Unexpected,
+    "decode_plain": decode_plain,
+    "from_plain": from_plain,
+    "plain": plain,
+    "plain_at": _plain_at,
+    "plain_or_none": _plain_or_none,
+}

@@ -1,0 +1,81 @@
+"""What is wrong with a route's policy, against the chain that it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, get_args
+
+from upcasters import policy as choices
+from upcasters.detection import Always, FromField, FromShape
+from upcasters.errors import Problem
+from upcasters.paths import EACH, path
+
+if TYPE_CHECKING:
+    from upcasters.chain import Chain
+    from upcasters.policy import Policy
+
+_CHOICES = {
+    "unknown_type": choices.UnknownType,
+    "future_version": choices.FutureVersion,
+    "duplicate_keys": choices.DuplicateKeys,
+    "validate_target": choices.Validation,
+    "validate_source": choices.Validation,
+}
+
+
+def policy_problems(chain: Chain, policy: Policy) -> list[Problem]:
+    """Everything that keeps a route from starting; empty where the policy fits."""
+    return [*_options(policy), *_targets(chain, policy), *_rules(chain, policy)]
+
+
+def _options(policy: Policy) -> Iterator[Problem]:
+    for option, allowed in _CHOICES.items():
+        value = getattr(policy, option)
+        if value not in get_args(allowed):
+            what = f"{option}={value!r} is not a choice"
+            yield Problem("option", what, f"Use one of {', '.join(get_args(allowed))}.")
+    if policy.sample_every < 1:
+        yield Problem("option", "sample_every is less than 1", "Use 1 to check every event.")
+
+
+def _targets(chain: Chain, policy: Policy) -> Iterator[Problem]:
+    for event_type, version in policy.target.items():
+        if event_type not in chain.types:
+            what = f"target names the type {event_type}, which the chain does not have"
+            yield Problem("target", what, "Leave it out.")
+        elif (event_type, version) not in chain.versions and not _is_split(chain, event_type, version):
+            known = ", ".join(chain.types[event_type])
+            yield Problem("target", f"{event_type} has no version {version}", f"Use one of {known}.")
+
+
+def _is_split(chain: Chain, event_type: str, version: str) -> bool:
+    """True where a type ends in a split at this version: there is no such event, and still a way to go."""
+    return any(hop.source[0] == event_type and hop.target[1] == version for hop in chain.hops.values())
+
+
+def _rules(chain: Chain, policy: Policy) -> Iterator[Problem]:
+    types = policy.detection.event_type or chain.detection.event_type
+    versions = policy.detection.version or chain.detection.version
+    yield from _fixed("type", types, frozenset(chain.types))
+    yield from _fixed("version", versions, frozenset(version for _, version in chain.versions))
+    for rule in (*types, *versions):
+        if isinstance(rule, FromField) and (EACH in path(rule.path) or not path(rule.path)):
+            yield Problem("detection", "a detection rule asks for no single field", "Name one field, without '*'.")
+    if any(isinstance(rule, FromShape) for rule in versions) and not any(
+        known.shape for known in chain.versions.values()
+    ):
+        what = "the version is told by shape, and no version of the chain declares one"
+        yield Problem("detection", what, "Give baselines and steps a shape, or use another rule.")
+
+
+def _fixed(what: str, rules: tuple[Any, ...], known: frozenset[str]) -> Iterator[Problem]:
+    for position, rule in enumerate(rules):
+        if not isinstance(rule, Always):
+            continue
+        if rule.value not in known:
+            names = ", ".join(sorted(name or "''" for name in known))
+            message = f"a detection rule says that the {what} is always {rule.value!r}, which the chain does not have"
+            yield Problem("detection", message, f"Use one of {names}.")
+        if position < len(rules) - 1:
+            message = f"a rule for the {what} stands behind 'always {rule.value}' and is never asked"
+            yield Problem("detection", message, "Let the fixed answer be the last rule.")

@@ -1,0 +1,85 @@
+"""What a fetch brings, whichever way it was read: records of one partition, in slices, and where to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from upcasters.event import Event, SourceRecord
+
+NO_TIMESTAMP = -1
+
+
+class Slice(NamedTuple):
+    """Some records in order. ``next_offset`` is where to go on; it also steps over what nobody may read
+    (transaction markers, aborted records, gaps of compaction). ``unreadable`` are offsets of records with a
+    header
+    that has no UTF-8 name."""
+
+    records: Sequence[SourceRecord]
+    next_offset: int
+    unreadable: frozenset[int] = frozenset()
+
+
+class Fetched(Protocol):
+    """What one fetch brought for one partition. ``offset`` is where it was asked for, None where unknown."""
+
+    offset: int | None
+    next_offset: int
+    size: int
+    count: int
+    oldest: int
+
+    def slices(self, size: int) -> Iterator[Slice]:
+        """All records, once, some ``size`` at a time; decodes as it goes. Raises KafkaError on broken bytes."""
+
+
+class FetchedRecords:
+    """Records that are decoded already."""
+
+    def __init__(self, records: Sequence[Event], next_offset: int) -> None:
+        self.offset: int | None = None
+        self.next_offset = next_offset
+        self.size = sum(len(each.key or b"") + len(each.value or b"") for each in records)
+        self.count = len(records)
+        self.oldest = known(records[0].timestamp) if records else NO_TIMESTAMP
+        self._records = records
+
+    def slices(self, size: int) -> Iterator[Slice]:
+        yield from cut([self._records], size, self.next_offset)
+
+
+def cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Iterator[Slice]:
+    """Slices of about ``size`` records; the last one goes up to ``end``, also over what was not to be read."""
+    held: Sequence[SourceRecord] = ()
+    for records in _regrouped(batches, size):
+        if held:
+            yield Slice(held, _after(held[-1]))
+        held = records
+    yield Slice(held, end)
+
+
+def _regrouped(batches: Iterable[Sequence[SourceRecord]], size: int) -> Iterator[Sequence[SourceRecord]]:
+    """Small batches together, large ones in parts."""
+    small: list[SourceRecord] = []
+    for records in batches:
+        if len(small) + len(records) <= size:
+            small.extend(records)
+            continue
+        if small:
+            yield small
+            small = []
+        for start in range(0, len(records), size):
+            yield records[start : start + size]
+    if small:
+        yield small
+
+
+def _after(record: SourceRecord) -> int:
+    assert record.offset is not None  # noqa: S101  (a fetched record has one)
+    return record.offset + 1
+
+
+def known(timestamp: int | None) -> int:
+    """Kafka's own way of saying that there is no timestamp is -1."""
+    return NO_TIMESTAMP if timestamp is None else timestamp

@@ -1,0 +1,102 @@
+"""The fetch loop: one member of the consumer group reads for all lanes, each as much as it has room for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+
+from worker.errors import WorkerError
+from worker.kafka_internals import Reader, open_reader
+from worker.lanes.faults import DENIED, denied
+from worker.lanes.group import Lanes
+from worker.lanes.timing import Timing
+from worker.lanes.watch import known_end
+from worker.metrics import WorkerMetrics
+
+log = structlog.get_logger(__name__)
+
+TOTAL_BYTES = 32 * 1024 * 1024
+"""Fetched and not yet worked on, over all lanes: hundreds of partitions must not cost hundreds of bounds."""
+QUIET_BYTES = 64 * 1024
+"""A fetch that brings less than this is a trickle, and the next one can wait."""
+NOWHERE = TopicPartition("", 0)
+"""Asked for when no lane wants anything: a consumer that is not asked at all would leave the group in the end."""
+
+
+class Fetching:
+    """Asks only for lanes that have room; the records of others wait in the client, where they are not fetched
+    again. (A client's own pause would throw away what it has.)"""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        lanes: Lanes,
+        metrics: WorkerMetrics,
+        timing: Timing,
+        stopping: asyncio.Event,
+        give_up: Callable[[WorkerError], None],
+    ) -> None:
+        self._consumer = consumer
+        self._reader: Reader = open_reader(consumer)
+        self._lanes = lanes
+        self._metrics = metrics
+        self._timing = timing
+        self._stopping = stopping
+        self._give_up = give_up
+
+    async def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._fetch()
+            except ConsumerStoppedError:
+                return
+            except DENIED as error:
+                self._give_up(denied(error))
+                return
+            except KafkaError as error:
+                log.warning("fetching failed, trying again", error=type(error).__name__)
+                self._metrics.errors.labels("fetch", type(error).__name__).inc()
+                await self._rest(self._timing.tick)
+
+    async def _fetch(self) -> None:
+        """In a trickle every fetch costs its lanes a transaction each: gather a little more, then rest."""
+        fetched = await self._deliver(self._wait_for_data())
+        trickle = 0 < fetched < QUIET_BYTES
+        if trickle:
+            # What was waiting behind these records at the broker comes in a moment.
+            await self._deliver(self._timing.gather)
+        for lane in self._lanes:
+            if lane.in_flight_records:
+                lane.wake()
+        if trickle:
+            await self._rest(self._timing.quiet_interval)
+
+    async def _deliver(self, wait: float) -> int:
+        """Give each lane what has come for it; returns how many bytes that were."""
+        wanted = self._wanted()
+        fetched = await self._reader.read(wanted or (NOWHERE,), wait)
+        # From here to the end nothing may wait: the consumer's position has moved already.
+        for partition, batches in fetched.items():
+            if lane := self._lanes.get(partition):
+                lane.note_end(known_end(self._consumer, partition))
+                lane.put(batches)
+        return sum(batches.size for batches in fetched.values())
+
+    def _wanted(self) -> list[TopicPartition]:
+        if sum(lane.in_flight_bytes for lane in self._lanes) >= TOTAL_BYTES:
+            return []
+        return [lane.partition for lane in self._lanes if lane.wants_more]
+
+    def _wait_for_data(self) -> float:
+        full = any(lane.is_full for lane in self._lanes)
+        return self._timing.busy_wait if full else self._timing.fetch_wait
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()

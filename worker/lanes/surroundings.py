@@ -1,0 +1,67 @@
+"""What all lanes of a process share, and what they ask of it at their start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from worker.dead_letters import Reporter
+from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
+from worker.lanes.faults import CommittedPastEndError
+from worker.lanes.outbox import batch_bytes
+from worker.lanes.timing import Timing
+from worker.metrics import WorkerMetrics
+from worker.route import Route
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """``offsets`` is a client of no group that only looks up where partitions begin and end: the brokers answer
+    the questions of one connection in order, and on the consumer's they would wait for its fetches.
+    """
+
+    consumer: AIOKafkaConsumer
+    offsets: AIOKafkaConsumer
+    clients: Clients
+    reporter: Reporter
+    metrics: WorkerMetrics
+    timing: Timing
+    clock: Callable[[], float] = time.time
+
+    def new_delivery(self, route: Route, partition: TopicPartition) -> Delivery:
+        size = batch_bytes((route.destination, route.dead_letter))
+        if route.delivery == "exactly-once":
+            return ExactlyOnce(self.clients, self.reporter.group, partition, size, self.timing)
+        return AtLeastOnce(self.clients, self.consumer, partition, size, self.timing)
+
+    async def start_and_end(self, partition: TopicPartition) -> tuple[int, int]:
+        """Where to begin and where the partition ends now.
+
+        It begins at the group's offset; at the partition's beginning where there is none, or where retention has
+        passed it.
+        """
+        committed: int | None = await self.consumer.committed(partition)
+        beginning: int = (await self.offsets.beginning_offsets([partition]))[partition]
+        end: int = (await self.offsets.end_offsets([partition]))[partition]
+        if committed is None:
+            return beginning, end
+        if committed < beginning:
+            log.error(
+                "retention deleted records that were never read",
+                topic=partition.topic,
+                partition=partition.partition,
+                offsets=beginning - committed,
+            )
+            return beginning, end
+        if committed > end:
+            raise CommittedPastEndError(
+                f"the group has committed offset {committed}, the partition ends at {end}: it was made anew "
+                "or has lost records; reset the group's offset to where reading shall go on"
+            )
+        return committed, end
