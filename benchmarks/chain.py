@@ -64,10 +64,12 @@ def document(extra_bytes: int) -> dict[str, Any]:
         "owner": "someone@example.com",
         "tags": ["nightly", "a", "b"],
     }
-    number = 0
+    history: list[Any] = []
     while len(orjson.dumps(body)) < 280 + extra_bytes:
-        body[f"output_{number}"] = {"lines": [f"line {i} of the log" for i in range(8)], "code": number, "ok": True}
-        number += 1
+        number = len(history)
+        step = {"status": "completed", "attempt": number, "duration_ms": 1234, "ok": True, "exit": {"code": 0}}
+        history.append({**step, "artifacts": ["log.txt", "report.json"]})
+        body["history"] = history
     return body
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,10 +74,12 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def running_worker(config: Path, environment: Mapping[str, str] | None = None) -> AsyncIterator[WorkerProcess]:
+async def running_worker(
+    config: Path, environment: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
+) -> AsyncIterator[WorkerProcess]:
     """Start it; it is killed in the end if it is still there. Port 0 in the config takes a free one."""
     process = await asyncio.create_subprocess_exec(
-        *COMMAND,
+        *command,
         "run",
         "--config",
         str(config),

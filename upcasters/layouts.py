@@ -14,14 +14,14 @@ from typing import Any
 from msgspec import Raw
 
 from upcasters.context import Context
-from upcasters.document import NULLS, Object, decode_plain, from_plain, plain
+from upcasters.document import NULLS, Object, decode_plain, from_plain, open_object, plain
+from upcasters.errors import WrongType
 from upcasters.event import Event
 from upcasters.operations.base import Operation
 from upcasters.operations.fields import Default, Drop, FirstOf, Optional, Rename, RenameKeys
 from upcasters.operations.reach import At
 from upcasters.operations.values import Convert, Derive, MapValues
 from upcasters.paths import EACH, Path, overlap
-from upcasters.walk import MISSING, find
 
 Change = Callable[[Object], Object]
 Flat = Rename | FirstOf | RenameKeys | Default | Drop | Derive | Convert | MapValues
@@ -71,7 +71,7 @@ def _singles(operation: Operation) -> list[FlatGroup] | None:
     if at is None:
         return None
     touched = [*operation.reads(), *operation.writes()]
-    optional = getattr(operation, "missing", "error") == "skip"
+    optional = not isinstance(operation, Derive) and getattr(operation, "missing", "error") == "skip"
     return [FlatGroup(at, [_relative(operation, len(at))], touched, optional)]
 
 
@@ -293,22 +293,27 @@ def _computed(operation: Derive, work: _Work) -> str | None:
         elif operation.missing == "skip":
             raise Unexpected
         else:
-            look = "plain_at" if operation.missing == "error" else "plain_or_none"
-            arguments.append(work.variable(f"{look}({work.fields[str(source[0])]}, {source[1:]!r})"))
+            arguments.append(_deeper(source, work, operation.missing))
     made = work.variable(f"{work.constant(operation.using, 'using')}({', '.join(arguments)})")
     return work.variable(f"{made} if type({made}) is str and {made}.isascii() else from_plain({made})")
 
 
-def _plain_at(node: Any, path: Path) -> Any:
-    found = find({"": node}, ("", *path))
-    if found is MISSING:
-        raise Unexpected
-    return plain(found)
+def _deeper(source: Path, work: _Work, missing: str) -> str:
+    """The variable of a plain value further down; None, or Unexpected, where it is not there."""
+    node = work.variable(work.fields[str(source[0])])
+    opened = "open_object" if missing == "error" else "object_or_none"
+    for key in source[1:]:
+        work.lines.append(f"if type({node}) is not dict: {node} = {opened}({node})")
+        found = f"{node}[{key!r}]"
+        node = work.variable(found if missing == "error" else f"{found} if {node} and {key!r} in {node} else None")
+    return work.variable(f"decode_plain({node}) if type({node}) is Raw else plain({node})")
 
 
-def _plain_or_none(node: Any, path: Path) -> Any:
-    found = find({"": node}, ("", *path))
-    return None if found is MISSING else plain(found)
+def _object_or_none(node: Any) -> Object | None:
+    try:
+        return open_object(node)
+    except WrongType:
+        return None
 
 
 def _convert(operation: Convert | MapValues, work: _Work) -> None:
@@ -338,6 +343,6 @@ _SCOPE: dict[str, Any] = {
     "decode_plain": decode_plain,
     "from_plain": from_plain,
     "plain": plain,
-    "plain_at": _plain_at,
-    "plain_or_none": _plain_or_none,
+    "object_or_none": _object_or_none,
+    "open_object": open_object,
 }

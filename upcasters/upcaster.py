@@ -118,14 +118,13 @@ class _ShortCut:
         self._default = next((rule.value for rule in rules if isinstance(rule, Always)), None)
         self._lanes: dict[str | None, _Lane | None] = {}
         self._by_header: dict[bytes | None, _Lane | None] = {}
+        self._versions = frozenset(middle.chain.types[event_type])
         self._unread = self._shape is None and policy.validate_target == "never"
         self._sampling = "sampled" in (policy.validate_source, policy.validate_target)
         self._sample_every = policy.sample_every
         self._always = (policy.validate_source == "always", policy.validate_target == "always")
         self._source_sampled = policy.validate_source == "sampled"
         self._target_sampled = policy.validate_target == "sampled"
-        for version in middle.chain.types.get(event_type, ()):
-            self._open(version)
 
     @classmethod
     def fitting(cls, middle: Middle, compiled: Callable[[Node], Compiled]) -> _ShortCut | None:
@@ -141,20 +140,23 @@ class _ShortCut:
         assert event_type is not None
         return cls(middle, compiled, event_type)
 
-    def _open(self, version: str) -> None:
+    def _find(self, version: str | None) -> _Lane | None:
+        """The lane of a version, made when its first event comes; None where the middle must do the work."""
+        if version not in self._versions:
+            return None
+        assert version is not None
+        if version not in self._lanes:
+            self._lanes[version] = self._by_header[version.encode()] = self._open(version)
+        return self._lanes[version]
+
+    def _open(self, version: str) -> _Lane | None:
         way = self._middle.way((self._event_type, version))
         if way.broken or way.forks or any(hop.may_drop for hop in way.hops) or way.end[0] != self._event_type:
-            return
-        if way.hops and sum(len(hop.operations) for hop in way.hops) > _COMPILED_AT_START:
-            return
-        function: Fused | None = None
-        if way.hops:
-            compiled = self._compiled(way.start)
-            if compiled.needs_context:
-                return
-            function = compiled.function
-        lane = self._lane(way, function)
-        self._lanes[version] = self._by_header[version.encode()] = lane
+            return None
+        if not way.hops:
+            return self._lane(way, None)
+        compiled = self._compiled(way.start)
+        return None if compiled.needs_context else self._lane(way, compiled.function)
 
     def _lane(self, way: Way, function: Fused | None) -> _Lane:
         known = self._middle.chain.versions[way.start]
@@ -180,7 +182,7 @@ class _ShortCut:
         if self._header is not None and record.headers:
             stamped = self._stamped(record.headers)
             if stamped is not None:
-                lane = self._by_header.get(stamped[1])
+                lane = self._by_header.get(stamped[1]) or self._find((stamped[1] or b"").decode())
                 if lane is None:
                     return None
                 if self._unread and lane.function is None:
@@ -188,7 +190,7 @@ class _ShortCut:
         if not value.isascii():
             value.decode()
         root = decode_object(value)
-        lane = self._by_shape(lane, root) if self._shape else lane or self._lanes.get(self._default)
+        lane = self._by_shape(lane, root) if self._shape else lane or self._find(self._default)
         if lane is None:
             return None
         source, target = self._checks(record) if self._sampling else self._always
@@ -217,7 +219,7 @@ class _ShortCut:
         assert self._shape is not None
         shape = self._shape(root)
         if lane is None:
-            return self._lanes.get(shape)
+            return self._lanes.get(shape) or self._find(shape)
         return lane if shape == lane.version or shape in lane.looks_like else None
 
     def _checks(self, record: SourceRecord) -> tuple[bool, bool]:

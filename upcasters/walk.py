@@ -98,6 +98,19 @@ def find(root: Object, path: Path) -> Any:
     return node
 
 
+def peek(root: Object, path: Path) -> Any:
+    """As ``find``, but what is only looked at stays as it is written."""
+    node: Any = root
+    for segment in path:
+        try:
+            node = open_object(node).get(segment, MISSING)
+        except WrongType:
+            return MISSING
+        if node is MISSING:
+            return MISSING
+    return node
+
+
 def parent_of(root: Object, path: Path, *, create: bool) -> Object:
     """The object that holds the last key of ``path`` (which has no ``EACH``).
 

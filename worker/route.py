@@ -75,3 +75,8 @@ class Route:
     chain: str = ""
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def in_place(self) -> bool:
+        """True where the source is the destination: only what the chain changes is written, behind what is there."""
+        return self.source == self.destination.name

@@ -193,7 +193,8 @@ def _parent(chain: Chain, node: tuple[str, str]) -> tuple[str, str]:
         return "from pydantic import BaseModel\n\nfrom upcasters import Step", "BaseModel"
     package, _, module = model.__module__.rpartition(".")
     line = f"from {package} import {module}" if package else f"import {module}"
-    return f"from upcasters import Step\n{line}", f"{module}.{model.__qualname__}"
+    between = "\n" if package.partition(".")[0] == "upcasters" else "\n\n"
+    return f"from upcasters import Step{between}{line}", f"{module}.{model.__qualname__}"
 
 
 def _pair(chain: Chain, node: tuple[str, str], target: str, root: Path) -> tuple[Mapping[str, str], list[str]]:

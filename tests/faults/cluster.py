@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
+import signal
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
@@ -29,6 +32,25 @@ class Node:
     broker: LocalKafka
     proxy: Proxy
     ports: Ports
+
+    @property
+    def has_ended(self) -> bool:
+        process = self.broker._process
+        return process is None or process.poll() is not None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The process stands still, its connections stay."""
+        os.kill(self.broker.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.broker.pid, signal.SIGCONT)
+
+    def fill_disk(self) -> None:
+        """No file of the broker may grow any more: its writes fail as on a full disk. Over with its next start."""
+        _, hard = resource.prlimit(self.broker.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.broker.pid, resource.RLIMIT_FSIZE, (1, hard))
 
 
 @dataclass(frozen=True)

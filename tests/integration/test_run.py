@@ -162,6 +162,23 @@ def in_partitions(records: list[Record]) -> list[Record]:
     return [replace(record, headers=tuple(record.headers)) for record in ordered]
 
 
+async def test_a_topic_can_be_brought_up_in_place_without_end(setting: Setting) -> None:
+    setting.configure(destination=setting.source, lineage_headers=True)
+    sent = mixed(120)
+    await produce(setting.bootstrap, setting.source, [record for _, record in sent])
+    changed = sum(FATE.get(kind) == "upcast" for kind, _ in sent)
+    async with running_worker(setting.config) as worker:
+        # Its own output comes back to it, and is left where it is.
+        await worker.caught_up(len(sent) + changed)
+        assert await worker.metric("upcaster_records_passed_total") == 0
+        unchanged = sum(FATE.get(kind) == "passed" for kind, _ in sent)
+        assert await worker.metric("upcaster_records_skipped_total", reason="in-place") == changed + unchanged
+        assert await worker.stop() == 0
+    assert len(await read_all(setting.bootstrap, setting.source)) == len(sent) + changed
+    committed = await committed_offsets(setting.bootstrap, setting.group)
+    assert sum(committed.values()) >= len(sent) + changed
+
+
 async def test_a_second_start_goes_on_where_the_first_ended(setting: Setting) -> None:
     for round_number in (1, 2):
         await produce(setting.bootstrap, setting.source, [record for _, record in mixed(60)])

@@ -34,7 +34,7 @@ from upcasters.operations.base import (
     single,
 )
 from upcasters.paths import EACH, Path, PathLike, show
-from upcasters.walk import MISSING, OnMissing, OnWrongType, find, objects, parent_of, slots
+from upcasters.walk import MISSING, OnMissing, OnWrongType, find, objects, parent_of, peek, slots
 
 _MISSING = ("error", "skip")
 OnNull = Literal["error", "keep"]
@@ -159,7 +159,7 @@ class Derive(Operation):
 
     def _value(self, source: Source, root: Object, context: Context) -> Any:
         if isinstance(source, tuple):
-            node = find(root, source)
+            node = peek(root, source)
             return node if node is MISSING else plain(node, source)
         value: Any
         if isinstance(source, FromKey):

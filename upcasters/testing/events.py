@@ -65,12 +65,19 @@ class Inputs:
     def _build(self, event_type: str, version: str) -> Documents:
         known = self.chain.versions[event_type, version]
         if known.model is None:
-            made = documents_like(schema_of(self._hints.paths), self._hints)
+            made = self._without_model(event_type, version)
         else:
             made = documents_of(known.model, self._hints)
         here = [one.before for one in self.goldens if (one.event_type, one.source) == (event_type, version)]
         values = [value for value in here if _document(value) is not None]
         return made | st.sampled_from(values).map(_document) if values else made
+
+    def _without_model(self, event_type: str, version: str) -> Documents:
+        """Documents that have what the next hop reads, and some that have what any hop reads."""
+        hop = self.chain.hops.get((event_type, version))
+        read_next = [path for operation in (hop.operations if hop else ()) for path in operation.reads()]
+        paths = (read_next, self._hints.paths)
+        return st.one_of([documents_like(schema_of(listed), self._hints) for listed in paths])
 
     def _events(
         self, documents: Documents, event_type: str, version: str, rules: Detection

@@ -106,7 +106,7 @@ def _headers(hints: Hints, operation: Operation) -> None:
 
 
 def schema_of(paths: Iterable[Path]) -> Mapping[str, Any]:
-    """A JSON Schema of objects in which something may stand at each path, for versions that have no model."""
+    """A JSON Schema of objects in which something stands at each path, for versions that have no model."""
     below: dict[Any, list[Path]] = {}
     for path in paths:
         if path:

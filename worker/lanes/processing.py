@@ -21,6 +21,10 @@ from worker.route import OutputTopic, Route
 
 log = structlog.get_logger(__name__)
 
+IN_PLACE = "in-place"
+"""A record that needs no change stays where it is, in a topic that is source and destination: writing it again would
+double it, and then again without end."""
+
 UNREADABLE = Fault("decode", "HeaderNameNotUtf8", "the name of a header is not UTF-8")
 
 
@@ -70,7 +74,7 @@ class Processor:
             self.refusals.setdefault(offset, UNREADABLE)
         if not records:
             return
-        if self.refusals or self._lineage or self._has_late_timestamps(records):
+        if self.refusals or self._lineage or self._route.in_place or self._has_late_timestamps(records):
             self._carefully(records, work)
         else:
             self._quickly(records, work)
@@ -138,6 +142,8 @@ class Processor:
             tally.skipped[outcome.reason] += 1
         elif isinstance(outcome, DeadLettered):
             self._bury(record, outcome.fault, index, work)
+        elif isinstance(outcome, Passed) and self._route.in_place:
+            tally.skipped[IN_PLACE] += 1
         elif not self._produce(record, outcome, work):
             self._bury(record, self._too_large(outcome), index, work)
         elif isinstance(outcome, Upcast):

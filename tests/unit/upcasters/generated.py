@@ -94,7 +94,7 @@ LITERALS = ("true", "false", "null")
 SKIP = st.sampled_from(["error", "skip", "skip"])
 EXISTS = st.sampled_from(["error", "replace", "same"])
 KEEP = st.sampled_from(["error", "keep", "keep"])
-key = st.sampled_from(KEYS)
+key = st.sampled_from([*("a", "b") * 4, *KEYS])
 header_name = st.sampled_from(["h", "g"])
 
 
@@ -200,10 +200,10 @@ filling: Makes = st.one_of(
     st.builds(drop, starred, missing=SKIP, wrong_type=SKIP),
     st.builds(optional, starred),
     st.builds(
-        derive,
-        paths,
+        lambda at, name, sources, **options: derive((*at, name), [(*at, *one) for one in sources], pick, **options),
+        st.sampled_from([(), (), ("a",), ("b", "a")]),
+        key,
         st.lists(paths, min_size=1, max_size=2),
-        st.just(pick),
         exists=st.sampled_from(["keep", "error", "replace"]),
         missing=st.sampled_from(["error", "skip", "none", "none"]),
         null=st.sampled_from(["keep", "replace"]),

@@ -42,16 +42,9 @@ def test_every_pair_of_versions_has_valid_and_hostile_cases() -> None:
     for pair in PAIRS:
         kind = "fault" if pair.stem.with_name(pair.stem.name + ".fault.json").exists() else "after"
         seen.setdefault((pair.source, pair.target), set()).add(kind)
-    both = [
-        ("1.0", "1.1"),
-        ("1.1", "2.0"),
-        ("1.0", "2.0"),
-        ("2.0", "3.0"),
-        ("2.0", "1.1"),
-        ("2.0", "1.0"),
-        ("1.1", "1.0"),
-    ]
-    assert {pair: seen[pair] for pair in both} == dict.fromkeys(both, {"after", "fault"})
+    up = [("1.0", "1.1"), ("1.1", "2.0"), ("1.0", "2.0"), ("2.0", "3.0")]
+    down = [("2.0", "1.1"), ("2.0", "1.0"), ("1.1", "1.0")]
+    assert [seen[pair] for pair in up + down] == [{"after", "fault"}] * 7
 
 
 def test_the_guides_example_as_the_guide_has_it() -> None:
@@ -91,8 +84,7 @@ def golden(root: Path, files: dict[str, str], folder: str = "order/1-to-2") -> P
 
 def complaint(root: Path, files: dict[str, str], folder: str = "order/1-to-2", chain: Chain = CHAIN) -> str:
     with pytest.raises(LawBroken) as caught:
-        for pair in goldens(chain, golden(root, files, folder)):
-            check(chain, pair)
+        passes(root, files, folder, chain)
     return str(caught.value)
 
 

@@ -1,0 +1,290 @@
+"""One run of faults from a seed, and its verdict: `python -m tests.faults.chaos` is what `make chaos` starts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+
+from tests.faults.checker import Place, Verdict, check, check_prefix
+from tests.faults.cluster import running_cluster
+from tests.faults.events import Ledger
+from tests.faults.feeder import Feeder
+from tests.faults.fleet import Fleet
+from tests.faults.kinds import (
+    BREAKER_WINDOW,
+    CLUSTER,
+    EVERY_TIME,
+    SESSION_SECONDS,
+    SINGLE,
+    WORKERS,
+    Fault,
+    World,
+    until,
+)
+from tests.faults.table import row, show
+from tests.faults.watcher import Watcher
+from tests.worker_process import write_config
+
+RECOVERY_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The same plan brings the same faults in the same order, with the same parameters, over the same events. When
+    exactly they meet the workers is up to the machine."""
+
+    seed: int
+    records: int
+    faults: int
+    partitions: int = 6
+    nodes: int = 1
+    pace: float = 3.0
+    """Seconds over which the records of one fault are written."""
+    longest_stall: float = 4.0
+
+    def kinds(self) -> list[str]:
+        """Each kind as often as any other; the most important ones also where there is little room."""
+        chance = random.Random(f"kinds {self.seed}")
+        known = SINGLE if self.nodes == 1 else CLUSTER
+        first = [kind for kind in EVERY_TIME if kind in known and self.nodes == 1]
+        rest = [kind for kind in known if kind not in first]
+        chance.shuffle(rest)
+        wanted = first + rest
+        while len(wanted) < self.faults:
+            wanted += chance.sample(sorted(known), len(known))
+        chosen = wanted[: self.faults]
+        chance.shuffle(chosen)
+        return chosen
+
+
+@dataclass
+class Report:
+    """What a run has shown."""
+
+    plan: Plan
+    verdict: Verdict
+    seconds: float
+    recoveries: Mapping[str, list[float]]
+    longest_pause: float
+    watched: int
+    """Records that the watcher saw live."""
+    complaints: list[str]
+    counted: float
+    """Records that the metrics of all workers say were consumed."""
+
+    @property
+    def is_clean(self) -> bool:
+        return self.verdict.is_clean and not self.complaints
+
+
+@dataclass
+class Run:
+    """The state of a run."""
+
+    plan: Plan
+    world: World
+    complaints: list[str] = field(default_factory=list)
+    recoveries: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+
+async def run(plan: Plan, directory: Path) -> Report:
+    started = time.monotonic()
+    async with _world(plan, directory) as world:
+        this = Run(plan, world)
+        try:
+            await _all_faults(this)
+            await _finish(this)
+        except AssertionError as error:
+            this.complaints.append(str(error))
+        verdict = await check(world.place, world.feeder.ledger)
+        world.fleet.save_logs(directory)
+    return _report(this, verdict, time.monotonic() - started)
+
+
+@asynccontextmanager
+async def _world(plan: Plan, directory: Path) -> AsyncIterator[World]:
+    place = Place("", "source", "destination", "source-dlt", "upcaster", plan.partitions)
+    async with running_cluster(plan.nodes) as cluster:
+        place = replace(place, bootstrap_servers=cluster.direct)
+        for topic in (place.source, place.destination):
+            await cluster.create_topic(topic, plan.partitions)
+        await cluster.create_topic(place.dead_letter, plan.partitions, {"max.message.bytes": str(1_048_588 + 32_768)})
+        ledger = Ledger(plan.partitions)
+        async with (
+            Feeder(cluster.direct, place.source, ledger, plan.seed) as feeder,
+            Watcher(cluster.direct, place.destination, place.dead_letter, ledger, lambda: feeder.written) as watcher,
+            Fleet(configure(directory / "upcast.yaml", cluster.proxied, place)) as fleet,
+        ):
+            chance = random.Random(f"faults {plan.seed}")
+            yield World(chance, cluster, fleet, feeder, watcher, place, plan.longest_stall)
+
+
+def configure(path: Path, bootstrap_servers: str, place: Place) -> Path:
+    route = {
+        "source": place.source,
+        "destination": place.destination,
+        "dead_letter": place.dead_letter,
+        "event_type": [{"header": "event-type"}, {"default": "task_context"}],
+        "unknown_type": "skip",
+        "breaker": {"window": BREAKER_WINDOW},
+    }
+    timeouts = {"session_timeout": SESSION_SECONDS, "request_timeout": 10, "start_timeout": 60}
+    return write_config(path, bootstrap_servers, place.group, route, **timeouts)
+
+
+async def _all_faults(this: Run) -> None:
+    world = this.world
+    for _ in range(WORKERS):
+        await world.start_worker()
+    await world.feeder.feed(WORKERS * this.plan.partitions)
+    await _recovered(world, "the workers to begin")
+    kinds = this.plan.kinds()
+    known: Mapping[str, Fault] = SINGLE if this.plan.nodes == 1 else CLUSTER
+    for number, kind in enumerate(kinds, 1):
+        share = this.plan.records * number // len(kinds) - world.feeder.written
+        seconds = await _one_fault(world, known[kind], max(0, share), this.plan.pace)
+        this.recoveries[kind].append(seconds)
+        _say(f"fault {number} of {len(kinds)}: {kind}, {world.feeder.written:,} records, again well after {seconds:.1f} s")
+
+
+async def _one_fault(world: World, fault: Fault, records: int, pace: float) -> float:
+    """Seconds from the fault to the moment when all that was written before its end has come out."""
+    feeding = asyncio.create_task(world.feeder.feed(records, pace), name="feed")
+    try:
+        await asyncio.sleep(world.chance.uniform(0.1, 0.7) * pace)
+        began = time.monotonic()
+        await fault(world)
+        await _recovered(world, "recovery")
+        seconds = time.monotonic() - began
+        await feeding
+    finally:
+        feeding.cancel()
+    return seconds
+
+
+async def _recovered(world: World, what: str) -> None:
+    goals = world.watcher.goals(world.feeder.written)
+
+    async def reached() -> bool:
+        return world.watcher.has_reached(goals)
+
+    await until(reached, what, RECOVERY_SECONDS)
+
+
+async def _finish(this: Run) -> None:
+    """Everything out; then everyone is killed and what they left must fit; then a last worker ends in order."""
+    world = this.world
+    await world.feeder.feed(max(0, this.plan.records - world.feeder.written))
+    await _recovered(world, "the last records")
+    await _committed_to_the_end(world)
+    await world.fleet.scrape()
+    for member in list(world.fleet.members):
+        await world.fleet.send_away(member)
+    prefix = await check_prefix(world.place, world.feeder.ledger)
+    if not prefix.is_clean:
+        this.complaints.append(f"after the stop: {prefix.found}")
+
+
+async def _committed_to_the_end(world: World) -> None:
+    """Also over records that are skipped and never seen."""
+
+    async def caught_up() -> bool:
+        await world.fleet.scrape()
+        lags = [member.sums["upcaster_consumer_lag"] for member in world.fleet.members]
+        assigned = sum(member.sums["upcaster_assigned_partitions"] for member in world.fleet.members)
+        return assigned == world.place.partitions and not any(lags)
+
+    await until(caught_up, "every lane to be at the end")
+
+
+def _report(this: Run, verdict: Verdict, seconds: float) -> Report:
+    world = this.world
+    watcher = world.watcher
+    complaints = this.complaints + world.fleet.complaints
+    if watcher.doubled or watcher.reordered:
+        complaints.append(f"seen live: {watcher.doubled} doubled, {watcher.reordered} reordered: {watcher.examples}")
+    return Report(
+        plan=this.plan,
+        verdict=verdict,
+        seconds=seconds,
+        recoveries=this.recoveries,
+        longest_pause=watcher.longest_pause,
+        watched=sum(sum(each.seen) for each in watcher.tracks.values()),
+        complaints=complaints,
+        counted=world.fleet.total("upcaster_records_consumed_total"),
+    )
+
+
+def tell(report: Report) -> str:
+    """The table of a run."""
+    verdict, plan = report.verdict, report.plan
+    counts = {
+        "seed": plan.seed,
+        "brokers, partitions": f"{plan.nodes}, {plan.partitions}",
+        "faults injected": sum(map(len, report.recoveries.values())),
+        "records in": verdict.records_in,
+        "records out": verdict.out,
+        "dead-lettered": verdict.dead_lettered,
+        "skipped": verdict.skipped,
+        "lost": verdict.lost,
+        "doubled": verdict.doubled,
+        "reordered": verdict.reordered,
+        "otherwise wrong": sum(verdict.found.values()) - verdict.lost - verdict.doubled - verdict.reordered,
+        "transactions committed": verdict.commits,
+        "counted by the metrics": round(report.counted),
+        "watched live": report.watched,
+        "longest pause": f"{report.longest_pause:.1f} s",
+        "took": f"{report.seconds:.0f} s",
+    }
+    lines = [row(name, value) for name, value in counts.items()]
+    recoveries = [
+        (kind, str(len(times)), f"{median(times):.1f}", f"{max(times):.1f}")
+        for kind, times in sorted(report.recoveries.items())
+    ]
+    lines += ["", *show(("fault", "times", "median s", "longest s"), recoveries)]
+    lines += [f"WRONG: {example}" for example in (*verdict.examples, *report.complaints)]
+    return "\n".join(lines)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _plans(seed: int, records: int, faults: int) -> list[Plan]:
+    """Most of it on one broker, where a fault hits everything; the rest on three."""
+    on_three = max(1, faults // 10) if faults >= 10 else 0
+    share = records * on_three // faults if faults else 0
+    first = Plan(seed, records - share, faults - on_three, pace=6.0, longest_stall=60.0)
+    second = Plan(seed, share, on_three, nodes=3, pace=6.0)
+    return [first, second] if on_three else [first]
+
+
+def main() -> int:
+    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10_000))
+    records = int(os.environ.get("RECORDS") or 1_000_000)
+    faults = int(os.environ.get("FAULTS") or 50)
+    directory = Path(tempfile.mkdtemp(prefix="upcast-chaos-"))
+    _say(f"SEED={seed} RECORDS={records} FAULTS={faults}; logs in {directory}")
+    clean = True
+    for plan in _plans(seed, records, faults):
+        place = directory / f"{plan.nodes}-brokers"
+        place.mkdir()
+        report = asyncio.run(run(plan, place))
+        print(tell(report), flush=True)
+        clean = clean and report.is_clean
+    print("nothing lost, nothing doubled, nothing out of order" if clean else f"NOT CLEAN; logs: {directory}")
+    return 0 if clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+"""The kinds of faults. Each brings one about and, where it is not over by itself, ends it again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaProducer
+
+from tests.faults import proxy
+from tests.faults.checker import Place
+from tests.faults.cluster import Cluster, Node
+from tests.faults.events import Kind
+from tests.faults.feeder import Feeder
+from tests.faults.fleet import Fleet, Member
+from tests.faults.watcher import Watcher
+
+SESSION_SECONDS = 6.0
+WORKERS = 2
+MOST_WORKERS = 4
+BREAKER_WINDOW = 100
+PATIENCE = 90.0
+
+
+@dataclass
+class World:
+    """All that a fault may touch."""
+
+    chance: random.Random
+    cluster: Cluster
+    fleet: Fleet
+    feeder: Feeder
+    watcher: Watcher
+    place: Place
+    longest_stall: float
+
+    async def start_worker(self) -> Member:
+        """Each with a transaction size of its own, so that faults meet them in other places."""
+        size = self.chance.choice([50, 200, 1000])
+        return await self.fleet.start(UPCAST_ROUTES__0__LIMITS__TRANSACTION_RECORDS=str(size))
+
+    def some_worker(self) -> Member:
+        return self.chance.choice(self.fleet.members)
+
+    def some_node(self) -> Node:
+        return self.chance.choice(list(self.cluster.nodes))
+
+    async def moment(self, longest: float = 0.5) -> None:
+        """Faults come at no particular time."""
+        await asyncio.sleep(self.chance.uniform(0, longest))
+
+
+Fault = Callable[[World], Awaitable[None]]
+
+
+async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = PATIENCE) -> None:
+    """Wait for something that others bring about."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not await condition():
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"still waiting for {what} after {seconds:.0f} s") from None
+
+
+async def worker_killed(world: World) -> None:
+    await world.fleet.kill(world.some_worker())
+    await world.moment()
+    await world.start_worker()
+
+
+async def all_workers_killed(world: World) -> None:
+    for member in list(world.fleet.members):
+        await world.fleet.kill(member)
+    await world.moment(2.0)
+    for _ in range(WORKERS):
+        await world.start_worker()
+
+
+async def worker_frozen(world: World) -> None:
+    """Longer than the session timeout: when it wakes up, its partitions are somebody else's."""
+    member = world.some_worker()
+    await member.freeze()
+    await asyncio.sleep(SESSION_SECONDS + world.chance.uniform(1.0, 3.0))
+    await member.thaw()
+
+
+async def workers_come_and_go(world: World) -> None:
+    for _ in range(world.chance.randint(1, MOST_WORKERS - len(world.fleet.members))):
+        await world.start_worker()
+        await world.moment(3.0)
+    while len(world.fleet.members) > WORKERS:
+        await world.fleet.send_away(world.some_worker())
+        await world.moment(2.0)
+
+
+async def broker_killed(world: World) -> None:
+    """On a single broker an outage; in a cluster its leaders and coordinators move."""
+    node = world.some_node()
+    await _kill_and_restart(world, node)
+
+
+async def leader_lost(world: World) -> None:
+    node = await world.cluster.leader_of(world.place.destination, world.chance.randrange(world.place.partitions))
+    await _kill_and_restart(world, node)
+
+
+async def _kill_and_restart(world: World, node: Node) -> None:
+    await asyncio.to_thread(node.broker.kill)
+    await world.moment(3.0)
+    await asyncio.to_thread(node.broker.restart)
+
+
+async def broker_frozen(world: World) -> None:
+    """It holds its connections and answers nothing; in a cluster it is no leader any more when it wakes up."""
+    node = world.some_node()
+    with node.frozen():
+        await asyncio.sleep(world.chance.uniform(2.0, 8.0))
+
+
+async def connections_cut(world: World) -> None:
+    for _ in range(world.chance.randint(1, 5)):
+        world.some_node().proxy.cut()
+        await world.moment()
+
+
+async def broker_out_of_reach(world: World) -> None:
+    node = world.some_node()
+    async with node.proxy.healed_after():
+        node.proxy.refuse()
+        await asyncio.sleep(world.chance.uniform(1.0, 4.0))
+
+
+async def network_slow(world: World) -> None:
+    node = world.some_node()
+    async with node.proxy.healed_after():
+        node.proxy.delay = world.chance.uniform(0.05, 0.3)
+        await asyncio.sleep(world.chance.uniform(2.0, 5.0))
+
+
+async def connections_half_open(world: World) -> None:
+    """What was on its way arrives late, long after somebody else has taken over; or never."""
+    node = world.some_node()
+    async with node.proxy.healed_after():
+        node.proxy.half_open()
+        await asyncio.sleep(world.chance.uniform(3.0, SESSION_SECONDS + 4.0))
+        if world.chance.random() < 0.5:
+            node.proxy.cut()
+
+
+async def answers_lost(world: World) -> None:
+    """Nobody can tell what became of these requests."""
+    apis = [proxy.PRODUCE, proxy.OFFSET_COMMIT_IN_TRANSACTION, proxy.END_TRANSACTION, proxy.INIT_PRODUCER]
+    async with contextlib.AsyncExitStack() as stack:
+        for node in world.cluster.nodes:
+            await stack.enter_async_context(node.proxy.healed_after())
+            for api in apis:
+                node.proxy.swallow_answers(api, world.chance.randint(1, 6))
+        await asyncio.sleep(world.chance.uniform(1.0, 3.0))
+
+
+async def destination_stalls(world: World) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for node in world.cluster.nodes:
+            await stack.enter_async_context(node.proxy.healed_after())
+            node.proxy.hold_writes()
+        await asyncio.sleep(world.chance.uniform(2.0, world.longest_stall))
+
+
+async def disk_full(world: World) -> None:
+    """The broker's writes fail, and it gives up. Then there is room again, and it is started."""
+    node = world.some_node()
+    node.fill_disk()
+
+    async def has_ended() -> bool:
+        return node.has_ended
+
+    await until(has_ended, "the broker to give up", 30)
+    await world.moment(2.0)
+    await asyncio.to_thread(node.broker.restart)
+
+
+async def large_records(world: World) -> None:
+    kinds = [Kind.LARGE, Kind.GROWING, Kind.V1_0, Kind.GROWING, Kind.LARGE, Kind.V1_1]
+    await world.feeder.write(world.chance.choices(kinds, k=world.place.partitions * 3))
+
+
+async def poison_burst(world: World) -> None:
+    """Breakers open, the workers say so, and go on when an operator tells them to."""
+    await world.feeder.write([Kind.BROKEN] * BREAKER_WINDOW * world.place.partitions)
+    goals = world.watcher.goals(world.feeder.written)
+    opened = False
+
+    async def is_through() -> bool:
+        nonlocal opened
+        opened = await _resume_where_open(world) or opened
+        return world.watcher.has_reached(goals)
+
+    await until(is_through, "the poison burst to be through")
+    assert opened, "no breaker opened"
+
+
+async def _resume_where_open(world: World) -> bool:
+    """True where a worker said that a breaker is open, by its readiness and by its metric."""
+    opened = False
+    for member in list(world.fleet.members):
+        ready = await member.get("/readyz")
+        if ready is None or ready.status == 200 or "breaker-open" not in ready.text:
+            continue
+        opened = True
+        await member.get(f"/v2/routes/{world.place.source}/resume", "POST")
+    return opened
+
+
+async def zombie_fenced(world: World) -> None:
+    """Somebody starts with the transactional id of a lane that is in the middle of its work."""
+    partition = world.chance.randrange(world.place.partitions)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=world.cluster.direct,
+        transactional_id=f"{world.place.group}:{world.place.source}:{partition}",
+    )
+    async with producer:
+        pass
+
+
+SINGLE: dict[str, Fault] = {
+    "worker killed": worker_killed,
+    "worker frozen": worker_frozen,
+    "broker killed": broker_killed,
+    "workers come and go": workers_come_and_go,
+    "all workers killed": all_workers_killed,
+    "broker frozen": broker_frozen,
+    "connections cut": connections_cut,
+    "broker out of reach": broker_out_of_reach,
+    "network slow": network_slow,
+    "connections half-open": connections_half_open,
+    "answers lost": answers_lost,
+    "destination stalls": destination_stalls,
+    "disk full": disk_full,
+    "records at the size limit": large_records,
+    "poison burst": poison_burst,
+    "lane fenced": zombie_fenced,
+}
+CLUSTER: dict[str, Fault] = {
+    "leader lost": leader_lost,
+    "worker killed": worker_killed,
+    "connections half-open": connections_half_open,
+    "answers lost": answers_lost,
+}
+EVERY_TIME = ("worker killed", "worker frozen", "broker killed")
+"""Also in the shortest run."""

@@ -1,0 +1,286 @@
+"""The commands about chains: new, show, try, matrix and check --laws."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from worker.cli import app
+from worker.errors import WorkerError
+
+EVENT = '{"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}, "cost": 1.10}'
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty folder to stand in, from which chains are imported, and wide tables."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "160")
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in ("orders", "devteam", "by_hand"):
+            del sys.modules[name]
+
+
+def upcast(*arguments: str, stdin: str | bytes = "") -> Result:
+    return CliRunner().invoke(app, arguments, input=stdin)
+
+
+def printed(*arguments: str, stdin: str | bytes = "") -> str:
+    result = upcast(*arguments, stdin=stdin)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(*arguments: str, stdin: str | bytes = "") -> str:
+    error = upcast(*arguments, stdin=stdin).exception
+    assert isinstance(error, WorkerError)
+    assert error.exit_code == 2
+    assert "\n" not in str(error)
+    return str(error)
+
+
+@pytest.mark.parametrize("command", ["new", "show", "try", "matrix", "check"])
+def test_help_has_an_example(command: str) -> None:
+    assert "Example:" in printed(command, "--help")
+
+
+# show
+
+
+def test_show_draws_the_history_and_what_each_version_changes() -> None:
+    text = printed("show")
+    assert "├── 1.0 (baseline): The first schema: camelCase metadata" in text
+    assert "└── 2.0 (current), then task_context.node 3.0: snake_case throughout" in text
+    assert "task_context 1.1 -> 2.0 (task_context_2_0)" in text
+    assert 'default metadata.branch = "main"' in text
+    assert "the model of task_context.node 3.0" in text
+
+
+def test_show_one_version_as_markdown() -> None:
+    text = printed("show", "--type", "task_context", "--version", "2.0", "--markdown")
+    assert "## task_context\n\n- 1.0 (baseline)" in text
+    assert "### task_context 1.1 -> 2.0 (task_context_2_0)\n\n| change | reads | writes | way back |\n| --- |" in text
+    assert "| respell the keys of nodes.\\* as snake_case" in text
+    assert "| metadata.branch | string \\| null? | string |" in text
+    assert "1.0 -> 1.1" not in text
+
+
+def test_show_the_generated_code() -> None:
+    text = printed("show", "--code")
+    assert "# task_context\ndef upcast(root, context):  # 1.0 -> 1.1 -> 2.0" in text
+    text = printed("show", "--code", "--version", "3.0", "--type", "task_context")
+    assert "# 2.0 -> 3.0" in text
+    assert printed("show", "--code", "--version", "1.0") == ""
+    assert printed("show", "--code", "--type", "task_context.node") == ""
+
+
+def test_show_names_what_there_is_instead() -> None:
+    assert refused("show", "--type", "x") == "the chain has no type x; it has task_context, task_context.node"
+    assert refused("show", "--version", "9") == "the chain has no version 9; it has 1.0, 1.1, 2.0, 3.0"
+    assert refused("show", "--chain", "no_such:chain").startswith("chain no_such:chain cannot be imported")
+
+
+# matrix
+
+
+def test_the_matrix_has_the_rows_of_the_guides_appendix() -> None:
+    rows = json.loads(printed("matrix", "--json"))
+    found = {(row["source"], row["target"], row["path"], row["complexity"], row["notes"]) for row in rows}
+    assert {
+        ("1.0", "1.1", "Direct", "low", "Patch upgrade"),
+        ("1.1", "2.0", "Guided", "medium", "Minor version, schema changes"),
+        ("2.0", "3.0 (task_context.node)", "Complex", "high", "Major version, architectural changes"),
+    } <= found
+    assert {row["reversible"] for row in rows} == {"exact", "equivalent", "lossy"}
+
+
+def test_the_matrix_as_tables() -> None:
+    assert "| task_context | 1.0 | 2.0 | Guided | 2 | medium | equivalent |" in printed("matrix", "--markdown")
+    assert "Complex" in printed("matrix")
+    assert len(json.loads(printed("matrix", "--json"))) == 4
+    assert len(json.loads(printed("matrix", "--json", "--all"))) == 6
+
+
+# try
+
+
+def test_try_shows_each_hop_and_the_outcome() -> None:
+    lines = printed("try", stdin=EVENT).splitlines()
+    assert lines[:3] == ["event 1", "1.0 -> 1.1 (task_context_1_1): no change", "1.1 -> 2.0 (task_context_2_0)"]
+    assert '-    "taskId": "1",' in lines
+    assert '+    "task_id": "1",' in lines
+    assert lines[-1].startswith('upcast to 2.0: {"metadata":{"task_id":"1"')
+    assert '"cost":1.10' in lines[-1]
+
+
+def test_try_takes_an_event_a_line_or_one_over_several_lines() -> None:
+    assert "event 2" in printed("try", stdin=f"{EVENT}\n\n{EVENT}\n")
+    assert "event 2" not in printed("try", stdin=json.dumps(json.loads(EVENT), indent=2))
+
+
+def test_try_tells_what_would_be_a_dead_letter() -> None:
+    result = upcast("try", stdin='{"metadata": {"taskId": "1"}, "nodes": {}}')
+    assert result.exit_code == 1
+    told = "dead letter of stage upcast, step task_context_2_0, at metadata.project_id: MissingField: "
+    assert told in result.stdout
+    assert upcast("try", stdin="{").exit_code == 1
+    assert "stage decode" in upcast("try", stdin=b"\xff").stdout
+    assert refused("try", stdin=" \n") == "there is no event on stdin; give one JSON document a line"
+
+
+def test_try_with_headers_key_and_target() -> None:
+    split = printed(
+        "try", "--to", "3.0", "--key", "k", stdin='{"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}}'
+    )
+    assert '"event_id":"stdin/0/0/0"' in split
+    assert split.rstrip().endswith("key 1/prep")
+    assert "no way" not in printed("try", "--to", "1.1", "-H", "schema-version=1.0", stdin=EVENT)
+    assert "FutureVersion" in upcast("try", "--headers", "schema-version=9.0", stdin=EVENT).stdout
+    assert refused("try", "-H", "x", stdin=EVENT) == "--header x is not NAME=VALUE"
+    assert refused("try", "--to", "9", stdin=EVENT) == "the chain has no version 9"
+
+
+def test_try_for_machines() -> None:
+    result = upcast("try", "--json", "--key", "k", "-H", "a=b", stdin=f"{EVENT}\n[]\n" + '{"metadata":{}}')
+    assert result.exit_code == 1
+    assert '"cost": 1.10' in result.stdout
+    upcasted, dead, missing = json.loads(result.stdout)
+    assert upcasted["outcome"] == "upcast"
+    assert (upcasted["from_version"], upcasted["to_version"], upcasted["hops"]) == ("1.0", "2.0", 2)
+    assert [hop["step"] for hop in upcasted["trace"]] == ["task_context_1_1", "task_context_2_0"]
+    assert upcasted["records"][0]["key"] == "k"
+    assert upcasted["records"][0]["headers"] == [{"name": "a", "value": "b"}]
+    assert (dead["outcome"], dead["fault"]["stage"]) == ("dead-lettered", "decode")
+    assert missing["fault"]["path"] == "metadata.task_id"
+
+
+def test_try_events_that_pass_or_are_dropped(tmp_path: Path) -> None:
+    (tmp_path / "by_hand.py").write_text(
+        "from upcasters import *\n"
+        "step = Step('a', 1, 2, [when(equals('x', 1), drop_event())], lossy='x', shape=present('y'))\n"
+        "chain = Chain([step], [Baseline('a', 1, shape=anything())])\n"
+        "unclear = Chain([Step('a', 1, 2), Step('b', 1, 2)])\n"
+    )
+    dropped, passed = json.loads(printed("try", "--chain", "by_hand:chain", "--json", stdin='{"x":1}\n{"y":1}'))
+    assert (dropped["outcome"], dropped["reason"], dropped["records"]) == ("skipped", "dropped", [])
+    assert (passed["outcome"], passed["reason"], passed["records"][0]["value"]) == ("passed", "current", {"y": 1})
+    assert "several event types" in str(upcast("try", "--chain", "by_hand:unclear", stdin="{}").exception)
+    assert "is not made by chain_from_package" in refused("new", "x", "--type", "a", "--chain", "by_hand:chain")
+
+
+# new
+
+
+def test_new_starts_a_chain_that_passes_its_checks(tmp_path: Path) -> None:
+    told = printed("new", "first version", "--type", "order", "--dir", "orders")
+    assert told.splitlines()[:2] == ["wrote orders/__init__.py", "wrote orders/order_1.py"]
+    told = printed("new", "add branch", "--type", "order", "--chain", "orders:chain")
+    assert "wrote orders/golden/order/1-to-2/add_branch.before.json" in told
+    forget()
+    assert "laws and golden pairs" in printed("check", "--laws", "--chain", "orders:chain")
+    printed("new", "third", "--type", "order", "--dir", "orders", "--to", "3.0")
+    forget()
+    printed("check", "--chain", "orders:chain")
+    assert '"Third."""' in (tmp_path / "orders" / "order_3_0.py").read_text()
+
+
+def forget() -> None:
+    for name in [name for name in sys.modules if name.startswith("orders")]:
+        del sys.modules[name]
+
+
+def test_new_makes_an_example_from_the_model(tmp_path: Path) -> None:
+    printed("new", "first", "--type", "order", "--dir", "orders", "--to", "2024-01-01")
+    (tmp_path / "orders" / "order_2024_01_01.py").write_text(
+        "from typing import *\nfrom pydantic import *\nfrom upcasters import *\n"
+        "class Line(BaseModel):\n    n: int\n"
+        "class Order(BaseModel):\n"
+        "    v: str\n    id: str\n    line: Line\n    kind: Literal['a', 'b']\n    one: Literal['c']\n"
+        "    maybe: int | None\n    lines: list[Line]\n    price: float\n    text: str = Field(examples=['x'])\n"
+        "baseline = Baseline('order', '2024-01-01', model=Order)\n"
+    )
+    (tmp_path / "orders" / "__init__.py").write_text(
+        "from upcasters import *\n"
+        "chain = chain_from_package(__name__, detection=Detection(version=(FromField('v'),)))\n"
+    )
+    assert "cannot be guessed; say it with --to" in refused("new", "x", "--type", "order", "--dir", "orders")
+    forget()
+    printed("new", "Next!", "--type", "order", "--dir", "orders", "--to", "2024-02-01")
+    before = (tmp_path / "orders" / "golden" / "order" / "2024-01-01-to-2024-02-01" / "next.before.json").read_text()
+    assert before == (
+        '{"v":"2024-01-01","id":"text","line":{"n":1},"kind":"a","one":"c","maybe":1,"lines":[],"price":1.5,"text":"x"}\n'
+    )
+    assert '"v":"2024-02-01"' in before.replace("01-01", "02-01")
+    forget()
+    printed("check", "--laws", "--chain", "orders:chain")
+
+
+def test_new_goes_before_a_preview(tmp_path: Path) -> None:
+    shipped = Path(__file__).parents[3] / "upcasters" / "devteam_runner"
+    for file in shipped.rglob("*"):
+        if file.suffix in (".py", ".json"):
+            copy = tmp_path / "devteam" / file.relative_to(shipped)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes().replace(b"upcasters.devteam_runner import", b"devteam import"))
+    told = printed("new", "add branch", "--type", "task_context", "--chain", "devteam:chain")
+    assert "changed devteam/task_context_3_0.py: its preview step starts at 2.1 now" in told
+    for name in [name for name in sys.modules if name.startswith("devteam")]:
+        del sys.modules[name]
+    rows = json.loads(printed("matrix", "--chain", "devteam:chain", "--json"))
+    assert ("2.1", "3.0 (task_context.node)") in {(row["source"], row["target"]) for row in rows}
+    printed("check", "--chain", "devteam:chain")
+
+
+def test_new_refuses_what_it_cannot_do(tmp_path: Path) -> None:
+    assert "no name for a Python package" in refused("new", "x", "--type", "a", "--dir", "not-a-name")
+    assert "the title is empty" in refused("new", " ", "--type", "a", "--dir", "orders")
+    printed("new", "first", "--type", "order", "--dir", "orders")
+    (tmp_path / "orders" / "order_2.py").write_text("")
+    assert refused("new", "x", "--type", "order", "--dir", "orders") == (
+        "orders/order_2.py exists already; nothing was written"
+    )
+    assert "has a version 1 already" in refused("new", "x", "--type", "order", "--dir", "orders", "--to", "1")
+    assert "has no type other; it has order" in refused("new", "x", "--type", "other", "--dir", "orders")
+    wrong = tmp_path / "orders" / "golden" / "order" / "1-to-9"
+    wrong.mkdir(parents=True)
+    (wrong / "a.before.json").write_text("{}")
+    assert "the folder is not <type>/<from>-to-<to>" in refused(
+        "new", "x", "--type", "order", "--dir", "orders", "--to", "3"
+    )
+
+
+# check --laws
+
+
+def test_check_laws_tells_what_is_broken(tmp_path: Path) -> None:
+    printed("new", "first", "--type", "order", "--dir", "orders")
+    printed("new", "second", "--type", "order", "--dir", "orders")
+    (tmp_path / "orders" / "golden" / "order" / "1-to-2" / "second.after.json").write_text('{"a":1}')
+    forget()
+    result = upcast("check", "--laws", "--chain", "orders:chain")
+    assert result.exit_code == 1
+    assert "  golden: order 1 to 2, second: not what second.after.json says" in result.stdout
+    assert upcast("check", "--laws", "--chain", "no_such:chain").exit_code == 1
+
+
+def test_check_laws_without_hypothesis_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "upcasters.testing.trials", None)
+    told = refused("check", "--laws", "--chain", "upcasters.devteam_runner:chain")
+    assert told.endswith("pip install 'upcast-worker[testing]'")
+
+
+def test_help_does_not_import_the_engine() -> None:
+    code = "import sys, worker.cli; print([name for name in sys.modules if name.startswith('upcasters')])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
+    )
+    assert result.stdout.strip() == "[]"
