@@ -164,7 +164,7 @@ class Chain:
         if start not in self.versions:
             raise KeyError(start)
         event_type = start[0]
-        goal = (targets or {}).get(event_type) or self.pinned.get(event_type)
+        goal = (targets or {}).get(event_type, self.pinned.get(event_type))
         if goal is None and start in self._previewed:
             goal = self.current(event_type)
         if goal is not None and start != (event_type, goal) and start in self.upwards((event_type, goal)):

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from upcasters.errors import Problem
 from upcasters.operations.base import Reversibility
-from upcasters.operations.reach import Subdocument
+from upcasters.operations.events import SplitEach, SplitEvent
+from upcasters.operations.reach import At, Everywhere, Subdocument
 from upcasters.overwrites import overwrites
 from upcasters.paths import show
 from upcasters.projection import Notes, follow
@@ -192,6 +193,16 @@ def _split_last(chain: Chain) -> Iterator[Problem]:
             if operation in step.splits:
                 remedy = "Make the split the last operation of the step."
                 yield problem("split-not-last", f"operations stand behind '{operation}'", remedy, step)
+        for operation in walk(step.operations):
+            if isinstance(operation, (At, Everywhere)):
+                yield from _no_split_inside(step, operation)
+
+
+def _no_split_inside(step: Step, outer: At | Everywhere) -> Iterator[Problem]:
+    for operation in walk(outer.operations):
+        if isinstance(operation, (SplitEach, SplitEvent)):
+            what = f"'{operation}' stands inside at or everywhere, and only a whole event can be split"
+            yield problem("split-inside", what, "Split with a path from the top of the document.", step)
 
 
 def _last_of_hop(chain: Chain) -> Iterator[Problem]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from msgspec import Raw
 
 from upcasters.compile import Shape, compile_shapes
 from upcasters.context import Context, last_header
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from upcasters.chain import Chain
 
 Rule = TypeRule | VersionRule
+Reader = FromHeader | FromField | FromCloudEvents
 _CLOUD_EVENTS_PREFIX = "ce_"
 
 
@@ -55,7 +55,14 @@ class Detector:
         self.version_rules = detection.version or chain.detection.version or _by_shape_or_only(chain)
         for rule in (*self.type_rules, *self.version_rules):
             _check(rule)
-        self._structured = any(isinstance(rule, FromCloudEvents) for rule in (*self.type_rules, *self.version_rules))
+        self._type_readers = _readers(self.type_rules)
+        self._version_readers = _readers(self.version_rules)
+        self._type_default = _default(self.type_rules)
+        self._version_default = _default(self.version_rules)
+        self._asks_shape = any(isinstance(rule, FromShape) for rule in self.version_rules)
+        self._structured = any(
+            isinstance(rule, FromCloudEvents) for rule in (*self._type_readers, *self._version_readers)
+        )
 
     @property
     def fixed_type(self) -> str | None:
@@ -66,7 +73,9 @@ class Detector:
     def detect(self, record: SourceRecord, root: Object) -> Found:
         """Type and version of one event. Raises DetectionError where there is no answer, or more than one."""
         body, envelope = self._body(root)
-        event_type = self._agreed("type", self.type_rules, record, body, envelope)
+        event_type = _agreed("type", self._type_readers, record, body, envelope)
+        if event_type is None:
+            event_type = self._type_default
         if event_type is None:
             raise DetectionError("no rule could tell the type")
         return Found(event_type, self._version(event_type, record, body, envelope), body, envelope)
@@ -77,21 +86,8 @@ class Detector:
             return body, root
         return root, None
 
-    def _agreed(
-        self, what: str, rules: Sequence[Rule], record: SourceRecord, body: Object, envelope: Object | None
-    ) -> str | None:
-        answer: str | None = None
-        for rule in rules:
-            if isinstance(rule, Always):
-                return answer if answer is not None else rule.value
-            found = None if isinstance(rule, FromShape) else answer_of(rule, record, body, envelope)
-            if found is not None and answer is not None and found != answer:
-                raise DetectionError(f"two rules disagree about the {what}; the second is {_name(rule)}")
-            answer = found if answer is None else answer
-        return answer
-
     def _version(self, event_type: str, record: SourceRecord, body: Object, envelope: Object | None) -> str:
-        answer = self._agreed("version", self._explicit, record, body, envelope)
+        answer = _agreed("version", self._version_readers, record, body, envelope)
         if self._asks_shape:
             shape = self.shape_of(event_type, body)
             if answer is None:
@@ -99,22 +95,10 @@ class Detector:
             elif shape is not None and not self.looks_like(event_type, answer, shape):
                 raise DetectionError("the shape is that of another version than the one named")
         if answer is None:
-            answer = self._default
+            answer = self._version_default
         if answer is None:
             raise DetectionError("no rule could tell the version")
         return answer
-
-    @property
-    def _explicit(self) -> tuple[Rule, ...]:
-        return tuple(rule for rule in self.version_rules if not isinstance(rule, (Always, FromShape)))
-
-    @property
-    def _asks_shape(self) -> bool:
-        return any(isinstance(rule, FromShape) for rule in self.version_rules)
-
-    @property
-    def _default(self) -> str | None:
-        return next((rule.value for rule in self.version_rules if isinstance(rule, Always)), None)
 
     def shape_of(self, event_type: str, body: Object) -> str | None:
         """The newest version whose shape the document has, or None."""
@@ -130,8 +114,8 @@ class Detector:
 
     def stamps(self) -> tuple[Stamp, ...]:
         """What writes the new type and version where the old ones were found, and the ids of a split's children."""
-        types = (TypeStamp(rule) for rule in self.type_rules if not isinstance(rule, Always))
-        versions = (VersionStamp(rule) for rule in self.version_rules if not isinstance(rule, (Always, FromShape)))
+        types = map(TypeStamp, self._type_readers)
+        versions = map(VersionStamp, self._version_readers)
         ids = (IdStamp(FromCloudEvents("id")),) if self._structured else ()
         return (*types, *versions, *ids)
 
@@ -143,20 +127,38 @@ def shapes_of(chain: Chain, event_type: str) -> list[tuple[str, Any]]:
     return [(version, shape) for version, shape in found if shape is not None]
 
 
-def answer_of(rule: Rule, record: SourceRecord, body: Object, envelope: Object | None) -> str | None:
+def _readers(rules: Sequence[Rule]) -> tuple[Reader, ...]:
+    return tuple(rule for rule in rules if not isinstance(rule, (Always, FromShape)))
+
+
+def _default(rules: Sequence[Rule]) -> str | None:
+    return next((rule.value for rule in rules if isinstance(rule, Always)), None)
+
+
+def _agreed(
+    what: str, rules: Sequence[Reader], record: SourceRecord, body: Object, envelope: Object | None
+) -> str | None:
+    answer: str | None = None
+    for rule in rules:
+        found = answer_of(rule, record, body, envelope)
+        if found is not None and answer is not None and found != answer:
+            raise DetectionError(f"two rules disagree about the {what}; the second is {_name(rule)}")
+        answer = found if answer is None else answer
+    return answer
+
+
+def answer_of(rule: Reader, record: SourceRecord, body: Object, envelope: Object | None) -> str | None:
     """What one rule says, or None. Raises DetectionError where it finds something that is no answer."""
     if isinstance(rule, FromHeader):
         return _text(last_header(record.headers, rule.name), rule)
     if isinstance(rule, FromField):
         return _field(body, path(rule.path))
-    if isinstance(rule, FromCloudEvents):
-        if envelope is not None:
-            return _matched(_field(envelope, (rule.attribute,)), rule)
-        return _matched(_text(last_header(record.headers, _CLOUD_EVENTS_PREFIX + rule.attribute), rule), rule)
-    return None
+    if envelope is not None:
+        return _matched(_field(envelope, (rule.attribute,)), rule)
+    return _matched(_text(last_header(record.headers, _CLOUD_EVENTS_PREFIX + rule.attribute), rule), rule)
 
 
-def _text(value: bytes | None, rule: Rule) -> str | None:
+def _text(value: bytes | None, rule: Reader) -> str | None:
     try:
         return None if value is None else value.decode()
     except UnicodeDecodeError:
@@ -172,7 +174,7 @@ def _field(body: Object, where: Path) -> str | None:
         text: str = plain(node)
         return text
     if kind == "number":
-        return bytes(node).decode() if type(node) is Raw else str(node)
+        return bytes(node).decode()
     raise WrongDetectionField(f"{show(where)} is neither a string nor a number", where)
 
 
@@ -191,14 +193,12 @@ def _matched(value: str | None, rule: FromCloudEvents) -> str | None:
     return match.group(1)
 
 
-def _name(rule: Rule) -> str:
+def _name(rule: Reader) -> str:
     if isinstance(rule, FromHeader):
         return f"header {rule.name}"
     if isinstance(rule, FromField):
         return f"field {show(path(rule.path))}"
-    if isinstance(rule, FromCloudEvents):
-        return f"CloudEvents attribute {rule.attribute}"
-    return "the shape"
+    return f"CloudEvents attribute {rule.attribute}"
 
 
 def _check(rule: Rule) -> None:
@@ -236,38 +236,33 @@ def _by_shape_or_only(chain: Chain) -> tuple[VersionRule, ...]:
 
 
 @dataclass(frozen=True)
-class Stamp:
+class Stamp(ABC):
     """Writes into the place that a rule reads, where something stands there already."""
 
-    rule: Rule
+    rule: Reader
 
     def write(self, body: Object, envelope: Object | None, context: Context, text: str) -> None:
         rule = self.rule
         if isinstance(rule, FromField):
             _restamp(body, path(rule.path), text)
         elif isinstance(rule, FromCloudEvents) and envelope is not None:
-            if rule.attribute in envelope and not is_null(envelope[rule.attribute]):
-                old = _field(envelope, (rule.attribute,))
-                envelope[rule.attribute] = _replaced(old, rule, text)
+            old = _field(envelope, (rule.attribute,))
+            if old is not None:
+                envelope[rule.attribute] = text if rule.pattern is None else _replaced(old, rule.pattern, text)
         else:
-            self._write_header(context, text)
+            self._write_header(rule, context, text)
 
-    def _write_header(self, context: Context, text: str) -> None:
-        rule = self.rule
-        if isinstance(rule, FromHeader):
-            name, pattern = rule.name, None
-        elif isinstance(rule, FromCloudEvents):
-            name, pattern = _CLOUD_EVENTS_PREFIX + rule.attribute, rule
-        else:
-            return
+    def _write_header(self, rule: FromHeader | FromCloudEvents, context: Context, text: str) -> None:
+        name = rule.name if isinstance(rule, FromHeader) else _CLOUD_EVENTS_PREFIX + rule.attribute
         old = last_header(context.headers, name)
         if old is not None:
+            pattern = rule.pattern if isinstance(rule, FromCloudEvents) else None
             new = text if pattern is None else _replaced(old.decode(), pattern, text)
             put_header(context, name, new.encode())
 
+    @abstractmethod
     def apply(self, body: Object, envelope: Object | None, context: Context, event_type: str, version: str) -> None:
         """Write what this stamp is for."""
-        raise NotImplementedError
 
 
 class TypeStamp(Stamp):
@@ -292,12 +287,11 @@ class IdStamp(Stamp):
             self.write(body, envelope, context, context.origin)
 
 
-def _replaced(old: str | None, rule: FromCloudEvents, text: str) -> str:
-    if rule.pattern is None or old is None:
-        return text
-    match = re.search(rule.pattern, old)
-    if match is None:
-        return text
+def _replaced(old: str, pattern: str, text: str) -> str:
+    """``old`` with ``text`` where the pattern found the answer."""
+    match = re.search(pattern, old)
+    if match is None or match.group(1) is None:
+        return old
     return old[: match.start(1)] + text + old[match.end(1) :]
 
 

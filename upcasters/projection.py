@@ -507,6 +507,8 @@ def _parse_json(operation: ParseJson, root: Shape, notes: Notes) -> None:
 @project.register
 def _print_json(operation: PrintJson, root: Shape, notes: Notes) -> None:
     for _, value in _values(root, operation.path, notes, strict=_strict(operation)):
+        if operation.null == "error":
+            _expect(value, ALL - _NULL, operation.path, notes)
         value.become(scalar("string", *_nulls(value, operation.null)))
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from tests.faults.commits import commits_of
-from tests.faults.events import NUMBER, STAGES, Kind, Ledger, expected_value, number_of, parse
+from tests.faults.events import NUMBER, STAGES, Ledger, expected_value, number_of, parse
 from tests.faults.reading import ends, records_of
 from tests.faults.tracks import EXAMPLES, Tracks
 from tests.kafka import Record, committed_offsets
@@ -169,7 +170,9 @@ def _check_reasons(place: Place, ledger: Ledger, sent: Record, found: Any, verdi
         right["__connect.errors.stage"] = stage
     known = all(name.startswith(OUR_HEADERS) for name in reasons)
     if found.value != sent.value or not known or not right.items() <= reasons.items():
-        verdict.complain("wrong dead letter", f"{place.dead_letter}:{found.partition}:{found.offset} ({Kind(kind).name})")
+        verdict.complain(
+            "wrong dead letter", f"{place.dead_letter}:{found.partition}:{found.offset} ({Kind(kind).name})"
+        )
 
 
 def _take_over(tracks: Tracks, verdict: Verdict) -> None:
@@ -204,7 +207,7 @@ async def _check_commits(place: Place, verdict: Verdict, *, whole: bool) -> None
     history = await commits_of(place.bootstrap_servers, place.group)
     for (topic, partition), offsets in history.items():
         verdict.commits += len(offsets)
-        back = sum(later <= earlier for earlier, later in zip(offsets, offsets[1:], strict=False))
+        back = sum(later <= earlier for earlier, later in pairwise(offsets))
         if back:
             verdict.complain("commits going back", f"{topic}:{partition}", back)
     if not whole:

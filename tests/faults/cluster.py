@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -79,7 +79,7 @@ class Cluster:
     async def leader_of(self, topic: str, partition: int) -> Node:
         async with AIOKafkaConsumer(bootstrap_servers=self.direct) as consumer:
             await consumer._client._wait_on_metadata(topic)
-            leader = consumer._client.cluster.leader_for_partition((topic, partition))
+            leader: int = consumer._client.cluster.leader_for_partition(TopicPartition(topic, partition))
         return self.nodes[leader - 1]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -131,7 +130,7 @@ def parse(value: bytes) -> Any:
 def _headers(number: int, kind: Kind) -> tuple[tuple[str, bytes], ...]:
     own = ((NUMBER, b"%d" % number), ("trace", b"\xff\x00%d" % (number % 10)))
     if kind is Kind.FOREIGN:
-        return (*own, ("event-type", b"invoice"))
+        return (*own, ("event-type", b"invoice"), ("schema-version", b"1.0"))
     if kind is Kind.FUTURE:
         return (*own, ("event-type", b"task_context"), ("schema-version", b"9.0"))
     return own
@@ -145,7 +144,8 @@ def _value(number: int, kind: Kind, beside: int) -> bytes | None:
     if kind is Kind.BROKEN:
         return text[: len(text) // 2].encode()
     if kind in {Kind.LARGE, Kind.GROWING}:
-        document["filler"] = "x" * (MAX_MESSAGE_BYTES - OVERHEAD - beside - len(text))
+        room = MAX_MESSAGE_BYTES - OVERHEAD - beside - len(text) + len(document["filler"])
+        document["filler"] = "x" * room
         text = json.dumps(document, separators=(",", ":"))
     return text.encode()
 

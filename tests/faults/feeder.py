@@ -63,8 +63,7 @@ class Feeder:
 
     async def _write(self, records: Sequence[Record], partition: int) -> None:
         acknowledged = [
-            await self._producer.send_batch(batch, self._topic, partition=partition)
-            for batch in self._batches(records)
+            await self._producer.send_batch(batch, self._topic, partition=partition) for batch in self._batches(records)
         ]
         await asyncio.gather(*acknowledged)
 

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.http import request
 from tests.worker_process import COMMAND, WorkerProcess, running_worker
 
-TOKEN = "a token for the tests only"
+TOKEN = "for the tests only " * 2  # noqa: S105  (no secret)
 SCRAPE_SECONDS = 0.5
 FATES = ("upcast", "passed", "skipped", "dead_lettered")
 MAX_IN_FLIGHT_BYTES = (32 + 3 * 16) * 1024 * 1024
@@ -68,14 +68,17 @@ class Member:
 
 @dataclass
 class Fleet:
-    """``complaints`` are what no worker may do, whatever breaks around it."""
+    """``complaints`` are what no worker may do, whatever breaks around it. Breakers that open are closed, as an
+    operator would; ``resumed`` counts how often."""
 
     config: Path
+    source: str
     command: Sequence[str] = COMMAND
     members: list[Member] = field(default_factory=list)
     """Those that are there, frozen ones too."""
     past: list[Member] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    resumed: int = 0
     _scraper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -138,7 +141,18 @@ class Fleet:
     async def _scrape_on(self) -> None:
         while True:
             await self.scrape()
+            for member in list(self.members):
+                if member.sums["upcaster_breaker_open"]:
+                    await self._resume(member)
             await asyncio.sleep(SCRAPE_SECONDS)
+
+    async def _resume(self, member: Member) -> None:
+        """Its readiness must say so, too."""
+        ready = await member.get("/readyz")
+        if ready is None or "breaker-open" not in ready.text:
+            return
+        answer = await member.get(f"/v2/routes/{self.source}/resume", "POST")
+        self.resumed += answer is not None and answer.status == 200
 
     def _judge(self, member: Member) -> None:
         code = member.worker.process.returncode

@@ -4,66 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 
 from tests.faults import proxy
-from tests.faults.checker import Place
-from tests.faults.cluster import Cluster, Node
+from tests.faults.cluster import Node
 from tests.faults.events import Kind
-from tests.faults.feeder import Feeder
-from tests.faults.fleet import Fleet, Member
-from tests.faults.watcher import Watcher
+from tests.faults.world import BREAKER_WINDOW, SESSION_SECONDS, World, until
 
-SESSION_SECONDS = 6.0
 WORKERS = 2
 MOST_WORKERS = 4
-BREAKER_WINDOW = 100
-PATIENCE = 90.0
-
-
-@dataclass
-class World:
-    """All that a fault may touch."""
-
-    chance: random.Random
-    cluster: Cluster
-    fleet: Fleet
-    feeder: Feeder
-    watcher: Watcher
-    place: Place
-    longest_stall: float
-
-    async def start_worker(self) -> Member:
-        """Each with a transaction size of its own, so that faults meet them in other places."""
-        size = self.chance.choice([50, 200, 1000])
-        return await self.fleet.start(UPCAST_ROUTES__0__LIMITS__TRANSACTION_RECORDS=str(size))
-
-    def some_worker(self) -> Member:
-        return self.chance.choice(self.fleet.members)
-
-    def some_node(self) -> Node:
-        return self.chance.choice(list(self.cluster.nodes))
-
-    async def moment(self, longest: float = 0.5) -> None:
-        """Faults come at no particular time."""
-        await asyncio.sleep(self.chance.uniform(0, longest))
-
 
 Fault = Callable[[World], Awaitable[None]]
-
-
-async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = PATIENCE) -> None:
-    """Wait for something that others bring about."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not await condition():
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise AssertionError(f"still waiting for {what} after {seconds:.0f} s") from None
 
 
 async def worker_killed(world: World) -> None:
@@ -189,33 +142,17 @@ async def large_records(world: World) -> None:
 
 
 async def poison_burst(world: World) -> None:
-    """Breakers open, the workers say so, and go on when an operator tells them to."""
+    """Breakers open, the workers say so, and go on when they are told to."""
+    before = world.fleet.resumed
     await world.feeder.write([Kind.BROKEN] * BREAKER_WINDOW * world.place.partitions)
-    goals = world.watcher.goals(world.feeder.written)
-    opened = False
 
-    async def is_through() -> bool:
-        nonlocal opened
-        opened = await _resume_where_open(world) or opened
-        return world.watcher.has_reached(goals)
+    async def has_resumed() -> bool:
+        return world.fleet.resumed > before
 
-    await until(is_through, "the poison burst to be through")
-    assert opened, "no breaker opened"
+    await until(has_resumed, "a breaker to open and to be closed")
 
 
-async def _resume_where_open(world: World) -> bool:
-    """True where a worker said that a breaker is open, by its readiness and by its metric."""
-    opened = False
-    for member in list(world.fleet.members):
-        ready = await member.get("/readyz")
-        if ready is None or ready.status == 200 or "breaker-open" not in ready.text:
-            continue
-        opened = True
-        await member.get(f"/v2/routes/{world.place.source}/resume", "POST")
-    return opened
-
-
-async def zombie_fenced(world: World) -> None:
+async def lane_fenced(world: World) -> None:
     """Somebody starts with the transactional id of a lane that is in the middle of its work."""
     partition = world.chance.randrange(world.place.partitions)
     producer = AIOKafkaProducer(
@@ -242,7 +179,7 @@ SINGLE: dict[str, Fault] = {
     "disk full": disk_full,
     "records at the size limit": large_records,
     "poison burst": poison_burst,
-    "lane fenced": zombie_fenced,
+    "lane fenced": lane_fenced,
 }
 CLUSTER: dict[str, Fault] = {
     "leader lost": leader_lost,

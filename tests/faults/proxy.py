@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Self
 
 PRODUCE, OFFSET_COMMIT_IN_TRANSACTION, END_TRANSACTION, INIT_PRODUCER = 0, 28, 26, 22
 """Numbers of requests in Kafka's protocol."""
@@ -40,6 +41,7 @@ class Proxy:
         self._target = target
         self._server: asyncio.Server | None = None
         self._links: set[Link] = set()
+        self._all_gone = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
         self._refusing = False
@@ -49,7 +51,7 @@ class Proxy:
         self.held = 0
         """Requests to write that were held back."""
 
-    async def __aenter__(self) -> Proxy:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, limit=2**16)
         return self
 
@@ -58,8 +60,8 @@ class Proxy:
         self._server.close()
         self.heal()
         self.cut()
-        while self._links:
-            await asyncio.sleep(0.01)
+        if self._links:
+            await self._all_gone.wait()
         await self._server.wait_closed()
 
     def cut(self) -> None:
@@ -109,6 +111,7 @@ class Proxy:
         link = Link((reader, writer), broker, asyncio.Event())
         link.flowing.set()
         self._links.add(link)
+        self._all_gone.clear()
         if self._refusing:
             link.cut()
         pumps = (asyncio.create_task(self._to_broker(link)), asyncio.create_task(self._to_client(link)))
@@ -120,6 +123,8 @@ class Proxy:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             self._links.discard(link)
+            if not self._links:
+                self._all_gone.set()
 
     async def _to_broker(self, link: Link) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):

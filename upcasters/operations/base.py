@@ -97,6 +97,13 @@ def undo(operations: tuple[Operation, ...]) -> Inverse:
     return Inverse(tuple(step for inverse in inverses for step in inverse.operations), kind, why)
 
 
+def named_back(back: Operation, missing: str, exists: str = "error") -> Inverse:
+    """The undo of a change of names: not exact where a document may have had the new name from the start."""
+    if missing == "error" and exists == "error":
+        return Inverse((back,))
+    return Inverse((back,), Reversibility.EQUIVALENT, f"what had the new name already is changed too ({back})")
+
+
 def constant(value: Any) -> msgspec.Raw:
     """A JSON value as bytes that events can share without sharing state."""
     try:

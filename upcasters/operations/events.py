@@ -9,7 +9,17 @@ from typing import Any, Literal
 from upcasters.context import Child, Context, last_header
 from upcasters.document import Object, from_plain, is_null, json_type, open_object, plain
 from upcasters.errors import FieldExists, MissingField, StepError, UnmappedValue, WrongType
-from upcasters.operations.base import Inverse, Operation, choice, different_names, function_given, paths, single
+from upcasters.operations.base import (
+    Inverse,
+    Operation,
+    Reversibility,
+    choice,
+    different_names,
+    function_given,
+    named_back,
+    paths,
+    single,
+)
 from upcasters.operations.fields import frozen
 from upcasters.operations.reach import items_of
 from upcasters.operations.values import called, name_of, string, text_of
@@ -90,7 +100,7 @@ class SetHeader(EventOperation):
     exists: Literal["error", "replace"] = "error"
 
     def apply(self, root: Object, context: Context) -> None:
-        if self.exists == "error" and last_header(context.headers, self.name) is not None:
+        if self.exists == "error" and has_header(context, self.name):
             raise FieldExists(f"header {self.name} is there already")
         put_header(context, self.name, self.value)
 
@@ -102,6 +112,11 @@ class SetHeader(EventOperation):
 
     def __str__(self) -> str:
         return f"set header {self.name}"
+
+
+def has_header(context: Context, name: str) -> bool:
+    """True where there is a header of that name, also one without a value."""
+    return any(name == known for known, _ in context.headers)
 
 
 def put_header(context: Context, name: str, value: bytes | None) -> None:
@@ -132,7 +147,7 @@ class RenameHeader(EventOperation):
         context.headers[:] = [(self.new if name == self.old else name, value) for name, value in context.headers]
 
     def inverse(self) -> Inverse:
-        return Inverse((RenameHeader(self.new, self.old, self.missing),))
+        return named_back(RenameHeader(self.new, self.old, self.missing), self.missing)
 
     def __str__(self) -> str:
         return f"rename header {self.old} to {self.new}"
@@ -182,7 +197,8 @@ class HeaderToField(EventOperation):
         return (self.path,)
 
     def inverse(self) -> Inverse:
-        return Inverse((FieldToHeader(self.path, self.name, self.missing),))
+        back = FieldToHeader(self.path, self.name, self.missing)
+        return Inverse((back,), Reversibility.EQUIVALENT, f"of several headers {self.name} only the last one is kept")
 
     def __str__(self) -> str:
         return f"move header {self.name} to {show(self.path)}"
@@ -202,7 +218,7 @@ class FieldToHeader(EventOperation):
             if self.missing == "error":
                 raise MissingField(f"{show(self.path)} is missing", self.path)
             return
-        if last_header(context.headers, self.name) is not None:
+        if has_header(context, self.name):
             raise FieldExists(f"header {self.name} is there already")
         context.headers.append((self.name, string(node, self.path).encode()))
         del parent_of(root, self.path, create=False)[self.path[-1]]
@@ -214,7 +230,7 @@ class FieldToHeader(EventOperation):
         return (self.path,)
 
     def inverse(self) -> Inverse:
-        return Inverse((HeaderToField(self.name, self.path, self.missing),))
+        return named_back(HeaderToField(self.name, self.path, self.missing), self.missing)
 
     def __str__(self) -> str:
         return f"move {show(self.path)} to header {self.name}"

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import msgspec
 
 from upcasters.context import Context
-from upcasters.document import Object, encode, is_null, same
-from upcasters.errors import Ambiguous, Conflict, FieldExists, MissingField, StepError
+from upcasters.document import Object, encode, is_null, open_object, same
+from upcasters.errors import Ambiguous, Conflict, FieldExists, MissingField, StepError, WrongType
 from upcasters.operations.base import (
     Inverse,
     Operation,
@@ -21,6 +21,7 @@ from upcasters.operations.base import (
     choice,
     constant,
     different_names,
+    named_back,
     paths,
     single,
 )
@@ -65,7 +66,7 @@ class Rename(Operation):
         back = Rename(self.at, {new: old for old, new in self.names.items()}, self.missing, "error", self.wrong_type)
         if self.exists == "replace":
             return Inverse.lossy(f"a field replaced by {self} is gone", back)
-        return Inverse((back,), Reversibility.EXACT if self.exists == "error" else Reversibility.EQUIVALENT)
+        return named_back(back, self.missing, self.exists)
 
     def dropped(self) -> tuple[Path, ...]:
         return tuple((*self.at, new) for new in self.names.values()) if self.exists == "replace" else ()
@@ -183,7 +184,9 @@ class Move(Operation):
         back = Move(self.target, self.source, self.missing, "error", parents, prune=self.parents == "create")
         if self.exists == "replace":
             return Inverse.lossy(f"the old {show(self.target)} is gone", back)
-        return Inverse((back,), Reversibility.EXACT if self.exists == "error" else Reversibility.EQUIVALENT)
+        if self.parents == "create":
+            return Inverse((back,), Reversibility.EQUIVALENT, f"an empty parent of {show(self.target)} is left out")
+        return named_back(back, self.missing, self.exists)
 
     def dropped(self) -> tuple[Path, ...]:
         return (self.target,) if self.exists == "replace" else ()
@@ -289,8 +292,10 @@ class DropEqual(Operation):
     keep_others: bool = False
 
     def apply(self, root: Object, context: Context) -> None:
-        for parent, key in slots(root, self.path, self.missing, "error"):
-            expected = find(root, self.other) if self.other else self.value
+        expected = find(root, self.other) if self.other else self.value
+        if expected is MISSING and self.missing == "skip":  # nothing was copied
+            return
+        for parent, key in slots(root, self.path, self.missing):
             if expected is not MISSING and same(parent[key], expected):
                 del parent[key]
             elif not self.keep_others:
@@ -306,7 +311,8 @@ class DropEqual(Operation):
         if self.other:
             return Inverse((Copy(self.other, self.path, self.missing),))
         assert self.value is not None
-        return Inverse((Default(self.path, self.value, exists="keep" if self.keep_others else "error"),))
+        exists: Literal["keep", "error"] = "keep" if self.keep_others else "error"
+        return Inverse((Default(self.path, self.value, exists, missing=self.missing),))
 
     def __str__(self) -> str:
         return f"leave out {show(self.path)} where it is {show(self.other) if self.other else 'its default'}"
@@ -322,12 +328,12 @@ class Drop(Operation):
     restore: msgspec.Raw | None = None
 
     def apply(self, root: Object, context: Context) -> None:
-        for parent, key in list(slots(root, self.path, self.missing, self.wrong_type)):
-            if type(parent) is dict:
-                del parent[key]
         if self.path[-1] is EACH:
             for container in containers(root, self.path[:-1], self.missing, self.wrong_type):
                 container.clear()
+            return
+        for parent, key in slots(root, self.path, self.missing, self.wrong_type):
+            del parent[key]
 
     def reads(self) -> tuple[Path, ...]:
         return ()
@@ -361,8 +367,14 @@ def drop(
     """Throw a field away. ``restore`` is the value that it gets back on the way down; without it the step is lossy."""
     choice(missing, _MISSING, "missing")
     choice(wrong_type, _WRONG, "wrong_type")
-    back = None if restore is _NOTHING else constant(restore)
-    return Drop(at_least_one(field), missing, wrong_type, back)
+    spec = at_least_one(field)
+    if restore is _NOTHING:
+        return Drop(spec, missing, wrong_type)
+    if spec[-1] is EACH:
+        raise StepError(
+            f"{show(spec)} ends in '*' and cannot be restored", "Name the field, or declare it lost.", "path"
+        )
+    return Drop(spec, missing, wrong_type, constant(restore))
 
 
 @dataclass(frozen=True)
@@ -401,7 +413,7 @@ class Default(Operation):
         if self.undo == "keep":
             return Inverse((), Reversibility.EQUIVALENT, f"{show(self.path)} stays even where it was a default")
         strict = self.exists == "error"
-        back = DropEqual(self.path, self.value, missing="error" if strict else "skip", keep_others=not strict)
+        back = DropEqual(self.path, self.value, missing=self.missing if strict else "skip", keep_others=not strict)
         if strict:
             return Inverse((back,))
         return Inverse((back,), Reversibility.EQUIVALENT, f"{show(self.path)} is left out where it is the default")
@@ -543,16 +555,13 @@ class FirstOf(Operation):
         return tuple(dict.fromkeys((*self.sources, self.target)))
 
     def inverse(self) -> Inverse:
-        oldest = next((source for source in self.sources if source != self.target), self.target)
-        if oldest == self.target:
-            back: tuple[Operation, ...] = ()
-        elif oldest[:-1] == self.target[:-1]:
-            back = (Rename(oldest[:-1], {str(self.target[-1]): str(oldest[-1])}, self.missing),)
-        else:
-            back = (Move(self.target, oldest, self.missing),)
+        oldest = next(source for source in self.sources if source != self.target)
+        back: Operation = Move(self.target, oldest, self.missing)
+        if oldest[:-1] == self.target[:-1]:
+            back = Rename(oldest[:-1], {str(self.target[-1]): str(oldest[-1])}, self.missing)
         if self.conflict == "first":
-            return Inverse.lossy(f"the fields behind the first of {show(self.target)} are gone", *back)
-        return Inverse(back, Reversibility.EQUIVALENT, f"{show(self.target)} is written as {show(oldest)}")
+            return Inverse.lossy(f"the fields behind the first of {show(self.target)} are gone", back)
+        return Inverse((back,), Reversibility.EQUIVALENT, f"{show(self.target)} is written as {show(oldest)}")
 
     def dropped(self) -> tuple[Path, ...]:
         return self.sources[1:] if self.conflict == "first" else ()
@@ -641,7 +650,7 @@ class Unnest(Operation):
             self._lift(parent)
 
     def _lift(self, parent: Object) -> None:
-        own = next(objects(parent, self.child[-1:]))
+        own = open_object(parent[self.child[-1]], self.child)
         if self.names is not None:
             self._check(own)
         del parent[self.child[-1]]
@@ -670,7 +679,8 @@ class Unnest(Operation):
     def inverse(self) -> Inverse:
         if self.names is None:
             return Inverse.lossy(f"which fields came out of {show(self.child)} is not known")
-        return Inverse((Nest(self.child[:-1], self.names, str(self.child[-1]), self.missing),))
+        back = Nest(self.child[:-1], self.names, str(self.child[-1]), self.missing)
+        return named_back(back, self.missing)
 
     def __str__(self) -> str:
         return f"unnest {show(self.child)}"
@@ -797,7 +807,7 @@ class RenameKeys(Operation):
         if type(target) is dict:
             replace_keys(target, self._names(target), self.exists, self.at)
         elif not self.subtree and self.wrong_type == "error":
-            next(objects({"": target}, ("",)))
+            raise WrongType(f"{show(self.at)} is an array, not an object", self.at)
         if self.subtree:
             for container in containers({"": target}, ("", EACH), "skip", "skip"):
                 self._respell(container)

@@ -21,7 +21,7 @@ class Wrap(Operation):
 
     path: Path
     null: Literal["keep", "empty", "wrap"] = "wrap"
-    lists: Literal["error", "keep"] = "error"
+    lists: Literal["error", "keep", "wrap"] = "error"
     missing: OnMissing = "error"
 
     def apply(self, root: Object, context: Context) -> None:
@@ -31,7 +31,7 @@ class Wrap(Operation):
     def _wrapped(self, node: Any) -> Any:
         if is_null(node) and self.null != "wrap":
             return [] if self.null == "empty" else node
-        if json_type(node) != "array":
+        if self.lists == "wrap" or json_type(node) != "array":
             return [node]
         if self.lists == "error":
             raise WrongType(f"{show(self.path)} is an array already", self.path)
@@ -96,13 +96,14 @@ class Unwrap(Operation):
         elif self.empty == "null":
             null = "empty"
         missing: OnMissing = "skip" if self.empty == "drop" else self.missing
-        back = Wrap(self.path, null, "error", missing)
+        back = Wrap(self.path, null, "wrap", missing)
         if self.many == "first":
             return Inverse.lossy(f"the items of {show(self.path)} behind the first are gone", back)
         if self.empty == "drop" or (self.null == "keep" and self.empty == "null"):
             return Inverse.lossy(f"whether {show(self.path)} was empty is gone", back)
-        kind = Reversibility.EXACT if null != "empty" else Reversibility.EQUIVALENT
-        return Inverse((back,), kind, "" if null != "empty" else f"a null inside {show(self.path)} becomes empty")
+        if null == "wrap":
+            return Inverse((back,))
+        return Inverse((back,), Reversibility.EQUIVALENT, f"whether {show(self.path)} held a null is gone")
 
     def dropped(self) -> tuple[Path, ...]:
         return (self.path,) if self.many == "first" else ()
@@ -115,12 +116,15 @@ def wrap(
     field: PathLike,
     *,
     null: Literal["keep", "empty", "wrap"] = "wrap",
-    lists: Literal["error", "keep"] = "error",
+    lists: Literal["error", "keep", "wrap"] = "error",
     missing: OnMissing = "error",
 ) -> Operation:
-    """Scalar to list of one. A null becomes ``[null]``, ``[]`` (``empty``) or stays; a list is an error, or stays."""
+    """Scalar to list of one. A null becomes ``[null]``, ``[]`` (``empty``) or stays.
+
+    A list is an error, stays, or becomes the one item of a new list.
+    """
     choice(null, ("keep", "empty", "wrap"), "null")
-    choice(lists, ("error", "keep"), "lists")
+    choice(lists, ("error", "keep", "wrap"), "lists")
     choice(missing, _MISSING, "missing")
     return Wrap(at_least_one(field), null, lists, missing)
 

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from upcasters.conditions import Condition
 from upcasters.context import Context
-from upcasters.document import Object, is_null, json_type, open_array, open_container, open_object, restamped
+from upcasters.document import Object, encode, is_null, json_type, open_array, open_container, open_object, restamped
 from upcasters.errors import MissingField, StepError
 from upcasters.operations.base import Inverse, Operation, at_least_one, choice, different_names, single, undo
-from upcasters.operations.values import string
+from upcasters.operations.fields import Default, Rename
+from upcasters.operations.values import Convert, JoinValues, MapValues, SplitValue, string
 from upcasters.paths import EACH, Path, PathLike, show
 from upcasters.walk import MISSING, OnMissing, OnWrongType, find, objects, parent_of, slots
 
@@ -91,15 +92,21 @@ class Everywhere(Operation):
     def apply(self, root: Object, context: Context) -> None:
         self._visit(root, context)
 
-    def _visit(self, container: Any, context: Context) -> None:
-        keys = range(len(container)) if type(container) is list else list(container)
-        for key in keys:
-            if key not in self.stop_at and json_type(container[key]) in ("object", "array"):
-                container[key] = open_container(container[key])
-                self._visit(container[key], context)
+    def _visit(self, container: Any, context: Context) -> bool:
+        """Change what is to be changed; True where something was. All else stays the bytes that it is."""
+        changed = False
+        for key in range(len(container)) if type(container) is list else list(container):
+            if key in self.stop_at or json_type(container[key]) not in ("object", "array"):
+                continue
+            child = open_container(container[key])
+            if self._visit(child, context):
+                container[key] = child
+                changed = True
         if type(container) is dict and self.where.test(container):
             for operation in self.operations:
                 operation.apply(container, context)
+            changed = True
+        return changed
 
     def reads(self) -> tuple[Path, ...]:
         return ((EACH,),)
@@ -108,14 +115,23 @@ class Everywhere(Operation):
         return ((EACH,),)
 
     def inverse(self) -> Inverse:
-        touched = [path for operation in self.operations for path in operation.writes()]
-        if any(read[:1] == written[:1] for read in self.where.reads() for written in touched):
-            return Inverse.lossy(f"which objects were changed is not known after {self}")
         inner = undo(self.operations)
+        touched = {path[0] for operation in self.operations for path in operation.writes() if path}
+        asked = {segment for read in self.where.reads() for segment in read}
+        if touched & {*asked, *self.stop_at, EACH} or not all(map(_keeps_objects, self.operations)):
+            back = Everywhere(inner.operations, self.where, self.stop_at)
+            return Inverse.lossy(f"which objects were changed is not known after {self}", back)
         return Inverse((Everywhere(inner.operations, self.where, self.stop_at),), inner.kind, inner.why)
 
     def __str__(self) -> str:
         return f"everywhere where {self.where}: " + "; ".join(map(str, self.operations))
+
+
+def _keeps_objects(operation: Operation) -> bool:
+    """True where the same objects are met on the way back: none is made, and none goes."""
+    if isinstance(operation, Default):
+        return json_type(operation.value) not in ("object", "array")
+    return isinstance(operation, (Rename, MapValues, Convert, SplitValue, JoinValues))
 
 
 def everywhere(where: Condition, *operations: Operation, stop_at: Iterable[str] = ()) -> Operation:
@@ -160,7 +176,7 @@ class Subdocument(Operation):
         where = (*self.path, *self.version)
         if node is MISSING:
             raise MissingField(f"{show(where)}, the sub-document's version, is missing", where)
-        return string(node, where) if json_type(node) == "string" else bytes(node).decode()
+        return string(node, where) if json_type(node) == "string" else encode(node).decode()
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)

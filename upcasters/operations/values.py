@@ -30,6 +30,7 @@ from upcasters.operations.base import (
     constant,
     different_names,
     function_given,
+    named_back,
     paths,
     single,
 )
@@ -184,7 +185,7 @@ class Derive(Operation):
             return Inverse.lossy(f"the old {show(self.path)} is gone", back)
         if self.undo == "keep":
             return Inverse((), Reversibility.EQUIVALENT, f"{show(self.path)} stays even where it was derived")
-        if self.exists == "error":
+        if self.exists == "error" and self.null == "keep":
             return Inverse((back,))
         why = f"{show(self.path)} is left out where it is what would be derived"
         return Inverse((back,), Reversibility.EQUIVALENT, why)
@@ -364,6 +365,8 @@ class MapValues(Operation):
             if _scalar(new) in targets:
                 ambiguous.add(_scalar(new))
             targets[_scalar(new)] = old
+        if self.null == "keep" and _scalar(None) in targets and _scalar(None) not in self.table:
+            ambiguous.add(_scalar(None))
         if self.back is not None:
             targets.update(self.back)
             ambiguous -= self.back.keys()
@@ -448,7 +451,7 @@ class SplitValue(Operation):
         return (self.path, *((*self.path[:-1], name) for name in self.names))
 
     def inverse(self) -> Inverse:
-        return Inverse((JoinValues(self.path, self.separator, self.names, self.missing),))
+        return named_back(JoinValues(self.path, self.separator, self.names, self.missing), self.missing)
 
     def __str__(self) -> str:
         return f"split {show(self.path)} at {self.separator!r} into {', '.join(self.names)}"
@@ -475,15 +478,15 @@ class JoinValues(Operation):
             where = (*self.path[:-1], name)
             if name not in parent:
                 raise MissingField(f"{show(where)} is missing", where)
-            part = string(parent[name], where)
-            if self.separator in part:
-                raise FormatMismatch(f"{show(where)} contains the separator", where)
-            parts.append(part)
+            parts.append(string(parent[name], where))
+        joined = self.separator.join(parts)
+        if joined.split(self.separator) != parts:
+            raise FormatMismatch(f"a part of {show(self.path)} contains the separator", self.path)
         for name in self.names:
             del parent[name]
         if self.path[-1] in parent:
             raise FieldExists(f"{show(self.path)} is there already", self.path)
-        parent[str(self.path[-1])] = self.separator.join(parts)
+        parent[str(self.path[-1])] = joined
 
     def reads(self) -> tuple[Path, ...]:
         return tuple((*self.path[:-1], name) for name in self.names)
@@ -492,7 +495,7 @@ class JoinValues(Operation):
         return (*self.reads(), self.path)
 
     def inverse(self) -> Inverse:
-        return Inverse((SplitValue(self.path, self.separator, self.names, self.missing),))
+        return named_back(SplitValue(self.path, self.separator, self.names, self.missing), self.missing)
 
     def __str__(self) -> str:
         return f"join {', '.join(self.names)} with {self.separator!r} into {show(self.path)}"
@@ -560,7 +563,8 @@ class ParseJson(Operation):
 
     def inverse(self) -> Inverse:
         why = f"white space around the text of {show(self.path)} is not kept"
-        return Inverse((PrintJson(self.path, self.missing, self.null),), Reversibility.EQUIVALENT, why)
+        back = PrintJson(self.path, self.missing, "print" if self.null == "error" else "keep")
+        return Inverse((back,), Reversibility.EQUIVALENT, why)
 
     def __str__(self) -> str:
         return f"parse the JSON text in {show(self.path)}"
@@ -572,12 +576,14 @@ class PrintJson(Operation):
 
     path: Path
     missing: OnMissing = "error"
-    null: OnNull = "error"
+    null: Literal["error", "keep", "print"] = "error"
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing):
             node = parent[key]
-            if self.null == "keep" and is_null(node):
+            if self.null != "print" and is_null(node):
+                if self.null == "error":
+                    raise WrongType(f"{show(self.path)} is null", self.path)
                 continue
             parent[key] = bytes(node).decode() if type(node) is msgspec.Raw else encode(node).decode()
 
@@ -588,7 +594,7 @@ class PrintJson(Operation):
         return (self.path,)
 
     def inverse(self) -> Inverse:
-        return Inverse((ParseJson(self.path, self.missing, self.null),))
+        return Inverse((ParseJson(self.path, self.missing, "keep" if self.null == "keep" else "error"),))
 
     def __str__(self) -> str:
         return f"print {show(self.path)} as JSON text"
@@ -601,10 +607,12 @@ def parse_json(field: PathLike, *, missing: OnMissing = "error", null: OnNull = 
     return ParseJson(at_least_one(field), missing, null)
 
 
-def print_json(field: PathLike, *, missing: OnMissing = "error", null: OnNull = "error") -> Operation:
-    """Write a value as JSON text into a string."""
+def print_json(
+    field: PathLike, *, missing: OnMissing = "error", null: Literal["error", "keep", "print"] = "error"
+) -> Operation:
+    """Write a value as JSON text into a string. A null is an error, kept, or printed: ``"null"``."""
     choice(missing, _MISSING, "missing")
-    choice(null, ("error", "keep"), "null")
+    choice(null, ("error", "keep", "print"), "null")
     return PrintJson(at_least_one(field), missing, null)
 
 

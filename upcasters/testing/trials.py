@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky
+from hypothesis.errors import Flaky, Unsatisfiable
 
 from upcasters.chain import Chain
 from upcasters.context import Context
@@ -225,7 +226,8 @@ class _Trial:
             else:
                 tried.times += 1
 
-        self._run(self.inputs.valid(*hop.source, rules), check, 1)
+        with suppress(Unsatisfiable):  # told by the next line, in words
+            self._run(self.inputs.valid(*hop.source, rules), check, 1)
         tried.demand(law, subject)
 
     def _run(self, inputs: st.SearchStrategy[Any], check: Callable[[Any], None], versions: int) -> None:
@@ -251,10 +253,8 @@ class _Trial:
 
         try:
             tried()
-        except (LawBroken, Flaky):
-            if not last:
-                raise
-            raise LawBroken(*last[0].args) from None
+        except (LawBroken, Flaky) as error:
+            raise (LawBroken(*last[0].args) if last else error) from None
 
 
 def _fits(validator: Validator | None, event: Event) -> bool:

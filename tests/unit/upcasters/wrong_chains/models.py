@@ -453,6 +453,11 @@ VALUES = {
         between(A_NULL, print_json("a", null="keep"), to=A_NULL),
         between(A_NULL, print_json("a", null="keep"), to=model(a=str | None)),
     ),
+    "a null printed": Case(
+        ["wrong-type"],
+        between(A_NULL, print_json("a"), to=A_TEXT),
+        between(A_NULL, print_json("a", null="print"), to=A_TEXT),
+    ),
     "a header as a number": Case(
         ["type"],
         between(A, header_to_field("h", "b"), to=AB),
@@ -788,6 +793,7 @@ QUIET = {
     ),
     "anything to anything": between(Loose, set_key("a"), wrap("a", null="empty"), unwrap("a"), to=A),
     "anything wrapped": between(model(a=Any), wrap("a", null="keep"), to=model(a=list[int])),
+    "a list in a list": between(model(a=list[int]), wrap("a", lists="wrap"), to=model(a=list[list[int]])),
     "anything printed": between(model(a=Any), print_json("a", null="keep"), to=A_TEXT),
     "anything mapped": between(model(a=Any), map_values("a", {"x": 1}, null="keep"), to=A),
     "anything split": lambda: chain(

@@ -8,6 +8,7 @@ from tests.unit.upcasters.wrong_chains.case import Case, base, chain, step
 from upcasters import (
     add,
     assign,
+    at,
     copy,
     drop,
     drop_event,
@@ -245,6 +246,11 @@ STRUCTURE = {
         ["split-not-last"],
         lambda: chain(step("1", "2", split_each("lines", "line", item="line"), add("a", 1), lossy=LOSS)),
         lambda: chain(step("1", "2", add("a", 1), split_each("lines", "line", item="line"), lossy=LOSS)),
+    ),
+    "a split of a part of the event": Case(
+        ["split-inside"],
+        lambda: chain(step("1", "2", at("a", split_each("lines", "line", item="line")), lossy=LOSS)),
+        lambda: chain(step("1", "2", split_each("a.lines", "line", item="line"), lossy=LOSS)),
     ),
     "a step behind a split in the same hop": Case(
         ["split-not-last"],

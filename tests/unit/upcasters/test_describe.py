@@ -1,0 +1,152 @@
+"""A chain in words and tables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from upcasters import (
+    Baseline,
+    Chain,
+    Step,
+    add,
+    at,
+    convert,
+    default,
+    drop,
+    equals,
+    everywhere,
+    present,
+    rename,
+    rename_type,
+    set_key,
+    split_each,
+    switch,
+    when,
+)
+from upcasters.describe import changes, fields_of, history, matrix, model_diff, operations
+from upcasters.operations.base import Reversibility
+
+
+class Leaf(BaseModel):
+    n: Annotated[int, Field(ge=1, le=9)]
+    more: list[Leaf] = []
+
+
+class Old(BaseModel):
+    kind: Literal["a", "b"]
+    one: Literal["c"]
+    either: int | Leaf | None = None
+    leaves: dict[str, Leaf]
+    names: list[str]
+    free: object = None
+
+
+class New(BaseModel):
+    kind: str
+    leaves: dict[str, Leaf]
+
+
+def test_fields_of_a_model_by_their_paths() -> None:
+    assert fields_of(Old) == {
+        "kind": "'a' | 'b'",
+        "one": "'c'",
+        "either": "integer | object | null?",
+        "either.n": "integer (minimum 1, maximum 9)",
+        "either.more": "array?",
+        "either.more.*": "object",
+        "leaves": "object",
+        "leaves.*": "object",
+        "leaves.*.n": "integer (minimum 1, maximum 9)",
+        "leaves.*.more": "array?",
+        "leaves.*.more.*": "object",
+        "names": "array",
+        "names.*": "string",
+        "free": "anything?",
+    }
+
+
+def test_what_changes_between_models() -> None:
+    diff = {change.path: (change.before, change.after) for change in model_diff(Old, New)}
+    assert diff["kind"] == ("'a' | 'b'", "string")
+    assert diff["names"] == ("array", "")
+    assert "leaves.*.n" not in diff
+    assert model_diff(None, New) == model_diff(Old, None) == []
+
+
+def test_operations_inside_others_have_lines_of_their_own() -> None:
+    step = Step(
+        "thing",
+        1,
+        2,
+        [
+            at("items.*", rename("a", "b")),
+            everywhere(present("x"), drop("y")),
+            when(equals("k", 1), add("m", 1), otherwise=[add("n", 2)]),
+            switch("k", {"a": drop("z")}, otherwise=[default("d", 1)]),
+            switch("k", {"b": set_key("k")}),
+        ],
+        lossy="a test",
+    )
+    chain = Chain([step], [Baseline("thing", 1)])
+    (hop,) = chain.hops.values()
+    told = ["  " * change.depth + change.text for change in changes(hop)]
+    assert told == [
+        "at items.*",
+        "  rename a to b",
+        "everywhere where x is present",
+        "  drop y",
+        "when k equals 1",
+        "  add m = 1",
+        "  otherwise",
+        "    add n = 2",
+        "switch on k with 1 cases",
+        "  case 'a'",
+        "    drop z",
+        "  any other value",
+        "    default d = 1",
+        "switch on k with 1 cases",
+        "  case 'b'",
+        "    set the record key from k",
+    ]
+    assert changes(hop)[3].back is Reversibility.LOSSY
+
+
+def test_complexity_follows_from_what_it_takes_to_go_back() -> None:
+    steps = [
+        Step("thing", 1, 2, [rename("a", "b")]),
+        Step("thing", 2, 3, [default("c", 1)]),
+        Step("thing", 3, 4, [convert("b", str)], lossy="a test", notes="one way"),
+        Step("thing", 4, 5, [rename_type("object")], complexity="medium"),
+        Step("object", 5, 6, [split_each("parts", "part", item="part")], lossy="a test"),
+    ]
+    chain = Chain(steps, [Baseline("thing", 1), Baseline("part", 6)])
+    rows = {(row.source, row.target): row for row in matrix(chain, every=True)}
+    assert [rows[pair].path for pair in (("1", "2"), ("2", "3"), ("3", "4"))] == ["Direct", "Guided", "Complex"]
+    assert rows["1", "4"].hops == 3
+    assert rows["1", "4"].notes == "one way"
+    assert ("4", "5 (object)") in rows
+    assert rows["5", "6 (part)"].reversible is Reversibility.LOSSY
+
+
+def test_the_history_of_every_type() -> None:
+    steps = [
+        Step("thing", None, 1, [rename_type("object")]),
+        Step("object", 1, 2, preview=True, description="Two.\nMore."),
+    ]
+    chain = Chain(steps, [Baseline("thing", None, description="Old.")])
+    lines = {(line.event_type, line.version): line for line in history(chain)}
+    assert lines["thing", ""].summary == "Old."
+    assert lines["thing", ""].leads_to == ("object 1",)
+    assert lines["object", "1"].marks == ("current",)
+    assert lines["object", "2"].summary == "Two."
+    assert lines["object", "2"].marks == ("preview",)
+
+
+def test_every_operation_has_a_summary_and_its_choices() -> None:
+    found = {line.name: line for line in operations()}
+    assert all(line.summary for line in found.values())
+    assert found["rename"].choices["missing"] == ("error", "skip")
+    assert found["wrap"].choices["null"] == ("wrap", "keep", "empty")
+    assert found["drop_event"].choices == {}

@@ -1,0 +1,217 @@
+"""One hash for one content: the same everywhere, another as soon as anything that counts is another."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field, create_model, field_validator
+
+from upcasters import (
+    Always,
+    Baseline,
+    Chain,
+    Detection,
+    FromHeader,
+    Step,
+    anything,
+    convert,
+    default,
+    drop,
+    map_values,
+    present,
+    rename,
+)
+from upcasters.fingerprint import fingerprint
+
+FACTOR = 2
+PATTERN = re.compile("a+")
+
+
+class One(BaseModel):
+    a: int
+
+
+class Same(BaseModel):
+    a: int
+
+
+class Checked(BaseModel):
+    a: int
+
+    @field_validator("a")
+    @classmethod
+    def check_a(cls, value: int) -> int:
+        return value
+
+
+class Unknown(BaseModel):
+    a: Callable[[int], int]
+
+
+STEP = Step("t", 1, 2, [rename("a", "b")], model=One)
+BASELINE = Baseline("t", 1, shape=present("a"))
+
+
+def chain(step: Step = STEP, baseline: Baseline = BASELINE, **options: Any) -> Chain:
+    return Chain([step], [baseline], **options)
+
+
+def test_the_same_in_every_process() -> None:
+    code = (
+        "from upcasters.devteam_runner import chain as one; from tests.example_chains.weather import chain as two; "
+        "from tests.unit.upcasters.test_fingerprint import EVERYTHING as three; from upcasters.fingerprint import "
+        "fingerprint; print(one.fingerprint, two.fingerprint, fingerprint(three))"
+    )
+    found = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True)
+        found.add(run.stdout)
+    assert len(found) == 1
+    assert re.fullmatch(r"([0-9a-f]{16} ){2}[0-9a-f]{16}\n", found.pop())
+
+
+def test_what_does_not_count() -> None:
+    notes = replace(STEP, file="elsewhere.py", description="told anew", notes="for the matrix", complexity="low")
+    assert chain(notes).fingerprint == chain().fingerprint
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        chain(replace(STEP, operations=[rename("a", "c")])),
+        chain(replace(STEP, operations=[rename("a", "b", missing="skip")])),
+        chain(replace(STEP, operations=[rename("a", "b"), default("c", 1)])),
+        chain(replace(STEP, operations=[rename("a", "b"), default("c", "1")])),
+        chain(replace(STEP, target=3)),
+        chain(replace(STEP, model=Same)),
+        chain(replace(STEP, model=None)),
+        chain(replace(STEP, preview=True)),
+        chain(replace(STEP, shape=present("b"))),
+        chain(replace(STEP, looks_like=["1"])),
+        chain(replace(STEP, id="other")),
+        chain(replace(STEP, lossy="nothing is lost")),
+        chain(baseline=replace(BASELINE, shape=anything())),
+        chain(current={"t": 1}),
+        chain(detection=Detection(version=(FromHeader("v"),))),
+        chain(detection=Detection(version=(FromHeader("v"), Always("1")))),
+    ],
+    ids=range(16),
+)
+def test_what_counts(other: Chain) -> None:
+    assert other.fingerprint != chain().fingerprint
+
+
+def compiled(text: str, **scope: Any) -> Any:
+    """A function whose source nobody has."""
+    names = {"__name__": __name__, **scope}
+    exec(text, names)  # noqa: S102  # our own text
+    return names["f"]
+
+
+def helped(value: int) -> int:
+    return helper(value) * FACTOR
+
+
+def helper(value: int) -> int:
+    return value if PATTERN else unhelped(value)
+
+
+def unhelped(value: int) -> int:
+    return helper(value) + 1
+
+
+def closed(extra: Any) -> Any:
+    def inner(value: int) -> Any:
+        return extra or value
+
+    return inner
+
+
+def loop() -> Any:
+    def inner(value: int) -> int:
+        return inner(value - 1) if value else 0
+
+    return inner
+
+
+class Adder:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __call__(self, value: int) -> int:
+        return value + self.number
+
+    def method(self, value: int) -> int:
+        return value
+
+
+class Twice(int):
+    pass
+
+
+def unbound() -> Any:
+    def inner(value: int) -> int:
+        return value + later
+
+    if FACTOR == 3:
+        later = 1
+    return inner
+
+
+EVERYTHING: list[Any] = [
+    *(helped, closed({"a", "b", "c"}), closed(unhelped), loop(), unbound(), Adder(1), Adder(1).method),
+    *(str, str.upper, Twice, int, functools.partial(helped, 1), One, Checked, Unknown),
+    compiled("f = lambda x: x in {'a', 'b', 'c'}"),
+    compiled("def f(x):\n    return [y for y in x]"),
+    map_values("a", {"x": "y"}),
+    convert("a", helped),
+    frozenset({("a", 1), ("b", 2)}),
+]
+
+
+def test_every_kind_of_content_has_one() -> None:
+    found = [fingerprint(content) for content in EVERYTHING]
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (compiled("def f(x): return x + 1"), compiled("def f(x): return x + 2")),
+        (compiled("def f(x): return x + 1"), compiled("def f(x): return x - 1")),
+        (compiled("def f(x): return [x for _ in [1]]"), compiled("def f(x): return [x for _ in [2]]")),
+        (compiled("def f(x, y=1): return x"), compiled("def f(x, y=2): return x")),
+        (compiled("def f(x, *, y=1): return x"), compiled("def f(x, *, y=2): return x")),
+        (compiled("def f(x): return x + K", K=1), compiled("def f(x): return x + K", K=2)),
+        (compiled("def g(): return 1\ndef f(x): return g()"), compiled("def g(): return 2\ndef f(x): return g()")),
+        (closed(1), closed(2)),
+        (closed({"a"}), closed({"b"})),
+        (closed(helped), closed(unhelped)),
+        (functools.partial(helped, 1), functools.partial(helped, 2)),
+        (functools.partial(helped, value=1), functools.partial(helped, value=2)),
+        (Adder(1), Adder(2)),
+        (create_model("M", a=(int, ...)), create_model("M", a=(int, Field(ge=1)))),
+        (("a", ("b",)), (("a", "b"),)),
+        ({"a": 1}, {"a": True}),
+        (frozenset({"ab"}), frozenset({"a", "b"})),
+        (drop("a", restore=1).inverse(), drop("a", restore="1").inverse()),
+    ],
+    ids=range(18),
+)
+def test_a_change_of_content_shows(one: Any, other: Any) -> None:
+    assert fingerprint(one) != fingerprint(other)
+
+
+def test_a_function_of_another_module_counts_by_its_name() -> None:
+    assert fingerprint(compiled("def f(x): return re.sub('a', 'b', x)", re=re)) == fingerprint(
+        compiled("def f(x): return re.sub('a', 'b', x)", re=re)
+    )
