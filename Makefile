@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 SOURCES := worker upcasters tests
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
+# How many processes run tests; they share one broker.
+PYTEST_PROCESSES ?= 2
 
 # The first Python that is new enough; `make install PYTHON=/path/to/python` overrides it.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
@@ -22,7 +24,7 @@ demo: $(VENV)/demo.installed ## everything on one screen, with a real Kafka brok
 	@$(BIN)/upcast demo
 
 test: lint ## the checks of `lint`, then all tests on a real Kafka broker (PYTEST_ARGS="-k name --broker=docker")
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(PYTEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff check

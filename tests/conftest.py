@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ from tests.kafka import Topics
 from worker.local_kafka import LocalKafka
 
 KEPT_LOG = pytest.StashKey[Path]()
+SHARED_BROKER = pytest.StashKey[LocalKafka]()
+ADDRESS = "bootstrap_servers"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
     """The bootstrap servers of the broker that all tests share."""
-    given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or getattr(request.config, "workerinput", {}).get(ADDRESS)
     if given:
         yield given
     elif request.config.getoption("--broker") == "docker":
@@ -48,6 +51,22 @@ async def topics(kafka_bootstrap: str) -> AsyncIterator[Topics]:
     await creator.delete_all()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Where tests run in several processes (pytest-xdist), all of them share the broker of the one that began."""
+    config: pytest.Config = node.config
+    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or config.getoption("--broker") != "local":
+        return
+    if SHARED_BROKER not in config.stash:
+        config.stash[SHARED_BROKER] = LocalKafka.start()
+    node.workerinput[ADDRESS] = config.stash[SHARED_BROKER].bootstrap_servers
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if SHARED_BROKER in session.config.stash:
+        _stop(session.config.stash[SHARED_BROKER], session)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if KEPT_LOG in config.stash:
         terminalreporter.write_line(f"The Kafka broker's log: {config.stash[KEPT_LOG]}")
@@ -56,10 +75,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _local_broker(request: pytest.FixtureRequest) -> Iterator[str]:
     broker = LocalKafka.start()
     yield broker.bootstrap_servers
-    failed = request.session.testsfailed > 0
+    _stop(broker, request.session)
+
+
+def _stop(broker: LocalKafka, session: pytest.Session) -> None:
+    failed = session.testsfailed > 0
     broker.stop(keep_log=failed)
     if failed:
-        request.config.stash[KEPT_LOG] = broker.log_file
+        session.config.stash[KEPT_LOG] = broker.log_file
 
 
 def _docker_broker() -> Iterator[str]:

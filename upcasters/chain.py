@@ -137,14 +137,15 @@ class Chain:
     def _find_current(self, event_type: str) -> str:
         if event_type in self.pinned:
             return self.pinned[event_type]
-        versions = self.types[event_type]
-        for version in versions:
-            hop = self.hops.get((event_type, version))
-            if hop is None or hop.preview:
-                return version
-            if hop.forks or hop.target[0] != event_type:
-                return hop.target[1]
-        return versions[-1]
+        ends = (self._end_at(event_type, version) for version in self.types[event_type])
+        return next(end for end in ends if end is not None)
+
+    def _end_at(self, event_type: str, version: str) -> str | None:
+        """The version at which the way up ends here: for good, before a preview, or because it leaves the type."""
+        hop = self.hops.get((event_type, version))
+        if hop is None or hop.preview:
+            return version
+        return hop.target[1] if hop.forks or hop.target[0] != event_type else None
 
     def current(self, event_type: str) -> str:
         """The version of a type that is declared current (the newest unless a later step is a preview)."""

@@ -35,9 +35,6 @@ class Code:
         return f"v{self.variables}"
 
     def constant(self, value: Any, hint: str) -> str:
-        for name, known in self.constants.items():
-            if known is value:
-                return name
         name = f"{hint}_{len(self.constants)}"
         self.constants[name] = value
         return name

@@ -246,11 +246,18 @@ class Stamp(ABC):
         if isinstance(rule, FromField):
             _restamp(body, path(rule.path), text)
         elif isinstance(rule, FromCloudEvents) and envelope is not None:
-            old = _field(envelope, (rule.attribute,))
-            if old is not None:
-                envelope[rule.attribute] = text if rule.pattern is None else _replaced(old, rule.pattern, text)
+            self._write_attribute(rule, envelope, text)
         else:
             self._write_header(rule, context, text)
+
+    def _write_attribute(self, rule: FromCloudEvents, envelope: Object, text: str) -> None:
+        where = (rule.attribute,)
+        if rule.pattern is None:
+            _restamp(envelope, where, text)
+            return
+        old = _field(envelope, where)
+        if old is not None:
+            envelope[rule.attribute] = _replaced(old, rule.pattern, text)
 
     def _write_header(self, rule: FromHeader | FromCloudEvents, context: Context, text: str) -> None:
         name = rule.name if isinstance(rule, FromHeader) else _CLOUD_EVENTS_PREFIX + rule.attribute

@@ -241,8 +241,6 @@ def _default(operation: Default, work: _Work) -> None:
     elif operation.null == "replace":
         value = work.variable(work.fields[key])
         filler = work.constant(operation.value, "value")
-        if operation.exists == "error":
-            work.lines.append(f"if {value} not in NULLS: raise Unexpected")
         work.lines.append(f"if {value} in NULLS: {value} = {filler}")
         work.fields[key] = value
     elif operation.exists == "error":

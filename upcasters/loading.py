@@ -28,17 +28,15 @@ def load_chain(name: str) -> Chain:
     Raises ChainError that says what is not there and what to do.
     """
     module_name, colon, attribute = name.partition(":")
-    if not colon:
-        return _from_entry_point(name)
+    return _from_module(module_name, attribute, name) if colon else _from_entry_point(name)
+
+
+def _from_module(module_name: str, attribute: str, name: str) -> Chain:
     found: object = _import(module_name, name)
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise _refused(f"module {module_name} has no {attribute!r}", "Name the attribute that holds the Chain.")
         found = getattr(found, part)
-    return _chain(found, name)
-
-
-def _chain(found: object, name: str) -> Chain:
     if not isinstance(found, Chain):
         raise _refused(f"{name} is a {type(found).__name__}, not a Chain", "Name the attribute that holds the Chain.")
     return found
@@ -61,7 +59,7 @@ def _from_entry_point(name: str) -> Chain:
     points = entry_points(group=ENTRY_POINT_GROUP)
     for point in points:
         if point.name == name:
-            return _chain(point.load(), name)
+            return _from_module(point.module, point.attr or "", name)
     known = ", ".join(sorted(point.name for point in points)) or "none is installed"
     remedy = f"Write module:attribute, or one of the installed chains ({known})."
     raise _refused(f"there is no chain {name!r}", remedy)

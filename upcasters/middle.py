@@ -187,7 +187,7 @@ class Middle:
         if children is None:
             if not way.forks:
                 return [(root, context, way.end)]
-            onward = self._onward((context.event_type, way.end[1]), way)
+            onward = self.way((context.event_type, way.end[1]))
             return self._results(onward, root, context, run, hops)
         context.children = None
         return [
@@ -199,13 +199,8 @@ class Middle:
     def _child(
         self, position: int, child: Child, context: Context, way: Way, run: Runner, hops: list[int]
     ) -> Sequence[tuple[Object, Context, Node]]:
-        onward = self._onward((child.event_type, child.version or way.end[1]), way)
+        onward = self.way((child.event_type, child.version or way.end[1]))
         return self._results(onward, child.root, context.child(position, child), run, hops)
-
-    def _onward(self, node: Node, way: Way) -> Way:
-        if node not in self.chain.versions:
-            raise UnknownVersion(f"step {way.hops[-1].id} made a version that the chain does not know")
-        return self.way(node)
 
     def _bringer(self, record: SourceRecord, source: Partition | None, run: Runner) -> Any:
         def bring(event_type: str, version: str, inner: Object) -> str:

@@ -182,7 +182,8 @@ class _ShortCut:
         if self._header is not None and record.headers:
             stamped = self._stamped(record.headers)
             if stamped is not None:
-                lane = self._by_header.get(stamped[1]) or self._find((stamped[1] or b"").decode())
+                answer = stamped[1]
+                lane = self._by_header.get(answer) or self._find(None if answer is None else answer.decode())
                 if lane is None:
                     return None
                 if self._unread and lane.function is None:

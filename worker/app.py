@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from importlib import metadata
+from typing import TypeVar
 
 import structlog
 from prometheus_client import (
@@ -25,31 +27,42 @@ from worker.dead_letters import Reporter
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
 from worker.metrics import WorkerMetrics
+from worker.replay.handover import hand_over
+from worker.replay.receipt import Receipt
 from worker.service import Service
 from worker.settings import Settings
 
 VERSION = metadata.version("upcast-worker")
 
+T = TypeVar("T")
+
 log = structlog.get_logger(__name__)
 
 
-def serve(settings: Settings) -> None:
-    """Run the worker until a signal ends it. Raises ``WorkerError`` where it cannot go on."""
+def serve(settings: Settings, after: Receipt | None = None) -> None:
+    """Run the worker until a signal ends it; ``after`` a replay, where it left off. Raises ``WorkerError`` where it
+    cannot go on."""
+    run_in_loop(_serve(settings, after))
+
+
+def run_in_loop(work: Coroutine[None, None, T]) -> T:
+    """In the fastest event loop that is there."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings))
+        return runner.run(work)
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, after: Receipt | None) -> None:
     stop = stop_on_signals()
     registry = CollectorRegistry()
-    metrics = _metrics(registry, settings)
+    metrics = new_metrics(registry, settings.kafka.group_id)
     clients = Clients(settings.kafka)
     timing = Timing(stuck_after=settings.http.stuck_after)
     service = Service(
         settings=settings,
         chains=load_chains(settings.routes),
         clients=clients,
-        make_supervisor=lambda routes: Supervisor(routes, clients, metrics, _reporter(settings), timing=timing),
+        make_supervisor=lambda routes: Supervisor(routes, clients, metrics, reporter_of(settings), timing=timing),
+        prepare=after and partial(hand_over, clients, settings, after),
     )
     api = create_api(
         service, registry, settings.http.token, lambda *request: metrics.api_requests.labels(*request).inc()
@@ -59,20 +72,20 @@ async def _serve(settings: Settings) -> None:
     log.info("stopped")
 
 
-def _metrics(registry: CollectorRegistry, settings: Settings) -> WorkerMetrics:
+def new_metrics(registry: CollectorRegistry, group: str) -> WorkerMetrics:
     # Each counter would otherwise have a second series with the time of its birth, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    metrics = WorkerMetrics(registry, settings.kafka.group_id)
+    metrics = WorkerMetrics(registry, group)
     metrics.build_info.labels(VERSION).set(1)
     return metrics
 
 
-def _reporter(settings: Settings) -> Reporter:
+def reporter_of(settings: Settings, replay_id: str = "") -> Reporter:
     """Who dead letters say they come from."""
     kafka = settings.kafka
-    return Reporter(kafka.group_id, kafka.group_instance_id or socket.gethostname(), VERSION)
+    return Reporter(kafka.group_id, kafka.group_instance_id or socket.gethostname(), VERSION, replay_id)
 
 
 def stop_on_signals() -> asyncio.Event:

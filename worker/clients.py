@@ -30,13 +30,15 @@ class Clients:
         """A member of the group, which commits nothing by itself. A new group reads from the beginning."""
         kafka = self.kafka
         return self._consumer(
-            group_id=kafka.group_id,
-            group_instance_id=kafka.group_instance_id,
-            auto_offset_reset="earliest",
-            session_timeout_ms=_milliseconds(kafka.session_timeout),
-            heartbeat_interval_ms=_milliseconds(kafka.heartbeat_interval),
-            rebalance_timeout_ms=_milliseconds(kafka.rebalance_timeout),
-            **options,
+            **{
+                "group_id": kafka.group_id,
+                "group_instance_id": kafka.group_instance_id,
+                "auto_offset_reset": "earliest",
+                "session_timeout_ms": _milliseconds(kafka.session_timeout),
+                "heartbeat_interval_ms": _milliseconds(kafka.heartbeat_interval),
+                "rebalance_timeout_ms": _milliseconds(kafka.rebalance_timeout),
+                **options,
+            }
         )
 
     def reader(self, **options: Any) -> AIOKafkaConsumer:

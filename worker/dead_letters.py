@@ -25,18 +25,20 @@ MESSAGE = CONNECT + "exception.message"
 FINGERPRINT = OURS + "fingerprint"
 RAW_HEADERS = OURS + "raw_headers"
 ORIGINAL_TIMESTAMP = OURS + "timestamp.original"
-ESSENTIAL = frozenset({FINGERPRINT, RAW_HEADERS, ORIGINAL_TIMESTAMP})
+REPLAY_ID = "upcaster.replay.id"
+ESSENTIAL = frozenset({FINGERPRINT, RAW_HEADERS, ORIGINAL_TIMESTAMP, REPLAY_ID})
 
 Fits = Callable[[Sequence[Header]], bool]
 
 
 @dataclass(frozen=True)
 class Reporter:
-    """Who writes the dead letters."""
+    """Who writes the dead letters; ``replay_id`` where it is a replay."""
 
     group: str
     instance: str
     worker_version: str
+    replay_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,9 @@ def _connect_headers(record: SourceRecord, source: Partition, fault: Fault, repo
 
 
 def _our_headers(fault: Fault, reporter: Reporter, now: float) -> list[Header]:
+    replay = [(REPLAY_ID, _text(reporter.replay_id))] if reporter.replay_id else []
     return [
+        *replay,
         (OURS + "timestamp", _text(round(now * 1000))),
         (OURS + "event.type", _text(fault.event_type)),
         (OURS + "schema.from", _text(fault.from_version)),

@@ -6,7 +6,8 @@ Why we look inside at all:
   record batches as they came, and a lane decodes them one after the other, in C, when it gets there;
 * a header whose name is not UTF-8 makes its ``getmany`` raise for ever, for every partition; ours reads such
   a batch with a lenient parser and says which records are unreadable;
-* it does not know two answers of newer brokers, and cannot throw a producer away that hangs.
+* it does not know two answers of newer brokers, keeps back the text of an offset commit, and cannot throw a
+  producer away that hangs.
 
 Tested with the versions in ``TESTED``; with any other, ``open_reader`` falls back to the public interface.
 """
@@ -27,6 +28,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.record import default_records, memory_records
+from aiokafka.structs import OffsetAndMetadata
 
 from upcasters.event import Event, Header, SourceRecord
 from worker.fetched import Fetched, FetchedRecords, Slice, cut, known
@@ -142,6 +144,13 @@ class FetchedBatches:
         if not isinstance(batch, default_records.DefaultRecordBatch):
             records = [_event(record) for record in records]
         return records
+
+
+async def committed_with_note(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:
+    """What the consumer's group has committed, with the text beside it, which the public ``committed`` keeps back."""
+    found = await consumer._coordinator.fetch_committed_offsets([partition])
+    answer = found.get(partition)
+    return None if answer is None or answer.offset < 0 else answer
 
 
 def wire_size(

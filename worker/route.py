@@ -57,13 +57,15 @@ class Limits:
     transaction_seconds: float = 0.25
     in_flight_bytes: int = 4 * 1024 * 1024
     records_per_second: float | None = None
+    bytes_per_second: float | None = None
 
 
 @dataclass(frozen=True)
 class Route:
     """One source topic, the upcaster its records pass, and where they go.
 
-    ``chain`` is the fingerprint of the chain, for the lineage headers.
+    ``chain`` is the fingerprint of the chain, ``replay_id`` the replay that this is, if it is one: both for the
+    lineage headers.
     """
 
     source: str
@@ -73,6 +75,7 @@ class Route:
     delivery: Delivery = "exactly-once"
     lineage_headers: bool = False
     chain: str = ""
+    replay_id: str = ""
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     limits: Limits = field(default_factory=Limits)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from enum import StrEnum
 from importlib import metadata
 from typing import TypeVar
 
 import structlog
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.api.view import LaneStatus, NotRunningError, RouteStatus, Status
@@ -31,6 +32,8 @@ GC_THRESHOLD = 50_000
 # Of the ten seconds that a stop may take; the HTTP server needs some of them.
 STOP_SECONDS = 8.5
 
+Preparation = Callable[[], Awaitable[None]]
+
 T = TypeVar("T")
 
 
@@ -43,7 +46,11 @@ class Phase(StrEnum):
 
 
 class Service:
-    """Starts, runs and stops. Answers the API at any time between."""
+    """Starts, runs and stops. Answers the API at any time between.
+
+    ``prepare`` is awaited when the brokers are there and nothing is read yet; ``starts`` are where partitions begin
+    that the group has no offset for.
+    """
 
     def __init__(
         self,
@@ -51,12 +58,16 @@ class Service:
         chains: Mapping[str, RouteChain],
         clients: Clients,
         make_supervisor: Callable[[Sequence[Route]], Supervisor],
+        prepare: Preparation | None = None,
+        starts: Mapping[TopicPartition, int] | None = None,
     ) -> None:
         self.phase = Phase.STARTING
         self._settings = settings
         self._chains = chains
         self._clients = clients
         self._make_supervisor = make_supervisor
+        self._prepare = prepare
+        self._starts = starts or {}
         self._supervisor: Supervisor | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -76,9 +87,11 @@ class Service:
     async def _start(self) -> Supervisor:
         self.phase = Phase.WAITING_FOR_KAFKA
         await wait_for_broker(self._clients)
+        if self._prepare:
+            await self._prepare()
         self.phase = Phase.CHECKING_TOPICS
         traits = {source: given.traits for source, given in self._chains.items()}
-        facts = await refuse_what_cannot_work(self._clients, self._settings, traits)
+        facts = await refuse_what_cannot_work(self._clients, self._settings, traits, self._starts)
         supervisor = self._make_supervisor([build_route(given, facts) for given in self._chains.values()])
         _spare_the_collector()
         await _join(supervisor)
@@ -108,8 +121,8 @@ class Service:
     def resume(self, source: str) -> None:
         self._running().resume(source)
 
-    def limit_rate(self, source: str, records_per_second: float | None) -> None:
-        self._running().limit_rate(source, records_per_second)
+    def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
+        self._running().limit_rate(source, records_per_second, bytes_per_second)
 
     def _running(self) -> Supervisor:
         if self._supervisor is None:
@@ -119,6 +132,7 @@ class Service:
     def _route_status(self, route: RouteSettings) -> RouteStatus:
         supervisor = self._supervisor
         lanes = supervisor.status() if supervisor else []
+        throttle = supervisor.lanes.throttles[route.source] if supervisor else None
         return RouteStatus(
             source=route.source,
             destination=route.destination,
@@ -127,11 +141,8 @@ class Service:
             fingerprint=self._chains[route.source].chain.fingerprint,
             delivery=route.delivery,
             paused=supervisor is not None and route.source in supervisor.lanes.paused,
-            records_per_second=(
-                supervisor.lanes.throttles[route.source].records_per_second
-                if supervisor
-                else route.limits.records_per_second
-            ),
+            records_per_second=throttle.records_per_second if throttle else route.limits.records_per_second,
+            bytes_per_second=throttle.bytes_per_second if throttle else None,
             lanes=[LaneStatus.model_validate(lane) for lane in lanes if lane.topic == route.source],
         )
 

@@ -8,7 +8,6 @@ over what cannot be read · I9 nothing is left open. I8 and I10 are told by the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -68,9 +67,8 @@ class Verdict:
         return not self.found
 
 
-async def check(place: Place, ledger: Ledger, passed: Callable[[int], int] | None = None) -> Verdict:
-    """Judge the topics as they are. ``passed`` says, by partition, up to which source offset the work should be
-    done; without it, all of it should."""
+async def check(place: Place, ledger: Ledger) -> Verdict:
+    """Judge the topics as they are, when all work should be done."""
     verdict = Verdict()
     await _check_source(place, ledger, verdict)
     arrived, buried = Tracks(place.destination), Tracks(place.dead_letter)
@@ -78,15 +76,10 @@ async def check(place: Place, ledger: Ledger, passed: Callable[[int], int] | Non
     await _read_dead_letters(place, ledger, buried, verdict)
     for tracks in (arrived, buried):
         _take_over(tracks, verdict)
-    _check_fates(ledger, arrived, buried, verdict, passed or (lambda _partition: len(ledger)))
-    await _check_commits(place, verdict, whole=passed is None)
+    _check_fates(ledger, arrived, buried, verdict)
+    await _check_commits(place, verdict)
+    await _check_open_transactions(place, verdict)
     return verdict
-
-
-async def check_prefix(place: Place, ledger: Ledger) -> Verdict:
-    """No worker is running: what is visible must be what the committed offsets say, no less and no more."""
-    committed = await committed_offsets(place.bootstrap_servers, place.group)
-    return await check(place, ledger, lambda partition: committed.get((place.source, partition), 0))
 
 
 async def _check_source(place: Place, ledger: Ledger, verdict: Verdict) -> None:
@@ -170,9 +163,7 @@ def _check_reasons(place: Place, ledger: Ledger, sent: Record, found: Any, verdi
         right["__connect.errors.stage"] = stage
     known = all(name.startswith(OUR_HEADERS) for name in reasons)
     if found.value != sent.value or not known or not right.items() <= reasons.items():
-        verdict.complain(
-            "wrong dead letter", f"{place.dead_letter}:{found.partition}:{found.offset} ({Kind(kind).name})"
-        )
+        verdict.complain("wrong dead letter", f"{place.dead_letter}:{found.partition}:{found.offset} ({kind.name})")
 
 
 def _take_over(tracks: Tracks, verdict: Verdict) -> None:
@@ -182,42 +173,30 @@ def _take_over(tracks: Tracks, verdict: Verdict) -> None:
     verdict.examples += tracks.examples
 
 
-def _check_fates(
-    ledger: Ledger, arrived: Tracks, buried: Tracks, verdict: Verdict, passed: Callable[[int], int]
-) -> None:
-    limits = [passed(partition) for partition in range(ledger.partitions)]
+def _check_fates(ledger: Ledger, arrived: Tracks, buried: Tracks, verdict: Verdict) -> None:
     for number in range(len(ledger)):
-        offset, partition = divmod(number, ledger.partitions)
         fate = ledger.fate(number)
-        due = offset < limits[partition]
-        wanted = (due and fate in {"upcast", "passed"}, due and fate == "dead-lettered")
+        verdict.skipped += fate == "skipped"
+        wanted = (fate in {"upcast", "passed"}, fate == "dead-lettered")
         found = (arrived.has(number), buried.has(number))
-        verdict.skipped += due and fate == "skipped"
         if found != wanted:
-            verdict.complain(_what_is_wrong(wanted, found), f"number {number}, offset {partition}:{offset}")
+            offset, partition = divmod(number, ledger.partitions)
+            verdict.complain("wrong fate" if any(found) else "lost", f"number {number}, offset {partition}:{offset}")
 
 
-def _what_is_wrong(wanted: tuple[bool, bool], found: tuple[bool, bool]) -> str:
-    if not any(found):
-        return "lost"
-    return "wrong fate" if any(wanted) else "not committed"
-
-
-async def _check_commits(place: Place, verdict: Verdict, *, whole: bool) -> None:
+async def _check_commits(place: Place, verdict: Verdict) -> None:
     history = await commits_of(place.bootstrap_servers, place.group)
     for (topic, partition), offsets in history.items():
         verdict.commits += len(offsets)
-        back = sum(later <= earlier for earlier, later in pairwise(offsets))
+        # The same offset twice is one request that was sent again in its transaction.
+        back = sum(later < earlier for earlier, later in pairwise(offsets))
         if back:
             verdict.complain("commits going back", f"{topic}:{partition}", back)
-    if not whole:
-        return
     committed = await committed_offsets(place.bootstrap_servers, place.group)
     for partition, end in enumerate(await ends(place.bootstrap_servers, place.source, place.partitions)):
         at = committed.get((place.source, partition), 0)
         if at != end:
             verdict.complain("not at the end", f"{place.source}:{partition} ends at {end}, committed is {at}")
-    await _check_open_transactions(place, verdict)
 
 
 async def _check_open_transactions(place: Place, verdict: Verdict) -> None:

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.http import request
 from tests.worker_process import COMMAND, WorkerProcess, running_worker
 
-TOKEN = "for the tests only " * 2  # noqa: S105  (no secret)
+TOKEN = "for-the-tests-only"  # noqa: S105  (no secret)
 SCRAPE_SECONDS = 0.5
 FATES = ("upcast", "passed", "skipped", "dead_lettered")
 MAX_IN_FLIGHT_BYTES = (32 + 3 * 16) * 1024 * 1024

@@ -12,6 +12,7 @@ from tests.faults import proxy
 from tests.faults.cluster import Node
 from tests.faults.events import Kind
 from tests.faults.world import BREAKER_WINDOW, SESSION_SECONDS, World, until
+from tests.kafka import committed_offsets
 
 WORKERS = 2
 MOST_WORKERS = 4
@@ -28,9 +29,21 @@ async def worker_killed(world: World) -> None:
 async def all_workers_killed(world: World) -> None:
     for member in list(world.fleet.members):
         await world.fleet.kill(member)
-    await world.moment(2.0)
+    await only_what_is_committed(world)
     for _ in range(WORKERS):
         await world.start_worker()
+
+
+async def only_what_is_committed(world: World) -> None:
+    """No worker runs: all that is visible is committed, and all that is committed is visible (I4)."""
+    place, watcher = world.place, world.watcher
+
+    async def agree() -> bool:
+        committed = await committed_offsets(place.bootstrap_servers, place.group)
+        offsets = [committed.get((place.source, partition), 0) for partition in range(place.partitions)]
+        return watcher.reached == [watcher.last_visible(*each) for each in enumerate(offsets)]
+
+    await until(agree, "the output to be what the committed offsets say", 30)
 
 
 async def worker_frozen(world: World) -> None:
@@ -189,3 +202,15 @@ CLUSTER: dict[str, Fault] = {
 }
 EVERY_TIME = ("worker killed", "worker frozen", "broker killed")
 """Also in the shortest run."""
+QUICK = (
+    "workers come and go",
+    "connections cut",
+    "broker out of reach",
+    "network slow",
+    "answers lost",
+    "destination stalls",
+    "records at the size limit",
+    "poison burst",
+    "lane fenced",
+)
+"""Over in a few seconds: what a short run has beside these."""

@@ -11,7 +11,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from tests.faults.events import FATES, Ledger, number_of
+from tests.faults.events import Ledger, number_of
 from tests.faults.tracks import Tracks
 
 POLL_MS = 50
@@ -75,16 +75,22 @@ class Watcher:
 
     def goals(self, numbers: int) -> list[int]:
         """By partition, the last of the first ``numbers`` numbers that must become visible; -1 for none."""
-        return [self._last_visible(numbers, partition) for partition in range(self._ledger.partitions)]
+        partitions = self._ledger.partitions
+        return [
+            self.last_visible(partition, (numbers - partition + partitions - 1) // partitions)
+            for partition in range(partitions)
+        ]
 
     def has_reached(self, goals: list[int]) -> bool:
         return all(reached >= goal for reached, goal in zip(self.reached, goals, strict=True))
 
-    def _last_visible(self, numbers: int, partition: int) -> int:
-        last = numbers - 1 - (numbers - 1 - partition) % self._ledger.partitions if numbers > partition else -1
-        while last >= 0 and FATES[self._ledger.kind(last)] == "skipped":
-            last -= self._ledger.partitions
-        return last
+    def last_visible(self, partition: int, offset: int) -> int:
+        """The last number of the partition, before the offset, that is not skipped; -1 where there is none."""
+        partitions = self._ledger.partitions
+        last = (offset - 1) * partitions + partition
+        while last >= 0 and self._ledger.fate(last) == "skipped":
+            last -= partitions
+        return max(-1, last)
 
     async def _watch(self) -> None:
         while True:

@@ -62,7 +62,7 @@ class FakeWorker:
         self._check(source)
         self.route.paused = False
 
-    def limit_rate(self, source: str, records_per_second: float | None) -> None:
+    def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
         self._check(source)
         self.route.records_per_second = records_per_second
 

@@ -81,6 +81,14 @@ class Operation(ABC):
         return ()
 
 
+def run(operations: tuple[Operation, ...], root: Object, context: Context) -> None:
+    """Apply operations one after the other; none after the event was dropped or split."""
+    for operation in operations:
+        if context.dropped or context.children is not None:
+            return
+        operation.apply(root, context)
+
+
 def worst(inverses: Iterable[Inverse]) -> tuple[Reversibility, str]:
     """The weakest link of several inverses and why it is weak."""
     kind, why = Reversibility.EXACT, ""

@@ -10,7 +10,7 @@ from upcasters.conditions import Condition
 from upcasters.context import Context
 from upcasters.document import Object, json_type, plain
 from upcasters.errors import MissingField, StepError, UnmappedValue
-from upcasters.operations.base import Inverse, Operation, single, undo, worst
+from upcasters.operations.base import Inverse, Operation, run, single, undo, worst
 from upcasters.operations.reach import any_number, some
 from upcasters.paths import Path, PathLike, overlap, show
 from upcasters.walk import MISSING, find
@@ -22,14 +22,6 @@ def _reads(operations: Iterable[Operation]) -> tuple[Path, ...]:
 
 def _writes(operations: Iterable[Operation]) -> tuple[Path, ...]:
     return tuple(written for operation in operations for written in operation.writes())
-
-
-def run(operations: tuple[Operation, ...], root: Object, context: Context) -> None:
-    """Apply operations one after the other; none after the event was dropped or split."""
-    for operation in operations:
-        if context.dropped or context.children is not None:
-            return
-        operation.apply(root, context)
 
 
 @dataclass(frozen=True)

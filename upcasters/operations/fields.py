@@ -25,7 +25,7 @@ from upcasters.operations.base import (
     paths,
     single,
 )
-from upcasters.paths import EACH, Path, PathLike, show
+from upcasters.paths import EACH, Path, PathLike, overlap, show
 from upcasters.walk import MISSING, OnMissing, OnWrongType, containers, find, objects, parent_of, slots
 
 OnExists = Literal["error", "replace", "same"]
@@ -220,7 +220,7 @@ def move(
     ``parents="create"`` makes missing objects on the way; a parent that is not an object is always an error.
     """
     start, end = single(source), single(target)
-    if start == end[: len(start)] or end == start[: len(end)]:
+    if overlap(start, end):
         raise StepError(f"{show(start)} cannot be moved to {show(end)}", "Use nest or unnest.", "path")
     choice(missing, _MISSING, "missing")
     choice(exists, _EXISTS, "exists")
@@ -255,7 +255,7 @@ class Copy(Operation):
         back = DropEqual(self.target, other=self.source, missing=self.missing)
         if self.exists == "replace":
             return Inverse.lossy(f"the old {show(self.target)} is gone", back)
-        return Inverse((back,), Reversibility.EXACT if self.exists == "error" else Reversibility.EQUIVALENT)
+        return named_back(back, "error", self.exists)
 
     def dropped(self) -> tuple[Path, ...]:
         return (self.target,) if self.exists == "replace" else ()
@@ -276,6 +276,8 @@ def copy(source: PathLike, target: PathLike, *, missing: OnMissing = "error", ex
     start, end = single(source), single(target)
     if start == end:
         raise StepError(f"{show(start)} is copied to itself", "Leave it out, or name another target.", "no-op")
+    if overlap(start, end):
+        raise StepError(f"{show(start)} cannot be copied to {show(end)}", "Name a target beside it.", "path")
     choice(missing, _MISSING, "missing")
     choice(exists, _EXISTS, "exists")
     return Copy(start, end, missing, exists)

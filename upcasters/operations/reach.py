@@ -10,7 +10,7 @@ from upcasters.conditions import Condition
 from upcasters.context import Context
 from upcasters.document import Object, encode, is_null, json_type, open_array, open_container, open_object, restamped
 from upcasters.errors import MissingField, StepError
-from upcasters.operations.base import Inverse, Operation, at_least_one, choice, different_names, single, undo
+from upcasters.operations.base import Inverse, Operation, at_least_one, choice, different_names, run, single, undo
 from upcasters.operations.fields import Default, Rename
 from upcasters.operations.values import Convert, JoinValues, MapValues, SplitValue, string
 from upcasters.paths import EACH, Path, PathLike, show
@@ -30,8 +30,7 @@ class At(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         for target in list(objects(root, self.path, self.missing, self.wrong_type)):
-            for operation in self.operations:
-                operation.apply(target, context)
+            run(self.operations, target, context)
 
     def reads(self) -> tuple[Path, ...]:
         return tuple((*self.path, *read) for operation in self.operations for read in operation.reads())
@@ -103,8 +102,7 @@ class Everywhere(Operation):
                 container[key] = child
                 changed = True
         if type(container) is dict and self.where.test(container):
-            for operation in self.operations:
-                operation.apply(container, context)
+            run(self.operations, container, context)
             changed = True
         return changed
 

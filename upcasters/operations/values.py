@@ -34,7 +34,7 @@ from upcasters.operations.base import (
     paths,
     single,
 )
-from upcasters.paths import EACH, Path, PathLike, show
+from upcasters.paths import EACH, Path, PathLike, overlap, show
 from upcasters.walk import MISSING, OnMissing, OnWrongType, find, objects, parent_of, peek, slots
 
 _MISSING = ("error", "skip")
@@ -185,6 +185,8 @@ class Derive(Operation):
             return Inverse.lossy(f"the old {show(self.path)} is gone", back)
         if self.undo == "keep":
             return Inverse((), Reversibility.EQUIVALENT, f"{show(self.path)} stays even where it was derived")
+        if any(overlap(self.path, source) for source in self.reads()):
+            return Inverse.lossy(f"{show(self.path)} changes what it is derived from", back)
         if self.exists == "error" and self.null == "keep":
             return Inverse((back,))
         why = f"{show(self.path)} is left out where it is what would be derived"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Self
 
 from fastapi import APIRouter, Depends, HTTPException
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from worker.api.auth import bearer_token
 from worker.api.view import NotRunningError, RouteStatus, Status, WorkerView
@@ -15,7 +16,16 @@ from worker.api.view import NotRunningError, RouteStatus, Status, WorkerView
 class Rate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    records_per_second: float | None = Field(gt=0, allow_inf_nan=False, description="None lifts the limit.")
+    records_per_second: float | None = Field(None, gt=0, allow_inf_nan=False, description="None lifts the limit.")
+    bytes_per_second: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Of keys and values. None lifts the limit."
+    )
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("name records_per_second or bytes_per_second; null lifts the limit")
+        return self
 
 
 def v2(worker: WorkerView, token: SecretStr | None) -> APIRouter:
@@ -39,8 +49,10 @@ def v2(worker: WorkerView, token: SecretStr | None) -> APIRouter:
 
     @router.post("/routes/{source}/rate", dependencies=protected)
     async def limit_rate(source: str, rate: Rate) -> RouteStatus:
-        """Bound the records a second that this worker reads for the route."""
-        return _changed(worker, source, lambda: worker.limit_rate(source, rate.records_per_second))
+        """Bound the records or bytes a second that this worker reads for the route; what is not named is lifted."""
+        return _changed(
+            worker, source, lambda: worker.limit_rate(source, rate.records_per_second, rate.bytes_per_second)
+        )
 
     return router
 

@@ -35,6 +35,7 @@ class RouteStatus(BaseModel):
     delivery: str
     paused: bool = False
     records_per_second: float | None = Field(None, description="Rate limit; None means none.")
+    bytes_per_second: float | None = Field(None, description="Rate limit in bytes of keys and values.")
     lanes: list[LaneStatus] = []
 
 
@@ -67,5 +68,5 @@ class WorkerView(Protocol):
     def resume(self, source: str) -> None:
         """Also closes an open breaker."""
 
-    def limit_rate(self, source: str, records_per_second: float | None) -> None:
-        """None lifts the limit."""
+    def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
+        """None lifts a limit."""

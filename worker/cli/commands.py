@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import check, demo, matrix, new, run, show, trying
+from worker.cli import census, check, demo, matrix, new, plan, run, show, trying
 
 
 @dataclass
@@ -35,6 +35,8 @@ app.command("new")(new.new)
 app.command("show")(show.show)
 app.command("try")(trying.try_events)
 app.command("matrix")(matrix.matrix)
+app.command("census")(census.census)
+app.command("plan")(plan.plan)
 
 
 def debugging() -> bool:

@@ -17,8 +17,12 @@ def demo(
 
     **Example:** `upcast demo --events 20000`
     """
+    import logging
+
     from worker.demo.screen import Screen
     from worker.demo.story import tell
 
+    # The client retries by itself, for example while a new topic has no leader yet; it need not be told of.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     if not tell(Screen(), events):
         raise typer.Exit(1)

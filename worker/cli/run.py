@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from worker.cli.options import DEFAULT_CONFIG, Config
 
 
-def run(config: Config = DEFAULT_CONFIG) -> None:
+def run(
+    config: Config = DEFAULT_CONFIG,
+    after: Annotated[
+        Path | None,
+        typer.Option(
+            "--after", metavar="RECEIPT", help="Begin where this replay ended. Harmless once the group has moved on."
+        ),
+    ] = None,
+) -> None:
     """Run the worker until SIGTERM or Ctrl-C: read, upcast, write, commit.
 
     Every setting is also an environment variable, which beats the file: `kafka.group_id` is
@@ -17,8 +30,9 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
     from worker.app import serve
     from worker.cli.commands import debugging
     from worker.log import set_up_logging
+    from worker.replay.receipt import read_receipt
     from worker.settings import load_settings
 
     settings = load_settings(config)
     set_up_logging(debug=debugging())
-    serve(settings)
+    serve(settings, read_receipt(after) if after else None)

@@ -36,8 +36,8 @@ class Delivery(Protocol):
 
     async def begin(self) -> None: ...
 
-    async def commit(self, offset: int) -> None:
-        """Only after every batch was taken by the brokers."""
+    async def commit(self, offset: int, note: str = "") -> None:
+        """Only after every batch was taken by the brokers. The brokers keep the note beside the offset."""
 
     async def abort(self) -> None: ...
 
@@ -69,10 +69,10 @@ class ExactlyOnce:
         async with asyncio.timeout(self._timing.operation):
             await self.producer.begin_transaction()
 
-    async def commit(self, offset: int) -> None:
+    async def commit(self, offset: int, note: str = "") -> None:
         async with asyncio.timeout(self._timing.operation):
             await self.producer.send_offsets_to_transaction(
-                {self._partition: OffsetAndMetadata(offset, "")}, self._group
+                {self._partition: OffsetAndMetadata(offset, note)}, self._group
             )
             await self.producer.commit_transaction()
 
@@ -112,9 +112,9 @@ class AtLeastOnce:
     async def begin(self) -> None:
         """Nothing to begin."""
 
-    async def commit(self, offset: int) -> None:
+    async def commit(self, offset: int, note: str = "") -> None:
         async with asyncio.timeout(self._timing.operation):
-            await self._consumer.commit({self._partition: OffsetAndMetadata(offset, "")})
+            await self._consumer.commit({self._partition: OffsetAndMetadata(offset, note)})
 
     async def abort(self) -> None:
         """Nothing to take back: what was sent will be sent again."""

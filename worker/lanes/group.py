@@ -19,19 +19,27 @@ log = structlog.get_logger(__name__)
 
 
 class Lanes:
-    """The lanes of this process, each with its task. Breakers outlive their lanes: a rebalance closes none."""
+    """The lanes of this process, each with its task. Breakers outlive their lanes: a rebalance closes none.
+
+    ``all_done`` is called when every lane of a bounded pass has come to its end.
+    """
 
     def __init__(
         self,
         routes: Iterable[Route],
         surroundings: Surroundings,
         give_up: Callable[[WorkerError], None],
+        all_done: Callable[[], None] | None = None,
     ) -> None:
         self.routes = {route.source: route for route in routes}
-        self.throttles = {source: Throttle(route.limits.records_per_second) for source, route in self.routes.items()}
+        self.throttles = {
+            source: Throttle(route.limits.records_per_second, route.limits.bytes_per_second)
+            for source, route in self.routes.items()
+        }
         self.paused: set[str] = set()
         self._around = surroundings
         self._give_up = give_up
+        self._all_done = all_done
         self._lanes: dict[TopicPartition, Lane] = {}
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._breakers: dict[TopicPartition, Breaker] = {}
@@ -102,6 +110,8 @@ class Lanes:
                     MAY_PASS,
                 )
             )
+        elif self._all_done and all(each.done() for each in self._tasks.values()):
+            self._all_done()
 
     def _forget(self, lane: Lane) -> None:
         if self._lanes.get(lane.partition) is not lane:

@@ -13,7 +13,10 @@ SLICE = 256
 
 
 class Intake:
-    """Closed until it is told where to begin; a fetch that does not go on where the last one ended is an error."""
+    """Closed until it is told where to begin; a fetch that does not go on where the last one ended is an error.
+
+    With a ``bound`` it ends there by position: what is at or past it is dropped, and nothing more is wanted.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -21,6 +24,7 @@ class Intake:
         self._slices: Iterator[Slice] = iter(())
         self._rest: Slice | None = None
         self._open = False
+        self.bound: int | None = None
         self.next_offset = 0
         """Where the next fetch has to begin."""
         self.bytes = 0
@@ -31,7 +35,7 @@ class Intake:
 
     @property
     def has_room(self) -> bool:
-        return self._open and self.bytes < self._max_bytes
+        return self._open and self.bytes < self._max_bytes and not self._reaches_bound(self.next_offset)
 
     @property
     def oldest(self) -> int:
@@ -74,6 +78,8 @@ class Intake:
             self._rest = piece._replace(records=piece.records[limit:])
             first_of_rest = self._rest.records[0].offset or 0
             piece = piece._replace(records=piece.records[:limit], next_offset=first_of_rest)
+        elif self._reaches_bound(piece.next_offset):
+            self.close()
         elif piece.next_offset == self._end_of_first():
             self._done_with_first()
         return piece
@@ -83,7 +89,16 @@ class Intake:
         if piece is None and self._waiting:
             self._slices = self._waiting[0].slices(SLICE)
             piece = next(self._slices, None)
-        return piece
+        return piece and self._within_bound(piece)
+
+    def _within_bound(self, piece: Slice) -> Slice:
+        bound = self.bound
+        if bound is None or piece.next_offset <= bound:
+            return piece
+        return piece._replace(records=[each for each in piece.records if (each.offset or 0) < bound], next_offset=bound)
+
+    def _reaches_bound(self, offset: int) -> bool:
+        return self.bound is not None and offset >= self.bound
 
     def _end_of_first(self) -> int:
         return self._waiting[0].next_offset

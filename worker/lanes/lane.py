@@ -15,7 +15,9 @@ import structlog
 from aiokafka import TopicPartition
 
 from upcasters.event import SourcePartition
+from worker.errors import WorkerError
 from worker.fetched import NO_TIMESTAMP, Fetched
+from worker.lanes.bounded import Beginning, Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import (
@@ -69,6 +71,7 @@ class Lane:
         self._gap: GapError | None = None
         source = SourcePartition(partition.topic, partition.partition)
         self._processor = Processor(route, source, surroundings.reporter, surroundings.clock)
+        self._journal: Journal | None = None
         self._delivery: Delivery | None = None
         self._transaction: Transaction | None = None
         self._position: int | None = None
@@ -133,8 +136,9 @@ class Lane:
             self.wake()
 
     def note_end(self, end: int | None) -> None:
-        """Where the partition ends now, as far as anything there can be read."""
-        self.lag.note_end(end, self._around.clock())
+        """Where the partition ends now, as far as anything there can be read and is to be."""
+        bound = self._intake.bound
+        self.lag.note_end(end if end is None or bound is None else min(end, bound), self._around.clock())
 
     def pause(self) -> None:
         self._paused = True
@@ -198,6 +202,8 @@ class Lane:
             await self._stop_producer()
         except DENIED as error:
             raise denied(error) from error
+        except WorkerError:
+            raise
         except BlockedError as error:
             await self._discard()
             await self._wait_while_blocked(str(error))
@@ -213,13 +219,17 @@ class Lane:
         self._delivery = self._around.new_delivery(self.route, self.partition)
         async with asyncio.timeout(self._around.timing.start):
             await self._delivery.start()
-            offset, end = await self._around.start_and_end(self.partition)
-        self._position = offset
-        self.note_end(end)
-        self.lag.note_committed(offset, self._around.clock())
-        self._move(LaneState.RUNNING)
-        self._begin_reading(offset)
+            beginning = await self._around.begin(self.partition)
+        self._take_up(beginning)
         self.last_step = time.monotonic()
+
+    def _take_up(self, beginning: Beginning) -> None:
+        self._position, self._journal = beginning.offset, beginning.journal
+        self._intake.bound = beginning.bound
+        self.note_end(beginning.end)
+        self.lag.note_committed(beginning.offset, self._around.clock())
+        self._move(LaneState.RUNNING)
+        self._begin_reading(beginning.offset)
 
     def _begin_reading(self, offset: int) -> None:
         """Nothing may wait between the two: what comes in has to begin here."""
@@ -228,10 +238,13 @@ class Lane:
         self._oldest_dropped = NO_TIMESTAMP
 
     async def _something_to_do(self) -> bool:
-        """Wait for records that may be worked on now. False when the lane is to end."""
+        """Wait for records that may be worked on now. False when the lane is to end, or has come to its bound."""
         while not self._draining:
             if self._gap:
                 raise self._gap
+            if self._at_bound:
+                self.drain()
+                return False
             self._settle_state()
             delay = self._throttle.delay(time.monotonic())
             if self.state is LaneState.RUNNING and self._intake and not delay:
@@ -271,11 +284,13 @@ class Lane:
         if transaction.position is None:
             return
         work, around, now = transaction.work, self._around, self._around.clock()
-        self._position = transaction.position
+        self._position, self._journal = transaction.position, work.journal
         self.lag.note_committed(transaction.position, now)
         self.breaker = work.breaker
         self._recovery.succeeded(transaction.position)
-        self._throttle.spend(work.tally.consumed, time.monotonic())
+        self._throttle.spend(work.tally.consumed, time.monotonic(), work.tally.bytes)
+        if around.bounds:
+            around.bounds.committed(self.partition, transaction.position, work.journal)
         topic, partition = self.partition
         around.metrics.add(topic, partition, self.route.destination.name, work.tally, now)
         around.metrics.observe(topic, transaction.seconds)
@@ -318,8 +333,15 @@ class Lane:
             self.breaker,
             self._around.timing,
             self.partition.partition,
+            self._journal,
+            weigh=self._throttle.bytes_per_second is not None,
         )
         return self._transaction
+
+    @property
+    def _at_bound(self) -> bool:
+        bound = self._intake.bound
+        return bound is not None and self._position is not None and self._position >= bound
 
     async def _stop_producer(self) -> None:
         if self._delivery:

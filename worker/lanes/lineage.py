@@ -6,17 +6,20 @@ from upcasters.event import Header, Partition, SourceRecord
 from upcasters.outcome import Passage
 
 PREFIX = "upcaster."
+REPLAY_ID = PREFIX + "replay.id"
 
 
 class Lineage:
     """Writes what is the same for every record only once."""
 
-    def __init__(self, source: Partition, chain: str) -> None:
+    def __init__(self, source: Partition, chain: str, replay_id: str = "") -> None:
         self._place: list[Header] = [
             (PREFIX + "source.topic", source.topic.encode()),
             (PREFIX + "source.partition", str(source.partition).encode()),
         ]
-        self._chain: Header = (PREFIX + "chain", chain.encode())
+        self._work: list[Header] = [(PREFIX + "chain", chain.encode())]
+        if replay_id:
+            self._work.append((REPLAY_ID, replay_id.encode()))
 
     def headers(self, record: SourceRecord, passage: Passage) -> list[Header]:
         return [
@@ -24,5 +27,5 @@ class Lineage:
             (PREFIX + "source.offset", str(record.offset).encode()),
             (PREFIX + "schema.from", passage.from_version.encode()),
             (PREFIX + "schema.to", passage.to_version.encode()),
-            self._chain,
+            *self._work,
         ]

@@ -12,6 +12,7 @@ from upcasters.event import Record, SourcePartition, SourceRecord
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Reporter, dead_letter
 from worker.fetched import NO_TIMESTAMP, Slice
+from worker.lanes.bounded import Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.lineage import Lineage
@@ -30,11 +31,17 @@ UNREADABLE = Fault("decode", "HeaderNameNotUtf8", "the name of a header is not U
 
 @dataclass
 class Work:
-    """One transaction's worth: where output goes, what was counted, and the breaker as it will be after it."""
+    """One transaction's worth: where output goes, what was counted, and the breaker as it will be after it.
+
+    ``weigh`` asks for the bytes that were read, too; ``buried`` is told of each dead letter.
+    """
 
     outbox: Outbox
     breaker: Breaker
     tally: Tally = field(default_factory=Tally)
+    journal: Journal | None = None
+    weigh: bool = False
+    buried: Callable[[SourceRecord, Fault], None] | None = None
 
 
 class Processor:
@@ -55,7 +62,7 @@ class Processor:
         self._source = source
         self._reporter = reporter
         self._clock = clock
-        self._lineage = Lineage(source, route.chain) if route.lineage_headers else None
+        self._lineage = Lineage(source, route.chain, route.replay_id) if route.lineage_headers else None
         self.refusals: dict[int, Fault] = {}
         """Offsets whose records are to become dead letters, whatever the chain says."""
         self.restamped: set[int] = set()
@@ -78,6 +85,10 @@ class Processor:
             self._carefully(records, work)
         else:
             self._quickly(records, work)
+        if work.journal:
+            work.journal.read(records)
+        if work.weigh:
+            work.tally.bytes += sum(len(record.key or b"") + len(record.value or b"") for record in records)
         work.breaker.advance(len(records))
         oldest = records[0].timestamp
         work.tally.add_slice(NO_TIMESTAMP if oldest is None else oldest, len(records))
@@ -164,6 +175,8 @@ class Processor:
             return False
         for part in parts:
             work.outbox.put(destination, timestamp, *part)
+            if work.journal:
+                work.journal.wrote(timestamp, *part, _offset(record))
         work.tally.produced[destination.name] += len(parts)
         return True
 
@@ -189,6 +202,8 @@ class Processor:
             )
         work.breaker.dead_letter(index)
         work.tally.add_dead_letter(fault, trimmed=letter.trimmed)
+        if work.buried:
+            work.buried(record, fault)
 
     def _has_late_timestamps(self, records: Sequence[SourceRecord]) -> bool:
         latest = self._latest(self._route.destination)

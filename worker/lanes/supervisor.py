@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from worker.dead_letters import Reporter
 from worker.errors import WorkerError
+from worker.lanes.bounded import Bounds
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED, denied
 from worker.lanes.fetching import Fetching
@@ -34,7 +35,8 @@ CONSUMER_OPTIONS = {"fetch_max_wait_ms": 100, "fetch_max_bytes": 16 * 1024 * 102
 class Supervisor:
     """``start``, then ``run`` until ``stop`` is called or a fault ends it (``WorkerError``).
 
-    The consumer that ``clients.group_consumer`` makes must not have topics: it is subscribed here.
+    The consumer that ``clients.group_consumer`` makes must not have topics: it is subscribed here or, in a bounded
+    pass, assigned its partitions; such a pass ends by itself.
     """
 
     def __init__(
@@ -46,16 +48,20 @@ class Supervisor:
         *,
         timing: Timing | None = None,
         clock: Callable[[], float] = time.time,
+        bounds: Bounds | None = None,
     ) -> None:
         self._timing = timing or Timing()
+        self._stopping = asyncio.Event()
         self._clock = clock
         self._metrics = metrics
         self._consumer: AIOKafkaConsumer = clients.group_consumer(**CONSUMER_OPTIONS)
         self._offsets = clients.reader()
-        surroundings = Surroundings(self._consumer, self._offsets, clients, reporter, metrics, self._timing, clock)
-        self.lanes = Lanes(routes, surroundings, self._give_up)
+        self._bounds = bounds
+        surroundings = Surroundings(
+            self._consumer, self._offsets, clients, reporter, metrics, self._timing, clock, bounds
+        )
+        self.lanes = Lanes(routes, surroundings, self._give_up, self._stopping.set if bounds else None)
         self._watch = Watch(self.lanes, self._consumer, self._offsets, metrics)
-        self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._fault: WorkerError | None = None
         self._ticked = time.monotonic()
@@ -71,13 +77,22 @@ class Supervisor:
         except DENIED as error:
             raise denied(error) from error
         fetching = Fetching(self._consumer, self.lanes, self._metrics, self._timing, self._stopping, self._give_up)
-        self._consumer.subscribe(list(self.lanes.routes), listener=_Listener(self.lanes, self._metrics))
+        self._take_partitions()
         self._tasks = [
             asyncio.create_task(fetching.run(), name="fetch"),
             asyncio.create_task(self._tick(), name="watch"),
         ]
         for task in self._tasks:
             task.add_done_callback(self._check)
+
+    def _take_partitions(self) -> None:
+        if self._bounds is None:
+            self._consumer.subscribe(list(self.lanes.routes), listener=_Listener(self.lanes, self._metrics))
+        elif self._bounds.partitions:
+            self._consumer.assign(list(self._bounds.partitions))
+            self.lanes.add(self._bounds.partitions)
+        else:
+            self._stopping.set()
 
     async def run(self) -> None:
         """Until it is stopped. Raises ``WorkerError`` when something happened that no lane can help."""
@@ -124,10 +139,10 @@ class Supervisor:
         return reasons
 
     def why_not_ready(self) -> list[str]:
-        """A lane that an operator has paused is as ready as he wants it to be."""
+        """A lane that an operator has paused is as ready as he wants it; one that came to its end needs nothing."""
         if not len(self.lanes):
             return ["no partitions assigned (yet)"]
-        ready = {LaneState.RUNNING, LaneState.PAUSED}
+        ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
         return [
             f"{each.topic}:{each.partition}: {each.state}" + (f" ({each.reason})" if each.reason else "")
             for each in self.status()
@@ -148,9 +163,9 @@ class Supervisor:
         for lane in lanes:
             lane.resume()
 
-    def limit_rate(self, source: str, records_per_second: float | None) -> None:
-        """None lifts the limit. Raises ``KeyError`` where no route has this source."""
-        self.lanes.throttles[source].limit(records_per_second)
+    def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
+        """None lifts a limit. Raises ``KeyError`` where no route has this source."""
+        self.lanes.throttles[source].limit(records_per_second, bytes_per_second)
         for lane in self.lanes.of_route(source):
             lane.wake()
 

@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.dead_letters import Reporter
+from worker.lanes.bounded import Beginning, Bounds
 from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
 from worker.lanes.faults import CommittedPastEndError
 from worker.lanes.outbox import batch_bytes
@@ -33,6 +34,7 @@ class Surroundings:
     metrics: WorkerMetrics
     timing: Timing
     clock: Callable[[], float] = time.time
+    bounds: Bounds | None = None
 
     def new_delivery(self, route: Route, partition: TopicPartition) -> Delivery:
         size = batch_bytes((route.destination, route.dead_letter))
@@ -40,17 +42,19 @@ class Surroundings:
             return ExactlyOnce(self.clients, self.reporter.group, partition, size, self.timing)
         return AtLeastOnce(self.clients, self.consumer, partition, size, self.timing)
 
-    async def start_and_end(self, partition: TopicPartition) -> tuple[int, int]:
+    async def begin(self, partition: TopicPartition) -> Beginning:
         """Where to begin and where the partition ends now.
 
         It begins at the group's offset; at the partition's beginning where there is none, or where retention has
-        passed it.
+        passed it. A bounded pass has rules of its own.
         """
+        if self.bounds:
+            return await self.bounds.begin(partition, self.consumer, self.offsets)
         committed: int | None = await self.consumer.committed(partition)
         beginning: int = (await self.offsets.beginning_offsets([partition]))[partition]
         end: int = (await self.offsets.end_offsets([partition]))[partition]
         if committed is None:
-            return beginning, end
+            return Beginning(beginning, end)
         if committed < beginning:
             log.error(
                 "retention deleted records that were never read",
@@ -58,10 +62,10 @@ class Surroundings:
                 partition=partition.partition,
                 offsets=beginning - committed,
             )
-            return beginning, end
+            return Beginning(beginning, end)
         if committed > end:
             raise CommittedPastEndError(
                 f"the group has committed offset {committed}, the partition ends at {end}: it was made anew "
                 "or has lost records; reset the group's offset to where reading shall go on"
             )
-        return committed, end
+        return Beginning(committed, end)

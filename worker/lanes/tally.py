@@ -22,6 +22,8 @@ class Tally:
         self.slices: list[tuple[int, int]] = []
         """Oldest timestamp (ms) and number of records of each slice, for the end-to-end latency."""
         self.consumed = 0
+        self.bytes = 0
+        """Of keys and values, where somebody wants them weighed."""
 
     def upcast_total(self) -> int:
         return sum(count for _, count in self.upcast.values())

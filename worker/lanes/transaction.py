@@ -10,6 +10,7 @@ from typing import Protocol
 
 from upcasters.outcome import Stage
 from worker.fetched import NO_TIMESTAMP, Slice
+from worker.lanes.bounded import Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
 from worker.lanes.intake import Intake
@@ -45,6 +46,9 @@ class Transaction:
         breaker: Breaker,
         timing: Timing,
         source_partition: int,
+        journal: Journal | None = None,
+        *,
+        weigh: bool = False,
     ) -> None:
         self._host = host
         self._delivery = delivery
@@ -52,7 +56,9 @@ class Transaction:
         self._intake = intake
         self._timing = timing
         self._rested = time.monotonic()
-        self.work = Work(Outbox(delivery.producer, source_partition), breaker.copy())
+        self.work = Work(
+            Outbox(delivery.producer, source_partition), breaker.copy(), journal=journal and journal.copy(), weigh=weigh
+        )
         self.position: int | None = None
         """Where to go on; None while nothing was taken."""
         self.first_offset = 0
@@ -112,7 +118,8 @@ class Transaction:
             if self.position is None:
                 await self._delivery.abort()
             else:
-                await self._delivery.commit(self.position)
+                journal = self.work.journal
+                await self._delivery.commit(self.position, journal.close(self.work.tally) if journal else "")
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import stamina
 import structlog
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.clients import Clients
@@ -34,6 +35,9 @@ log = structlog.get_logger(__name__)
 TIMEOUT = 60.0
 RETRY_SECONDS = 20.0
 
+Starts = Mapping[TopicPartition, int]
+NO_STARTS: Starts = {}
+
 
 def _may_pass(error: Exception) -> bool:
     """A cluster that has just started has no coordinators yet."""
@@ -41,15 +45,18 @@ def _may_pass(error: Exception) -> bool:
 
 
 @stamina.retry(on=_may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0)
-async def _gather(clients: Clients, settings: Settings, start_producers: bool) -> ClusterFacts:
+async def _gather(clients: Clients, settings: Settings, start_producers: bool, starts: Starts) -> ClusterFacts:
     async with asyncio.timeout(TIMEOUT):
-        return await gather_facts(clients, settings, start_producers)
+        return await gather_facts(clients, settings, start_producers, starts)
 
 
-async def ask_brokers(clients: Clients, settings: Settings, start_producers: bool = False) -> ClusterFacts:
-    """The facts about the routes' topics and our rights to them."""
+async def ask_brokers(
+    clients: Clients, settings: Settings, start_producers: bool = False, starts: Starts = NO_STARTS
+) -> ClusterFacts:
+    """The facts about the routes' topics and our rights to them. ``starts``: where partitions begin that the group has
+    no offset for, if that is not their beginning."""
     try:
-        return await _gather(clients, settings, start_producers)
+        return await _gather(clients, settings, start_producers, starts)
     except (KafkaError, TimeoutError) as error:
         raise WorkerError(
             f"kafka: the brokers do not answer questions about topics and group ({type(error).__name__}): "
@@ -59,10 +66,10 @@ async def ask_brokers(clients: Clients, settings: Settings, start_producers: boo
 
 
 async def refuse_what_cannot_work(
-    clients: Clients, settings: Settings, traits: Mapping[str, ChainTraits]
+    clients: Clients, settings: Settings, traits: Mapping[str, ChainTraits], starts: Starts = NO_STARTS
 ) -> ClusterFacts:
     """Log the warnings; raise ``WorkerError`` with one line a refusal."""
-    facts = await ask_brokers(clients, settings, start_producers=True)
+    facts = await ask_brokers(clients, settings, start_producers=True, starts=starts)
     findings = judge(facts, settings, traits)
     for finding in of_severity(findings, "warn"):
         log.warning("preflight", topic=finding.topic, found=finding.found, fix=finding.fix)

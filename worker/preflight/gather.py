@@ -25,7 +25,9 @@ SECONDS_BETWEEN_LOOKS = 0.3
 TOPIC_DENIED = TopicAuthorizationFailedError.errno
 
 
-async def gather_facts(clients: Clients, settings: Settings, start_producers: bool) -> ClusterFacts:
+async def gather_facts(
+    clients: Clients, settings: Settings, start_producers: bool, starts: Mapping[TopicPartition, int]
+) -> ClusterFacts:
     """``start_producers`` also tries the transactional ids, which leaves a trace in the brokers."""
     admin = clients.admin()
     await admin.start()
@@ -35,7 +37,7 @@ async def gather_facts(clients: Clients, settings: Settings, start_producers: bo
     finally:
         await admin.close()
     sources = [topics[route.source] for route in settings.routes if topics[route.source].partitions]
-    backlogs, denied_reads = await _backlogs(clients, sources, committed)
+    backlogs, denied_reads = await _backlogs(clients, sources, {**starts, **committed})
     denied_ids = await _denied_ids(clients, settings) if start_producers else []
     return ClusterFacts(
         now=int(time.time() * 1000),

@@ -9,14 +9,14 @@ import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from worker.errors import WorkerError
 
-FORMAT = 1
-KIND = "upcast-plan"
+FORMAT: Final = 1
+KIND: Final = "upcast-plan"
 
 
 class Part(BaseModel):
@@ -102,13 +102,12 @@ class HopCount(Part):
     records: int
 
 
-class VersionCount(Part):
-    """Records of a type and version and where they would end; ``outcome`` as in the counts."""
+class PassageCount(Part):
+    """Records that the chain changes, by type and version before and after. They add up to ``counts.upcast``."""
 
     event_type: str
     from_version: str
     to_version: str
-    outcome: Literal["upcast", "passed", "skipped"]
     records: int
 
 
@@ -177,7 +176,7 @@ class Plan(Part):
     filters: Filters = Filters()
     ranges: tuple[PlannedRange, ...]
     counts: OutcomeCounts = OutcomeCounts()
-    versions: tuple[VersionCount, ...] = ()
+    passages: tuple[PassageCount, ...] = ()
     hops: tuple[HopCount, ...] = ()
     dead_letters: tuple[FaultGroup, ...] = ()
     dead_letters_truncated: bool = False
@@ -284,7 +283,7 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
     except OSError as error:
-        raise WorkerError(f"{path}: cannot read the plan: {error.strerror}: name the file `upcast plan` wrote") from None
+        raise WorkerError(f"{path}: cannot read the plan: {error.strerror}: name the file of `upcast plan`") from None
     except ValueError:
         content = None
     if not isinstance(content, dict) or content.get("kind") != KIND:

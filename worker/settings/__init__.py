@@ -2,6 +2,7 @@
 
 from worker.settings.http import HttpSettings
 from worker.settings.kafka import KafkaSettings
+from worker.settings.ledger import LedgerSettings
 from worker.settings.load import DEFAULT_CONFIG, load_settings
 from worker.settings.model import Settings
 from worker.settings.route import BreakerSettings, LimitSettings, RouteSettings, ValidateSettings
@@ -11,6 +12,7 @@ __all__ = [
     "BreakerSettings",
     "HttpSettings",
     "KafkaSettings",
+    "LedgerSettings",
     "LimitSettings",
     "RouteSettings",
     "Settings",

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from worker.settings.environment import PREFIX, EnvironmentSource
 from worker.settings.http import HttpSettings
 from worker.settings.kafka import KafkaSettings
+from worker.settings.ledger import LedgerSettings
 from worker.settings.route import RouteSettings
 
 
@@ -25,6 +26,9 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = Field(description="The brokers and the consumer group.")
     http: HttpSettings = Field(default_factory=HttpSettings, description="Probes, metrics and the API.")
+    ledger: LedgerSettings = Field(
+        default_factory=LedgerSettings, description="The database of replays and their receipts."
+    )
     routes: tuple[RouteSettings, ...] = Field(description="What is read, upcast and written.")
 
     @model_validator(mode="after")

@@ -111,6 +111,11 @@ class RouteSettings(Section):
         False, description="Add `upcaster.*` headers that say where an output record came from."
     )
     include_values: bool = Field(False, description="Let dead letters' error texts carry values of the event.")
+    producer_header: str | None = Field(
+        None,
+        min_length=1,
+        description="Header that names an event's producer, for `upcast census --retire`; Kafka itself keeps none.",
+    )
     short_retention: Literal["refuse", "warn"] = Field(
         "refuse",
         description="What to do at start if a topic would delete records at once because they are old.",

@@ -146,7 +146,12 @@ paths = st.one_of(
     st.tuples(key, key),
     st.tuples(st.sampled_from(["a", "b"]), st.just("a"), key),
 )
-starred: st.SearchStrategy[Path] = st.one_of(paths, st.tuples(key, st.just(EACH)), st.tuples(key, st.just(EACH), key))
+starred: st.SearchStrategy[Path] = st.one_of(
+    paths,
+    st.tuples(key, st.just(EACH)),
+    st.tuples(key, st.just(EACH), key),
+    st.tuples(key, st.just(EACH), st.just(EACH), key),
+)
 names = st.lists(key, min_size=2, max_size=3, unique=True)
 scalars = st.sampled_from(["x", "y", "", 1, 0, True, None, 1.0, "x y"])
 constants = st.one_of(scalars, st.sampled_from([{}, {"a": 1}, [], [{"a": {}}]]))

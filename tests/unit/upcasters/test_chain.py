@@ -22,6 +22,7 @@ from upcasters import (
     FromField,
     FromHeader,
     Policy,
+    Reversibility,
     Skipped,
     SourcePartition,
     Step,
@@ -212,6 +213,11 @@ def test_down_over_a_lossy_step_there_is_no_way() -> None:
     assert chain.irreversible(path[:1]) is None
     assert chain.irreversible(chain.path(("t", "1"))) is None
     assert path[1].ends == (("t", "2"),)
+    assert [step.reversibility for step in chain.steps] == [
+        Reversibility.EXACT,
+        Reversibility.LOSSY,
+        Reversibility.EXACT,
+    ]
     assert not path[1].forks
     assert not path[1].may_drop
     outcome = chain.upcaster(Policy(target={"t": "1"})).upcast(Event(b'{"type":"t","v":4}'))
@@ -423,8 +429,9 @@ def test_an_event_costs_as_much_as_its_own_hops() -> None:
         return Chain(made, [Baseline("t", 0)], detection=Detection((Always("t"),), (FromHeader("v"),)))
 
     short, long = history(3), history(1_000)
+    ratios = []
     for _ in range(5):
-        ratio = best(long, 997) / best(short, 0)
-        if ratio < 1.3:
+        ratios.append(best(long, 997) / best(short, 0))
+        if ratios[-1] < 1.3:
             return
-    pytest.fail(f"three hops of a thousand cost {ratio:.2f} times as much as three of three")
+    pytest.fail(f"three hops of a thousand cost {min(ratios):.2f} times as much as three of three")

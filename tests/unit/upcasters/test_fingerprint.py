@@ -122,7 +122,7 @@ def helped(value: int) -> int:
 
 
 def helper(value: int) -> int:
-    return value if PATTERN else unhelped(value)
+    return value if PATTERN.match(str(value)) else unhelped(value)
 
 
 def unhelped(value: int) -> int:

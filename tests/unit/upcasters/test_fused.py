@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import time
 from collections import Counter
@@ -155,10 +156,14 @@ FOUND_ONCE: dict[str, tuple[list[list[Operation]], bytes]] = {
     "a boolean that becomes the key": ([[convert("a", lambda _: True)], [set_key("a")]], b'{"a":1}'),
     "a number copied as it was written": ([[convert("a.b", lambda x: x), copy("a", "c")]], b'{"a":{"b":1.10}}'),
     "a tuple": ([[convert("a", lambda _: (1, 2))], [convert("a", lambda x: [*x, 3])]], b'{"a":1}'),
-    "a field renamed twice": (
-        [[rename("a", "b")], [rename("a", "c", missing="skip")]],
-        b'{"a":1}',
+    "a field renamed twice": ([[rename("a", "b")], [rename("a", "c", missing="skip")]], b'{"a":1}'),
+    "a field derived from an empty object": ([[derive("c", ["a.b"], str, missing="none")]], b'{"a":{}}'),
+    "a field that is only looked at": ([[derive("c", ["a.b"], str, missing="none")]], b'{"a":{ "b" : 1 }}'),
+    "a field derived from further down, or not at all": (
+        [[derive("c", ["a.b"], str, missing="skip"), derive("d", ["a.x"], str, missing="skip")]],
+        b'{"a":{"b":1}}',
     ),
+    "a field derived where its object is missing": ([[derive("a.b", ["a.c"], str, missing="skip")]], b"{}"),
     "an event dropped from inside": (
         [[at("a.*", when(present("x"), drop_event())), split_each("a", "t", item="i", version="1")]],
         b'{"a":[{"x":1}]}',
@@ -173,6 +178,59 @@ def test_what_the_search_found_stays_mended(hops: list[list[Operation]], value: 
     Tally().compare(upcaster, event)
     with contextlib.suppress(Exception):
         assert upcaster._middle.process(event, SOURCE, upcaster._run) == upcaster.reference.upcast(event, SOURCE)
+
+
+# Ways to objects, and what is there instead. Each has to be brought to its end by the generated code.
+WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
+    "items of items": ([[default("a.*.*.x", 1)]], b'{"a":[[{"y":1}],{"k":{}}]}'),
+    "items of what is open": ([[default("a.x", 1)], [at("a.*", default("y", 2))]], b'{"a":{"x":{}}}'),
+    "items of items of what is open": ([[at("a", default("x", {"k": {}}))], [default("a.*.*.y", 2)]], b'{"a":{}}'),
+    "items that are not there": ([[at("a.*", default("y", 2), missing="skip")]], b"{}"),
+    "an object that is not there": ([[default("a.b.c", 1, missing="skip")]], b'{"a":{}}'),
+    "a null filled by a computed value": (
+        [[derive("a", ["b"], str, exists="keep", null="replace")]],
+        b'{"a":null,"b":1}',
+    ),
+    "a null left alone": ([[derive("a", ["b"], str, exists="keep", null="replace", missing="skip")]], b'{"a":null}'),
+    "more keys than a record has": (
+        [[rename("a", "b")]],
+        json.dumps(dict.fromkeys(["a", *map(str, range(99))])).encode(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("hops", "value"), WAYS.values(), ids=WAYS.keys())
+def test_the_fast_way_comes_to_its_end(hops: list[list[Operation]], value: bytes) -> None:
+    upcaster = chain_of(*hops).upcaster()
+    tally = Tally()
+    tally.compare(upcaster, Event(value, offset=7))
+    assert tally.seen == {("middle", "fast"): 1, ("short cut", "fast"): 1}
+
+
+# Here the generated code has to give way.
+NO_WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
+    "a computed field that is there": ([[derive("a", ["b"], str)]], b'{"a":1,"b":1}'),
+    "a null that is there": ([[derive("a", ["b"], str, null="replace")]], b'{"a":1,"b":1}'),
+    "nothing to compute from": ([[derive("a", ["b"], str)]], b"{}"),
+    "nothing to convert": ([[convert("a", str)]], b"{}"),
+    "items of a number": ([[convert("a", lambda _: 7)], [default("a.*.x", 1)]], b'{"a":1}'),
+    "an object that became a number": ([[convert("a", lambda _: 7)], [default("a.x", 1)]], b'{"a":{}}'),
+}
+
+
+@pytest.mark.parametrize(("hops", "value"), NO_WAYS.values(), ids=NO_WAYS.keys())
+def test_what_the_fast_way_cannot_do_it_leaves(hops: list[list[Operation]], value: bytes) -> None:
+    upcaster = chain_of(*hops).upcaster()
+    tally = Tally()
+    tally.compare(upcaster, Event(value, offset=7))
+    assert not tally.seen
+    assert isinstance(upcaster.upcast(Event(value)), DeadLettered)
+
+
+def test_more_layouts_than_are_remembered() -> None:
+    upcaster = chain_of([default("a", 1), rename("a", "b")]).upcaster()
+    for index in range(600):
+        Tally().compare(upcaster, Event(b'{"k%d":1}' % index, offset=7))
 
 
 def test_the_last_of_two_equal_headers_is_stamped() -> None:
@@ -313,10 +371,14 @@ BIG: dict[str, Callable[[int], bytes]] = {
 def seconds(upcaster: Upcaster, value: bytes) -> float:
     """The best of a few runs, in CPU time."""
     event, times = Event(value, offset=1), []
-    for _ in range(5):
-        start = time.process_time()
-        upcaster.upcast(event, SOURCE)
-        times.append(time.process_time() - start)
+    gc.disable()  # what a collection costs depends on all that the test run holds
+    try:
+        for _ in range(5):
+            start = time.process_time()
+            upcaster.upcast(event, SOURCE)
+            times.append(time.process_time() - start)
+    finally:
+        gc.enable()
     return min(times)
 
 
@@ -325,8 +387,10 @@ def seconds(upcaster: Upcaster, value: bytes) -> float:
 def test_ten_times_the_bytes_take_some_ten_times_as_long(upcaster: Upcaster, make: Callable[[int], bytes]) -> None:
     small, big = make(1_000), make(10_000)
     ratios = []
-    for _ in range(4):
+    for _ in range(
+        8
+    ):  # a busy machine's caches may double the time of the big one; a square would make it a hundredfold
         ratios.append(seconds(upcaster, big) / max(seconds(upcaster, small), 1e-4))
         if ratios[-1] <= 15:
             return
-    pytest.fail(f"took {min(ratios):.0f} times as long")
+    assert min(ratios) <= 20

@@ -1,0 +1,19 @@
+"""The short form of `make chaos`; `SEED=n` chooses another run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.faults.chaos import Plan, run, tell
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_nothing_is_lost_or_doubled_or_out_of_order(tmp_path: Path) -> None:
+    report = await run(Plan(seed=int(os.environ.get("SEED", "1")), records=20_000, faults=6, pace=1.5), tmp_path)
+    assert report.is_clean, tell(report)
+    assert report.verdict.records_in >= 20_000
+    assert sum(map(len, report.recoveries.values())) == 6

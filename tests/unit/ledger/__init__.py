@@ -1,0 +1,1 @@
+"""The ledger by itself; what all of its forms share is in tests/contract."""

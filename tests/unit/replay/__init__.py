@@ -1,0 +1,1 @@
+"""Bounded passes: what can be said of them without a broker."""

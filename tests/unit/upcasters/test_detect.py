@@ -1,0 +1,284 @@
+"""Type and version: where they are found, who is believed, and where the new ones are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from upcasters import (
+    Always,
+    Baseline,
+    Chain,
+    ChainError,
+    DeadLettered,
+    Detection,
+    Event,
+    FromCloudEvents,
+    FromField,
+    FromHeader,
+    FromShape,
+    Outcome,
+    Passed,
+    SourcePartition,
+    Step,
+    Upcast,
+    absent,
+    add,
+    anything,
+    present,
+    rename,
+    split_each,
+)
+from upcasters.detection import TypeRule, VersionRule
+from upcasters.event import Header
+
+SOURCE = SourcePartition("topic", 0)
+
+
+def chain(*rules: VersionRule, types: Sequence[TypeRule] = (), **options: Any) -> Chain:
+    """``t`` from 1 to 2 to 3; 1 and 3 have a shape, and a document of 2 may look like 1."""
+    steps = [
+        Step("t", 1, 2, [add("two", 2)], looks_like=[1]),
+        Step("t", 2, 3, [rename("old", "new", missing="skip")], shape=present("new"), **options),
+    ]
+    baselines = [Baseline("t", 1, shape=absent("new")), Baseline("u", 1)]
+    detection = Detection(tuple(types) or (Always("t"),), rules)
+    return Chain(steps, baselines, detection=detection)
+
+
+def detected(made: Chain, value: bytes, headers: Sequence[Header] = ()) -> tuple[str, str]:
+    """The type and version that an event is taken for."""
+    outcome = upcast(made, value, headers)
+    assert isinstance(outcome, (Upcast, Passed)), outcome
+    return outcome.passage.event_type, outcome.passage.from_version
+
+
+def upcast(made: Chain, value: bytes, headers: Sequence[Header] = ()) -> Outcome:
+    upcaster = made.upcaster()
+    event = Event(value, None, headers, offset=1)
+    outcome = upcaster.upcast(event, SOURCE)
+    assert outcome == upcaster.reference.upcast(event, SOURCE)
+    return outcome
+
+
+def complaint(made: Chain, value: bytes, headers: Sequence[Header] = ()) -> str:
+    outcome = upcast(made, value, headers)
+    assert isinstance(outcome, DeadLettered)
+    assert outcome.fault.stage == "detect"
+    return outcome.fault.message
+
+
+def output(made: Chain, value: bytes, headers: Sequence[Header] = ()) -> tuple[bytes | None, list[Header]]:
+    outcome = upcast(made, value, headers)
+    assert isinstance(outcome, Upcast)
+    (record,) = outcome.output(Event(value, None, headers))
+    return record.value, list(record.headers)
+
+
+HEADER, FIELD, SHAPE, DEFAULT = FromHeader("v"), FromField("meta.v"), FromShape(), Always("1")
+
+
+@pytest.mark.parametrize(
+    ("rules", "value", "headers", "version"),
+    [
+        ([HEADER], b"{}", [("v", b"2")], "2"),
+        ([HEADER], b"{}", [("v", b"1"), ("w", b"3"), ("v", b"2")], "2"),
+        ([HEADER, DEFAULT], b"{}", [("v", None)], "1"),
+        ([HEADER, DEFAULT], b"{}", [("V", b"2")], "1"),
+        ([FIELD], b'{"meta":{"v":"2"}}', [], "2"),
+        ([FIELD], b'{"meta":{"v":2}}', [], "2"),
+        ([FIELD], b'{"meta":{"v":"\\u0032"}}', [], "2"),
+        ([FIELD, DEFAULT], b'{"meta":{"v":null}}', [], "1"),
+        ([FIELD, DEFAULT], b'{"meta":[]}', [], "1"),
+        ([FIELD, DEFAULT], b"{}", [], "1"),
+        ([HEADER, FIELD], b'{"meta":{"v":2}}', [("v", b"2")], "2"),
+        ([HEADER, FIELD], b'{"meta":{"v":2}}', [], "2"),
+        ([SHAPE], b"{}", [], "1"),
+        ([SHAPE], b'{"new":1}', [], "3"),
+        ([HEADER, SHAPE], b"{}", [("v", b"2")], "2"),
+        ([HEADER, SHAPE], b'{"new":null}', [("v", b"3")], "3"),
+        ([HEADER, SHAPE], b'{"new":null}', [("v", b"2")], "2"),
+        ([SHAPE, DEFAULT], b'{"new":1}', [], "3"),
+    ],
+    ids=range(18),
+)
+def test_the_version(rules: list[VersionRule], value: bytes, headers: list[Header], version: str) -> None:
+    assert detected(chain(*rules), value, headers) == ("t", version)
+
+
+@pytest.mark.parametrize(
+    ("rules", "value", "headers", "message"),
+    [
+        ([HEADER], b"{}", [], "no rule could tell the version"),
+        ([HEADER], b"{}", [("v", b"\xff")], "header v is not UTF-8"),
+        ([HEADER, FIELD], b'{"meta":{"v":2}}', [("v", b"1")], "disagree about the version; the second is field meta.v"),
+        ([FIELD, HEADER], b'{"meta":{"v":2}}', [("v", b"1")], "disagree about the version; the second is header v"),
+        ([HEADER, SHAPE], b'{"new":1}', [("v", b"1")], "the shape is that of another version than the one named"),
+        ([HEADER, SHAPE], b"{}", [("v", b"3")], "the shape is that of another version than the one named"),
+        ([FIELD], b'{"meta":{"v":[]}}', [], "meta.v is neither a string nor a number"),
+        ([FIELD], b'{"meta":{"v":true}}', [], "meta.v is neither a string nor a number"),
+        ([HEADER, SHAPE], b"{}", [("v", b"4")], "the version is newer than the newest"),
+        ([HEADER, SHAPE], b"{}", [("v", b"0")], "the chain does not know this version"),
+        ([FIELD], b'{"meta":{"v":1.0}}', [], "the chain does not know this version"),
+    ],
+    ids=range(11),
+)
+def test_no_version(rules: list[VersionRule], value: bytes, headers: list[Header], message: str) -> None:
+    assert message in complaint(chain(*rules), value, headers)
+
+
+def test_no_shape_fits() -> None:
+    only = Chain([Step("t", 1, 2, [add("b", 1)])], [Baseline("t", 1, shape=present("a"))])
+    assert "no rule could tell the version" in complaint(only, b"{}")
+
+
+TYPE_HEADER, TYPE_FIELD = FromHeader("type"), FromField("type")
+
+
+@pytest.mark.parametrize(
+    ("rules", "value", "headers", "event_type"),
+    [
+        ([TYPE_HEADER], b"{}", [("type", b"u")], "u"),
+        ([TYPE_FIELD], b'{"type":"u"}', [], "u"),
+        ([TYPE_HEADER, TYPE_FIELD], b'{"type":"u"}', [("type", b"u")], "u"),
+        ([TYPE_HEADER, Always("u")], b"{}", [], "u"),
+        ([TYPE_HEADER, Always("t")], b"{}", [("type", b"u")], "u"),
+        ([Always("u")], b'{"type":"t"}', [("type", b"t")], "u"),
+    ],
+    ids=range(6),
+)
+def test_the_type(rules: list[TypeRule], value: bytes, headers: list[Header], event_type: str) -> None:
+    assert detected(chain(DEFAULT, types=rules), value, headers) == (event_type, "1")
+
+
+def test_no_type() -> None:
+    both = chain(DEFAULT, types=[TYPE_HEADER, TYPE_FIELD])
+    assert complaint(both, b"{}") == "no rule could tell the type"
+    assert "disagree about the type" in complaint(both, b'{"type":"t"}', [("type", b"u")])
+    assert complaint(both, b'{"type":"x"}') == "the chain does not know this event type"
+
+
+def test_a_chain_of_one_type_needs_no_rule_for_it() -> None:
+    alone = Chain([Step("t", 1, 2, [add("a", 1)])], [Baseline("t", 1, shape=anything())])
+    assert detected(alone, b"{}") == ("t", "1")
+    split = Step("t", 1, 2, [split_each("a", into="child", item="i", version="1")], lossy="split")
+    children = Chain([split], [Baseline("t", 1, shape=anything())])
+    assert detected(children, b'{"a":[1]}') == ("t", "1")
+    assert children.upcaster().target("t", "1") == "2"
+
+
+def test_rules_that_no_route_can_have() -> None:
+    with pytest.raises(ChainError, match=r"several event types \(t, u\)"):
+        Chain(chain().steps, chain().baselines).upcaster()
+    with pytest.raises(ChainError, match="no version of the chain declares a shape"):
+        Chain([Step("t", 1, 2, [add("a", 1)])], [Baseline("t", 1)]).upcaster()
+    for rule, message in (
+        (FromCloudEvents("v", "("), "missing \\), unterminated"),
+        (FromCloudEvents("v", "a"), "exactly one group"),
+        (FromCloudEvents("v", "(a)(b)"), "exactly one group"),
+        (FromField("a..b"), "empty part"),
+    ):
+        with pytest.raises(ChainError, match=message):
+            chain(rule).upcaster()
+
+
+# Stamps: the new type and version go where the old ones stood.
+
+
+def test_a_header_is_stamped_in_its_place() -> None:
+    headers = [("a", b"1"), ("v", b"0"), ("v", b"1"), ("b", None)]
+    stamped = [("a", b"1"), ("v", b"0"), ("v", b"3"), ("b", None)]
+    assert output(chain(HEADER), b"{}", headers) == (b'{"two":2}', stamped)
+    assert output(chain(HEADER, DEFAULT), b"{}") == (b'{"two":2}', [])
+    assert output(chain(HEADER, DEFAULT), b"{}", [("v", None)]) == (b'{"two":2}', [("v", None)])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'{"meta":{"v":1}}', b'{"meta":{"v":3},"two":2}'),
+        (b'{"meta":{"v":"1"}}', b'{"meta":{"v":"3"},"two":2}'),
+        (b'{"meta":{"v":null}}', b'{"meta":{"v":null},"two":2}'),
+        (b'{"meta":{}}', b'{"meta":{},"two":2}'),
+        (b"{}", b'{"two":2}'),
+    ],
+)
+def test_a_field_is_stamped_in_its_own_type(before: bytes, after: bytes) -> None:
+    assert output(chain(FIELD, DEFAULT), before) == (after, [])
+
+
+def test_a_number_becomes_text_where_the_new_version_is_none() -> None:
+    named = Chain(
+        [Step("t", 1, "two", [add("a", 1)]), Step("t", "two", "2024-06-01", [add("b", 1)])],
+        [Baseline("t", 1)],
+        detection=Detection((TYPE_FIELD, Always("t")), (FIELD,)),
+    )
+    assert output(named, b'{"meta":{"v":1}}')[0] == b'{"meta":{"v":"2024-06-01"},"a":1,"b":1}'
+
+
+BY_EVENT = Detection((FromCloudEvents("type"),), (FromCloudEvents("dataschema", r"/v(\d+)$"), FromCloudEvents("v")))
+CLOUD = Chain(
+    [
+        Step("t", 1, 2, [rename("a", "b")]),
+        Step("t", 2, 3, [split_each("b", into="child", item="i", version="1")], lossy="split"),
+    ],
+    [Baseline("t", 1), Baseline("child", 1)],
+    detection=BY_EVENT,
+)
+
+
+def test_cloud_events_in_binary_mode() -> None:
+    headers = [("ce_id", b"\xff"), ("ce_type", b"t"), ("ce_dataschema", b"urn:x/v2"), ("ce_v", b"2")]
+    outcome = upcast(CLOUD, b'{"b":[1,2],"specversion":"1.0"}', headers)
+    assert isinstance(outcome, Upcast)
+    first, second = outcome.records or ()
+    assert first.value == b'{"specversion":"1.0","i":1}'
+    assert list(second.headers) == [
+        ("ce_id", b"topic/0/1/1"),
+        ("ce_type", b"child"),
+        ("ce_dataschema", b"urn:x/v1"),
+        ("ce_v", b"1"),
+    ]
+
+
+def test_cloud_events_in_structured_mode() -> None:
+    value = b'{"specversion":"1.0","id":"A","type":"t","dataschema":"urn:x/v2","v":2,"data":{"b":[1]} ,"x":1.0}'
+    assert output(CLOUD, value, [("ce_type", b"not looked at")]) == (
+        b'{"specversion":"1.0","id":"topic/0/1/0","type":"child","dataschema":"urn:x/v1","v":1,"data":{"i":1},"x":1.0}',
+        [("ce_type", b"not looked at")],
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "message"),
+    [
+        (b"{}", [("ce_type", b"t"), ("ce_dataschema", b"no version")], "dataschema does not match its pattern"),
+        (b"{}", [("ce_type", b"t"), ("ce_dataschema", b"/v1"), ("ce_v", b"2")], "disagree about the version"),
+        (b"{}", [("ce_type", b"\xff")], "CloudEvents attribute type is not UTF-8"),
+        (b'{"specversion":"1.0","data":1,"type":"t"}', [], "data is a number, not an object"),
+        (b'{"specversion":"1.0","data":{},"type":{}}', [], "type is neither a string nor a number"),
+        (b'{"specversion":"1.0","data":{"type":"t"}}', [("ce_type", b"t")], "no rule could tell the type"),
+    ],
+    ids=range(6),
+)
+def test_cloud_events_that_are_none(value: bytes, headers: list[Header], message: str) -> None:
+    outcome = upcast(CLOUD, value, headers)
+    assert isinstance(outcome, DeadLettered)
+    assert message in outcome.fault.message
+
+
+def test_an_attribute_that_is_not_there_is_not_written() -> None:
+    rules = Detection((Always("t"),), (FromCloudEvents("schema", r"v(\d)"), FromCloudEvents("v"), Always("1")))
+    plain = Chain([Step("t", 1, 2, [add("a", 1)])], [Baseline("t", 1)], detection=rules)
+    envelope = b'{"specversion":"1.0","v":null,"data":{}}'
+    assert output(plain, envelope)[0] == b'{"specversion":"1.0","v":null,"data":{"a":1}}'
+
+
+def test_a_pattern_that_finds_nothing_leaves_the_attribute_alone() -> None:
+    rules = Detection((Always("t"),), (FromCloudEvents("schema", r"x(\d)?"), Always("1")))
+    plain = Chain([Step("t", 1, 2, [add("a", 1)])], [Baseline("t", 1)], detection=rules)
+    assert output(plain, b"{}", [("ce_schema", b"urn:x")]) == (b'{"a":1}', [("ce_schema", b"urn:x")])
+    moved = b'{"specversion":"1.0","schema":"urn:x1","data":{}}'
+    assert output(plain, moved)[0] == b'{"specversion":"1.0","schema":"urn:x2","data":{"a":1}}'

@@ -1,0 +1,126 @@
+"""Chains by name, and packages of steps: what is found, and what is said where nothing is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+
+import pytest
+
+from upcasters import Chain, ChainError, chain_from_package, load_chain
+from upcasters.devteam_runner import chain as devteam_runner
+
+BASELINE = "from upcasters import Baseline, anything\nbaseline = Baseline('t', 1, shape=anything())\n"
+STEP = "from upcasters import Step, add\nstep = Step('t', 1, 2, [add('a', 1)])\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder from which modules can be imported; they are forgotten afterwards."""
+    monkeypatch.syspath_prepend(tmp_path)
+    known = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        del sys.modules[name]
+
+
+def package(folder: Path, name: str, **modules: str) -> None:
+    (folder / name).mkdir()
+    for module, text in {"__init__": "", **modules}.items():
+        (folder / name / f"{module}.py").write_text(text)
+
+
+def refusal(name: str) -> str:
+    with pytest.raises(ChainError) as caught:
+        load_chain(name)
+    assert caught.value.problems[0].code == "import"
+    return str(caught.value)
+
+
+def test_a_module_and_an_attribute() -> None:
+    assert load_chain("upcasters.devteam_runner:chain") is devteam_runner
+
+
+def test_an_attribute_of_an_attribute(folder: Path) -> None:
+    text = "from upcasters.devteam_runner import chain\nclass Holder:\n    held = chain\n"
+    (folder / "holding.py").write_text(text)
+    assert load_chain("holding:Holder.held") is devteam_runner
+
+
+def test_what_is_not_there(folder: Path) -> None:
+    (folder / "empty.py").write_text("number = 1")
+    (folder / "broken.py").write_text("1 / 0")
+    (folder / "needy.py").write_text("import surely_not_installed")
+    assert "chain nowhere:chain cannot be imported: No module named 'nowhere'" in refusal("nowhere:chain")
+    assert "Install the package" in refusal("needy:chain")
+    assert "module empty has no 'chain'" in refusal("empty:chain")
+    assert "empty:number is a int, not a Chain" in refusal("empty:number")
+    assert "ZeroDivisionError: division by zero. Mend broken" in refusal("broken:chain")
+
+
+def test_a_wrong_chain_is_told_as_what_it_is(folder: Path) -> None:
+    (folder / "wrong.py").write_text("from upcasters import Chain\nchain = Chain([])")
+    with pytest.raises(ChainError, match="has no steps and no baselines"):
+        load_chain("wrong:chain")
+
+
+def install(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint) -> None:
+    def entry_points(*, group: str) -> EntryPoints:
+        return EntryPoints(point for point in points if point.group == group)
+
+    monkeypatch.setattr("upcasters.loading.entry_points", entry_points)
+
+
+def test_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(
+        monkeypatch,
+        EntryPoint("runner", "upcasters.devteam_runner:chain", "upcast.chains"),
+        EntryPoint("lost", "nowhere:chain", "upcast.chains"),
+        EntryPoint("bare", "upcasters.devteam_runner", "upcast.chains"),
+        EntryPoint("walker", "upcasters.devteam_runner:chain", "another.group"),
+    )
+    assert load_chain("runner") is devteam_runner
+    assert "chain lost cannot be imported" in refusal("lost")
+    assert "module upcasters.devteam_runner has no ''" in refusal("bare")
+    said = refusal("walker")
+    assert (
+        "there is no chain 'walker'. Write module:attribute, or one of the installed chains (bare, lost, runn" in said
+    )
+
+
+def test_no_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch)
+    assert "none is installed" in refusal("walker")
+
+
+def test_a_package_of_steps(folder: Path) -> None:
+    two = "from upcasters import Step, add\nsteps = [Step('t', 2, 3, [add('b', 1)]), Step('t', 3, 4, [add('c', 1)])]\n"
+    package(
+        folder,
+        "history",
+        a_base='"""Where it starts."""\n' + BASELINE,
+        b_step='"""One more field.\n\nAnd why.\n"""\n' + STEP,
+        c_steps=two,
+        helper="step = 'not one'\nsteps = 7\nbaselines = None\n",
+        told="from upcasters import Baseline\nbaselines = [Baseline('u', 1, description='told')]\n",
+    )
+    chain = chain_from_package("history", current={"t": 3})
+    assert [(step.id, step.file, step.description) for step in chain.steps] == [
+        ("b_step", "history/b_step.py", "One more field.\n\nAnd why."),
+        ("c_steps:t:2->3", "history/c_steps.py", ""),
+        ("c_steps:t:3->4", "history/c_steps.py", ""),
+    ]
+    assert [(base.id, base.file, base.description) for base in chain.baselines] == [
+        ("a_base", "history/a_base.py", "Where it starts."),
+        ("told", "history/told.py", "told"),
+    ]
+    assert (chain.name, chain.current("t")) == ("history", "3")
+    assert isinstance(chain, Chain)
+
+
+def test_a_problem_names_the_file(folder: Path) -> None:
+    package(folder, "lossy", a=BASELINE, b=STEP.replace("add('a', 1)", "drop('a')").replace("add", "drop"))
+    with pytest.raises(ChainError, match=r"lossy/b\.py, step b: the step loses something"):
+        chain_from_package("lossy")

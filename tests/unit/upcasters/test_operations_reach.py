@@ -1,0 +1,231 @@
+"""Operations elsewhere: at a path, at any depth, in a document inside the document."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.upcasters.applying import applied, assert_reversible, context, refused, touches, undone
+from upcasters import (
+    EACH,
+    ChainError,
+    EventError,
+    Operation,
+    Reversibility,
+    add,
+    assign,
+    at,
+    convert,
+    default,
+    drop,
+    drop_event,
+    equals,
+    everywhere,
+    has_type,
+    join_values,
+    map_values,
+    move,
+    nest,
+    present,
+    rename,
+    split_value,
+    subdocument,
+    unnest,
+)
+from upcasters.context import Context
+from upcasters.document import Object
+from upcasters.errors import MissingField, WrongType
+
+EXACT, EQUIVALENT, NEEDS_VALUE, LOSSY = Reversibility
+
+
+def bringing() -> Context:
+    """A context whose documents inside go from any version to 9, with a mark of where they came from."""
+    around = context()
+
+    def bring(event_type: str, version: str, inner: Object) -> str:
+        inner["was"] = f"{event_type} {version}"
+        return "9"
+
+    around.bring = bring
+    return around
+
+
+CHANGES: dict[str, tuple[Operation, str, str]] = {
+    "at": (
+        at("a.b", rename("x", "y"), add("z", 1)),
+        '{"a":{"b":{"x":1.10}},"c":[ ]}',
+        '{"a":{"b":{"y":1.10,"z":1}},"c":[ ]}',
+    ),
+    "at all items": (
+        at("a.*", move("b.c", "c")),
+        '{"a":[{"b":{"c":1}},{"b":{"c":null}}]}',
+        '{"a":[{"b":{},"c":1},{"b":{},"c":null}]}',
+    ),
+    "at all values": (
+        at(("a.b", EACH), nest(["x"], "n")),
+        '{"a.b":{"":{"x":1},"é":{"x":2}}}',
+        '{"a.b":{"":{"n":{"x":1}},"é":{"n":{"x":2}}}}',
+    ),
+    "at nothing": (at("a", drop("b"), missing="skip"), "{}", "{}"),
+    "at what is no object": (
+        at("a.*", drop("b"), wrong_type="skip"),
+        '{"a":[1,null,[2],{"b":1}]}',
+        '{"a":[1,null,[2],{}]}',
+    ),
+    "at in at": (at("a", at("b.*", drop("c"))), '{"a":{"b":[{"c":1}]}}', '{"a":{"b":[{}]}}'),
+    "everywhere": (
+        everywhere(present("old"), rename("old", "new")),
+        '{"old":{"old":[{"old":1.10},[{"old":2}]]},"x":{ "keep" : [ 1 ] }}',
+        '{"new":{"new":[{"new":1.10},[{"new":2}]]},"x":{ "keep" : [ 1 ] }}',
+    ),
+    "everywhere, inner ones first": (
+        everywhere(present("a"), unnest("a")),
+        '{"a":{"a":{"b":1}}}',
+        '{"b":1}',
+    ),
+    "everywhere but below some keys": (
+        everywhere(present("a"), drop("a"), stop_at=["raw"]),
+        '{"raw":{"a":1},"x":[{"a":1,"raw":[{"a":2}]}]}',
+        '{"raw":{"a":1},"x":[{"raw":[{"a":2}]}]}',
+    ),
+    "everywhere where it fits": (
+        everywhere(equals("kind", "x"), assign("kind", "y")),
+        '{"kind":"x","a":[{"kind":"z"},{"kind":"\\u0078"}]}',
+        '{"kind":"y","a":[{"kind":"z"},{"kind":"y"}]}',
+    ),
+    "everywhere in what was opened": (
+        at("a", add("b.n", 1), everywhere(present("n"), drop("n"))),
+        '{"a":{"b":{}}}',
+        '{"a":{"b":{}}}',
+    ),
+    "a document inside": (subdocument("a", "part", version="1"), '{"a":{"x":1.10}}', '{"a":{"x":1.10,"was":"part 1"}}'),
+    "documents inside": (
+        subdocument("a.*", "part", version_field="meta.v"),
+        '{"a":[{"meta":{"v":"1"}},{"meta":{"v":2}},{"meta":{"v":1.10}}]}',
+        '{"a":[{"meta":{"v":"9"},"was":"part 1"},{"meta":{"v":9},"was":"part 2"},{"meta":{"v":9},"was":"part 1.10"}]}',
+    ),
+    "a document inside, null": (subdocument("a", "part", version="1", null="keep"), '{"a":null}', '{"a":null}'),
+    "a document inside, missing": (subdocument("a", "part", version="1", missing="skip"), "{}", "{}"),
+}
+
+
+@pytest.mark.parametrize(("operation", "before", "after"), CHANGES.values(), ids=CHANGES.keys())
+def test_changes(operation: Operation, before: str, after: str) -> None:
+    assert applied(before, operation, around=bringing()) == after
+
+
+def test_the_version_of_a_document_inside_that_another_operation_has_set() -> None:
+    operations = add("a.v", 3), subdocument("a", "part", version_field="v")
+    assert applied('{"a":{}}', *operations, around=bringing()) == '{"a":{"v":9,"was":"part 3"}}'
+
+
+REFUSALS: dict[str, tuple[Operation, str, type[EventError], str]] = {
+    "at nothing": (at("a.b", drop("c")), '{"a":{}}', MissingField, "a.b"),
+    "at a list": (at("a", drop("c")), '{"a":[]}', WrongType, "a"),
+    "at null": (at("a", drop("c"), missing="skip"), '{"a":null}', WrongType, "a"),
+    "nothing at": (at("a", drop("c")), '{"a":{}}', MissingField, "c"),
+    "everywhere, nothing": (everywhere(has_type("a", "number"), drop("b")), '{"x":[{"a":1}]}', MissingField, "b"),
+    "no document inside": (subdocument("a", "part", version="1"), "{}", MissingField, "a"),
+    "a number inside": (subdocument("a.*", "part", version="1"), '{"a":[1]}', WrongType, "a.*"),
+    "null inside": (subdocument("a", "part", version="1"), '{"a":null}', WrongType, "a"),
+    "no version inside": (subdocument("a.*", "part", version_field="v"), '{"a":[{}]}', MissingField, "a.*.v"),
+}
+
+
+@pytest.mark.parametrize(("operation", "before", "error", "path"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_refuses(operation: Operation, before: str, error: type[EventError], path: str) -> None:
+    refused(error, path, before, operation, bringing())
+
+
+def test_a_document_inside_needs_a_chain() -> None:
+    with pytest.raises(ChainError, match="needs a chain"):
+        applied('{"a":{}}', subdocument("a", "part", version="1"))
+
+
+REVERSIBLE: dict[str, tuple[Operation, str]] = {
+    "at": (at("a.*", rename("b", "c"), add("d", 1), missing="skip", wrong_type="skip"), '{"a":[{"b":1},5]}'),
+    "everywhere": (
+        everywhere(
+            present("id"),
+            rename("a", "b"),
+            add("n", 1),
+            map_values("s", {"x": "y"}),
+            convert("t", str, int),
+            split_value("u", "-", ["v", "w"]),
+            join_values(["x", "y"], "-", "z"),
+        ),
+        '{"id":0,"a":1,"s":"x","t":5,"u":"1-2","x":"3","y":"4","l":[{"id":1,"a":1,"s":"x","t":6,"u":"-","x":"","y":""}]}',
+    ),
+}
+
+
+@pytest.mark.parametrize(("operation", "before"), REVERSIBLE.values(), ids=REVERSIBLE.keys())
+def test_comes_back(operation: Operation, before: str) -> None:
+    assert_reversible(before, operation)
+
+
+WAYS_BACK: dict[str, tuple[Operation, Reversibility, str, str]] = {
+    "at, with a default": (at("a", default("b", 1)), EQUIVALENT, '{"a":{"b":1}}', '{"a":{}}'),
+    "everywhere, with a default": (
+        everywhere(present("a"), default("b", 1)),
+        EQUIVALENT,
+        '{"a":{"b":1}}',
+        '{"a":{"b":1}}',
+    ),
+    "everywhere, changing what it asks": (everywhere(present("a"), rename("a", "b")), LOSSY, '{"b":1}', '{"b":1}'),
+    "everywhere, changing what it asks below": (
+        everywhere(present("a.b"), rename("b", "c")),
+        LOSSY,
+        '{"a":1}',
+        '{"a":1}',
+    ),
+    "everywhere, changing where it stops": (
+        everywhere(present("a"), rename("b", "raw"), stop_at=["raw"]),
+        LOSSY,
+        '{"a":1,"raw":1}',
+        '{"a":1,"b":1}',
+    ),
+    "everywhere, making objects": (
+        everywhere(present("a"), nest(["b"], "n")),
+        LOSSY,
+        '{"a":1,"n":{"b":1}}',
+        '{"a":1,"b":1}',
+    ),
+    "everywhere, adding objects": (everywhere(present("a"), add("n", {})), LOSSY, '{"a":1,"n":{}}', '{"a":1}'),
+    "a document inside": (subdocument("a", "part", version="1"), LOSSY, '{"a":1}', '{"a":1}'),
+}
+
+
+@pytest.mark.parametrize(("operation", "kind", "newer", "older"), WAYS_BACK.values(), ids=WAYS_BACK.keys())
+def test_goes_back(operation: Operation, kind: Reversibility, newer: str, older: str) -> None:
+    inverse = operation.inverse()
+    assert (inverse.kind, bool(inverse.why)) == (kind, kind is not EXACT)
+    assert undone(newer, operation) == older
+
+
+def test_a_dropped_event_ends_what_is_at_a_path() -> None:
+    around = context()
+    applied('{"a":[{},{}]}', at("a.*", drop_event(), drop("not there")), around=around)
+    assert around.dropped
+
+
+def test_says_what_it_touches() -> None:
+    assert touches(at("a.*", rename("b", "c"), drop("d"))) == {
+        "reads": (("a", EACH, "b"),),
+        "writes": (("a", EACH, "b"), ("a", EACH, "c"), ("a", EACH, "d")),
+        "dropped": (("a", EACH, "d"),),
+    }
+    assert touches(everywhere(present("a"), drop("b"))) == {"reads": ((EACH,),), "writes": ((EACH,),), "dropped": ()}
+    assert touches(subdocument("a", "part", version="1")) == {"reads": (("a",),), "writes": (("a",),), "dropped": ()}
+
+
+def test_the_texts_are_what_people_read() -> None:
+    assert [
+        str(at("a", drop("b"), drop("c"))),
+        str(everywhere(present("a"), drop("b"))),
+        str(subdocument("a", "part", version="1")),
+    ] == [
+        "at a: drop b; drop c",
+        "everywhere where a is present: drop b",
+        "bring a (part) to its current version",
+    ]

@@ -1,0 +1,396 @@
+"""A route's choices, one by one; and the short cut, the middle and the reference of one mind about all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from upcasters import (
+    Always,
+    Baseline,
+    Chain,
+    ChainError,
+    DeadLettered,
+    Detection,
+    Event,
+    Fault,
+    FromField,
+    FromHeader,
+    FromShape,
+    Outcome,
+    Passage,
+    Passed,
+    Policy,
+    Record,
+    Skipped,
+    SourcePartition,
+    Step,
+    Upcast,
+    Upcaster,
+    absent,
+    add,
+    at,
+    convert,
+    default,
+    derive,
+    drop_event,
+    everywhere,
+    present,
+    rename,
+    set_header,
+    split_each,
+    subdocument,
+    switch,
+    when,
+)
+from upcasters.errors import DecodeError
+from upcasters.event import Header
+from upcasters.middle import refuse_duplicate_keys
+from upcasters.operations.values import KEY
+from upcasters.policy import Validation
+
+SOURCE = SourcePartition("topic", 4)
+
+
+class Old(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    a: int
+
+
+class New(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    b: int
+    c: str
+
+
+STEPS = [
+    Step("t", 1, 2, [rename("a", "b"), default("c", "x")], model=New, shape=present("b"), looks_like=[1]),
+    Step("t", 2, 3, [default("d", 1)], preview=True),
+]
+BASELINE = Baseline("t", 1, model=Old, shape=absent("b"), looks_like=[2])
+BY_HEADER = Detection((Always("t"),), (FromHeader("v"), Always("1")))
+BY_SHAPE = Detection((Always("t"),), (FromShape(),))
+BY_BOTH = Detection((Always("t"),), (FromHeader("v"), FromShape(), Always("1")))
+CHAIN = Chain(STEPS, [BASELINE], detection=BY_HEADER)
+
+
+def upcast(upcaster: Upcaster, event: Event) -> Outcome:
+    """The outcome, after all three ways to it have been compared."""
+    outcome = upcaster.upcast(event, SOURCE)
+    assert outcome == upcaster.reference.upcast(event, SOURCE)
+    assert outcome == upcaster.trace(event, SOURCE).outcome
+    return outcome
+
+
+def run(policy: Policy, value: bytes | None, *headers: Header, offset: int | None = 1) -> Outcome:
+    return upcast(CHAIN.upcaster(policy), Event(value, b"key", headers, 5, offset))
+
+
+def fault(outcome: Outcome) -> Fault:
+    assert isinstance(outcome, DeadLettered), outcome
+    return outcome.fault
+
+
+ONE, TWO = ("v", b"1"), ("v", b"2")
+
+
+def test_up() -> None:
+    outcome = run(Policy(), b'{ "a":1, "z" : [1, 2]}')
+    assert outcome == Upcast(Passage("t", "1", "2", 1), b'{"b":1,"z":[1, 2],"c":"x"}')
+    event = Event(b"{}", b"k", [ONE])
+    assert outcome.output(event) == (Record(b'{"b":1,"z":[1, 2],"c":"x"}', b"k", [ONE]),)
+    stamped = run(Policy(), b'{"a":1}', ONE)
+    assert isinstance(stamped, Upcast)
+    assert stamped.records == (Record(b'{"b":1,"c":"x"}', b"key", [TWO]),)
+    assert stamped.output(event) is stamped.records
+
+
+def test_at_the_target_the_bytes_are_the_same() -> None:
+    value = b' {"c":"x" ,"b":1}'
+    for policy in (Policy(), Policy(validate_target="never")):
+        assert run(policy, value, TWO) == Passed(Passage("t", "2", "2"), "current")
+
+
+def test_at_the_target_by_its_header_an_event_is_not_read() -> None:
+    upcaster = CHAIN.upcaster(Policy(validate_target="never"))
+    assert upcaster.upcast(Event(b"\xff", None, [TWO])) == Passed(Passage("t", "2", "2"), "current")
+    assert fault(CHAIN.upcaster(Policy()).upcast(Event(b"\xff", None, [TWO]))).stage == "decode"
+
+
+def test_a_tombstone_stays_one() -> None:
+    assert run(Policy(), None) == Passed(Passage("t", "", ""), "tombstone")
+    assert run(Policy(duplicate_keys="refuse"), None, ("v", b"?")) == Passed(Passage("t", "", ""), "tombstone")
+    by_field = Chain(STEPS, [BASELINE], detection=Detection((FromField("type"),), (Always("1"),))).upcaster()
+    assert by_field.upcast(Event(None)) == Passed(Passage("", "", ""), "tombstone")
+
+
+def test_one_object_for_one_way() -> None:
+    upcaster = CHAIN.upcaster()
+    first, second = (upcaster.upcast(Event(b'{"a":1}')) for _ in range(2))
+    assert isinstance(first, Upcast)
+    assert isinstance(second, Upcast)
+    assert first.passage is second.passage
+
+
+def test_pinned_up_and_down() -> None:
+    up = run(Policy(target={"t": "3"}), b'{"a":1}')
+    assert isinstance(up, Upcast)
+    assert up.value == b'{"b":1,"c":"x","d":1}'
+    down = run(Policy(target={"t": "1"}), b'{"b":1,"c":"x"}', TWO)
+    assert isinstance(down, Upcast)
+    assert down.records == (Record(b'{"a":1}', b"key", [ONE]),)
+    assert CHAIN.upcaster(Policy(target={"t": "1"})).target("t", "2") == "1"
+
+
+@pytest.mark.parametrize(
+    ("choice", "kind", "reason"),
+    [("dead-letter", DeadLettered, ""), ("pass", Passed, "policy"), ("skip", Skipped, "policy")],
+)
+def test_an_unknown_type(choice: Any, kind: type, reason: str) -> None:
+    chain = Chain(STEPS, [BASELINE], detection=Detection((FromField("type"),), (Always("1"),)))
+    outcome = upcast(chain.upcaster(Policy(unknown_type=choice)), Event(b'{"type":"x"}'))
+    assert type(outcome) is kind
+    if isinstance(outcome, (Passed, Skipped)):
+        assert (outcome.reason, outcome.passage) == (reason, Passage("x", "1", "1"))
+    else:
+        assert fault(outcome).error_type == "UnknownType"
+
+
+def test_a_future_version() -> None:
+    assert run(Policy(future_version="pass"), b"{}", ("v", b"9")) == Passed(Passage("t", "9", "9"), "policy")
+    assert fault(run(Policy(), b"{}", ("v", b"9"))).error_type == "FutureVersion"
+    assert fault(run(Policy(future_version="pass"), b"{}", ("v", b"0"))).error_type == "UnknownVersion"
+
+
+def test_duplicate_keys() -> None:
+    twice = b'{"a":1,"z":[{"x":1,"x":2}],"a":2}'
+    last = run(Policy(), twice)
+    assert isinstance(last, Upcast)
+    assert last.value == b'{"b":2,"z":[{"x":1,"x":2}],"c":"x"}'
+    refuse = Policy(duplicate_keys="refuse")
+    assert fault(run(refuse, twice)).message == "an object has the same key twice"
+    assert fault(run(refuse, b'{"a":1,"z":[{"x":1,"x":2}]}')).stage == "decode"
+    assert fault(run(refuse, b'{"a":1,"\\u0061":2}')).stage == "decode"
+    assert isinstance(run(refuse, b'{"a":1,"z":1e400,"y":%s}' % (b"1" * 5000)), Upcast)
+    assert fault(run(refuse, b"{")).message == "the value is not JSON"
+    with pytest.raises(DecodeError, match="deeper than the reader goes"):
+        refuse_duplicate_keys(b"[" * 100_000 + b"]" * 100_000)
+
+
+VALID, NO_SOURCE, NO_TARGET = b'{"a":1}', b'{"a":"x"}', b'{"a":1,"c":7}'
+
+
+@pytest.mark.parametrize("detection", [BY_HEADER, BY_SHAPE], ids=["header", "shape"])
+@pytest.mark.parametrize("target", get_args(Validation))
+@pytest.mark.parametrize("source", get_args(Validation))
+def test_validation(source: Validation, target: Validation, detection: Detection) -> None:
+    policy = Policy(detection, validate_source=source, validate_target=target, sample_every=2)
+    upcaster = CHAIN.upcaster(policy)
+    for offset in (6, 7):
+        asked = {"always": True, "never": False, "sampled": offset == 6}
+        checks = asked[source] or asked[target]
+        assert isinstance(upcast(upcaster, Event(VALID, offset=offset)), Upcast)
+        assert isinstance(upcast(upcaster, Event(NO_SOURCE, offset=offset)), DeadLettered if checks else Upcast)
+        wanted = DeadLettered if asked[target] else Upcast
+        assert isinstance(upcast(upcaster, Event(NO_TARGET, offset=offset)), wanted)
+        passed = upcast(upcaster, Event(b'{"b":1,"c":7}', None, [TWO] if detection is BY_HEADER else [], None, offset))
+        assert isinstance(passed, DeadLettered if asked[target] else Passed)
+
+
+def test_without_an_offset_the_content_is_sampled() -> None:
+    upcaster = CHAIN.upcaster(Policy(validate_target="sampled", sample_every=3))
+    outcomes = [upcast(upcaster, Event(b'{"a":%d,"c":7}' % number)) for number in range(200)]
+    refused = sum(isinstance(outcome, DeadLettered) for outcome in outcomes)
+    assert 30 < refused < 110
+    assert outcomes == [upcast(upcaster, Event(b'{"a":%d,"c":7}' % number)) for number in range(200)]
+
+
+def test_values_are_told_only_where_asked_for() -> None:
+    value = b'{"a":1,"c":765432}'
+    assert "765432" not in fault(run(Policy(), value)).message
+    told = fault(run(Policy(include_values=True), value))
+    assert "765432" in told.message
+    assert (told.stage, told.path, told.error_type) == ("validate", "c", "InvalidEvent")
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (Policy(target={"x": "1"}), "target names the type x"),
+        (Policy(target={"t": "7"}), r"t has no version 7\. Use one of 1, 2, 3"),
+        (Policy(sample_every=0), "sample_every is less than 1"),
+        (Policy(validate_target="perhaps"), "validate_target='perhaps' is not a choice"),  # type: ignore[arg-type]
+        (Policy(Detection((Always("x"),))), "the type is always 'x', which the chain does not have"),
+        (Policy(Detection(version=(Always("9"),))), "the version is always '9'"),
+        (Policy(Detection(version=(Always("1"), FromHeader("v")))), "is never asked"),
+        (Policy(Detection(version=(FromField("a.*"),))), "asks for no single field"),
+    ],
+    ids=range(8),
+)
+def test_a_policy_that_does_not_fit(policy: Policy, message: str) -> None:
+    with pytest.raises(ChainError, match=message):
+        CHAIN.upcaster(policy)
+
+
+def test_a_shape_rule_without_shapes() -> None:
+    chain = Chain([Step("t", 1, 2, [add("a", 1)])], [Baseline("t", 1)])
+    with pytest.raises(ChainError, match="no version of the chain declares one"):
+        chain.upcaster(Policy(Detection((), (FromShape(), Always("1")))))
+
+
+# Who does the work.
+
+
+def short_cut(detection: Detection, **options: Any) -> Any:
+    return Chain(STEPS, [BASELINE], detection=detection).upcaster(Policy(**options))._short_cut
+
+
+def test_the_short_cut_is_for_the_plain_case() -> None:
+    for fits in (BY_HEADER, BY_SHAPE, BY_BOTH):
+        assert short_cut(fits) is not None
+    two_headers = Detection((Always("t"),), (FromHeader("v"), FromHeader("w")))
+    by_field = Detection((Always("t"),), (FromField("v"),))
+    typed = Detection((FromHeader("type"),), (FromHeader("v"),))
+    for does_not in (two_headers, by_field, typed):
+        assert short_cut(does_not) is None
+    assert short_cut(BY_HEADER, duplicate_keys="refuse") is None
+
+
+@pytest.mark.parametrize("detection", [BY_HEADER, BY_SHAPE, BY_BOTH], ids=["header", "shape", "both"])
+@pytest.mark.parametrize("headers", [[], [ONE], [TWO], [("v", b"3")], [("v", b"?")], [("v", None)], [("v", b"\xff")]])
+@pytest.mark.parametrize(
+    "value", [b'{"a":1}', b'{"b":1,"c":"x"}', b"{}", b"[]", b'{"a":"\xc3"}', '{"a":1,"é":1}'.encode()]
+)
+def test_all_ways_are_of_one_mind(detection: Detection, headers: Sequence[Header], value: bytes) -> None:
+    for policy in (Policy(detection), Policy(detection, target={"t": "3"}, validate_source="always")):
+        upcast(CHAIN.upcaster(policy), Event(value, None, headers, None, 0))
+
+
+def chain_of(*operations: Any, **options: Any) -> Chain:
+    return Chain(
+        [Step("t", 1, 2, operations, lossy="made up", **options), Step("inner", 1, 2, [add("new", 1)])],
+        [Baseline("t", 1), Baseline("inner", 1)],
+        detection=Detection((Always("t"),), (Always("1"),)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "needs_context"),
+    [
+        (default("a", 1), False),
+        (at("a", default("b", 1)), False),
+        (when(present("a"), default("b", 1)), False),
+        (everywhere(present("b"), default("c", 1)), False),
+        (derive("k", ["a"], str), False),
+        (derive("k", [KEY], str), True),
+        (at("a", derive("k", [KEY], str)), True),
+        (when(present("a"), at("a", derive("k", [KEY], str))), True),
+        (set_header("h", "x"), True),
+        (switch("a", {1: set_header("h", "x")}, otherwise=[]), True),
+        (subdocument("a", "inner", version="1"), True),
+    ],
+    ids=str,
+)
+def test_what_needs_more_than_the_document(operation: Any, needs_context: bool) -> None:
+    upcaster = chain_of(operation).upcaster()
+    assert upcaster.compiled(("t", "1")).needs_context is needs_context
+    assert "def upcast(root, context):  # 1 -> 2" in upcaster.compiled(("t", "1")).source
+    event = Event(b'{"a":{"b":1}}', b"key", [("x", b"1")], None, 1)
+    assert isinstance(upcast(upcaster, event), Upcast)
+
+
+def test_only_the_document_and_key_and_headers_that_changed_make_a_record() -> None:
+    event = Event(b'{"a":{}}', b"key", [("x", b"1")], None, 1)
+    plain = upcast(chain_of(derive("k", [KEY], str)).upcaster(), event)
+    assert plain == Upcast(Passage("t", "1", "2", 1), b'{"a":{},"k":"key"}')
+    more = upcast(chain_of(set_header("h", "x")).upcaster(), event)
+    assert more == Upcast(Passage("t", "1", "2", 1), None, (Record(b'{"a":{}}', b"key", [("x", b"1"), ("h", b"x")]),))
+
+
+def test_whatever_a_function_raises_is_a_dead_letter() -> None:
+    def broken(_value: Any) -> Any:
+        raise KeyError("secret")
+
+    found = fault(upcast(chain_of(convert("a", broken)).upcaster(), Event(b'{"a":1}')))
+    assert (found.stage, found.error_type, found.step, found.path) == ("upcast", "FunctionFailed", "t:1->2", "a")
+    assert "secret" not in found.message
+    assert (found.event_type, found.from_version, found.to_version) == ("t", "1", "2")
+
+
+def test_an_error_that_nobody_foresaw_is_a_dead_letter_too() -> None:
+    class Broken:  # a client's record may be anything
+        value, key, timestamp, offset = b"{}", None, None, None
+
+        @property
+        def headers(self) -> Sequence[Header]:
+            raise OSError("secret")
+
+    found = fault(CHAIN.upcaster().upcast(Broken()))
+    assert (found.stage, found.error_type, found.message) == ("upcast", "OSError", "OSError in the chain")
+
+
+def test_what_cannot_be_written_is_a_dead_letter() -> None:
+    made: list[Any] = [float("nan"), {1: 2}, object(), "\ud800"]
+    for value in made:
+        upcaster = chain_of(convert("a", lambda _, value=value: value)).upcaster()  # type: ignore[misc]
+        found = fault(upcast(upcaster, Event(b'{"a":1}')))
+        assert (found.stage, found.error_type) == ("encode", "EncodeError")
+
+
+def test_the_trace_shows_every_hop() -> None:
+    trace = CHAIN.upcaster(Policy(target={"t": "3"})).trace(Event(b'{"a":1}'))
+    assert [(hop.before, hop.after) for hop in trace.hops] == [
+        (b'{"a":1}', b'{"b":1,"c":"x"}'),
+        (b'{"b":1,"c":"x"}', b'{"b":1,"c":"x","d":1}'),
+    ]
+    failed = CHAIN.upcaster().trace(Event(b"{}"))
+    assert fault(failed.outcome).step == "t:1->2"
+    assert not failed.hops
+
+
+def test_the_same_fault_has_the_same_fingerprint() -> None:
+    one, other = (fault(run(Policy(), value)) for value in (b'{"z":1}', b'{"y":2}'))
+    assert one.fingerprint == other.fingerprint
+    assert one.fingerprint != fault(run(Policy(), b'{"a":"x"}')).fingerprint
+    assert len(one.fingerprint) == 16
+
+
+# A document inside the document.
+
+INNER = [
+    Step("inner", 1, 2, [add("new", 1)]),
+    Step("inner", 2, 3, [when(present("gone"), drop_event()), rename("new", "newer")], lossy="made up"),
+]
+
+
+def test_a_document_inside_goes_to_its_own_target() -> None:
+    chain = Chain(
+        [Step("t", 1, 2, [subdocument("a", "inner", version_field="v"), add("b", 1)], lossy="made up"), *INNER],
+        [Baseline("t", 1), Baseline("inner", 1)],
+        detection=Detection((Always("t"),), (Always("1"),)),
+    )
+    upcaster = chain.upcaster()
+    outcome = upcast(upcaster, Event(b'{"a":{"v":1}}'))
+    assert isinstance(outcome, Upcast)
+    assert outcome.value == b'{"a":{"v":3,"newer":1},"b":1}'
+    current = upcast(upcaster, Event(b'{"a":{"v":3}}'))
+    assert isinstance(current, Upcast)
+    assert current.value == b'{"a":{"v":3},"b":1}'
+    assert fault(upcast(upcaster, Event(b'{"a":{"v":9}}'))).error_type == "UnknownVersion"
+    assert fault(upcast(upcaster, Event(b'{"a":{"v":1,"gone":1}}'))).message.endswith("cannot be dropped or split")
+    pinned = upcast(chain.upcaster(Policy(target={"inner": "2"})), Event(b'{"a":{"v":1}}'))
+    assert isinstance(pinned, Upcast)
+    assert pinned.value == b'{"a":{"v":2,"new":1},"b":1}'
+
+
+def test_a_split_behind_a_dropped_event_does_not_happen() -> None:
+    beats = when(present("a"), drop_event(), otherwise=[split_each("b", into="inner", item="i", version="1")])
+    upcaster = chain_of(beats).upcaster()
+    assert upcast(upcaster, Event(b'{"a":1,"b":[1]}', offset=1)) == Skipped(Passage("t", "1", "2", 1), "dropped")
+    outcome = upcast(upcaster, Event(b'{"b":[1]}', offset=1))
+    assert isinstance(outcome, Upcast)
+    assert json.loads(outcome.value or b"") == {"i": 1, "new": 1}

@@ -1,0 +1,82 @@
+"""`upcast census`: what a topic holds, and which old versions may go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import DEFAULT_CONFIG, Config, Json
+from worker.cli.routes import Route
+
+if TYPE_CHECKING:
+    from worker.chains import RouteChain
+    from worker.replay.surveying import Survey
+
+
+def census(
+    route: Route = None,
+    config: Config = DEFAULT_CONFIG,
+    start: Annotated[
+        str,
+        typer.Option("--from", metavar="BOUND", help="earliest, latest, an offset, a time, or a duration ago: 90d."),
+    ] = "earliest",
+    end: Annotated[str, typer.Option("--to", metavar="BOUND", help="now, an offset or a time.")] = "now",
+    retire: Annotated[
+        bool, typer.Option("--retire", help="Who still sends old versions, and whether each may be dropped.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Count the events of a route's source by type and version. Reads only; joins no group.
+
+    A range ends before --to; offsets may be given for each partition (`0:120,1:90`), times without a zone are UTC.
+    With --retire each line ends in yes, no or unknown; yes only after all of the topic was read. Exit codes: 0 done,
+    1 may pass when tried again, 2 wrong use.
+
+    **Example:** `upcast census --route devteam.task-context.legacy --from 90d`
+    """
+    import asyncio
+
+    from worker.cli.progress import progress
+    from worker.cli.routes import load_route
+    from worker.replay.surveying import survey
+
+    settings, given = load_route(config, route)
+    with progress("census") as show:
+        found = asyncio.run(survey(settings, given, start, end, show, producers=retire))
+    if retire:
+        _print_retiring(found, given, as_json)
+    else:
+        _print_census(found, given, as_json)
+
+
+def _print_census(found: Survey, given: RouteChain, as_json: bool) -> None:
+    from worker.cli.output import print_json, print_table
+    from worker.replay.census_report import COLUMNS, as_cells, content, summary
+
+    if as_json:
+        print_json(content(found, given))
+        return
+    for line in summary(found, given):
+        typer.echo(line)
+    if found.census.records:
+        print_table(COLUMNS, as_cells(found, given.chain))
+
+
+def _print_retiring(found: Survey, given: RouteChain, as_json: bool) -> None:
+    from worker.cli.output import print_json, print_table
+    from worker.replay.census_report import RETIRE_COLUMNS, retire_cells, retire_content, summary
+    from worker.replay.retiring import retiring
+
+    lines = retiring(given.chain, found.census, whole_range=found.whole)
+    if as_json:
+        print_json(retire_content(lines, found, given))
+        return
+    for line in summary(found, given):
+        typer.echo(line)
+    if given.route.producer_header is None:
+        typer.echo("producers are not told apart: name their header in the route's producer_header")
+    if lines:
+        print_table(RETIRE_COLUMNS, retire_cells(lines))
+    else:
+        typer.echo("there is no version below the current one")

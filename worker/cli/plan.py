@@ -1,0 +1,102 @@
+"""`upcast plan`: a dry run over old offsets, and a file that says what would happen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import DEFAULT_CONFIG, Config, Json
+from worker.cli.routes import Route
+
+if TYPE_CHECKING:
+    from worker.replay.plan_file import Plan
+
+DEFAULT_OUT = Path("plan.json")
+
+
+def plan(
+    route: Route = None,
+    config: Config = DEFAULT_CONFIG,
+    start: Annotated[
+        str,
+        typer.Option("--from", metavar="BOUND", help="earliest, latest, an offset, a time, or a duration ago: 90d."),
+    ] = "earliest",
+    end: Annotated[str, typer.Option("--to", metavar="BOUND", help="now, an offset or a time.")] = "now",
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Only events of this type; may be repeated.")
+    ] = None,
+    versions: Annotated[
+        list[str] | None, typer.Option("--version", help="Only events of this version; may be repeated.")
+    ] = None,
+    keys: Annotated[list[str] | None, typer.Option("--key", help="Only events of this key; may be repeated.")] = None,
+    prefixes: Annotated[
+        list[str] | None, typer.Option("--key-prefix", help="Only events whose key begins so; may be repeated.")
+    ] = None,
+    sample: Annotated[
+        int,
+        typer.Option(
+            min=1, max=10_000, help="Events of each type and version to upcast twice and compare field by field."
+        ),
+    ] = 100,
+    coordinates: Annotated[
+        int, typer.Option(min=1, max=100, help="Coordinates to keep of each kind of dead letter and of each lost path.")
+    ] = 5,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A fault's fingerprint or loss:PATH to put up with; may be repeated."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write the plan.")] = DEFAULT_OUT,
+    as_json: Json = False,
+) -> None:
+    """Run the real chain over a frozen range, write nothing to Kafka, and say what a replay would do.
+
+    The plan file is for review and for `upcast replay`. A range ends before --to; offsets may be given for each
+    partition (`0:120,1:90`), times without a zone are UTC. Exit codes: 0 it may be replayed, 1 something would be
+    lost or dead-lettered that was not allowed by name (the file is written all the same), or it may pass when tried
+    again, 2 the configuration, the chain or a topic is wrong.
+
+    **Example:** `upcast plan --route devteam.task-context.legacy --from 90d --out plan.json`
+    """
+    import asyncio
+
+    from worker.cli.output import print_json
+    from worker.cli.progress import progress
+    from worker.cli.routes import load_route
+    from worker.replay.dry_run import Wishes
+    from worker.replay.plan_file import Filters, write_plan
+    from worker.replay.planning import make_plan
+
+    settings, given = load_route(config, route)
+    filters = Filters(
+        types=tuple(types or ()),
+        versions=tuple(versions or ()),
+        keys=tuple(keys or ()),
+        key_prefixes=tuple(prefixes or ()),
+    )
+    wishes = Wishes(start, end, filters, sample, coordinates, tuple(dict.fromkeys(allow or ())))
+    with progress("plan") as show:
+        made = asyncio.run(make_plan(settings, given, wishes, show))
+    write_plan(made, out)
+    if as_json:
+        print_json({**made.content(), "digest": made.digest(), "objections": made.objections()})
+    else:
+        _show(made, out)
+    if made.objections():
+        raise typer.Exit(1)
+
+
+def _show(made: Plan, out: Path) -> None:
+    from worker.cli.output import print_table
+    from worker.replay.plan_report import FAULT_COLUMNS, HOP_COLUMNS, fault_cells, hop_cells, summary
+
+    for line in summary(made):
+        typer.echo(line)
+    if made.hops:
+        print_table(HOP_COLUMNS, hop_cells(made))
+    if made.dead_letters:
+        print_table(FAULT_COLUMNS, fault_cells(made), "would be dead letters")
+    for line in made.objections():
+        typer.secho(f"not allowed: {line}", fg="red")
+    typer.echo(f"{out}: plan {made.replay_id}")

@@ -1,0 +1,77 @@
+"""How far a bounded pass is: a bar with an ETA on a terminal, a plain line now and then elsewhere. Goes to stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import typer
+
+EVERY = 5.0
+"""Seconds between two plain lines."""
+REDRAW = 0.1
+
+Show = Callable[[int, int], None]
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Show]:
+    """Gives the function to call with how much is done and how much there is."""
+    if sys.stderr.isatty():
+        with _bar(title) as show:
+            yield show
+    else:
+        yield _Lines(title).show
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Show]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        drawn = 0.0
+
+        def show(done: int, total: int) -> None:
+            nonlocal drawn
+            now = time.monotonic()
+            if now - drawn > REDRAW or done >= total:
+                bar.update(task, completed=done, total=total)
+                drawn = now
+
+        yield show
+
+
+class _Lines:
+    def __init__(self, title: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._title = title
+        self._clock = clock
+        self._began = self._said = clock()
+
+    def show(self, done: int, total: int) -> None:
+        now = self._clock()
+        if now - self._said < EVERY:
+            return
+        self._said = now
+        left = (now - self._began) * (total - done) / done if done else None
+        remaining = f", {timedelta(seconds=round(left))} left" if left is not None else ""
+        share = f"{100 * done / total:.0f} %" if total else "all"
+        typer.echo(f"{self._title}: {done:,} of {total:,} offsets ({share}){remaining}", err=True)

@@ -1,0 +1,54 @@
+"""What makes a pass bounded: where each lane begins and ends, and what it writes beside every offset it commits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from upcasters.event import Header, SourceRecord
+from worker.lanes.tally import Tally
+
+
+class Journal(Protocol):
+    """A running account of one partition. A transaction works on a copy, which counts when it has committed."""
+
+    def copy(self) -> Self: ...
+
+    def read(self, records: Sequence[SourceRecord]) -> None:
+        """These records, in order, are what the transaction works on next."""
+
+    def wrote(
+        self, timestamp: int, key: bytes | None, value: bytes | None, headers: Sequence[Header], offset: int
+    ) -> None:
+        """This record went to the destination, made from the source record at ``offset``."""
+
+    def close(self, tally: Tally) -> str:
+        """The transaction is about to commit: the account as the text of its offset commit, 4,096 bytes at most."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a lane begins, and where its partition ends now. ``bound`` is where the lane itself ends."""
+
+    offset: int
+    end: int
+    bound: int | None = None
+    journal: Journal | None = None
+
+
+class Bounds(Protocol):
+    """The plan of a bounded pass. Its partitions are assigned, not negotiated with a group."""
+
+    @property
+    def partitions(self) -> Collection[TopicPartition]: ...
+
+    async def begin(
+        self, partition: TopicPartition, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer
+    ) -> Beginning:
+        """Called when the partition's producer has started. Raises WorkerError where the plan does not fit any more."""
+
+    def committed(self, partition: TopicPartition, offset: int, journal: Journal | None) -> None:
+        """Everything before ``offset`` is done."""

@@ -1,0 +1,58 @@
+"""What stands in the ledger. Coordinates, counts and digests; never a value of an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+RunState = Literal["running", "stopped", "finished", "failed"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One bounded pass. ``kind`` is ``replay`` or ``redrive``; ``route`` its source topic; times are aware (UTC)."""
+
+    replay_id: str
+    plan_digest: str
+    cluster_id: str
+    route: str
+    started: datetime
+    worker_version: str
+    kind: str = "replay"
+    reason: str = ""
+    state: RunState = "running"
+    ended: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is in one partition: ``[start, committed)`` of ``[start, end)`` is done.
+
+    ``digest`` is the running digest of all that was read and written so far, as the offset commit carries it.
+    """
+
+    replay_id: str
+    topic: str
+    partition: int
+    start: int
+    end: int
+    committed: int
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class DeadLetterSummary:
+    """The dead letters of a run with one fault. Times in milliseconds, as the records carry them; -1 unknown."""
+
+    replay_id: str
+    fingerprint: str
+    count: int
+    stage: str
+    error_type: str
+    event_type: str = ""
+    from_version: str = ""
+    to_version: str = ""
+    step: str = ""
+    first_seen: int = -1
+    last_seen: int = -1

@@ -1,0 +1,123 @@
+"""The account of one partition of a replay: what was read and written, in counts and digests.
+
+It travels as the note of each offset commit, so that it is exactly as old as the offset, whatever is killed when.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import msgspec
+
+from upcasters.event import Header, SourceRecord
+from worker.lanes.tally import Tally
+from worker.replay.digest import RunningDigest
+from worker.replay.plan_file import OutcomeCounts
+
+
+class _Note(msgspec.Struct, forbid_unknown_fields=True):
+    """The account as it is written: short names, some 400 bytes."""
+
+    replay: str
+    read: tuple[int, str]
+    written: tuple[int, str]
+    destination: int
+    dead_letter: int
+    upcast: int
+    passed: int
+    skipped: dict[str, int]
+    dead: int
+
+
+class NotOurNote(Exception):
+    """The text beside an offset was not written by this replay."""
+
+
+@dataclass
+class Account:
+    """``destination_start`` and ``dead_letter_start`` are where those topics ended when the replay began: all that it
+    wrote is behind them."""
+
+    replay_id: str
+    destination_start: int = 0
+    dead_letter_start: int = 0
+    source: RunningDigest = field(default_factory=RunningDigest)
+    output: RunningDigest = field(default_factory=RunningDigest)
+    upcast: int = 0
+    passed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    dead_lettered: int = 0
+
+    @classmethod
+    def of_note(cls, text: str, replay_id: str) -> Account:
+        """Raises ``NotOurNote``."""
+        try:
+            note = msgspec.json.decode(text, type=_Note)
+            source, output = RunningDigest.taken_up(*note.read), RunningDigest.taken_up(*note.written)
+        except ValueError:
+            raise NotOurNote from None
+        if note.replay != replay_id:
+            raise NotOurNote
+        return cls(
+            replay_id,
+            note.destination,
+            note.dead_letter,
+            source,
+            output,
+            note.upcast,
+            note.passed,
+            Counter(note.skipped),
+            note.dead,
+        )
+
+    @property
+    def note(self) -> str:
+        note = _Note(
+            self.replay_id,
+            (self.source.count, self.source.text),
+            (self.output.count, self.output.text),
+            self.destination_start,
+            self.dead_letter_start,
+            self.upcast,
+            self.passed,
+            dict(self.skipped),
+            self.dead_lettered,
+        )
+        return msgspec.json.encode(note).decode()
+
+    @property
+    def counts(self) -> OutcomeCounts:
+        return OutcomeCounts(
+            read=self.source.count,
+            upcast=self.upcast,
+            passed=self.passed,
+            skipped=dict(sorted(self.skipped.items())),
+            dead_lettered=self.dead_lettered,
+            produced=self.output.count,
+        )
+
+    # What a lane asks (``worker.lanes.bounded.Journal``).
+
+    def copy(self) -> Self:
+        made = type(self)(**vars(self))
+        made.source, made.output = self.source.copy(), self.output.copy()
+        made.skipped = self.skipped.copy()
+        return made
+
+    def read(self, records: Sequence[SourceRecord]) -> None:
+        self.source.add_read(records)
+
+    def wrote(
+        self, timestamp: int, key: bytes | None, value: bytes | None, headers: Sequence[Header], offset: int
+    ) -> None:
+        self.output.add_written(offset, timestamp, key, value, headers)
+
+    def close(self, tally: Tally) -> str:
+        self.upcast += tally.upcast_total()
+        self.passed += tally.passed
+        self.skipped += tally.skipped
+        self.dead_lettered += sum(tally.dead_lettered.values())
+        return self.note

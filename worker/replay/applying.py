@@ -1,0 +1,240 @@
+"""Applying a plan: everything that `upcast replay` is made of, put together here, from the plan to the receipt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiokafka import TopicPartition
+from prometheus_client import CollectorRegistry
+
+from worker.api import create_api, listening
+from worker.app import VERSION, new_metrics, reporter_of, stop_on_signals
+from worker.chains import RouteChain
+from worker.clients import Clients
+from worker.errors import MAY_PASS, WorkerError
+from worker.lanes.supervisor import Supervisor
+from worker.lanes.timing import Timing
+from worker.ledger import Run, RunState, open_ledger
+from worker.metrics import WorkerMetrics
+from worker.replay.account import Account
+from worker.replay.books import Books
+from worker.replay.bounds import PartitionState, ReplayBounds
+from worker.replay.changes import refuse_other_route
+from worker.replay.filters import filtered
+from worker.replay.plan_file import Plan
+from worker.replay.preparing import prepare
+from worker.replay.receipt import PartitionReceipt, Receipt, read_receipt, write_receipt
+from worker.route import Route
+from worker.service import Service
+from worker.settings import Settings
+
+Show = Callable[[Sequence[PartitionState]], None]
+
+NOTE_SECONDS = 1.0
+"""Between two entries of the progress."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the operator asked for beside the plan."""
+
+    receipt: Path
+    reason: str = ""
+    records_per_second: float | None = None
+    bytes_per_second: float | None = None
+
+
+def settings_of_replay(settings: Settings, plan: Plan) -> Settings:
+    """The same cluster and route, under a group of the replay's own."""
+    group = f"{settings.kafka.group_id}-replay-{plan.replay_id}"
+    kafka = settings.kafka.model_copy(update={"group_id": group, "group_instance_id": None})
+    always = {"lineage_headers": True, "delivery": "exactly-once"}
+    routes = tuple(route.model_copy(update=always) for route in settings.routes if route.source == plan.route.source)
+    return settings.model_copy(update={"kafka": kafka, "routes": routes})
+
+
+async def apply(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, show: Show) -> Receipt:
+    """Do exactly what the plan says, or the rest of it. Raises WorkerError where it does not fit any more, or ends
+    before its end."""
+    refuse_other_route(plan, given)
+    ledger = await asyncio.to_thread(open_ledger, settings.ledger.url.get_secret_value())
+    try:
+        books = Books(ledger, plan, VERSION)
+        await asyncio.to_thread(_refuse_finished, books, wishes.receipt)
+        replay = Replay(settings_of_replay(settings, plan), given, plan, wishes, books)
+        return await replay.run(show)
+    finally:
+        await asyncio.to_thread(ledger.close)
+
+
+def _refuse_finished(books: Books, file: Path) -> None:
+    """A receipt in the ledger alone was not written to its file in time: that is made up for."""
+    kept = books.receipt()
+    if kept is not None and not file.exists():
+        write_receipt(Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"}), file)
+    if kept is not None or _is_receipt_of(file, books.plan):
+        raise WorkerError(
+            f"replay {books.plan.replay_id}: {books.plan.route.destination} holds it already, finished; its receipt is "
+            f"{file}: prove it with `upcast verify {file}`"
+        )
+
+
+def _is_receipt_of(file: Path, plan: Plan) -> bool:
+    if not file.exists():
+        return False
+    found = read_receipt(file)
+    if found.replay_id != plan.replay_id:
+        raise WorkerError(f"{file}: is the receipt of replay {found.replay_id}: name another file with --receipt")
+    return True
+
+
+class Replay:
+    """One process's work on a replay."""
+
+    def __init__(self, settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, books: Books) -> None:
+        self._settings = settings
+        self._given = replace(given, route=settings.routes[0])
+        self._plan = plan
+        self._wishes = wishes
+        self._books = books
+        self._clients = Clients(settings.kafka)
+        self._registry = CollectorRegistry()
+        self._metrics = new_metrics(self._registry, settings.kafka.group_id)
+        self._bounds = ReplayBounds(plan, settings.kafka.group_id)
+        self._run: Run | None = None
+
+    async def run(self, show: Show) -> Receipt:
+        stop = stop_on_signals()
+        http, metrics = self._settings.http, self._metrics
+        service = self._service()
+        api = create_api(
+            service, self._registry, http.token, lambda *request: metrics.api_requests.labels(*request).inc()
+        )
+        try:
+            async with listening(http, api), self._noting(stop, show):
+                await service.run(stop)
+        except BaseException:
+            await self._interrupt("failed")
+            raise
+        if self._bounds.remaining:
+            await self._interrupt("stopped")
+            raise WorkerError(
+                f"replay {self._plan.replay_id}: stopped with {self._bounds.remaining} offsets left: run the same "
+                "command again to go on",
+                MAY_PASS,
+            )
+        return await asyncio.to_thread(self._finish)
+
+    def _service(self) -> Service:
+        source = self._plan.route.source
+        return Service(
+            settings=self._settings,
+            chains={source: self._given},
+            clients=self._clients,
+            make_supervisor=self._supervisor,
+            prepare=self._prepare,
+            starts={TopicPartition(source, each.partition): each.start for each in self._plan.ranges},
+        )
+
+    def _supervisor(self, routes: Sequence[Route]) -> Supervisor:
+        (route,) = routes
+        wishes = self._wishes
+        limits = replace(
+            route.limits,
+            records_per_second=wishes.records_per_second,
+            bytes_per_second=wishes.bytes_per_second,
+        )
+        route = self._bounds.route = replace(
+            route,
+            upcaster=filtered(route.upcaster, self._plan.filters),
+            replay_id=self._plan.replay_id,
+            limits=limits,
+        )
+        reporter = reporter_of(self._settings, self._plan.replay_id)
+        timing = Timing(stuck_after=self._settings.http.stuck_after)
+        return Supervisor([route], self._clients, self._metrics, reporter, timing=timing, bounds=self._bounds)
+
+    async def _prepare(self) -> None:
+        """The brokers are there: does the plan still fit? Only then is it written down that it runs."""
+        self._bounds.ledger = await asyncio.to_thread(self._books.reached)
+        await prepare(self._clients, self._plan, self._bounds.ledger)
+        self._run = await asyncio.to_thread(self._books.begin, self._wishes.reason)
+
+    @asynccontextmanager
+    async def _noting(self, stop: asyncio.Event, show: Show) -> AsyncIterator[None]:
+        """Progress in the ledger, in the metrics and on the screen, as long as the block runs and at its end."""
+        noting = asyncio.create_task(self._note_now_and_then(show), name="notes")
+        noting.add_done_callback(lambda _: stop.set())
+        try:
+            yield
+        finally:
+            noting.cancel()
+            await asyncio.wait({noting})
+            if not noting.cancelled() and (error := noting.exception()):
+                raise error
+            await self._note(show)
+
+    async def _note_now_and_then(self, show: Show) -> None:
+        while True:
+            await asyncio.sleep(NOTE_SECONDS)
+            await self._note(show)
+
+    async def _note(self, show: Show) -> None:
+        states = list(self._bounds.states.values())
+        show(states)
+        _tell(self._metrics, self._plan, states)
+        if self._run is not None:
+            await asyncio.to_thread(self._books.note, [replace(state) for state in states])
+
+    async def _interrupt(self, state: RunState) -> None:
+        if self._run is not None:
+            await asyncio.to_thread(self._books.interrupt, state)
+
+    def _finish(self) -> Receipt:
+        assert self._run is not None  # noqa: S101  (the lanes have run)
+        receipt = self._receipt(self._run)
+        self._books.finish(receipt)
+        write_receipt(receipt, self._wishes.receipt)
+        return receipt
+
+    def _receipt(self, run: Run) -> Receipt:
+        plan = self._plan
+        return Receipt(
+            replay_id=plan.replay_id,
+            plan_digest=plan.digest(),
+            cluster_id=plan.cluster_id,
+            group=self._settings.kafka.group_id,
+            worker_version=VERSION,
+            reason=run.reason,
+            started=run.started,
+            ended=datetime.now(UTC),
+            route=plan.route,
+            filters=plan.filters,
+            partitions=tuple(_partition_receipt(state, plan) for state in self._bounds.states.values()),
+        )
+
+
+def _partition_receipt(state: PartitionState, plan: Plan) -> PartitionReceipt:
+    account = state.account or Account(plan.replay_id)
+    return PartitionReceipt(
+        partition=state.planned.partition,
+        start=state.planned.start,
+        end=state.planned.end,
+        destination_start=account.destination_start,
+        dead_letter_start=account.dead_letter_start,
+        counts=account.counts,
+        read_digest=account.source.text,
+        written_digest=account.output.text,
+    )
+
+
+def _tell(metrics: WorkerMetrics, plan: Plan, states: Sequence[PartitionState]) -> None:
+    for state in states:
+        labels = (plan.replay_id, plan.route.source, str(state.planned.partition))
+        metrics.replay_remaining.labels(*labels).set(state.remaining)
+        metrics.replay_complete.labels(*labels).set(not state.remaining)

@@ -1,0 +1,135 @@
+"""Counting what a topic holds: by type, version and, where versions come by shape, shape. Reads, and changes nothing.
+
+Memory is bounded: what is kept is counts, a line for each kind of event, and no more kinds than ``MOST_KINDS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from upcasters import Chain
+from upcasters.context import last_header
+from upcasters.detect import Detector
+from upcasters.detection import FromHeader, FromShape
+from upcasters.document import Object, read
+from upcasters.errors import EventError
+from upcasters.event import SourceRecord
+from upcasters.policy import Policy
+from worker.fetched import NO_TIMESTAMP, known
+
+MOST_KINDS = 1_000
+MOST_PRODUCERS = 5_000
+LONGEST_NAME = 100
+TOMBSTONE = "tombstone"
+OTHERS = "(others)"
+
+
+class Kind(NamedTuple):
+    """What events are counted by. ``problem`` is ``stage ErrorClass`` where type or version could not be told,
+    ``tombstone`` for those, else empty; ``shape`` the version whose shape the document has, where that is asked."""
+
+    event_type: str
+    version: str
+    shape: str = ""
+    problem: str = ""
+
+
+@dataclass
+class Seen:
+    """How many, how many bytes of key and value, and the earliest and latest timestamp (ms; -1 unknown)."""
+
+    records: int = 0
+    bytes: int = 0
+    first: int = NO_TIMESTAMP
+    last: int = NO_TIMESTAMP
+
+    def add(self, size: int, timestamp: int) -> None:
+        self.records += 1
+        self.bytes += size
+        if timestamp >= 0:
+            self.last = max(self.last, timestamp)
+            self.first = timestamp if self.first < 0 else min(self.first, timestamp)
+
+    def merge(self, other: Seen) -> None:
+        """Count what another one has seen, too."""
+        first = min((at for at in (self.first, other.first) if at >= 0), default=NO_TIMESTAMP)
+        self.records, self.bytes = self.records + other.records, self.bytes + other.bytes
+        self.first, self.last = first, max(self.last, other.last)
+
+
+@dataclass
+class Line:
+    """All that is known of one kind, and how many of them each partition holds."""
+
+    seen: Seen = field(default_factory=Seen)
+    by_partition: dict[int, int] = field(default_factory=dict)
+    by_producer: dict[str, Seen] = field(default_factory=dict)
+
+
+class Identifier:
+    """Tells what kind an event is, by the route's own rules, without upcasting it."""
+
+    def __init__(self, chain: Chain, policy: Policy) -> None:
+        self._detector = Detector(chain, policy.detection)
+        rules = self._detector.version_rules
+        self._by_shape = any(isinstance(rule, FromShape) for rule in rules)
+        by_header = all(isinstance(rule, FromHeader) for rule in rules)
+        self._unread = by_header and self._detector.fixed_type is not None
+        self._tombstone = Kind(self._detector.fixed_type or "", "", "", TOMBSTONE)
+
+    def kind(self, record: SourceRecord) -> Kind:
+        """Never raises."""
+        if record.value is None:
+            return self._tombstone
+        try:
+            found = self._detector.detect(record, {} if self._unread else read(record.value))
+            shape = self._shape(found.event_type, found.body) if self._by_shape else ""
+        except EventError as error:
+            return Kind("", "", "", f"{error.stage} {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001  # a condition of the chain's; what it was is counted
+            return Kind("", "", "", f"detect {type(error).__name__}")
+        return Kind(found.event_type[:LONGEST_NAME], found.version[:LONGEST_NAME], shape)
+
+    def _shape(self, event_type: str, body: Object) -> str:
+        return self._detector.shape_of(event_type, body) or ""
+
+
+class Census:
+    """The counts of any number of records. ``producer_header`` names the header to count old versions by."""
+
+    def __init__(self, identifier: Identifier, producer_header: str | None = None) -> None:
+        self._identifier = identifier
+        self._producer_header = producer_header
+        self._producers = 0
+        self.lines: dict[Kind, Line] = {}
+        self.records = 0
+
+    def add(self, partition: int, records: Sequence[SourceRecord]) -> None:
+        kind_of, header = self._identifier.kind, self._producer_header
+        for record in records:
+            line = self._line(kind_of(record))
+            size = len(record.key or b"") + len(record.value or b"")
+            timestamp = known(record.timestamp)
+            line.seen.add(size, timestamp)
+            line.by_partition[partition] = line.by_partition.get(partition, 0) + 1
+            if header is not None:
+                self._producer(line, record, header).add(size, timestamp)
+        self.records += len(records)
+
+    def _line(self, kind: Kind) -> Line:
+        line = self.lines.get(kind)
+        if line is None:
+            full = len(self.lines) >= MOST_KINDS
+            line = self.lines.setdefault(Kind(OTHERS, "", "", OTHERS) if full else kind, Line())
+        return line
+
+    def _producer(self, line: Line, record: SourceRecord, header: str) -> Seen:
+        name = (last_header(record.headers, header) or b"").decode("utf-8", "replace")[:LONGEST_NAME]
+        seen = line.by_producer.get(name)
+        if seen is None:
+            self._producers += 1
+            full = self._producers > MOST_PRODUCERS
+            seen = line.by_producer.setdefault(OTHERS if full else name, Seen())
+        return seen

@@ -1,0 +1,101 @@
+"""One dry run: everything read and tried, and then what was found, as a plan says it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+
+from worker.chains import RouteChain
+from worker.clients import Clients
+from worker.dead_letters import Reporter
+from worker.preflight import ClusterFacts
+from worker.replay.filters import filtered
+from worker.replay.hops import hop_counts
+from worker.replay.loss import Loss
+from worker.replay.plan_file import Estimate, Filters
+from worker.replay.ranges import Range
+from worker.replay.reading import read_ranges
+from worker.replay.samples import Samples
+from worker.replay.surveying import Behind, Progress
+from worker.replay.trial import Trial
+from worker.routes import build_route
+
+PRODUCING = 2.0
+"""A replay also builds batches, sends them and commits: about so many times what the dry run takes."""
+LINEAGE_BYTES = 250
+"""What a replay's own headers add to each record."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the operator asked for. ``sample`` events of each type and version are looked at closely; ``coordinates``
+    are kept of each kind of dead letter and each lost path."""
+
+    start: str = "earliest"
+    end: str = "now"
+    filters: Filters = field(default_factory=Filters)
+    sample: int = 100
+    coordinates: int = 5
+    allow: tuple[str, ...] = ()
+
+
+class DryRun:
+    """Runs once: ``read``, then ``findings``."""
+
+    def __init__(
+        self, clients: Clients, given: RouteChain, facts: ClusterFacts, wishes: Wishes, ranges: Sequence[Range]
+    ) -> None:
+        self._given = given
+        self._wishes = wishes
+        self._ranges = ranges
+        self._producer = clients.producer()
+        """Never started: it only knows how batches are compressed."""
+        upcaster = filtered(given.upcaster, wishes.filters)
+        route = replace(build_route(given, facts), upcaster=upcaster, lineage_headers=False)
+        reporter = Reporter(clients.kafka.group_id, "plan", "plan")
+        self.trial = Trial(route, ranges, self._producer, reporter, wishes.coordinates)
+        offsets = sum(each.offsets for each in ranges)
+        self._samples = Samples(upcaster, given.route.source, wishes.sample, offsets)
+        self._seconds = 0.0
+
+    async def read(self, consumer: AIOKafkaConsumer, progress: Progress) -> None:
+        """Run everything. Raises WorkerError where reading fails or a replay would be blocked."""
+        behind = Behind(self._ranges, progress)
+        began = time.monotonic()
+        try:
+            async for piece in read_ranges(consumer, self._given.route.source, self._ranges):
+                tally = self.trial.process(piece)
+                self._samples.look(piece, tally)
+                behind.reached(piece.partition, piece.slice.next_offset)
+        finally:
+            await self._producer.stop()
+        self._seconds = time.monotonic() - began
+
+    def findings(self) -> Mapping[str, Any]:
+        """The parts of the plan that the events decide."""
+        trial, policy = self.trial, self._given.route.policy()
+        passages = trial.passages()
+        return {
+            "ranges": trial.ranges(),
+            "counts": trial.counts(),
+            "passages": passages,
+            "hops": hop_counts(self._given.chain, policy.target, passages),
+            "dead_letters": trial.faults(),
+            "dead_letters_truncated": trial.faults_truncated,
+            "determinism": self._samples.determinism(self._wishes.coordinates),
+            "loss": Loss(self._given.chain, policy, self._wishes.coordinates).look(self._samples),
+            "estimate": self._estimate(),
+        }
+
+    def _estimate(self) -> Estimate:
+        produced = self.trial.counts().produced
+        return Estimate(
+            seconds=round(self._seconds * PRODUCING, 1),
+            input_bytes=self.trial.input_bytes,
+            output_records=produced,
+            output_bytes=self.trial.output_bytes + LINEAGE_BYTES * produced,
+        )

@@ -1,0 +1,61 @@
+"""A plan as people read it on a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from worker.replay.plan_file import Coordinates, Plan
+
+HOP_COLUMNS = ("type", "from", "to", "step", "records")
+FAULT_COLUMNS = ("fingerprint", "records", "stage", "error", "version", "step", "path", "first at", "allowed")
+
+
+def summary(plan: Plan) -> Iterator[str]:
+    counts, route = plan.counts, plan.route
+    offsets = sum(max(0, each.end - each.start) for each in plan.ranges)
+    yield f"{route.source} -> {route.destination}, chain {route.chain} ({route.chain_fingerprint})"
+    if not offsets:
+        yield "the range is empty: there is nothing to replay"
+        return
+    skipped = ", ".join(f"{count:,} skipped ({reason})" for reason, count in counts.skipped.items()) or "0 skipped"
+    yield (
+        f"{counts.read:,} records in {len(plan.ranges)} partitions: {counts.upcast:,} upcast, "
+        f"{counts.passed:,} passed, {skipped}, {counts.dead_lettered:,} would be dead letters"
+    )
+    lost = len(plan.loss.lost)
+    yield (
+        f"{plan.loss.compared} events compared field by field: {lost or 'no'} paths lost; "
+        f"{plan.determinism.compared} upcast twice: {plan.determinism.different or 'none'} different"
+    )
+    estimate = plan.estimate
+    yield (
+        f"a replay writes about {estimate.output_records:,} records, {estimate.output_bytes:,} bytes, "
+        f"in about {timedelta(seconds=round(estimate.seconds))}"
+    )
+    for warning in plan.warnings:
+        yield f"warning: {warning}"
+
+
+def hop_cells(plan: Plan) -> Iterator[tuple[str, ...]]:
+    for hop in plan.hops:
+        yield (hop.event_type, hop.source or "-", hop.target or "-", hop.step, f"{hop.records:,}")
+
+
+def fault_cells(plan: Plan) -> Iterator[tuple[str, ...]]:
+    for group in plan.dead_letters:
+        yield (
+            group.fingerprint,
+            f"{group.count:,}",
+            group.stage,
+            group.error_type,
+            group.from_version or "-",
+            group.step or "-",
+            group.path or "-",
+            _place(group.samples),
+            "yes" if group.fingerprint in plan.allowed else "no",
+        )
+
+
+def _place(samples: tuple[Coordinates, ...]) -> str:
+    return f"{samples[0].partition}:{samples[0].offset}" if samples else "-"

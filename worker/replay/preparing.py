@@ -1,0 +1,86 @@
+"""The last questions before a replay writes: is it the cluster of the plan, are its records still there, and is the
+destination as far as we believe?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from worker.clients import Clients
+from worker.errors import MAY_PASS, WorkerError
+from worker.replay.account import Account, NotOurNote
+from worker.replay.changes import AGAIN, refuse_other_cluster, refuse_other_records
+from worker.replay.plan_file import Plan
+from worker.replay.reading import open_range_reader
+from worker.replay.resume import Reached
+from worker.replay.topics import cluster_id_of, committed_of, partitions_of
+from worker.replay.traces import refuse_ahead, refuse_forgotten
+
+
+async def prepare(clients: Clients, plan: Plan, ledger: Mapping[int, Reached]) -> None:
+    """Raises WorkerError where the plan does not fit any more, naming what is different."""
+    refuse_other_cluster(plan.cluster_id, await cluster_id_of(clients))
+    partitions = await partitions_of(clients, plan.route.source)
+    if partitions < len(plan.ranges):
+        raise WorkerError(
+            f"{plan.route.source}: has {partitions} partitions, the plan {len(plan.ranges)}: the topic was made "
+            f"anew; {AGAIN}"
+        )
+    committed = await committed_of(clients, clients.kafka.group_id)
+    try:
+        async with open_range_reader(clients, partitions) as consumer:
+            await _refuse_lost(plan, committed, ledger, consumer)
+            await refuse_other_records(plan, consumer)
+            await _refuse_traces(plan, committed, ledger, consumer)
+    except KafkaError as error:
+        raise WorkerError(
+            f"kafka: the plan's records cannot be looked at ({type(error).__name__}): try again", MAY_PASS
+        ) from error
+
+
+async def _refuse_lost(
+    plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached], consumer: AIOKafkaConsumer
+) -> None:
+    """All lines at once, where the lanes would name the first alone."""
+    source = plan.route.source
+    places = {TopicPartition(source, each.partition): each for each in plan.ranges if not each.empty}
+    first = await consumer.beginning_offsets(list(places))
+    last = await consumer.end_offsets(list(places))
+    lines = []
+    for place, planned in places.items():
+        kept = ledger.get(place.partition)
+        position = committed.get(place, kept.offset if kept else planned.start)
+        if position < min(first[place], planned.end):
+            lines.append(
+                f"{source} partition {place.partition}: begins at offset {first[place]} now, the plan goes on at "
+                f"{position}: retention has deleted records of the plan; {AGAIN}"
+            )
+        if last[place] < planned.end:
+            lines.append(
+                f"{source} partition {place.partition}: ends at offset {last[place]}, the plan at {planned.end}: "
+                f"the topic was made anew or has lost records; {AGAIN}"
+            )
+    if lines:
+        raise WorkerError("\n".join(lines))
+
+
+async def _refuse_traces(
+    plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached], consumer: AIOKafkaConsumer
+) -> None:
+    """Where Kafka has an offset, nothing else needs to be asked."""
+    open_ranges = [each.partition for each in plan.ranges if not each.empty]
+    silent = [number for number in open_ranges if TopicPartition(plan.route.source, number) not in committed]
+    unknown = [number for number in silent if number not in ledger]
+    destination = plan.route.destination
+    await refuse_forgotten(plan.replay_id, destination, unknown, consumer)
+    reached = {number: _output_of(ledger[number], plan) for number in silent if number in ledger}
+    await refuse_ahead(plan.replay_id, destination, reached, consumer)
+
+
+def _output_of(reached: Reached, plan: Plan) -> tuple[int, int]:
+    try:
+        return Account.of_note(reached.note, plan.replay_id).destination_start, reached.offset
+    except NotOurNote:
+        return 0, reached.offset

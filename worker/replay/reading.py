@@ -1,0 +1,134 @@
+"""Reading frozen ranges: each up to its end by position, record batches as they came, memory bounded, no group."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from worker.errors import MAY_PASS, WorkerError
+from worker.fetched import Fetched, Slice
+from worker.kafka_internals import Reader, open_reader
+from worker.lanes.delivery import Clients
+from worker.lanes.faults import DENIED
+from worker.replay.ranges import Range
+
+SLICE = 256
+TOTAL_BYTES = 32 * 1024 * 1024
+"""Asked for at once, over all partitions."""
+LARGEST_FETCH = 1024 * 1024
+SMALLEST_FETCH = 64 * 1024
+WAIT = 0.2
+STALLED = 60.0
+"""Seconds without a step of any position after which reading is given up."""
+TURN = 0.02
+"""Seconds of work after which others get their turn: fetches, signals, a progress bar."""
+
+
+class Piece(NamedTuple):
+    """The next records of one partition."""
+
+    partition: int
+    slice: Slice
+
+
+@asynccontextmanager
+async def open_range_reader(clients: Clients, partitions: int) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer of no group whose fetches of so many partitions stay within bounds."""
+    share = TOTAL_BYTES // max(1, partitions)
+    consumer = clients.reader(
+        max_partition_fetch_bytes=min(LARGEST_FETCH, max(SMALLEST_FETCH, share)), fetch_max_bytes=TOTAL_BYTES
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def read_ranges(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range]) -> AsyncIterator[Piece]:
+    """Every visible record of the ranges, in order in each partition. Markers, aborted records and gaps of compaction
+    are stepped over, also at the end.
+
+    Raises WorkerError where the brokers do not answer, retention overtakes the reading, or a right is missing.
+    """
+    ends = {TopicPartition(topic, each.partition): each.end for each in ranges if each.offsets}
+    consumer.assign(list(ends))
+    for each in ranges:
+        if each.offsets:
+            consumer.seek(TopicPartition(topic, each.partition), each.start)
+    reader, pace = open_reader(consumer), _Pace()
+    while ends:
+        for partition, fetched in (await _fetch(reader, topic, ends, pace)).items():
+            for piece in _pieces(fetched, ends[partition]):
+                yield Piece(partition.partition, piece)
+                await pace.give_way()
+        for partition in list(ends):
+            if await consumer.position(partition) >= ends[partition]:
+                del ends[partition]
+
+
+async def _fetch(
+    reader: Reader, topic: str, ends: Mapping[TopicPartition, int], pace: _Pace
+) -> Mapping[TopicPartition, Fetched]:
+    try:
+        fetched = await reader.read(ends, WAIT)
+    except OffsetOutOfRangeError as error:
+        raise WorkerError(
+            f"{topic}: retention deleted records while they were read: raise the topic's retention, or begin later"
+        ) from error
+    except DENIED as error:
+        raise WorkerError(f"{topic}: {type(error).__name__}: grant the worker's user Read on the topic") from error
+    except KafkaError as error:
+        pace.failed(topic, error)
+        await asyncio.sleep(WAIT)
+        return {}
+    if fetched:
+        pace.moved()
+    else:
+        pace.waited(topic)
+    return fetched
+
+
+def _pieces(fetched: Fetched, end: int) -> Iterator[Slice]:
+    for piece in fetched.slices(SLICE):
+        if piece.next_offset <= end:
+            yield piece
+            continue
+        records = [record for record in piece.records if (record.offset or 0) < end]
+        yield Slice(records, end, piece.unreadable)
+        return
+
+
+class _Pace:
+    """Gives others their turn, and gives up where nothing moves."""
+
+    def __init__(self) -> None:
+        self._moved = self._turn = time.monotonic()
+
+    def moved(self) -> None:
+        self._moved = time.monotonic()
+
+    def waited(self, topic: str) -> None:
+        if time.monotonic() - self._moved > STALLED:
+            raise WorkerError(
+                f"{topic}: nothing came for {STALLED:g} s though there is more to read: see the brokers", MAY_PASS
+            )
+
+    def failed(self, topic: str, error: KafkaError) -> None:
+        if not error.retriable or time.monotonic() - self._moved > STALLED:
+            raise WorkerError(
+                f"{topic}: reading failed ({type(error).__name__}): try again once the cluster is healthy", MAY_PASS
+            ) from error
+
+    async def give_way(self) -> None:
+        now = time.monotonic()
+        if now - self._turn > TURN:
+            await asyncio.sleep(0)
+            self._turn = time.monotonic()
+        self._moved = now

@@ -1,0 +1,54 @@
+"""What bounded passes ask the cluster about itself and its topics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from worker.clients import Clients
+from worker.errors import MAY_PASS, WorkerError
+
+TIMEOUT = 30.0
+
+
+async def partitions_of(clients: Clients, topic: str) -> int:
+    """How many partitions the topic has. Raises WorkerError where it is not there or the brokers do not say."""
+    # All topics: asking for one by name would make the broker create it.
+    topics = await _ask(clients, lambda admin: admin.describe_topics())
+    counts = {each["topic"]: len(each["partitions"]) for each in topics}
+    if not counts.get(topic):
+        raise WorkerError(f"{topic}: no such topic, or none that we may describe: correct the route's source")
+    return counts[topic]
+
+
+async def cluster_id_of(clients: Clients) -> str:
+    """The cluster's own id, the same for its whole life; empty where it is too old to say."""
+    cluster = await _ask(clients, lambda admin: admin.describe_cluster())
+    return str(cluster.get("cluster_id") or "")
+
+
+async def committed_of(clients: Clients, group: str) -> dict[TopicPartition, int]:
+    """What a group has committed; a partition without an offset is not in it."""
+    offsets = await _ask(clients, lambda admin: admin.list_consumer_group_offsets(group))
+    return {partition: answer.offset for partition, answer in offsets.items() if answer.offset >= 0}
+
+
+async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:
+    admin = clients.admin()
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await admin.start()
+            return await question(admin)
+    except (KafkaError, TimeoutError) as error:
+        raise WorkerError(
+            f"kafka: the brokers do not answer questions about topics ({type(error).__name__}): try again once the "
+            "cluster is healthy",
+            MAY_PASS,
+        ) from error
+    finally:
+        await admin.close()
