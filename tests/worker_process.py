@@ -75,7 +75,10 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def running_worker(
-    config: Path, environment: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
+    config: Path,
+    environment: Mapping[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
+    arguments: Sequence[str] = (),
 ) -> AsyncIterator[WorkerProcess]:
     """Start it; it is killed in the end if it is still there. Port 0 in the config takes a free one."""
     process = await asyncio.create_subprocess_exec(
@@ -83,6 +86,7 @@ async def running_worker(
         "run",
         "--config",
         str(config),
+        *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **(environment or {})},

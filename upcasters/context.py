@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from upcasters.document import Object
 from upcasters.errors import NoCoordinates
 from upcasters.event import Header, Partition, SourceRecord
+from upcasters.paths import EACH, Path
+from upcasters.walk import MISSING, find
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Child:
 class Context:
     """One event on its way through a path. ``headers`` and ``key`` are what will be written.
 
+    ``older`` is the older document into which a newer one is merged on the way down, where there is one.
     ``bring`` takes a sub-document (type, version, object) to its own current version, in place, and names it.
     """
 
@@ -35,6 +38,7 @@ class Context:
     lineage: tuple[int, ...] = ()
     dropped: bool = False
     children: list[Child] | None = None
+    older: Object | None = None
     bring: Callable[[str, str, Object], str] | None = None
 
     @classmethod
@@ -53,6 +57,10 @@ class Context:
             lineage=(*self.lineage, position),
             bring=self.bring,
         )
+
+    def had(self, path: Path) -> bool:
+        """True where the older document had a field at ``path``. Without an older document nothing is known of it."""
+        return self.older is not None and EACH not in path and find(self.older, path) is not MISSING
 
     @property
     def origin(self) -> str:

@@ -7,6 +7,7 @@ operation put there. Encoding splices the raw parts back, so that what was not t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 
 import msgspec
@@ -31,7 +32,6 @@ _TYPE_BY_FIRST_BYTE: dict[int, JsonType] = {
     ord("-"): "number",
     **{ord(digit): "number" for digit in "0123456789"},
 }
-_DIGITS_WITHIN_64_BITS = 18
 
 
 class ExactFloat(float):
@@ -174,23 +174,32 @@ def from_plain(value: Any, path: Path = ()) -> Node:
 
     The result is not shared with the function's own objects, so that one event cannot change another.
     """
-    kind = type(value)
-    if kind is str or kind is int:
-        return _writable(value, path)
-    if kind in _KEPT:
-        return value
-    if kind is dict:
-        for key, child in value.items():
-            if not (type(key) is type(child) is str and key.isascii() and child.isascii()):
-                return {_key(key, path): from_plain(child, path) for key, child in value.items()}
-        return dict(value)
-    if kind is list or kind is tuple:
-        return [from_plain(child, path) for child in value]
-    if kind is not float:
-        raise EncodeError(f"{show(path) or 'the value'} became a {kind.__name__}, which JSON does not have", path)
+    maker = _MAKERS.get(type(value))
+    if maker is None:
+        where, kind = show(path) or "the value", type(value).__name__
+        raise EncodeError(f"{where} became a {kind}, which JSON does not have", path)
+    return maker(value, path)
+
+
+def _same(value: Any, _: Path) -> Any:
+    return value
+
+
+def _finite(value: float, path: Path) -> float:
     if not math.isfinite(value):
         raise EncodeError(f"{show(path) or 'the value'} became NaN or infinite, which JSON does not have", path)
     return value
+
+
+def _object(value: dict[Any, Any], path: Path) -> Object:
+    for key, child in value.items():
+        if not (type(key) is type(child) is str and key.isascii() and child.isascii()):
+            return {_key(key, path): from_plain(child, path) for key, child in value.items()}
+    return dict(value)
+
+
+def _array(value: list[Any] | tuple[Any, ...], path: Path) -> Array:
+    return [from_plain(child, path) for child in value]
 
 
 def _key(key: Any, path: Path) -> str:
@@ -213,7 +222,15 @@ def _writable(value: str | int, path: Path) -> str | int:
     return value
 
 
-_KEPT = frozenset({bool, type(None), ExactFloat, Raw})
+_MAKERS: Mapping[type, Callable[[Any, Path], Node]] = {
+    str: _writable,
+    int: _writable,
+    dict: _object,
+    list: _array,
+    tuple: _array,
+    float: _finite,
+    **dict.fromkeys((bool, type(None), ExactFloat, Raw), _same),
+}
 
 
 def same(one: Node, other: Node) -> bool:

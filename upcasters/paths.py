@@ -40,7 +40,7 @@ def path(spec: PathLike) -> Path:
             raise ValueError(f"a path's parts are strings or EACH, not {spec!r}")
         return spec
     if not isinstance(spec, str):
-        raise ValueError(f"a path is a string or a tuple, not {type(spec).__name__}")
+        raise ValueError(f"a path is a string or a tuple, not {type(spec).__name__}")  # noqa: TRY004  # one error for all
     if spec == "":
         return ()
     parts = spec.split(".")

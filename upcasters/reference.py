@@ -44,14 +44,14 @@ class Reference:
         """What becomes of one event. Never raises."""
         return self.trace(record, source).outcome
 
-    def trace(self, record: SourceRecord, source: Partition | None = None) -> Trace:
-        """What becomes of one event, with every hop. Never raises."""
+    def trace(self, record: SourceRecord, source: Partition | None = None, older: bytes | None = None) -> Trace:
+        """What becomes of one event, with every hop; ``older`` as for ``Upcaster.downcast_into``. Never raises."""
         notes = Notes()
         hops: list[HopTrace] = []
-        run = _HopByHop(notes, hops)
+        run = _HopByHop(notes, hops, older)
         try:
             outcome = self._middle.process(record, source, run, notes)
-        except Exception as error:  # whatever it is, it is this event's fault and ends as a dead letter
+        except Exception as error:  # noqa: BLE001  # whatever it is, it ends as this event's dead letter
             outcome = DeadLettered(fault_of(error, notes))
         return Trace(outcome, hops)
 
@@ -60,11 +60,14 @@ class Reference:
 class _HopByHop:
     notes: Notes
     hops: list[HopTrace]
+    older: bytes | None = None
 
     def __call__(self, way: Way, root: Object, context: Context) -> Object:
         before = write(root)
+        olders = self._olders(way, context)
         for hop in way.hops:
             root = read(before)
+            context.older = read(olders[hop.target]) if hop.down and self.older is not None else None
             self._run(hop, root, context)
             after = write(root)
             self.hops.append(HopTrace(hop, before, after))
@@ -73,6 +76,19 @@ class _HopByHop:
             before = after
         self.notes.step = ""
         return root
+
+    def _olders(self, way: Way, context: Context) -> dict[tuple[str, str], bytes]:
+        """The older document as it looks in each version on the way down; a step is undone beside its own one."""
+        older = self.older
+        if older is None:
+            return {}
+        beside = Context.of(context.record, context.source, way.end[0])
+        found = {way.end: older}
+        for hop in reversed(way.hops):
+            root = read(older)
+            self._run(hop.reversed(), root, beside)
+            older = found[hop.source] = write(root)
+        return found
 
     def _run(self, hop: Hop, root: Object, context: Context) -> None:
         for step in reversed(hop.steps) if hop.down else hop.steps:

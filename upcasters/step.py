@@ -209,5 +209,5 @@ class Hop:
         return Inverse(tuple(op for back in backs for op in back.operations), worst.kind, worst.why)
 
     def reversed(self) -> Hop:
-        """The hop down."""
-        return Hop(self.target, self.source, self.steps, down=True)
+        """The same hop the other way."""
+        return Hop(self.target, self.source, self.steps, down=not self.down)

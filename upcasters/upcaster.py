@@ -51,12 +51,20 @@ class Upcaster:
                 if outcome is not None:
                     return outcome
             return self._middle.process(record, source, self._run)
-        except Exception:  # the reference finds out what it was, or that it was nothing
+        except Exception:  # noqa: BLE001  # the reference finds out what it was, or that it was nothing
             return self.reference.upcast(record, source)
 
     def trace(self, record: SourceRecord, source: Partition | None = None) -> Trace:
         """What becomes of one event, with the document before and after each hop."""
         return self.reference.trace(record, source)
+
+    def downcast_into(self, record: SourceRecord, older: bytes, source: Partition | None = None) -> Outcome:
+        """Take an event down beside the older document that it once was, in the version where the way ends.
+
+        What several older documents would have in common is decided by this one: a merged field gets its spelling back,
+        a field that it had stays even where it equals its default. Never raises.
+        """
+        return self.reference.trace(record, source, older).outcome
 
     def compiled(self, node: Node) -> Compiled:
         """The generated function for the way from a version; its ``source`` is what ``upcast show --code`` prints."""
@@ -172,7 +180,7 @@ class _ShortCut:
             check_target=target.check if target else None,
         )
 
-    def upcast(self, record: SourceRecord) -> Outcome | None:
+    def upcast(self, record: SourceRecord) -> Outcome | None:  # noqa: C901, PLR0911  # hot: calls cost more than ifs
         """The outcome of a plain event; None, or any exception, leaves the event to the middle."""
         value = record.value
         if value is None:

@@ -85,13 +85,12 @@ def find(root: Object, path: Path) -> Any:
     node: Any = root
     parent: Any = None
     for depth, segment in enumerate(path):
-        if depth:
-            if type(node) is not dict:
-                try:
-                    node = open_object(node)
-                except WrongType:
-                    return MISSING
-                parent[path[depth - 1]] = node
+        if depth and type(node) is not dict:
+            try:
+                node = open_object(node)
+            except WrongType:
+                return MISSING
+            parent[path[depth - 1]] = node
         if segment not in node:
             return MISSING
         parent, node = node, node[segment]

@@ -62,7 +62,7 @@ async def _serve(settings: Settings, after: Receipt | None) -> None:
         chains=load_chains(settings.routes),
         clients=clients,
         make_supervisor=lambda routes: Supervisor(routes, clients, metrics, reporter_of(settings), timing=timing),
-        prepare=after and partial(hand_over, clients, settings, after),
+        prepare=partial(hand_over, clients, settings, after) if after else None,
     )
     api = create_api(
         service, registry, settings.http.token, lambda *request: metrics.api_requests.labels(*request).inc()

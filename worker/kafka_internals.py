@@ -7,7 +7,8 @@ Why we look inside at all:
 * a header whose name is not UTF-8 makes its ``getmany`` raise for ever, for every partition; ours reads such
   a batch with a lenient parser and says which records are unreadable;
 * it does not know two answers of newer brokers, keeps back the text of an offset commit, and cannot throw a
-  producer away that hangs.
+  producer away that hangs;
+* with uvloop, a connection that is lost at the wrong moment ends its tasks for good.
 
 Tested with the versions in ``TESTED``; with any other, ``open_reader`` falls back to the public interface.
 """
@@ -18,14 +19,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import aiokafka
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka_errors
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.record import default_records, memory_records
 from aiokafka.structs import OffsetAndMetadata
@@ -163,18 +166,27 @@ def wire_size(
 
 
 async def discard(producer: AIOKafkaProducer, patience: float) -> None:
-    """Close a producer whose state nobody knows. What it has not sent yet is dropped, never flushed."""
+    """Close a producer whose state nobody knows. What it has not sent yet is dropped, never flushed.
+
+    Never raises: whatever its remains still have to say changes nothing.
+    """
     producer._message_accumulator.fail_all(kafka_errors.ProducerClosed())
-    with contextlib.suppress(TimeoutError, kafka_errors.KafkaError, OSError, AssertionError):
+    with contextlib.suppress(Exception):
         async with asyncio.timeout(patience):
             await producer.stop()
             return
     sender = producer._sender.sender_task
     if sender is not None:
         sender.cancel()
-    with contextlib.suppress(TimeoutError, kafka_errors.KafkaError, OSError):
+    with contextlib.suppress(Exception):
         async with asyncio.timeout(patience):
             await producer.client.close()
+
+
+def has_given_up(consumer: AIOKafkaConsumer) -> bool:
+    """Whether one of the client's own tasks has ended: it then fetches nothing, or is in no group, for ever."""
+    tasks = (consumer._fetcher.error_future, getattr(consumer._coordinator, "_coordination_task", None))
+    return any(task is not None and task.done() for task in tasks)
 
 
 class InvalidRecordError(kafka_errors.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
@@ -187,6 +199,25 @@ class InvalidRecordError(kafka_errors.BrokerResponseError):  # type: ignore[misc
 
 kafka_errors.kafka_errors.setdefault(87, InvalidRecordError)
 kafka_errors.kafka_errors.setdefault(90, kafka_errors.ProducerFenced)
+
+
+def _telling_that_it_is_closed(send: Callable[..., Any]) -> Callable[..., Any]:
+    """uvloop raises RuntimeError where something is written to a connection that has just been closed, asyncio does
+    not. aiokafka expects OSError alone, and its tasks for fetching, for the group and for sending end on it."""
+
+    @functools.wraps(send)
+    def sending(connection: AIOKafkaConnection, *arguments: Any, **options: Any) -> Any:
+        try:
+            return send(connection, *arguments, **options)
+        except RuntimeError as error:
+            connection.close(CloseReason.CONNECTION_BROKEN)
+            raise kafka_errors.KafkaConnectionError(f"{connection.host}:{connection.port} is closed") from error
+
+    return sending
+
+
+AIOKafkaConnection.send = _telling_that_it_is_closed(AIOKafkaConnection.send)
+AIOKafkaConnection._send_sasl_token = _telling_that_it_is_closed(AIOKafkaConnection._send_sasl_token)
 
 
 class _KeptRecords(memory_records.MemoryRecords):  # type: ignore[misc]  # aiokafka has no types

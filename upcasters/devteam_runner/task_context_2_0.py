@@ -72,9 +72,14 @@ step = Step(
     source="1.1",
     target="2.0",
     operations=[
-        first_of(["metadata.task_id", "metadata.taskId"], "metadata.task_id"),
-        first_of(["metadata.project_id", "metadata.projectId"], "metadata.project_id"),
-        first_of(["metadata.repo_path", "metadata.repoPath"], "metadata.repo_path", missing="skip"),
+        first_of(["metadata.task_id", "metadata.taskId"], "metadata.task_id", back="metadata.taskId"),
+        first_of(["metadata.project_id", "metadata.projectId"], "metadata.project_id", back="metadata.projectId"),
+        first_of(
+            ["metadata.repo_path", "metadata.repoPath"],
+            "metadata.repo_path",
+            missing="skip",
+            back="metadata.repoPath",
+        ),
         default("metadata.branch", "main", null="replace"),
         derive("metadata.repo_path", ["metadata.project_id"], workspace, exists="keep", null="replace"),
         rename_keys("nodes.*", SNAKE_CASE, exists="same"),

@@ -297,6 +297,8 @@ class DropEqual(Operation):
         expected = find(root, self.other) if self.other else self.value
         if expected is MISSING and self.missing == "skip":  # nothing was copied
             return
+        if context.had(self.path):
+            return
         for parent, key in slots(root, self.path, self.missing):
             if expected is not MISSING and same(parent[key], expected):
                 del parent[key]
@@ -524,11 +526,13 @@ class FirstOf(Operation):
     target: Path
     missing: OnMissing = "error"
     conflict: Literal["error", "first"] = "error"
+    back: Path = ()
 
     def apply(self, root: Object, context: Context) -> None:
         found = [(source, node) for source in self.sources if (node := find(root, source)) is not MISSING]
         if not found:
             if self.missing == "error":
+                parent_of(root, self.target, create=False)  # a parent that is none says so itself
                 raise MissingField(f"{show(self.target)} is missing", self.target)
             return
         chosen = found[0][1]
@@ -557,13 +561,14 @@ class FirstOf(Operation):
         return tuple(dict.fromkeys((*self.sources, self.target)))
 
     def inverse(self) -> Inverse:
-        oldest = next(source for source in self.sources if source != self.target)
-        back: Operation = Move(self.target, oldest, self.missing)
-        if oldest[:-1] == self.target[:-1]:
-            back = Rename(oldest[:-1], {str(self.target[-1]): str(oldest[-1])}, self.missing)
+        back = Unmerge(self)
         if self.conflict == "first":
             return Inverse.lossy(f"the fields behind the first of {show(self.target)} are gone", back)
-        return Inverse((back,), Reversibility.EQUIVALENT, f"{show(self.target)} is written as {show(oldest)}")
+        if self.back:
+            why = f"{show(self.target)} is written as {show(self.back)}"
+            return Inverse((back,), Reversibility.EQUIVALENT, why)
+        why = f"which spelling {show(self.target)} had is only known beside the older document"
+        return Inverse((back,), Reversibility.NEEDS_VALUE, why)
 
     def dropped(self) -> tuple[Path, ...]:
         return self.sources[1:] if self.conflict == "first" else ()
@@ -572,17 +577,63 @@ class FirstOf(Operation):
         return f"{show(self.target)} from the first of {', '.join(map(show, self.sources))}"
 
 
+@dataclass(frozen=True)
+class Unmerge(Operation):
+    """Undo of ``first_of``: the field gets the spelling that the older document had, or the one that the step names."""
+
+    merge: FirstOf
+
+    def apply(self, root: Object, context: Context) -> None:
+        target = self.merge.target
+        node = find(root, target)
+        if node is MISSING:
+            if self.merge.missing == "error":
+                raise MissingField(f"{show(target)} is missing", target)
+            return
+        chosen = self._chosen(context)
+        if chosen == target:
+            return
+        if chosen[:-1] == target[:-1]:
+            names = {str(target[-1]): str(chosen[-1])}
+            replace_keys(parent_of(root, target, create=False), names, "error", target[:-1])
+        else:
+            del parent_of(root, target, create=False)[target[-1]]
+            place(root, chosen, node, "error", create=False)
+
+    def _chosen(self, context: Context) -> Path:
+        for source in self.merge.sources:
+            if context.had(source):
+                return source
+        if not self.merge.back:
+            target = self.merge.target
+            raise Ambiguous(f"{show(target)} was one of several fields; hand in the older document", target)
+        return self.merge.back
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.merge.target,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return self.merge.writes()
+
+    def inverse(self) -> Inverse:
+        return Inverse((self.merge,))
+
+    def __str__(self) -> str:
+        return f"write {show(self.merge.target)} in its older spelling"
+
+
 def first_of(
     sources: Iterable[PathLike],
     target: PathLike,
     *,
     missing: OnMissing = "error",
     conflict: Literal["error", "first"] = "error",
+    back: PathLike = "",
 ) -> Operation:
     """Merge spellings of one field, in order of precedence, into ``target``; the others are removed.
 
-    Different values are an error, or the ``first`` wins. On the way down the first spelling that is not the
-    target itself is written.
+    Different values are an error, or the ``first`` wins. On the way down the field gets the spelling ``back``; without
+    one it is ambiguous, unless the older document is handed in (``Upcaster.downcast_into``).
     """
     listed, end = paths(sources, "sources"), single(target)
     if len(set(listed)) != len(listed) or len(listed) < 2:
@@ -591,7 +642,10 @@ def first_of(
         listed = (*listed, end)
     choice(missing, _MISSING, "missing")
     choice(conflict, ("error", "first"), "conflict")
-    return FirstOf(listed, end, missing, conflict)
+    older = single(back) if back else ()
+    if older and older not in listed:
+        raise StepError(f"back={show(older)!r} is none of the fields", "Name one of the sources.", "option")
+    return FirstOf(listed, end, missing, conflict, older)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from upcasters.context import Context
 from upcasters.document import Object, encode, is_null, json_type, open_array, open_container, open_object, restamped
 from upcasters.errors import MissingField, StepError
 from upcasters.operations.base import Inverse, Operation, at_least_one, choice, different_names, run, single, undo
-from upcasters.operations.fields import Default, Rename
-from upcasters.operations.values import Convert, JoinValues, MapValues, SplitValue, string
-from upcasters.paths import EACH, Path, PathLike, show
+from upcasters.operations.values import string
+from upcasters.paths import EACH, Path, PathLike, overlap, show
 from upcasters.walk import MISSING, OnMissing, OnWrongType, find, objects, parent_of, slots
 
 
@@ -29,8 +28,10 @@ class At(Operation):
     needs_context = True
 
     def apply(self, root: Object, context: Context) -> None:
+        older, context.older = context.older, _beside(context.older, self.path)
         for target in list(objects(root, self.path, self.missing, self.wrong_type)):
             run(self.operations, target, context)
+        context.older = older
 
     def reads(self) -> tuple[Path, ...]:
         return tuple((*self.path, *read) for operation in self.operations for read in operation.reads())
@@ -48,6 +49,13 @@ class At(Operation):
 
     def __str__(self) -> str:
         return f"at {show(self.path)}: " + "; ".join(map(str, self.operations))
+
+
+def _beside(older: Object | None, path: Path) -> Object | None:
+    """The same place in the older document; None where that cannot be told."""
+    if older is None or EACH in path:
+        return None
+    return next(objects(older, path, "skip", "skip"), None)
 
 
 def at(
@@ -80,11 +88,15 @@ def any_number(operations: Iterable[Operation]) -> tuple[Operation, ...]:
 
 @dataclass(frozen=True)
 class Everywhere(Operation):
-    """Operations run on every object at any depth for which a condition holds, inner ones first."""
+    """Operations run on every object at any depth for which a condition holds, inner ones first.
+
+    The way back takes the outer ones first, so that it meets the same objects in the same state.
+    """
 
     operations: tuple[Operation, ...]
     where: Condition
     stop_at: frozenset[str] = frozenset()
+    inner_first: bool = True
 
     needs_context = True
 
@@ -93,7 +105,7 @@ class Everywhere(Operation):
 
     def _visit(self, container: Any, context: Context) -> bool:
         """Change what is to be changed; True where something was. All else stays the bytes that it is."""
-        changed = False
+        changed = not self.inner_first and self._change(container, context)
         for key in range(len(container)) if type(container) is list else list(container):
             if key in self.stop_at or json_type(container[key]) not in ("object", "array"):
                 continue
@@ -101,10 +113,13 @@ class Everywhere(Operation):
             if self._visit(child, context):
                 container[key] = child
                 changed = True
-        if type(container) is dict and self.where.test(container):
-            run(self.operations, container, context)
-            changed = True
-        return changed
+        return (self.inner_first and self._change(container, context)) or changed
+
+    def _change(self, container: Any, context: Context) -> bool:
+        if type(container) is not dict or not self.where.test(container):
+            return False
+        run(self.operations, container, context)
+        return True
 
     def reads(self) -> tuple[Path, ...]:
         return ((EACH,),)
@@ -114,22 +129,14 @@ class Everywhere(Operation):
 
     def inverse(self) -> Inverse:
         inner = undo(self.operations)
-        touched = {path[0] for operation in self.operations for path in operation.writes() if path}
-        asked = {segment for read in self.where.reads() for segment in read}
-        if touched & {*asked, *self.stop_at, EACH} or not all(map(_keeps_objects, self.operations)):
-            back = Everywhere(inner.operations, self.where, self.stop_at)
+        back = Everywhere(inner.operations, self.where, self.stop_at, not self.inner_first)
+        written = [path for operation in self.operations for path in operation.writes()]
+        if any(overlap(read, path) for read in self.where.reads() for path in written):
             return Inverse.lossy(f"which objects were changed is not known after {self}", back)
-        return Inverse((Everywhere(inner.operations, self.where, self.stop_at),), inner.kind, inner.why)
+        return Inverse((back,), inner.kind, inner.why)
 
     def __str__(self) -> str:
         return f"everywhere where {self.where}: " + "; ".join(map(str, self.operations))
-
-
-def _keeps_objects(operation: Operation) -> bool:
-    """True where the same objects are met on the way back: none is made, and none goes."""
-    if isinstance(operation, Default):
-        return json_type(operation.value) not in ("object", "array")
-    return isinstance(operation, (Rename, MapValues, Convert, SplitValue, JoinValues))
 
 
 def everywhere(where: Condition, *operations: Operation, stop_at: Iterable[str] = ()) -> Operation:

@@ -211,7 +211,7 @@ class DropDerived(Operation):
     def apply(self, root: Object, context: Context) -> None:
         path = self.derive.path
         node = find(root, path)
-        if node is MISSING:
+        if node is MISSING or context.had(path):
             return
         expected = self.derive.compute(root, context)
         if expected is not MISSING and same(node, expected):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import census, check, demo, matrix, new, plan, run, show, trying
+from worker.cli import census, check, demo, matrix, new, plan, replay, run, show, trying, verify
 
 
 @dataclass
@@ -37,6 +37,8 @@ app.command("try")(trying.try_events)
 app.command("matrix")(matrix.matrix)
 app.command("census")(census.census)
 app.command("plan")(plan.plan)
+app.command("replay")(replay.replay)
+app.command("verify")(verify.verify)
 
 
 def debugging() -> bool:

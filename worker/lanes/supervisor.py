@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.dead_letters import Reporter
-from worker.errors import WorkerError
+from worker.errors import MAY_PASS, WorkerError
+from worker.kafka_internals import has_given_up
 from worker.lanes.bounded import Bounds
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED, denied
@@ -179,6 +180,8 @@ class Supervisor:
                 if asking.done():
                     asking = asyncio.create_task(self._watch.ask(self._clock()))
                 self._watch.look(self._clock())
+                if has_given_up(self._consumer):
+                    self._give_up(WorkerError("kafka: the client has given up, see the log: start again", MAY_PASS))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._timing.tick):
                         await self._stopping.wait()

@@ -63,8 +63,8 @@ async def refuse_other_records(plan: Plan, offsets: AIOKafkaConsumer) -> None:
         wrong = differing(planned.marks, found[number])
         if wrong:
             raise WorkerError(
-                f"{plan.route.source} partition {number}: offset {wrong[0]} holds another record than the plan saw: the "
-                f"topic was made anew; {AGAIN}"
+                f"{plan.route.source} partition {number}: offset {wrong[0]} holds another record than the plan saw: "
+                f"the topic was made anew; {AGAIN}"
             )
 
 

@@ -15,29 +15,34 @@ from worker.replay.changes import AGAIN, refuse_other_cluster, refuse_other_reco
 from worker.replay.plan_file import Plan
 from worker.replay.reading import open_range_reader
 from worker.replay.resume import Reached
-from worker.replay.topics import cluster_id_of, committed_of, partitions_of
+from worker.replay.topics import cluster_id_of, committed_of, partition_counts
 from worker.replay.traces import refuse_ahead, refuse_forgotten
 
 
 async def prepare(clients: Clients, plan: Plan, ledger: Mapping[int, Reached]) -> None:
     """Raises WorkerError where the plan does not fit any more, naming what is different."""
     refuse_other_cluster(plan.cluster_id, await cluster_id_of(clients))
-    partitions = await partitions_of(clients, plan.route.source)
-    if partitions < len(plan.ranges):
-        raise WorkerError(
-            f"{plan.route.source}: has {partitions} partitions, the plan {len(plan.ranges)}: the topic was made "
-            f"anew; {AGAIN}"
-        )
+    partitions = await partition_counts(clients)
+    _refuse_fewer(plan, partitions.get(plan.route.source, 0))
     committed = await committed_of(clients, clients.kafka.group_id)
     try:
-        async with open_range_reader(clients, partitions) as consumer:
+        async with open_range_reader(clients, len(plan.ranges)) as consumer:
             await _refuse_lost(plan, committed, ledger, consumer)
             await refuse_other_records(plan, consumer)
-            await _refuse_traces(plan, committed, ledger, consumer)
+            if partitions.get(plan.route.destination, 0) >= len(plan.ranges):
+                await _refuse_traces(plan, committed, ledger, consumer)
     except KafkaError as error:
         raise WorkerError(
             f"kafka: the plan's records cannot be looked at ({type(error).__name__}): try again", MAY_PASS
         ) from error
+
+
+def _refuse_fewer(plan: Plan, partitions: int) -> None:
+    if partitions < len(plan.ranges):
+        raise WorkerError(
+            f"{plan.route.source}: has {partitions} partitions, the plan {len(plan.ranges)}: the topic was made "
+            f"anew or is gone; {AGAIN}"
+        )
 
 
 async def _refuse_lost(

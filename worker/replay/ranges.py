@@ -99,12 +99,12 @@ def parse_end(text: str, now: float) -> Bound:
 def _parse(text: str, now: float) -> Bound | None:
     if text in ("latest", "now"):
         return Latest()
-    if re.fullmatch(r"\d{1,18}", text):
+    if re.fullmatch(r"[0-9]{1,18}", text):
         return At({}, int(text))
-    if re.fullmatch(r"\d{1,9}:\d{1,18}(,\d{1,9}:\d{1,18})*", text):
+    if re.fullmatch(r"[0-9]{1,9}:[0-9]{1,18}(,[0-9]{1,9}:[0-9]{1,18})*", text):
         pairs = [part.split(":") for part in text.split(",")]
         return At({int(partition): int(offset) for partition, offset in pairs})
-    ago = re.fullmatch(r"(\d{1,9})([smhdw])", text)
+    ago = re.fullmatch(r"([0-9]{1,9})([smhdw])", text)
     if ago:
         return Since(max(0, round((now - int(ago[1]) * SECONDS[ago[2]]) * 1000)))
     return _parse_time(text)
@@ -154,7 +154,7 @@ def _named(option: str, bound: At, topic: str, first: Offsets, last: Offsets) ->
         raise WorkerError(
             f"{option}: it names partitions {_listed(named)}, {topic} has {_listed(last)}: name each of them once"
         )
-    for number, offset in named.items():
+    for number, offset in sorted(named.items()):
         place = f"{option} {offset}: partition {number} of {topic}"
         if offset < first[number]:
             raise WorkerError(

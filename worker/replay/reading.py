@@ -23,6 +23,8 @@ TOTAL_BYTES = 32 * 1024 * 1024
 """Asked for at once, over all partitions."""
 LARGEST_FETCH = 1024 * 1024
 SMALLEST_FETCH = 64 * 1024
+FETCH_WAIT_MS = 50
+"""At a partition's end. Other questions on the connection wait as long."""
 WAIT = 0.2
 STALLED = 60.0
 """Seconds without a step of any position after which reading is given up."""
@@ -42,7 +44,9 @@ async def open_range_reader(clients: Clients, partitions: int) -> AsyncIterator[
     """A started consumer of no group whose fetches of so many partitions stay within bounds."""
     share = TOTAL_BYTES // max(1, partitions)
     consumer = clients.reader(
-        max_partition_fetch_bytes=min(LARGEST_FETCH, max(SMALLEST_FETCH, share)), fetch_max_bytes=TOTAL_BYTES
+        max_partition_fetch_bytes=min(LARGEST_FETCH, max(SMALLEST_FETCH, share)),
+        fetch_max_bytes=TOTAL_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
     )
     try:
         await consumer.start()
@@ -58,6 +62,9 @@ async def read_ranges(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[R
     Raises WorkerError where the brokers do not answer, retention overtakes the reading, or a right is missing.
     """
     ends = {TopicPartition(topic, each.partition): each.end for each in ranges if each.offsets}
+    if not ends:
+        # A client that is stopped in the moment after an assignment waits for ever.
+        return
     consumer.assign(list(ends))
     for each in ranges:
         if each.offsets:

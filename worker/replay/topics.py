@@ -18,12 +18,16 @@ TIMEOUT = 30.0
 
 async def partitions_of(clients: Clients, topic: str) -> int:
     """How many partitions the topic has. Raises WorkerError where it is not there or the brokers do not say."""
-    # All topics: asking for one by name would make the broker create it.
-    topics = await _ask(clients, lambda admin: admin.describe_topics())
-    counts = {each["topic"]: len(each["partitions"]) for each in topics}
+    counts = await partition_counts(clients)
     if not counts.get(topic):
         raise WorkerError(f"{topic}: no such topic, or none that we may describe: correct the route's source")
     return counts[topic]
+
+
+async def partition_counts(clients: Clients) -> dict[str, int]:
+    """Of all topics: asking for one by name would make the broker create it."""
+    topics = await _ask(clients, lambda admin: admin.describe_topics())
+    return {each["topic"]: len(each["partitions"]) for each in topics}
 
 
 async def cluster_id_of(clients: Clients) -> str:

@@ -266,6 +266,7 @@ NAMES = {
     ),
     "a field keeps its name": Case(["no-op"], lambda: rename("a", "a"), lambda: rename("a", "A")),
     "a header keeps its name": Case(["no-op"], lambda: rename_header("a", "a"), lambda: rename_header("a", "A")),
+    "restored where there was '*'": Case(["path"], lambda: drop("a.*", restore=1), lambda: drop("a.*.b", restore=1)),
     "copied into itself": Case(["path"], lambda: copy("a", "a.b"), lambda: copy("a", "b.a")),
     "copied to itself": Case(["no-op"], lambda: copy("a", "a"), lambda: copy("a", "b")),
     "the rest under a name that is kept": Case(

@@ -1,0 +1,265 @@
+"""Replays on a real broker: exactly the plan, whatever is killed when, and a proof that notices every change."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.http import request
+from tests.kafka import Record, Topics, committed_offsets, produce, read_all
+from tests.lanes import ends
+from tests.replaying import Stage, ended, make_stage
+from tests.worker_process import running_worker
+
+REPLAY_ID = "upcaster.replay.id"
+
+
+@pytest.fixture
+async def stage(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> Stage:
+    return await make_stage(kafka_bootstrap, topics, tmp_path)
+
+
+async def test_a_replay_killed_three_times_is_finished_and_proved(stage: Stage) -> None:
+    await stage.fill(12_000)
+    planned = await stage.make_plan()
+    await stage.fill(600, first=12_000)
+    for share in (0.1, 0.3, 0.6):
+        await kill_after(stage, round(share * planned["counts"]["produced"]))
+    done = await stage.upcast("replay", str(stage.plan), "--reason", "upgrade")
+    assert done.code == 0, done
+    receipt = json.loads(stage.receipt.read_text())
+    assert [(each["start"], each["end"]) for each in receipt["partitions"]] == [(0, 6_000)] * 2
+    counts = [each["counts"] for each in receipt["partitions"]]
+    for name in ("read", "upcast", "passed", "dead_lettered", "produced"):
+        assert sum(each[name] for each in counts) == planned["counts"][name], name
+    group = f"{stage.group}-replay-{receipt['replay_id']}"
+    assert await committed_offsets(stage.bootstrap, group) == {(stage.source, 0): 6_000, (stage.source, 1): 6_000}
+    proved = await stage.upcast("verify", str(stage.receipt))
+    assert (proved.code, proved.out.partition(":")[0]) == (0, "PASS"), proved
+    again = await stage.upcast("replay", str(stage.plan))
+    assert (again.code, "holds it already, finished" in again.errors) == (2, True)
+
+
+async def kill_after(stage: Stage, written: int) -> None:
+    """Start the replay, and kill it when so much is in the destination."""
+    process = await stage.begin("replay", str(stage.plan), "--rate", "3000", "--reason", "upgrade")
+    deadline = time.monotonic() + 60
+    try:
+        while sum((await ends(stage.bootstrap, stage.destination)).values()) < written:
+            assert time.monotonic() < deadline, "the replay does not write"
+            assert process.returncode is None, await ended(process)
+            await asyncio.sleep(0.02)
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+Tampering = Callable[[list[Record]], Sequence[Record]]
+TAMPERING: dict[str, tuple[Tampering, str]] = {
+    "nothing": (lambda records: records, "PASS"),
+    "removed": (lambda records: records[:7] + records[8:], "missing in the destination"),
+    "doubled": (lambda records: [*records, records[7]], "doubled"),
+    "doubled beside": (lambda records: records[:7] + [records[7], *records[7:]], "doubled"),
+    "swapped": (lambda records: [*records[:7], records[8], records[7], *records[9:]], "out of order"),
+    "value": (lambda records: changed(records, value=b'{"a":1}'), "altered"),
+    "key": (lambda records: changed(records, key=b"other"), "altered"),
+    "timestamp": (lambda records: changed(records, timestamp=1), "altered"),
+    "headers": (lambda records: changed(records, headers=[("x", b"y"), *records[7].headers]), "altered"),
+}
+
+
+def changed(records: list[Record], **changes: Any) -> list[Record]:
+    from dataclasses import replace
+
+    return [*records[:7], replace(records[7], **changes), *records[8:]]
+
+
+async def test_every_change_of_the_destination_is_seen(stage: Stage, topics: Topics) -> None:
+    await stage.fill(240)
+    await stage.make_plan()
+    assert (await stage.upcast("replay", str(stage.plan))).code == 0
+    written = await read_all(stage.bootstrap, stage.destination)
+    receipt = stage.receipt.read_text()
+    for name, (tamper, told) in TAMPERING.items():
+        await redirect(stage, topics, receipt, f"copy-{name.replace(' ', '-')}", list(tamper(written)))
+        proved = await stage.upcast("verify", str(stage.receipt))
+        assert (proved.code, told in proved.out) == (int(name != "nothing"), True), (name, proved)
+        assert name == "nothing" or "FAIL" in proved.out
+
+
+async def redirect(stage: Stage, topics: Topics, receipt: str, name: str, records: Sequence[Record]) -> None:
+    """A destination with these records, of which configuration and receipt believe that it is the replay's."""
+    from worker.replay.receipt import Receipt, write_receipt
+    from worker.settings import load_settings
+    from worker.replay.identity import config_fingerprint
+
+    stage.destination = await topics.create(name, partitions=stage.partitions, configs={"retention.ms": "-1"})
+    await produce(stage.bootstrap, stage.destination, records)
+    stage.configure()
+    content = {key: value for key, value in json.loads(receipt).items() if key != "digest"}
+    fingerprint = config_fingerprint(load_settings(stage.config).routes[0])
+    content["route"] |= {"destination": stage.destination, "config_fingerprint": fingerprint}
+    write_receipt(Receipt.model_validate(content), stage.receipt)
+
+
+async def test_the_live_worker_takes_over_while_producers_write(stage: Stage) -> None:
+    await stage.fill(3_000)
+    await stage.make_plan()
+    stop = asyncio.Event()
+    producing = asyncio.create_task(keep_producing(stage, stop, first=3_000))
+    early = await stage.upcast("run", "--after", str(stage.receipt))
+    assert (early.code, "run `upcast replay` to its end" in early.errors) == (2, True)
+    assert (await stage.upcast("replay", str(stage.plan))).code == 0
+    for _ in range(2):
+        async with running_worker(stage.config, arguments=("--after", str(stage.receipt))) as worker:
+            before = await worker.metric("upcaster_records_consumed_total")
+            await worker.caught_up(round(before) + 100)
+            assert await worker.stop() == 0
+    stop.set()
+    count = await producing
+    async with running_worker(stage.config, arguments=("--after", str(stage.receipt))) as worker:
+        await worker.until("/readyz", 200)
+        await until_committed(stage, count)
+        assert await worker.stop() == 0
+    outputs = await read_all(stage.bootstrap, stage.destination)
+    numbers = [[number(each) for each in outputs if each.partition == p] for p in range(stage.partitions)]
+    good = [n for n in range(count) if n // stage.partitions % 6 != 5]
+    assert numbers == [[n for n in good if n % stage.partitions == p] for p in range(stage.partitions)]
+    proved = await stage.upcast("verify", str(stage.receipt))
+    assert proved.code == 0, proved
+
+
+def number(record: Record) -> int:
+    return int(dict(record.headers)["number"])
+
+
+async def keep_producing(stage: Stage, stop: asyncio.Event, first: int) -> int:
+    count = first
+    while not stop.is_set():
+        await stage.fill(60, first=count)
+        count += 60
+        await asyncio.sleep(0.1)
+    return count
+
+
+async def until_committed(stage: Stage, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while sum((await committed_offsets(stage.bootstrap, stage.group)).values()) < count:
+        assert time.monotonic() < deadline, "the live worker does not catch up"
+        await asyncio.sleep(0.1)
+
+
+async def test_a_plan_that_does_not_fit_any_more_is_refused(stage: Stage) -> None:
+    await stage.fill(120)
+    await stage.make_plan()
+    whole = stage.plan.read_text()
+    stage.configure(unknown_type="skip")
+    await refused(stage, "the route's configuration has fingerprint")
+    stage.configure(unknown_type="dead-letter", chain="tests.example_chains.weather:chain", event_type="device")
+    await refused(stage, "the chain tests.example_chains.weather:chain has fingerprint")
+    stage.configure(chain="upcasters.devteam_runner:chain", event_type="task_context")
+    stage.plan.write_text(whole.replace('"end": 60', '"end": 59'))
+    await refused(stage, "so it was edited")
+    stage.plan.write_text(whole)
+    plan = json.loads(whole)
+    rewrite(stage.plan, plan | {"cluster_id": "another"})
+    await refused(stage, "it is of cluster another")
+    ranges = [{**each, "marks": [{"offset": 3, "digest": "0" * 16}]} for each in plan["ranges"]]
+    rewrite(stage.plan, plan | {"ranges": ranges})
+    await refused(stage, "offset 3 holds another record than the plan saw")
+    ranges = [{**each, "end": 900} for each in plan["ranges"]]
+    rewrite(stage.plan, plan | {"ranges": ranges})
+    await refused(stage, "ends at offset 60, the plan at 900")
+    assert sum((await ends(stage.bootstrap, stage.destination)).values()) == 0
+
+
+def rewrite(file: Path, content: dict[str, Any]) -> None:
+    """A plan that was changed by somebody who knows how to make its digest."""
+    from worker.replay.plan_file import Plan, write_plan
+
+    content.pop("digest", None)
+    write_plan(Plan.model_validate(content), file)
+
+
+async def refused(stage: Stage, told: str) -> None:
+    answer = await stage.upcast("replay", str(stage.plan))
+    assert (answer.code, told in answer.errors) == (2, True), answer
+
+
+async def test_only_what_the_filters_let_through_and_no_further_than_the_end(stage: Stage) -> None:
+    await stage.fill(240)
+    await stage.make_plan("--from", "0:10,1:20", "--to", "0:100,1:20", "--version", "1.0")
+    await stage.fill(60, first=240)
+    done = await stage.upcast("replay", str(stage.plan))
+    assert done.code == 0, done
+    partitions = json.loads(stage.receipt.read_text())["partitions"]
+    assert [each["counts"]["read"] for each in partitions] == [90, 0]
+    assert partitions[0]["counts"]["skipped"] == {"filtered": 60}
+    outputs = await read_all(stage.bootstrap, stage.destination)
+    assert {dict(each.headers)[REPLAY_ID] for each in outputs} == {
+        json.loads(stage.receipt.read_text())["replay_id"].encode()
+    }
+    assert [int(dict(each.headers)["upcaster.source.offset"]) for each in outputs] == [
+        offset for offset in range(10, 100) if offset % 6 in (0, 4)
+    ]
+    assert (await stage.upcast("verify", str(stage.receipt))).code == 0
+
+
+async def test_pause_resume_and_rate_by_the_api(stage: Stage) -> None:
+    await stage.fill(3_000)
+    await stage.make_plan()
+    secret = {"UPCAST_HTTP__TOKEN": "a-token-of-16-letters"}
+    process = await stage.begin("replay", str(stage.plan), "--rate", "20kB/s", environment=secret)
+    try:
+        address = await address_of(process)
+        headers = {"Authorization": "Bearer a-token-of-16-letters"}
+        path = f"/v2/routes/{stage.source}"
+        await until_ok(address, "/readyz")
+        paused = await request(address, f"{path}/pause", "POST", headers=headers)
+        assert paused.json["paused"] is True
+        metrics = (await request(address, "/metrics")).text
+        assert "upcaster_replay_remaining_records" in metrics
+        assert (await request(address, f"{path}/pause", "POST")).status == 401
+        limited = await request(address, f"{path}/rate", "POST", {"bytes_per_second": None}, headers=headers)
+        assert limited.json["bytes_per_second"] is None
+        assert (await request(address, f"{path}/resume", "POST", headers=headers)).status == 200
+        done = await ended(process)
+        assert done.code == 0, done
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def test_a_stop_by_signal_says_what_is_left(stage: Stage) -> None:
+    await stage.fill(3_000)
+    await stage.make_plan()
+    process = await stage.begin("replay", str(stage.plan), "--rate", "200")
+    await until_ok(await address_of(process), "/readyz")
+    process.send_signal(signal.SIGTERM)
+    done = await ended(process)
+    assert (done.code, "run the same command again to go on" in done.errors) == (1, True), done
+    assert not stage.receipt.exists()
+
+
+async def address_of(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None
+    async for line in process.stderr:
+        entry = json.loads(line)
+        if entry["event"] == "http is listening":
+            return f"{entry['host']}:{entry['port']}"
+    raise AssertionError("it has ended")
+
+
+async def until_ok(address: str, path: str) -> None:
+    deadline = time.monotonic() + 30
+    while (await request(address, path)).status != 200:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)

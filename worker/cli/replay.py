@@ -1,0 +1,77 @@
+"""`upcast replay`: does what a plan says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import DEFAULT_CONFIG, Config
+from worker.errors import WorkerError
+
+if TYPE_CHECKING:
+    from worker.replay.receipt import Receipt
+
+UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+
+
+def replay(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The file that `upcast plan` wrote.")],
+    config: Config = DEFAULT_CONFIG,
+    rate: Annotated[
+        str | None,
+        typer.Option("--rate", metavar="RATE", help="Records a second, or bytes: 500, 800kB/s, 5MB/s."),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the receipt.")] = "",
+    receipt: Annotated[
+        Path | None,
+        typer.Option("--receipt", metavar="FILE", help="Where to write the receipt; by default beside the plan."),
+    ] = None,
+) -> None:
+    """Apply a plan, exactly once, and write a receipt. Given again after any interruption, it goes on.
+
+    It refuses where the chain, the configuration, the cluster or the topic has changed since. Probes, metrics and
+    the API (pause, resume, rate) are served as by `upcast run`. Exit codes: 0 finished, 1 stopped before its end or
+    may pass when tried again, 2 the plan does not fit any more.
+
+    **Example:** `upcast replay plan.json --rate 2000 --reason "upgrade to 2.0"`
+    """
+    from worker.app import run_in_loop
+    from worker.cli.replay_progress import replay_progress
+    from worker.cli.routes import load_route
+    from worker.replay.applying import Wishes, apply
+    from worker.replay.plan_file import read_plan
+
+    made = read_plan(plan)
+    records, size = parse_rate(rate)
+    file = receipt or plan.with_suffix(".receipt.json")
+    settings, given = load_route(config, made.route.source)
+    with replay_progress() as show:
+        done = run_in_loop(apply(settings, given, made, Wishes(file, reason, records, size), show))
+    _tell(done, file)
+
+
+def parse_rate(text: str | None) -> tuple[float | None, float | None]:
+    """Records a second and bytes a second; one of them at most. Raises WorkerError."""
+    if text is None:
+        return None, None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\s*([kMG]?)[bB](?:/s)?|(?:/s)?)", text)
+    if found is None or not float(found[1]):
+        raise WorkerError(f"--rate {text}: write records a second, such as 500, or bytes, such as 800kB/s or 5MB/s")
+    number = float(found[1])
+    return (number, None) if found[2] is None else (None, number * UNITS[found[2]])
+
+
+def _tell(done: Receipt, file: Path) -> None:
+    counts = [each.counts for each in done.partitions]
+    total = {name: sum(getattr(each, name) for each in counts) for name in ("read", "upcast", "passed", "produced")}
+    skipped = sum(sum(each.skipped.values()) for each in counts)
+    dead = sum(each.dead_lettered for each in counts)
+    typer.echo(
+        f"replay {done.replay_id} finished: {total['read']:,} read, {total['upcast']:,} upcast, "
+        f"{total['passed']:,} passed, {skipped:,} skipped, {dead:,} dead-lettered; {total['produced']:,} written to "
+        f"{done.route.destination}"
+    )
+    typer.echo(f"receipt: {file}; next: `upcast verify {file}`, then `upcast run --after {file}`")

@@ -1,0 +1,70 @@
+"""`upcast verify`: does the destination hold what a receipt says, and is it right?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import DEFAULT_CONFIG, Config, Json
+
+if TYPE_CHECKING:
+    from worker.replay.receipt import Receipt
+    from worker.verifying.verify import Verdict
+
+
+def verify(
+    receipt: Annotated[Path, typer.Argument(metavar="RECEIPT", help="The file that `upcast replay` wrote.")],
+    config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
+) -> None:
+    """Prove a replay by reading its source, destination and dead letters again. Reads only; joins no group.
+
+    Every source offset must have its outcome, once and in order, with the bytes that the chain's plain reference
+    makes; counts and digests must be the receipt's. Exit codes: 0 PASS, 1 FAIL (with coordinates) or may pass when
+    tried again, 2 the receipt does not belong to this cluster, chain or configuration.
+
+    **Example:** `upcast verify plan.receipt.json`
+    """
+    import asyncio
+
+    from worker.cli.output import print_json
+    from worker.cli.progress import progress
+    from worker.cli.routes import load_route
+    from worker.replay.receipt import read_receipt
+    from worker.verifying.verify import verify as prove
+
+    told = read_receipt(receipt)
+    settings, given = load_route(config, told.route.source)
+    with progress("verify") as show:
+        verdict = asyncio.run(prove(settings, given, told, show))
+    if as_json:
+        print_json(_content(told, verdict))
+    else:
+        _show(told, verdict)
+    if verdict.findings:
+        raise typer.Exit(1)
+
+
+def _content(receipt: Receipt, verdict: Verdict) -> dict[str, object]:
+    return {
+        "replay_id": receipt.replay_id,
+        "verdict": "FAIL" if verdict.findings else "PASS",
+        "records": verdict.records,
+        "outputs": verdict.outputs,
+        "dead_letters": verdict.dead_letters,
+        "findings": [
+            {"kind": kind, "count": count, "examples": verdict.findings.examples[kind]}
+            for kind, count in verdict.findings.counts.items()
+        ],
+    }
+
+
+def _show(receipt: Receipt, verdict: Verdict) -> None:
+    for line in verdict.findings.lines():
+        typer.echo(line)
+    typer.echo(
+        f"{'FAIL' if verdict.findings else 'PASS'}: replay {receipt.replay_id}: {verdict.records:,} source records, "
+        f"{verdict.outputs:,} written, {verdict.dead_letters:,} dead letters, in {verdict.seconds:.1f} s"
+    )

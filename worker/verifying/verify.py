@@ -1,0 +1,146 @@
+"""Verifying a receipt, from the settings to the verdict: what `upcast verify` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from upcasters.event import SourcePartition
+from worker.broker import wait_for_broker
+from worker.chains import RouteChain
+from worker.clients import Clients
+from worker.errors import MAY_PASS, WorkerError
+from worker.replay.identity import config_fingerprint
+from worker.replay.ranges import Range
+from worker.replay.reading import open_range_reader, read_ranges
+from worker.replay.receipt import PartitionReceipt, Receipt
+from worker.replay.topics import cluster_id_of, partition_counts
+from worker.settings import Settings
+from worker.verifying.findings import Findings
+from worker.verifying.matching import Matching
+from worker.verifying.oracle import Oracle
+from worker.verifying.streams import ORIGIN, SOURCE, Stream, read_from, written_by
+
+Progress = Callable[[int, int], None]
+"""Called with how many source records are behind, and how many there are in all."""
+
+
+@dataclass
+class Verdict:
+    """PASS where nothing was found."""
+
+    records: int = 0
+    outputs: int = 0
+    dead_letters: int = 0
+    seconds: float = 0.0
+    findings: Findings = field(default_factory=Findings)
+
+
+async def verify(settings: Settings, given: RouteChain, receipt: Receipt, progress: Progress) -> Verdict:
+    """Raises WorkerError where it cannot be judged: another cluster, another chain, no brokers."""
+    _refuse_other_chain(given, receipt)
+    clients = Clients(settings.kafka)
+    await wait_for_broker(clients)
+    cluster = await cluster_id_of(clients)
+    if cluster != receipt.cluster_id:
+        raise WorkerError(
+            f"receipt: it is of cluster {receipt.cluster_id}, this is {cluster}: correct kafka.bootstrap_servers"
+        )
+    try:
+        return await Verification(clients, given, receipt, progress).run()
+    except KafkaError as error:
+        raise WorkerError(f"kafka: the topics cannot be read ({type(error).__name__}): try again", MAY_PASS) from error
+
+
+def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:
+    route = receipt.route
+    for name, told, found in (
+        ("chain", route.chain_fingerprint, given.chain.fingerprint),
+        ("configuration of the route", route.config_fingerprint, config_fingerprint(given.route)),
+    ):
+        if told != found:
+            raise WorkerError(
+                f"receipt: the {name} has fingerprint {found} now, the replay was made with {told}: verify with the "
+                f"{name} of then"
+            )
+
+
+class Verification:
+    """Partition after partition, so that memory stays bounded whatever the range."""
+
+    def __init__(self, clients: Clients, given: RouteChain, receipt: Receipt, progress: Progress) -> None:
+        self._clients = clients
+        self._given = given
+        self._receipt = receipt
+        self._progress = progress
+        self._verdict = Verdict()
+
+    async def run(self) -> Verdict:
+        began = time.monotonic()
+        counts = await partition_counts(self._clients)
+        self._verdict.findings = findings = Findings()
+        route = self._receipt.route
+        for topic in (route.source, route.destination, route.dead_letter):
+            if not counts.get(topic):
+                findings.add("no such topic", topic)
+        if not findings:
+            async with AsyncExitStack() as stack:
+                consumers = [await stack.enter_async_context(open_range_reader(self._clients, 4)) for _ in range(3)]
+                for partition in self._receipt.partitions:
+                    await self._partition(partition, consumers, counts)
+        self._verdict.seconds = time.monotonic() - began
+        return self._verdict
+
+    async def _partition(
+        self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]
+    ) -> None:
+        if await self._is_gone(partition, consumers[0], counts):
+            return
+        streams = self._streams(partition, consumers, counts)
+        source = SourcePartition(self._receipt.route.source, partition.partition)
+        oracle = Oracle(self._given.chain, self._given.route.policy(), self._receipt, source)
+        matching = Matching(self._receipt, partition, oracle, streams, self._verdict.findings)
+        await matching.run()
+        self._verdict.records += matching.counts.source.count
+        self._verdict.outputs += matching.counts.output.count
+        self._verdict.dead_letters += matching.counts.dead_lettered
+        self._progress(self._verdict.records, sum(each.counts.read for each in self._receipt.partitions))
+
+    async def _is_gone(self, partition: PartitionReceipt, consumer: AIOKafkaConsumer, counts: dict[str, int]) -> bool:
+        """Whether the source cannot be read any more as the receipt says; then nothing can be proved."""
+        topic, number = self._receipt.route.source, partition.partition
+        place = TopicPartition(topic, number)
+        if number >= counts[topic]:
+            self._verdict.findings.add("source gone", f"{topic} has no partition {number}")
+            return True
+        first = (await consumer.beginning_offsets([place]))[place]
+        end = (await consumer.end_offsets([place]))[place]
+        if partition.start < min(first, partition.end) or end < partition.end:
+            self._verdict.findings.add(
+                "source gone",
+                f"{topic} partition {number} holds offsets {first} to {end} now, the receipt is about "
+                f"{partition.start} to {partition.end}",
+            )
+            return True
+        return False
+
+    def _streams(
+        self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]
+    ) -> tuple[Stream, Stream, Stream]:
+        route, number = self._receipt.route, partition.partition
+        source, destination, letters = consumers
+
+        def written(consumer: AIOKafkaConsumer, topic: str, start: int, names: tuple[str, str, str]) -> Stream:
+            ours = written_by(self._receipt.replay_id, route.source, number, names)
+            return Stream(read_from(consumer, topic, number % counts[topic], start), ours)
+
+        return (
+            Stream(read_ranges(source, route.source, [Range(number, partition.start, partition.end)])),
+            written(destination, route.destination, partition.destination_start, SOURCE),
+            written(letters, route.dead_letter, partition.dead_letter_start, ORIGIN),
+        )
