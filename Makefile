@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format install requirements clean
+.PHONY: help demo test lint format mutation install requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +36,10 @@ format: $(VENV)/dev.installed ## let ruff rewrite the sources
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
+mutation: $(VENV)/dev.installed ## change the engine in small ways and see which tests notice (MUTATION_ARGS="--every 1")
+	@$(PIP_INSTALL) --require-hashes -r requirements/mutation.txt
+	$(BIN)/python tests/mutation.py $(MUTATION_ARGS)
+
 install: $(VENV)/dev.installed ## make .venv with the `upcast` command and the development tools
 
 $(VENV)/dev.installed: requirements/dev.txt pyproject.toml | $(BIN)/python
@@ -64,6 +68,7 @@ requirements: $(VENV)/dev.installed ## pin the requirements files again (UPGRADE
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --group dev -o requirements/dev.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --constraint requirements/dev.txt -o requirements/demo.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml --constraint requirements/dev.txt -o requirements/runtime.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:mutation --constraint requirements/dev.txt -o requirements/mutation.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt
 
 clean: ## remove .venv and everything else that git ignores

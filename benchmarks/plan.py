@@ -1,4 +1,4 @@
-"""What a plan and a census cost beside the worker's own work on the same records, as CPU time: ``python -m benchmarks.plan``.
+"""What a plan and a census cost beside the worker's own work on the same records: ``python -m benchmarks.plan``.
 
 The drain is the worker's own processing at least once, without producing: records read as the lanes read them, through
 the real chain, into real batches, which are then thrown away. A plan is to cost no more than 1.3 times as much.

@@ -127,9 +127,7 @@ async def _produce_in_batches(
 
 def _append(batch: Any, record: Record) -> bool:
     timestamp = int(time.time() * 1000) if record.timestamp is None else record.timestamp
-    appended = batch.append(
-        timestamp=timestamp, key=record.key, value=record.value, headers=list(record.headers)
-    )
+    appended = batch.append(timestamp=timestamp, key=record.key, value=record.value, headers=list(record.headers))
     return appended is not None
 
 
@@ -150,9 +148,7 @@ async def _read_until(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, 
 
 
 def _record(record: Any) -> Record:
-    return Record(
-        record.key, record.value, tuple(record.headers), record.timestamp, record.partition, record.offset
-    )
+    return Record(record.key, record.value, tuple(record.headers), record.timestamp, record.partition, record.offset)
 
 
 def _check(response: Any) -> None:

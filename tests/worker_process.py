@@ -48,6 +48,13 @@ class WorkerProcess:
             self._still_there(deadline, f"{done} of {records} records are done")
             await asyncio.sleep(0.1)
 
+    async def says(self, name: str, value: float, seconds: float = 30) -> None:
+        """Return when a metric has this value."""
+        deadline = time.monotonic() + seconds
+        while (now := await self.metric(name)) != value:
+            self._still_there(deadline, f"{name} is {now}")
+            await asyncio.sleep(0.1)
+
     async def metric(self, name: str, **labels: str) -> float:
         """The sum of the samples of ``name`` that have these labels; 0 before there are any."""
         if not self.address:

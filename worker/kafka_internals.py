@@ -8,7 +8,8 @@ Why we look inside at all:
   a batch with a lenient parser and says which records are unreadable;
 * it does not know two answers of newer brokers, keeps back the text of an offset commit, and cannot throw a
   producer away that hangs;
-* with uvloop, a connection that is lost at the wrong moment ends its tasks for good.
+* with uvloop, a connection that is lost at the wrong moment ends its tasks for good;
+* it takes a coordinator that is still loading for a group that has committed nothing.
 
 Tested with the versions in ``TESTED``; with any other, ``open_reader`` falls back to the public interface.
 """
@@ -28,8 +29,11 @@ import aiokafka
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka_errors
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher as aiokafka_fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.record import default_records, memory_records
 from aiokafka.structs import OffsetAndMetadata
 
@@ -216,6 +220,26 @@ def _telling_that_it_is_closed(send: Callable[..., Any]) -> Callable[..., Any]:
     return sending
 
 
+def _reading_the_whole_answer(send: Callable[..., Any]) -> Callable[..., Any]:
+    """While a coordinator loads or moves, it answers a question for offsets with one error and no partitions. aiokafka
+    looks only for errors of partitions, and takes that for a group that has committed nothing: its reader would
+    begin again at the beginning."""
+
+    @functools.wraps(send)
+    async def sending(asker: Any, request: Any, *arguments: Any) -> Any:
+        answer = await send(asker, request, *arguments)
+        code = getattr(answer, "error_code", 0) if isinstance(request, OffsetFetchRequest) else 0
+        if code:
+            if code == kafka_errors.NotCoordinatorForGroupError.errno and isinstance(asker, GroupCoordinator):
+                asker.coordinator_dead()
+            raise kafka_errors.for_code(code)("asked for committed offsets")
+        return answer
+
+    return sending
+
+
+GroupCoordinator._send_req = _reading_the_whole_answer(GroupCoordinator._send_req)
+AIOKafkaAdminClient._send_request = _reading_the_whole_answer(AIOKafkaAdminClient._send_request)
 AIOKafkaConnection.send = _telling_that_it_is_closed(AIOKafkaConnection.send)
 AIOKafkaConnection._send_sasl_token = _telling_that_it_is_closed(AIOKafkaConnection._send_sasl_token)
 

@@ -63,9 +63,7 @@ def fetch_jars(progress: Progress | None = None) -> list[Path]:
     if not all(path.exists() for path in paths):
         directory.mkdir(parents=True, exist_ok=True)
         with _one_process_at_a_time(directory / ".lock"):
-            _fetch_missing(
-                [jar for jar in jars if not (directory / jar.file_name).exists()], directory, progress
-            )
+            _fetch_missing([jar for jar in jars if not (directory / jar.file_name).exists()], directory, progress)
     return paths
 
 

@@ -11,7 +11,7 @@ import structlog
 from structlog.typing import Processor
 
 # Their INFO lines are about themselves; at DEBUG aiokafka would format whole batches.
-QUIET = {"aiokafka": logging.WARNING, "alembic": logging.WARNING, "uvicorn": logging.WARNING, "asyncio": logging.WARNING}
+QUIET = dict.fromkeys(("aiokafka", "alembic", "asyncio", "uvicorn"), logging.WARNING)
 
 
 def set_up_logging(stream: TextIO | None = None, debug: bool = False) -> None:

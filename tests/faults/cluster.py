@@ -71,16 +71,17 @@ class Cluster:
             answer = await admin.create_topics([topic])
         assert all(error[1] == 0 for error in answer.topic_errors), answer
 
-    async def configure_topic(self, name: str, configs: Mapping[str, str]) -> None:
-        """All that the topic does not have from the defaults."""
-        async with _admin(self.direct) as admin:
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(configs))])
-
     async def leader_of(self, topic: str, partition: int) -> Node:
         async with AIOKafkaConsumer(bootstrap_servers=self.direct) as consumer:
             await consumer._client._wait_on_metadata(topic)
             leader: int = consumer._client.cluster.leader_for_partition(TopicPartition(topic, partition))
         return self.nodes[leader - 1]
+
+
+async def configure_topic(bootstrap_servers: str, name: str, configs: Mapping[str, str]) -> None:
+    """``configs`` is all that the topic does not have from the defaults."""
+    async with _admin(bootstrap_servers) as admin:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(configs))])
 
 
 @asynccontextmanager

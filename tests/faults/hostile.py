@@ -33,7 +33,8 @@ class NotUtf8(str):
 
 @dataclass(frozen=True)
 class Hostile:
-    """``fate`` is `upcast`, `passed` or the stage of its dead letter; empty where any of them will do."""
+    """``fate`` is `upcast`, `passed`, the stage of its dead letter, or `trimmed` where that has no room to tell;
+    empty where any of them will do."""
 
     name: str
     record: Record
@@ -151,13 +152,18 @@ def _keys_and_timestamps() -> Iterator[Hostile]:
 
 
 def _sizes() -> Iterator[Hostile]:
+    """Near the limit of the source, which is that of the other topics too."""
     room = LIMIT - BATCH_OVERHEAD - len(b"k")
-    yield Hostile(
-        "as large as it gets, current", Record(b"k", _filled(json.dumps(CURRENT).encode()[:-1], room)), "passed"
-    )
-    yield Hostile("as large as it gets, and grows", Record(b"k", _filled(GOOD, room - 200)), "upcast")
-    # Its dead letter has room for 300 bytes of headers: for the fingerprint, and for nothing else.
-    yield Hostile("as large as it gets, dead", Record(b"k", b"{" + b"x" * (room - 301)), "")
+    current = json.dumps(CURRENT).encode()[:-1]
+    # Lineage headers take some 250 bytes; a dead letter's fingerprint takes 50, and all its headers 800.
+    yield Hostile("large, current", Record(b"k", _filled(current, room - 300)), "passed")
+    yield Hostile("large, grows", Record(b"k", _filled(GOOD, room - 150)), "trimmed")
+    yield Hostile("large, dead", Record(b"k", b"{" + b"x" * (room - 301)), "trimmed")
+
+
+def too_large_to_bury() -> Record:
+    """Its dead letter has no room for a single header."""
+    return Record(b"k", b"{" + b"x" * (LIMIT - BATCH_OVERHEAD - 2))
 
 
 def _filled(start: bytes, size: int) -> bytes:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
-from tests.faults.hostile import GOOD, HOUR_MS, Hostile, everything
-from tests.kafka import Record, Topics, read_all
-from tests.worker_process import running_worker, write_config
+from tests.faults.cluster import configure_topic
+from tests.faults.hostile import GOOD, HOUR_MS, Hostile, everything, too_large_to_bury
+from tests.kafka import Record, Topics, produce, read_all
+from tests.worker_process import WorkerProcess, running_worker, write_config
 
 FOREVER = {"retention.ms": "-1"}
 LENIENT = {**FOREVER, "message.timestamp.after.max.ms": str(1000 * HOUR_MS)}
@@ -37,19 +39,45 @@ class Setting:
         }
         write_config(self.config, bootstrap, topics.name("group"), route)
 
-    async def results(self) -> tuple[dict[tuple[int, int], list[Record]], dict[tuple[int, int], list[Record]]]:
-        """What is in the destination and in the dead-letter topic, by partition and offset of the source."""
-        arrived = await read_all(self.bootstrap, self.destination)
-        buried = await read_all(self.bootstrap, self.dead_letter)
-        return _by_origin(arrived, "upcaster.source.offset"), _by_origin(buried, "__connect.errors.offset")
+    async def results(self) -> Results:
+        return Results(
+            _by_origin(await read_all(self.bootstrap, self.destination), "upcaster.source.offset"),
+            _by_origin(await read_all(self.bootstrap, self.dead_letter), "__connect.errors.offset"),
+        )
+
+
+@dataclass
+class Results:
+    """What is in the destination and in the dead-letter topic, by partition and offset of the source."""
+
+    arrived: dict[tuple[int, int], list[Record]]
+    buried: dict[tuple[int, int], list[Record]]
+
+    @property
+    def trimmed(self) -> list[tuple[bytes | None, bytes | None]]:
+        """Dead letters that had no room to tell their offset."""
+        found = [self.buried.get((partition, -1), []) for partition in range(PARTITIONS)]
+        return [(letter.key, letter.value) for letters in found for letter in letters]
+
+    def fate(self, partition: int, offset: int) -> str:
+        arrived, buried = self.arrived.get((partition, offset), []), self.buried.get((partition, offset), [])
+        if len(arrived) + len(buried) != 1:
+            return f"{len(arrived)} times upcast, {len(buried)} times dead"
+        if buried:
+            return dict(buried[0].headers)["__connect.errors.stage"].decode()
+        headers = dict(arrived[0].headers)
+        return "passed" if headers["upcaster.schema.from"] == headers["upcaster.schema.to"] else "upcast"
 
 
 def _by_origin(records: Sequence[Record], header: str) -> dict[tuple[int, int], list[Record]]:
-    """The last header of a name counts; -1 is the offset of a dead letter that had no room to tell it."""
+    """The last header of a name counts; -1 where there is none."""
     found: dict[tuple[int, int], list[Record]] = {}
     for record in records:
         found.setdefault((record.partition, int(dict(record.headers).get(header, b"-1"))), []).append(record)
     return found
+
+
+FATES = ("consumed", "upcast", "passed", "dead_lettered")
 
 
 @pytest.fixture
@@ -93,44 +121,75 @@ async def test_every_hostile_record_ends_somewhere_and_the_worker_goes_on(settin
         sums = {fate: await worker.metric(f"upcaster_records_{fate}_total") for fate in FATES}
         assert await worker.stop() == 0
     assert worker.errors == []
-    arrived, buried = await setting.results()
-    trimmed = [record for (_, offset), records in buried.items() if offset < 0 for record in records]
-    wrong = [
-        f"{each.name}: {_fate(arrived.get(at, []), buried.get(at, []))}, expected {each.fate or 'any'}"
-        for at, each in written.items()
-        if not _is_right(each, arrived.get(at, []), buried.get(at, []))
-    ]
+    results = await setting.results()
+    wrong = [f"{each.name}: {results.fate(*at)}" for at, each in written.items() if not _is_right(each, at, results)]
     assert wrong == []
-    assert [len(each.value or b"") for each in trimmed] == [
-        len(_named(stream, "as large as it gets, dead").value or b"")
-    ]
+    assert len(results.trimmed) == sum(each.fate == "trimmed" for each in stream)
     assert sums["consumed"] == len(written) == sums["upcast"] + sums["passed"] + sums["dead_lettered"]
 
 
-FATES = ("consumed", "upcast", "passed", "dead_lettered")
+def _is_right(each: Hostile, at: tuple[int, int], results: Results) -> bool:
+    arrived, buried = results.arrived.get(at, []), results.buried.get(at, [])
+    if each.fate == "trimmed":
+        return not arrived and not buried and (each.record.key, each.record.value) in results.trimmed
+    as_it_was = all((letter.key, letter.value) == (each.record.key, each.record.value) for letter in buried)
+    still_there = all(each.contains in (record.value or b"") for record in arrived)
+    once = len(arrived) + len(buried) == 1
+    return once and as_it_was and still_there and each.fate in {"", results.fate(*at)}
 
 
-def _named(stream: Sequence[Hostile], name: str) -> Record:
-    return next(each.record for each in stream if each.name == name)
+@pytest.mark.slow
+async def test_a_record_that_nothing_takes_blocks_its_lane_alone(setting: Setting, topics: Topics) -> None:
+    """It is never dropped: the lane says what it waits for, the others go on, and a larger limit ends it."""
+    blocking = replace(too_large_to_bury(), timestamp=1)
+    await produce_raw(setting.bootstrap, setting.source, [blocking])
+    good = [Record(b"k", GOOD_VALUE, (), 1, number) for number in range(PARTITIONS)]
+    await produce(setting.bootstrap, setting.source, good)
+    async with running_worker(setting.config) as worker:
+        await worker.caught_up(PARTITIONS - 1)
+        reasons = (await worker.until("/readyz", 503))["reasons"]
+        assert len(reasons) == 1
+        assert f"{setting.source}:0: blocked" in reasons[0]
+        assert "raise its max.message.bytes" in reasons[0]
+        await worker.says("upcaster_paused_partitions", 1)
+        assert await worker.stop() == 0
+    await configure_topic(setting.bootstrap, setting.dead_letter, {**FOREVER, "max.message.bytes": "1100000"})
+    async with running_worker(setting.config) as worker:
+        await worker.caught_up(2)
+        assert await worker.stop() == 0
+    results = await setting.results()
+    assert [results.fate(0, offset) for offset in (0, 1)] == ["decode", "upcast"]
 
 
-def _is_right(each: Hostile, arrived: Sequence[Record], buried: Sequence[Record]) -> bool:
-    if each.name == "as large as it gets, dead":
-        return not arrived and not buried  # it had no room to tell where it came from
-    fate = _fate(arrived, buried)
-    right = len(arrived) + len(buried) == 1 and each.fate in {"", fate}
-    return (
-        right
-        and all(each.contains in (record.value or b"") for record in arrived)
-        and all(record.value == each.record.value and record.key == each.record.key for record in buried)
-    )
+MEGABYTE = 2**20
+BOMB_RECORDS = 64
 
 
-def _fate(arrived: Sequence[Record], buried: Sequence[Record]) -> str:
-    if arrived and not buried:
-        headers = dict(arrived[0].headers)
-        same = headers["upcaster.schema.from"] == headers["upcaster.schema.to"]
-        return "passed" if same else "upcast"
-    if buried and not arrived:
-        return dict(buried[0].headers)["__connect.errors.stage"].decode()
-    return f"{len(arrived)} times upcast, {len(buried)} times dead"
+def bomb(partition: int) -> list[Record]:
+    """64 MiB of events that zstd packs into some tens of KiB."""
+    value = GOOD + b',"filler":"' + b"x" * (MEGABYTE - 1_000) + b'"}'
+    return [Record(b"k", value, (), 1, partition) for _ in range(BOMB_RECORDS)]
+
+
+@pytest.mark.slow
+async def test_batches_that_expand_a_thousandfold_fit_into_memory(setting: Setting) -> None:
+    async with running_worker(setting.config) as worker:
+        await worker.until("/readyz", 200)
+        before = peak_memory(worker)
+        for _ in range(BOMBS):
+            await produce_raw(setting.bootstrap, setting.source, bomb(0), ZSTD)
+        await worker.caught_up(BOMBS * BOMB_RECORDS, seconds=60)
+        grown = peak_memory(worker) - before
+        assert await worker.stop() == 0
+    print(f"grown by {grown / MEGABYTE:.0f} MiB")
+    assert grown < 1
+
+
+BOMBS = 8
+
+
+def peak_memory(worker: WorkerProcess) -> int:
+    """Bytes that were resident at most, until now."""
+    status = Path(f"/proc/{worker.process.pid}/status").read_text(encoding="utf-8")
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024

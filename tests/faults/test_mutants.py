@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.faults.checker import check
-from tests.faults.cluster import Cluster, running_cluster
+from tests.faults.cluster import Cluster, configure_topic, running_cluster
 from tests.faults.kinds import lane_fenced
 from tests.faults.mutants import command
 from tests.faults.world import World, committed_to_the_end, make_place, open_world, until
@@ -51,7 +51,8 @@ async def fenced_before_the_output(world: World) -> None:
 
 async def refused_output(world: World) -> None:
     """The destination takes smaller batches than it did when the worker asked."""
-    await world.cluster.configure_topic(world.place.destination, {"retention.ms": "-1", "max.message.bytes": "20000"})
+    smaller = {"retention.ms": "-1", "max.message.bytes": "20000"}
+    await configure_topic(world.cluster.direct, world.place.destination, smaller)
     await world.feeder.feed(RECORDS)
 
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import GroupLoadInProgressError, KafkaConnectionError, NotCoordinatorForGroupError
+from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from aiokafka.protocol.metadata import MetadataRequest
 
-import worker.kafka_internals  # noqa: F401  (mends aiokafka's connections)
+import worker.kafka_internals  # noqa: F401  (mends aiokafka)
+
+PARTITION = TopicPartition("source", 0)
 
 
 class ClosedUnderUvloop:
@@ -32,3 +38,55 @@ async def test_writing_to_a_closed_connection_is_a_broken_connection(send: str) 
     request: Any = MetadataRequest([]) if send == "send" else b"token"
     with pytest.raises(KafkaConnectionError):
         getattr(connection, send)(request)
+
+
+class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka has no types
+    """A member's view of its group; the brokers answer as the test says."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.group_id, self.coordinator_id, self.times_dead = "group", 1, 0
+        self._retry_backoff_ms = 1
+        self._client = Client(*answers)
+
+    async def ensure_coordinator_known(self) -> None: ...
+
+    def coordinator_dead(self) -> None:
+        self.times_dead += 1
+
+
+class Client:
+    def __init__(self, *answers: Any) -> None:
+        self._answers = list(answers)
+
+    async def send(self, *_: Any, **__: Any) -> Any:
+        return self._answers.pop(0)
+
+
+def refused(code: int) -> Any:
+    """How Kafka 4 answers while the group's coordinator is loading or elsewhere: one error, and no partitions."""
+    return OffsetFetchResponse_v3(0, [], code)
+
+
+def committed(offset: int) -> Any:
+    return OffsetFetchResponse_v3(0, [("source", [(0, offset, "", 0)])], 0)
+
+
+@pytest.mark.parametrize("error", [GroupLoadInProgressError, NotCoordinatorForGroupError])
+async def test_a_coordinator_that_is_loading_does_not_mean_that_nothing_is_committed(error: Any) -> None:
+    coordinator = Coordinator(refused(error.errno), committed(7))
+    with pytest.raises(error):
+        await coordinator._do_fetch_commit_offsets([PARTITION])
+    assert coordinator.times_dead == (error is NotCoordinatorForGroupError)
+    found = await coordinator._do_fetch_commit_offsets([PARTITION])
+    assert found[PARTITION].offset == 7
+
+
+async def test_a_group_that_has_committed_nothing_is_no_error() -> None:
+    assert await Coordinator(committed(-1))._do_fetch_commit_offsets([PARTITION]) == {}
+
+
+async def test_the_admin_client_reads_the_whole_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = AIOKafkaAdminClient()
+    monkeypatch.setattr(admin, "_client", Client(refused(GroupLoadInProgressError.errno)))
+    with pytest.raises(GroupLoadInProgressError):
+        await admin.list_consumer_group_offsets("group", group_coordinator_id=1)

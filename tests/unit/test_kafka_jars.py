@@ -41,12 +41,8 @@ def test_fetched_jars_are_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert (cache / "thing-1.0.jar").read_bytes() == CONTENT
 
 
-def test_a_jar_with_another_hash_is_refused_and_not_kept(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_jar_with_another_hash_is_refused_and_not_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_jars, "pinned_jars", lambda: [Jar("org.example", "thing", "1.0", "0" * 64)])
-    with pytest.raises(
-        JarsUnavailableError, match=r"org\.example:thing:1\.0 was fetched but is not the file"
-    ):
+    with pytest.raises(JarsUnavailableError, match=r"org\.example:thing:1\.0 was fetched but is not the file"):
         fetch_jars()
     assert list(cache.glob("*.jar")) == []

@@ -61,13 +61,12 @@ def _bar(title: str) -> Iterator[Show]:
 
 
 class _Lines:
-    def __init__(self, title: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, title: str) -> None:
         self._title = title
-        self._clock = clock
-        self._began = self._said = clock()
+        self._began = self._said = time.monotonic()
 
     def show(self, done: int, total: int) -> None:
-        now = self._clock()
+        now = time.monotonic()
         if now - self._said < EVERY:
             return
         self._said = now

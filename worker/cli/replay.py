@@ -41,7 +41,7 @@ def replay(
     from worker.app import run_in_loop
     from worker.cli.replay_progress import replay_progress
     from worker.cli.routes import load_route
-    from worker.replay.applying import Wishes, apply
+    from worker.replay.applying import Wishes, apply_until_signal
     from worker.replay.plan_file import read_plan
 
     made = read_plan(plan)
@@ -49,7 +49,7 @@ def replay(
     file = receipt or plan.with_suffix(".receipt.json")
     settings, given = load_route(config, made.route.source)
     with replay_progress() as show:
-        done = run_in_loop(apply(settings, given, made, Wishes(file, reason, records, size), show))
+        done = run_in_loop(apply_until_signal(settings, given, made, Wishes(file, reason, records, size), show))
     _tell(done, file)
 
 

@@ -58,16 +58,23 @@ def settings_of_replay(settings: Settings, plan: Plan) -> Settings:
     return settings.model_copy(update={"kafka": kafka, "routes": routes})
 
 
-async def apply(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, show: Show) -> Receipt:
-    """Do exactly what the plan says, or the rest of it. Raises WorkerError where it does not fit any more, or ends
-    before its end."""
+async def apply_until_signal(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, show: Show) -> Receipt:
+    """``apply`` until SIGTERM or SIGINT, which leave nothing half done."""
+    return await apply(settings, given, plan, wishes, show, stop_on_signals())
+
+
+async def apply(
+    settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, show: Show, stop: asyncio.Event
+) -> Receipt:
+    """Do exactly what the plan says, or the rest of it. Raises WorkerError where it does not fit any more, or where
+    ``stop`` comes before its end."""
     refuse_other_route(plan, given)
     ledger = await asyncio.to_thread(open_ledger, settings.ledger.url.get_secret_value())
     try:
         books = Books(ledger, plan, VERSION)
         await asyncio.to_thread(_refuse_finished, books, wishes.receipt)
         replay = Replay(settings_of_replay(settings, plan), given, plan, wishes, books)
-        return await replay.run(show)
+        return await replay.run(show, stop)
     finally:
         await asyncio.to_thread(ledger.close)
 
@@ -108,8 +115,7 @@ class Replay:
         self._bounds = ReplayBounds(plan, settings.kafka.group_id)
         self._run: Run | None = None
 
-    async def run(self, show: Show) -> Receipt:
-        stop = stop_on_signals()
+    async def run(self, show: Show, stop: asyncio.Event) -> Receipt:
         http, metrics = self._settings.http, self._metrics
         service = self._service()
         api = create_api(

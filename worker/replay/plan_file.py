@@ -11,155 +11,50 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from worker.errors import WorkerError
+from worker.replay.plan_parts import (
+    Coordinates,
+    Determinism,
+    Estimate,
+    FaultGroup,
+    Filters,
+    HopCount,
+    LossReport,
+    LostPath,
+    Mark,
+    OutcomeCounts,
+    Part,
+    PassageCount,
+    PlannedRange,
+    PlannedRoute,
+)
+
+__all__ = [
+    "FORMAT",
+    "KIND",
+    "Coordinates",
+    "Determinism",
+    "Estimate",
+    "FaultGroup",
+    "Filters",
+    "HopCount",
+    "LossReport",
+    "LostPath",
+    "Mark",
+    "OutcomeCounts",
+    "Part",
+    "PassageCount",
+    "Plan",
+    "PlannedRange",
+    "PlannedRoute",
+    "read_plan",
+    "write_plan",
+]
 
 FORMAT: Final = 1
 KIND: Final = "upcast-plan"
-
-
-class Part(BaseModel):
-    """A part of the file: frozen, and strict about keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Coordinates(Part):
-    """Where a record stands in the source topic."""
-
-    partition: int
-    offset: int
-
-
-class Mark(Part):
-    """A record by which the topic is known again: 16 hex digits over its timestamp, key, value and headers."""
-
-    offset: int
-    digest: str
-
-
-class PlannedRange(Part):
-    """``[start, end)`` of one partition. ``records`` can be fewer than offsets: markers, aborted and compacted ones.
-
-    ``marks`` are a few records of the range; a topic made anew under the same name does not have them.
-    """
-
-    partition: int
-    start: int
-    end: int
-    records: int = 0
-    marks: tuple[Mark, ...] = ()
-
-    @property
-    def empty(self) -> bool:
-        return self.start >= self.end
-
-
-class PlannedRoute(Part):
-    """Topics, the chain and what of the configuration decides the output."""
-
-    source: str
-    destination: str
-    dead_letter: str
-    chain: str
-    chain_fingerprint: str
-    config_fingerprint: str
-    targets: dict[str, str] = Field(default_factory=dict)
-    """Type -> version, where the route pins it."""
-
-
-class Filters(Part):
-    """Which records take part; an empty list lets all through. The rest is ``skipped``, reason ``filtered``.
-
-    Keys are text, compared as UTF-8.
-    """
-
-    types: tuple[str, ...] = ()
-    versions: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-    key_prefixes: tuple[str, ...] = ()
-
-
-class OutcomeCounts(Part):
-    """``read`` is the sum of upcast, passed, skipped and dead-lettered; ``produced`` are records to the destination."""
-
-    read: int = 0
-    upcast: int = 0
-    passed: int = 0
-    skipped: dict[str, int] = Field(default_factory=dict)
-    dead_lettered: int = 0
-    produced: int = 0
-
-
-class HopCount(Part):
-    """How many records take one hop of the chain. Empty versions mean that the events carry none."""
-
-    event_type: str
-    source: str
-    target: str
-    step: str
-    records: int
-
-
-class PassageCount(Part):
-    """Records that the chain changes, by type and version before and after. They add up to ``counts.upcast``."""
-
-    event_type: str
-    from_version: str
-    to_version: str
-    records: int
-
-
-class FaultGroup(Part):
-    """Would-be dead letters with one fault. ``samples`` are the first few of them."""
-
-    fingerprint: str
-    count: int
-    stage: str
-    error_type: str
-    event_type: str = ""
-    from_version: str = ""
-    to_version: str = ""
-    step: str = ""
-    path: str = ""
-    samples: tuple[Coordinates, ...] = ()
-
-
-class LostPath(Part):
-    """A path of sampled source events whose content reaches no path of the output, and that no step drops by name."""
-
-    path: str
-    event_type: str
-    from_version: str
-    to_version: str
-    events: int
-    samples: tuple[Coordinates, ...] = ()
-
-
-class LossReport(Part):
-    """``compared`` events were looked at field by field. ``truncated``: there were more paths than are kept."""
-
-    compared: int = 0
-    lost: tuple[LostPath, ...] = ()
-    truncated: bool = False
-
-
-class Determinism(Part):
-    """``compared`` events were upcast twice; ``different`` of them came out in two ways."""
-
-    compared: int = 0
-    different: int = 0
-    samples: tuple[Coordinates, ...] = ()
-
-
-class Estimate(Part):
-    """What a replay will cost: seconds on a machine such as the planning one, and bytes of values, keys and headers."""
-
-    seconds: float = 0.0
-    input_bytes: int = 0
-    output_records: int = 0
-    output_bytes: int = 0
 
 
 class Plan(Part):

@@ -61,23 +61,27 @@ async def read_ranges(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[R
 
     Raises WorkerError where the brokers do not answer, retention overtakes the reading, or a right is missing.
     """
-    ends = {TopicPartition(topic, each.partition): each.end for each in ranges if each.offsets}
-    if not ends:
-        # A client that is stopped in the moment after an assignment waits for ever.
-        return
-    consumer.assign(list(ends))
-    for each in ranges:
-        if each.offsets:
-            consumer.seek(TopicPartition(topic, each.partition), each.start)
+    ends = _seek(consumer, topic, [each for each in ranges if each.offsets])
     reader, pace = open_reader(consumer), _Pace()
     while ends:
         for partition, fetched in (await _fetch(reader, topic, ends, pace)).items():
-            for piece in _pieces(fetched, ends[partition]):
+            for piece in _pieces(topic, fetched, ends[partition]):
                 yield Piece(partition.partition, piece)
                 await pace.give_way()
         for partition in list(ends):
             if await consumer.position(partition) >= ends[partition]:
                 del ends[partition]
+
+
+def _seek(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range]) -> dict[TopicPartition, int]:
+    """Go to the ranges' starts; returns their ends."""
+    if not ranges:
+        # A client that is stopped in the moment after an assignment waits for ever.
+        return {}
+    consumer.assign([TopicPartition(topic, each.partition) for each in ranges])
+    for each in ranges:
+        consumer.seek(TopicPartition(topic, each.partition), each.start)
+    return {TopicPartition(topic, each.partition): each.end for each in ranges}
 
 
 async def _fetch(
@@ -102,14 +106,22 @@ async def _fetch(
     return fetched
 
 
-def _pieces(fetched: Fetched, end: int) -> Iterator[Slice]:
-    for piece in fetched.slices(SLICE):
-        if piece.next_offset <= end:
-            yield piece
-            continue
-        records = [record for record in piece.records if (record.offset or 0) < end]
-        yield Slice(records, end, piece.unreadable)
-        return
+def _pieces(topic: str, fetched: Fetched, end: int) -> Iterator[Slice]:
+    try:
+        for piece in fetched.slices(SLICE):
+            yield piece if piece.next_offset <= end else _up_to(end, piece)
+            if piece.next_offset >= end:
+                return
+    except KafkaError as error:
+        raise WorkerError(
+            f"{topic}: a batch at or after offset {fetched.offset} cannot be read ({type(error).__name__}): "
+            "see the brokers' disks; --from and --to can leave it out"
+        ) from error
+
+
+def _up_to(end: int, piece: Slice) -> Slice:
+    records = [record for record in piece.records if (record.offset or 0) < end]
+    return Slice(records, end, frozenset(offset for offset in piece.unreadable if offset < end))
 
 
 class _Pace:

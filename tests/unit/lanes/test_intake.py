@@ -73,3 +73,34 @@ def test_it_has_room_until_its_bytes_are_in() -> None:
     assert (intake.bytes, intake.has_room, intake.oldest) == (30, False, 0)
     intake.close()
     assert (intake.bytes, intake.records, intake.oldest) == (0, 0, -1)
+
+
+@pytest.mark.parametrize(("bound", "offsets"), [(3, [0, 1, 2]), (5, [0, 1, 2, 3, 4]), (8, [0, 1, 2, 3, 4])])
+def test_a_bound_ends_it_by_position(bound: int, offsets: list[int]) -> None:
+    """Also where the last offsets before it hold nothing that can be read."""
+    intake = Intake(1_000_000)
+    intake.bound = bound
+    intake.open_at(0)
+    intake.put(fetched(0, 5, end=10))
+    intake.put(fetched(10, 3))
+    assert not intake.has_room
+    assert drained(intake) == [(offsets, bound)]
+    assert (intake.bytes, intake.records, bool(intake)) == (0, 0, False)
+
+
+def test_a_bound_in_a_gap_is_reached_without_a_record() -> None:
+    intake = Intake(1_000_000)
+    intake.bound = 4
+    intake.open_at(3)
+    piece = fetched(9, 2)
+    piece.offset = 3
+    intake.put(piece)
+    assert drained(intake, limit=1) == [([], 4)]
+
+
+def test_small_takes_stop_at_the_bound() -> None:
+    intake = Intake(1_000_000)
+    intake.bound = 4
+    intake.open_at(0)
+    intake.put(fetched(0, 7))
+    assert drained(intake, limit=3) == [([0, 1, 2], 3), ([3], 4)]

@@ -50,10 +50,7 @@ def test_types_versions_and_shapes() -> None:
 
 def numbered(*versions: str, current: str = "") -> Chain:
     """A chain whose events say their version in a header alone, so that values need not be read."""
-    steps = [
-        Step("thing", before, after, [default(f"v{after}", 1)])
-        for before, after in itertools.pairwise(versions)
-    ]
+    steps = [Step("thing", before, after, [default(f"v{after}", 1)]) for before, after in itertools.pairwise(versions)]
     detection = Detection((Always("thing"),), (FromHeader("v"),))
     pinned = {"thing": current} if current else None
     return Chain(steps, [Baseline("thing", versions[0])], current=pinned, detection=detection)

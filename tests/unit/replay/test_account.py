@@ -1,0 +1,70 @@
+"""The account of a partition: what an offset commit carries, and takes up again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from upcasters.event import Event
+from upcasters.outcome import Fault, Passage
+from worker.lanes.tally import Tally
+from worker.replay.account import Account, NotOurNote
+
+
+def worked() -> Account:
+    account = Account("0123456789ab", 17, 4)
+    account.read([Event(b"v", offset=n) for n in range(5)])
+    for offset in range(2):
+        account.wrote(1, b"k", b"v", [("h", b"1")], offset)
+    tally = Tally()
+    tally.add_upcast([Passage("thing", "1", "2")])
+    tally.passed = 1
+    tally.skipped["filtered"] = 2
+    tally.add_dead_letter(Fault("decode", "DecodeError", "no JSON"), trimmed=False)
+    account.close(tally)
+    return account
+
+
+def test_the_note_holds_all_of_it() -> None:
+    account = worked()
+    again = Account.of_note(account.note, "0123456789ab")
+    assert again == account
+    assert again.counts.model_dump() == {
+        "read": 5,
+        "upcast": 1,
+        "passed": 1,
+        "skipped": {"filtered": 2},
+        "dead_lettered": 1,
+        "produced": 2,
+    }
+
+
+def test_the_note_fits_an_offset_commit() -> None:
+    account = worked()
+    account.source.count = account.output.count = account.upcast = account.passed = 2**63
+    account.skipped.update(dict.fromkeys(("dropped", "policy", "in-place"), 2**63))
+    assert len(account.note) < 4_096 // 4
+
+
+def test_a_copy_counts_only_when_it_is_kept() -> None:
+    account = worked()
+    before = account.note
+    copy = account.copy()
+    copy.read([Event(b"v", offset=9)])
+    copy.wrote(1, None, None, [], 9)
+    tally = Tally()
+    tally.skipped["filtered"] = 1
+    assert copy.close(tally) == copy.note != before
+    assert account.note == before
+
+
+@pytest.mark.parametrize("text", ["", "{}", "no JSON", '{"replay": 1}', json.dumps({"replay": "x" * 12})])
+def test_what_is_no_note_is_told(text: str) -> None:
+    with pytest.raises(NotOurNote):
+        Account.of_note(text, "0123456789ab")
+
+
+def test_the_note_of_another_replay_is_not_ours() -> None:
+    with pytest.raises(NotOurNote):
+        Account.of_note(worked().note, "another")
