@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format mutation install requirements clean
+.PHONY: help demo test lint chaos soak format mutation install requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,6 +31,12 @@ lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: $(VENV)/dev.installed ## a million records, 50 faults, nothing lost (SEED=n RECORDS=n FAULTS=n, or KINDS="worker killed,...")
+	$(BIN)/python -m tests.faults.chaos
+
+soak: $(VENV)/dev.installed ## half an hour of faults, and nothing grows (MINUTES=n RATE=n SEED=n)
+	$(BIN)/python -m tests.faults.soak
 
 format: $(VENV)/dev.installed ## let ruff rewrite the sources
 	$(BIN)/ruff check --fix-only --quiet

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from pydantic import SecretStr
 
 from tests.kafka import Record, Topics, produce
@@ -89,6 +91,10 @@ class Stage:
     def receipt(self) -> Path:
         return self.folder / "plan.receipt.json"
 
+    @property
+    def replay_id(self) -> str:
+        return read_plan(self.plan).replay_id
+
     def configure(self, **route: Any) -> None:
         self.route |= route
         names = {"source": self.source, "destination": self.destination, "dead_letter": self.dead_letter}
@@ -117,6 +123,14 @@ class Stage:
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **(environment or {})},
         )
+
+    async def shorten_retention(self) -> None:
+        """The destination keeps nothing that is older than a second."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        short = ConfigResource(ConfigResourceType.TOPIC, self.destination, {"retention.ms": "1000"})
+        await admin.alter_configs([short])
+        await admin.close()
 
     # The same in this process, which is quicker.
 

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 from upcasters.event import Event, SourceRecord
 
 NO_TIMESTAMP = -1
+SMALL_BYTES = 1024 * 1024
+"""Batches are worked on together only as long as their values are less than this."""
 
 
 class Slice(NamedTuple):
@@ -60,19 +62,27 @@ def cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Itera
 
 
 def _regrouped(batches: Iterable[Sequence[SourceRecord]], size: int) -> Iterator[Sequence[SourceRecord]]:
-    """Small batches together, large ones in parts."""
+    """Small batches together, large ones in parts. What is small in number may be large in bytes: that is never put
+    together, so that no more than one such batch is decompressed at a time."""
     small: list[SourceRecord] = []
+    room = SMALL_BYTES
     for records in batches:
-        if len(small) + len(records) <= size:
+        weight = _weight(records) if len(records) <= size else SMALL_BYTES
+        if len(small) + len(records) <= size and weight < room:
             small.extend(records)
+            room -= weight
             continue
         if small:
             yield small
-            small = []
+            small, room = [], SMALL_BYTES
         for start in range(0, len(records), size):
             yield records[start : start + size]
     if small:
         yield small
+
+
+def _weight(records: Sequence[SourceRecord]) -> int:
+    return sum(len(record.value or b"") for record in records)
 
 
 def _after(record: SourceRecord) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from typing import TextIO
 
 import stamina.instrumentation
@@ -12,6 +14,36 @@ from structlog.typing import Processor
 
 # Their INFO lines are about themselves; at DEBUG aiokafka would format whole batches.
 QUIET = dict.fromkeys(("aiokafka", "alembic", "asyncio", "uvicorn"), logging.WARNING)
+
+REPEATED_AFTER = 10.0
+"""Seconds. While a broker is away aiokafka says so some hundred times a second."""
+
+
+class Repetitions(logging.Filter):
+    """Lets each kind of line of a chatty library through once in a while, with the number that was left out.
+
+    A kind is the text before values are put into it, so there are not many.
+    """
+
+    def __init__(self, library: str, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._library = library
+        self._clock = clock
+        self._said: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] != self._library:
+            return True
+        kind, now = str(record.msg), self._clock()
+        if now - self._said.get(kind, now - REPEATED_AFTER) < REPEATED_AFTER:
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+            return False
+        self._said[kind] = now
+        if left_out := self._left_out.pop(kind, 0):
+            record.msg = f"{record.getMessage()} (and {left_out} more like it)"
+            record.args = ()
+        return True
 
 
 def set_up_logging(stream: TextIO | None = None, debug: bool = False) -> None:
@@ -33,6 +65,8 @@ def set_up_logging(stream: TextIO | None = None, debug: bool = False) -> None:
             foreign_pre_chain=_shared(),
         )
     )
+    if not debug:
+        handler.addFilter(Repetitions("aiokafka"))
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.INFO, force=True)
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(logging.INFO if debug else level)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.example_chains.weather import chain
-from upcasters import Event, Policy, Record, Reversibility, SourcePartition, Upcast
+from upcasters import DeadLettered, Event, Policy, Record, Reversibility, SourcePartition, Upcast
 from upcasters.checks import model_problems
 from upcasters.event import Header
 from upcasters.step import Hop
@@ -106,6 +106,10 @@ def test_down_again_gives_the_same_document(hop: Hop) -> None:
     newer = Event(up.value, up.key, up.headers)
     back = upcaster.upcast(newer, SOURCE)
     assert back == upcaster.reference.upcast(newer, SOURCE)
+    if hop.id == "report_2024_01":  # two names became one: only the older document can tell which it was
+        assert isinstance(back, DeadLettered)
+        assert back.fault.error_type == "Ambiguous"
+        back = upcaster.downcast_into(newer, event.value or b"")
     assert isinstance(back, Upcast), back
     (down,) = back.output(newer)
     assert same(down.value, event.value)

@@ -69,6 +69,8 @@ class Report:
     complaints: list[str]
     counted: float
     """Records that the metrics of all workers say were consumed."""
+    replaced: int
+    """Workers that gave up (exit code 1) and were started again."""
 
     @property
     def is_clean(self) -> bool:
@@ -119,12 +121,12 @@ async def _all_faults(this: Run) -> None:
     known: Mapping[str, Fault] = SINGLE if this.plan.nodes == 1 else CLUSTER
     for number, kind in enumerate(kinds, 1):
         share = this.plan.records * number // len(kinds) - world.feeder.written
-        seconds = await _one_fault(world, known[kind], max(0, share), this.plan.pace)
+        seconds = await one_fault(world, known[kind], max(0, share), this.plan.pace)
         this.recoveries[kind].append(seconds)
         say(f"fault {number} of {len(kinds)}: {kind}, {world.feeder.written:,} records, well again in {seconds:.1f} s")
 
 
-async def _one_fault(world: World, fault: Fault, records: int, pace: float) -> float:
+async def one_fault(world: World, fault: Fault, records: int, pace: float) -> float:
     """Seconds from the fault to the moment when all that was written before its end has come out."""
     feeding = asyncio.create_task(world.feeder.feed(records, pace), name="feed")
     try:
@@ -168,6 +170,7 @@ def _report(this: Run, verdict: Verdict, seconds: float) -> Report:
         watched=sum(sum(each.seen) for each in watcher.tracks.values()),
         complaints=complaints,
         counted=counted,
+        replaced=world.fleet.replaced,
     )
 
 
@@ -189,6 +192,7 @@ def tell(report: Report) -> str:
         "transactions committed": verdict.commits,
         "counted by the metrics": round(report.counted),
         "watched live": report.watched,
+        "workers that gave up": report.replaced,
         "longest pause": f"{report.longest_pause:.1f} s",
         "took": f"{report.seconds:.0f} s",
     }

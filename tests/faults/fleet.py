@@ -20,6 +20,8 @@ from tests.worker_process import COMMAND, WorkerProcess, running_worker
 
 TOKEN = "for-the-tests-only"  # noqa: S105  (no secret)
 SCRAPE_SECONDS = 0.5
+MAY_PASS = 1
+"""The exit code that promises that another start may help."""
 FATES = ("upcast", "passed", "skipped", "dead_lettered")
 MAX_IN_FLIGHT_BYTES = (32 + 3 * 16) * 1024 * 1024
 """What a worker may hold: its bound over all lanes, and the fetches that were under way when it was reached."""
@@ -68,8 +70,11 @@ class Member:
 
 @dataclass
 class Fleet:
-    """``complaints`` are what no worker may do, whatever breaks around it. Breakers that open are closed, as an
-    operator would; ``resumed`` counts how often."""
+    """``complaints`` are what no worker may do, whatever breaks around it.
+
+    Breakers that open are closed, as an operator would; ``resumed`` counts how often. Workers that end with exit
+    code 1 (may pass) are replaced, as an orchestrator would; ``replaced`` counts them.
+    """
 
     config: Path
     source: str
@@ -79,6 +84,7 @@ class Fleet:
     past: list[Member] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     resumed: int = 0
+    replaced: int = 0
     _scraper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -108,14 +114,15 @@ class Fleet:
         await member.scope.aclose()
 
     async def send_away(self, member: Member, seconds: float = 15) -> None:
-        """SIGTERM; it must end in order and in time."""
+        """SIGTERM; it must end in order and in time. One that has not begun yet just ends."""
+        begun = bool(member.worker.address)
         self._retire(member)
         try:
             code = await member.worker.stop(seconds=seconds)
         except TimeoutError:
             self.complaints.append(f"{member.name} did not stop in {seconds:.0f} s")
         else:
-            if code != 0:
+            if code != 0 and (begun or code != -signal.SIGTERM):
                 self.complaints.append(f"{member.name} stopped with exit code {code}: {member.worker.errors}")
         await member.scope.aclose()
 
@@ -125,8 +132,10 @@ class Fleet:
 
     async def scrape(self) -> None:
         await asyncio.gather(*(member.scrape() for member in self.members))
-        for member in self.members:
+        for member in list(self.members):
             self._judge(member)
+            if member.worker.process.returncode is not None:
+                await self._replace(member, member.worker.process.returncode)
 
     def save_logs(self, directory: Path) -> None:
         for member in (*self.members, *self.past):
@@ -154,11 +163,18 @@ class Fleet:
         answer = await member.get(f"/v2/routes/{self.source}/resume", "POST")
         self.resumed += answer is not None and answer.status == 200
 
-    def _judge(self, member: Member) -> None:
-        code = member.worker.process.returncode
-        if code is not None:
+    async def _replace(self, member: Member, code: int) -> None:
+        if member.gone:
+            return
+        self._retire(member)
+        await member.scope.aclose()
+        if code == MAY_PASS:
+            self.replaced += 1
+            await self.start()
+        else:
             self.complaints.append(f"{member.name} ended by itself with exit code {code}: {member.worker.errors}")
-            self._retire(member)
+
+    def _judge(self, member: Member) -> None:
         sums = member.sums
         consumed = sums["upcaster_records_consumed_total"]
         by_fate = sum(sums[f"upcaster_records_{fate}_total"] for fate in FATES)

@@ -76,7 +76,7 @@ async def leader_lost(world: World) -> None:
 
 async def _kill_and_restart(world: World, node: Node) -> None:
     await asyncio.to_thread(node.broker.kill)
-    await world.moment(3.0)
+    await world.moment(1.0)
     await asyncio.to_thread(node.broker.restart)
 
 

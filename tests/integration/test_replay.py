@@ -16,7 +16,7 @@ import pytest
 from tests.http import request
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import ends
-from tests.replaying import Stage, ended, make_stage
+from tests.replaying import FOREVER, Stage, ended, make_stage
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
 from worker.replay.identity import config_fingerprint
@@ -99,14 +99,37 @@ async def test_every_change_of_the_destination_is_seen(stage: Stage, topics: Top
         assert any(line.startswith(told) for line in findings.lines()) is bool(findings), (name, findings)
 
 
+async def test_every_change_of_the_dead_letters_is_seen(stage: Stage, topics: Topics) -> None:
+    await stage.fill(240)
+    await stage.make_plan()
+    receipt = await stage.replay()
+    letters = await read_all(stage.bootstrap, stage.dead_letter)
+    stage.receipt.unlink()
+    with pytest.raises(WorkerError, match="holds it already, finished"):
+        await stage.replay()
+    assert read_receipt(stage.receipt) == receipt
+    for name in ("nothing", "removed", "doubled", "swapped", "value", "key", "timestamp", "headers"):
+        stage.dead_letter = await topics.create(f"letters-{name}", partitions=stage.partitions, configs=FOREVER)
+        await produce(stage.bootstrap, stage.dead_letter, list(TAMPERING[name][0](letters)))
+        write_receipt(of_other_topics(stage, receipt), stage.receipt)
+        findings = (await stage.verify()).findings
+        assert bool(findings) is (name != "nothing"), (name, findings)
+
+
 async def redirect(stage: Stage, topics: Topics, receipt: Receipt, name: str, records: Sequence[Record]) -> None:
     """A destination with these records, of which configuration and receipt believe that it is the replay's."""
-    stage.destination = await topics.create(name, partitions=stage.partitions, configs={"retention.ms": "-1"})
+    stage.destination = await topics.create(name, partitions=stage.partitions, configs=FOREVER)
     await produce(stage.bootstrap, stage.destination, records)
+    write_receipt(of_other_topics(stage, receipt), stage.receipt)
+
+
+def of_other_topics(stage: Stage, receipt: Receipt) -> Receipt:
+    """As if the replay had written to what the stage names now."""
     stage.configure()
+    names = {"destination": stage.destination, "dead_letter": stage.dead_letter}
     fingerprint = config_fingerprint(stage.given[1].route)
-    route = receipt.route.model_copy(update={"destination": stage.destination, "config_fingerprint": fingerprint})
-    write_receipt(receipt.model_copy(update={"route": route}), stage.receipt)
+    route = receipt.route.model_copy(update={**names, "config_fingerprint": fingerprint})
+    return receipt.model_copy(update={"route": route})
 
 
 @pytest.mark.slow

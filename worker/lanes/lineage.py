@@ -22,6 +22,7 @@ class Lineage:
             self._work.append((REPLAY_ID, replay_id.encode()))
 
     def headers(self, record: SourceRecord, passage: Passage) -> list[Header]:
+        """Ours alone, in the order in which they stand behind the record's own."""
         return [
             *self._place,
             (PREFIX + "source.offset", str(record.offset).encode()),

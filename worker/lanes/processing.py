@@ -48,7 +48,7 @@ class Processor:
     """Takes the slices of one partition through the chain.
 
     The usual way (``_quickly``) does as little as possible for each record. The careful way looks at more:
-    records that were refused before, lineage headers, timestamps that the destination would refuse.
+    records that were refused before, a route in place, timestamps that the destination would refuse.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Processor:
             self.refusals.setdefault(offset, UNREADABLE)
         if not records:
             return
-        if self.refusals or self._lineage or self._route.in_place or self._has_late_timestamps(records):
+        if self.refusals or self._route.in_place or self._has_late_timestamps(records):
             self._carefully(records, work)
         else:
             self._quickly(records, work)
@@ -97,6 +97,7 @@ class Processor:
         upcast, source = self._route.upcaster.upcast, self._source
         outbox, destination = work.outbox, self._route.destination
         append = outbox.append_to(destination)
+        lineage, journal = self._lineage, work.journal
         passages: list[Passage] = []
         passed = others = 0
         record = records[0]
@@ -114,12 +115,16 @@ class Processor:
                     others += 1
                     continue
                 timestamp, key, headers = record.timestamp, record.key, record.headers
+                if lineage is not None:
+                    headers = [*headers, *lineage.headers(record, outcome.passage)]  # type: ignore[union-attr]
                 if append(timestamp=timestamp, key=key, value=value, headers=headers) is None:  # type: ignore[arg-type]
                     if not outbox.begin_batch(destination, timestamp, key, value, headers):  # type: ignore[arg-type]
                         self._bury(record, self._too_large(outcome), len(passages) + passed + others, work)
                         others += 1
                         continue
                     append = outbox.append_to(destination)
+                if journal is not None:
+                    journal.wrote(_timestamp(record), key, value, headers, _offset(record))
                 if kind is Upcast:
                     passages.append(outcome.passage)  # type: ignore[union-attr]
                 else:

@@ -16,6 +16,9 @@ log = structlog.get_logger(__name__)
 # First records that do not come in this time are not judged.
 PEEK_SECONDS = 5.0
 
+# Of how many records a sample is made, at most.
+SAMPLE_RECORDS = 50
+
 Offsets = Mapping[TopicPartition, int]
 
 
@@ -55,7 +58,7 @@ async def _peek(reader: AIOKafkaConsumer, start: Offsets, end: Offsets) -> dict[
     samples: dict[TopicPartition, Sample] = {}
     deadline = time.monotonic() + PEEK_SECONDS
     while waiting := await _waiting(reader, samples, end):
-        batches = await _fetch(reader)
+        batches = await _fetch(reader, waiting)
         if batches is None or time.monotonic() > deadline:
             log.warning("oldest records not seen", topic=waiting[0].topic, partitions=len(waiting))
             break
@@ -71,9 +74,14 @@ async def _waiting(
     return [partition for partition in unseen if await reader.position(partition) < end[partition]]
 
 
-async def _fetch(reader: AIOKafkaConsumer) -> dict[TopicPartition, list[ConsumerRecord]] | None:
+async def _fetch(
+    reader: AIOKafkaConsumer, waiting: Sequence[TopicPartition]
+) -> dict[TopicPartition, list[ConsumerRecord]] | None:
+    """A few records: a fetch of well-packed batches could unpack to more than there is memory."""
     try:
-        batches: dict[TopicPartition, list[ConsumerRecord]] = await reader.getmany(timeout_ms=200)
+        batches: dict[TopicPartition, list[ConsumerRecord]] = await reader.getmany(
+            *waiting, timeout_ms=200, max_records=SAMPLE_RECORDS
+        )
     except UnicodeDecodeError:
         # A header name that is not UTF-8: the lanes can read it, here it only ends the look.
         return None

@@ -26,9 +26,10 @@ from worker.replay.books import Books
 from worker.replay.bounds import PartitionState, ReplayBounds
 from worker.replay.changes import refuse_other_route
 from worker.replay.filters import filtered
+from worker.replay.finished import refuse_finished
 from worker.replay.plan_file import Plan
 from worker.replay.preparing import prepare
-from worker.replay.receipt import PartitionReceipt, Receipt, read_receipt, write_receipt
+from worker.replay.receipt import PartitionReceipt, Receipt, write_receipt
 from worker.route import Route
 from worker.service import Service
 from worker.settings import Settings
@@ -72,32 +73,11 @@ async def apply(
     ledger = await asyncio.to_thread(open_ledger, settings.ledger.url.get_secret_value())
     try:
         books = Books(ledger, plan, VERSION)
-        await asyncio.to_thread(_refuse_finished, books, wishes.receipt)
+        await asyncio.to_thread(refuse_finished, books, wishes.receipt)
         replay = Replay(settings_of_replay(settings, plan), given, plan, wishes, books)
         return await replay.run(show, stop)
     finally:
         await asyncio.to_thread(ledger.close)
-
-
-def _refuse_finished(books: Books, file: Path) -> None:
-    """A receipt in the ledger alone was not written to its file in time: that is made up for."""
-    kept = books.receipt()
-    if kept is not None and not file.exists():
-        write_receipt(Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"}), file)
-    if kept is not None or _is_receipt_of(file, books.plan):
-        raise WorkerError(
-            f"replay {books.plan.replay_id}: {books.plan.route.destination} holds it already, finished; its receipt is "
-            f"{file}: prove it with `upcast verify {file}`"
-        )
-
-
-def _is_receipt_of(file: Path, plan: Plan) -> bool:
-    if not file.exists():
-        return False
-    found = read_receipt(file)
-    if found.replay_id != plan.replay_id:
-        raise WorkerError(f"{file}: is the receipt of replay {found.replay_id}: name another file with --receipt")
-    return True
 
 
 class Replay:

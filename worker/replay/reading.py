@@ -50,6 +50,8 @@ async def open_range_reader(clients: Clients, partitions: int) -> AsyncIterator[
     )
     try:
         await consumer.start()
+        # One that is stopped before its own tasks have begun ends in CancelledError.
+        await asyncio.sleep(0)
         yield consumer
     finally:
         await consumer.stop()

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 
 from upcasters.event import SourceRecord
 from worker.fetched import known
-from worker.raw_headers import writable
 from worker.replay.digest import RunningDigest
 from worker.replay.plan_file import OutcomeCounts
 from worker.replay.receipt import PartitionReceipt, Receipt
+from worker.verifying.differences import differences, is_refusal, letter_differences
 from worker.verifying.findings import Findings
 from worker.verifying.oracle import Expected, Oracle, Output
-from worker.verifying.streams import ORIGIN, SOURCE, Stream, last_header, origin
+from worker.verifying.streams import END, UNKNOWN, Stream, last_header
 
-RESTAMPED = "upcaster.dlq.timestamp.original"
 MOST_MISSING = 10_000
 """Missing outputs that are remembered, to tell one that comes later from one that comes twice."""
 
@@ -78,50 +77,62 @@ class Matching:
             self.counts.source.add_read((record,))
             await self._judge(record)
             await self._source.advance()
-        await self._leftovers(self._partition.end)
+        await self._leftovers(END)
         self._compare_with_receipt()
 
     async def _judge(self, record: SourceRecord) -> None:
         offset = record.offset or 0
         expected = self._oracle.expect(record)
-        await self._leftovers(offset)
+        if self._destination.at < offset or self._letters.at < offset:
+            await self._leftovers(offset, record)
         found = await self._take_outputs(offset)
-        letters = await self._take_letters(record)
-        refused = bool(letters) and not found and _is_refusal(letters[0])
+        letters = await self._take_letters(record) if self._letters.at <= offset else []
+        refused = bool(letters) and not found and is_refusal(letters[0])
         self.counts.add(expected, refused=refused)
         self._judge_letters(record, expected, letters, refused=refused)
         self._judge_outputs(record, () if refused else expected.outputs, found)
         if expected.invalid and found:
             self._find("not valid at its version", offset, found[0], expected.invalid)
+        if expected.disputed:
+            self._find("the chain's fast way and its reference disagree", offset)
 
     # What there is.
 
     async def _take_outputs(self, offset: int) -> list[SourceRecord]:
         taken: list[SourceRecord] = []
-        while (head := self._destination.head) is not None and origin(head, SOURCE) == offset:
-            taken.append(await self._step_output(head, offset))
+        while self._destination.at == offset:
+            taken.append(await self._step_output())
         return taken
 
-    async def _step_output(self, head: SourceRecord, offset: int) -> SourceRecord:
-        self.counts.output.add_written(offset, known(head.timestamp), head.key, head.value, head.headers)
+    async def _step_output(self) -> SourceRecord:
+        head, at = self._destination.head, self._destination.at
+        assert head is not None  # noqa: S101  (it has an offset)
+        self.counts.output.add_written(at, known(head.timestamp), head.key, head.value, head.headers)
         await self._destination.advance()
         return head
 
     async def _take_letters(self, record: SourceRecord) -> list[SourceRecord]:
         taken: list[SourceRecord] = []
-        while (head := self._letters.head) is not None and _is_letter_of(head, record, first=not taken):
-            taken.append(head)
+        while self._letters.at == record.offset or (not taken and self._is_letter_of(record)):
+            assert self._letters.head is not None  # noqa: S101  (it has an offset)
+            taken.append(self._letters.head)
             await self._letters.advance()
         return taken
 
-    async def _leftovers(self, offset: int) -> None:
+    def _is_letter_of(self, record: SourceRecord | None) -> bool:
+        """A letter whose headers had to be cut tells no offset: then it is known by its content, and only once."""
+        letter = self._letters.head
+        if self._letters.at != UNKNOWN or letter is None or record is None:
+            return False
+        return (letter.key, letter.value) == (record.key, record.value)
+
+    async def _leftovers(self, offset: int, record: SourceRecord | None = None) -> None:
         """Outputs and dead letters of offsets that are behind us already, or that tell of none."""
-        while (head := self._destination.head) is not None and _before(at := origin(head, SOURCE), offset):
-            await self._step_output(head, at or 0)
+        while (at := self._destination.at) < offset:
             kind = "out of order" if at in self._missing else "doubled or not from the source"
-            self._find(kind, at, head)
-        while (letter := self._letters.head) is not None and _before(at := origin(letter, ORIGIN), offset):
-            self._find("dead letter doubled or out of order", at, letter, dead_letter=True)
+            self._find(kind, at, await self._step_output())
+        while (at := self._letters.at) < offset and not self._is_letter_of(record):
+            self._find("dead letter doubled or out of order", at, self._letters.head, dead_letter=True)
             await self._letters.advance()
 
     # What there should be.
@@ -129,7 +140,7 @@ class Matching:
     def _judge_outputs(self, record: SourceRecord, expected: tuple[Output, ...], found: list[SourceRecord]) -> None:
         offset = record.offset or 0
         for output, actual in zip(expected, found, strict=False):
-            different = _differences(record, output, actual)
+            different = differences(record, output, actual)
             if different:
                 self._find("altered", offset, actual, ", ".join(different))
         for actual in found[len(expected) :]:
@@ -150,7 +161,7 @@ class Matching:
         if not letters:
             self._find("missing among the dead letters", offset)
             return
-        different = _letter_differences(record, letters[0])
+        different = letter_differences(record, letters[0])
         fingerprint = last_header(letters[0], "upcaster.dlq.fingerprint")
         if expected.fault is not None and not refused and fingerprint != expected.fault.fingerprint.encode():
             different.append("fault")
@@ -176,54 +187,14 @@ class Matching:
     def _find(
         self,
         kind: str,
-        offset: int | None,
+        offset: int,
         at: SourceRecord | None = None,
         detail: str = "",
         *,
         dead_letter: bool = False,
     ) -> None:
         route, number = self._receipt.route, self._partition.partition
-        source = f"source offset {'unknown' if offset is None else offset}"
+        source = f"source offset {'unknown' if offset == UNKNOWN else offset}"
         topic = route.dead_letter if dead_letter else route.destination
         where = "" if at is None else f" at {topic} offset {at.offset}"
         self._findings.add(kind, f"partition {number}, {source}{where}" + (f": {detail}" if detail else ""))
-
-
-def _before(at: int | None, offset: int) -> bool:
-    return at is None or at < offset
-
-
-def _is_letter_of(letter: SourceRecord, record: SourceRecord, *, first: bool) -> bool:
-    """A letter whose headers had to be cut tells no offset: then it is known by its content, and only once."""
-    at = origin(letter, ORIGIN)
-    if at is not None:
-        return at == record.offset
-    return first and (letter.key, letter.value) == (record.key, record.value)
-
-
-def _is_refusal(letter: SourceRecord) -> bool:
-    """The brokers did not take the result; the chain cannot know that."""
-    return last_header(letter, "__connect.errors.stage") == b"produce"
-
-
-def _differences(record: SourceRecord, expected: Output, actual: SourceRecord) -> list[str]:
-    pairs = {
-        "key": (expected.key, actual.key),
-        "value": (expected.value, actual.value),
-        "headers": (list(expected.headers), list(actual.headers)),
-        "timestamp": (known(record.timestamp), known(actual.timestamp)),
-    }
-    return [name for name, (wanted, found) in pairs.items() if wanted != found]
-
-
-def _letter_differences(record: SourceRecord, letter: SourceRecord) -> list[str]:
-    own = [header for header in record.headers if writable(header)]
-    restamped = last_header(letter, RESTAMPED)
-    timestamp = b"%d" % known(letter.timestamp) if restamped is None else restamped
-    pairs = {
-        "key": (record.key, letter.key),
-        "value": (record.value, letter.value),
-        "headers": (own, list(letter.headers[: len(own)])),
-        "timestamp": (b"%d" % known(record.timestamp), timestamp),
-    }
-    return [name for name, (wanted, found) in pairs.items() if wanted != found]

@@ -1,9 +1,10 @@
-"""Records of one partition, one after the other, with a look at the next one."""
+"""Records of one partition, one after the other, each with the source offset that it tells of."""
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -14,28 +15,33 @@ from worker.replay.reading import Piece, read_ranges
 REPLAY_ID = "upcaster.replay.id"
 SOURCE = ("upcaster.source.topic", "upcaster.source.partition", "upcaster.source.offset")
 ORIGIN = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
+UNKNOWN = -1
+END = sys.maxsize
+
+Placed = tuple[int, SourceRecord]
+Place = Callable[[Iterable[SourceRecord]], Iterator[Placed]]
 
 
 class Stream:
-    """``head`` is the next record, None at the end. Call ``advance`` once to begin."""
+    """``head`` is the next record, None at the end; ``at`` is its source offset: ``UNKNOWN`` where it tells none,
+    ``END`` at the end. Call ``advance`` once to begin."""
 
-    def __init__(self, pieces: AsyncIterator[Piece], wanted: Callable[[SourceRecord], bool] | None = None) -> None:
+    def __init__(self, pieces: AsyncIterator[Piece], place: Place) -> None:
         self._pieces = pieces
-        self._wanted = wanted
-        self._held: deque[SourceRecord] = deque()
+        self._place = place
+        self._held: deque[Placed] = deque()
+        self.at = UNKNOWN
         self.head: SourceRecord | None = None
 
-    async def advance(self) -> SourceRecord | None:
-        """Step over the head; returns the new one."""
+    async def advance(self) -> None:
+        """Step over the head."""
         while not self._held:
             piece = await anext(self._pieces, None)
             if piece is None:
-                self.head = None
-                return None
-            records = piece.slice.records
-            self._held.extend(filter(self._wanted, records) if self._wanted else records)
-        self.head = self._held.popleft()
-        return self.head
+                self.at, self.head = END, None
+                return
+            self._held.extend(self._place(piece.slice.records))
+        self.at, self.head = self._held.popleft()
 
 
 async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, start: int) -> AsyncIterator[Piece]:
@@ -47,28 +53,27 @@ async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, star
         yield piece
 
 
-def last_header(record: SourceRecord, name: str) -> bytes | None:
-    """The last one of this name counts: ours are appended behind whatever a record brought along."""
-    return next((value for key, value in reversed(record.headers) if key == name), None)
+def own_offsets(records: Iterable[SourceRecord]) -> Iterator[Placed]:
+    """For the source itself."""
+    for record in records:
+        yield record.offset or 0, record
 
 
-def written_by(
-    replay_id: str, source: str, partition: int, names: tuple[str, str, str]
-) -> Callable[[SourceRecord], bool]:
+def written_by(replay_id: str, source: str, partition: int, names: tuple[str, str, str]) -> Place:
     """Picks the replay's records that came from a source partition; one whose origin is cut off is taken, too."""
-    wanted, topic, number = replay_id.encode(), source.encode(), b"%d" % partition
+    wanted, topics, numbers = replay_id.encode(), (source.encode(), None), (b"%d" % partition, None)
+    topic, number, offset = names
 
-    def wants(record: SourceRecord) -> bool:
-        return (
-            last_header(record, REPLAY_ID) == wanted
-            and last_header(record, names[0]) in (topic, None)
-            and last_header(record, names[1]) in (number, None)
-        )
+    def place(records: Iterable[SourceRecord]) -> Iterator[Placed]:
+        for record in records:
+            # Of several headers of one name the last counts: ours are appended behind whatever a record brought along.
+            headers = dict(record.headers)
+            if headers.get(REPLAY_ID) == wanted and headers.get(topic) in topics and headers.get(number) in numbers:
+                told = headers.get(offset)
+                yield int(told) if told is not None and told.isdigit() else UNKNOWN, record
 
-    return wants
+    return place
 
 
-def origin(record: SourceRecord, names: tuple[str, str, str]) -> int | None:
-    """The source offset that a record tells of; None where it tells none."""
-    told = last_header(record, names[2])
-    return int(told) if told is not None and told.isdigit() else None
+def last_header(record: SourceRecord, name: str) -> bytes | None:
+    return dict(record.headers).get(name)

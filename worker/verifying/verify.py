@@ -23,8 +23,8 @@ from worker.replay.topics import cluster_id_of, partition_counts
 from worker.settings import Settings
 from worker.verifying.findings import Findings
 from worker.verifying.matching import Matching
-from worker.verifying.oracle import Oracle
-from worker.verifying.streams import ORIGIN, SOURCE, Stream, read_from, written_by
+from worker.verifying.oracle import Judges, Oracle
+from worker.verifying.streams import ORIGIN, SOURCE, Stream, own_offsets, read_from, written_by
 
 Progress = Callable[[int, int], None]
 """Called with how many source records are behind, and how many there are in all."""
@@ -75,7 +75,7 @@ class Verification:
 
     def __init__(self, clients: Clients, given: RouteChain, receipt: Receipt, progress: Progress) -> None:
         self._clients = clients
-        self._given = given
+        self._judges = Judges(given.chain, given.route.policy(), receipt.filters)
         self._receipt = receipt
         self._progress = progress
         self._verdict = Verdict()
@@ -103,7 +103,7 @@ class Verification:
             return
         streams = self._streams(partition, consumers, counts)
         source = SourcePartition(self._receipt.route.source, partition.partition)
-        oracle = Oracle(self._given.chain, self._given.route.policy(), self._receipt, source)
+        oracle = Oracle(self._judges, self._receipt, source)
         matching = Matching(self._receipt, partition, oracle, streams, self._verdict.findings)
         await matching.run()
         self._verdict.records += matching.counts.source.count
@@ -140,7 +140,7 @@ class Verification:
             return Stream(read_from(consumer, topic, number % counts[topic], start), ours)
 
         return (
-            Stream(read_ranges(source, route.source, [Range(number, partition.start, partition.end)])),
+            Stream(read_ranges(source, route.source, [Range(number, partition.start, partition.end)]), own_offsets),
             written(destination, route.destination, partition.destination_start, SOURCE),
             written(letters, route.dead_letter, partition.dead_letter_start, ORIGIN),
         )

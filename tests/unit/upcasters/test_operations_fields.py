@@ -311,6 +311,7 @@ AMBIGUOUS: dict[str, tuple[Operation, str, str]] = {
     "an addition that was changed": (add("a", 1), '{"a":2}', "a"),
     "a field that the older version does not know": (optional("a.*.b"), '{"a":[{},{"b":null}]}', "a.*.b"),
     "a key without an older spelling": (rename_keys("m", SNAKE_CASE), '{"m":{"a_1":1}}', "m"),
+    "one of several spellings": (first_of(["a", "b"], "c"), '{"c":1}', "c"),
     "a rest that is more than the rest": (unnest("n", ["a"]).inverse().operations[0], '{"n":{"a":1,"b":2}}', "n"),
 }
 
@@ -326,6 +327,11 @@ def test_a_key_rule_back_that_would_guess() -> None:
     operation = rename_keys("", SNAKE_CASE)
     assert applied('{"a_b":1}', operation) == '{"a_b":1}'
     assert undone('{"a_b":1}', operation) == '{"aB":1}'
+
+
+def test_a_merged_field_that_is_gone() -> None:
+    (back,) = first_of(["a", "b"], "c").inverse().operations
+    refused(MissingField, "c", "{}", back)
 
 
 def test_a_constant_is_not_shared_between_events() -> None:
@@ -369,6 +375,11 @@ def test_says_what_it_touches() -> None:
     assert touches(unnest("m.n", ["a"])) == {"reads": (("m", "n"),), "writes": (("m", "n"), ("m", "a")), "dropped": ()}
     assert touches(keep_only(["a"], "b", at="m")) == {"reads": (("m", EACH),), "writes": (("m", EACH),), "dropped": ()}
     assert touches(rename_keys("m", SNAKE_CASE)) == {"reads": (("m", EACH),), "writes": (("m", EACH),), "dropped": ()}
+    assert touches(first_of(["a", "b"], "c").inverse().operations[0]) == {
+        "reads": (("c",),),
+        "writes": (("a",), ("b",), ("c",)),
+        "dropped": (),
+    }
     assert touches(copy("a", "b").inverse().operations[0]) == {
         "reads": (("b",), ("a",)),
         "writes": (("b",),),
@@ -385,6 +396,7 @@ def test_says_what_it_touches() -> None:
         (default("a", 1), default("a", 1, missing="skip")),
         (optional("a"), optional("a")),
         (nest(["a"], "n"), nest(["a"], "n")),
+        (first_of(["a", "b"], "c"), first_of(["a", "b"], "c")),
     ],
     ids=str,
 )

@@ -23,7 +23,7 @@ CHANGES: dict[str, tuple[Operation, str, str]] = {
     "wrap all values": (wrap(("a.b", EACH)), '{"a.b":{"":1,"é":2}}', '{"a.b":{"":[1],"é":[2]}}'),
     "unwrap": (unwrap("a"), '{"z":1.0,"a": [ 1.10 ] }', '{"z":1.0,"a":1.10}'),
     "unwrap null": (unwrap("a"), '{"a":[null]}', '{"a":null}'),
-    "unwrap, keeping null": (unwrap("a", null="keep"), '{"a":null}', '{"a":null}'),
+    "unwrap, keeping null": (unwrap("a.*", null="keep"), '{"a":[null,[1]]}', '{"a":[null,1]}'),
     "unwrap nothing as null": (unwrap("a", empty="null"), '{"a":[]}', '{"a":null}'),
     "unwrap nothing as nothing": (unwrap("a", empty="drop"), '{"a":[],"b":1.10}', '{"b":1.10}'),
     "unwrap the first": (unwrap("a", many="first"), '{"a":[{ },2]}', '{"a":{ }}'),

@@ -1,0 +1,42 @@
+"""In what a record differs from what it should be: names of its parts, never their content."""
+
+from __future__ import annotations
+
+from upcasters.event import SourceRecord
+from worker.fetched import known
+from worker.raw_headers import writable
+from worker.verifying.oracle import Output
+from worker.verifying.streams import last_header
+
+RESTAMPED = "upcaster.dlq.timestamp.original"
+
+
+def is_refusal(letter: SourceRecord) -> bool:
+    """The brokers did not take the result; the chain cannot know that."""
+    return last_header(letter, "__connect.errors.stage") == b"produce"
+
+
+def differences(record: SourceRecord, expected: Output, actual: SourceRecord) -> list[str]:
+    same = expected.value == actual.value and expected.key == actual.key and expected.headers == actual.headers
+    if same and record.timestamp == actual.timestamp:
+        return []
+    pairs = {
+        "key": (expected.key, actual.key),
+        "value": (expected.value, actual.value),
+        "headers": (list(expected.headers), list(actual.headers)),
+        "timestamp": (known(record.timestamp), known(actual.timestamp)),
+    }
+    return [name for name, (wanted, found) in pairs.items() if wanted != found]
+
+
+def letter_differences(record: SourceRecord, letter: SourceRecord) -> list[str]:
+    own = [header for header in record.headers if writable(header)]
+    restamped = last_header(letter, RESTAMPED)
+    timestamp = b"%d" % known(letter.timestamp) if restamped is None else restamped
+    pairs = {
+        "key": (record.key, letter.key),
+        "value": (record.value, letter.value),
+        "headers": (own, list(letter.headers[: len(own)])),
+        "timestamp": (b"%d" % known(record.timestamp), timestamp),
+    }
+    return [name for name, (wanted, found) in pairs.items() if wanted != found]
