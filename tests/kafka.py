@@ -8,6 +8,7 @@ records = await read_all(kafka_bootstrap, name)
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 READ_TIMEOUT = 30.0
 
@@ -95,8 +97,12 @@ async def read_all(bootstrap_servers: str, topic: str, *, committed_only: bool =
 
 async def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[str, int], int]:
     """What the consumer group has committed, by topic and partition."""
-    async with _admin(bootstrap_servers) as admin:
-        offsets = await admin.list_consumer_group_offsets(group)
+    async with _admin(bootstrap_servers) as admin, asyncio.timeout(READ_TIMEOUT):
+        offsets = None
+        while offsets is None:
+            # A new broker has no coordinator before its offsets topic is there.
+            with contextlib.suppress(GroupCoordinatorNotAvailableError):
+                offsets = await admin.list_consumer_group_offsets(group)
     return {(each.topic, each.partition): metadata.offset for each, metadata in offsets.items()}
 
 

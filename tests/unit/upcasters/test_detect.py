@@ -164,6 +164,10 @@ def test_a_chain_of_one_type_needs_no_rule_for_it() -> None:
     alone = Chain([Step("t", 1, 2, [add("a", 1)])], [Baseline("t", 1, shape=anything())])
     assert detected(alone, b"{}") == ("t", "1")
     split = Step("t", 1, 2, [split_each("a", into="child", item="i", version="1")], lossy="split")
+    known = Chain([split], [Baseline("t", 1, shape=anything()), Baseline("child", 1)])
+    assert detected(known, b'{"a":[1]}') == ("t", "1")
+    with pytest.raises(ChainError, match=r"several event types \(child, t\)"):
+        Chain([split], [Baseline("child", 1, shape=anything())]).upcaster()
     children = Chain([split], [Baseline("t", 1, shape=anything())])
     assert detected(children, b'{"a":[1]}') == ("t", "1")
     assert children.upcaster().target("t", "1") == "2"

@@ -129,6 +129,12 @@ def test_compiled_shapes_are_their_conditions(shapes: list[Any], asked: list[Eve
         assert json.loads(write(again)) == json.loads(event.value or b"")
 
 
+def test_a_shape_further_down() -> None:
+    shape, _source = compile_shapes([("3", present("x", "a.b")), ("2", present("a.b.c")), ("1", present("a.b"))])
+    for value, version in ((b'{"a":{"b":1}}', "1"), (b'{"a":{"b":{"c":1}}}', "2"), (b'{"a":1}', None), (b"{}", None)):
+        assert shape(read(value)) == version
+
+
 @settings(max_examples=100, deadline=None)
 @given(made())
 def test_no_event_leaves_a_trace_in_the_next(chain_and_events: Made) -> None:
@@ -167,6 +173,7 @@ FOUND_ONCE: dict[str, tuple[list[list[Operation]], bytes]] = {
         b'{"a":{"b":1}}',
     ),
     "a field derived where its object is missing": ([[derive("a.b", ["a.c"], str, missing="skip")]], b"{}"),
+    "several of several": ([[first_of(["a", "b"], "c")]], b'{"a":1,"b":1.0}'),
     "an event dropped from inside": (
         [[at("a.*", when(present("x"), drop_event())), split_each("a", "t", item="i", version="1")]],
         b'{"a":[{"x":1}]}',
@@ -195,6 +202,13 @@ WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
         b'{"a":null,"b":1}',
     ),
     "a null left alone": ([[derive("a", ["b"], str, exists="keep", null="replace", missing="skip")]], b'{"a":null}'),
+    "an object inside an object": ([[default("a.b.c", 1)]], b'{"a":{"b":{}}}'),
+    "objects that some items have": ([[default("a.*.b.c", 1, missing="skip")]], b'{"a":[{"b":{}},{}]}'),
+    "a null filled": ([[default("a", 1, null="replace")]], b'{"a":null}'),
+    "no null to be filled": ([[default("a", 1, null="replace")]], b'{"a":2}'),
+    "keys respelled at every depth": ([[rename_keys("", SNAKE_CASE, subtree=True)]], b'{"aB":{"cD":1}}'),
+    "keys respelled where there are some": ([[rename_keys("a", SNAKE_CASE, wrong_type="skip")]], b'{"a":1}'),
+    "the first of several, further down": ([[first_of(["m.a", "m.b"], "m.b")]], b'{"m":{"x":1,"a":2}}'),
     "keys respelled": ([[rename_keys("a", SNAKE_CASE)]], b'{"a":{"bC":1,"d":2}}'),
     "keys renamed crosswise": ([[rename_many("", {"a": "b", "b": "a"})]], b'{"a":1,"b":2}'),
     "the first of several": ([[first_of(["a", "b"], "b")]], b'{"x":1,"a":2}'),
@@ -232,6 +246,7 @@ NO_WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
     "a computed field that is there": ([[derive("a", ["b"], str)]], b'{"a":1,"b":1}'),
     "a null that is there": ([[derive("a", ["b"], str, null="replace")]], b'{"a":1,"b":1}'),
     "nothing to compute from": ([[derive("a", ["b"], str)]], b"{}"),
+    "none of several": ([[first_of(["a", "b"], "b")]], b"{}"),
     "nothing to convert": ([[convert("a", str)]], b"{}"),
     "items of a number": ([[convert("a", lambda _: 7)], [default("a.*.x", 1)]], b'{"a":1}'),
     "an object that became a number": ([[convert("a", lambda _: 7)], [default("a.x", 1)]], b'{"a":{}}'),
