@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from tests.faults.checker import check
 from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.fleet import FATES, Member
-from tests.faults.kinds import answers_lost, connections_cut, lane_fenced
+from tests.faults.kinds import answers_lost, connections_cut, lane_fenced, worker_killed
 from tests.faults.world import World, committed_to_the_end, make_place, open_world, recovered, until
 
 PARTITIONS = 3
@@ -120,3 +120,20 @@ async def _settled(world: World, member: Member) -> dict[str, float]:
 
     await until(is_settled, "the metrics to have counted everything", 10)
     return {fate: member.sums[f"upcaster_records_{fate}_total"] for fate in FATES}
+
+
+async def test_at_least_once_may_double_and_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    place = await make_place(cluster, PARTITIONS, "-at-least-once")
+    async with open_world(cluster, place, tmp_path, delivery="at-least-once") as world:
+        await world.start_worker()
+        for fault in (answers_lost, worker_killed, connections_cut):
+            feeding = asyncio.create_task(world.feeder.feed(2_000, 1.0))
+            await fault(world)
+            await feeding
+            await recovered(world, "recovery")
+        await committed_to_the_end(world)
+        for member in list(world.fleet.members):
+            await world.fleet.send_away(member)
+        verdict = await check(place, world.feeder.ledger)
+    assert set(verdict.found) <= {"doubled"}, verdict
+    assert world.fleet.complaints == []
