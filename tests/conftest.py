@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import uuid
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import postgresql
 from tests.kafka import Topics
 from worker.local_kafka import LocalKafka
 
@@ -49,6 +51,35 @@ async def topics(kafka_bootstrap: str) -> AsyncIterator[Topics]:
     creator = Topics(kafka_bootstrap)
     yield creator
     await creator.delete_all()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server, without a database: the one that is named, or one of our own."""
+    given = os.environ.get(postgresql.GIVEN)
+    found = postgresql.programs()
+    if given:
+        yield given.rstrip("/")
+    elif found:
+        with postgresql.running_server(found) as url:
+            yield url
+    else:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """The URL of an empty database, which is gone after the test."""
+    from sqlalchemy import NullPool, create_engine, make_url, text
+
+    name = f"upcast_{uuid.uuid4().hex}"
+    admin = make_url(f"{postgresql_server}/postgres").set(drivername="postgresql+psycopg")
+    engine = create_engine(admin, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield f"{postgresql_server}/{name}"
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,9 +12,6 @@ import pytest
 from worker.errors import WorkerError
 from worker.ledger import DeadLetterSummary, Ledger, MemoryLedger, Progress, Run, open_ledger
 
-POSTGRESQL = "UPCAST_TEST_POSTGRESQL"
-"""Names an empty database whose tables the tests may drop."""
-
 STARTED = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 RUN = Run("a1b2", "d" * 64, "cluster", "legacy", STARTED, "0.1.0", reason="upgrade \N{SNOWMAN}")
 PROGRESS = Progress("a1b2", "legacy", 1, start=5, end=90, committed=40, digest="ff" * 32)
@@ -24,31 +20,17 @@ DEAD = DeadLetterSummary("a1b2", "0" * 16, 7, "decode", "DecodeError", first_see
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    made = _make(request.param, tmp_path)
+    made = _make(request, tmp_path)
     yield made
     made.close()
 
 
-def _make(kind: str, folder: Path) -> Ledger:
-    if kind == "memory":
+def _make(request: pytest.FixtureRequest, folder: Path) -> Ledger:
+    if request.param == "memory":
         return MemoryLedger()
-    if kind == "sqlite":
+    if request.param == "sqlite":
         return open_ledger(f"sqlite:///{folder / 'ledger.db'}")
-    url = os.environ.get(POSTGRESQL)
-    if not url:
-        pytest.skip(f"{POSTGRESQL} names no PostgreSQL database")
-    _clear(url)
-    return open_ledger(url)
-
-
-def _clear(url: str) -> None:
-    import sqlalchemy
-
-    engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.begin() as connection:
-        for table in ("dead_letters", "receipts", "progress", "runs", "alembic_version"):
-            connection.execute(sqlalchemy.text(f"DROP TABLE IF EXISTS {table}"))
-    engine.dispose()
+    return open_ledger(request.getfixturevalue("postgresql_url"))
 
 
 def test_a_run_comes_back_as_it_was(ledger: Ledger) -> None:
