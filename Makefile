@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint chaos soak format mutation install requirements clean
+.PHONY: help demo test lint chaos soak format mutation install deploy-tools requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -54,6 +54,13 @@ $(VENV)/dev.installed: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $(VENV)/demo.installed $@
 
+deploy-tools: $(VENV)/deploy.installed ## the tools that check what is in deploy/, for those tests of `make test`
+
+$(VENV)/deploy.installed: requirements/deploy.txt $(VENV)/dev.installed
+	@echo "installing the tools that check what is in deploy/ into $(VENV)"
+	@$(PIP_INSTALL) --require-hashes -r requirements/deploy.txt
+	@touch $@
+
 $(VENV)/demo.installed: requirements/demo.txt pyproject.toml | $(BIN)/python
 	@echo "installing the worker into $(VENV)"
 	@$(PIP_INSTALL) --require-hashes -r requirements/demo.txt
@@ -73,7 +80,10 @@ requirements: $(VENV)/dev.installed ## pin the requirements files again (UPGRADE
 	@$(PIP_INSTALL) --require-hashes -r requirements/lock.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --group dev -o requirements/dev.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --constraint requirements/dev.txt -o requirements/demo.txt
-	@$(COMPILE) $(UPGRADE) pyproject.toml --constraint requirements/dev.txt -o requirements/runtime.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml --extra postgresql --constraint requirements/dev.txt -o requirements/runtime.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:build --constraint requirements/dev.txt -o requirements/build.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:release --constraint requirements/dev.txt -o requirements/release.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:deploy --constraint requirements/dev.txt -o requirements/deploy.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:mutation --constraint requirements/dev.txt -o requirements/mutation.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt
 

@@ -191,6 +191,17 @@ def test_a_missing_file_says_how_to_name_one(config: Path) -> None:
     assert complaint(config) == f"{config}: no such configuration file: name it with --config FILE"
 
 
+def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
+    assert "Docker makes a folder where the file to mount is missing" in complaint(tmp_path)
+
+
+def test_in_the_image_a_missing_file_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image sets an address to listen on, which alone does not make a configuration."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UPCAST_HTTP__HOST", "0.0.0.0")  # noqa: S104
+    assert complaint(DEFAULT_CONFIG).startswith(f"upcast.yaml: no such configuration file in {tmp_path}")
+
+
 def test_no_file_is_needed_where_the_environment_has_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert complaint(DEFAULT_CONFIG).startswith("upcast.yaml: no such configuration file")

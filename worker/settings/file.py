@@ -49,7 +49,12 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise WorkerError(f"{path}: no such configuration file: name it with --config FILE") from None
+        here = "" if path.is_absolute() else f" in {Path.cwd()}"
+        raise WorkerError(f"{path}: no such configuration file{here}: name it with --config FILE") from None
+    except IsADirectoryError:
+        raise WorkerError(
+            f"{path}: is a folder: name a file (Docker makes a folder where the file to mount is missing)"
+        ) from None
     except OSError as error:
         raise WorkerError(f"{path}: cannot read the configuration: {error.strerror}") from None
     except UnicodeDecodeError:

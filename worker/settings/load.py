@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from worker.errors import WorkerError
-from worker.settings.environment import our_variables
+from worker.settings.environment import PREFIX, our_variables
 from worker.settings.file import ConfigFile, read_config_file
 from worker.settings.model import Settings
 from worker.settings.problems import describe, unknown_variables
@@ -27,8 +27,9 @@ def load_settings(path: Path = DEFAULT_CONFIG) -> Settings:
 
 
 def _all_by_environment(path: Path) -> bool:
-    """A container may do without a file, as long as nobody has named one."""
-    return path == DEFAULT_CONFIG and not path.exists() and any(our_variables())
+    """A container may do without a file, as long as nobody has named one and what has no default is there."""
+    given = {name.upper().removeprefix(PREFIX).split("__")[0] for name in our_variables()}
+    return path == DEFAULT_CONFIG and not path.exists() and not given.isdisjoint({"KAFKA", "ROUTES"})
 
 
 def _validated(file: ConfigFile, problems: list[str]) -> Settings | None:

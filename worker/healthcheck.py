@@ -1,0 +1,50 @@
+"""`python -m worker.healthcheck`: is the worker beside me alive? The image's HEALTHCHECK; exit 0 yes, 1 no.
+
+It is run twice a minute for ever, so it looks only for the port and loads no settings: that alone would cost more than
+an idle worker does. The order is that of the settings: environment, file, default.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+TIMEOUT = 4.0
+DEFAULT_PORT = 8090
+
+
+def main() -> int:
+    port = listening_port(os.environ, Path(sys.argv[1] if len(sys.argv) > 1 else "upcast.yaml"))
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        connection.request("GET", "/livez")
+        answer = connection.getresponse()
+        print(answer.read().decode(errors="replace"))  # noqa: T201  `docker inspect` shows it
+    except (OSError, http.client.HTTPException) as error:
+        print(f"nobody answers on port {port}: {error}")  # noqa: T201
+        return 1
+    return 0 if answer.status == http.client.OK else 1
+
+
+def listening_port(environment: Mapping[str, str], config: Path) -> int:
+    """The port that the worker was given; the default where that cannot be told."""
+    given = {name.upper(): value for name, value in environment.items()}
+    port = given.get("UPCAST_HTTP__PORT") or given.get("DEVTEAM_RUNNER_PORT") or _port_in(config)
+    return int(port) if port.isdigit() else DEFAULT_PORT
+
+
+def _port_in(config: Path) -> str:
+    import yaml
+
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        return str(content["http"]["port"])
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+        return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
