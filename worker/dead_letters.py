@@ -1,8 +1,8 @@
 """What a dead letter looks like: the record as it came, with the reason in headers beside it. Pure.
 
 The headers are Kafka Connect's, which tools read already, and ours. Where the topic's limit leaves no room
-for all of them they are given up in steps: the trace, the message, at last all but the fingerprint and what a
-redrive needs.
+for all of them they are given up in steps: the trace, the message, all but the fingerprint and the origin, at last all
+but the fingerprint and what a redrive cannot do without. ``worker.dlq.letter`` reads them again, by their order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ FINGERPRINT = OURS + "fingerprint"
 RAW_HEADERS = OURS + "raw_headers"
 ORIGINAL_TIMESTAMP = OURS + "timestamp.original"
 REPLAY_ID = "upcaster.replay.id"
+REDRIVE_COUNT = OURS + "redrive.count"
+LETTER_PARTITION = OURS + "partition"
+LETTER_OFFSET = OURS + "offset"
 ESSENTIAL = frozenset({FINGERPRINT, RAW_HEADERS, ORIGINAL_TIMESTAMP, REPLAY_ID})
+ORIGIN = frozenset({CONNECT + "topic", CONNECT + "partition", CONNECT + "offset"})
+WITH_ORIGIN = ESSENTIAL | ORIGIN | {REDRIVE_COUNT, LETTER_PARTITION, LETTER_OFFSET}
 
 Fits = Callable[[Sequence[Header]], bool]
 
@@ -39,6 +44,20 @@ class Reporter:
     instance: str
     worker_version: str
     replay_id: str = ""
+
+
+@dataclass(frozen=True)
+class Redriven:
+    """The dead letter that a record was before: how often it has been redriven by now, and where it stood."""
+
+    count: int
+    partition: int
+    offset: int
+
+    @property
+    def place(self) -> list[Header]:
+        """The headers that lead back to it, in what was made of it."""
+        return [(LETTER_PARTITION, _text(self.partition)), (LETTER_OFFSET, _text(self.offset))]
 
 
 @dataclass(frozen=True)
@@ -59,10 +78,12 @@ def dead_letter(
     fits: Fits,
     *,
     restamped: bool = False,
+    redriven: Redriven | None = None,
 ) -> DeadLetter:
-    """The most telling dead letter that ``fits``. ``restamped`` says that it will carry another timestamp."""
+    """The most telling dead letter that ``fits``. ``restamped`` says that it will carry another timestamp, ``redriven``
+    that it was a dead letter before; ``record`` and ``source`` are then of its first origin."""
     own = [header for header in record.headers if writable(header)]
-    reasons = _connect_headers(record, source, fault, reporter) + _our_headers(fault, reporter, now)
+    reasons = _connect_headers(record, source, fault, reporter) + _our_headers(fault, reporter, now, redriven)
     if len(own) < len(record.headers):
         reasons.append((RAW_HEADERS, base64.b64encode(encode_headers(record.headers))))
     if restamped:
@@ -80,6 +101,7 @@ def _shorter_and_shorter(reasons: list[Header]) -> Iterator[list[Header]]:
     without_trace = [header for header in reasons if header[0] != TRACE]
     yield without_trace
     yield [header for header in without_trace if header[0] != MESSAGE]
+    yield [header for header in reasons if header[0] in WITH_ORIGIN]
     yield [header for header in reasons if header[0] in ESSENTIAL]
 
 
@@ -98,17 +120,19 @@ def _connect_headers(record: SourceRecord, source: Partition, fault: Fault, repo
     ]
 
 
-def _our_headers(fault: Fault, reporter: Reporter, now: float) -> list[Header]:
+def _our_headers(fault: Fault, reporter: Reporter, now: float, redriven: Redriven | None) -> list[Header]:
+    """In every form the fingerprint is the first of ours: by that the record's own headers are told from them."""
     replay = [(REPLAY_ID, _text(reporter.replay_id))] if reporter.replay_id else []
     return [
+        (FINGERPRINT, _text(fault.fingerprint)),
+        (REDRIVE_COUNT, _text(redriven.count if redriven else 0)),
         *replay,
+        *(redriven.place if redriven else ()),
         (OURS + "timestamp", _text(round(now * 1000))),
         (OURS + "event.type", _text(fault.event_type)),
         (OURS + "schema.from", _text(fault.from_version)),
         (OURS + "schema.to", _text(fault.to_version)),
         (OURS + "failed.step", _text(fault.step)),
-        (FINGERPRINT, _text(fault.fingerprint)),
-        (OURS + "redrive.count", b"0"),
         (OURS + "worker.version", _text(reporter.worker_version)),
     ]
 

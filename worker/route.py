@@ -22,17 +22,19 @@ class OutputTopic:
     """A topic that a route writes to, with what the brokers said about it.
 
     ``max_timestamp_ahead_ms`` is how far ahead of now a record's timestamp may be (the topic's
-    ``message.timestamp.after.max.ms``); None where nobody knows, and then the broker's refusal decides.
+    ``message.timestamp.after.max.ms``); None where nobody knows, and then the broker's refusal decides. ``pinned`` is
+    the one partition that everything goes to, where that is not the source's own.
     """
 
     name: str
     partitions: int
     max_message_bytes: int = 1_048_588
     max_timestamp_ahead_ms: int | None = None
+    pinned: int | None = None
 
     def partition_for(self, source_partition: int) -> int:
         """The source's own partition where there is one, so that order is kept."""
-        return source_partition % self.partitions
+        return (source_partition if self.pinned is None else self.pinned) % self.partitions
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ SOURCE = SourcePartition("legacy", 3)
 REPORTER = Reporter("group", "worker-1", "0.1.0")
 
 
-def letter(fault: Fault = FAULT, room: int = 100_000, headers: tuple[Header, ...] = (), **more: bool) -> DeadLetter:
+def letter(fault: Fault = FAULT, room: int = 100_000, headers: tuple[Header, ...] = (), **more: Any) -> DeadLetter:
     record = Event(b"value", b"key", headers, timestamp=1_600_000_000_000, offset=42)
 
     def fits(candidate: object) -> bool:
@@ -59,6 +60,7 @@ def test_all_headers_are_there_after_the_records_own() -> None:
         (10_000, True, True, True, True),
         (6_500, False, True, True, True),
         (2_000, False, False, True, True),
+        (200, False, False, True, True),
         (60, False, False, False, True),
         (20, False, False, False, False),
     ],

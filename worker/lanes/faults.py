@@ -42,6 +42,7 @@ class PoisonError(Exception):
     def __init__(self, offset: int, cause: Exception) -> None:
         super().__init__(f"the record at offset {offset} raised {type(cause).__name__}")
         self.offset = offset
+        self.cause = cause
         self.fault = Fault("upcast", type(cause).__name__, "working on the record raised; see the worker's log")
 
 

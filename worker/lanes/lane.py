@@ -14,7 +14,6 @@ import time
 import structlog
 from aiokafka import TopicPartition
 
-from upcasters.event import SourcePartition
 from worker.errors import WorkerError
 from worker.fetched import NO_TIMESTAMP, Fetched
 from worker.lanes.bounded import Beginning, Journal
@@ -30,7 +29,6 @@ from worker.lanes.faults import (
 )
 from worker.lanes.intake import Intake
 from worker.lanes.lag import Lag
-from worker.lanes.processing import Processor
 from worker.lanes.rate import Throttle
 from worker.lanes.recovery import Recovery, stage_of
 from worker.lanes.state import LaneState, StateMachine
@@ -69,8 +67,7 @@ class Lane:
         self._wake = asyncio.Event()
         self._intake = Intake(route.limits.in_flight_bytes)
         self._gap: GapError | None = None
-        source = SourcePartition(partition.topic, partition.partition)
-        self._processor = Processor(route, source, surroundings.reporter, surroundings.clock)
+        self._processor = surroundings.new_processor(route, partition)
         self._journal: Journal | None = None
         self._delivery: Delivery | None = None
         self._transaction: Transaction | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from upcasters.event import Header, Partition, SourceRecord
 from upcasters.outcome import Passage
 
@@ -12,7 +14,7 @@ REPLAY_ID = PREFIX + "replay.id"
 class Lineage:
     """Writes what is the same for every record only once."""
 
-    def __init__(self, source: Partition, chain: str, replay_id: str = "") -> None:
+    def __init__(self, source: Partition, chain: str, replay_id: str = "", more: Sequence[Header] = ()) -> None:
         self._place: list[Header] = [
             (PREFIX + "source.topic", source.topic.encode()),
             (PREFIX + "source.partition", str(source.partition).encode()),
@@ -20,6 +22,7 @@ class Lineage:
         self._work: list[Header] = [(PREFIX + "chain", chain.encode())]
         if replay_id:
             self._work.append((REPLAY_ID, replay_id.encode()))
+        self._work += more
 
     def headers(self, record: SourceRecord, passage: Passage) -> list[Header]:
         """Ours alone, in the order in which they stand behind the record's own."""

@@ -32,20 +32,21 @@ def batch_bytes(topics: Iterable[OutputTopic]) -> int:
 
 
 class Outbox:
-    """One open batch a topic. No batch that a topic's ``max.message.bytes`` forbids is ever sent."""
+    """One open batch a topic (and pinned partition). No batch that ``max.message.bytes`` forbids is ever sent."""
 
     def __init__(self, producer: AIOKafkaProducer, source_partition: int) -> None:
         self._producer = producer
         self._source_partition = source_partition
-        self._open: dict[str, tuple[OutputTopic, Any]] = {}
+        self._open: dict[OutputTopic, Any] = {}
         self._full: list[tuple[OutputTopic, Any]] = []
         self._sent: list[tuple[str, asyncio.Future[Any]]] = []
 
     def append_to(self, topic: OutputTopic) -> Append:
         """How to add a record to the topic's open batch."""
-        if topic.name not in self._open:
+        batch = self._open.get(topic)
+        if batch is None:
             return _full
-        append: Append = self._open[topic.name][1].append
+        append: Append = batch.append
         return append
 
     def begin_batch(
@@ -61,8 +62,8 @@ class Outbox:
         batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
         if batch.size() > topic.max_message_bytes and not self._fits_packed(topic, timestamp, key, value, headers):
             return False
-        self._close(topic.name)
-        self._open[topic.name] = (topic, batch if timestamp >= 0 else _UndatedBatch(batch))
+        self._close(topic)
+        self._open[topic] = batch if timestamp >= 0 else _UndatedBatch(batch)
         return True
 
     def put(
@@ -105,8 +106,8 @@ class Outbox:
 
     async def send_all(self) -> None:
         """Send what is left, and return when the brokers have taken everything. Raises the worst that happened."""
-        for name in list(self._open):
-            self._close(name)
+        for topic in list(self._open):
+            self._close(topic)
         await self.send_full()
         answers = await asyncio.gather(*(future for _, future in self._sent), return_exceptions=True)
         failed = [
@@ -121,9 +122,9 @@ class Outbox:
         for _, future in self._sent:
             future.cancel()
 
-    def _close(self, name: str) -> None:
-        if name in self._open:
-            topic, batch = self._open.pop(name)
+    def _close(self, topic: OutputTopic) -> None:
+        if topic in self._open:
+            batch = self._open.pop(topic)
             self._full.append((topic, getattr(batch, "batch", batch)))
 
     def _fits_packed(

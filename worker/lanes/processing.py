@@ -10,7 +10,7 @@ import structlog
 
 from upcasters.event import Record, SourcePartition, SourceRecord
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
-from worker.dead_letters import Reporter, dead_letter
+from worker.dead_letters import Redriven, Reporter, dead_letter
 from worker.fetched import NO_TIMESTAMP, Slice
 from worker.lanes.bounded import Journal
 from worker.lanes.breaker import Breaker
@@ -45,7 +45,7 @@ class Work:
 
 
 class Processor:
-    """Takes the slices of one partition through the chain.
+    """Takes the slices of one partition through the chain. ``redriven``: the dead letter that its records were before.
 
     The usual way (``_quickly``) does as little as possible for each record. The careful way looks at more:
     records that were refused before, a route in place, timestamps that the destination would refuse.
@@ -57,12 +57,15 @@ class Processor:
         source: SourcePartition,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
+        redriven: Redriven | None = None,
     ) -> None:
         self._route = route
         self._source = source
         self._reporter = reporter
         self._clock = clock
-        self._lineage = Lineage(source, route.chain, route.replay_id) if route.lineage_headers else None
+        self._redriven = redriven
+        place = redriven.place if redriven else ()
+        self._lineage = Lineage(source, route.chain, route.replay_id, place) if route.lineage_headers else None
         self.refusals: dict[int, Fault] = {}
         """Offsets whose records are to become dead letters, whatever the chain says."""
         self.restamped: set[int] = set()
@@ -81,10 +84,7 @@ class Processor:
             self.refusals.setdefault(offset, UNREADABLE)
         if not records:
             return
-        if self.refusals or self._route.in_place or self._has_late_timestamps(records):
-            self._carefully(records, work)
-        else:
-            self._quickly(records, work)
+        self.settle(records, work)
         if work.journal:
             work.journal.read(records)
         if work.weigh:
@@ -92,6 +92,13 @@ class Processor:
         work.breaker.advance(len(records))
         oldest = records[0].timestamp
         work.tally.add_slice(NO_TIMESTAMP if oldest is None else oldest, len(records))
+
+    def settle(self, records: Sequence[SourceRecord], work: Work) -> None:
+        """Find out what becomes of each record, and put its output into the outbox."""
+        if self.refusals or self._route.in_place or self._has_late_timestamps(records):
+            self._carefully(records, work)
+        else:
+            self._quickly(records, work)
 
     def _quickly(self, records: Sequence[SourceRecord], work: Work) -> None:  # noqa: C901, PLR0915  (hot: no calls)
         upcast, source = self._route.upcaster.upcast, self._source
@@ -199,6 +206,7 @@ class Processor:
             now,
             lambda headers: outbox.fits(topic, timestamp, record.key, record.value, list(headers)),
             restamped=restamped,
+            redriven=self._redriven,
         )
         if not letter.fits or not outbox.put(topic, timestamp, record.key, record.value, letter.headers):
             raise BlockedError(

@@ -19,9 +19,10 @@ from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED, denied
 from worker.lanes.fetching import Fetching
 from worker.lanes.group import Lanes
+from worker.lanes.processing import Processor
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
-from worker.lanes.surroundings import Surroundings
+from worker.lanes.surroundings import MakeProcessor, Surroundings
 from worker.lanes.timing import Timing
 from worker.lanes.watch import Watch
 from worker.metrics import WorkerMetrics
@@ -50,6 +51,7 @@ class Supervisor:
         timing: Timing | None = None,
         clock: Callable[[], float] = time.time,
         bounds: Bounds | None = None,
+        make_processor: MakeProcessor = Processor,
     ) -> None:
         self._timing = timing or Timing()
         self._stopping = asyncio.Event()
@@ -59,7 +61,7 @@ class Supervisor:
         self._offsets = clients.reader()
         self._bounds = bounds
         surroundings = Surroundings(
-            self._consumer, self._offsets, clients, reporter, metrics, self._timing, clock, bounds
+            self._consumer, self._offsets, clients, reporter, metrics, self._timing, clock, bounds, make_processor
         )
         self.lanes = Lanes(routes, surroundings, self._give_up, self._stopping.set if bounds else None)
         self._watch = Watch(self.lanes, self._consumer, self._offsets, metrics)

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from upcasters.event import SourcePartition
 from worker.dead_letters import Reporter
 from worker.lanes.bounded import Beginning, Bounds
 from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
 from worker.lanes.faults import CommittedPastEndError
 from worker.lanes.outbox import batch_bytes
+from worker.lanes.processing import Processor
 from worker.lanes.timing import Timing
 from worker.metrics import WorkerMetrics
 from worker.route import Route
+
+MakeProcessor = Callable[[Route, SourcePartition, Reporter, Callable[[], float]], Processor]
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +39,11 @@ class Surroundings:
     timing: Timing
     clock: Callable[[], float] = time.time
     bounds: Bounds | None = None
+    make_processor: MakeProcessor = Processor
+
+    def new_processor(self, route: Route, partition: TopicPartition) -> Processor:
+        source = SourcePartition(partition.topic, partition.partition)
+        return self.make_processor(route, source, self.reporter, self.clock)
 
     def new_delivery(self, route: Route, partition: TopicPartition) -> Delivery:
         size = batch_bytes((route.destination, route.dead_letter))

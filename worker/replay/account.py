@@ -15,11 +15,21 @@ import msgspec
 from upcasters.event import Header, SourceRecord
 from worker.lanes.tally import Tally
 from worker.replay.digest import RunningDigest
-from worker.replay.plan_file import OutcomeCounts
+from worker.replay.marks import record_digest
+from worker.replay.plan_file import Mark, OutcomeCounts
 
 
-class _Note(msgspec.Struct, forbid_unknown_fields=True):
-    """The account as it is written: short names, some 400 bytes."""
+class Taken(msgspec.Struct, frozen=True):
+    """What a redrive takes of a partition's dead letters: those of these faults that had fewer ``rounds``, beside what
+    ``earlier`` ones took: by fingerprint, offsets and rounds."""
+
+    fingerprints: tuple[str, ...]
+    rounds: int
+    earlier: dict[str, tuple[tuple[int, int], ...]]
+
+
+class _Note(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The account as it is written: short names, some 400 bytes; more for a redrive."""
 
     replay: str
     read: tuple[int, str]
@@ -30,6 +40,8 @@ class _Note(msgspec.Struct, forbid_unknown_fields=True):
     passed: int
     skipped: dict[str, int]
     dead: int
+    taken: Taken | None = None
+    last: tuple[int, str] | None = None
 
 
 class NotOurNote(Exception):
@@ -39,7 +51,7 @@ class NotOurNote(Exception):
 @dataclass
 class Account:
     """``destination_start`` and ``dead_letter_start`` are where those topics ended when the replay began: all that it
-    wrote is behind them."""
+    wrote is behind them. Only a redrive has ``taken`` and ``last``, a record by which the topic is known again."""
 
     replay_id: str
     destination_start: int = 0
@@ -50,19 +62,21 @@ class Account:
     passed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     dead_lettered: int = 0
+    taken: Taken | None = None
+    last: Mark | None = None
 
     @classmethod
-    def of_note(cls, text: str, replay_id: str) -> Account:
-        """Raises ``NotOurNote``."""
+    def of_note(cls, text: str, replay_id: str | None) -> Account:
+        """``replay_id`` None takes anybody's. Raises ``NotOurNote``."""
         try:
             note = msgspec.json.decode(text, type=_Note)
             source, output = RunningDigest.taken_up(*note.read), RunningDigest.taken_up(*note.written)
         except ValueError:
             raise NotOurNote from None
-        if note.replay != replay_id:
+        if replay_id not in (None, note.replay):
             raise NotOurNote
         return cls(
-            replay_id,
+            note.replay,
             note.destination,
             note.dead_letter,
             source,
@@ -71,6 +85,8 @@ class Account:
             note.passed,
             Counter(note.skipped),
             note.dead,
+            note.taken,
+            note.last and Mark(offset=note.last[0], digest=note.last[1]),
         )
 
     @property
@@ -85,6 +101,8 @@ class Account:
             self.passed,
             dict(self.skipped),
             self.dead_lettered,
+            self.taken,
+            (self.last.offset, self.last.digest) if self.last else None,
         )
         return msgspec.json.encode(note).decode()
 
@@ -109,6 +127,8 @@ class Account:
 
     def read(self, records: Sequence[SourceRecord]) -> None:
         self.source.add_read(records)
+        if self.taken is not None and records:
+            self.last = Mark(offset=records[-1].offset or 0, digest=record_digest(records[-1]))
 
     def wrote(
         self, timestamp: int, key: bytes | None, value: bytes | None, headers: Sequence[Header], offset: int
@@ -121,3 +141,12 @@ class Account:
         self.skipped += tally.skipped
         self.dead_lettered += sum(tally.dead_lettered.values())
         return self.note
+
+
+def is_of(note: str, replay_id: str) -> bool:
+    """Whether it was written by this replay."""
+    try:
+        Account.of_note(note, replay_id)
+    except NotOurNote:
+        return False
+    return True

@@ -35,6 +35,7 @@ class Books:
             route=self.plan.route.source,
             started=datetime.now(UTC),
             worker_version=self.worker_version,
+            kind=self.plan.word,
             reason=reason,
         )
         self.ledger.start_run(run)
@@ -55,7 +56,7 @@ class Books:
         planned = state.planned
         return Progress(
             replay_id=self.plan.replay_id,
-            topic=self.plan.route.source,
+            topic=self.plan.topic,
             partition=planned.partition,
             start=planned.start,
             end=planned.end,

@@ -42,8 +42,8 @@ class ReplayBounds:
     @property
     def partitions(self) -> list[TopicPartition]:
         """Those with something to do."""
-        source = self.plan.route.source
-        return [TopicPartition(source, each.partition) for each in self.plan.ranges if not each.empty]
+        topic = self.plan.topic
+        return [TopicPartition(topic, each.partition) for each in self.plan.ranges if not each.empty]
 
     @property
     def remaining(self) -> int:
@@ -54,8 +54,7 @@ class ReplayBounds:
         self, partition: TopicPartition, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer
     ) -> Beginning:
         state = self.states[partition.partition]
-        committed = await committed_with_note(consumer, partition)
-        kafka = None if committed is None else Reached(committed.offset, committed.metadata)
+        kafka = await self._committed(partition, consumer)
         found = resume(self._place(state), kafka, self.ledger.get(partition.partition))
         account = found.account or await self._fresh(partition.partition, offsets)
         state.offset, state.account = found.offset, account
@@ -70,8 +69,12 @@ class ReplayBounds:
         assert isinstance(journal, Account)  # noqa: S101  (begin gave it)
         state.account = journal
 
+    async def _committed(self, partition: TopicPartition, consumer: AIOKafkaConsumer) -> Reached | None:
+        committed = await committed_with_note(consumer, partition)
+        return None if committed is None else Reached(committed.offset, committed.metadata)
+
     def _place(self, state: PartitionState) -> Place:
-        return Place(self.plan.replay_id, self._group, self.plan.route.source, state.planned)
+        return Place(self.plan.replay_id, self._group, self.plan.topic, state.planned)
 
     async def _fresh(self, number: int, offsets: AIOKafkaConsumer) -> Account:
         assert self.route is not None  # noqa: S101  (set before any lane starts)

@@ -58,12 +58,12 @@ def refuse_other_cluster(planned: str, found: str) -> None:
 async def refuse_other_records(plan: Plan, offsets: AIOKafkaConsumer) -> None:
     """A topic made anew under the same name does not hold the plan's marks."""
     ranges = {each.partition: each for each in plan.ranges if each.marks}
-    found = await _digests(plan.route.source, list(ranges.values()), offsets)
+    found = await _digests(plan.topic, list(ranges.values()), offsets)
     for number, planned in ranges.items():
         wrong = differing(planned.marks, found[number])
         if wrong:
             raise WorkerError(
-                f"{plan.route.source} partition {number}: offset {wrong[0]} holds another record than the plan saw: "
+                f"{plan.topic} partition {number}: offset {wrong[0]} holds another record than the plan saw: "
                 f"the topic was made anew; {AGAIN}"
             )
 

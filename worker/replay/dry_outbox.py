@@ -25,7 +25,7 @@ class DryOutbox(Outbox):
         """Of keys, values and headers that would go to the destination."""
 
     def append_to(self, topic: OutputTopic) -> Append:
-        return self._append if topic is self._destination else super().append_to(topic)
+        return self._append if topic.name == self._destination.name else super().append_to(topic)
 
     def begin_batch(
         self,
@@ -45,7 +45,7 @@ class DryOutbox(Outbox):
         value: bytes | None,
         headers: list[Header],
     ) -> bool:
-        if topic is not self._destination:
+        if topic.name != self._destination.name:
             return self.fits(topic, timestamp, key, value, headers)
         if not self.fits(topic, timestamp, key, value, [*headers, *LINEAGE]):
             return False

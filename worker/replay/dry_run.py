@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+from upcasters.event import SourcePartition, SourceRecord
 from worker.chains import RouteChain
 from worker.clients import Clients
 from worker.dead_letters import Reporter
@@ -18,14 +19,13 @@ from worker.replay.hops import hop_counts
 from worker.replay.loss import Loss
 from worker.replay.plan_file import Estimate, Filters
 from worker.replay.ranges import Range
-from worker.replay.reading import read_ranges
+from worker.replay.reading import Piece, read_ranges
 from worker.replay.samples import Samples
 from worker.replay.surveying import Behind, Progress
 from worker.replay.trial import Trial
+from worker.route import Route
 from worker.routes import build_route
 
-PRODUCING = 2.0
-"""A replay also builds batches, sends them and commits: about so many times what the dry run takes."""
 LINEAGE_BYTES = 250
 """What a replay's own headers add to each record."""
 
@@ -49,6 +49,7 @@ class DryRun:
     def __init__(
         self, clients: Clients, given: RouteChain, facts: ClusterFacts, wishes: Wishes, ranges: Sequence[Range]
     ) -> None:
+        self._topic = self._read_topic(given)
         self._given = given
         self._wishes = wishes
         self._ranges = ranges
@@ -57,17 +58,28 @@ class DryRun:
         upcaster = filtered(given.upcaster, wishes.filters)
         route = replace(build_route(given, facts), upcaster=upcaster, lineage_headers=False)
         reporter = Reporter(clients.kafka.group_id, "plan", "plan")
-        self.trial = Trial(route, ranges, self._producer, reporter, wishes.coordinates)
-        offsets = sum(each.offsets for each in ranges)
-        self._samples = Samples(upcaster, given.route.source, wishes.sample, offsets)
+        self.trial = self._make_trial(route, reporter)
+        self._samples = Samples(upcaster, wishes.sample, sum(each.offsets for each in ranges), self._records_of)
         self._seconds = 0.0
+
+    # What a redrive does differently.
+
+    def _read_topic(self, given: RouteChain) -> str:
+        return given.route.source
+
+    def _make_trial(self, route: Route, reporter: Reporter) -> Trial:
+        return Trial(route, self._ranges, self._producer, reporter, self._wishes.coordinates)
+
+    def _records_of(self, piece: Piece) -> Iterable[tuple[SourceRecord, SourcePartition]]:
+        source = SourcePartition(self._topic, piece.partition)
+        return ((record, source) for record in piece.slice.records)
 
     async def read(self, consumer: AIOKafkaConsumer, progress: Progress) -> None:
         """Run everything. Raises WorkerError where reading fails or a replay would be blocked."""
         behind = Behind(self._ranges, progress)
         began = time.monotonic()
         try:
-            async for piece in read_ranges(consumer, self._given.route.source, self._ranges):
+            async for piece in read_ranges(consumer, self._topic, self._ranges):
                 tally = self.trial.process(piece)
                 self._samples.look(piece, tally)
                 behind.reached(piece.partition, piece.slice.next_offset)
@@ -92,10 +104,11 @@ class DryRun:
         }
 
     def _estimate(self) -> Estimate:
-        produced = self.trial.counts().produced
+        counts = self.trial.counts()
         return Estimate(
-            seconds=round(self._seconds * PRODUCING, 1),
+            seconds=round(self._seconds, 1),
+            records_per_second=round(counts.read / self._seconds) if self._seconds else 0,
             input_bytes=self.trial.input_bytes,
-            output_records=produced,
-            output_bytes=self.trial.output_bytes + LINEAGE_BYTES * produced,
+            output_records=counts.produced,
+            output_bytes=self.trial.output_bytes + LINEAGE_BYTES * counts.produced,
         )

@@ -17,8 +17,8 @@ def refuse_finished(books: Books, file: Path) -> None:
         write_receipt(Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"}), file)
     if kept is not None or _is_receipt_of(file, books.plan):
         raise WorkerError(
-            f"replay {books.plan.replay_id}: {books.plan.route.destination} holds it already, finished; its receipt is "
-            f"{file}: prove it with `upcast verify {file}`"
+            f"{books.plan.word} {books.plan.replay_id}: {books.plan.route.destination} holds it already, finished; its "
+            f"receipt is {file}: prove it with `upcast verify {file}`"
         )
 
 

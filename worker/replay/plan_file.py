@@ -29,6 +29,9 @@ from worker.replay.plan_parts import (
     PassageCount,
     PlannedRange,
     PlannedRoute,
+    Predecessor,
+    Redrive,
+    TakenBefore,
 )
 
 __all__ = [
@@ -49,6 +52,9 @@ __all__ = [
     "Plan",
     "PlannedRange",
     "PlannedRoute",
+    "Predecessor",
+    "Redrive",
+    "TakenBefore",
     "read_plan",
     "write_plan",
 ]
@@ -69,6 +75,8 @@ class Plan(Part):
     asked_to: str
     route: PlannedRoute
     filters: Filters = Filters()
+    redrive: Redrive | None = None
+    """Only in a plan of `upcast dlq redrive`."""
     ranges: tuple[PlannedRange, ...]
     counts: OutcomeCounts = OutcomeCounts()
     passages: tuple[PassageCount, ...] = ()
@@ -96,6 +104,15 @@ class Plan(Part):
     def replay_id(self) -> str:
         """The name of the one replay of this plan: 12 hex digits, safe in a group's name and in a header."""
         return self.digest()[:12]
+
+    @property
+    def topic(self) -> str:
+        """What is read."""
+        return self.route.source if self.redrive is None else self.route.dead_letter
+
+    @property
+    def word(self) -> str:
+        return "replay" if self.redrive is None else "redrive"
 
     def objections(self) -> list[str]:
         """What would be lost, dead-lettered or not the same twice, and was not allowed; a line each. Such a plan is

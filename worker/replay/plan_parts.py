@@ -67,6 +67,34 @@ class Filters(Part):
     key_prefixes: tuple[str, ...] = ()
 
 
+class TakenBefore(Part):
+    """What earlier redrives have taken of one fault in one partition: all before an offset with fewer rounds."""
+
+    partition: int
+    fingerprint: str
+    limits: tuple[tuple[int, int], ...]
+
+
+class Predecessor(Part):
+    """What the redrive before this one left beside its offset in Kafka, as a digest."""
+
+    partition: int
+    digest: str
+
+
+class Redrive(Part):
+    """Makes a plan one of dead letters: its ranges are of the dead-letter topic. Fingerprint ``*`` means all faults.
+
+    A letter that was redriven ``rounds`` times is left. ``aligned``: letters stand in their records' partitions.
+    """
+
+    fingerprints: tuple[str, ...]
+    rounds: int
+    aligned: bool
+    taken: tuple[TakenBefore, ...] = ()
+    predecessors: tuple[Predecessor, ...] = ()
+
+
 class OutcomeCounts(Part):
     """``read`` is the sum of upcast, passed, skipped and dead-lettered; ``produced`` are records to the destination."""
 
@@ -140,9 +168,11 @@ class Determinism(Part):
 
 
 class Estimate(Part):
-    """What a replay will cost: seconds on a machine such as the planning one, and bytes of values, keys and headers."""
+    """What a replay will cost. ``seconds`` and ``records_per_second`` are the dry run's own, as measured: reading and
+    upcasting without writing, so a replay on the same machine takes no less. Bytes are of values, keys and headers."""
 
     seconds: float = 0.0
+    records_per_second: int = 0
     input_bytes: int = 0
     output_records: int = 0
     output_bytes: int = 0

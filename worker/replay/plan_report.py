@@ -29,9 +29,10 @@ def summary(plan: Plan) -> Iterator[str]:
         f"{plan.determinism.compared} upcast twice: {plan.determinism.different or 'none'} different"
     )
     estimate = plan.estimate
+    yield f"a {plan.word} writes {estimate.output_records:,} records, about {estimate.output_bytes:,} bytes"
     yield (
-        f"a replay writes about {estimate.output_records:,} records, {estimate.output_bytes:,} bytes, "
-        f"in about {timedelta(seconds=round(estimate.seconds))}"
+        f"the dry run took {_seconds(estimate.seconds)}, {estimate.records_per_second:,} records a second as measured; "
+        f"a {plan.word} also writes, so it takes longer"
     )
     for warning in plan.warnings:
         yield f"warning: {warning}"
@@ -55,6 +56,10 @@ def fault_cells(plan: Plan) -> Iterator[tuple[str, ...]]:
             _place(group.samples),
             "yes" if group.fingerprint in plan.allowed else "no",
         )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
 def _place(samples: tuple[Coordinates, ...]) -> str:

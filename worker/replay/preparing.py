@@ -9,22 +9,23 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.clients import Clients
+from worker.dead_letters import LETTER_OFFSET
 from worker.errors import MAY_PASS, WorkerError
-from worker.replay.account import Account, NotOurNote
+from worker.replay.account import Account, NotOurNote, is_of
 from worker.replay.changes import AGAIN, refuse_other_cluster, refuse_other_records
 from worker.replay.plan_file import Plan
 from worker.replay.reading import open_range_reader
 from worker.replay.resume import Reached
 from worker.replay.topics import cluster_id_of, committed_of, partition_counts
-from worker.replay.traces import refuse_ahead, refuse_forgotten
+from worker.replay.traces import SOURCE_OFFSET, refuse_ahead, refuse_forgotten
 
 
 async def prepare(clients: Clients, plan: Plan, ledger: Mapping[int, Reached]) -> None:
     """Raises WorkerError where the plan does not fit any more, naming what is different."""
     refuse_other_cluster(plan.cluster_id, await cluster_id_of(clients))
     partitions = await partition_counts(clients)
-    _refuse_fewer(plan, partitions.get(plan.route.source, 0))
-    committed = await committed_of(clients, clients.kafka.group_id)
+    _refuse_fewer(plan, partitions.get(plan.topic, 0))
+    committed = await _own_offsets(clients, plan)
     try:
         async with open_range_reader(clients, len(plan.ranges)) as consumer:
             await _refuse_lost(plan, committed, ledger, consumer)
@@ -37,10 +38,17 @@ async def prepare(clients: Clients, plan: Plan, ledger: Mapping[int, Reached]) -
         ) from error
 
 
+async def _own_offsets(clients: Clients, plan: Plan) -> dict[TopicPartition, int]:
+    """A redrive's group may still be where the one before it has left it."""
+    found = await committed_of(clients, clients.kafka.group_id)
+    replay, name = plan.redrive is None, plan.replay_id
+    return {place: reached.offset for place, reached in found.items() if replay or is_of(reached.note, name)}
+
+
 def _refuse_fewer(plan: Plan, partitions: int) -> None:
     if partitions < len(plan.ranges):
         raise WorkerError(
-            f"{plan.route.source}: has {partitions} partitions, the plan {len(plan.ranges)}: the topic was made "
+            f"{plan.topic}: has {partitions} partitions, the plan {len(plan.ranges)}: the topic was made "
             f"anew or is gone; {AGAIN}"
         )
 
@@ -49,7 +57,7 @@ async def _refuse_lost(
     plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached], consumer: AIOKafkaConsumer
 ) -> None:
     """All lines at once, where the lanes would name the first alone."""
-    source = plan.route.source
+    source = plan.topic
     places = {TopicPartition(source, each.partition): each for each in plan.ranges if not each.empty}
     first = await consumer.beginning_offsets(list(places))
     last = await consumer.end_offsets(list(places))
@@ -76,12 +84,13 @@ async def _refuse_traces(
 ) -> None:
     """Where Kafka has an offset, nothing else needs to be asked."""
     open_ranges = [each.partition for each in plan.ranges if not each.empty]
-    silent = [number for number in open_ranges if TopicPartition(plan.route.source, number) not in committed]
+    silent = [number for number in open_ranges if TopicPartition(plan.topic, number) not in committed]
     unknown = [number for number in silent if number not in ledger]
     destination = plan.route.destination
     await refuse_forgotten(plan.replay_id, destination, unknown, consumer)
     reached = {number: _output_of(ledger[number], plan) for number in silent if number in ledger}
-    await refuse_ahead(plan.replay_id, destination, reached, consumer)
+    origin = SOURCE_OFFSET if plan.redrive is None else LETTER_OFFSET
+    await refuse_ahead(plan.replay_id, destination, reached, consumer, origin)
 
 
 def _output_of(reached: Reached, plan: Plan) -> tuple[int, int]:

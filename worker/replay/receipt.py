@@ -14,16 +14,16 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from worker.errors import WorkerError
-from worker.replay.plan_file import Filters, OutcomeCounts, Part, PlannedRoute
+from worker.replay.plan_file import Filters, OutcomeCounts, Part, PlannedRoute, Redrive
 
 FORMAT: Final = 1
 KIND: Final = "upcast-receipt"
 
 
 class PartitionReceipt(Part):
-    """``[start, end)`` of the source, all of it done. Both digests are chained record by record.
+    """``[start, end)`` of what was read, all of it done. Both digests are chained record by record.
 
-    All that the replay wrote stands behind ``destination_start`` and ``dead_letter_start``.
+    All that was written stands behind ``destination_start`` and ``dead_letter_start``.
     """
 
     partition: int
@@ -51,7 +51,18 @@ class Receipt(Part):
     ended: datetime
     route: PlannedRoute
     filters: Filters = Filters()
+    redrive: Redrive | None = None
+    """Only in a receipt of `upcast dlq redrive`; the partitions are then those of the dead-letter topic."""
     partitions: tuple[PartitionReceipt, ...]
+
+    @property
+    def topic(self) -> str:
+        """What was read."""
+        return self.route.source if self.redrive is None else self.route.dead_letter
+
+    @property
+    def word(self) -> str:
+        return "replay" if self.redrive is None else "redrive"
 
     def content(self) -> dict[str, Any]:
         """The receipt as plain JSON values."""

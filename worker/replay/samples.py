@@ -6,7 +6,7 @@ That is when each is upcast a second time: what depends on the clock or on other
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from upcasters.event import Event, SourcePartition, SourceRecord
@@ -19,6 +19,8 @@ from worker.route import Upcaster
 MOST_BYTES = 32 * 1024 * 1024
 LARGEST = 1024 * 1024
 Version = tuple[str, str]
+RecordsOf = Callable[[Piece], Iterable[tuple[SourceRecord, SourcePartition]]]
+"""The records of a piece that are for the chain, each with where it came from."""
 
 
 class Sample(NamedTuple):
@@ -36,9 +38,9 @@ class Sample(NamedTuple):
 class Samples:
     """Half of each version's share are its first events, so that rare ones are there; the rest is spread over all."""
 
-    def __init__(self, upcaster: Upcaster, topic: str, share: int, offsets: int) -> None:
+    def __init__(self, upcaster: Upcaster, share: int, offsets: int, records_of: RecordsOf) -> None:
         self._upcaster = upcaster
-        self._topic = topic
+        self._records_of = records_of
         self._share = share
         self._early = (share + 1) // 2
         self._stride = max(1, offsets // share)
@@ -67,8 +69,7 @@ class Samples:
         return min(self._share - taken, after // self._stride - before // self._stride)
 
     def _take(self, piece: Piece, wanted: Counter[Version]) -> None:
-        source = SourcePartition(self._topic, piece.partition)
-        for record in piece.slice.records:
+        for record, source in self._records_of(piece):
             outcome = self._upcaster.upcast(record, source)
             if not isinstance(outcome, Upcast) or not wanted[_version(outcome.passage)]:
                 continue

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
+from worker.replay.resume import Reached
 
 TIMEOUT = 30.0
 
@@ -36,10 +37,14 @@ async def cluster_id_of(clients: Clients) -> str:
     return str(cluster.get("cluster_id") or "")
 
 
-async def committed_of(clients: Clients, group: str) -> dict[TopicPartition, int]:
-    """What a group has committed; a partition without an offset is not in it."""
+async def committed_of(clients: Clients, group: str) -> dict[TopicPartition, Reached]:
+    """What a group has committed, with the notes beside it; a partition without an offset is not in it."""
     offsets = await _ask(clients, lambda admin: admin.list_consumer_group_offsets(group))
-    return {partition: answer.offset for partition, answer in offsets.items() if answer.offset >= 0}
+    return {
+        partition: Reached(answer.offset, answer.metadata or "")
+        for partition, answer in offsets.items()
+        if answer.offset >= 0
+    }
 
 
 async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:

@@ -12,6 +12,7 @@ from worker.lanes.lineage import PREFIX, REPLAY_ID
 from worker.replay.ranges import Range
 from worker.replay.reading import read_ranges
 
+SOURCE_OFFSET = PREFIX + "source.offset"
 TAIL = 2_000
 """Offsets looked at behind which a forgotten replay may hide."""
 
@@ -28,16 +29,21 @@ async def refuse_forgotten(replay_id: str, topic: str, partitions: Sequence[int]
 
 
 async def refuse_ahead(
-    replay_id: str, topic: str, reached: Mapping[int, tuple[int, int]], consumer: AIOKafkaConsumer
+    replay_id: str,
+    topic: str,
+    reached: Mapping[int, tuple[int, int]],
+    consumer: AIOKafkaConsumer,
+    origin: str = SOURCE_OFFSET,
 ) -> None:
     """Only the ledger knows how far the replay is, and may be a moment behind: nothing past it may have been written.
 
-    ``reached`` holds, by partition, where the replay's output begins and the source offset it has come to.
+    ``reached`` holds, by partition, where the replay's output begins and the source offset it has come to; ``origin``
+    is the header that tells of which offset an output was made.
     """
     ends = await _ends(topic, list(reached), consumer)
     starts = {number: start for number, (start, _) in reached.items()}
     async for number, record in _records(replay_id, topic, starts, ends, consumer):
-        source = int(_last(record, PREFIX + "source.offset") or -1)
+        source = int(_last(record, origin) or -1)
         if source >= reached[number][1]:
             raise WorkerError(
                 f"{topic} partition {number}: offset {record.offset} came from source offset {source}, the ledger "

@@ -15,6 +15,7 @@ from worker.errors import WorkerError
 from worker.lanes.breaker import Breaker
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.processing import Processor, Work
+from worker.lanes.surroundings import MakeProcessor
 from worker.lanes.tally import Tally
 from worker.preflight import Backlog
 from worker.replay.dry_outbox import DryOutbox
@@ -31,7 +32,13 @@ class Trial:
     """What would become of every record. ``coordinates`` is how many to keep of each kind of dead letter."""
 
     def __init__(
-        self, route: Route, ranges: Sequence[Range], producer: AIOKafkaProducer, reporter: Reporter, coordinates: int
+        self,
+        route: Route,
+        ranges: Sequence[Range],
+        producer: AIOKafkaProducer,
+        reporter: Reporter,
+        coordinates: int,
+        make_processor: MakeProcessor = Processor,
     ) -> None:
         self._route = route
         self._producer = producer
@@ -41,7 +48,7 @@ class Trial:
         self._bytes: Counter[int] = Counter()
         self._oldest: int | None = None
         self._processors = {
-            each.partition: Processor(route, SourcePartition(route.source, each.partition), reporter, time.time)
+            each.partition: make_processor(route, SourcePartition(route.source, each.partition), reporter, time.time)
             for each in ranges
         }
         self._total = Tally()

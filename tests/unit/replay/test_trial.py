@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from tests.lanes import ByWord
 from tests.unit.replay.chains import chain_of
 from upcasters import Event, Outcome, Policy, Upcaster, derive
+from upcasters.event import SourcePartition
 from worker.dead_letters import Reporter
 from worker.fetched import Slice
 from worker.lanes.tally import Tally
@@ -89,7 +90,8 @@ def test_kinds_of_faults_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sampled(upcaster: Upcaster, count: int, share: int) -> Samples:
-    samples = Samples(upcaster, "legacy", share, count)
+    place = SourcePartition("legacy", 0)
+    samples = Samples(upcaster, share, count, lambda piece: ((record, place) for record in piece.slice.records))
     for start in range(0, count, 100):
         events = [Event(b"{}", b"k", [], 0, at) for at in range(start, start + 100)]
         tally = Tally()

@@ -1,0 +1,67 @@
+"""Which dead letters earlier redrives have taken: none is ever sent twice.
+
+Each redrive leaves this beside its offsets in Kafka, and in the ledger for when Kafka has forgotten it. It is what is
+known of one partition: of a fingerprint, all letters before an offset that had been redriven fewer than so many times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+ALL = "*"
+"""In place of a fingerprint: letters of every fault."""
+
+Limits = tuple[tuple[int, int], ...]
+"""Offsets and rounds: everything before the one that had fewer of the other is done."""
+
+
+class Done:
+    """By fingerprint. Immutable."""
+
+    def __init__(self, limits: Mapping[str, Limits] | None = None) -> None:
+        self._limits = dict(limits or {})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Done) and self._limits == other._limits
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self._limits.items())))
+
+    def __repr__(self) -> str:
+        return f"Done({self._limits})"
+
+    def holds(self, fingerprint: str, offset: int, rounds: int) -> bool:
+        """Whether this letter was taken before."""
+        return any(offset < end and rounds < most for end, most in self._of(fingerprint))
+
+    def up_to(self, fingerprint: str, rounds: int) -> int:
+        """The offset before which a redrive of so many rounds at most finds nothing to do."""
+        return max((end for end, most in self._of(fingerprint) if most >= rounds), default=0)
+
+    def with_more(self, fingerprints: Iterable[str], end: int, rounds: int) -> Done:
+        """After a redrive of these, of all letters before ``end`` with fewer than so many rounds."""
+        return self.united(Done(dict.fromkeys(fingerprints, ((end, rounds),))))
+
+    def united(self, other: Done) -> Done:
+        """What either of them knows."""
+        names = sorted(self._limits.keys() | other._limits.keys())
+        return Done({name: _needed(self._limits.get(name, ()) + other._limits.get(name, ())) for name in names})
+
+    def after(self, beginning: int) -> Done:
+        """Without what is about letters that retention has deleted."""
+        kept = {name: tuple(limit for limit in limits if limit[0] > beginning) for name, limits in self.items()}
+        return Done({name: limits for name, limits in kept.items() if limits})
+
+    def _of(self, fingerprint: str) -> Limits:
+        return self._limits.get(fingerprint, ()) + self._limits.get(ALL, ())
+
+    def items(self) -> Iterator[tuple[str, Limits]]:
+        yield from self._limits.items()
+
+
+def _needed(limits: Limits) -> Limits:
+    """Without those that others include."""
+    distinct = sorted(set(limits), reverse=True)
+    return tuple(
+        limit for limit in distinct if not any(o != limit and o[0] >= limit[0] and o[1] >= limit[1] for o in distinct)
+    )

@@ -1,0 +1,108 @@
+"""Dead letters in, what the current chain makes of their records out: the lanes' processor for a redrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from upcasters.event import Header, SourcePartition, SourceRecord
+from upcasters.outcome import Fault
+from worker.dead_letters import Reporter
+from worker.dlq.letter import Letter
+from worker.dlq.selection import Selection, redriven
+from worker.lanes.bounded import Journal
+from worker.lanes.faults import PoisonError
+from worker.lanes.processing import UNREADABLE, Processor, Work
+from worker.lanes.tally import Tally
+from worker.raw_headers import writable
+from worker.route import Route
+
+
+class Redriver(Processor):
+    """``lane`` is the route of the pass, from the dead-letter topic on; ``route`` the one that the letters' records
+    were on, whose destination gets each of them in the partition it was meant for.
+
+    Lanes, refusals and the breaker know a letter by its own offset, the chain and whoever reads the output by the first
+    one of its record.
+    """
+
+    def __init__(
+        self,
+        lane: Route,
+        source: SourcePartition,
+        reporter: Reporter,
+        clock: Callable[[], float],
+        *,
+        route: Route,
+        selection: Selection,
+    ) -> None:
+        super().__init__(lane, source, reporter, clock)
+        self._of_records = route
+        self._selection = selection
+        self._pinned: dict[int, Route] = {}
+
+    def settle(self, records: Sequence[SourceRecord], work: Work) -> None:
+        for record in records:
+            letter = self._selection.choose(self._source.partition, record)
+            if isinstance(letter, Letter):
+                self._redrive(letter, work)
+            else:
+                work.tally.skipped[letter] += 1
+
+    def _redrive(self, letter: Letter, work: Work) -> None:
+        number = self._source.partition
+        origin = self._selection.origin(number, letter)
+        processor = Processor(
+            self._route_to(origin.partition), origin, self._reporter, self._clock, redriven(number, letter)
+        )
+        record, offset = letter.restored(), letter.record.offset or 0
+        fault = self.refusals.get(offset) or (None if all(map(writable, record.headers)) else UNREADABLE)
+        if fault:
+            processor.refusals[record.offset or 0] = fault
+        if offset in self.restamped:
+            processor.restamped.add(record.offset or 0)
+        try:
+            processor.settle((record,), _about(work, letter.record))
+        except PoisonError as error:
+            raise PoisonError(offset, error.cause) from error
+
+    def _route_to(self, partition: int) -> Route:
+        """The record's own partition of the destination, also where there are fewer of dead letters."""
+        if partition not in self._pinned:
+            destination = replace(self._of_records.destination, pinned=partition)
+            self._pinned[partition] = replace(self._of_records, destination=destination)
+        return self._pinned[partition]
+
+
+@dataclass
+class _LettersJournal:
+    """Writes down the offset of the letter, which is what a proof finds in the output, too."""
+
+    journal: Journal
+    offset: int
+
+    def copy(self) -> _LettersJournal:
+        return replace(self, journal=self.journal.copy())
+
+    def read(self, records: Sequence[SourceRecord]) -> None:
+        self.journal.read(records)
+
+    def wrote(
+        self, timestamp: int, key: bytes | None, value: bytes | None, headers: Sequence[Header], offset: int
+    ) -> None:
+        self.journal.wrote(timestamp, key, value, headers, self.offset)
+
+    def close(self, tally: Tally) -> str:
+        return self.journal.close(tally)
+
+
+def _about(work: Work, record: SourceRecord) -> Work:
+    """The same work, as seen from a record made out of a letter."""
+    journal = work.journal and _LettersJournal(work.journal, record.offset or 0)
+    tell = work.buried
+
+    def buried(_: SourceRecord, fault: Fault) -> None:
+        if tell is not None:
+            tell(record, fault)
+
+    return replace(work, journal=journal, buried=buried)
