@@ -59,10 +59,12 @@ from upcasters.operations.fields import (
     unnest,
 )
 from upcasters.operations.lists import flatten, number, unwrap, wrap
+from upcasters.operations.objects import from_object, list_to_object, object_to_list, to_object
 from upcasters.operations.reach import at, everywhere, subdocument
 from upcasters.operations.values import (
     KEY,
     ORIGIN,
+    POSITION,
     TIMESTAMP,
     convert,
     derive,
@@ -85,6 +87,7 @@ __all__ = [
     "EACH",
     "KEY",
     "ORIGIN",
+    "POSITION",
     "SNAKE_CASE",
     "TIMESTAMP",
     "Always",
@@ -136,6 +139,7 @@ __all__ = [
     "field_to_header",
     "first_of",
     "flatten",
+    "from_object",
     "function",
     "has_type",
     "header",
@@ -144,11 +148,13 @@ __all__ = [
     "join_values",
     "keep_only",
     "key_pattern",
+    "list_to_object",
     "load_chain",
     "map_values",
     "move",
     "nest",
     "number",
+    "object_to_list",
     "optional",
     "parse_json",
     "present",
@@ -165,6 +171,7 @@ __all__ = [
     "split_value",
     "subdocument",
     "switch",
+    "to_object",
     "unnest",
     "unwrap",
     "when",

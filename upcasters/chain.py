@@ -159,20 +159,26 @@ class Chain:
     def path(self, start: Node, targets: Mapping[str, str] | None = None) -> tuple[Hop, ...]:
         """The hops from a version to its type's target (the current one unless ``targets`` names another).
 
-        Ends early at a hop from which the way depends on the event. Raises Irreversible where there is no way, and
+        Ends early at a hop from which the way depends on the event. A type that no target names goes down, too, where
+        it has come out of a version of another type that is one. Raises Irreversible where there is no way, and
         KeyError for a version that the chain does not have.
         """
         if start not in self.versions:
             raise KeyError(start)
-        event_type = start[0]
-        goal = (targets or {}).get(event_type, self.pinned.get(event_type))
-        if goal is None and start in self._previewed:
-            goal = self.current(event_type)
-        if goal is not None and start != (event_type, goal) and start in self.upwards((event_type, goal)):
-            return self._way_down(start, (event_type, goal))
-        return self._way_up(start, goal, targets)
+        goals = {**self.pinned, **(targets or {})}
+        if start[0] not in goals and (below := self.renamed_from(start, goals)) is not None:
+            return self._way_down(start, below)
+        return self._way(start, goals)
 
-    def _way_up(self, start: Node, goal: str | None, targets: Mapping[str, str] | None) -> tuple[Hop, ...]:
+    def _way(self, start: Node, goals: Mapping[str, str]) -> tuple[Hop, ...]:
+        goal = goals.get(start[0])
+        if goal is None and start in self._previewed:
+            goal = self.current(start[0])
+        if goal is not None and start != (start[0], goal) and start in self.above((start[0], goal)):
+            return self._way_down(start, (start[0], goal))
+        return self._way_up(start, goal, goals)
+
+    def _way_up(self, start: Node, goal: str | None, goals: Mapping[str, str]) -> tuple[Hop, ...]:
         hops: list[Hop] = []
         node = start
         while node != (start[0], goal):
@@ -186,17 +192,53 @@ class Chain:
             if hop.forks:
                 break
             if node[0] != start[0]:
-                return (*hops, *self.path(node, targets))
+                return (*hops, *self._way(node, goals))
         return tuple(hops)
 
+    @cached_property
+    def _into(self) -> Mapping[Node, tuple[Hop, ...]]:
+        """The hops that lead to each version."""
+        found: dict[Node, list[Hop]] = {}
+        for hop in self.hops.values():
+            for end in hop.ends:
+                found.setdefault(end, []).append(hop)
+        return MappingProxyType({node: tuple(hops) for node, hops in found.items()})
+
+    def above(self, start: Node, *, splits: bool = True) -> set[Node]:
+        """``start`` and every version that events of it may reach, whatever their type is then; over splits or not."""
+        found, waiting = {start}, [start]
+        while waiting:
+            hop = self.hops.get(waiting.pop())
+            ends = set() if hop is None or (hop.splits and not splits) else set(hop.ends) - found
+            found |= ends
+            waiting += ends
+        return found
+
+    def renamed_from(self, start: Node, goals: Mapping[str, str]) -> Node | None:
+        """The nearest of ``goals`` (type -> version) from which ``start`` came by new names for its type.
+
+        None where there is none, or where more than one way leads down: what an event was before is not known then.
+        """
+        node = start
+        while True:
+            hops = self._into.get(node, ())
+            if len(hops) != 1 or hops[0].splits:
+                return None
+            node = hops[0].source
+            if goals.get(node[0]) == node[1]:
+                return node
+
     def _way_down(self, start: Node, end: Node) -> tuple[Hop, ...]:
-        hops = []
-        node = end
-        while node != start:
-            hop = self.hops[node]
-            hops.append(hop.reversed())
-            node = hop.target
-        return tuple(reversed(hops))
+        above, hops = self.above(end), []
+        node = start
+        while node != end:
+            into = [hop for hop in self._into[node] if hop.source in above]
+            if len(into) > 1:
+                ways = " and ".join(f"{hop.source[0]} {hop.source[1]}" for hop in into)
+                raise Irreversible(f"{node[0]} {node[1]} comes from {ways}, and from which is not known afterwards")
+            hops.append(into[0].reversed(node))
+            node = into[0].source
+        return tuple(hops)
 
     def irreversible(self, hops: Iterable[Hop]) -> Step | None:
         """The first step on the way down that cannot be undone, or None."""

@@ -28,6 +28,7 @@ class Context:
 
     ``older`` is the older document into which a newer one is merged on the way down, where there is one.
     ``bring`` takes a sub-document (type, version, object) to its own current version, in place, and names it.
+    ``position`` is that of the item in whose operations the event is, from 0.
     """
 
     record: SourceRecord
@@ -40,6 +41,7 @@ class Context:
     children: list[Child] | None = None
     older: Object | None = None
     bring: Callable[[str, str, Object], str] | None = None
+    position: int | None = None
 
     @classmethod
     def of(cls, record: SourceRecord, source: Partition | None, event_type: str) -> Context:

@@ -150,9 +150,9 @@ def _agreed(
 def answer_of(rule: Reader, record: SourceRecord, body: Object, envelope: Object | None) -> str | None:
     """What one rule says, or None. Raises DetectionError where it finds something that is no answer."""
     if isinstance(rule, FromHeader):
-        return _text(last_header(record.headers, rule.name), rule)
+        return _matched(_text(last_header(record.headers, rule.name), rule), rule)
     if isinstance(rule, FromField):
-        return _field(body, path(rule.path))
+        return _matched(_field(body, path(rule.path)), rule)
     if envelope is not None:
         return _matched(_field(envelope, (rule.attribute,)), rule)
     return _matched(_text(last_header(record.headers, _CLOUD_EVENTS_PREFIX + rule.attribute), rule), rule)
@@ -184,7 +184,7 @@ class WrongDetectionField(WrongType, DetectionError):
     stage = "detect"
 
 
-def _matched(value: str | None, rule: FromCloudEvents) -> str | None:
+def _matched(value: str | None, rule: Reader) -> str | None:
     if value is None or rule.pattern is None:
         return value
     match = re.search(rule.pattern, value)
@@ -205,7 +205,8 @@ def _check(rule: Rule) -> None:
     try:
         if isinstance(rule, FromField):
             path(rule.path)
-        wrong = isinstance(rule, FromCloudEvents) and rule.pattern and re.compile(rule.pattern).groups != 1
+        pattern = rule.pattern if isinstance(rule, Reader) else None
+        wrong = pattern and re.compile(pattern).groups != 1
     except (ValueError, re.error) as error:
         message = f"a detection rule is wrong: {error}"
         raise ChainError([Problem("detection", message, "Mend the rule.")]) from None
@@ -244,27 +245,17 @@ class Stamp(ABC):
     def write(self, body: Object, envelope: Object | None, context: Context, text: str) -> None:
         rule = self.rule
         if isinstance(rule, FromField):
-            _restamp(body, path(rule.path), text)
+            _restamp(body, path(rule.path), text, rule.pattern)
         elif isinstance(rule, FromCloudEvents) and envelope is not None:
-            self._write_attribute(rule, envelope, text)
+            _restamp(envelope, (rule.attribute,), text, rule.pattern)
         else:
             self._write_header(rule, context, text)
-
-    def _write_attribute(self, rule: FromCloudEvents, envelope: Object, text: str) -> None:
-        where = (rule.attribute,)
-        if rule.pattern is None:
-            _restamp(envelope, where, text)
-            return
-        old = _field(envelope, where)
-        if old is not None:
-            envelope[rule.attribute] = _replaced(old, rule.pattern, text)
 
     def _write_header(self, rule: FromHeader | FromCloudEvents, context: Context, text: str) -> None:
         name = rule.name if isinstance(rule, FromHeader) else _CLOUD_EVENTS_PREFIX + rule.attribute
         old = last_header(context.headers, name)
         if old is not None:
-            pattern = rule.pattern if isinstance(rule, FromCloudEvents) else None
-            new = text if pattern is None else _replaced(old.decode(), pattern, text)
+            new = text if rule.pattern is None else _replaced(old.decode(), rule.pattern, text)
             put_header(context, name, new.encode())
 
     @abstractmethod
@@ -302,7 +293,8 @@ def _replaced(old: str, pattern: str, text: str) -> str:
     return old[: match.start(1)] + text + old[match.end(1) :]
 
 
-def _restamp(body: Object, where: Path, text: str) -> None:
+def _restamp(body: Object, where: Path, text: str, pattern: str | None) -> None:
     node = find(body, where)
     if node is not MISSING and not is_null(node):
-        parent_of(body, where, create=False)[where[-1]] = restamped(node, text)
+        new = restamped(node, text) if pattern is None else _replaced(_field(body, where) or "", pattern, text)
+        parent_of(body, where, create=False)[where[-1]] = new

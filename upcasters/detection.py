@@ -7,16 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FromHeader:
-    """The value of the record header ``name`` (UTF-8; the last one counts)."""
+    """The value of the record header ``name`` (UTF-8; the last one counts).
+
+    ``pattern`` is a regular expression whose first group is the answer; without one the whole value is.
+    """
 
     name: str
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
 class FromField:
-    """A string or number at ``path`` of the value."""
+    """A string or number at ``path`` of the value; ``pattern`` as for a header."""
 
     path: str | tuple[str, ...]
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class FromCloudEvents:
     """CloudEvents 1.0 attributes, in binary mode (``ce_*`` headers) or structured mode (the value is the envelope).
 
     ``attribute`` is ``type`` for types; for versions the extension or attribute that holds it.
-    ``pattern`` is a regular expression whose first group is the answer; without one the whole value is.
+    ``pattern`` as for a header.
     """
 
     attribute: str

@@ -45,6 +45,9 @@ class ExactFloat(float):
         number.text = text
         return number
 
+    def __str__(self) -> str:
+        return self.text
+
     def __reduce__(self) -> tuple[type[ExactFloat], tuple[str]]:
         return (ExactFloat, (self.text,))
 

@@ -49,7 +49,18 @@ class EventError(Exception):
 
     def __init__(self, message: str, path: Path = ()) -> None:
         self.path = show(path)
+        self._within: Path = ()
         super().__init__(message)
+
+    def inside(self, path: Path) -> EventError:
+        """The same error, met by an operation that works on the objects at ``path``."""
+        self._within = (*path, *self._within)
+        self.path = ".".join(part for part in (show(path), self.path) if part)
+        return self
+
+    def __str__(self) -> str:
+        within = f" (in {show(self._within)})" if self._within else ""
+        return super().__str__() + within
 
 
 class DecodeError(EventError):

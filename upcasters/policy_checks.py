@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from upcasters import policy as choices
@@ -46,6 +46,17 @@ def _targets(chain: Chain, policy: Policy) -> Iterator[Problem]:
         elif (event_type, version) not in chain.versions and not _is_split(chain, event_type, version):
             known = ", ".join(chain.types[event_type])
             yield Problem("target", f"{event_type} has no version {version}", f"Use one of {known}.")
+        else:
+            yield from _several_ways_down(chain, policy.target, (event_type, version))
+
+
+def _several_ways_down(chain: Chain, targets: Mapping[str, str], goal: tuple[str, str]) -> Iterator[Problem]:
+    """Types that an event gets above its target, and of which it cannot be told whether they were this one before."""
+    for event_type, version in sorted(chain.above(goal, splits=False)):
+        if event_type not in targets and chain.renamed_from((event_type, version), targets) is None:
+            here = f"{event_type} {version} is above the target {goal[0]} {goal[1]}"
+            what = f"{here}, and what an event of it was before is not known"
+            yield Problem("target", what, f"Name a target for {event_type} as well.")
 
 
 def _is_split(chain: Chain, event_type: str, version: str) -> bool:

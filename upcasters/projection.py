@@ -38,6 +38,7 @@ from upcasters.operations.fields import (
     Unnest,
 )
 from upcasters.operations.lists import Flatten, Number, Unwrap, Wrap
+from upcasters.operations.objects import FromObject, ListToObject, ObjectToList, ToObject
 from upcasters.operations.reach import At, Everywhere, Subdocument
 from upcasters.operations.values import (
     Convert,
@@ -571,7 +572,87 @@ def _number(operation: Number, root: Shape, notes: Notes) -> None:
         if value.items is not None and not value.items.impossible:
             where = (*operation.path, EACH)
             _expect(value.items, _OBJECT, where, notes)
-            _put(value.items, (*where, operation.name), Field(scalar("integer")), notes)
+            kept = value.items.get(operation.name) if operation.exists == "keep" else None
+            made = scalar("string" if operation.text else "integer")
+            if kept is not None:
+                made = join(made, kept.shape)
+            _put(value.items, (*where, operation.name), Field(made), notes, exists="replace" if kept else "error")
+
+
+@project.register
+def _to_object(operation: ToObject, root: Shape, notes: Notes) -> None:
+    for _, value in _values(root, operation.path, notes, strict=_strict(operation)):
+        if operation.objects == "error":
+            _expect(value, ALL - _OBJECT, operation.path, notes)
+        nulls, inner = _nulls(value, operation.null), value.copy()
+        if operation.null == "keep":
+            inner.types -= _NULL
+        if operation.objects == "keep" and "object" in value.types:
+            value.become(join(Shape(_OBJECT, open=True), scalar(*nulls)))
+        else:
+            value.become(join(Shape(_OBJECT, {operation.key: Field(inner)}), scalar(*nulls)))
+
+
+@project.register
+def _from_object(operation: FromObject, root: Shape, notes: Notes) -> None:
+    for _, value in _values(root, operation.path, notes, strict=_strict(operation)):
+        nulls = _nulls(value, operation.null)
+        _expect(value, _OBJECT | nulls, operation.path, notes)
+        where = (*operation.path, operation.key)
+        found = _field(value, where, notes, strict=operation.others != "keep")
+        _alone(value, (operation.key,), operation.others, operation.path, notes)
+        if found is None or operation.others == "keep":
+            value.become(anything())
+        else:
+            value.become(join(found.shape, scalar(*nulls)))
+
+
+def _alone(value: Shape, names: tuple[str | None, ...], others: str, path: Path, notes: Notes) -> None:
+    """Report a field that is always there and that an operation does not take beside ``names``."""
+    for name, inner in value.fields.items():
+        if others == "error" and name not in names and inner.presence is Presence.ALWAYS:
+            what = f"{notes.named((*path, name))} is always there and the operation then fails"
+            notes.report("unlisted", what, "Drop or move it first, or say what becomes of it.")
+
+
+@project.register
+def _object_to_list(operation: ObjectToList, root: Shape, notes: Notes) -> None:
+    for _, value in _values(root, operation.path, notes, strict=_strict(operation)):
+        _expect(value, _OBJECT, operation.path, notes)
+        where = (*operation.path, EACH)
+        items = _any_member(value)
+        if operation.value is not None:
+            fields = {operation.key: Field(scalar("string")), operation.value: Field(items)}
+            items = Shape(_OBJECT, fields)
+        elif not items.impossible:
+            _expect(items, _OBJECT, where, notes)
+            _put(items, (*where, operation.key), Field(scalar("string")), notes)
+        value.become(Shape(_ARRAY, items=items))
+
+
+@project.register
+def _list_to_object(operation: ListToObject, root: Shape, notes: Notes) -> None:
+    for _, value in _values(root, operation.path, notes, strict=_strict(operation)):
+        _expect(value, _ARRAY, operation.path, notes)
+        items = anything() if value.items is None else value.items.copy()
+        if not items.impossible:
+            items = _member(operation, items, notes)
+        value.become(Shape(_OBJECT, others=items))
+
+
+def _member(operation: ListToObject, item: Shape, notes: Notes) -> Shape:
+    where = (*operation.path, EACH)
+    _expect(item, _OBJECT, where, notes)
+    key = _field(item, (*where, operation.key), notes, strict=True)
+    assert key is not None
+    _expect(key.shape, frozenset({"string"}), (*where, operation.key), notes)
+    if operation.value is None:
+        _take(item, operation.key)
+        return item
+    value = _field(item, (*where, operation.value), notes, strict=True)
+    assert value is not None
+    _alone(item, (operation.key, operation.value), "error", where, notes)
+    return value.shape
 
 
 @project.register

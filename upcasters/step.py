@@ -135,7 +135,7 @@ class Step:
     def inverse(self) -> Inverse:
         """The operations back, and how well they bring the older document back."""
         back = undo(tuple(self.operations))
-        if self.target_type != self.event_type:
+        if any(isinstance(op, RenameType) for op in walk(self.operations)):
             return Inverse((*back.operations, RenameType(self.event_type)), back.kind, back.why)
         return back
 
@@ -202,12 +202,17 @@ class Hop:
         """Every (type, version) that may come out."""
         return self.steps[-1].ends if not self.down else (self.target,)
 
+    @property
+    def splits(self) -> bool:
+        """True where one of its steps makes several events out of one."""
+        return any(step.splits for step in self.steps)
+
     def inverse(self) -> Inverse:
         """The way back over all its steps."""
         backs = [step.inverse() for step in reversed(self.steps)]
         worst = max(backs, key=lambda back: back.kind)
         return Inverse(tuple(op for back in backs for op in back.operations), worst.kind, worst.why)
 
-    def reversed(self) -> Hop:
-        """The same hop the other way."""
-        return Hop(self.target, self.source, self.steps, down=not self.down)
+    def reversed(self, start: tuple[str, str] | None = None) -> Hop:
+        """The same hop the other way; from ``start`` where it has several ends."""
+        return Hop(start or self.target, self.source, self.steps, down=not self.down)

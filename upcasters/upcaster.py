@@ -139,8 +139,8 @@ class _ShortCut:
         """A short cut for the route, or None where its rules need the middle for every event."""
         event_type = middle.detector.fixed_type
         rules = middle.detector.version_rules
-        headers = [rule for rule in rules if isinstance(rule, FromHeader)]
-        plain = all(isinstance(rule, (FromHeader, FromShape, Always)) for rule in rules)
+        headers = [rule for rule in rules if isinstance(rule, FromHeader) and rule.pattern is None]
+        plain = all(rule in headers or isinstance(rule, (FromShape, Always)) for rule in rules)
         if event_type not in middle.chain.types or not plain or len(headers) > 1:
             return None
         if middle.policy.duplicate_keys != "last-wins":

@@ -22,11 +22,31 @@ def objects(
 
     Raises MissingField and WrongType unless told to skip; a null on the way counts as a wrong type.
     """
-    for container in containers(root, path, missing, wrong_type):
+    return _only_objects(containers(root, path, missing, wrong_type), path, wrong_type)
+
+
+def _only_objects(found: Iterator[Object | Array], path: Path, wrong_type: OnWrongType) -> Iterator[Object]:
+    for container in found:
         if type(container) is dict:
             yield container
         elif wrong_type == "error":
             raise WrongType(f"{show(path)} is an array, not an object", path)
+
+
+def numbered(
+    root: Object, path: Path, missing: OnMissing = "error", wrong_type: OnWrongType = "error"
+) -> Iterator[tuple[int | None, Object]]:
+    """As ``objects``, each with its position among what the path's last ``EACH`` means; None where there is none."""
+    if EACH not in path:
+        for target in objects(root, path, missing, wrong_type):
+            yield None, target
+        return
+    last = len(path) - 1 - path[::-1].index(EACH)
+    for container in containers(root, path[:last], missing, wrong_type):
+        for position, key in enumerate(keys_of(container, path, last, missing, wrong_type)):
+            inside = _inside(container, key, path, last, missing, wrong_type)
+            for target in _only_objects(inside, path, wrong_type):
+                yield position, target
 
 
 def containers(
@@ -43,14 +63,20 @@ def _descend(
         yield container
         return
     for key in keys_of(container, path, depth, missing, wrong_type):
-        try:
-            child = open_container(container[key], path[: depth + 1])
-        except WrongType:
-            if wrong_type == "error":
-                raise
-            continue
-        container[key] = child
-        yield from _descend(child, path, depth + 1, missing, wrong_type)
+        yield from _inside(container, key, path, depth, missing, wrong_type)
+
+
+def _inside(
+    container: Any, key: Any, path: Path, depth: int, missing: OnMissing, wrong_type: OnWrongType
+) -> Iterator[Object | Array]:
+    try:
+        child = open_container(container[key], path[: depth + 1])
+    except WrongType:
+        if wrong_type == "error":
+            raise
+        return
+    container[key] = child
+    yield from _descend(child, path, depth + 1, missing, wrong_type)
 
 
 def keys_of(

@@ -238,7 +238,7 @@ def test_complaints_hold_no_value(config: Path, monkeypatch: pytest.MonkeyPatch)
         ({"version": [{"default": "1.0"}, "shape"]}, "put it last"),
         ({"version": [{"default": 1.0}]}, "put it in quotes"),
         ({"event_type": [{"shape": True}]}, "tells versions apart"),
-        ({"version": [{"header": "h", "pattern": "x"}]}, "pattern goes with cloudevents only"),
+        ({"version": [{"shape": True, "pattern": "x"}]}, "pattern goes with header, field or cloudevents"),
         ({"event_type": {"header": "t"}, "target": "2.0"}, "must be a map"),
         ({"validate": {"target": "sometimes"}}, "'always', 'sampled' or 'never'"),
     ],

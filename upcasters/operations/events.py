@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from upcasters.context import Child, Context, last_header
 from upcasters.document import Object, from_plain, is_null, json_type, open_object, plain
-from upcasters.errors import FieldExists, MissingField, StepError, UnmappedValue, WrongType
+from upcasters.errors import Ambiguous, FieldExists, MissingField, StepError, UnmappedValue, WrongType
 from upcasters.operations.base import (
     Inverse,
     Operation,
@@ -50,9 +50,10 @@ class RenameType(EventOperation):
     table: Mapping[str, str] | None = None
 
     def apply(self, root: Object, context: Context) -> None:
-        context.event_type = self.to if self.to is not None else self._looked_up(root)
+        context.event_type = self.to if self.to is not None else self.type_of(root)
 
-    def _looked_up(self, root: Object) -> str:
+    def type_of(self, root: Object) -> str:
+        """The type that the field's value stands for. Raises MissingField, WrongType or UnmappedValue."""
         node = find(root, self.path)
         if node is MISSING:
             raise MissingField(f"{show(self.path)}, which names the new type, is missing", self.path)
@@ -70,10 +71,32 @@ class RenameType(EventOperation):
         return (self.path,) if self.path else ()
 
     def inverse(self) -> Inverse:
-        return Inverse(())
+        """The step knows the older type and gives it back; here is only to be seen that the way down is the way up."""
+        return Inverse(() if self.to is not None else (MustBeType(self),))
 
     def __str__(self) -> str:
         return f"rename the type to {self.to or f'what {show(self.path)} says'}"
+
+
+@dataclass(frozen=True)
+class MustBeType(EventOperation):
+    """Undo of a computed type: going up again the document has to get the type that it has now."""
+
+    rename: RenameType
+
+    def apply(self, root: Object, context: Context) -> None:
+        if self.rename.type_of(root) != context.event_type:
+            path = self.rename.path
+            raise Ambiguous(f"{show(path)} does not stand for the type that the event has", path)
+
+    def reads(self) -> tuple[Path, ...]:
+        return self.rename.reads()
+
+    def inverse(self) -> Inverse:
+        return Inverse((self.rename,))
+
+    def __str__(self) -> str:
+        return f"{show(self.rename.path)} must stand for the event's type"
 
 
 def rename_type(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from upcasters.context import Context
-from upcasters.document import Object, is_null, json_type, open_array, open_object, same
-from upcasters.errors import Ambiguous, FieldExists, WrongType
+from upcasters.document import Object, is_null, json_type, open_array, open_object, plain, same
+from upcasters.errors import Ambiguous, Conflict, FieldExists, StepError, WrongType
 from upcasters.operations.base import Inverse, Operation, Reversibility, at_least_one, choice
 from upcasters.paths import EACH, Path, PathLike, show
 from upcasters.walk import OnMissing, slots
@@ -191,25 +191,38 @@ class Number(Operation):
     start: int = 0
     missing: OnMissing = "error"
     remove: bool = False
+    text: str = ""
+    exists: Literal["error", "keep"] = "error"
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing):
             items = open_array(parent[key], self.path)
             parent[key] = items
-            for position, node in enumerate(items, self.start):
-                items[position - self.start] = item = open_object(node, (*self.path, EACH))
-                self._change(item, position)
+            for index, node in enumerate(items):
+                items[index] = open_object(node, (*self.path, EACH))
+            kept = {_comparable(item[self.name]) for item in items if self.name in item}
+            for position, item in enumerate(items, self.start):
+                number = self.text.replace("{}", str(position)) if self.text else position
+                if self.remove:
+                    self._remove(item, number)
+                else:
+                    self._add(item, number, kept)
 
-    def _change(self, item: Object, position: int) -> None:
+    def _add(self, item: Object, number: str | int, kept: set[Any]) -> None:
         where = (*self.path, EACH, self.name)
-        if not self.remove:
-            if self.name in item:
-                raise FieldExists(f"{show(where)} is there already", where)
-            item[self.name] = position
-        elif self.name not in item or not same(item[self.name], position):
-            raise Ambiguous(f"{show(where)} is not the position any more", where)
-        else:
+        if self.name not in item:
+            if number in kept:
+                raise Conflict(f"two items would have the same {show(where)}", where)
+            item[self.name] = number
+        elif self.exists == "error":
+            raise FieldExists(f"{show(where)} is there already", where)
+
+    def _remove(self, item: Object, number: str | int) -> None:
+        if self.name in item and same(item[self.name], number):
             del item[self.name]
+        elif self.exists == "error":
+            where = (*self.path, EACH, self.name)
+            raise Ambiguous(f"{show(where)} is not the position any more", where)
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)
@@ -218,14 +231,38 @@ class Number(Operation):
         return ((*self.path, EACH, self.name),)
 
     def inverse(self) -> Inverse:
-        return Inverse((Number(self.path, self.name, self.start, self.missing, not self.remove),))
+        back = replace(self, remove=not self.remove)
+        if self.exists == "error":
+            return Inverse((back,))
+        why = f"{show((*self.path, EACH, self.name))} is left out where it is the position"
+        return Inverse((back,), Reversibility.EQUIVALENT, why)
 
     def __str__(self) -> str:
         verb = "remove the number from" if self.remove else "number"
         return f"{verb} the items of {show(self.path)} as {self.name}"
 
 
-def number(field: PathLike, name: str, *, start: int = 0, missing: OnMissing = "error") -> Operation:
-    """Give every object in the list at ``field`` its position as ``name``."""
+def _comparable(node: Any) -> Any:
+    """A text or number, that equals another as JSON does; None for what is neither."""
+    return plain(node) if json_type(node) in ("string", "number") else None
+
+
+def number(
+    field: PathLike,
+    name: str,
+    *,
+    start: int = 0,
+    text: str = "",
+    exists: Literal["error", "keep"] = "error",
+    missing: OnMissing = "error",
+) -> Operation:
+    """Give every object in the list at ``field`` its position as ``name``: ``number("cells", "id", text="cell-{}")``.
+
+    A number that starts at ``start``, or a ``text`` with the number in the place of ``{}``. What has a ``name`` is an
+    error, or keeps it; that two items get the same one is an error.
+    """
+    choice(exists, ("error", "keep"), "exists")
     choice(missing, _MISSING, "missing")
-    return Number(at_least_one(field), name, start, missing)
+    if text and text.count("{}") != 1:
+        raise StepError(f"text={text!r} has no place for the number, or several", "Write {} once.", "option")
+    return Number(at_least_one(field), name, start, missing, text=text, exists=exists)

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from upcasters.conditions import Condition
 from upcasters.context import Context
 from upcasters.document import Object, encode, is_null, json_type, open_array, open_container, open_object, restamped
-from upcasters.errors import MissingField, StepError
+from upcasters.errors import EventError, MissingField, StepError
 from upcasters.operations.base import Inverse, Operation, at_least_one, choice, different_names, run, single, undo
 from upcasters.operations.values import string
 from upcasters.paths import EACH, Path, PathLike, overlap, show
-from upcasters.walk import MISSING, OnMissing, OnWrongType, find, objects, parent_of, slots
+from upcasters.walk import MISSING, OnMissing, OnWrongType, find, numbered, objects, parent_of, slots
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,14 @@ class At(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         older, context.older = context.older, _beside(context.older, self.path)
-        for target in list(objects(root, self.path, self.missing, self.wrong_type)):
-            run(self.operations, target, context)
-        context.older = older
+        position = context.position
+        for place, target in list(numbered(root, self.path, self.missing, self.wrong_type)):
+            context.position = position if place is None else place
+            try:
+                run(self.operations, target, context)
+            except EventError as error:
+                raise error.inside(self.path) from error.__cause__
+        context.older, context.position = older, position
 
     def reads(self) -> tuple[Path, ...]:
         return tuple((*self.path, *read) for operation in self.operations for read in operation.reads())
@@ -97,27 +102,31 @@ class Everywhere(Operation):
     where: Condition
     stop_at: frozenset[str] = frozenset()
     inner_first: bool = True
+    undo_where: Condition | None = None
 
     needs_context = True
 
     def apply(self, root: Object, context: Context) -> None:
-        self._visit(root, context)
+        position = context.position
+        self._visit(root, context, position)
+        context.position = position
 
-    def _visit(self, container: Any, context: Context) -> bool:
+    def _visit(self, container: Any, context: Context, position: int | None) -> bool:
         """Change what is to be changed; True where something was. All else stays the bytes that it is."""
-        changed = not self.inner_first and self._change(container, context)
+        changed = not self.inner_first and self._change(container, context, position)
         for key in range(len(container)) if type(container) is list else list(container):
             if key in self.stop_at or json_type(container[key]) not in ("object", "array"):
                 continue
             child = open_container(container[key])
-            if self._visit(child, context):
+            if self._visit(child, context, key if type(container) is list else position):
                 container[key] = child
                 changed = True
-        return (self.inner_first and self._change(container, context)) or changed
+        return (self.inner_first and self._change(container, context, position)) or changed
 
-    def _change(self, container: Any, context: Context) -> bool:
+    def _change(self, container: Any, context: Context, position: int | None) -> bool:
         if type(container) is not dict or not self.where.test(container):
             return False
+        context.position = position
         run(self.operations, container, context)
         return True
 
@@ -129,22 +138,28 @@ class Everywhere(Operation):
 
     def inverse(self) -> Inverse:
         inner = undo(self.operations)
-        back = Everywhere(inner.operations, self.where, self.stop_at, not self.inner_first)
+        where = self.undo_where or self.where
+        back = Everywhere(inner.operations, where, self.stop_at, not self.inner_first, self.where)
         written = [path for operation in self.operations for path in operation.writes()]
-        if any(overlap(read, path) for read in self.where.reads() for path in written):
-            return Inverse.lossy(f"which objects were changed is not known after {self}", back)
+        if self.undo_where is None and any(overlap(read, path) for read in self.where.reads() for path in written):
+            why = f"which objects were changed is not known after {self}; give undo_where"
+            return Inverse.lossy(why, back)
         return Inverse((back,), inner.kind, inner.why)
 
     def __str__(self) -> str:
         return f"everywhere where {self.where}: " + "; ".join(map(str, self.operations))
 
 
-def everywhere(where: Condition, *operations: Operation, stop_at: Iterable[str] = ()) -> Operation:
+def everywhere(
+    where: Condition, *operations: Operation, stop_at: Iterable[str] = (), undo_where: Condition | None = None
+) -> Operation:
     """Run operations on every object, at any depth, for which ``where`` holds.
 
-    Inner objects come first. Below the keys of ``stop_at`` nothing is read.
+    Inner objects come first. Below the keys of ``stop_at`` nothing is read. It can be undone where the operations
+    leave alone what ``where`` reads, or where ``undo_where`` tells the objects to which they were applied.
     """
-    return Everywhere(some(operations), where, frozenset(different_names(stop_at, "stop_at", at_least=0)))
+    stops = frozenset(different_names(stop_at, "stop_at", at_least=0))
+    return Everywhere(some(operations), where, stops, undo_where=undo_where)
 
 
 @dataclass(frozen=True)
@@ -163,7 +178,11 @@ class Subdocument(Operation):
         for parent, key in slots(root, self.path, self.missing):
             if self.null == "keep" and is_null(parent[key]):
                 continue
-            parent[key] = self._brought(open_object(parent[key], self.path), context)
+            inner = open_object(parent[key], self.path)
+            try:
+                parent[key] = self._brought(inner, context)
+            except EventError as error:
+                raise error.inside(self.path) from error.__cause__
 
     def _brought(self, inner: Object, context: Context) -> Object:
         if context.bring is None:
@@ -178,10 +197,9 @@ class Subdocument(Operation):
         if isinstance(self.version, str):
             return self.version
         node = find(inner, self.version)
-        where = (*self.path, *self.version)
         if node is MISSING:
-            raise MissingField(f"{show(where)}, the sub-document's version, is missing", where)
-        return string(node, where) if json_type(node) == "string" else encode(node).decode()
+            raise MissingField(f"{show(self.version)}, the sub-document's version, is missing", self.version)
+        return string(node, self.version) if json_type(node) == "string" else encode(node).decode()
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)

@@ -66,6 +66,14 @@ class FromTimestamp:
 
 
 @dataclass(frozen=True)
+class FromPosition:
+    """The position, from 0, of the item that ``at("items.*", …)`` or ``everywhere`` is at."""
+
+    def __str__(self) -> str:
+        return "the position"
+
+
+@dataclass(frozen=True)
 class Header:
     """The last header of this name as text, or None."""
 
@@ -78,8 +86,10 @@ class Header:
 KEY = FromKey()
 ORIGIN = FromOrigin()
 TIMESTAMP = FromTimestamp()
-Source = Path | FromKey | FromOrigin | FromTimestamp | Header
-SourceLike = PathLike | FromKey | FromOrigin | FromTimestamp | Header
+POSITION = FromPosition()
+Beside = FromKey | FromOrigin | FromTimestamp | FromPosition | Header
+Source = Path | Beside
+SourceLike = PathLike | Beside
 
 
 def header(name: str) -> Header:
@@ -88,7 +98,7 @@ def header(name: str) -> Header:
 
 
 def _source(spec: SourceLike) -> Source:
-    if isinstance(spec, (FromKey, FromOrigin, FromTimestamp, Header)):
+    if isinstance(spec, Beside):
         return spec
     return single(spec)
 
@@ -169,6 +179,8 @@ class Derive(Operation):
             value = text_of(last_header(context.headers, source.name), str(source))
         elif isinstance(source, FromTimestamp):
             value = context.record.timestamp
+        elif isinstance(source, FromPosition):
+            value = context.position
         else:
             value = context.origin
         return MISSING if value is None else value
@@ -376,9 +388,10 @@ class MapValues(Operation):
         back = MapValues(self.path, targets, *options, ambiguous=frozenset(ambiguous))
         if ambiguous:
             return Inverse.lossy(f"several values of {show(self.path)} become the same one", back)
-        if self.otherwise == "keep":
+        named = {**self.table, **(self.back or {})}
+        if self.otherwise == "keep" and any(new not in named for new in map(_scalar, self.table.values())):
             return Inverse.lossy(f"a value of {show(self.path)} may have been one of the results before", back)
-        if not self.one_to_one():
+        if not self.one_to_one() or self.back:
             return Inverse((back,), Reversibility.EQUIVALENT, f"{show(self.path)} goes back to the value named")
         return Inverse((back,))
 
@@ -399,7 +412,8 @@ def map_values(
     """Replace values by a table: ``map_values("status", {"done": "completed"})``.
 
     A value that is not listed is an error, or kept. A table that is not one-to-one is known as such: on the way
-    down it is ambiguous unless ``back`` names the older value.
+    down it is ambiguous unless ``back`` names the older value. Where other values are kept, ``back`` is needed as well
+    for results that are no values of the table: a document may have had them before.
     """
     choice(otherwise, ("error", "keep"), "otherwise")
     choice(missing, _MISSING, "missing")

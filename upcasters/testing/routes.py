@@ -52,7 +52,7 @@ def pinned(chain: Chain, event_type: str, version: str) -> Detection:
 def headers_of(rules: Detection, event_type: str, version: str) -> list[Header]:
     """Headers from which the rules read a type and version, as far as they read headers."""
     found = {
-        rule.name: answer.encode()
+        rule.name: _matching(rule, answer).encode()
         for answer, rule in _answers(rules, event_type, version)
         if isinstance(rule, FromHeader)
     }
@@ -75,7 +75,7 @@ def _answers(rules: Detection, event_type: str, version: str) -> Iterator[tuple[
             yield answer, rule
 
 
-def _matching(rule: FromCloudEvents, answer: str) -> str:
+def _matching(rule: FromHeader | FromField | FromCloudEvents, answer: str) -> str:
     """A text in which the rule's pattern finds the answer; the answer itself where none is found easily."""
     if rule.pattern is None:
         return answer
@@ -104,7 +104,8 @@ def _put(document: Object, rule: FromField, answer: str) -> None:
         parent = parent_of(document, where, create=True)
     except EventError:
         return
-    parent[str(where[-1])] = answer if old is MISSING or is_null(old) else restamped(old, answer)
+    text = _matching(rule, answer)
+    parent[str(where[-1])] = text if old is MISSING or is_null(old) else restamped(old, text)
 
 
 def routes(chain: Chain) -> Iterator[Route]:

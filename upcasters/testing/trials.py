@@ -199,14 +199,14 @@ class _Trial:
         exact = hop.inverse().kind is Reversibility.EXACT
 
         def outcome_of(event: Event) -> str:
-            up = _moved(hop, event)
+            up, event_type = _moved(hop, event)
             if isinstance(up, EventError):
                 return str(up)
-            down = _moved(hop.reversed(), up)
+            down, _ = _moved(hop.reversed((event_type, hop.target[1])), up)
             if exact and (isinstance(down, EventError) or not _alike(down, event)):
                 raise _not_back(subject, hop, "says that it can be undone exactly", event, up, down)
             if not exact and not isinstance(down, EventError):
-                again = _moved(hop, down)
+                again, _ = _moved(hop, down)
                 if isinstance(again, EventError) or not _alike(again, up):
                     raise _not_back(subject, hop, "gives another event the second time up", event, up, down)
             return str(down) if isinstance(down, EventError) else ""
@@ -266,16 +266,17 @@ def _fits(validator: Validator | None, event: Event) -> bool:
     return True
 
 
-def _moved(hop: Hop, event: Event) -> Event | EventError:
-    """The event behind one hop, no other step and no detection in between; or why it cannot go there."""
+def _moved(hop: Hop, event: Event) -> tuple[Event | EventError, str]:
+    """The event behind one hop, or why it cannot go there; and its type. No other step and no detection between."""
+    context = Context.of(event, SOURCE, hop.source[0])
     try:
         root = read(event.value or b"")
-        context = Context.of(event, SOURCE, hop.source[0])
         for operation in hop.operations:
             operation.apply(root, context)
-        return Event(write(root), context.key, context.headers, event.timestamp, event.offset)
+        made = Event(write(root), context.key, context.headers, event.timestamp, event.offset)
     except EventError as error:
-        return error
+        return error, context.event_type
+    return made, context.event_type
 
 
 def _alike(one: Event, other: Event) -> bool:

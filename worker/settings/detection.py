@@ -37,15 +37,15 @@ class Rule(Section):
         given = [key for key in ("header", "field", "cloudevents", "shape", "default") if getattr(self, key)]
         if len(given) != 1:
             raise ValueError("a rule has exactly one of header, field, cloudevents, shape and default")
-        if self.pattern and not self.cloudevents:
-            raise ValueError("pattern goes with cloudevents only")
+        if self.pattern and (self.shape or self.default):
+            raise ValueError("pattern goes with header, field or cloudevents")
         return self
 
     def type_rule(self) -> TypeRule:
         if self.header:
-            return FromHeader(self.header)
+            return FromHeader(self.header, self.pattern)
         if self.field:
-            return FromField(self.field)
+            return FromField(self.field, self.pattern)
         if self.cloudevents:
             return FromCloudEvents(self.cloudevents, self.pattern)
         return Always(self.default or "")

@@ -43,6 +43,7 @@ def refused(
     assert type(caught.value) is error
     assert caught.value.path == path
     assert caught.value.stage in ("upcast", "encode")
+    assert len(str(caught.value).split()) > 2, "the message is a sentence"
     return str(caught.value)
 
 

@@ -21,6 +21,7 @@ from upcasters import (
     Event,
     FromField,
     FromHeader,
+    Passed,
     Policy,
     Reversibility,
     Skipped,
@@ -65,6 +66,16 @@ def steps(event_type: str, *versions: Any, **options: Any) -> list[Step]:
 
 def way(hops: tuple[Hop, ...]) -> list[str]:
     return [f"{'-' if hop.down else ''}{hop.id}" for hop in hops]
+
+
+def brought(chain: Chain, value: bytes, targets: Mapping[str, str] | None = None) -> bytes:
+    """The value that an event goes to."""
+    upcaster = chain.upcaster(Policy(target=targets or {}))
+    outcome = upcaster.upcast(Event(value))
+    assert outcome == upcaster.reference.upcast(Event(value))
+    assert isinstance(outcome, Upcast), outcome
+    assert outcome.value is not None
+    return outcome.value
 
 
 PLAIN = Chain(steps("t", 1, 2, 3), [Baseline("t", 1)])
@@ -133,6 +144,42 @@ def test_a_renamed_type_goes_on_under_its_new_name() -> None:
         chain.path(("new", "4"), {"new": "1"})
 
 
+def test_a_renamed_type_comes_down_under_its_old_name() -> None:
+    renamed = Step("old", 2, 3, [rename("a", "b"), rename_type("new")])
+    chain = Chain([*steps("old", 1, 2), renamed, *steps("new", 3, 4)], [Baseline("old", 1)], detection=BY_FIELD)
+    down = chain.path(("new", "4"), {"old": "1"})
+    assert way(down) == ["-new:3->4", "-old:2->3", "-old:1->2"]
+    assert [hop.source for hop in down] == [("new", "4"), ("new", "3"), ("old", "2")]
+    assert way(chain.path(("new", "3"), {"old": "2"})) == ["-old:2->3"]
+    assert way(chain.path(("new", "3"), {"old": "2", "new": "4"})) == ["new:3->4"]
+    assert way(Chain(chain.steps, chain.baselines, current={"old": 2}).path(("new", "4")))[-1] == "-old:2->3"
+    newer = brought(chain, b'{"type":"old","v":1,"a":1.10}')
+    assert newer == b'{"type":"new","v":4,"b":1.10,"to_2":1,"to_4":1}'
+    assert brought(chain, newer, {"old": "1"}) == b'{"type":"old","v":1,"a":1.10}'
+    assert brought(chain, newer, {"new": "3"}) == b'{"type":"new","v":3,"b":1.10,"to_2":1}'
+
+
+def test_what_several_types_became_comes_down_to_none_of_them() -> None:
+    merged = [Step("a", 1, 9, [rename_type("c")]), Step("b", 1, 9, [rename_type("c")]), *steps("c", 9, 10)]
+    chain = Chain(merged, [Baseline("a", 1), Baseline("b", 1)], detection=BY_FIELD)
+    assert way(chain.path(("c", "10"), {"a": "1"})) == []
+    with pytest.raises(ChainError, match=r"c 9 is above the target a 1.*Name a target for c as well\.") as caught:
+        chain.upcaster(Policy(target={"a": "1"}))
+    assert {problem.code for problem in caught.value.problems} == {"target"}
+    assert brought(chain, b'{"type":"c","v":10,"to_10":1}', {"a": "1", "c": "9"}) == b'{"type":"c","v":9}'
+    forked = [
+        Step("t", 1, 2, [rename_type(field="kind", types={"x": "x", "y": "y"})]),
+        *(Step(name, 2, 3, [rename_type("t")]) for name in "xy"),
+    ]
+    fork = Chain(forked, [Baseline("t", 1)], detection=BY_FIELD)
+    outcome = fork.upcaster(Policy(target={"t": "1", "x": "2", "y": "2"})).upcast(
+        Event(b'{"type":"t","v":3,"kind":"x"}')
+    )
+    assert isinstance(outcome, DeadLettered)
+    assert outcome.fault.error_type == "Irreversible"
+    assert outcome.fault.message == "t 3 comes from x 2 and y 2, and from which is not known afterwards"
+
+
 def test_two_types_may_become_one() -> None:
     chain = Chain(
         [Step("a", 1, 9, [rename_type("c")]), Step("b", 1, 9, [rename_type("c")]), *steps("c", 9, 10)],
@@ -192,12 +239,34 @@ def test_a_condition_may_decide_the_type() -> None:
         assert outcome.value == expected
 
 
-def test_down_over_a_fork_there_is_no_way() -> None:
-    with pytest.raises(Irreversible):
-        FORK.path(("t", "4"), {"t": "1"})
-    outcome = FORK.upcaster(Policy(target={"t": "1"})).upcast(Event(b'{"type":"t","v":4}'))
+@pytest.mark.parametrize(("kind", "event_type", "version"), [("x", "x", "5"), ("y", "y", "3"), ("z", "t", "4")])
+def test_down_over_a_fork(kind: str, event_type: str, version: str) -> None:
+    first = b'{"type":"t","v":1,"kind":"%s"}' % kind.encode()
+    newer = brought(FORK, first)
+    assert FORK.path((event_type, version), {"t": "1"})[-1].target == ("t", "1")
+    assert brought(FORK, newer, {"t": "1"}) == first
+    outcome = FORK.upcaster(Policy(target={"t": "1"})).upcast(Event(newer.replace(b'"kind":"', b'"kind":"q')))
     assert isinstance(outcome, DeadLettered)
-    assert outcome.fault.error_type == "Irreversible"
+    assert (outcome.fault.error_type, outcome.fault.path) == ("UnmappedValue", "kind")
+
+
+def test_children_of_a_split_stay_what_they_are() -> None:
+    chain = Chain(
+        [Step("t", 1, 2, [split_each("items", "c", item="item")], lossy="split")],
+        [Baseline("t", 1)],
+        detection=BY_FIELD,
+    )
+    assert way(chain.path(("c", "2"), {"t": "1"})) == []
+    outcome = chain.upcaster(Policy(target={"t": "1"})).upcast(Event(b'{"type":"c","v":2,"item":1}'))
+    assert isinstance(outcome, Passed)
+    own = Chain(
+        [Step("t", 1, 2, [split_each("items", "t", item="item")], lossy="split")],
+        [Baseline("t", 1)],
+        detection=BY_FIELD,
+    )
+    outcome = own.upcaster(Policy(target={"t": "1"})).upcast(Event(b'{"type":"t","v":2,"item":1}'))
+    assert isinstance(outcome, DeadLettered)
+    assert "one event of several cannot be put together again" in outcome.fault.message
 
 
 def test_down_over_a_lossy_step_there_is_no_way() -> None:

@@ -101,8 +101,12 @@ HEADER, FIELD, SHAPE, DEFAULT = FromHeader("v"), FromField("meta.v"), FromShape(
         ([HEADER, SHAPE], b'{"new":null}', [("v", b"3")], "3"),
         ([HEADER, SHAPE], b'{"new":null}', [("v", b"2")], "2"),
         ([SHAPE, DEFAULT], b'{"new":1}', [], "3"),
+        ([FromHeader("v", r"v=(\d+)")], b"{}", [("v", b"application/json; v=2")], "2"),
+        ([FromHeader("v", "(x)?1"), DEFAULT], b"{}", [("v", b"1")], "1"),
+        ([FromField("meta.v", "^urn:t/(.+)$")], b'{"meta":{"v":"urn:t/2"}}', [], "2"),
+        ([FromField("meta.v", "^(.)"), HEADER], b'{"meta":{"v":21}}', [("v", b"2")], "2"),
     ],
-    ids=range(18),
+    ids=range(22),
 )
 def test_the_version(rules: list[VersionRule], value: bytes, headers: list[Header], version: str) -> None:
     assert detected(chain(*rules), value, headers) == ("t", version)
@@ -122,8 +126,10 @@ def test_the_version(rules: list[VersionRule], value: bytes, headers: list[Heade
         ([HEADER, SHAPE], b"{}", [("v", b"4")], "the version is newer than the newest"),
         ([HEADER, SHAPE], b"{}", [("v", b"0")], "the chain does not know this version"),
         ([FIELD], b'{"meta":{"v":1.0}}', [], "the chain does not know this version"),
+        ([FromHeader("v", "v(.)")], b"{}", [("v", b"2")], "header v does not match its pattern"),
+        ([FromField("meta.v", "v(.)")], b'{"meta":{"v":2}}', [], "field meta.v does not match its pattern"),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_no_version(rules: list[VersionRule], value: bytes, headers: list[Header], message: str) -> None:
     assert message in complaint(chain(*rules), value, headers)
@@ -211,6 +217,28 @@ def test_a_header_is_stamped_in_its_place() -> None:
 )
 def test_a_field_is_stamped_in_its_own_type(before: bytes, after: bytes) -> None:
     assert output(chain(FIELD, DEFAULT), before) == (after, [])
+
+
+PATTERNS: list[tuple[VersionRule, bytes, list[Header], bytes, list[Header]]] = [
+    (
+        FromHeader("v", r"v=(\d+)"),
+        b"{}",
+        [("v", b"application/json; v=2; q=2")],
+        b"{}",
+        [("v", b"application/json; v=3; q=2")],
+    ),
+    (FromField("meta.v", "^urn:t/(.+)$"), b'{"meta":{"v":"urn:t/2"}}', [], b'{"meta":{"v":"urn:t/3"}}', []),
+    (FromField("meta.v", "^(.)"), b'{"meta":{"v":21}}', [], b'{"meta":{"v":"31"}}', []),
+]
+
+
+@pytest.mark.parametrize(("rule", "value", "headers", "after", "headers_after"), PATTERNS, ids=range(3))
+def test_a_pattern_leaves_the_rest_as_it_is(
+    rule: VersionRule, value: bytes, headers: list[Header], after: bytes, headers_after: list[Header]
+) -> None:
+    made, written = output(chain(rule), value, headers)
+    assert made is not None
+    assert (made.replace(b',"two":2', b""), written) == (after.replace(b',"two":2', b""), headers_after)
 
 
 def test_a_number_becomes_text_where_the_new_version_is_none() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -156,6 +157,8 @@ def test_a_number_too_large_to_compute_with() -> None:
 
 def test_an_exact_number_is_a_number_and_remembers_its_text() -> None:
     number = ExactFloat("1.10")
+    assert Decimal(str(number)) == Decimal("1.10")
+    assert str(ExactFloat("12345678901234567.89")) == "12345678901234567.89"
     assert number == 1.1
     assert pickle.loads(pickle.dumps(number)).text == "1.10"  # noqa: S301  # our own bytes
 

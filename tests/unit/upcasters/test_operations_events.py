@@ -10,9 +10,11 @@ import pytest
 from tests.unit.upcasters.applying import applied, context, refused, touches
 from upcasters import (
     EACH,
+    Event,
     EventError,
     Operation,
     Reversibility,
+    Step,
     add,
     drop_event,
     drop_header,
@@ -28,6 +30,7 @@ from upcasters import (
 from upcasters.context import Context
 from upcasters.document import write
 from upcasters.errors import (
+    Ambiguous,
     EncodeError,
     FieldExists,
     FunctionFailed,
@@ -58,7 +61,21 @@ def test_a_type_by_a_field() -> None:
     assert isinstance(BY_FIELD, RenameType)
     assert BY_FIELD.targets() == ("order.placed", "order.paid")
     assert touches(BY_FIELD) == {"reads": (("m", "kind"),), "writes": (), "dropped": ()}
-    assert BY_FIELD.inverse().operations == ()
+    (back,) = BY_FIELD.inverse().operations
+    assert (back.reads(), back.writes(), back.inverse().operations) == (BY_FIELD.reads(), (), (BY_FIELD,))
+    assert (str(back), back.inverse().kind) == ("m.kind must stand for the event's type", EXACT)
+    assert applied('{"m":{"kind":"a"}}', back, around=Context(Event(None), None, None, [], "order.placed"))
+    assert "stand for the type" in refused(Ambiguous, "m.kind", '{"m":{"kind":"a"}}', back)
+    refused(MissingField, "m.kind", '{"m":{}}', back)
+
+
+def test_a_fixed_type_is_given_back_by_the_step() -> None:
+    assert rename_type("order.placed").inverse().operations == ()
+    step = Step("order", 1, 2, [add("n", 1), rename_type("a"), rename_type("b")])
+    assert [str(one) for one in step.inverse().operations] == [
+        "leave out n where it is its default",
+        "rename the type to order",
+    ]
 
 
 # operation, headers before, document before, headers after, document after.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.upcasters.applying import applied, assert_reversible, refused, touches, undone
-from upcasters import EACH, EventError, Operation, Reversibility, flatten, number, unwrap, wrap
-from upcasters.errors import Ambiguous, FieldExists, MissingField, WrongType
+from upcasters import EACH, EventError, Operation, Reversibility, StepError, flatten, number, unwrap, wrap
+from upcasters.errors import Ambiguous, Conflict, FieldExists, MissingField, WrongType
 
 EXACT, EQUIVALENT, NEEDS_VALUE, LOSSY = Reversibility
 
@@ -39,6 +39,21 @@ CHANGES: dict[str, tuple[Operation, str, str]] = {
     "number from 1": (number("a", "", start=1), '{"a":[{}]}', '{"a":[{"":1}]}'),
     "number nothing": (number("a", "n"), '{"a":[]}', '{"a":[]}'),
     "number what is missing": (number("a", "n", missing="skip"), "{}", "{}"),
+    "number as text": (
+        number("a", "id", text="cell-{}", start=1),
+        '{"a":[{},{}]}',
+        '{"a":[{"id":"cell-1"},{"id":"cell-2"}]}',
+    ),
+    "number, keeping": (
+        number("a", "n", exists="keep"),
+        '{"a":[{"n":null},{},{"n":7.0}]}',
+        '{"a":[{"n":null},{"n":1},{"n":7.0}]}',
+    ),
+    "number, keeping texts": (
+        number("a", "n", exists="keep"),
+        '{"a":[{"n":"1"},{},{"n":true}]}',
+        '{"a":[{"n":"1"},{"n":1},{"n":true}]}',
+    ),
     "number all": (number("a.*", "n"), '{"a":[[{}],[{}]]}', '{"a":[[{"n":0}],[{"n":0}]]}'),
 }
 
@@ -64,6 +79,13 @@ REFUSALS: dict[str, tuple[Operation, str, type[EventError], str]] = {
     "number nothing": (number("a", "n"), "{}", MissingField, "a"),
     "number an object": (number("a", "n"), '{"a":{}}', WrongType, "a"),
     "number numbers": (number("a", "n"), '{"a":[{},1]}', WrongType, "a.*"),
+    "number that is taken": (number("a", "n", exists="keep"), '{"a":[{},{"n":0.0}]}', Conflict, "a.*.n"),
+    "text that is taken": (
+        number("a", "n", text="#{}", exists="keep"),
+        '{"a":[{},{"n":"#0"}]}',
+        Conflict,
+        "a.*.n",
+    ),
     "number where there is one": (number("a", "n"), '{"a":[{"n":0}]}', FieldExists, "a.*.n"),
 }
 
@@ -80,6 +102,7 @@ REVERSIBLE: dict[str, tuple[Operation, str]] = {
     "wrap lists": (wrap("a.*", lists="wrap"), '{"a":[1,[2],[]]}'),
     "unwrap": (unwrap("a.*"), '{"a":[[1],[null],[[2]],[[]]]}'),
     "number": (number("a", "n", start=1), '{"a":[{"x":1},{}]}'),
+    "number as text": (number("a", "n", text="<{}>"), '{"a":[{"x":1},{}]}'),
 }
 
 
@@ -95,6 +118,12 @@ WAYS_BACK: dict[str, tuple[Operation, Reversibility, str, str]] = {
     "empty as nothing": (unwrap("a", empty="drop"), LOSSY, "{}", "{}"),
     "null kept": (unwrap("a", null="keep"), EQUIVALENT, '{"a":null}', '{"a":null}'),
     "null kept, and empty as null": (unwrap("a", null="keep", empty="null"), LOSSY, '{"a":null}', '{"a":null}'),
+    "numbered or kept": (
+        number("a", "n", exists="keep"),
+        EQUIVALENT,
+        '{"a":[{"n":0},{"n":7},{}]}',
+        '{"a":[{},{"n":7},{}]}',
+    ),
     "flat": (flatten("a"), LOSSY, '{"a":[1]}', '{"a":[1]}'),
 }
 
@@ -110,6 +139,12 @@ def test_goes_back(operation: Operation, kind: Reversibility, newer: str, older:
 def test_numbers_that_are_no_positions_any_more(newer: str) -> None:
     (back,) = number("a", "n").inverse().operations
     refused(Ambiguous, "a.*.n", newer, back)
+
+
+@pytest.mark.parametrize("text", ["cell", "{}{}"])
+def test_a_text_has_one_place_for_the_number(text: str) -> None:
+    with pytest.raises(StepError, match="place for the number"):
+        number("a", "n", text=text)
 
 
 def test_says_what_it_touches() -> None:

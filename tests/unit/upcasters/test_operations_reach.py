@@ -7,6 +7,7 @@ import pytest
 from tests.unit.upcasters.applying import applied, assert_reversible, context, refused, touches, undone
 from upcasters import (
     EACH,
+    POSITION,
     ChainError,
     EventError,
     Operation,
@@ -17,6 +18,7 @@ from upcasters import (
     at,
     convert,
     default,
+    derive,
     drop,
     drop_event,
     equals,
@@ -38,6 +40,7 @@ from upcasters.document import Object
 from upcasters.errors import MissingField, WrongType
 
 EXACT, EQUIVALENT, NEEDS_VALUE, LOSSY = Reversibility
+PLACED, PLACED2 = (derive(name, [POSITION], int) for name in "nm")
 
 
 def bringing() -> Context:
@@ -123,9 +126,20 @@ def test_the_version_of_a_document_inside_that_another_operation_has_set() -> No
 
 REFUSALS: dict[str, tuple[Operation, str, type[EventError], str]] = {
     "at nothing": (at("a.b", drop("c")), '{"a":{}}', MissingField, "a.b"),
+    "at items, a list": (at("a.*", drop("c")), '{"a":[[]]}', WrongType, "a.*"),
+    "at items, a number": (at("a.*", drop("c")), '{"a":[1]}', WrongType, "a.*"),
+    "at items at items": (at("a.*", at("b.*", drop("c"))), '{"a":[{"b":[{"c":1},{}]}]}', MissingField, "a.*.b.*.c"),
+    "a position of nothing": (derive("n", [POSITION], int), "{}", MissingField, ""),
+    "a position at a field": (at("a", derive("n", [POSITION], int)), '{"a":{}}', MissingField, "a"),
+    "no version in an item": (
+        at("a.*", subdocument("d", "part", version_field="v.v")),
+        '{"a":[{"d":{"v":{}}}]}',
+        MissingField,
+        "a.*.d.v.v",
+    ),
     "at a list": (at("a", drop("c")), '{"a":[]}', WrongType, "a"),
     "at null": (at("a", drop("c"), missing="skip"), '{"a":null}', WrongType, "a"),
-    "nothing at": (at("a", drop("c")), '{"a":{}}', MissingField, "c"),
+    "nothing at": (at("a", drop("c")), '{"a":{}}', MissingField, "a.c"),
     "everywhere, nothing": (everywhere(has_type("a", "number"), drop("b")), '{"x":[{"a":1}]}', MissingField, "b"),
     "no document inside": (subdocument("a", "part", version="1"), "{}", MissingField, "a"),
     "a number inside": (subdocument("a.*", "part", version="1"), '{"a":[1]}', WrongType, "a.*"),
@@ -156,6 +170,14 @@ REVERSIBLE: dict[str, tuple[Operation, str]] = {
         everywhere(present("a"), rename("b", "raw"), stop_at=["raw"]),
         '{"a":1,"b":{"a":2,"b":3}}',
     ),
+    "positions": (
+        at("a.*.b.*", derive("n", [POSITION, "x"], "{}{}".format)),
+        '{"a":[{"b":[{"x":"a"},{"x":"b"}]},{"b":[{"x":"c"}]}]}',
+    ),
+    "everywhere, by another question": (
+        everywhere(present("a"), rename("a", "b"), undo_where=present("b")),
+        '{"a":1,"x":[{"a":{"a":2}}]}',
+    ),
     "everywhere": (
         everywhere(
             present("id"),
@@ -185,6 +207,12 @@ WAYS_BACK: dict[str, tuple[Operation, Reversibility, str, str]] = {
         '{"a":{"b":1}}',
     ),
     "everywhere, changing what it asks": (everywhere(present("a"), rename("a", "b")), LOSSY, '{"b":1}', '{"b":1}'),
+    "everywhere, changing what it still asks": (
+        everywhere(present("a") | present("b"), rename("a", "b", missing="skip")),
+        LOSSY,
+        '{"b":1}',
+        '{"a":1}',
+    ),
     "everywhere, changing what it asks below": (
         everywhere(present("a.b"), drop("a")),
         LOSSY,
@@ -200,6 +228,57 @@ def test_goes_back(operation: Operation, kind: Reversibility, newer: str, older:
     inverse = operation.inverse()
     assert (inverse.kind, bool(inverse.why)) == (kind, kind is not EXACT)
     assert undone(newer, operation) == older
+
+
+POSITIONS: dict[str, tuple[Operation, str, str]] = {
+    "of items": (at("a.*", PLACED), '{"a":[{},{}]}', '{"a":[{"n":0},{"n":1}]}'),
+    "of values": (at("a.*", PLACED), '{"a":{"x":{},"y":{}}}', '{"a":{"x":{"n":0},"y":{"n":1}}}'),
+    "of inner items": (at("a.*.*", PLACED), '{"a":[[{}],[{},{}]]}', '{"a":[[{"n":0}],[{"n":0},{"n":1}]]}'),
+    "below items": (at("a.*.b", PLACED), '{"a":[{"b":{}},{"b":{}}]}', '{"a":[{"b":{"n":0}},{"b":{"n":1}}]}'),
+    "of the item around": (
+        at("a.*", at("b", PLACED)),
+        '{"a":[{"b":{}},{"b":{}}]}',
+        '{"a":[{"b":{"n":0}},{"b":{"n":1}}]}',
+    ),
+    "of the item again": (
+        at("a.*", at("b.*", PLACED), derive("m", [POSITION], int)),
+        '{"a":[{"b":[]},{"b":[{}]}]}',
+        '{"a":[{"b":[],"m":0},{"b":[{"n":0}],"m":1}]}',
+    ),
+    "of those that are objects": (
+        at("a.*", PLACED, wrong_type="skip"),
+        '{"a":[5,{},[],{}]}',
+        '{"a":[5,{"n":1},[],{"n":3}]}',
+    ),
+    "where one is missing": (at("a.*.b", PLACED, missing="skip"), '{"a":[{},{"b":{}}]}', '{"a":[{},{"b":{"n":1}}]}'),
+    "anywhere": (
+        everywhere(present("x"), PLACED),
+        '{"a":[{},{"x":{"b":[{"x":1}]}}]}',
+        '{"a":[{},{"x":{"b":[{"x":1,"n":0}]},"n":1}]}',
+    ),
+    "anywhere in an item": (
+        at("a.*", everywhere(present("x"), PLACED), PLACED2),
+        '{"a":[{"b":{"x":1}}]}',
+        '{"a":[{"b":{"x":1,"n":0},"m":0}]}',
+    ),
+}
+
+
+@pytest.mark.parametrize(("operation", "before", "after"), POSITIONS.values(), ids=POSITIONS.keys())
+def test_positions(operation: Operation, before: str, after: str) -> None:
+    around = context()
+    assert applied(before, operation, around=around) == after
+    assert around.position is None
+
+
+def test_an_error_inside_names_the_whole_place() -> None:
+    operation = at("a.*", at("b", rename("c", "d")), add("e", 1))
+    assert refused(MissingField, "a.*.b.c", '{"a":[{"b":{}}]}', operation) == "c is missing (in a.*.b)"
+
+
+def test_null_inside_is_passed_over() -> None:
+    operation = subdocument("a.*", "part", version="1", null="keep")
+    assert applied('{"a":[null,{}]}', operation, around=bringing()) == '{"a":[null,{"was":"part 1"}]}'
 
 
 def test_a_dropped_event_ends_what_is_at_a_path() -> None:

@@ -322,6 +322,7 @@ REVERSIBLE: dict[str, tuple[Operation, str]] = {
     "convert": (convert("a.*", minutes, seconds), '{"a":[90,60]}'),
     "map": (map_values("a.*", {"x": 1, 1: None, None: True}), '{"a":["x",1,null]}'),
     "map, keeping null": (map_values("a", {"x": "y"}, null="keep"), '{"a":null}'),
+    "map, exchanging": (map_values("a.*", {"x": "y", "y": "x"}, otherwise="keep"), '{"a":["x","y","z"]}'),
     "split": (split_value("a", ", ", ["b", "c"]), '{"a":"x, "}'),
     "join": (join_values(["b", "c"], ", ", "a"), '{"b":"x","c":""}'),
     "print": (print_json("a"), '{"a":{"x":1.10}}'),
@@ -357,6 +358,18 @@ WAYS_BACK: dict[str, tuple[Operation, Reversibility, str, str]] = {
         '{"a":"y"}',
     ),
     "mapped or kept": (map_values("a", {"x": "z"}, otherwise="keep"), LOSSY, '{"a":"z"}', '{"a":"x"}'),
+    "mapped or kept, and back as told": (
+        map_values("a.*", {"x": "z", "z": "w"}, otherwise="keep", back={"w": "z"}),
+        EQUIVALENT,
+        '{"a":["z","w","v"]}',
+        '{"a":["x","z","v"]}',
+    ),
+    "mapped or kept, and not all told": (
+        map_values("a", {"x": "z", "y": "w"}, otherwise="keep", back={"w": "y"}),
+        LOSSY,
+        '{"a":"z"}',
+        '{"a":"x"}',
+    ),
     "split, if at all": (
         split_value("a", "-", ["b", "c"], missing="skip"),
         EQUIVALENT,
