@@ -1,0 +1,106 @@
+"""What is measured: each case changes one thing of the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Case:
+    """``sizes``: records of the small and the large drain for what costs some microseconds an event. ``route``: settings
+    of the worker's route beside the usual ones. ``contenders``: who takes part; the worker always does."""
+
+    name: str
+    title: str
+    contenders: tuple[str, ...] = ()
+    bytes: int = 350
+    mix: str = "mix"
+    partitions: int = 4
+    compression: str = "none"
+    delivery: str = "exactly-once"
+    sizes: tuple[int, int] = (100_000, 500_000)
+    route: Mapping[str, Any] = field(default_factory=dict)
+
+
+HAND = ("aiokafka-copy", "aiokafka-tuned", "confluent-copy", "confluent-hand")
+EVERYONE = (*HAND, "aiokafka-public", "aiokafka-naive", "streams-tuned", "streams-default", "quix")
+AT_LEAST_ONCE = (*EVERYONE, "bytewax", "faststream-batch", "faststream-one")
+OFF = {"validate": {"target": "never", "source": "never"}}
+
+FIRST = Case("350", "350 B, 70/20/10, exactly once", EVERYONE, route=OFF)
+FEWER = {"sizes": (50_000, 250_000)}
+
+CASES = {
+    case.name: case
+    for case in (
+        FIRST,
+        replace(
+            FIRST, name="at-least-once", title="350 B, at least once", contenders=AT_LEAST_ONCE, delivery="at-least-once"
+        ),
+        replace(
+            FIRST,
+            name="2k",
+            title="2 KB",
+            contenders=("aiokafka-tuned", "confluent-hand", "streams-tuned"),
+            bytes=2_000,
+            sizes=(40_000, 200_000),
+        ),
+        replace(
+            FIRST,
+            name="7k",
+            title="7 KB",
+            contenders=("aiokafka-copy", "aiokafka-tuned", "confluent-hand", "streams-tuned"),
+            bytes=7_000,
+            sizes=(15_000, 75_000),
+        ),
+        replace(FIRST, name="legacy", title="all legacy", contenders=("aiokafka-tuned", "streams-tuned"), mix="legacy"),
+        replace(
+            FIRST, name="current", title="all current", contenders=("aiokafka-copy", "aiokafka-tuned"), mix="current"
+        ),
+        replace(
+            FIRST,
+            name="validated",
+            title="target validation always",
+            contenders=("aiokafka-tuned",),
+            route={"validate": {"target": "always", "source": "never"}},
+        ),
+        replace(
+            FIRST,
+            name="defaults",
+            title="validation as by default (target always, source 1 %)",
+            contenders=("aiokafka-tuned",),
+            route={},
+        ),
+        replace(
+            FIRST,
+            name="sampled",
+            title="both validations sampled, 1 %",
+            contenders=("aiokafka-tuned",),
+            route={"validate": {"target": "sampled", "source": "sampled"}},
+        ),
+        replace(
+            FIRST,
+            name="lineage",
+            title="lineage headers on",
+            contenders=("aiokafka-tuned",),
+            route={**OFF, "lineage_headers": True},
+        ),
+        replace(
+            FIRST,
+            name="lz4",
+            title="lz4 in and out",
+            contenders=("aiokafka-tuned", "confluent-hand"),
+            compression="lz4",
+        ),
+        replace(
+            FIRST,
+            name="zstd",
+            title="zstd in and out",
+            contenders=("aiokafka-tuned", "confluent-hand", "streams-tuned"),
+            compression="zstd",
+        ),
+        replace(FIRST, name="100", title="100 partitions", contenders=("aiokafka-tuned",), partitions=100),
+    )
+}
