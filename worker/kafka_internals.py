@@ -95,6 +95,9 @@ class FetchedBatches:
 
     def __init__(self, parser: Any) -> None:
         self._parser = parser
+        # A generator that never starts, and that holds the parser which holds it: the fetched bytes would stay until
+        # the garbage collector comes, which is seldom.
+        parser._records_iterator = None
         self._data: bytes = parser._records.data
         self._batches = deque(_batches(parser._records))
         self._taken = 0

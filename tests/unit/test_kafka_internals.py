@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import GroupLoadInProgressError, KafkaConnectionError, NotCoordinatorForGroupError
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-import worker.kafka_internals  # noqa: F401  (mends aiokafka)
+from worker import kafka_internals
 
 PARTITION = TopicPartition("source", 0)
 
@@ -90,3 +94,22 @@ async def test_the_admin_client_reads_the_whole_answer_too(monkeypatch: pytest.M
     monkeypatch.setattr(admin, "_client", Client(refused(GroupLoadInProgressError.errno)))
     with pytest.raises(GroupLoadInProgressError):
         await admin.list_consumer_group_offsets("group", group_coordinator_id=1)
+
+
+def test_what_was_fetched_goes_without_the_garbage_collector() -> None:
+    """A drain makes little garbage, so the collector is seldom called: a cycle would keep gigabytes."""
+    builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, 0, 10_000)
+    builder.append(0, timestamp=1, key=None, value=b"value", headers=[])
+    parser = fetcher.PartitionRecords(
+        PARTITION, kafka_internals._KeptRecords(bytes(builder.build())), [], 0, None, None, True, fetcher.READ_COMMITTED
+    )
+    gone = weakref.ref(parser)
+    gc.disable()
+    try:
+        fetched = kafka_internals.FetchedBatches(parser)
+        del parser
+        assert [record.value for piece in fetched.slices(10) for record in piece.records] == [b"value"]
+        del fetched
+        assert gone() is None
+    finally:
+        gc.enable()
