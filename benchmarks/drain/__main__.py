@@ -16,6 +16,8 @@ from benchmarks.drain.process import OURS, on_core
 from benchmarks.drain.running import Arena
 from worker.local_kafka import LocalKafka
 
+PROPERTIES = {"log.segment.bytes": "1073741824", "file.delete.delay.ms": "1000"}
+
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
@@ -33,12 +35,15 @@ async def measure(bootstrap: str, given: argparse.Namespace, scratch: Path) -> N
         case = CASES[name]
         peers = case.contenders if given.peers is None else given.peers.split()
         contenders = [WORKER, *(CONTENDERS[peer] for peer in peers if peer in CONTENDERS)]
-        found = await Arena(broker, case, scratch, lambda line: print(line, flush=True)).measure(contenders, given.repeat)
+        found = await Arena(broker, case, scratch, lambda line: print(line, flush=True)).measure(
+            contenders, given.repeat
+        )
         ours = found[WORKER.name].microseconds
         for peer, measured in found.items():
+            ratio, peak = ours / measured.microseconds, max(measured.peaks, default=0) / 1e6
             print(
-                f"{name:14} {peer:16} {measured.microseconds:8.2f} us  worker/peer {ours / measured.microseconds:5.2f}"
-                f"  {max(measured.rates):9,.0f}/s  {max(measured.peaks, default=0) / 1e6:6.0f} MB  {measured.written} B written"
+                f"{name:14} {peer:16} {measured.microseconds:8.2f} us  worker/peer {ratio:5.2f}"
+                f"  {max(measured.rates):9,.0f}/s  {peak:6.0f} MB  {measured.written} B written"
             )
     await broker.close()
 
@@ -46,9 +51,8 @@ async def measure(bootstrap: str, given: argparse.Namespace, scratch: Path) -> N
 def main() -> int:
     given = options()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch, on_core(OURS):
-        with LocalKafka.start(properties={"log.segment.bytes": "1073741824", "file.delete.delay.ms": "1000"}) as kafka:
-            asyncio.run(measure(kafka.bootstrap_servers, given, Path(scratch)))
+    with tempfile.TemporaryDirectory() as scratch, on_core(OURS), LocalKafka.start(properties=PROPERTIES) as kafka:
+        asyncio.run(measure(kafka.bootstrap_servers, given, Path(scratch)))
     print(f"{time.monotonic() - began:.0f} s in all")
     return 0
 

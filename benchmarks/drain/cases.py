@@ -9,8 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Case:
-    """``sizes``: records of the small and the large drain for what costs some microseconds an event. ``route``: settings
-    of the worker's route beside the usual ones. ``contenders``: who takes part; the worker always does."""
+    """``sizes``: records of the small and the large drain. ``route``: settings of the worker's route beside the usual
+    ones. ``contenders``: who takes part; the worker always does."""
 
     name: str
     title: str
@@ -37,7 +37,11 @@ CASES = {
     for case in (
         FIRST,
         replace(
-            FIRST, name="at-least-once", title="350 B, at least once", contenders=AT_LEAST_ONCE, delivery="at-least-once"
+            FIRST,
+            name="at-least-once",
+            title="350 B, at least once",
+            contenders=AT_LEAST_ONCE,
+            delivery="at-least-once",
         ),
         replace(
             FIRST,

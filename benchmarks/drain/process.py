@@ -86,11 +86,13 @@ class Contending:
             if time.monotonic() > deadline:
                 os.killpg(self.pid, signal.SIGKILL)
             await asyncio.sleep(0.01)
+        return self._reap()
+
+    def _reap(self) -> int:
         _, status, used = os.wait4(self.pid, 0)
         self.usage.cpu = used.ru_utime + used.ru_stime
-        code = os.waitstatus_to_exitcode(status)
-        self._process.returncode = code
-        return code
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        return self._process.returncode
 
 
 def cpu_so_far(pid: int) -> float:

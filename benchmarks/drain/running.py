@@ -83,9 +83,7 @@ class Arena:
         job = Job(self._broker.bootstrap, backlog.topic, name, f"{name}-group", self._case, self._scratch)
         try:
             usage = await self._run(contender, job, backlog)
-            await verify(
-                self._broker.bootstrap, backlog, name, copied=contender.copies, in_order=contender.in_order
-            )
+            await verify(self._broker.bootstrap, backlog, name, copied=contender.copies, in_order=contender.in_order)
         finally:
             await self._broker.delete(*topics)
         return usage

@@ -13,7 +13,7 @@ from arguments import Arguments, arguments
 from task_context import upcast
 
 # Records as the C parser makes them, without a Python object around each (0.7 us a record).
-fetcher.PartitionRecords._consumer_record = lambda self, tp, record: record
+fetcher.PartitionRecords._consumer_record = lambda _self, _partition, record: record
 
 A_TRANSACTION = 8000
 

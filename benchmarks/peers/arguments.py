@@ -15,6 +15,5 @@ class Arguments(NamedTuple):
 
 def arguments() -> Arguments:
     bootstrap, source, destination, group, delivery, compression = sys.argv[1:7]
-    return Arguments(
-        bootstrap, source, destination, group, delivery == "exactly-once", None if compression == "none" else compression
-    )
+    codec = None if compression == "none" else compression
+    return Arguments(bootstrap, source, destination, group, delivery == "exactly-once", codec)
