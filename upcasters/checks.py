@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from upcasters.conditions import implies
 from upcasters.errors import Problem
 from upcasters.operations.base import Reversibility
 from upcasters.operations.events import SplitEach, SplitEvent
@@ -34,7 +36,7 @@ def structure_problems(chain: Chain) -> list[Problem]:
         found += check(chain)
     if found:
         return found
-    for check in (_last_of_hop, _cycles, _gaps, _two_newest, _pins, _previews, _named, _undeclared_loss):
+    for check in (_last_of_hop, _cycles, _gaps, _two_newest, _pins, _previews, _named, _undeclared_loss, _same_shapes):
         found += check(chain)
     return found
 
@@ -63,8 +65,9 @@ def _hop_problems(chain: Chain, hop: Hop, shapes: Callable[[type[BaseModel] | No
     def report_at(step: Step) -> Report:
         return lambda code, message, remedy: found.append(problem(code, message, remedy, step))
 
+    headers: dict[str, bool] = {}
     for step in hop.steps:
-        follow(step.operations, root, Notes(report_at(step), children))
+        follow(step.operations, root, Notes(report_at(step), children, headers=headers))
     report = report_at(hop.steps[-1])
     for event_type, version, shape in children:
         _compare(chain, (event_type, version or hop.target[1]), shape, shapes, report)
@@ -320,6 +323,26 @@ def _pins(chain: Chain) -> Iterator[Problem]:
         if (event_type, version) not in chain.versions:
             what = f"current names {_node((event_type, version))}, which the chain does not have"
             yield problem("unknown-current", what, "Name a version that a step or a baseline makes.")
+        for hop in chain.hops.values():
+            if hop.preview and (event_type, version) in hop.ends:
+                what = f"current names {_node((event_type, version))}, which the step marks as a preview"
+                yield problem("preview-current", what, "Leave one of the two out.", hop.steps[-1])
+
+
+def _same_shapes(chain: Chain) -> Iterator[Problem]:
+    """Versions that are never told by their shape, since a newer one has whatever they have."""
+    for event_type, versions in chain.types.items():
+        shaped = [known for version in versions if (known := chain.versions[event_type, version]).shape is not None]
+        for older, newer in itertools.combinations(shaped, 2):
+            assert older.shape is not None
+            assert newer.shape is not None
+            if newer.version not in older.looks_like and implies(older.shape, newer.shape):
+                here = f"what has the shape of {_node((event_type, older.version))} ({older.shape})"
+                what = (
+                    f"{here} has that of {_node((event_type, newer.version))} ({newer.shape}) too, and is taken for it"
+                )
+                remedy = "Ask for what only the newer version has, or say looks_like at the older one."
+                yield Problem("same-shape", what, remedy, newer.file, newer.step)
 
 
 def _undeclared_loss(chain: Chain) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
@@ -165,6 +166,22 @@ class Always(Condition):
 
     def __str__(self) -> str:
         return "always"
+
+
+def implies(one: Condition, other: Condition) -> bool:
+    """True where ``other`` surely holds whenever ``one`` does: all that it asks for ``one`` asks for, too."""
+    if isinstance(other, AnyOf) and one != other:
+        return any(implies(one, part) for part in other.parts)
+    asked = list(_parts(one))
+    return all(part in asked for part in _parts(other))
+
+
+def _parts(condition: Condition) -> Iterator[Condition]:
+    if isinstance(condition, AllOf):
+        for part in condition.parts:
+            yield from _parts(part)
+    elif not isinstance(condition, Always):
+        yield condition
 
 
 def present(*fields: PathLike) -> Condition:

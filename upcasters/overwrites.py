@@ -11,7 +11,7 @@ from upcasters.operations.events import FieldToHeader, SplitEach
 from upcasters.operations.fields import Default, Drop, FirstOf, KeepOnly, Move, Nest, Rename, RenameKeys, Unnest
 from upcasters.operations.reach import At, Everywhere
 from upcasters.operations.values import Derive, Function, JoinValues, SplitValue
-from upcasters.paths import Path, overlap
+from upcasters.paths import EACH, Path, overlap
 
 Overwrite = tuple[Path, Operation, Operation]
 
@@ -44,11 +44,21 @@ def overwrites(operations: Iterable[Operation]) -> Iterator[Overwrite]:
             written.clear()
             continue
         for path in placed.paths(operation.writes()):
-            earlier = written.pop(path, None)
-            if earlier is not None and not _is_obvious(earlier, operation):
-                yield path, earlier, operation
+            for other in [other for other in written if _covers(operation, path, other)]:
+                earlier = written.pop(other)
+                if not _is_obvious(earlier, operation):
+                    yield other, earlier, operation
             if path not in removed:
                 written[path] = operation
+
+
+def _covers(later: Operation, path: Path, earlier: Path) -> bool:
+    """True where writing ``path`` leaves nothing of what was written at ``earlier``."""
+    if path == earlier:
+        return True
+    if getattr(later, "exists", "") == "keep" or isinstance(later, Unnest) or len(path) > len(earlier):
+        return False
+    return all(one is EACH or one == other for one, other in zip(path, earlier, strict=False))
 
 
 def _flat(operations: Iterable[Operation], at: Path) -> Iterator[_Placed]:

@@ -7,7 +7,7 @@ and reports what would fail; an operation that is not known here leaves what it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Any
 
@@ -18,9 +18,12 @@ from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import (
     DropEvent,
+    DropHeader,
     FieldToHeader,
     HeaderToField,
+    RenameHeader,
     RenameType,
+    SetHeader,
     SetKey,
     SplitEach,
     SplitEvent,
@@ -41,6 +44,7 @@ from upcasters.operations.lists import Flatten, Number, Unwrap, Wrap
 from upcasters.operations.objects import FromObject, ListToObject, ObjectToList, ToObject
 from upcasters.operations.reach import At, Everywhere, Subdocument
 from upcasters.operations.values import (
+    POSITION,
     Convert,
     Derive,
     Function,
@@ -63,8 +67,11 @@ from upcasters.schema import (
     members,
     nothing,
     scalar,
+    scalar_of,
     shape_of_value,
+    type_of,
 )
+from upcasters.step import walk
 
 _OBJECT = frozenset({"object"})
 _ARRAY = frozenset({"array"})
@@ -78,6 +85,8 @@ class Notes:
     report: Report
     children: list[tuple[str, str | None, Shape]]
     at: Path = ()
+    headers: dict[str, bool] = field(default_factory=dict)
+    """Whether a record header is there, as far as the operations tell."""
 
     def named(self, path: Path) -> str:
         """A path for people."""
@@ -90,6 +99,29 @@ class Notes:
     def silent(self) -> Notes:
         """For what may not happen at all."""
         return replace(self, report=lambda _code, _message, _remedy: None)
+
+    def perhaps(self, operations: Iterable[Operation]) -> Notes:
+        """For operations that some events skip: of the headers that they change nothing is known behind them."""
+        inner = replace(self, headers=dict(self.headers))
+        for name in {name for operation in walk(operations) for name in _header_names(operation)}:
+            self.headers.pop(name, None)
+        return inner
+
+    def put_header(self, name: str, *, exists: str = "error", sure: bool = True) -> None:
+        """An operation makes a header."""
+        if exists == "error" and sure and self.headers.get(name):
+            what = f"header {name} is always there already and the operation then fails"
+            self.report("collision", what, "Choose another name, or drop the other header first.")
+        self.headers[name] = True
+        if not sure:
+            self.headers.pop(name)
+
+    def take_header(self, name: str, *, strict: bool) -> None:
+        """An operation removes a header."""
+        if strict and self.headers.get(name) is False:
+            what = f"header {name} does not exist at this point"
+            self.report("no-such-path", what, "Mend the name, or say missing='skip'.")
+        self.headers[name] = False
 
     def missing(self, path: Path, *, may: bool) -> None:
         """An operation needs a field that is not, or may not be, there."""
@@ -436,6 +468,9 @@ def _derive(operation: Derive, root: Shape, notes: Notes) -> None:
     old = parent.get(str(operation.path[-1]))
     if operation.exists == "keep" and operation.null == "keep" and old and old.presence is Presence.ALWAYS:
         return
+    if POSITION in operation.sources and operation.missing == "error" and EACH not in notes.at:
+        what = f"{notes.named(operation.path)} is derived from the position, and there is none here"
+        notes.report("no-such-path", what, "Put the operation into at('items.*', …).")
     for source in operation.reads():
         _single(root, source, notes, strict=operation.missing == "error")
     made = Field(anything(), Presence.UNKNOWN if operation.missing == "skip" else Presence.ALWAYS)
@@ -458,12 +493,33 @@ def _map_values(operation: MapValues, root: Shape, notes: Notes) -> None:
     typed = operation.wrong_type == "error"
     for _, value in _values(root, operation.path, notes, strict=_strict(operation), typed=typed):
         _expect(value, ALL - CONTAINERS, operation.path, notes)
+        _report_unmapped(operation, value, notes)
         made = nothing()
-        for result in operation.table.values():
-            made = join(made, shape_of_value(result))
+        for old, result in operation.table.items():
+            if value.values is None or old in value.values:
+                made = join(made, shape_of_value(result))
         if operation.otherwise == "keep":
-            made = join(made, value)
-        value.become(join(made, scalar(*_nulls(value, operation.null))))
+            kept = value.copy()
+            if kept.values is not None:
+                kept.values -= operation.table.keys()
+            made = join(made, kept) if kept.values is None or kept.values else made
+        nulls = _nulls(value, operation.null)
+        value.become(join(made, shape_of_value(None)) if nulls else made)
+
+
+def _report_unmapped(operation: MapValues, value: Shape, notes: Notes) -> None:
+    if operation.otherwise == "keep" or value.values is None or not value.told:
+        return
+    left = {old for old in value.values - operation.table.keys() if type_of(old[1]) in value.types}
+    if operation.null == "keep":
+        left.discard(scalar_of(None))
+    if left:
+        what = f"{notes.named(operation.path)} may be {_listed(left)}, which the table does not list"
+        notes.report("unmapped", what, "List it, or say otherwise='keep'.")
+
+
+def _listed(values: Iterable[tuple[bool, Any]]) -> str:
+    return " or ".join(sorted(repr(value) for _, value in values))
 
 
 @project.register
@@ -690,22 +746,31 @@ def _when(operation: When, root: Shape, notes: Notes) -> None:
     other = root.copy()
     refine(root, operation.condition, holds=True)
     refine(other, operation.condition, holds=False)
-    follow(operation.operations, root, notes)
-    follow(operation.otherwise, other, notes)
+    inner = notes.perhaps(operation.operations)
+    follow(operation.operations, root, inner)
+    follow(operation.otherwise, other, notes.perhaps(operation.otherwise))
     root.become(join(root, other))
 
 
 @project.register
 def _switch(operation: Switch, root: Shape, notes: Notes) -> None:
-    _single(root, operation.path, notes, strict=operation.otherwise == "error")
+    strict = operation.otherwise == "error"
+    found = _single(root, operation.path, notes, strict=strict)
+    if strict and found is not None and found[1].shape.values is not None:
+        left = found[1].shape.values - operation.cases.keys()
+        if left:
+            what = f"{notes.named(operation.path)} may be {_listed(left)}, for which there is no case"
+            notes.report("unmapped", what, "Add the case, or say otherwise=[].")
     made = nothing()
     for (_, value), operations in operation.cases.items():
         case = root.copy()
         refine(case, Equals(operation.path, value), holds=True)
-        follow(operations, case, notes)
+        follow(operations, case, notes.perhaps(operations))
         made = join(made, case)
     if operation.otherwise != "error":
-        follow(operation.otherwise, root, notes)
+        for _, value in operation.cases:
+            refine(root, Equals(operation.path, value), holds=False)
+        follow(operation.otherwise, root, notes.perhaps(operation.otherwise))
         made = join(made, root)
     root.become(made)
 
@@ -716,8 +781,33 @@ def _rename_type(operation: RenameType, root: Shape, notes: Notes) -> None:
         _single(root, path, notes, strict=True)
 
 
+def _header_names(operation: Operation) -> tuple[str, ...]:
+    names = (getattr(operation, name, None) for name in ("name", "old", "new"))
+    known = isinstance(operation, (SetHeader, RenameHeader, DropHeader, HeaderToField, FieldToHeader))
+    return tuple(name for name in names if name is not None) if known else ()
+
+
+@project.register
+def _set_header(operation: SetHeader, _root: Shape, notes: Notes) -> None:
+    notes.put_header(operation.name, exists=operation.exists)
+
+
+@project.register
+def _rename_header(operation: RenameHeader, _root: Shape, notes: Notes) -> None:
+    known = notes.headers.get(operation.old)
+    notes.take_header(operation.old, strict=_strict(operation))
+    if known is not False:
+        notes.put_header(operation.new, sure=_strict(operation) or known is True)
+
+
+@project.register
+def _drop_header(operation: DropHeader, _root: Shape, notes: Notes) -> None:
+    notes.take_header(operation.name, strict=_strict(operation))
+
+
 @project.register
 def _header_to_field(operation: HeaderToField, root: Shape, notes: Notes) -> None:
+    notes.take_header(operation.name, strict=_strict(operation))
     presence = Presence.ALWAYS if _strict(operation) else Presence.UNKNOWN
     _put(_parent(root, operation.path, notes), operation.path, Field(scalar("string"), presence), notes)
 
@@ -728,6 +818,7 @@ def _field_to_header(operation: FieldToHeader, root: Shape, notes: Notes) -> Non
     if found is not None:
         _expect(found[1].shape, frozenset({"string"}), operation.path, notes)
         _take(found[0], operation.path[-1])
+        notes.put_header(operation.name, sure=_strict(operation))
 
 
 @project.register
@@ -804,12 +895,36 @@ def _refine_field(root: Shape, condition: Present | Equals | HasType | IsNull, *
     if holds:
         shape = _there(root, condition.path)
         shape.types &= wanted
+        _is_equal(shape, condition)
         if shape.impossible:
             root.become(nothing())
     elif isinstance(condition, Present):
         _gone(root, condition.path)
     elif isinstance(condition, (HasType, IsNull)) or wanted == _NULL:
         _is_not(root, condition.path, wanted)
+    else:
+        _is_other(root, condition)
+
+
+def _is_equal(shape: Shape, condition: Condition) -> None:
+    """A value is known to be one: nothing else, or nothing at all where it cannot be that."""
+    if not isinstance(condition, Equals) or isinstance(condition.value, (dict, list)):
+        return
+    value = scalar_of(condition.value)
+    if shape.values is not None and value not in shape.values:
+        shape.become(nothing())
+    else:
+        shape.values = frozenset({value})
+
+
+def _is_other(root: Shape, condition: Equals) -> None:
+    """A value is known not to be one."""
+    found = _single(root, condition.path, _SILENT, strict=False)
+    if found is None or found[1].shape.values is None:
+        return
+    found[1].shape.values -= {scalar_of(condition.value)}
+    if not found[1].shape.values and found[1].presence is Presence.ALWAYS:
+        root.become(nothing())
 
 
 def _is_not(root: Shape, path: Path, types: frozenset[str]) -> None:

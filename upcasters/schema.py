@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from upcasters.limits import join_limits, limits_of, narrowing
 from upcasters.paths import EACH, Path, show
 
 ALL = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 CONTAINERS = frozenset({"object", "array"})
+Scalar = tuple[bool, Any]
 # What a report is made of: a stable code, a message, a remedy.
 Report = Callable[[str, str, str], None]
 
@@ -48,7 +50,8 @@ class Shape:
     ``number`` is one with a fraction or exponent. ``others`` is what keys beside ``fields`` hold; None means that
     there are none, as far as is declared, unless ``open`` says that nothing is known of them. ``items`` is what an
     array holds, None if that is not known. No types at all: there is no such value. ``told``: the types are known
-    and not only what is left of a guess; of others nothing is reported.
+    and not only what is left of a guess; of others nothing is reported. ``values`` are all single values that there
+    are, as ``scalar_of`` writes them, and ``limits`` what JSON Schema says of single values; None if not known.
     """
 
     types: frozenset[str] = ALL
@@ -57,6 +60,8 @@ class Shape:
     items: Shape | None = None
     open: bool = False
     told: bool = True
+    values: frozenset[Scalar] | None = None
+    limits: Mapping[str, Any] | None = None
 
     def copy(self) -> Shape:
         """A shape that can be changed on its own."""
@@ -67,12 +72,15 @@ class Shape:
             self.items and self.items.copy(),
             self.open,
             self.told,
+            self.values,
+            self.limits,
         )
 
     def become(self, other: Shape) -> None:
         """Be another shape from now on, wherever this one stands."""
         self.types, self.fields, self.others = other.types, other.fields, other.others
         self.items, self.open, self.told = other.items, other.open, other.told
+        self.values, self.limits = other.values, other.limits
 
     def get(self, key: str) -> Field | None:
         """The field ``key``, to be changed in place; None where no such field is declared."""
@@ -113,7 +121,12 @@ def shape_of_value(value: Any) -> Shape:
         for item in value:
             items = join(items, shape_of_value(item))
         return Shape(frozenset({"array"}), items=items)
-    return scalar(type_of(value))
+    return replace(scalar(type_of(value)), values=frozenset({scalar_of(value)}))
+
+
+def scalar_of(value: Any) -> Scalar:
+    """A plain single value so that it equals what JSON calls equal: ``1`` is ``1.0`` and not ``true``."""
+    return (type(value) is bool, value)
 
 
 def type_of(value: Any) -> str:
@@ -132,6 +145,8 @@ def join(one: Shape, other: Shape) -> Shape:
     arrays = [shape for shape in (one, other) if "array" in shape.types]
     joined = Shape(one.types | other.types, told=one.told and other.told)
     joined.open = any(shape.open for shape in objects or (one,))
+    joined.values = None if one.values is None or other.values is None else one.values | other.values
+    joined.limits = join_limits(one, other)
     if len(objects) == 2:
         _join_objects(joined, one, other)
     elif objects:
@@ -222,21 +237,23 @@ def _read(schema: Any, definitions: Mapping[str, Any], inside: frozenset[str]) -
         return joined
     if "const" in schema or "enum" in schema:
         values = schema.get("enum", [schema.get("const")])
-        return scalar(*map(type_of, values))
+        return replace(scalar(*map(type_of, values)), values=frozenset(map(scalar_of, values)), limits={})
     return _read_type(schema, definitions, inside)
 
 
 def _read_type(schema: Mapping[str, Any], definitions: Mapping[str, Any], inside: frozenset[str]) -> Shape:
     kind = schema.get("type")
     if kind == "number":
-        return scalar("number", "integer")
+        return replace(scalar("number", "integer"), limits=limits_of(schema))
     if kind == "array":
         items = schema.get("items")
         known = items is not None and "prefixItems" not in schema
         return Shape(frozenset({kind}), items=_read(items, definitions, inside) if known else None)
     if kind == "object":
         return _read_object(schema, definitions, inside)
-    return scalar(kind) if isinstance(kind, str) else anything()
+    if kind == "null":
+        return replace(shape_of_value(None), limits={})
+    return replace(scalar(kind), limits=limits_of(schema)) if isinstance(kind, str) else anything()
 
 
 def _read_object(schema: Mapping[str, Any], definitions: Mapping[str, Any], inside: frozenset[str]) -> Shape:
@@ -264,6 +281,8 @@ def differences(made: Shape, wanted: Shape, report: Report, at: Path = ()) -> No
     if made.told and wrong:
         what = f"{_shown(at)} may be {_listed(wrong)} and the model takes {_listed(wanted.types)}"
         report("type", what, "Convert it, or mend the model.")
+    if made.told and (narrower := narrowing(made, wanted)):
+        report("value", f"{_shown(at)} {narrower}", "Map or convert it, or mend one of the two models.")
     if "object" in made.types and "object" in wanted.types:
         _missing(made, wanted, report, at)
         for key, inner in made.fields.items():

@@ -13,6 +13,7 @@ from hypothesis.errors import NoSuchExample
 from tests.unit.upcasters.applying import context
 from tests.unit.upcasters.wrong_chains.case import Case
 from tests.unit.upcasters.wrong_chains.models import MODELS
+from tests.unit.upcasters.wrong_chains.narrow import NARROW
 from upcasters import Chain, EventError
 from upcasters.document import encode, read, write
 from upcasters.step import Hop
@@ -23,7 +24,7 @@ from upcasters.validation import Validator
 # What a model does not declare may be there all the same: no event breaks on it.
 HARMLESS = {"unaccounted"}
 QUICK = settings(max_examples=400, database=None, phases=[Phase.generate])
-LOUD = {name: case for name, case in MODELS.items() if set(case.codes) - HARMLESS}
+LOUD = {name: case for name, case in (MODELS | NARROW).items() if set(case.codes) - HARMLESS}
 
 
 def fails(chain: Chain, hop: Hop, document: Any) -> bool:

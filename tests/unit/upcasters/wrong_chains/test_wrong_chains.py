@@ -8,13 +8,21 @@ import pytest
 
 from tests.unit.upcasters.wrong_chains.case import Case, problems_of
 from tests.unit.upcasters.wrong_chains.models import MODELS, QUIET
+from tests.unit.upcasters.wrong_chains.narrow import FINE, NARROW, SHAPES
 from tests.unit.upcasters.wrong_chains.policies import POLICIES
 from tests.unit.upcasters.wrong_chains.structure import STRUCTURE
 from tests.unit.upcasters.wrong_chains.written import WRITTEN
 
 ALL = {
     f"{table}: {name}": case
-    for table, cases in (("structure", STRUCTURE), ("written", WRITTEN), ("models", MODELS), ("policies", POLICIES))
+    for table, cases in (
+        ("structure", STRUCTURE),
+        ("written", WRITTEN),
+        ("models", MODELS),
+        ("narrow", NARROW),
+        ("shapes", SHAPES),
+        ("policies", POLICIES),
+    )
     for name, case in cases.items()
 }
 
@@ -32,7 +40,7 @@ def test_passes(case: Case) -> None:
     assert not problems, "\n".join(map(str, problems))
 
 
-@pytest.mark.parametrize("build", QUIET.values(), ids=QUIET.keys())
+@pytest.mark.parametrize("build", [*QUIET.values(), *FINE.values()], ids=[*QUIET, *FINE])
 def test_no_false_alarm(build: Callable[[], object]) -> None:
     problems = problems_of(build)
     assert not problems, "\n".join(map(str, problems))
