@@ -16,6 +16,8 @@ from upcasters.middle import Middle, Notes, Way
 from upcasters.outcome import DeadLettered, Fault, Outcome
 from upcasters.step import Hop
 
+LONGEST_NAME = 100
+
 
 @dataclass(frozen=True)
 class HopTrace:
@@ -99,6 +101,12 @@ class _HopByHop:
                     return
 
 
+def shortened(name: str) -> str:
+    """A type or version as an event names it, so that it fits into a log line: printable, of 100 characters at most."""
+    text = name if name.isprintable() else "".join(char if char.isprintable() else "?" for char in name[:101])
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+
+
 def fault_of(error: Exception, notes: Notes) -> Fault:
     """The fault that an exception stands for. An unforeseen one keeps its class and loses its text."""
     known = isinstance(error, EventError)
@@ -106,8 +114,8 @@ def fault_of(error: Exception, notes: Notes) -> Fault:
         stage=error.stage if isinstance(error, EventError) else "upcast",
         error_type=type(error).__name__,
         message=str(error) if known else f"{type(error).__name__} in the chain",
-        event_type=notes.event_type,
-        from_version=notes.from_version,
+        event_type=shortened(notes.event_type),
+        from_version=shortened(notes.from_version),
         to_version=notes.to_version,
         step=notes.step,
         path=error.path if isinstance(error, EventError) else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from upcasters.document import Array, Object, open_container, open_object
+from upcasters.document import Array, Object, json_type, open_container, open_object
 from upcasters.errors import MissingField, WrongType
 from upcasters.paths import EACH, Each, Path, Segment, show
 
@@ -69,13 +69,9 @@ def _descend(
 def _inside(
     container: Any, key: Any, path: Path, depth: int, missing: OnMissing, wrong_type: OnWrongType
 ) -> Iterator[Object | Array]:
-    try:
-        child = open_container(container[key], path[: depth + 1])
-    except WrongType:
-        if wrong_type == "error":
-            raise
+    if wrong_type == "skip" and json_type(container[key]) not in ("object", "array"):
         return
-    container[key] = child
+    container[key] = child = open_container(container[key], path[: depth + 1])
     yield from _descend(child, path, depth + 1, missing, wrong_type)
 
 
