@@ -95,6 +95,7 @@ HEADER, FIELD, SHAPE, DEFAULT = FromHeader("v"), FromField("meta.v"), FromShape(
         ([FIELD, DEFAULT], b"{}", [], "1"),
         ([HEADER, FIELD], b'{"meta":{"v":2}}', [("v", b"2")], "2"),
         ([HEADER, FIELD], b'{"meta":{"v":2}}', [], "2"),
+        ([HEADER, FIELD], b"{}", [("v", b"2")], "2"),
         ([SHAPE], b"{}", [], "1"),
         ([SHAPE], b'{"new":1}', [], "3"),
         ([HEADER, SHAPE], b"{}", [("v", b"2")], "2"),
@@ -106,7 +107,7 @@ HEADER, FIELD, SHAPE, DEFAULT = FromHeader("v"), FromField("meta.v"), FromShape(
         ([FromField("meta.v", "^urn:t/(.+)$")], b'{"meta":{"v":"urn:t/2"}}', [], "2"),
         ([FromField("meta.v", "^(.)"), HEADER], b'{"meta":{"v":21}}', [("v", b"2")], "2"),
     ],
-    ids=range(22),
+    ids=range(23),
 )
 def test_the_version(rules: list[VersionRule], value: bytes, headers: list[Header], version: str) -> None:
     assert detected(chain(*rules), value, headers) == ("t", version)

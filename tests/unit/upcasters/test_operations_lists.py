@@ -147,6 +147,21 @@ def test_a_text_has_one_place_for_the_number(text: str) -> None:
         number("a", "n", text=text)
 
 
+UNDONE: dict[str, tuple[Operation, str, type[EventError]]] = {
+    "a null that was none": (wrap("a"), '{"a":null}', WrongType),
+    "two where one was": (wrap("a"), '{"a":[1,2]}', WrongType),
+    "nothing where one was": (wrap("a", null="keep"), '{"a":[]}', WrongType),
+    "no field where one was": (wrap("a"), "{}", MissingField),
+    "no list where one was": (unwrap("a", empty="null"), "{}", MissingField),
+}
+
+
+@pytest.mark.parametrize(("operation", "newer", "error"), UNDONE.values(), ids=UNDONE.keys())
+def test_does_not_go_back(operation: Operation, newer: str, error: type[EventError]) -> None:
+    (back,) = operation.inverse().operations
+    refused(error, "a", newer, back)
+
+
 def test_says_what_it_touches() -> None:
     for operation in (wrap("a"), unwrap("a"), flatten("a")):
         assert touches(operation) == {"reads": (("a",),), "writes": (("a",),), "dropped": ()}

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 import upcasters
-from upcasters import Operation, StepError, add, drop, present
+from tests.unit.upcasters.applying import applied
+from upcasters import Operation, StepError, add, drop, present, when
 from upcasters.describe import OperationLine, operations
+from upcasters.errors import FormatMismatch
 
 
 def pairs(_document: Any, _origin: str) -> list[tuple[str, Any]]:
@@ -145,6 +147,46 @@ NO_FUNCTION: dict[str, Callable[[], Operation]] = {
 def test_what_is_to_be_called_has_to_be_a_function(option: str, build: Callable[[], Operation]) -> None:
     with pytest.raises(StepError, match=f"^{option.partition(' ')[0]} is a str, not a function"):
         build()
+
+
+OPTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "when": (when(present("a"), drop("b"), undo_when=present("c")), {"undo_when": present("c")}),
+    "everywhere": (made("everywhere", undo_where=present("c")), {"undo_where": present("c")}),
+    "set_header": (made("set_header"), {"name": "h", "value": b"v"}),
+    "split_each": (
+        upcasters.split_each("a", "t", item="i", version="2", name="a", number="b", total="c", id="d"),
+        {"version": "2", "name": "a", "number": "b", "total": "c", "id": "d", "item": "i", "into": "t"},
+    ),
+    "subdocument": (made("subdocument"), {"event_type": "t", "version": "1"}),
+    "set_key": (made("set_key", separator=":"), {"separator": ":"}),
+    "number": (made("number", start=1, text="#{}"), {"start": 1, "text": "#{}"}),
+    "rename_keys": (made("rename_keys", subtree=True), {"subtree": True, "rule": upcasters.SNAKE_CASE}),
+}
+
+
+@pytest.mark.parametrize(("operation", "options"), OPTIONS.values(), ids=OPTIONS.keys())
+def test_other_options_reach_the_operation(operation: Any, options: dict[str, Any]) -> None:
+    assert {name: getattr(operation, name) for name in options} == options
+
+
+def test_a_pattern_of_keys_goes_there_and_back() -> None:
+    rule = upcasters.key_pattern("^a", "b", ("^b", "a"))
+    back = rule.inverse()
+    assert back is not None
+    assert (rule("aa"), back("ba"), back.inverse()) == ("ba", "aa", rule)
+
+
+@pytest.mark.parametrize("text", ["\\u00a01", "\\u000b1", "\\u001c1"])
+def test_only_white_space_of_json_stands_around_json(text: str) -> None:
+    with pytest.raises(FormatMismatch):
+        applied(f'{{"a":"{text}"}}', upcasters.parse_json("a"))
+
+
+@pytest.mark.parametrize(("case", "value"), [(True, "1"), (1, "true"), (False, "0"), (0, "false")])
+def test_a_truth_is_no_number(case: Any, value: str) -> None:
+    operation = upcasters.switch("a", {case: [add("n", 1)]}, otherwise=[])
+    assert applied(f'{{"a":{value}}}', operation) == f'{{"a":{value}}}'
+    assert applied(f'{{"a":{str(case).lower()}}}', operation) == f'{{"a":{str(case).lower()},"n":1}}'
 
 
 def test_public_functions_are_documented_and_typed() -> None:
