@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from worker.kafka_internals import Consumer
 from worker.oauth import token_provider
 from worker.settings import KafkaSettings
 from worker.tls import ssl_context
@@ -63,9 +64,10 @@ class Clients:
         return AIOKafkaAdminClient(**self._connection)
 
     def _consumer(self, **options: Any) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
+        return Consumer(
             **{
                 **self._connection,
+                "unpacked_bytes": self.kafka.unpacked_batch_bytes,
                 "enable_auto_commit": False,
                 "isolation_level": "read_committed",
                 **options,

@@ -12,6 +12,17 @@ SMALL_BYTES = 1024 * 1024
 """Batches are worked on together only as long as their values are less than this."""
 
 
+class UnpackError(Exception):
+    """The batch at ``offset`` does not unpack into the bytes that its reader allows."""
+
+    def __init__(self, offset: int, limit: int) -> None:
+        super().__init__(
+            f"the batch at offset {offset} does not unpack into {limit} bytes: if it is meant to be so large, raise "
+            "kafka.unpacked_batch_bytes and restart; if not, set the group's offset behind it"
+        )
+        self.offset = offset
+
+
 class Slice(NamedTuple):
     """Some records in order. ``next_offset`` is where to go on; it also steps over what nobody may read
     (transaction markers, aborted records, gaps of compaction). ``unreadable`` are offsets of records with a
@@ -33,7 +44,8 @@ class Fetched(Protocol):
     oldest: int
 
     def slices(self, size: int) -> Iterator[Slice]:
-        """All records, once, some ``size`` at a time; decodes as it goes. Raises KafkaError on broken bytes."""
+        """All records, once, some ``size`` at a time; decodes as it goes. Raises KafkaError on broken bytes and,
+        behind all that comes before it, ``UnpackError``."""
 
 
 class FetchedRecords:
@@ -54,29 +66,39 @@ class FetchedRecords:
 def cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Iterator[Slice]:
     """Slices of about ``size`` records; the last one goes up to ``end``, also over what was not to be read."""
     held: Sequence[SourceRecord] = ()
-    for records in _regrouped(batches, size):
+    try:
+        for records in _regrouped(batches, size):
+            if held:
+                yield Slice(held, _after(held[-1]))
+            held = records
+    except UnpackError:
         if held:
             yield Slice(held, _after(held[-1]))
-        held = records
+        raise
     yield Slice(held, end)
 
 
 def _regrouped(batches: Iterable[Sequence[SourceRecord]], size: int) -> Iterator[Sequence[SourceRecord]]:
     """Small batches together, large ones in parts. What is small in number may be large in bytes: that is never put
-    together, so that no more than one such batch is decompressed at a time."""
+    together, so that no more than one such batch is unpacked at a time."""
     small: list[SourceRecord] = []
     room = SMALL_BYTES
-    for records in batches:
-        weight = _weight(records) if len(records) <= size else SMALL_BYTES
-        if len(small) + len(records) <= size and weight < room:
-            small.extend(records)
-            room -= weight
-            continue
+    try:
+        for records in batches:
+            weight = _weight(records) if len(records) <= size else SMALL_BYTES
+            if len(small) + len(records) <= size and weight < room:
+                small.extend(records)
+                room -= weight
+                continue
+            if small:
+                yield small
+                small, room = [], SMALL_BYTES
+            for start in range(0, len(records), size):
+                yield records[start : start + size]
+    except UnpackError:
         if small:
             yield small
-            small, room = [], SMALL_BYTES
-        for start in range(0, len(records), size):
-            yield records[start : start + size]
+        raise
     if small:
         yield small
 

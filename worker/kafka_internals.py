@@ -2,8 +2,9 @@
 
 Why we look inside at all:
 
-* its consumer makes a Python object of each record and decodes whole fetches at once; ours hands over the
-  record batches as they came, and a lane decodes them one after the other, in C, when it gets there;
+* its consumer makes a Python object of each record and decodes whole fetches at once, whatever they unpack to; ours
+  hands over the record batches as they came, and a lane unpacks and decodes them one after the other, in C and within
+  a bound, when it gets there;
 * a header whose name is not UTF-8 makes its ``getmany`` raise for ever, for every partition; ours reads such
   a batch with a lenient parser and says which records are unreadable;
 * it does not know two answers of newer brokers, keeps back the text of an offset commit, and cannot throw a
@@ -23,6 +24,7 @@ import contextlib
 import functools
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Protocol
 
 import aiokafka
@@ -38,8 +40,10 @@ from aiokafka.record import default_records, memory_records
 from aiokafka.structs import OffsetAndMetadata
 
 from upcasters.event import Event, Header, SourceRecord
-from worker.fetched import Fetched, FetchedRecords, Slice, cut, known
+from worker.fetched import SMALL_BYTES, Fetched, FetchedRecords, Slice, cut, known
 from worker.raw_headers import writable
+from worker.settings.kafka import UNPACKED_BATCH_BYTES
+from worker.unpacking import HEADER, unpacked
 
 log = structlog.get_logger(__name__)
 
@@ -59,12 +63,20 @@ def open_reader(consumer: AIOKafkaConsumer) -> Reader:
     return PublicReader(consumer)
 
 
+class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's own, which also knows to how many bytes a batch may unpack for whoever reads it here."""
+
+    def __init__(self, *, unpacked_bytes: int = UNPACKED_BATCH_BYTES, **options: Any) -> None:
+        super().__init__(**options)
+        self.unpacked_bytes = unpacked_bytes
+
+
 class BatchReader:
     """Takes record batches undecoded out of the consumer's fetcher."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         aiokafka_fetcher.MemoryRecords = _KeptRecords
-        consumer._fetcher._records = _Undecoded(consumer._fetcher._records)
+        consumer._fetcher._records = _Undecoded(consumer)
         self._consumer = consumer
 
     async def read(self, partitions: Iterable[TopicPartition], wait: float) -> Mapping[TopicPartition, Fetched]:
@@ -93,14 +105,16 @@ class FetchedBatches:
     records, gets this object as the only one, and takes ``next_fetch_offset`` as its new position.
     """
 
-    def __init__(self, parser: Any) -> None:
+    def __init__(self, parser: Any, unpacked_bytes: int) -> None:
         self._parser = parser
         # A generator that never starts, and that holds the parser which holds it: the fetched bytes would stay until
         # the garbage collector comes, which is seldom.
         parser._records_iterator = None
+        self._unpacked_bytes = unpacked_bytes
         self._data: bytes = parser._records.data
         self._batches = deque(_batches(parser._records))
-        self._taken = 0
+        self._start = 0
+        """Where in the data the first of these batches begins."""
         self.offset: int | None = parser.next_fetch_offset
         self.next_fetch_offset: int = parser.next_fetch_offset
         self.next_offset: int = self._batches[-1].next_offset
@@ -118,18 +132,20 @@ class FetchedBatches:
             yield piece._replace(unreadable=frozenset(unreadable)) if unreadable else piece
 
     def _visible_records(self, unreadable: set[int]) -> Iterator[Sequence[SourceRecord]]:
-        """Batch by batch, so that at most one of them is decompressed at a time."""
+        """Batch by batch, so that at most one of them is unpacked at a time. One that cannot be unpacked stays the
+        first: whoever asks again is told again."""
         wanted = self.offset or 0
         while self._batches:
-            batch = self._batches.popleft()
-            self._taken += 1
-            if self._hidden(batch):
-                continue
-            records = self._decoded(batch, unreadable)
-            if records and records[0].offset < wanted:
-                records = [record for record in records if record.offset >= wanted]
-            if records:
-                yield records
+            batch = self._batches[0]
+            if not self._hidden(batch):
+                for part in self._decoded(batch, unreadable):
+                    records = part
+                    if part[0].offset < wanted:
+                        records = [record for record in part if record.offset >= wanted]
+                    if records:
+                        yield records
+            self._batches.popleft()
+            self._start += _length_of_batch(self._data, self._start)
 
     def _hidden(self, batch: Any) -> bool:
         """Markers always, aborted records for whoever reads committed ones. Follows ``_unpack_records``."""
@@ -145,15 +161,26 @@ class FetchedBatches:
             return True
         return batch.is_transactional and batch.producer_id in parser._aborted_producers
 
-    def _decoded(self, batch: Any, unreadable: set[int]) -> Sequence[Any]:
-        try:
-            records: Sequence[Any] = list(batch)
-        except (UnicodeDecodeError, kafka_errors.CorruptRecordException):
-            records = _leniently(_bytes_of_batch(self._data, self._taken - 1))
-            unreadable.update(record.offset for record in records if not all(map(writable, record.headers)))
+    def _decoded(self, batch: Any, unreadable: set[int]) -> Iterator[Sequence[Any]]:
+        """The records in parts, so that not all of a large batch are objects at a time."""
+        end = self._start + _length_of_batch(self._data, self._start)
+        data: bytes | memoryview = self._data[self._start : end]
         if not isinstance(batch, default_records.DefaultRecordBatch):
-            records = [_event(record) for record in records]
-        return records
+            yield [_event(record) for record in batch]
+            return
+        if batch.compression_type:
+            data = unpacked(self._data[self._start : end], batch.base_offset, self._unpacked_bytes)
+            batch = default_records.DefaultRecordBatch(data)
+        most = _records_at_once(data)
+        done = 0
+        try:
+            for records in _in_parts(batch, most):
+                done += len(records)
+                yield records
+        except (UnicodeDecodeError, kafka_errors.CorruptRecordException):
+            rest = _leniently(data)[done:]
+            unreadable.update(record.offset for record in rest if not all(map(writable, record.headers)))
+            yield from _in_parts(rest, most)
 
 
 async def committed_with_note(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:
@@ -258,11 +285,15 @@ class _KeptRecords(memory_records.MemoryRecords):  # type: ignore[misc]  # aioka
 class _Undecoded(OrderedDict[TopicPartition, Any]):
     """Where the fetcher puts what it fetched: swaps each partition's parser for ``FetchedBatches``."""
 
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._unpacked_bytes: int = getattr(consumer, "unpacked_bytes", UNPACKED_BATCH_BYTES)
+        super().__init__(consumer._fetcher._records)
+
     def __setitem__(self, partition: TopicPartition, result: Any) -> None:
         if isinstance(result, aiokafka_fetcher.FetchResult):
             parser = result._partition_records
             if isinstance(parser, aiokafka_fetcher.PartitionRecords):
-                result._partition_records = FetchedBatches(parser)
+                result._partition_records = FetchedBatches(parser, self._unpacked_bytes)
         super().__setitem__(partition, result)
 
 
@@ -277,20 +308,28 @@ class _LenientBuffer(bytearray):
         return super().decode(encoding, "surrogateescape")
 
 
-def _leniently(data: bytes) -> Sequence[Any]:
+def _leniently(data: bytes | memoryview) -> Sequence[Any]:
     batch = default_records._DefaultRecordBatchPy(data)
     batch._maybe_uncompress()
     batch._buffer = _LenientBuffer(batch._buffer)
     return list(batch)
 
 
-def _bytes_of_batch(data: bytes, index: int) -> bytes:
-    """The ``index``-th batch: each begins with its base offset (8 bytes) and the length of the rest (4 bytes)."""
-    start = end = 0
-    for _ in range(index + 1):
-        start = end
-        end = start + 12 + int.from_bytes(data[start + 8 : start + 12])
-    return data[start:end]
+def _length_of_batch(data: bytes, start: int) -> int:
+    """Each begins with its base offset (8 bytes) and the length of the rest (4 bytes)."""
+    return 12 + int.from_bytes(data[start + 8 : start + 12])
+
+
+def _records_at_once(batch: bytes | memoryview) -> int:
+    """About as many as make up ``SMALL_BYTES``; of small ones 1,024. How many there are stands before the first."""
+    count = int.from_bytes(batch[HEADER - 4 : HEADER])
+    return max(1, min(1024, SMALL_BYTES * count // len(batch)))
+
+
+def _in_parts(records: Iterable[Any], most: int) -> Iterator[Sequence[Any]]:
+    iterator = chain(records)  # aiokafka's own iterator may be asked for only once
+    while part := list(islice(iterator, most)):
+        yield part
 
 
 def _batches(records: Any) -> Iterator[Any]:

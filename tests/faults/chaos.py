@@ -71,6 +71,8 @@ class Report:
     """Records that the metrics of all workers say were consumed."""
     replaced: int
     """Workers that gave up (exit code 1) and were started again."""
+    mended: int
+    """Brokers that had lost their state and were restarted."""
 
     @property
     def is_clean(self) -> bool:
@@ -171,6 +173,7 @@ def _report(this: Run, verdict: Verdict, seconds: float) -> Report:
         complaints=complaints,
         counted=counted,
         replaced=world.fleet.replaced,
+        mended=world.mended,
     )
 
 
@@ -193,6 +196,7 @@ def tell(report: Report) -> str:
         "counted by the metrics": round(report.counted),
         "watched live": report.watched,
         "workers that gave up": report.replaced,
+        "brokers that lost their state": report.mended,
         "longest pause": f"{report.longest_pause:.1f} s",
         "took": f"{report.seconds:.0f} s",
     }

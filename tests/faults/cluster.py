@@ -19,6 +19,13 @@ from tests.faults.proxy import Proxy
 from worker.local_kafka import LocalKafka
 
 
+STARTING = b"Transition from SHUTDOWN to STARTING"
+OUT_OF_SYNC = b"is out of sync with the underlying log"
+"""Kafka 4.3.1, killed and started on a busy machine: a coordinator that is told to load twice in a row takes the end
+of the first load for that of the second, serves an empty state until its next write, and then never writes a
+transaction's marker again. No client can go on until the broker is restarted."""
+
+
 @dataclass(frozen=True)
 class Ports:
     direct: int
@@ -37,6 +44,14 @@ class Node:
     def has_ended(self) -> bool:
         process = self.broker._process
         return process is None or process.poll() is not None
+
+    def has_lost_its_state(self) -> bool:
+        """By its own log, since it was started last."""
+        lost = False
+        with self.broker.log_file.open("rb") as log:
+            for line in log:
+                lost = OUT_OF_SYNC in line or (lost and STARTING not in line)
+        return lost
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

@@ -38,6 +38,8 @@ class World:
     watcher: Watcher
     place: Place
     longest_stall: float = 4.0
+    mended: int = 0
+    """Brokers that had lost their state and were restarted, as their operator would."""
 
     async def start_worker(self) -> Member:
         """Each with a transaction size of its own, so that faults meet them in other places."""
@@ -110,7 +112,21 @@ async def recovered(world: World, what: str) -> None:
     async def reached() -> bool:
         return world.watcher.has_reached(goals)
 
-    await until(reached, what)
+    try:
+        await until(reached, what)
+    except AssertionError:
+        if not await _mend_brokers(world):
+            raise
+        await until(reached, what)
+
+
+async def _mend_brokers(world: World) -> bool:
+    lost = [node for node in world.cluster.nodes if await asyncio.to_thread(node.has_lost_its_state)]
+    for node in lost:
+        await asyncio.to_thread(node.broker.kill)
+        await asyncio.to_thread(node.broker.restart)
+    world.mended += len(lost)
+    return bool(lost)
 
 
 async def committed_to_the_end(world: World) -> None:

@@ -105,6 +105,33 @@ async def test_after_anything_unclear_the_lane_starts_again(
     assert bench.total("upcaster_retries_total", error_type=error.__name__) == 2
 
 
+async def test_a_group_that_has_forgotten_is_not_believed(kafka_bootstrap: str, topics: Topics) -> None:
+    """Seen on Kafka 4.3.1 after a broker was killed: a coordinator that knew nothing, for some hundred milliseconds."""
+    bench = await make_bench(kafka_bootstrap, topics, limits=Limits(transaction_records=300))
+    await produce(kafka_bootstrap, bench.route.source, numbered(1_000))
+    failures: list[Exception] = [RequestTimedOutError()]
+    clients = PlainClients(kafka_bootstrap, bench.group, spoil=lambda producer: fail_commits(producer, failures))
+    supervisor = bench.supervisor(clients)
+    consumer, asked = supervisor._consumer, 0
+    true_committed = consumer.committed
+
+    async def forgetful(partition: Any) -> int | None:
+        nonlocal asked
+        asked += 1
+        return None if asked in {3, 4} else await true_committed(partition)
+
+    consumer.committed = forgetful
+    await supervisor.start()
+    await until(caught_up(supervisor, partitions=1))
+    failures += [RequestTimedOutError()]
+    await produce(kafka_bootstrap, bench.route.source, numbered(1_000)[:100])
+    await until(lambda: bench.total("upcaster_retries_total", error_type="WentBackError") == 2)
+    await until(caught_up(supervisor, partitions=1))
+    await supervisor.stop()
+    outputs = await read_settled(kafka_bootstrap, bench.route.destination.name)
+    assert len(outputs) == 1_100
+
+
 async def test_a_record_that_breaks_the_upcaster_is_buried_alone(kafka_bootstrap: str, topics: Topics) -> None:
     bench = await make_bench(kafka_bootstrap, topics)
     values = [b"old a", b"raise it", b"old b", b"raise it", b"old c"]

@@ -54,6 +54,17 @@ class CommittedPastEndError(Exception):
     """The group's offset is past the end of the partition: nobody can say what has been read and what not."""
 
 
+class WentBackError(Exception):
+    """The group's offset is behind one that this worker has seen committed. Its coordinator has forgotten (Kafka 4.3
+    does so for a moment when it loads twice in a row), or somebody set it back under a running worker."""
+
+    def __init__(self, known: int, now: int) -> None:
+        super().__init__(
+            f"the group had committed offset {known}, now its offset is {now}: to read from there again, restart the "
+            "worker; else it goes on when the brokers know the offset again"
+        )
+
+
 class NotAssignedError(Exception):
     """The partition is nobody's, or somebody else's, whom a new producer would fence."""
 

@@ -19,7 +19,8 @@ log = structlog.get_logger(__name__)
 
 
 class Lanes:
-    """The lanes of this process, each with its task. Breakers outlive their lanes: a rebalance closes none.
+    """The lanes of this process, each with its task. What a lane leaves behind outlives it: a rebalance closes no
+    breaker, and the next lane of the partition does not begin before where the last one has ended.
 
     ``all_done`` is called when every lane of a bounded pass has come to its end.
     """
@@ -42,7 +43,7 @@ class Lanes:
         self._all_done = all_done
         self._lanes: dict[TopicPartition, Lane] = {}
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
-        self._breakers: dict[TopicPartition, Breaker] = {}
+        self._last: dict[TopicPartition, Lane] = {}
         self._closed = False
 
     def __iter__(self) -> Iterator[Lane]:
@@ -83,13 +84,14 @@ class Lanes:
         self._around.metrics.assigned.set(0)
 
     def _start(self, partition: TopicPartition) -> None:
-        route = self.routes[partition.topic]
+        route, last = self.routes[partition.topic], self._last.get(partition)
         lane = Lane(
             partition,
             route,
             self._around,
             self.throttles[route.source],
-            self._breakers.get(partition) or Breaker(route.breaker),
+            last.breaker if last else Breaker(route.breaker),
+            known_offset=last.known_offset if last else 0,
             paused=route.source in self.paused,
         )
         self._lanes[partition] = lane
@@ -116,6 +118,6 @@ class Lanes:
     def _forget(self, lane: Lane) -> None:
         if self._lanes.get(lane.partition) is not lane:
             return
-        self._breakers[lane.partition] = lane.breaker
+        self._last[lane.partition] = lane
         del self._lanes[lane.partition], self._tasks[lane.partition]
         self._around.metrics.forget_partition(lane.partition.topic, lane.partition.partition)

@@ -24,6 +24,7 @@ from worker.lanes.faults import (
     BlockedError,
     GapError,
     NotAssignedError,
+    WentBackError,
     denied,
     kind,
 )
@@ -51,11 +52,14 @@ class Lane:
         throttle: Throttle,
         breaker: Breaker,
         *,
+        known_offset: int = 0,
         paused: bool = False,
     ) -> None:
+        """``known_offset`` is one that this worker knows to be committed."""
         self.partition = partition
         self.route = route
         self.breaker = breaker
+        self.known_offset = known_offset
         self.lag = Lag()
         self.last_step = time.monotonic()
         """When the lane last got anywhere; a lane with work to do and no step for long is stuck."""
@@ -221,6 +225,9 @@ class Lane:
         self.last_step = time.monotonic()
 
     def _take_up(self, beginning: Beginning) -> None:
+        if beginning.offset < self.known_offset:
+            raise WentBackError(self.known_offset, beginning.offset)
+        self.known_offset = beginning.offset
         self._position, self._journal = beginning.offset, beginning.journal
         self._intake.bound = beginning.bound
         self.note_end(beginning.end)
@@ -282,6 +289,7 @@ class Lane:
             return
         work, around, now = transaction.work, self._around, self._around.clock()
         self._position, self._journal = transaction.position, work.journal
+        self.known_offset = transaction.position
         self.lag.note_committed(transaction.position, now)
         self.breaker = work.breaker
         self._recovery.succeeded(transaction.position)

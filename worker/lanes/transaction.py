@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from upcasters.outcome import Stage
-from worker.fetched import NO_TIMESTAMP, Slice
+from worker.fetched import NO_TIMESTAMP, Slice, UnpackError
 from worker.lanes.bounded import Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
+from worker.lanes.faults import BlockedError
 from worker.lanes.intake import Intake
 from worker.lanes.outbox import Outbox
 from worker.lanes.processing import Processor, Work
@@ -61,6 +62,7 @@ class Transaction:
         )
         self.position: int | None = None
         """Where to go on; None while nothing was taken."""
+        self._hits_a_wall = False
         self.first_offset = 0
         self.oldest = NO_TIMESTAMP
         self.stage: Stage = "produce"
@@ -83,13 +85,23 @@ class Transaction:
             left = ends - time.monotonic()
             if left <= 0:
                 return
-            piece = self._intake.take(max_records - tally.consumed)
+            piece = self._take(max_records - tally.consumed)
             if piece is not None:
                 await self._work_on(piece)
-            elif self._host.expects_more:
+            elif self._host.expects_more and not self._hits_a_wall:
                 await self._host.sleep(left)
             else:
                 return
+
+    def _take(self, limit: int) -> Slice | None:
+        """Raises ``BlockedError`` at a batch that is too large to unpack; what comes before it is committed first."""
+        try:
+            return self._intake.take(limit)
+        except UnpackError as error:
+            if self.position is None:
+                raise BlockedError(str(error)) from error
+            self._hits_a_wall = True
+            return None
 
     async def _work_on(self, piece: Slice) -> None:
         if self.position is None and piece.records:

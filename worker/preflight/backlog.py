@@ -7,14 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CorruptRecordException
 
+from upcasters.event import SourceRecord
+from worker.fetched import NO_TIMESTAMP, Fetched, UnpackError, known
+from worker.kafka_internals import open_reader
 from worker.preflight.facts import Backlog
 
 log = structlog.get_logger(__name__)
 
 # First records that do not come in this time are not judged.
 PEEK_SECONDS = 5.0
+
+FETCH_SECONDS = 0.2
 
 # Of how many records a sample is made, at most.
 SAMPLE_RECORDS = 50
@@ -52,17 +58,19 @@ async def _peek(reader: AIOKafkaConsumer, start: Offsets, end: Offsets) -> dict[
     """The first records of each partition that has some."""
     if not start:
         return {}
+    lenient = open_reader(reader)
     reader.assign(list(start))
     for partition, offset in start.items():
         reader.seek(partition, offset)
     samples: dict[TopicPartition, Sample] = {}
     deadline = time.monotonic() + PEEK_SECONDS
     while waiting := await _waiting(reader, samples, end):
-        batches = await _fetch(reader, waiting)
-        if batches is None or time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             log.warning("oldest records not seen", topic=waiting[0].topic, partitions=len(waiting))
             break
-        samples |= {p: _sample(records) for p, records in batches.items() if records and p not in samples}
+        fetched = await lenient.read(waiting, FETCH_SECONDS)
+        first = {p: _first_records(p, batches) for p, batches in fetched.items()}
+        samples |= {p: _sample(records) for p, records in first.items() if records}
     return samples
 
 
@@ -74,21 +82,18 @@ async def _waiting(
     return [partition for partition in unseen if await reader.position(partition) < end[partition]]
 
 
-async def _fetch(
-    reader: AIOKafkaConsumer, waiting: Sequence[TopicPartition]
-) -> dict[TopicPartition, list[ConsumerRecord]] | None:
-    """A few records: a fetch of well-packed batches could unpack to more than there is memory."""
+def _first_records(partition: TopicPartition, fetched: Fetched) -> Sequence[SourceRecord]:
+    """No more of it is unpacked than that. What cannot be is the lane's to deal with."""
     try:
-        batches: dict[TopicPartition, list[ConsumerRecord]] = await reader.getmany(
-            *waiting, timeout_ms=200, max_records=SAMPLE_RECORDS
+        return next((piece.records for piece in fetched.slices(SAMPLE_RECORDS) if piece.records), ())
+    except (UnpackError, CorruptRecordException) as error:
+        log.warning(
+            "oldest records not seen", topic=partition.topic, partition=partition.partition, reason=type(error).__name__
         )
-    except UnicodeDecodeError:
-        # A header name that is not UTF-8: the lanes can read it, here it only ends the look.
-        return None
-    return batches
+        return ()
 
 
-def _sample(records: Sequence[ConsumerRecord]) -> Sample:
-    stamps = [record.timestamp for record in records if record.timestamp >= 0]
+def _sample(records: Sequence[SourceRecord]) -> Sample:
+    stamps = [stamp for record in records if (stamp := known(record.timestamp)) != NO_TIMESTAMP]
     size = sum(len(record.key or b"") + len(record.value or b"") for record in records)
     return Sample(min(stamps, default=None), size / len(records))

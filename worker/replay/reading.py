@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.fetched import Fetched, Slice
+from worker.fetched import Fetched, Slice, UnpackError
 from worker.kafka_internals import Reader, open_reader
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED
@@ -114,6 +114,8 @@ def _pieces(topic: str, fetched: Fetched, end: int) -> Iterator[Slice]:
             yield piece if piece.next_offset <= end else _up_to(end, piece)
             if piece.next_offset >= end:
                 return
+    except UnpackError as error:
+        raise WorkerError(f"{topic}: {error}; --from and --to can leave it out") from error
     except KafkaError as error:
         raise WorkerError(
             f"{topic}: a batch at or after offset {fetched.offset} cannot be read ({type(error).__name__}): "

@@ -7,13 +7,15 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
 from worker.settings.section import Section, parse_text
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
+
+UNPACKED_BATCH_BYTES = 64 * 1024 * 1024
 
 
 def _joined(given: Any) -> Any:
@@ -53,6 +55,10 @@ class KafkaSettings(Section):
     heartbeat_interval: PositiveFloat = Field(3, description="Seconds between heartbeats to the group.")
     rebalance_timeout: PositiveFloat = Field(30, description="Seconds that a rebalance waits for a lane to drain.")
     compression: Compression = Field("none", description="Compression of the records produced.")
+    unpacked_batch_bytes: PositiveInt = Field(
+        UNPACKED_BATCH_BYTES,
+        description="Bytes that one compressed batch may unpack to; a lane that meets a larger one waits and says so.",
+    )
     security_protocol: SecurityProtocol = Field(
         "PLAINTEXT",
         description="What the broker's listener speaks: encryption (SSL) and authentication (SASL).",
