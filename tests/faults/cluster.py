@@ -18,7 +18,6 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from tests.faults.proxy import Proxy
 from worker.local_kafka import LocalKafka
 
-
 STARTING = b"Transition from SHUTDOWN to STARTING"
 OUT_OF_SYNC = b"is out of sync with the underlying log"
 """Kafka 4.3.1, killed and started on a busy machine: a coordinator that is told to load twice in a row takes the end
