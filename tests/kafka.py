@@ -49,7 +49,7 @@ class Topics:
         """Create `<name>-<unique>` and return that; within one test the suffix is always the same."""
         unique = self.name(name)
         topic = NewTopic(unique, partitions, 1, topic_configs=dict(configs or {}))
-        async with _admin(self._bootstrap_servers) as admin:
+        async with admin_of(self._bootstrap_servers) as admin:
             _check(await admin.create_topics([topic]))
         self._created.append(unique)
         return unique
@@ -60,7 +60,7 @@ class Topics:
 
     async def delete_all(self) -> None:
         if self._created:
-            async with _admin(self._bootstrap_servers) as admin:
+            async with admin_of(self._bootstrap_servers) as admin:
                 await admin.delete_topics(self._created)
 
 
@@ -97,7 +97,7 @@ async def read_all(bootstrap_servers: str, topic: str, *, committed_only: bool =
 
 async def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[str, int], int]:
     """What the consumer group has committed, by topic and partition."""
-    async with _admin(bootstrap_servers) as admin, asyncio.timeout(READ_TIMEOUT):
+    async with admin_of(bootstrap_servers) as admin, asyncio.timeout(READ_TIMEOUT):
         offsets = None
         while offsets is None:
             # A new broker has no coordinator before its offsets topic is there.
@@ -107,7 +107,7 @@ async def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[st
 
 
 @asynccontextmanager
-async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_of(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:

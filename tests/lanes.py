@@ -76,6 +76,7 @@ class PlainClients:
     producers: list[AIOKafkaProducer] = field(default_factory=list)
     spoil: Callable[[AIOKafkaProducer], None] = lambda _producer: None
     options: dict[str, Any] = field(default_factory=dict)
+    consumer_options: dict[str, Any] = field(default_factory=dict)
 
     def group_consumer(self, **options: Any) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
@@ -87,7 +88,7 @@ class PlainClients:
             session_timeout_ms=6000,
             heartbeat_interval_ms=300,
             rebalance_timeout_ms=6000,
-            **options,
+            **{**options, **self.consumer_options},
         )
 
     def reader(self, **options: Any) -> AIOKafkaConsumer:

@@ -10,7 +10,8 @@ Why we look inside at all:
 * it does not know two answers of newer brokers, keeps back the text of an offset commit, and cannot throw a
   producer away that hangs;
 * with uvloop, a connection that is lost at the wrong moment ends its tasks for good;
-* it takes a coordinator that is still loading for a group that has committed nothing.
+* it takes a coordinator that is still loading for a group that has committed nothing;
+* it lets brokers create a topic that it asks for, also one that somebody has just deleted.
 
 Tested with the versions in ``TESTED``; with any other, ``open_reader`` falls back to the public interface.
 """
@@ -36,6 +37,7 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record import default_records, memory_records
 from aiokafka.structs import OffsetAndMetadata
 
@@ -190,6 +192,16 @@ async def committed_with_note(consumer: AIOKafkaConsumer, partition: TopicPartit
     return None if answer is None or answer.offset < 0 else answer
 
 
+async def missing(producer: AIOKafkaProducer, topics: Iterable[str]) -> str | None:
+    """The first of the topics that the brokers do not have."""
+    wanted = list(topics)
+    for topic in wanted:
+        producer.client.add_topic(topic)
+    await producer.client.force_metadata_update()
+    there = producer.client.cluster.partitions_for_topic
+    return next((topic for topic in wanted if not there(topic)), None)
+
+
 def wire_size(
     producer: AIOKafkaProducer, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
 ) -> int:
@@ -268,6 +280,19 @@ def _reading_the_whole_answer(send: Callable[..., Any]) -> Callable[..., Any]:
     return sending
 
 
+def _creating_nothing(build: Callable[..., Any]) -> Callable[..., Any]:
+    """A topic that was deleted under the worker would come back with the broker's defaults, and a retention under which
+    old events are gone as soon as they arrive."""
+
+    @functools.wraps(build)
+    def building(request: MetadataRequest, version: Any) -> Any:
+        request._allow_auto_topic_creation = False
+        return build(request, version)
+
+    return building
+
+
+MetadataRequest.build = _creating_nothing(MetadataRequest.build)
 GroupCoordinator._send_req = _reading_the_whole_answer(GroupCoordinator._send_req)
 AIOKafkaAdminClient._send_request = _reading_the_whole_answer(AIOKafkaAdminClient._send_request)
 AIOKafkaConnection.send = _telling_that_it_is_closed(AIOKafkaConnection.send)

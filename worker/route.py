@@ -41,8 +41,8 @@ class OutputTopic:
 class BreakerPolicy:
     """When dead letters stop a lane: over ``rate`` of its last ``window`` records, or ``count`` of them in all.
 
-    ``resume`` says what closes an open breaker: a restart too, or the API alone. The breaker is state of the
-    process, so a restart always closes it; the word only tells the operator what is expected of him.
+    ``resume`` says what closes an open breaker: a restart too, or the API alone. With ``api`` the brokers keep beside
+    the group's offset that it is open, so that it stays so for whoever works on the partition next.
     """
 
     rate: float = 0.5

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import NewPartitions, RecordsToDelete
 from aiokafka.errors import ProducerFenced, RequestTimedOutError, TopicAuthorizationFailedError
 
-from tests.kafka import Record, Topics, produce
-from tests.lanes import Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
+from tests.kafka import Record, Topics, admin_of, produce
+from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
 from worker.errors import WorkerError
+from worker.kafka_internals import committed_with_note
+from worker.lanes import surroundings
 from worker.route import Limits
 
 
@@ -105,29 +109,28 @@ async def test_after_anything_unclear_the_lane_starts_again(
     assert bench.total("upcaster_retries_total", error_type=error.__name__) == 2
 
 
-async def test_a_group_that_has_forgotten_is_not_believed(kafka_bootstrap: str, topics: Topics) -> None:
+async def test_a_group_that_has_forgotten_is_not_believed(
+    kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Seen on Kafka 4.3.1 after a broker was killed: a coordinator that knew nothing, for some hundred milliseconds."""
     bench = await make_bench(kafka_bootstrap, topics, limits=Limits(transaction_records=300))
     await produce(kafka_bootstrap, bench.route.source, numbered(1_000))
     failures: list[Exception] = [RequestTimedOutError()]
     clients = PlainClients(kafka_bootstrap, bench.group, spoil=lambda producer: fail_commits(producer, failures))
-    supervisor = bench.supervisor(clients)
-    consumer, asked = supervisor._consumer, 0
-    true_committed = consumer.committed
+    asked = 0
 
-    async def forgetful(partition: Any) -> int | None:
+    async def forgetful(*arguments: Any) -> Any:
         nonlocal asked
         asked += 1
-        return None if asked in {3, 4} else await true_committed(partition)
+        return None if asked in {3, 4} else await committed_with_note(*arguments)
 
-    consumer.committed = forgetful
-    await supervisor.start()
-    await until(caught_up(supervisor, partitions=1))
-    failures += [RequestTimedOutError()]
-    await produce(kafka_bootstrap, bench.route.source, numbered(1_000)[:100])
-    await until(lambda: bench.total("upcaster_retries_total", error_type="WentBackError") == 2)
-    await until(caught_up(supervisor, partitions=1))
-    await supervisor.stop()
+    monkeypatch.setattr(surroundings, "committed_with_note", forgetful)
+    async with bench.running(clients) as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        failures += [RequestTimedOutError()]
+        await produce(kafka_bootstrap, bench.route.source, numbered(100))
+        await until(lambda: bench.total("upcaster_retries_total", error_type="WentBackError") == 2)
+        await until(caught_up(supervisor, partitions=1))
     outputs = await read_settled(kafka_bootstrap, bench.route.destination.name)
     assert len(outputs) == 1_100
 
@@ -160,7 +163,7 @@ async def test_a_right_that_is_missing_ends_the_run_with_one_line(kafka_bootstra
 
 
 async def test_the_committed_offset_is_read_only_after_the_producer_has_started(
-    kafka_bootstrap: str, topics: Topics
+    kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read earlier, it can be the one before the transaction whose markers are still being written."""
     bench = await make_bench(kafka_bootstrap, topics)
@@ -183,9 +186,55 @@ async def test_the_committed_offset_is_read_only_after_the_producer_has_started(
 
     supervisor = bench.supervisor(PlainClients(kafka_bootstrap, bench.group, spoil=watch))
     consumer = supervisor._consumer
-    consumer.committed = told(consumer.committed, "committed")
+    monkeypatch.setattr(surroundings, "committed_with_note", told(committed_with_note, "committed"))
     true_seek, consumer.seek = consumer.seek, seek
     await supervisor.start()
     await until(caught_up(supervisor, partitions=1))
     await supervisor.stop()
     assert seen == ["producer", "committed", "seek"]
+
+
+async def test_what_retention_deletes_unread_is_told(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    await produce(kafka_bootstrap, bench.route.source, numbered(10))
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+    await produce(kafka_bootstrap, bench.route.source, numbered(100)[10:])
+    async with admin_of(kafka_bootstrap) as client:
+        await client.delete_records({TopicPartition(bench.route.source, 0): RecordsToDelete(before_offset=70)})
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        assert bench.total("upcaster_errors_total", stage="fetch", error_type="RetentionOvertook") == 60
+    outputs = await read_settled(kafka_bootstrap, bench.route.destination.name)
+    assert [each.value for each in outputs] == [b"new %d" % n for n in (*range(10), *range(70, 100))]
+
+
+async def test_a_destination_that_is_deleted_is_not_made_anew(kafka_bootstrap: str, topics: Topics) -> None:
+    """Brokers would make it with their own settings, under which old events may be gone as soon as they arrive."""
+    bench = await make_bench(kafka_bootstrap, topics)
+    name = bench.route.destination.name
+    async with bench.running(timing=replace(QUICK, operation=2)) as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        async with admin_of(kafka_bootstrap) as client:
+            await client.delete_topics([name])
+            await produce(kafka_bootstrap, bench.route.source, numbered(10))
+            await until(lambda: any(f"{name} is not there any more" in each for each in supervisor.why_not_ready()))
+            assert name not in {topic["topic"] for topic in await client.describe_topics()}
+            await topics.create("destination", configs={"retention.ms": "-1"})
+        await until(caught_up(supervisor, partitions=1))
+    await assert_all_once_in_order(bench, 10)
+
+
+async def test_a_partition_that_the_destination_does_not_have_waits_alone(kafka_bootstrap: str, topics: Topics) -> None:
+    bench = await make_bench(kafka_bootstrap, topics, partitions=2)
+    clients = PlainClients(kafka_bootstrap, bench.group, consumer_options={"metadata_max_age_ms": 300})
+    async with bench.running(clients) as supervisor:
+        await until(caught_up(supervisor, partitions=2))
+        async with admin_of(kafka_bootstrap) as client:
+            await client.create_partitions({bench.route.source: NewPartitions(3)})
+        await until(lambda: len(supervisor.lanes) == 3)
+        await produce(kafka_bootstrap, bench.route.source, numbered(30, partitions=3))
+        await until(lambda: bench.total("upcaster_records_consumed_total") == 20)
+        (reason,) = supervisor.why_not_ready()
+        assert f"{bench.route.source}:2: blocked" in reason
+        assert "make them equal, then restart the worker" in reason

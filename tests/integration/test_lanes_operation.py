@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.kafka import Record, Topics, committed_offsets, produce
-from tests.lanes import caught_up, make_bench, read_settled, until
+from tests.lanes import ByWord, caught_up, make_bench, read_settled, until
+from upcasters.event import Partition, SourceRecord
+from upcasters.outcome import Outcome
 from worker.errors import WorkerError
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
@@ -76,6 +79,27 @@ async def test_a_route_keeps_to_its_rate(kafka_bootstrap: str, topics: Topics) -
         await until(caught_up(supervisor, partitions=1))
 
 
+class Slow(ByWord):
+    """A chain that takes its time over each record."""
+
+    def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
+        time.sleep(0.01)
+        return super().upcast(record, source)
+
+
+async def test_a_slow_chain_leaves_others_their_turn(kafka_bootstrap: str, topics: Topics) -> None:
+    """Heartbeats and probes among them: else the group would give the partition away, to nobody's help."""
+    bench = await make_bench(kafka_bootstrap, topics, upcaster=Slow())
+    await produce(kafka_bootstrap, bench.route.source, named(b"old", 300))
+    longest, last = 0.0, time.monotonic()
+    async with bench.running() as supervisor:
+        is_done = caught_up(supervisor, partitions=1)
+        while not is_done():
+            await asyncio.sleep(0)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    assert longest < 1.5
+
+
 @pytest.mark.parametrize("commit", [True, False])
 async def test_lag_ends_at_zero_behind_transaction_markers(kafka_bootstrap: str, topics: Topics, commit: bool) -> None:
     bench = await make_bench(kafka_bootstrap, topics)
@@ -116,3 +140,32 @@ async def test_a_fault_that_no_lane_can_help_ends_the_run(kafka_bootstrap: str, 
         supervisor._give_up(WorkerError("kafka: denied", 2))
         with pytest.raises(WorkerError, match="denied"):
             await running
+
+
+@pytest.mark.parametrize("resume", ["api", "restart"])
+async def test_what_closes_an_open_breaker(kafka_bootstrap: str, topics: Topics, resume: Any) -> None:
+    """`restart`: whoever works on the partition next. `api`: nobody but an operator, and he only once."""
+    breaker = BreakerPolicy(rate=0.5, window=20, resume=resume)
+    bench = await make_bench(kafka_bootstrap, topics, breaker=breaker, limits=Limits(transaction_records=50))
+    await produce(kafka_bootstrap, bench.route.source, named(b"bad", 40))
+
+    async def state_after_a_start() -> LaneState:
+        async with bench.running() as supervisor:
+            (lane,) = await _lanes(supervisor)
+            await until(lambda: lane.state is not LaneState.STARTING)
+            return lane.state
+
+    async with bench.running() as supervisor:
+        (lane,) = await _lanes(supervisor)
+        await until(lambda: lane.state is LaneState.BREAKER_OPEN)
+    if resume == "restart":
+        assert await state_after_a_start() is LaneState.RUNNING
+        return
+    assert await state_after_a_start() is LaneState.BREAKER_OPEN
+    async with bench.running() as supervisor:
+        (lane,) = await _lanes(supervisor)
+        await until(lambda: lane.state is LaneState.BREAKER_OPEN)
+        assert lane.breaker.tripped == "20 of the last 20 records became dead letters"
+        supervisor.resume(bench.route.source)
+        await until(lambda: lane.lag.records == 0 and lane.state is LaneState.RUNNING)
+    assert await state_after_a_start() is LaneState.RUNNING

@@ -31,12 +31,14 @@ class Journal(Protocol):
 
 @dataclass(frozen=True)
 class Beginning:
-    """Where a lane begins, and where its partition ends now. ``bound`` is where the lane itself ends."""
+    """Where a lane begins, and where its partition ends now. ``bound`` is where the lane itself ends, ``note`` what
+    stands beside the group's offset."""
 
     offset: int
     end: int
     bound: int | None = None
     journal: Journal | None = None
+    note: str = ""
 
 
 class Bounds(Protocol):

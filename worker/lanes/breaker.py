@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from worker.route import BreakerPolicy
 
+OPEN = "breaker open: "
+
 
 @dataclass
 class Breaker:
@@ -22,6 +24,16 @@ class Breaker:
     dead: deque[int] = field(default_factory=deque)
     total: int = 0
     tripped: str = ""
+
+    @property
+    def note(self) -> str:
+        """What is to be remembered beside the offset: that it is open, where a restart does not close it."""
+        return OPEN + self.tripped if self.tripped and self.policy.resume == "api" else ""
+
+    def remember(self, note: str) -> None:
+        """Open again, where the note says so."""
+        if self.policy.resume == "api" and note.startswith(OPEN):
+            self.tripped = self.tripped or note.removeprefix(OPEN)
 
     def copy(self) -> Breaker:
         return replace(self, dead=self.dead.copy())

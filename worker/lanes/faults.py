@@ -65,6 +65,13 @@ class WentBackError(Exception):
         )
 
 
+class MissingTopicError(Exception):
+    """A topic that was there when the worker started."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"{topic} is not there any more: create it again as it was (see `upcast check`)")
+
+
 class NotAssignedError(Exception):
     """The partition is nobody's, or somebody else's, whom a new producer would fence."""
 

@@ -16,13 +16,15 @@ from aiokafka import TopicPartition
 
 from worker.errors import WorkerError
 from worker.fetched import NO_TIMESTAMP, Fetched
+from worker.kafka_internals import missing
 from worker.lanes.bounded import Beginning, Journal
-from worker.lanes.breaker import Breaker
+from worker.lanes.breaker import OPEN, Breaker
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import (
     DENIED,
     BlockedError,
     GapError,
+    MissingTopicError,
     NotAssignedError,
     WentBackError,
     denied,
@@ -30,6 +32,7 @@ from worker.lanes.faults import (
 )
 from worker.lanes.intake import Intake
 from worker.lanes.lag import Lag
+from worker.lanes.pace import Pace
 from worker.lanes.rate import Throttle
 from worker.lanes.recovery import Recovery, stage_of
 from worker.lanes.state import LaneState, StateMachine
@@ -73,6 +76,9 @@ class Lane:
         self._gap: GapError | None = None
         self._processor = surroundings.new_processor(route, partition)
         self._journal: Journal | None = None
+        self._pace = Pace()
+        self._noted = False
+        self._recalled = False
         self._delivery: Delivery | None = None
         self._transaction: Transaction | None = None
         self._position: int | None = None
@@ -220,13 +226,30 @@ class Lane:
         self._delivery = self._around.new_delivery(self.route, self.partition)
         async with asyncio.timeout(self._around.timing.start):
             await self._delivery.start()
+            await self._find_topics(self._delivery)
             beginning = await self._around.begin(self.partition)
         self._take_up(beginning)
         self.last_step = time.monotonic()
 
+    async def _find_topics(self, delivery: Delivery) -> None:
+        route = self.route
+        if gone := await missing(delivery.producer, (route.destination.name, route.dead_letter.name)):
+            raise MissingTopicError(gone)
+        if self.partition.partition >= route.destination.partitions and not self._around.bounds:
+            raise BlockedError(
+                f"{self.partition.topic} has more partitions than when the worker started, {route.destination.name} "
+                f"had {route.destination.partitions}: make them equal, then restart the worker"
+            )
+
     def _take_up(self, beginning: Beginning) -> None:
         if beginning.offset < self.known_offset:
             raise WentBackError(self.known_offset, beginning.offset)
+        if beginning.offset != self.known_offset and not self._recalled:
+            # Others have worked here since we did, if ever: what the brokers remember of the breaker counts.
+            self.breaker = self.breaker.closed()
+            self.breaker.remember(beginning.note)
+        self._recalled = True
+        self._noted = beginning.note.startswith(OPEN)
         self.known_offset = beginning.offset
         self._position, self._journal = beginning.offset, beginning.journal
         self._intake.bound = beginning.bound
@@ -250,11 +273,21 @@ class Lane:
                 self.drain()
                 return False
             self._settle_state()
+            if self._noted and not self.breaker.tripped:
+                await self._take_back_note()
             delay = self._throttle.delay(time.monotonic())
             if self.state is LaneState.RUNNING and self._intake and not delay:
                 return True
             await self.sleep(delay or None)
         return False
+
+    async def _take_back_note(self) -> None:
+        """The breaker is closed again: nobody is to find it open after a restart."""
+        assert self._delivery is not None  # noqa: S101  (_start made it)
+        assert self._position is not None  # noqa: S101  (_start set it)
+        await self._delivery.begin()
+        await self._delivery.commit(self._position)
+        self._noted = False
 
     def _settle_state(self) -> None:
         """A lane that waits for an operator holds no records: they are fetched again when it goes on."""
@@ -292,6 +325,7 @@ class Lane:
         self.known_offset = transaction.position
         self.lag.note_committed(transaction.position, now)
         self.breaker = work.breaker
+        self._noted = bool(work.breaker.note)
         self._recovery.succeeded(transaction.position)
         self._throttle.spend(work.tally.consumed, time.monotonic(), work.tally.bytes)
         if around.bounds:
@@ -336,6 +370,7 @@ class Lane:
             self._processor,
             self._intake,
             self.breaker,
+            self._pace,
             self._around.timing,
             self.partition.partition,
             self._journal,

@@ -15,7 +15,8 @@ class LaneState(StrEnum):
     BREAKER_OPEN = "breaker-open"
     """Too many dead letters; what was in flight is committed."""
     BLOCKED = "blocked"
-    """Not even the dead-letter topic takes a record; its transaction was aborted."""
+    """It needs a person: nothing takes a record, or nothing can be known of its batch or its partition. What was open
+    was aborted."""
     REBUILDING = "rebuilding"
     """Something unclear happened: the producer is thrown away and, after a pause, the lane starts again."""
     DRAINING = "draining"
@@ -24,7 +25,7 @@ class LaneState(StrEnum):
 
 
 TRANSITIONS: Mapping[LaneState, frozenset[LaneState]] = {
-    LaneState.STARTING: frozenset({LaneState.RUNNING, LaneState.REBUILDING, LaneState.DRAINING}),
+    LaneState.STARTING: frozenset({LaneState.RUNNING, LaneState.BLOCKED, LaneState.REBUILDING, LaneState.DRAINING}),
     LaneState.RUNNING: frozenset(
         {
             LaneState.PAUSED,

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourcePartition
 from worker.dead_letters import Reporter
+from worker.kafka_internals import committed_with_note
 from worker.lanes.bounded import Beginning, Bounds
 from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
 from worker.lanes.faults import CommittedPastEndError
@@ -59,22 +60,28 @@ class Surroundings:
         """
         if self.bounds:
             return await self.bounds.begin(partition, self.consumer, self.offsets)
-        committed: int | None = await self.consumer.committed(partition)
+        found = await committed_with_note(self.consumer, partition)
         beginning: int = (await self.offsets.beginning_offsets([partition]))[partition]
         end: int = (await self.offsets.end_offsets([partition]))[partition]
-        if committed is None:
+        if found is None:
             return Beginning(beginning, end)
+        committed: int = found.offset
         if committed < beginning:
-            log.error(
-                "retention deleted records that were never read",
-                topic=partition.topic,
-                partition=partition.partition,
-                offsets=beginning - committed,
-            )
-            return Beginning(beginning, end)
+            self._tell_of_deleted(partition, beginning - committed)
+            return Beginning(beginning, end, note=found.metadata)
         if committed > end:
             raise CommittedPastEndError(
                 f"the group has committed offset {committed}, the partition ends at {end}: it was made anew "
                 "or has lost records; reset the group's offset to where reading shall go on"
             )
-        return Beginning(committed, end)
+        return Beginning(committed, end, note=found.metadata)
+
+    def _tell_of_deleted(self, partition: TopicPartition, offsets: int) -> None:
+        """As loud as can be: these records are gone, and nobody has read them."""
+        log.error(
+            "retention deleted records that were never read",
+            topic=partition.topic,
+            partition=partition.partition,
+            offsets=offsets,
+        )
+        self.metrics.errors.labels("fetch", "RetentionOvertook").inc(offsets)

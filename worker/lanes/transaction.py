@@ -16,6 +16,7 @@ from worker.lanes.delivery import Delivery
 from worker.lanes.faults import BlockedError
 from worker.lanes.intake import Intake
 from worker.lanes.outbox import Outbox
+from worker.lanes.pace import Pace
 from worker.lanes.processing import Processor, Work
 from worker.lanes.timing import Timing
 
@@ -45,6 +46,7 @@ class Transaction:
         processor: Processor,
         intake: Intake,
         breaker: Breaker,
+        pace: Pace,
         timing: Timing,
         source_partition: int,
         journal: Journal | None = None,
@@ -55,6 +57,7 @@ class Transaction:
         self._delivery = delivery
         self._processor = processor
         self._intake = intake
+        self._pace = pace
         self._timing = timing
         self._rested = time.monotonic()
         self.work = Work(
@@ -85,7 +88,7 @@ class Transaction:
             left = ends - time.monotonic()
             if left <= 0:
                 return
-            piece = self._take(max_records - tally.consumed)
+            piece = self._take(min(max_records - tally.consumed, self._pace.records))
             if piece is not None:
                 await self._work_on(piece)
             elif self._host.expects_more and not self._hits_a_wall:
@@ -108,8 +111,10 @@ class Transaction:
             first = piece.records[0]
             self.first_offset = first.offset or 0
             self.oldest = NO_TIMESTAMP if first.timestamp is None else first.timestamp
+        began = time.monotonic()
         with self._timed("process"):
             self._processor.process(piece, self.work)
+        self._pace.note(len(piece.records), time.monotonic() - began)
         self.position = piece.next_offset
         if self.work.outbox.has_full_batches:
             with self._timed("produce"):
@@ -130,8 +135,9 @@ class Transaction:
             if self.position is None:
                 await self._delivery.abort()
             else:
-                journal = self.work.journal
-                await self._delivery.commit(self.position, journal.close(self.work.tally) if journal else "")
+                work = self.work
+                note = work.journal.close(work.tally) if work.journal else work.breaker.note
+                await self._delivery.commit(self.position, note)
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
