@@ -107,7 +107,7 @@ class FetchedBatches:
     records, gets this object as the only one, and takes ``next_fetch_offset`` as its new position.
     """
 
-    def __init__(self, parser: Any, unpacked_bytes: int) -> None:
+    def __init__(self, parser: Any, unpacked_bytes: int = UNPACKED_BATCH_BYTES) -> None:
         self._parser = parser
         # A generator that never starts, and that holds the parser which holds it: the fetched bytes would stay until
         # the garbage collector comes, which is seldom.
