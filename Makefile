@@ -2,7 +2,11 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+<<<<<<< HEAD
 .PHONY: help demo test lint chaos soak format mutation install deploy-tools requirements clean
+=======
+.PHONY: help demo test lint bench-rows chaos soak format mutation install requirements clean
+>>>>>>> 28d356f (Documents at rest: JSON columns of databases go up and down the same chain, in anybody's Alembic migrations)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +41,9 @@ chaos: $(VENV)/dev.installed ## a million records, 50 faults, nothing lost (SEED
 
 soak: $(VENV)/dev.installed ## half an hour of faults, and nothing grows (MINUTES=n RATE=n SEED=n)
 	$(BIN)/python -m tests.faults.soak
+
+bench-rows: $(VENV)/dev.installed ## documents in a database brought up, beside a bare loop
+	@$(BIN)/python -m benchmarks.rows
 
 format: $(VENV)/dev.installed ## let ruff rewrite the sources
 	$(BIN)/ruff check --fix-only --quiet

@@ -68,6 +68,20 @@ def postgresql_server() -> Iterator[str]:
 
 
 @pytest.fixture
+def postgresql_schema(postgresql_server: str) -> Iterator[str]:
+    """The URL of an empty schema of its own: made sooner than a whole database."""
+    from sqlalchemy import NullPool, create_engine, make_url, text
+
+    name = f"upcast_{uuid.uuid4().hex}"
+    admin = make_url(f"{postgresql_server}/postgres").set(drivername="postgresql+psycopg")
+    engine = create_engine(admin, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE SCHEMA {name}"))
+        yield f"{postgresql_server}/postgres?options=-csearch_path%3D{name}"
+        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
+
+
+@pytest.fixture
 def postgresql_url(postgresql_server: str) -> Iterator[str]:
     """The URL of an empty database, which is gone after the test."""
     from sqlalchemy import NullPool, create_engine, make_url, text

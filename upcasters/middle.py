@@ -91,7 +91,7 @@ class Middle:
             return Way(node, node, (), Passage(*node, node[1]), broken=str(error))
         end = hops[-1].target if hops else node
         passage = Passage(*node, end[1], len(hops))
-        step = self.chain.irreversible(hops)
+        step = None if self.policy.allow_loss else self.chain.irreversible(hops)
         broken = f"step {step.id} cannot be undone: {step.inverse().why}" if step else ""
         return Way(node, end, hops, passage, bool(hops and hops[-1].forks), broken)
 

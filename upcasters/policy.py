@@ -21,6 +21,7 @@ class Policy:
     ``target`` pins the version of some types (type -> version); a type that is not named goes to its current one.
     ``sample_every`` is the distance between two sampled events: 100 means 1 %.
     ``include_values`` lets error texts carry values of the event.
+    ``allow_loss`` lets events go down over steps that cannot be undone wholly: what is gone stays gone.
     """
 
     detection: Detection = field(default_factory=Detection)
@@ -32,3 +33,4 @@ class Policy:
     validate_source: Validation = "sampled"
     sample_every: int = 100
     include_values: bool = False
+    allow_loss: bool = False

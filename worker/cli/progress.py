@@ -18,13 +18,13 @@ Show = Callable[[int, int], None]
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Show]:
+def progress(title: str, unit: str = "offsets") -> Iterator[Show]:
     """Gives the function to call with how much is done and how much there is."""
     if sys.stderr.isatty():
         with _bar(title) as show:
             yield show
     else:
-        yield _Lines(title).show
+        yield _Lines(title, unit).show
 
 
 @contextmanager
@@ -61,8 +61,9 @@ def _bar(title: str) -> Iterator[Show]:
 
 
 class _Lines:
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, unit: str) -> None:
         self._title = title
+        self._unit = unit
         self._began = self._said = time.monotonic()
 
     def show(self, done: int, total: int) -> None:
@@ -73,4 +74,4 @@ class _Lines:
         left = (now - self._began) * (total - done) / done if done else None
         remaining = f", {timedelta(seconds=round(left))} left" if left is not None else ""
         share = f"{100 * done / total:.0f} %" if total else "all"
-        typer.echo(f"{self._title}: {done:,} of {total:,} offsets ({share}){remaining}", err=True)
+        typer.echo(f"{self._title}: {done:,} of {total:,} {self._unit} ({share}){remaining}", err=True)

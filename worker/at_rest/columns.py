@@ -1,0 +1,233 @@
+"""Two operations for Alembic migrations: a JSON column is brought up to a version, or down."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from sqlalchemy import Connection, text
+
+from upcasters import Chain
+from worker.at_rest import aside, registry
+from worker.at_rest.bringing import Bringer
+from worker.at_rest.failures import AtRestError
+from worker.at_rest.passing import Brought, Pass, Show
+from worker.at_rest.registry import Entry, Place
+from worker.at_rest.rows import Storage, find_storage
+
+log = logging.getLogger("alembic.upcast")
+"""Under Alembic's own logger: its configuration decides what is shown, and where."""
+
+OnFailure = Literal["stop", "set aside"]
+Commit = Literal["migration", "batch"]
+
+PROGRESS = "upcast_progress"
+"""An attribute of Alembic's configuration: the function that is told how far a column is."""
+ALLOW_LOSS = "allow-loss"
+"""An attribute of Alembic's configuration, or `alembic -x allow-loss=yes downgrade -1`."""
+
+
+def upcast_json_column(
+    op: Any,
+    table: str,
+    column: str,
+    *,
+    chain: Chain | str,
+    event_type: str,
+    to: str,
+    key: Sequence[str] | None = None,
+    version_column: str | None = None,
+    where: str | None = None,
+    schema: str | None = None,
+    on_failure: OnFailure = "stop",
+    commit: Commit = "migration",
+) -> Brought:
+    """Bring every document in a column up to version ``to``, inside an Alembic migration.
+
+    ``op`` is ``alembic.op``. ``chain`` is a chain, or its name as ``module:attribute``, by which ``upcast db
+    validate`` finds it again. ``key`` names the columns of a unique key where the table has no primary key.
+    ``version_column`` names the column that holds each document's version, if there is one. ``where`` is SQL that
+    picks rows, for tables with documents of several types.
+
+    Rows that are there already stay byte for byte. One row that cannot be brought there stops the migration with
+    nothing changed, unless ``on_failure="set aside"``: such rows then stay as they are, and the table
+    ``<table>_<column>_set_aside`` says why. ``commit="batch"`` is for tables too large for one transaction: all rows
+    are tried first, then written in batches that are committed one by one; cut off, it goes on where it was.
+
+    Raises ``AtRestError`` (an Alembic ``CommandError``) where there is no such table, type or version, and where a step
+    splits events or changes their type, key or headers; ``RowsFailedError`` with the rows that failed.
+    """
+    place = Place(table, column, event_type)
+    storage = _storage(op, place, key, version_column, where, schema)
+    return _Migration(op, place, storage, chain, to, on_failure).run(commit)
+
+
+def downcast_json_column(
+    op: Any,
+    table: str,
+    column: str,
+    *,
+    chain: Chain | str,
+    event_type: str,
+    to: str,
+    key: Sequence[str] | None = None,
+    version_column: str | None = None,
+    where: str | None = None,
+    schema: str | None = None,
+    on_failure: OnFailure = "stop",
+    commit: Commit = "migration",
+    allow_loss: bool | None = None,
+) -> Brought:
+    """The way back: bring every document in a column down to version ``to``. All else as ``upcast_json_column``.
+
+    A step that cannot be undone is refused by name before anything changes. ``allow_loss`` takes it all the same and
+    logs what goes; None asks the command line: ``upcast db downgrade --allow-loss``, ``alembic -x allow-loss=yes``.
+    """
+    place = Place(table, column, event_type)
+    accepted = _loss_is_allowed(op) if allow_loss is None else allow_loss
+    storage = _storage(op, place, key, version_column, where, schema)
+    return _Migration(op, place, storage, chain, to, on_failure, down=True, allow_loss=accepted).run(commit)
+
+
+def _storage(
+    op: Any,
+    place: Place,
+    key: Sequence[str] | None,
+    version_column: str | None,
+    where: str | None,
+    schema: str | None,
+) -> Storage:
+    if op.get_context().as_sql:
+        raise AtRestError(f"{place}: documents are read one by one, which no SQL script can do: run this online")
+    return find_storage(
+        op.get_bind(),
+        place.table,
+        place.column,
+        key=key,
+        version_column=version_column,
+        condition=where,
+        schema=schema,
+    )
+
+
+@dataclass(frozen=True)
+class _Migration:
+    op: Any
+    place: Place
+    storage: Storage
+    chain: Chain | str
+    to: str
+    on_failure: OnFailure
+    down: bool = False
+    allow_loss: bool = False
+
+    def run(self, commit: Commit) -> Brought:
+        before = registry.entry(self.op.get_bind(), self.place)
+        since = before.settled if before else None
+        bringer = self._bringer(since)
+        self._refuse_what_cannot_work(bringer, since)
+        brought = self._in_batches(bringer, before) if commit == "batch" else self._in_one(bringer, since)
+        log.info(
+            "%s: %s rows, %s brought to %s %s, %s already there, %s null, %s set aside",
+            *(self.place, f"{brought.rows:,}", f"{brought.changed:,}", self.place.event_type, self.to),
+            *(f"{brought.unchanged:,}", f"{brought.empty:,}", f"{brought.set_aside:,}"),
+        )
+        return brought
+
+    def _refuse_what_cannot_work(self, bringer: Bringer, since: str | None) -> None:
+        bringer.refuse_what_cannot_work(since)
+        for loss in bringer.losses(since):
+            log.warning("%s: going down to %s loses something: %s", self.place, self.to, loss)
+
+    def _in_one(self, bringer: Bringer, since: str | None) -> Brought:
+        """In the migration's own transaction. The entry is written first: with it SQLite's only writer is we."""
+        connection: Connection = self.op.get_bind()
+        registry.note(connection, self._entry(since))
+        return self._locked(connection, bringer)
+
+    def _in_batches(self, bringer: Bringer, before: Entry | None) -> Brought:
+        """Every row is tried before the first one is written; then a transaction a batch, with a bookmark in each. At
+        the end one look over all rows, while nobody else may write: some may have come meanwhile."""
+        since = before.settled if before else None
+        with self.op.get_context().autocommit_block():
+            connection: Connection = self.op.get_bind()
+            start = before.done_up_to if before and before.version == self.to else None
+            if start is None:
+                self._pass(connection, bringer, write=False).run(None, lambda: _transaction(connection))
+            else:
+                log.info("%s: going on behind %s", self.place, start)
+            with _transaction(connection):
+                self._begin_aside(connection)
+            written = self._pass(connection, bringer).run(
+                start,
+                lambda: _transaction(connection),
+                lambda key: registry.note(connection, replace(self._entry(since), done_up_to=key)),
+            )
+            with _transaction(connection):
+                brought = self._locked(connection, self._bringer(self.to))
+                registry.note(connection, self._entry(since))
+        return replace(
+            brought, changed=brought.changed + written.changed, unchanged=brought.unchanged - written.changed
+        )
+
+    def _bringer(self, silent: str | None) -> Bringer:
+        return Bringer(
+            self.chain,
+            self.place.event_type,
+            self.to,
+            down=self.down,
+            versioned=self.storage.version_column is not None,
+            allow_loss=self.allow_loss,
+            silent=silent,
+        )
+
+    def _locked(self, connection: Connection, bringer: Bringer) -> Brought:
+        self.storage.lock(connection)
+        self._begin_aside(connection)
+        return self._pass(connection, bringer).run()
+
+    def _pass(self, connection: Connection, bringer: Bringer, *, write: bool = True) -> Pass:
+        sets_aside = self.on_failure == "set aside"
+        return Pass(self.place, self.storage, bringer, connection, write, sets_aside, self._show)
+
+    def _begin_aside(self, connection: Connection) -> None:
+        if self.on_failure == "set aside":
+            aside.begin(connection, self.place)
+
+    def _entry(self, since: str | None) -> Entry:
+        name = self.chain if isinstance(self.chain, str) else self.chain.name
+        storage = self.storage
+        return Entry(self.place, name, self.to, since, storage.version_column or "", storage.condition or "")
+
+    @property
+    def _show(self) -> Show:
+        given: Show | None = _attributes(self.op).get(PROGRESS)
+        return given or (lambda _done, _total: None)
+
+
+@contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    """One of our own where Alembic has switched transactions off."""
+    connection.execute(text("BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else "BEGIN"))
+    try:
+        yield
+    except BaseException:
+        connection.execute(text("ROLLBACK"))
+        raise
+    connection.execute(text("COMMIT"))
+
+
+def _attributes(op: Any) -> dict[str, Any]:
+    config = op.get_context().config
+    return dict(config.attributes) if config else {}
+
+
+def _loss_is_allowed(op: Any) -> bool:
+    config = op.get_context().config
+    if config is None:
+        return False
+    given = getattr(config.cmd_opts, "x", None) or []
+    return bool(config.attributes.get(ALLOW_LOSS)) or f"{ALLOW_LOSS}=yes" in given

@@ -1,0 +1,190 @@
+"""Is what the database holds now what the chain makes of the backup? The guide's third step: verify data integrity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import zip_longest
+from typing import Any
+
+from sqlalchemy import Connection, inspect
+
+from upcasters import Fault, Reversibility
+from worker.at_rest import registry
+from worker.at_rest.bringing import Bringer, Changed
+from worker.at_rest.digest import TableDigest, data_tables, digests, rows_of_all
+from worker.at_rest.passing import Show
+from worker.at_rest.registry import Entry
+from worker.at_rest.rows import Row, Storage, find_storage
+
+EXAMPLES = 5
+
+
+@dataclass
+class Comparison:
+    """What was looked at, and ``findings``: what is wrong, with coordinates, the first few of each kind."""
+
+    tables: int = 0
+    rows: int = 0
+    documents: int = 0
+    same_back: int = 0
+    """Documents that come back the same."""
+    equal_back: int = 0
+    """Documents that come back as one that means the same."""
+    not_back: int = 0
+    """Documents whose way cannot be undone."""
+    notes: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def find(self, kind: str, where: str) -> None:
+        count = self._counts[kind] = self._counts.get(kind, 0) + 1
+        if count <= EXAMPLES:
+            self.findings.append(f"{where}: {kind}")
+
+    def told(self) -> list[str]:
+        """The findings, and how many were left out."""
+        more = [f"… {count - EXAMPLES:,} more: {kind}" for kind, count in self._counts.items() if count > EXAMPLES]
+        return [*self.findings, *more]
+
+
+def compare(before: Connection, now: Connection, show: Show) -> Comparison:
+    """Every table of ``before`` with the same one ``now``. Both are only read."""
+    result = Comparison()
+    entries = registry.entries(now)
+    _compare_tables(before, now, entries, result, show)
+    both = {*data_tables(before)} & {*data_tables(now)}
+    for entry in entries:
+        if entry.place.table in both:
+            _compare_documents(before, now, entry, result)
+    return result
+
+
+def _compare_tables(before: Connection, now: Connection, entries: list[Entry], result: Comparison, show: Show) -> None:
+    total = rows_of_all(now)
+    there, here = digests(before), digests(now, lambda rows: show(rows, total))
+    brought = {(entry.place.table, name) for entry in entries for name in (entry.place.column, entry.version_column)}
+    for name, table in there.items():
+        if name not in here:
+            result.find("the table is gone", name)
+            continue
+        result.tables += 1
+        result.rows += here[name].rows
+        _compare_table(name, table, here[name], brought, result)
+    result.notes += [f"{name}: new table, {table.rows:,} rows" for name, table in here.items() if name not in there]
+
+
+def _compare_table(
+    name: str, before: TableDigest, now: TableDigest, brought: set[tuple[str, str]], result: Comparison
+) -> None:
+    if before.rows != now.rows:
+        result.find(f"{before.rows:,} rows before, {now.rows:,} now", name)
+    elif before.key != now.key:
+        result.find("other primary keys than before", name)
+    for column, digest in before.columns.items():
+        if column not in now.columns:
+            result.notes.append(f"{name}.{column}: the column is gone")
+        elif (name, column) not in brought and now.columns[column] != digest:
+            result.find("other values than before, in a column that no migration of ours touches", f"{name}.{column}")
+    result.notes += [f"{name}.{column}: new column" for column in now.columns if column not in before.columns]
+
+
+def _compare_documents(before: Connection, now: Connection, entry: Entry, result: Comparison) -> None:
+    if not entry.chain:
+        result.notes.append(f"{entry.place}: its chain has no name, so its documents are not compared")
+        return
+    judge = _Judge(entry, result)
+    for old, new in zip_longest(_rows(before, entry), _rows(now, entry)):
+        if old is None or new is None or old.key != new.key:
+            return  # the digests have told that already
+        judge.compare(old, new)
+
+
+def _rows(connection: Connection, entry: Entry) -> Iterator[Row]:
+    """All rows of the table in the order of their key, whatever the entry's condition."""
+    for batch in storage_of(connection, entry, chosen=False).batches(connection, None, lock=False):
+        yield from batch
+
+
+def storage_of(connection: Connection, entry: Entry, *, chosen: bool = True) -> Storage:
+    """The column of an entry; ``chosen``: only the rows that its condition picks."""
+    has_version = entry.version_column in {each["name"] for each in inspect(connection).get_columns(entry.place.table)}
+    return find_storage(
+        connection,
+        entry.place.table,
+        entry.place.column,
+        version_column=entry.version_column if has_version else None,
+        condition=entry.condition if chosen and entry.condition else None,
+    )
+
+
+class _Judge:
+    def __init__(self, entry: Entry, result: Comparison) -> None:
+        self._entry = entry
+        self._result = result
+        self._there = self._bringer(entry.version, entry.since)
+        self._back: dict[str, Bringer] = {}
+
+    def _bringer(self, to: str, silent: str | None) -> Bringer:
+        entry = self._entry
+        versioned = bool(entry.version_column)
+        kind = entry.place.event_type
+        return Bringer(entry.chain, kind, to, down=None, versioned=versioned, allow_loss=True, silent=silent)
+
+    def compare(self, old: Row, new: Row) -> None:
+        if old.document == new.document:
+            return
+        where = f"{self._entry.place} {', '.join(map(str, new.key))}"
+        if old.document is None or new.document is None:
+            self._result.find("a null that was none, or none that was null", where)
+            return
+        self._result.documents += 1
+        made = self._there.bring(old.document, _text(old.version))
+        expected = made.document if isinstance(made, Changed) else old.document
+        if isinstance(made, Fault) or not same_json(expected, new.document):
+            self._result.find("not what the chain makes of the backup's document", where)
+        elif isinstance(made, Changed):
+            self._go_back(made.since, old.document, new, where)
+
+    def _go_back(self, since: str, old: bytes, new: Row, where: str) -> None:
+        kind = self._there.way_back(since)
+        if not kind.reversible:
+            self._result.not_back += 1
+            return
+        back = self._back.get(since) or self._back.setdefault(since, self._bringer(since, self._entry.version))
+        assert new.document is not None  # noqa: S101  # the caller has looked
+        down = back.bring(new.document, _text(new.version))
+        document = down.document if isinstance(down, Changed) else new.document
+        if isinstance(down, Fault):
+            self._result.find(f"cannot be brought back to {since}: {down.error_type}", where)
+        elif same_json(document, old):
+            self._result.same_back += 1
+        elif kind is not Reversibility.EXACT and self._means_the_same(document, since, new.document):
+            self._result.equal_back += 1
+        else:
+            self._result.find(f"brought back to {since} it is another document", where)
+
+    def _means_the_same(self, document: bytes, since: str, new: bytes) -> bool:
+        version = since if self._entry.version_column else None
+        again = self._there.bring(document, version)
+        return isinstance(again, Changed) and same_json(again.document, new)
+
+
+def _text(version: Any) -> str | None:
+    return None if version is None else str(version)
+
+
+def same_json(one: bytes, other: bytes) -> bool:
+    """Whether two documents say the same, digit for digit; a database may have other ideas of blanks and key order."""
+    if one == other:
+        return True
+    try:
+        return bool(_exact(one) == _exact(other))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _exact(document: bytes) -> Any:
+    return json.loads(document, parse_float=Decimal, parse_int=Decimal)

@@ -1,0 +1,71 @@
+"""Rows that cannot be brought to a version: which ones, and why. Never what stands in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from alembic.util import CommandError
+
+from upcasters import Fault
+
+LISTED = 20
+"""Rows named in an error; the others are counted."""
+
+
+class AtRestError(CommandError):
+    """What a person has to mend. Alembic's own kind of error, which its command prints without a traceback."""
+
+
+class RowsFailedError(AtRestError):
+    """Some rows cannot be brought to the version. ``failures`` has the first of them, ``count`` counts them all."""
+
+    def __init__(self, message: str, failures: Sequence[RowFailure], count: int) -> None:
+        super().__init__(message)
+        self.failures = tuple(failures)
+        self.count = count
+
+
+@dataclass(frozen=True)
+class RowFailure:
+    """One row, by its key, and its fault."""
+
+    key: Mapping[str, Any]
+    fault: Fault
+
+    def __str__(self) -> str:
+        fault = self.fault
+        key = ", ".join(f"{name}={value}" for name, value in self.key.items())
+        step = f" (step {fault.step})" if fault.step else ""
+        path = f" at {fault.path}" if fault.path else ""
+        return f"{key}: {fault.error_type}{path}{step}: {fault.message}"
+
+
+@dataclass
+class Failures:
+    """Collects them: the first ones by name, all by number."""
+
+    first: list[RowFailure] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def add(self, failure: RowFailure) -> None:
+        if len(self.first) < LISTED:
+            self.first.append(failure)
+        self.kinds[f"{failure.fault.stage} {failure.fault.error_type}"] += 1
+
+    @property
+    def count(self) -> int:
+        return self.kinds.total()
+
+    def error(self, place: str, to: str) -> RowsFailedError:
+        """All of them as one error: what, where, what next."""
+        rows = "row" if self.count == 1 else "rows"
+        lines = [f"{place}: {self.count:,} {rows} cannot be brought to {to}, and nothing was changed:"]
+        lines += [f"  {failure}" for failure in self.first]
+        if self.count > len(self.first):
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.kinds.most_common())
+            lines.append(f"  … and {self.count - len(self.first):,} more; in all {kinds}")
+        lines.append('  Mend these rows, or put them aside with on_failure="set aside", and run it again.')
+        return RowsFailedError("\n".join(lines), self.first, self.count)

@@ -1,0 +1,122 @@
+"""One pass over a column: each document is brought, each row counted, and all that failed is told at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from upcasters import Fault
+from worker.at_rest import aside
+from worker.at_rest.bringing import Bringer, Changed
+from worker.at_rest.failures import AtRestError, Failures, RowFailure
+from worker.at_rest.registry import Place
+from worker.at_rest.rows import Row, Storage
+
+Show = Callable[[int, int], None]
+After = Callable[[tuple[Any, ...]], None]
+
+TEXTS = ("text", "blob")
+
+
+@dataclass
+class Brought:
+    """What became of a column's rows. ``unchanged`` were there already, ``empty`` hold a null."""
+
+    rows: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    empty: int = 0
+    set_aside: int = 0
+
+
+@dataclass
+class Pass:
+    """``run`` goes through all rows behind a key. ``within`` wraps each batch, ``after`` is told its last key.
+
+    ``write=False`` only tries. ``set_aside`` keeps what failed beside the table in place of stopping.
+    """
+
+    place: Place
+    storage: Storage
+    bringer: Bringer
+    connection: Connection
+    write: bool
+    set_aside: bool
+    show: Show
+    brought: Brought = field(default_factory=Brought)
+    failures: Failures = field(default_factory=Failures)
+
+    def run(
+        self,
+        start: tuple[Any, ...] | None = None,
+        within: Callable[[], AbstractContextManager[object]] = nullcontext,
+        after: After | None = None,
+    ) -> Brought:
+        """Raises RowsFailedError at the end, when all are known; AtRestError where rows could not be reached."""
+        total = self.storage.count(self.connection)
+        batches = self.storage.batches(self.connection, start, lock=within is not nullcontext)
+        while self._one(batches, within, after):
+            self.show(self.brought.rows, total)
+        if self.failures.count and not self.set_aside:
+            raise self.failures.error(str(self.place), f"{self.place.event_type} {self.bringer.to}")
+        if start is None and self.brought.rows != total:
+            raise AtRestError(
+                f"{self.place}: of {total:,} rows {self.brought.rows:,} were reached: is "
+                f"({', '.join(self.storage.key)}) unique and never null? Name a unique key: key=[…]"
+            )
+        return self.brought
+
+    def _one(
+        self,
+        batches: Iterator[list[Row]],
+        within: Callable[[], AbstractContextManager[object]],
+        after: After | None,
+    ) -> bool:
+        with within():
+            batch = next(batches, None)
+            if batch is None:
+                return False
+            self._work_on(batch)
+            if after:
+                after(batch[-1].key)
+        return True
+
+    def _work_on(self, batch: list[Row]) -> None:
+        changes: list[tuple[Row, Changed]] = []
+        failed: list[tuple[Row, Fault]] = []
+        for row in batch:
+            if row.document is None:
+                self.brought.empty += 1
+                continue
+            result = self._bring(row, row.document)
+            if result is None:
+                self.brought.unchanged += 1
+            elif isinstance(result, Fault):
+                failed.append((row, result))
+            else:
+                changes.append((row, result))
+        if changes and self.write:
+            refused = self.storage.write(self.connection, changes)
+            failed += [(row, refused[row.key]) for row, _ in changes if row.key in refused]
+            self.brought.changed -= len(refused)
+        self.brought.changed += len(changes)
+        self.brought.rows += len(batch)
+        self._note(failed)
+
+    def _bring(self, row: Row, document: bytes) -> Changed | Fault | None:
+        if row.kind not in TEXTS:
+            return Fault("decode", "NotText", f"the column holds a {row.kind}, not JSON text")
+        version = None if row.version is None else str(row.version)
+        return self.bringer.bring(document, version)
+
+    def _note(self, failed: list[tuple[Row, Fault]]) -> None:
+        for row, fault in failed:
+            self.failures.add(RowFailure(dict(zip(self.storage.key, row.key, strict=True)), fault))
+        if failed and self.set_aside:
+            self.brought.set_aside += len(failed)
+            if self.write:
+                aside.put(self.connection, self.place, failed)

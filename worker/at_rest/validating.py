@@ -1,0 +1,102 @@
+"""Is every document at its version and valid, and the schema the newest? The guide's fourth step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, inspect
+
+from upcasters import Fault
+from worker.at_rest import aside, registry
+from worker.at_rest.bringing import Bringer, Changed
+from worker.at_rest.comparing import same_json, storage_of
+from worker.at_rest.database import Database, reading
+from worker.at_rest.failures import Failures, RowFailure
+from worker.at_rest.passing import TEXTS, Show
+from worker.at_rest.registry import Entry
+from worker.at_rest.rows import Row
+
+
+@dataclass
+class ColumnState:
+    """One column of documents: how many there are, nulls among them, and those that are not as they should be."""
+
+    place: str
+    event_type: str
+    version: str
+    documents: int = 0
+    empty: int = 0
+    set_aside: int = 0
+    failures: Failures = field(default_factory=Failures)
+
+
+@dataclass
+class Validation:
+    """``findings`` is what is wrong, a line each; empty where all is well."""
+
+    columns: list[ColumnState] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+
+def validate(database: Database, show: Show) -> Validation:
+    """Look at the whole database. Reads only."""
+    result = Validation()
+    if not database.at_head:
+        heads = ", ".join(database.heads)
+        result.findings.append(
+            f"schema: at {database.revision or 'no revision'}, not at {heads}: run `upcast db upgrade`"
+        )
+    with reading(database.url) as connection:
+        for entry in registry.entries(connection):
+            _look_at(connection, entry, result, show)
+    return result
+
+
+def _look_at(connection: Connection, entry: Entry, result: Validation, show: Show) -> None:
+    place = str(entry.place)
+    if not inspect(connection).has_table(entry.place.table):
+        return  # a migration has taken the whole table away again
+    if not entry.finished:
+        result.findings.append(f"{place}: a migration to {entry.version} was cut off: run `upcast db upgrade` again")
+        return
+    if not entry.chain:
+        result.findings.append(f"{place}: its chain has no name: name it as module:attribute in the migration")
+        return
+    state = _state(connection, entry, show)
+    result.columns.append(state)
+    extra = state.failures.count - state.set_aside
+    if extra > 0:
+        result.findings += [f"{place} {failure}" for failure in state.failures.first]
+        result.findings.append(f"{place}: {state.failures.count:,} documents are not valid {entry.version} documents")
+
+
+def _state(connection: Connection, entry: Entry, show: Show) -> ColumnState:
+    storage = storage_of(connection, entry)
+    state = ColumnState(str(entry.place), entry.place.event_type, entry.version)
+    state.set_aside = aside.count(connection, entry.place)
+    versioned = bool(entry.version_column)
+    bringer = Bringer(
+        entry.chain, entry.place.event_type, entry.version, down=None, versioned=versioned, allow_loss=True
+    )
+    total, rows = storage.count(connection), 0
+    for batch in storage.batches(connection, None, lock=False):
+        for row in batch:
+            fault = _fault(bringer, row, entry)
+            if fault:
+                state.failures.add(RowFailure(dict(zip(storage.key, row.key, strict=True)), fault))
+            state.empty += row.document is None
+        rows += len(batch)
+        show(rows, total)
+    state.documents = rows - state.empty
+    return state
+
+
+def _fault(bringer: Bringer, row: Row, entry: Entry) -> Fault | None:
+    if row.document is None:
+        return None
+    if row.kind not in TEXTS:
+        return Fault("decode", "NotText", f"the column holds a {row.kind}, not JSON text")
+    found = bringer.bring(row.document, None if row.version is None else str(row.version))
+    if isinstance(found, Changed) and not same_json(found.document, row.document):
+        return Fault("detect", "OtherVersion", f"the document is at {found.since}, not at {entry.version}")
+    return found if isinstance(found, Fault) else None

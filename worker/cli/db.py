@@ -1,0 +1,287 @@
+"""`upcast db`: the migration guide's four steps for a database, each by itself or all as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import Json
+from worker.errors import WorkerError
+
+if TYPE_CHECKING:
+    from worker.at_rest.backups import Backup
+    from worker.at_rest.comparing import Comparison
+    from worker.at_rest.database import Database
+    from worker.at_rest.validating import Validation
+
+db = typer.Typer(
+    help="Back up, migrate, verify and restore a database whose migrations use `upcast_json_column`.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+Alembic = Annotated[
+    Path, typer.Option("--alembic", metavar="FILE", help="Alembic's configuration; its env.py finds the database.")
+]
+Folder = Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where backups go.")]
+Unchecked = Annotated[bool, typer.Option("--unchecked", help="Do not restore the backup to see that it is whole.")]
+File = Annotated[Path, typer.Argument(metavar="BACKUP", help="The file that `upcast db backup` wrote.")]
+
+INI = Path("alembic.ini")
+BACKUPS = Path("backup")
+
+
+@db.command("backup")
+def backup(alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked = False) -> None:
+    """Back the database up by its own means, and restore the backup at once to see that it is whole.
+
+    SQLite's backup API, or `pg_dump`. A manifest beside the file has its SHA-256 and a digest of every column.
+
+    **Example:** `upcast db backup --to backup`
+    """
+    _tell_backup(_back_up(_find(alembic), to, unchecked))
+
+
+@db.command("upgrade")
+def upgrade(
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="Where to go.")] = "head", alembic: Alembic = INI
+) -> None:
+    """Apply the migrations: `alembic upgrade` with a progress bar.
+
+    **Example:** `upcast db upgrade`
+    """
+    _migrate(alembic, revision, up=True)
+
+
+@db.command("downgrade")
+def downgrade(
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="Where to go: -1 is one back.")] = "-1",
+    alembic: Alembic = INI,
+    allow_loss: Annotated[
+        bool, typer.Option("--allow-loss", help="Also over steps that cannot be undone; says what goes.")
+    ] = False,
+) -> None:
+    """Take migrations back: `alembic downgrade` with a progress bar.
+
+    **Example:** `upcast db downgrade`
+    """
+    _migrate(alembic, revision, up=False, allow_loss=allow_loss)
+
+
+@db.command("verify")
+def verify(file: File, alembic: Alembic = INI, as_json: Json = False) -> None:
+    """Prove that nothing but what the migrations say has changed since a backup. Reads only.
+
+    Row counts, primary keys, every untouched column by digest; every document must be what the chain makes of the
+    backup's, and come back. Exit codes: 0 PASS, 1 FAIL with coordinates, 2 the backup is damaged or of something else.
+
+    **Example:** `upcast db verify backup/devteam_runner-20260101T000000Z.sqlite`
+    """
+    if _verify(_find(alembic), _read(file), as_json=as_json).findings:
+        raise typer.Exit(1)
+
+
+@db.command("validate")
+def validate(alembic: Alembic = INI, as_json: Json = False) -> None:
+    """See that the schema is the newest, and every document at its version and valid. Reads only.
+
+    Exit codes: 0 PASS, 1 FAIL with coordinates.
+
+    **Example:** `upcast db validate`
+    """
+    if _validate(_find(alembic), as_json=as_json).findings:
+        raise typer.Exit(1)
+
+
+@db.command("restore")
+def restore(
+    file: File,
+    alembic: Alembic = INI,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Make the database what it was at the backup, and check that it is. What was written since is gone.
+
+    **Example:** `upcast db restore backup/devteam_runner-20260101T000000Z.sqlite`
+    """
+    from worker.at_rest.backups import check_backup, restore_backup
+
+    database, made = _find(alembic), _read(file)
+    check_backup(made, database)
+    if not yes:
+        typer.confirm(
+            f"{database.name} becomes what it was at {made.made}; all that came since is lost. Go on?", abort=True
+        )
+    with _progress("restore", "pages") as show:
+        restore_backup(made, database, show)
+    typer.echo(
+        f"restored: {database.name} is what it was at {made.made}, {made.rows:,} rows, at {_revision(made.revision)}"
+    )
+
+
+@db.command("migrate")
+def migrate(alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked = False) -> None:
+    """All four steps, and no next one where one fails: backup, apply, verify, validate.
+
+    Exit codes: 0 all passed, 1 something was found, 2 the backup or the migration failed and nothing was changed.
+
+    **Example:** `upcast db migrate`
+    """
+    database = _find(alembic)
+    if database.at_head:
+        typer.echo(f"{database.name} is at {_revision(database.revision)} already: nothing to migrate")
+        return
+    typer.echo("1/4 backup")
+    made = _back_up(database, to, unchecked)
+    _tell_backup(made)
+    typer.echo("2/4 apply the migrations")
+    _migrate(alembic, "head", up=True)
+    database = _find(alembic)
+    typer.echo("3/4 verify data integrity")
+    compared = _verify(database, made)
+    typer.echo("4/4 validate")
+    validated = _validate(database)
+    if compared.findings or validated.findings:
+        raise WorkerError(
+            f"the migration is applied, and the checks above failed: `upcast db restore {made.file}` takes it back", 1
+        )
+    typer.echo(f"migrated: {database.name} is at {_revision(database.revision)}; the backup is {made.file}")
+
+
+def _find(alembic: Path) -> Database:
+    from worker.at_rest.database import find_database
+
+    return find_database(alembic)
+
+
+def _read(file: Path) -> Backup:
+    from worker.at_rest.backups import read_backup
+
+    return read_backup(file)
+
+
+def _back_up(database: Database, to: Path, unchecked: bool) -> Backup:
+    from worker.at_rest.backups import make_backup
+
+    with _progress("backup", "rows") as show:
+        return make_backup(database, to, show, check=not unchecked)
+
+
+def _tell_backup(made: Backup) -> None:
+    checked = (
+        f"restored and compared, {made.rows:,} rows in {_tables(len(made.tables))}" if made.checked else "not checked"
+    )
+    typer.echo(f"backup: {made.file}, {made.bytes:,} bytes, at {_revision(made.revision)}; {checked}")
+
+
+def _migrate(alembic: Path, revision: str, *, up: bool, allow_loss: bool = False) -> None:
+    from alembic import command
+
+    from worker.at_rest.columns import ALLOW_LOSS, PROGRESS
+    from worker.at_rest.database import explained, find_database
+
+    with _progress("upgrade" if up else "downgrade", "rows") as show:
+        database = find_database(alembic, {PROGRESS: show, ALLOW_LOSS: allow_loss})
+        with explained(database.name):
+            (command.upgrade if up else command.downgrade)(database.config, revision)
+    after = _find(alembic)
+    word = "upgraded" if up else "downgraded"
+    typer.echo(f"{word}: {after.name} from {_revision(database.revision)} to {_revision(after.revision)}")
+
+
+def _verify(database: Database, made: Backup, *, as_json: bool = False) -> Comparison:
+    from worker.at_rest.backups import restored
+    from worker.at_rest.comparing import compare
+    from worker.at_rest.database import explained, reading
+    from worker.cli.output import print_json
+
+    with (
+        _progress("verify", "rows") as show,
+        explained(database.name),
+        restored(made, database) as before,
+        reading(database.url) as now,
+    ):
+        found = compare(before, now, show)
+    if as_json:
+        print_json(
+            {
+                "verdict": "FAIL" if found.findings else "PASS",
+                "tables": found.tables,
+                "rows": found.rows,
+                "documents": found.documents,
+                "same_back": found.same_back,
+                "equal_back": found.equal_back,
+                "not_reversible": found.not_back,
+                "notes": found.notes,
+                "findings": found.told(),
+            }
+        )
+        return found
+    for line in (*found.told(), *found.notes):
+        typer.echo(line)
+    typer.echo(
+        f"{'FAIL' if found.findings else 'PASS'}: {_tables(found.tables)}, {found.rows:,} rows; "
+        f"{found.documents:,} documents changed: {found.same_back:,} come back the same, "
+        f"{found.equal_back:,} with the same meaning, {found.not_back:,} cannot come back"
+    )
+    return found
+
+
+def _validate(database: Database, *, as_json: bool = False) -> Validation:
+    from worker.at_rest.database import explained
+    from worker.at_rest.validating import validate as look
+    from worker.cli.output import print_json
+
+    with _progress("validate", "rows") as show, explained(database.name):
+        found = look(database, show)
+    if as_json:
+        print_json(
+            {
+                "verdict": "FAIL" if found.findings else "PASS",
+                "revision": database.revision,
+                "columns": [
+                    {
+                        "column": each.place,
+                        "event_type": each.event_type,
+                        "version": each.version,
+                        "documents": each.documents,
+                        "empty": each.empty,
+                        "set_aside": each.set_aside,
+                        "invalid": each.failures.count,
+                    }
+                    for each in found.columns
+                ],
+                "findings": found.findings,
+            }
+        )
+        return found
+    for line in found.findings:
+        typer.echo(line)
+    for each in found.columns:
+        aside = f", {each.set_aside:,} set aside" if each.set_aside else ""
+        typer.echo(f"{each.place}: {each.documents:,} documents of {each.event_type} {each.version}{aside}")
+    typer.echo(f"{'FAIL' if found.findings else 'PASS'}: {database.name} at {_revision(database.revision)}")
+    return found
+
+
+def _tables(count: int) -> str:
+    return f"{count} table" if count == 1 else f"{count} tables"
+
+
+def _revision(revision: str | None) -> str:
+    return f"revision {revision}" if revision else "no revision"
+
+
+@contextmanager
+def _progress(title: str, unit: str) -> Iterator[Show]:
+    from worker.cli.progress import progress
+
+    with progress(title, unit) as show:
+        yield show
+
+
+if TYPE_CHECKING:
+    from worker.cli.progress import Show
