@@ -2,11 +2,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-<<<<<<< HEAD
-.PHONY: help demo test lint chaos soak format mutation install deploy-tools requirements clean
-=======
-.PHONY: help demo test lint bench-rows chaos soak format mutation install requirements clean
->>>>>>> 28d356f (Documents at rest: JSON columns of databases go up and down the same chain, in anybody's Alembic migrations)
+# Every target that `make help` lists is one of work, not a file.
+.PHONY: clean requirements $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 VENV := .venv
 BIN := $(VENV)/bin
