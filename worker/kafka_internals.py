@@ -52,6 +52,9 @@ log = structlog.get_logger(__name__)
 TESTED = ("0.14.",)
 
 
+Append = Callable[[int, int, bytes | None, bytes | None, list[Header]], object | None]
+
+
 class Reader(Protocol):
     async def read(self, partitions: Iterable[TopicPartition], wait: float) -> Mapping[TopicPartition, Fetched]:
         """What is there for these partitions, or comes within ``wait`` seconds. Must not be cancelled."""
@@ -183,6 +186,46 @@ class FetchedBatches:
             rest = _leniently(data)[done:]
             unreadable.update(record.offset for record in rest if not all(map(writable, record.headers)))
             yield from _in_parts(rest, most)
+
+
+class OpenBatch:
+    """A producer's batch while it is being filled.
+
+    ``append`` takes place in the batch, timestamp, key, value and headers, by position, and gives None where the batch
+    is full: it is the C builder's own, without the wrapper of some ten Python lines around it, which cost as much
+    again. Whoever calls it counts, and sets ``count`` before anybody else looks at the batch.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._batch = producer.create_batch()
+        self._counts = aiokafka.__version__.startswith(TESTED)
+        self.append: Append = self._batch._builder.append if self._counts else self._append
+        self.count = 0
+
+    def put(self, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]) -> bool:
+        """False, and nothing done, where the batch is full."""
+        if self.append(self.count, timestamp, key, value, headers) is None:
+            return False
+        self.count += 1
+        return True
+
+    @property
+    def size(self) -> int:
+        """Bytes, before they are compressed."""
+        return int(self._batch.size())
+
+    def closed(self) -> Any:
+        """What ``send_batch`` of the producer takes; nothing can be added any more."""
+        if self._counts:
+            self._batch._relative_offset = self.count
+        self._batch.close()
+        return self._batch
+
+    def _append(
+        self, place: int, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
+    ) -> object | None:
+        added: object | None = self._batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
+        return added
 
 
 async def committed_with_note(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:

@@ -11,19 +11,21 @@ from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from upcasters.event import Header
-from worker.kafka_internals import wire_size
+from worker.kafka_internals import Append, OpenBatch, wire_size
 from worker.lanes.faults import CONTENT_ERRORS, RefusedError
 from worker.route import OutputTopic
 
 BATCH_BYTES = 900_000
 
 
-class Append(Protocol):
-    """Adds a record to a batch; None where the batch is full."""
+class Batch(Protocol):
+    """What records are appended to: place in the batch, timestamp, key, value and headers; None where it is full.
 
-    def __call__(
-        self, *, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
-    ) -> object | None: ...
+    Whoever appends counts, and sets ``count`` before the outbox is asked for anything again.
+    """
+
+    append: Append
+    count: int
 
 
 def batch_bytes(topics: Iterable[OutputTopic]) -> int:
@@ -37,17 +39,13 @@ class Outbox:
     def __init__(self, producer: AIOKafkaProducer, source_partition: int) -> None:
         self._producer = producer
         self._source_partition = source_partition
-        self._open: dict[OutputTopic, Any] = {}
+        self._open: dict[OutputTopic, OpenBatch] = {}
         self._full: list[tuple[OutputTopic, Any]] = []
         self._sent: list[tuple[str, asyncio.Future[Any]]] = []
 
-    def append_to(self, topic: OutputTopic) -> Append:
-        """How to add a record to the topic's open batch."""
-        batch = self._open.get(topic)
-        if batch is None:
-            return _full
-        append: Append = batch.append
-        return append
+    def batch(self, topic: OutputTopic) -> Batch:
+        """The topic's open batch; one that takes nothing where there is none yet."""
+        return self._open.get(topic) or _NONE_YET
 
     def begin_batch(
         self,
@@ -58,12 +56,12 @@ class Outbox:
         headers: list[Header],
     ) -> bool:
         """A new batch with this record first; False, and nothing done, where the topic takes no such record."""
-        batch = self._producer.create_batch()
-        batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
-        if batch.size() > topic.max_message_bytes and not self._fits_packed(topic, timestamp, key, value, headers):
+        batch = OpenBatch(self._producer) if timestamp >= 0 else _UndatedBatch(self._producer)
+        batch.put(timestamp, key, value, headers)
+        if batch.size > topic.max_message_bytes and not self._fits_packed(topic, timestamp, key, value, headers):
             return False
         self._close(topic)
-        self._open[topic] = batch if timestamp >= 0 else _UndatedBatch(batch)
+        self._open[topic] = batch
         return True
 
     def put(
@@ -75,8 +73,8 @@ class Outbox:
         headers: list[Header],
     ) -> bool:
         """Add a record to the open batch or to a new one; False where the topic takes no such record."""
-        append = self.append_to(topic)
-        if append(timestamp=timestamp, key=key, value=value, headers=headers) is not None:
+        batch = self._open.get(topic)
+        if batch and batch.put(timestamp, key, value, headers):
             return True
         return self.begin_batch(topic, timestamp, key, value, headers)
 
@@ -124,8 +122,7 @@ class Outbox:
 
     def _close(self, topic: OutputTopic) -> None:
         if topic in self._open:
-            batch = self._open.pop(topic)
-            self._full.append((topic, getattr(batch, "batch", batch)))
+            self._full.append((topic, self._open.pop(topic).closed()))
 
     def _fits_packed(
         self,
@@ -138,22 +135,25 @@ class Outbox:
         return wire_size(self._producer, timestamp, key, value, headers) <= topic.max_message_bytes
 
 
-def _full(*, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]) -> None:
-    """The batch that is not there yet takes nothing."""
+class _NoBatch:
+    """The batch that is not there yet is full."""
+
+    def __init__(self) -> None:
+        self.append: Append = lambda *_: None
+        self.count = 0
 
 
-class _UndatedBatch:
+_NONE_YET = _NoBatch()
+
+
+class _UndatedBatch(OpenBatch):
     """A batch whose first record has no timestamp (-1) takes only such: aiokafka's builder uses -1 for "none yet",
     and would give the first ones the timestamp of the first that has one."""
 
-    def __init__(self, batch: Any) -> None:
-        self.batch = batch
-
-    def append(self, *, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]) -> object | None:
-        if timestamp >= 0:
-            return None
-        added: object | None = self.batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
-        return added
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        super().__init__(producer)
+        append = self.append
+        self.append = lambda place, timestamp, *rest: None if timestamp >= 0 else append(place, timestamp, *rest)
 
 
 def _raise_first(failed: list[tuple[str, BaseException]]) -> None:

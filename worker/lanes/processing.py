@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import structlog
 
@@ -25,6 +26,9 @@ log = structlog.get_logger(__name__)
 IN_PLACE = "in-place"
 """A record that needs no change stays where it is, in a topic that is source and destination: writing it again would
 double it, and then again without end."""
+
+TIMESTAMP: Callable[[SourceRecord], int] = attrgetter("timestamp")
+"""Fetched records always have one, -1 where it is unknown."""
 
 UNREADABLE = Fault("decode", "HeaderNameNotUtf8", "the name of a header is not UTF-8")
 
@@ -100,10 +104,11 @@ class Processor:
         else:
             self._quickly(records, work)
 
-    def _quickly(self, records: Sequence[SourceRecord], work: Work) -> None:  # noqa: C901, PLR0915  (hot: no calls)
+    def _quickly(self, records: Sequence[SourceRecord], work: Work) -> None:  # noqa: C901, PLR0912, PLR0915  (hot: no calls)
         upcast, source = self._route.upcaster.upcast, self._source
         outbox, destination = work.outbox, self._route.destination
-        append = outbox.append_to(destination)
+        batch = outbox.batch(destination)
+        append, place = batch.append, batch.count
         lineage, journal = self._lineage, work.journal
         passages: list[Passage] = []
         passed = others = 0
@@ -117,19 +122,25 @@ class Processor:
                 elif kind is Passed:
                     value = record.value
                 else:
+                    batch.count = place
                     self._settle(record, outcome, len(passages) + passed + others, work)
-                    append = outbox.append_to(destination)
+                    batch = outbox.batch(destination)
+                    append, place = batch.append, batch.count
                     others += 1
                     continue
                 timestamp, key, headers = record.timestamp, record.key, record.headers
                 if lineage is not None:
                     headers = [*headers, *lineage.headers(record, outcome.passage)]  # type: ignore[union-attr]
-                if append(timestamp=timestamp, key=key, value=value, headers=headers) is None:  # type: ignore[arg-type]
+                if append(place, timestamp, key, value, headers) is not None:  # type: ignore[arg-type]
+                    place += 1
+                else:
+                    batch.count = place
                     if not outbox.begin_batch(destination, timestamp, key, value, headers):  # type: ignore[arg-type]
                         self._bury(record, self._too_large(outcome), len(passages) + passed + others, work)
                         others += 1
                         continue
-                    append = outbox.append_to(destination)
+                    batch = outbox.batch(destination)
+                    append, place = batch.append, batch.count
                 if journal is not None:
                     journal.wrote(_timestamp(record), key, value, headers, _offset(record))
                 if kind is Upcast:
@@ -140,6 +151,7 @@ class Processor:
             raise
         except Exception as error:
             raise _poison(record, error) from error
+        batch.count = place
         work.tally.add_upcast(passages)
         work.tally.passed += passed
         work.tally.produced[destination.name] += len(passages) + passed
@@ -220,7 +232,7 @@ class Processor:
 
     def _has_late_timestamps(self, records: Sequence[SourceRecord]) -> bool:
         latest = self._latest(self._route.destination)
-        return latest is not None and any(_timestamp(record) > latest for record in records)
+        return latest is not None and max(map(TIMESTAMP, records)) > latest
 
     def _latest(self, topic: OutputTopic) -> int | None:
         """The latest timestamp that the topic takes now, where that is known."""

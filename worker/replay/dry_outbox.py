@@ -5,7 +5,8 @@ from __future__ import annotations
 from aiokafka import AIOKafkaProducer
 
 from upcasters.event import Header
-from worker.lanes.outbox import Append, Outbox
+from worker.kafka_internals import Append
+from worker.lanes.outbox import Batch, Outbox
 from worker.route import OutputTopic
 
 LINEAGE: list[Header] = [("upcaster", b"." * 240)]
@@ -20,12 +21,14 @@ class DryOutbox(Outbox):
     def __init__(self, producer: AIOKafkaProducer, destination: OutputTopic) -> None:
         super().__init__(producer, 0)
         self._destination = destination
+        self.append: Append = self._append
+        self.count = 0
         self._surely_fits = destination.max_message_bytes - SURE
         self.bytes = 0
         """Of keys, values and headers that would go to the destination."""
 
-    def append_to(self, topic: OutputTopic) -> Append:
-        return self._append if topic.name == self._destination.name else super().append_to(topic)
+    def batch(self, topic: OutputTopic) -> Batch:
+        return self if topic.name == self._destination.name else super().batch(topic)
 
     def begin_batch(
         self,
@@ -53,7 +56,7 @@ class DryOutbox(Outbox):
         return True
 
     def _append(
-        self, *, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
+        self, place: int, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
     ) -> object | None:
         size = len(value or b"") + len(key or b"")
         if headers:
