@@ -4,6 +4,7 @@
 .DELETE_ON_ERROR:
 # Every target that `make help` lists is one of work, not a file.
 .PHONY: clean requirements $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
+.PHONY: help demo test lint bench-chain chaos soak format mutation install deploy-tools requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +33,9 @@ lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-chain: $(VENV)/dev.installed ## the engine beside hand-written functions: CPU time, ratios, and what was asked for
+	$(BIN)/python -m benchmarks.chain
 
 chaos: $(VENV)/dev.installed ## a million records, 50 faults, nothing lost (SEED=n RECORDS=n FAULTS=n, or KINDS="worker killed,...")
 	$(BIN)/python -m tests.faults.chaos

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from upcasters.document import Object, decode_object, decode_objects, open_container, open_object
+from upcasters.document import NULLS, Object, decode_object, open_container, open_object, plain
 from upcasters.layouts import Unexpected
 from upcasters.operations.base import Operation
 from upcasters.paths import Path, overlap, show
+from upcasters.walk import MISSING
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Code:
     slots: dict[str, str] = field(default_factory=dict)
     depth: int = 1
     variables: int = 0
+    functions: list[str] = field(default_factory=list)
 
     def line(self, text: str) -> None:
         self.lines.append("    " * self.depth + text)
@@ -59,9 +61,15 @@ class Code:
             name = self.variable()
             self.slots[name] = f"{parent}[{key!r}]"
             self.line(f"{name} = {self.slots[name]}  # {comment(path)}")
-            self.line(f"if type({name}) is not dict: {name} = {self.slots[name]} = open_object({name})")
+            self.open(name)
             self.opened[path] = name
         return self.opened[path]
+
+    def open(self, name: str) -> None:
+        """Code that makes sure that a variable holds an opened object, in its place as well."""
+        slot = f"{name} = {self.slots[name]}"
+        self.line(f"if type({name}) is Raw: {slot} = decode_object({name})")
+        self.line(f"elif type({name}) is not dict: {slot} = open_object({name})")
 
     def looked_at(self, path: Path) -> str:
         """The variable of the object at a path that may be missing or something else: then it is empty."""
@@ -90,8 +98,22 @@ class Code:
         self.line(f"{name}(root, context)  # {comment_text(str(operation))}")
         self.forget_all()
 
+    def inner(self) -> Code:
+        """Code for another function in the same text, about an object of its own."""
+        return Code(constants=self.constants, functions=self.functions)
+
+    def define(self, name: str, inner: Code, remark: str) -> str:
+        """Put the inner function into the text; its name."""
+        name = f"{name}_{len(self.functions)}"
+        self.functions.append(inner.function(f"def {name}(root, context):  # {remark}"))
+        return name
+
     def function(self, head: str, result: str = "root") -> str:
         return "\n".join([head, *self.lines, f"    return {result}", ""])
+
+    def text(self, head: str, result: str = "root") -> str:
+        """The function, behind those that it calls."""
+        return "\n".join([*self.functions, self.function(head, result)])
 
     def build(self, source: str, name: str) -> Any:
         scope: dict[str, Any] = {**SCOPE, **self.constants}
@@ -123,18 +145,19 @@ def _look(parent: Object, key: str, node: Any) -> Object:
     return _EMPTY
 
 
-_decode_object_list = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_decode_objects = msgspec.json.Decoder(dict[str, dict[str, Raw]] | list[dict[str, Raw]]).decode
 
 
 def _open_items(node: Any) -> Any:
     """A container whose items are most likely all objects, opened two levels deep in one go where they are."""
     try:
-        return decode_objects(node) if type(node) is Raw else open_container(node)
+        return _decode_objects(node)
     except msgspec.ValidationError:
-        try:
-            return _decode_object_list(node)
-        except msgspec.ValidationError:
-            return open_container(node)
+        return open_container(node)
+
+
+def _same_text(node: Any, text: str) -> bool:
+    return bool((plain(node) if type(node) is Raw else node) == text)
 
 
 def _look_at(parent: Object, key: str) -> Object:
@@ -153,10 +176,15 @@ def _pairs(container: Any) -> Any:
 
 # What generated code may call.
 SCOPE: dict[str, Any] = {
+    "MISSING": MISSING,
+    "NULLS": NULLS,
     "Raw": Raw,
+    "Unexpected": Unexpected,
+    "decode_object": decode_object,
     "look": _look,
     "look_at": _look_at,
     "open_items": _open_items,
     "open_object": open_object,
     "pairs": _pairs,
+    "same_text": _same_text,
 }

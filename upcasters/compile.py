@@ -11,19 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from upcasters.code import Code, comment, comment_text
-from upcasters.conditions import AllOf, Always, AnyOf, Condition, Not, Present
+from upcasters.conditions import AllOf, Always, AnyOf, Condition, Equals, Not, Present
 from upcasters.context import Context
-from upcasters.document import Object
-from upcasters.layouts import FlatGroup, Layouts, grouped
+from upcasters.document import Object, plain
+from upcasters.layouts import FlatGroup, Layouts, Unexpected, grouped
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import DropEvent, EventOperation, SplitEach, SplitEvent
+from upcasters.operations.fields import KeepOnly, Move, Unnest
 from upcasters.operations.reach import At, Everywhere, Subdocument
 from upcasters.operations.values import Derive, DropDerived
-from upcasters.paths import EACH, Path
+from upcasters.paths import EACH, Path, show
 from upcasters.step import Hop, walk
+from upcasters.walk import MISSING
 
 Fused = Callable[[Object, Context], Object]
 Shape = Callable[[Object], str | None]
@@ -43,7 +46,7 @@ def compile_hops(hops: Sequence[Hop]) -> Compiled:
     operations = [operation for hop in hops for operation in hop.operations]
     code = Code()
     _emit_all(operations, code)
-    source = code.function(
+    source = code.text(
         f"def upcast(root, context):  # {' -> '.join([hops[0].source[1], *(hop.target[1] for hop in hops)])}"
     )
     return Compiled(code.build(source, "upcast"), source, any(map(needs_context, operations)))
@@ -69,7 +72,7 @@ def needs_context(operation: Operation) -> bool:
     if isinstance(operation, When):
         return any(map(needs_context, (*operation.operations, *operation.otherwise)))
     if isinstance(operation, Switch):
-        return True
+        return any(map(needs_context, operation.all()))
     return isinstance(operation, (EventOperation, Subdocument))
 
 
@@ -85,12 +88,15 @@ def _emit_all(operations: Iterable[Operation], code: Code) -> None:
     for operation in grouped(operations):
         if isinstance(operation, FlatGroup):
             _emit_group(operation, code)
-        elif isinstance(operation, When) and not _may_end(operation):
-            _emit_when(operation, code)
-        else:
+        elif _may_end(operation):
             code.call(operation)
-            if _may_end(operation):
-                code.line("if context.dropped or context.children is not None: return root")
+            code.line("if context.dropped or context.children is not None: return root")
+        else:
+            _EMIT.get(type(operation), _emit_call)(operation, code)
+
+
+def _emit_call(operation: Operation, code: Code) -> None:
+    code.call(operation)
 
 
 def _emit_group(group: FlatGroup, code: Code) -> None:
@@ -100,7 +106,8 @@ def _emit_group(group: FlatGroup, code: Code) -> None:
 
     def body(target: str) -> None:
         slot = f" = {code.slots[target]}" if target in code.slots else ""
-        code.line(f"{target}{slot} = {layouts}[tuple({target})]({target})")
+        code.line(f"change = {layouts}[tuple({target})]")
+        code.line(f"if change is not None: {target}{slot} = change({target})")
 
     _at_each(group.at, "skip" if group.optional else "error", code, body)
     for path in group.touched:
@@ -136,13 +143,14 @@ def _step_in(path: Path, known: int, missing: str, code: Code, body: Callable[[s
 def _loop(path: Path, at: int, missing: str, code: Code, body: Callable[[str], None], container: str) -> None:
     key, item = code.variable(), code.variable()
     inner_is_container = at + 1 < len(path) and path[at + 1] is EACH
-    with code.block(f"for {key}, {item} in pairs({container}):  # {comment(path[: at + 1])}"):
+    pairs = f"{container}.items() if type({container}) is dict else pairs({container})"
+    with code.block(f"for {key}, {item} in {pairs}:  # {comment(path[: at + 1])}"):
         if inner_is_container:
             code.line(f"if type({item}) is Raw: {item} = {container}[{key}] = open_items({item})")
             _loop(path, at + 1, missing, code, body, item)
             return
         code.slots[item] = f"{container}[{key}]"
-        code.line(f"if type({item}) is not dict: {item} = {code.slots[item]} = open_object({item})")
+        code.open(item)
         code.opened[path[: at + 1]] = item
         _at_each(path, missing, code, body)
 
@@ -155,12 +163,115 @@ def _emit_when(operation: When, code: Code) -> None:
             _emit_all(operation.otherwise, code)
 
 
+def _emit_at(operation: At, code: Code) -> None:
+    if operation.wrong_type == "skip":
+        code.call(operation)
+        return
+    inside = code.inner()
+    _emit_all(operation.operations, inside)
+    name = code.define("at", inside, comment(operation.path))
+
+    def body(target: str) -> None:
+        slot = f" = {code.slots[target]}" if target in code.slots else ""
+        code.line(f"{target}{slot} = {name}({target}, context)")
+
+    _at_each(operation.path, operation.missing, code, body)
+    for path in operation.writes():
+        code.forget(path)
+
+
+def _emit_switch(operation: Switch, code: Code) -> None:
+    cases = code.constant(Cases(operation), "cases")
+    code.line(f"# {comment_text(f'switch on {show(operation.path)}, {len(operation.cases)} cases')}")
+    node = f"{_looked_at(operation.path[:-1], code)}.get({operation.path[-1]!r}, MISSING)"
+    code.line(f"root = {cases}.chosen({node})(root, context)")
+    code.forget_all()
+
+
+class Cases(dict[Any, Fused]):
+    """The function for each case of a switch, by the value alone where it is a text; made when it is first chosen."""
+
+    def __init__(self, switch: Switch) -> None:
+        self.switch = switch
+        self.otherwise = None if switch.otherwise == "error" else _function(switch.otherwise)
+
+    def chosen(self, node: Any) -> Fused:
+        """The function for a document with this value."""
+        value = plain(node)
+        if type(value) is not str:
+            value = (type(value) is bool, value) if type(value) not in (dict, list) else MISSING
+        return self[value]
+
+    def __missing__(self, value: Any) -> Fused:
+        found = self.switch.cases.get((False, value) if type(value) is str else value)
+        if found is not None:
+            function = self[value] = _function(found)
+            return function
+        if self.otherwise is None:
+            raise Unexpected
+        return self.otherwise
+
+
+def _function(operations: Sequence[Operation]) -> Fused:
+    code = Code()
+    _emit_all(operations, code)
+    function: Fused = code.build(code.text("def case(root, context):"), "case")
+    return function
+
+
+def _emit_move(operation: Move, code: Code) -> None:
+    plain_move = (operation.missing, operation.exists, operation.prune) == ("error", "error", False)
+    if not plain_move:
+        code.call(operation)
+        return
+    parent, node = code.object(operation.source[:-1]), code.variable()
+    code.line(f"{node} = {parent}.pop({operation.source[-1]!r})  # {comment_text(str(operation))}")
+    code.forget(operation.source)
+    if operation.parents == "create":
+        for depth in range(1, len(operation.target)):
+            above, key = code.object(operation.target[: depth - 1]), operation.target[depth - 1]
+            code.line(f"if {key!r} not in {above}: {above}[{key!r}] = {{}}")
+            code.object(operation.target[:depth])
+    parent, key = code.object(operation.target[:-1]), operation.target[-1]
+    code.line(f"if {key!r} in {parent}: raise Unexpected")
+    code.line(f"{parent}[{key!r}] = {node}")
+    code.forget(operation.target)
+
+
+def _emit_local(at: Path, change: Callable[[Object], None], operation: Operation, code: Code) -> None:
+    name = code.constant(change, "change")
+    _at_each(at, "error", code, lambda target: code.line(f"{name}({target})  # {comment_text(str(operation))}"))
+    for path in operation.writes():
+        code.forget(path)
+
+
+def _emit_unnest(operation: Unnest, code: Code) -> None:
+    _emit_local(operation.child[:-1], operation.lift, operation, code)
+
+
+def _emit_keep_only(operation: KeepOnly, code: Code) -> None:
+    _emit_local(operation.at, operation.keep, operation, code)
+
+
+_EMIT: dict[type, Callable[[Any, Code], None]] = {
+    At: _emit_at,
+    KeepOnly: _emit_keep_only,
+    Move: _emit_move,
+    Switch: _emit_switch,
+    Unnest: _emit_unnest,
+    When: _emit_when,
+}
+
+
 def _condition(condition: Condition, code: Code, *, look: bool = True) -> str:
     """A condition as an expression. With ``look``, nothing is changed between conditions and objects are shared."""
     if isinstance(condition, Always):
         return "True"
-    if isinstance(condition, Present) and (look or condition.path[:-1] in code.opened):
-        return f"{condition.path[-1]!r} in {_looked_at(condition.path[:-1], code)}"
+    if isinstance(condition, Present):
+        return f"{condition.path[-1]!r} in {_looked_at(condition.path[:-1], code, look=look)}"
+    if isinstance(condition, Equals) and type(condition.value) is str:
+        node = f"{_looked_at(condition.path[:-1], code, look=look)}.get({condition.path[-1]!r})"
+        return f"same_text({node}, {condition.value!r})"
     if isinstance(condition, Not):
         return f"not ({_condition(condition.part, code, look=look)})"
     if isinstance(condition, (AllOf, AnyOf)):
@@ -169,9 +280,9 @@ def _condition(condition: Condition, code: Code, *, look: bool = True) -> str:
     return f"{code.constant(condition.test, 'test')}(root)"
 
 
-def _looked_at(path: Path, code: Code) -> str:
+def _looked_at(path: Path, code: Code, *, look: bool = False) -> str:
     """The object at a path, empty where there is none: opened now if it is the first, else only when asked for."""
-    if path in code.opened or len(code.opened) == 1:
+    if path in code.opened or (look and len(code.opened) == 1):
         return code.looked_at(path)
     known = max(length for length in range(len(path)) if path[:length] in code.opened)
     expression = code.opened[path[:known]]

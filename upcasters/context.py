@@ -12,7 +12,7 @@ from upcasters.paths import EACH, Path
 from upcasters.walk import MISSING, find
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Child:
     """One document out of a split: its body, type and version, and its key (None: the source's own)."""
 
@@ -22,7 +22,7 @@ class Child:
     key: bytes | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Context:
     """One event on its way through a path. ``headers`` and ``key`` are what will be written.
 

@@ -104,6 +104,8 @@ class Detector:
         """The newest version whose shape the document has, or None."""
         shape = self._shapes.get(event_type)
         if shape is None:
+            if event_type not in self._chain.types:
+                return None
             shape = self._shapes[event_type] = compile_shapes(shapes_of(self._chain, event_type))[0]
         return shape(body)
 
@@ -245,9 +247,9 @@ class Stamp(ABC):
     def write(self, body: Object, envelope: Object | None, context: Context, text: str) -> None:
         rule = self.rule
         if isinstance(rule, FromField):
-            _restamp(body, path(rule.path), text, rule.pattern)
+            restamp(body, path(rule.path), text, rule.pattern)
         elif isinstance(rule, FromCloudEvents) and envelope is not None:
-            _restamp(envelope, (rule.attribute,), text, rule.pattern)
+            restamp(envelope, (rule.attribute,), text, rule.pattern)
         else:
             self._write_header(rule, context, text)
 
@@ -293,8 +295,12 @@ def _replaced(old: str, pattern: str, text: str) -> str:
     return old[: match.start(1)] + text + old[match.end(1) :]
 
 
-def _restamp(body: Object, where: Path, text: str, pattern: str | None) -> None:
-    node = find(body, where)
-    if node is not MISSING and not is_null(node):
+def restamp(body: Object, where: Path, text: str, pattern: str | None = None) -> None:
+    """Write a type or version where another stands; nothing where nothing does."""
+    parent = body
+    if len(where) > 1:
+        parent = {} if find(body, where) is MISSING else parent_of(body, where, create=False)
+    node = parent.get(where[-1])
+    if not is_null(node):
         new = restamped(node, text) if pattern is None else _replaced(_field(body, where) or "", pattern, text)
-        parent_of(body, where, create=False)[where[-1]] = new
+        parent[where[-1]] = new

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 import msgspec
@@ -34,6 +35,9 @@ _TYPE_BY_FIRST_BYTE: dict[int, JsonType] = {
 }
 
 
+_new_float = float.__new__
+
+
 class ExactFloat(float):
     """A number with a fraction or exponent that remembers how it was written: ``1.10``, ``1e400``."""
 
@@ -41,7 +45,7 @@ class ExactFloat(float):
     text: str
 
     def __new__(cls, text: str) -> Self:
-        number = super().__new__(cls, text)
+        number = _new_float(cls, text)
         number.text = text
         return number
 
@@ -59,7 +63,7 @@ def _write_exactly(value: object) -> Raw:
 
 
 decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
-decode_objects = msgspec.json.Decoder(dict[str, dict[str, Raw]]).decode
+decode_text = msgspec.json.Decoder(str).decode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
 decode_plain = msgspec.json.Decoder(float_hook=ExactFloat).decode
 _encoder = msgspec.json.Encoder(enc_hook=_write_exactly)
@@ -110,6 +114,8 @@ def json_type(node: Node) -> JsonType:
 
 
 NULLS = (None, Raw(b"null"))
+# Whole numbers between minus this and this are written without asking how many digits Python may write.
+FEW_DIGITS = 2**63
 
 
 def is_null(node: Node) -> bool:
@@ -212,22 +218,33 @@ def _key(key: Any, path: Path) -> str:
     return str(_writable(key, path))
 
 
-def _writable(value: str | int, path: Path) -> str | int:
-    """A text or whole number. Raises EncodeError for a lone surrogate and for more digits than Python writes."""
-    try:
-        if isinstance(value, int):
-            str(value)
-        elif not value.isascii():
+def _writable(value: str, path: Path) -> str:
+    """A text. Raises EncodeError for a lone surrogate."""
+    if not value.isascii():
+        try:
             value.encode()
-    except ValueError as error:
-        where = show(path) or "the value"
-        raise EncodeError(f"{where} cannot be written as JSON ({type(error).__name__})", path) from None
+        except UnicodeEncodeError as error:
+            raise _not_written(error, path) from None
     return value
+
+
+def _whole(value: int, path: Path) -> int:
+    """A whole number. Raises EncodeError for more digits than Python writes."""
+    if not -FEW_DIGITS < value < FEW_DIGITS:
+        try:
+            str(value)
+        except ValueError as error:
+            raise _not_written(error, path) from None
+    return value
+
+
+def _not_written(error: Exception, path: Path) -> EncodeError:
+    return EncodeError(f"{show(path) or 'the value'} cannot be written as JSON ({type(error).__name__})", path)
 
 
 _MAKERS: Mapping[type, Callable[[Any, Path], Node]] = {
     str: _writable,
-    int: _writable,
+    int: _whole,
     dict: _object,
     list: _array,
     tuple: _array,
@@ -257,10 +274,13 @@ def _equal(one: Any, other: Any) -> bool:
 
 def restamped(old: Node, version: str) -> Node:
     """A version in the JSON type that the old one had: a number stays a number where the new one is one."""
-    if json_type(old) == "number":
-        try:
-            if type(msgspec.json.decode(version)) in (int, float):
-                return Raw(version.encode())
-        except msgspec.DecodeError:
-            pass
-    return version
+    return version if json_type(old) != "number" else _as_number(version) or version
+
+
+@lru_cache(maxsize=1_000)
+def _as_number(version: str) -> Raw | None:
+    """A version as a JSON number; None where it is none."""
+    try:
+        return Raw(version.encode()) if type(msgspec.json.decode(version)) in (int, float) else None
+    except msgspec.DecodeError:
+        return None

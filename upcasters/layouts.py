@@ -14,17 +14,20 @@ from typing import Any
 from msgspec import Raw
 
 from upcasters.context import Context
-from upcasters.document import NULLS, Object, decode_plain, from_plain, open_object, plain
+from upcasters.document import FEW_DIGITS, NULLS, Object, decode_plain, decode_text, from_plain, open_object, plain
 from upcasters.errors import WrongType
 from upcasters.event import Event
 from upcasters.operations.base import Operation
-from upcasters.operations.fields import Default, Drop, FirstOf, Optional, Rename, RenameKeys
+from upcasters.operations.fields import Default, Drop, FirstOf, Nest, Optional, Rename, RenameKeys
+from upcasters.operations.lists import Wrap
 from upcasters.operations.reach import At
-from upcasters.operations.values import Convert, Derive, MapValues
+from upcasters.operations.values import Convert, Derive, JoinValues, MapValues, ParseJson, PrintJson, SplitValue
 from upcasters.paths import EACH, Path, overlap
 
 Change = Callable[[Object], Object]
-Flat = Rename | FirstOf | RenameKeys | Default | Drop | Derive | Convert | MapValues
+ChangeValue = Convert | MapValues | Wrap | ParseJson | PrintJson
+Flat = Rename | FirstOf | RenameKeys | Nest | Default | Drop | Derive | SplitValue | JoinValues | ChangeValue
+_OF_ONE_FIELD = (Default, Drop, Convert, MapValues, Wrap, ParseJson, PrintJson, SplitValue, JoinValues)
 
 # Beyond these an object is a map with keys of its own rather than a record; it is changed without a layout.
 MOST_LAYOUTS = 256
@@ -71,7 +74,7 @@ def _singles(operation: Operation) -> list[FlatGroup] | None:
     if at is None:
         return None
     touched = [*operation.reads(), *operation.writes()]
-    optional = not isinstance(operation, Derive) and getattr(operation, "missing", "error") == "skip"
+    optional = not isinstance(operation, (Derive, Nest)) and getattr(operation, "missing", "error") == "skip"
     return [FlatGroup(at, [_relative(operation, len(at))], touched, optional)]
 
 
@@ -104,19 +107,19 @@ def _join(groups: list[Operation | FlatGroup], later: FlatGroup) -> None:
 
 
 def _flat_at(operation: Operation) -> Path | None:
+    """The object whose fields are all that the operation is about; None where it is about more."""
+    if getattr(operation, "wrong_type", "error") != "error":
+        return None
     if isinstance(operation, RenameKeys):
-        plain_rule = not (operation.subtree or operation.checks_way_back)
-        return operation.at if plain_rule and operation.wrong_type == "error" else None
-    if isinstance(operation, Rename):
-        return operation.at if operation.wrong_type == "error" else None
+        return None if operation.subtree or operation.checks_way_back else operation.at
+    if isinstance(operation, (Rename, Nest)):
+        return operation.at
     if isinstance(operation, FirstOf):
         at = operation.target[:-1]
         return at if all(source[:-1] == at for source in operation.sources) else None
     if isinstance(operation, Derive):
         return _derived_at(operation)
-    if isinstance(operation, (Default, Drop, Convert, MapValues)) and operation.path[-1] is not EACH:
-        return operation.path[:-1] if getattr(operation, "wrong_type", "error") == "error" else None
-    return None
+    return operation.path[:-1] if isinstance(operation, _OF_ONE_FIELD) and operation.path[-1] is not EACH else None
 
 
 def _derived_at(operation: Derive) -> Path | None:
@@ -126,7 +129,7 @@ def _derived_at(operation: Derive) -> Path | None:
 
 
 def _relative(operation: Any, depth: int) -> Any:
-    if isinstance(operation, (Rename, RenameKeys)):
+    if isinstance(operation, (Rename, RenameKeys, Nest)):
         return replace(operation, at=())
     if isinstance(operation, FirstOf):
         sources = tuple(source[depth:] for source in operation.sources)
@@ -137,13 +140,13 @@ def _relative(operation: Any, depth: int) -> Any:
     return replace(operation, path=operation.path[depth:])
 
 
-class Layouts(dict[tuple[str, ...], Change]):
-    """The change for each layout of keys; worked out when a layout is first seen."""
+class Layouts(dict[tuple[str, ...], Change | None]):
+    """The change for each layout of keys, None where there is none; worked out when a layout is first seen."""
 
     def __init__(self, operations: Sequence[Flat]) -> None:
         self.operations = tuple(operations)
 
-    def __missing__(self, layout: tuple[str, ...]) -> Change:
+    def __missing__(self, layout: tuple[str, ...]) -> Change | None:
         if len(layout) > MOST_KEYS or len(self) >= MOST_LAYOUTS:
             return self.plainly
         change, _ = specialised(layout, self.operations)
@@ -157,8 +160,8 @@ class Layouts(dict[tuple[str, ...], Change]):
         return target
 
 
-def specialised(layout: tuple[str, ...], operations: Iterable[Flat]) -> tuple[Change, str]:
-    """The function that makes the new object out of one with these keys, and its source."""
+def specialised(layout: tuple[str, ...], operations: Iterable[Flat]) -> tuple[Change | None, str]:
+    """The function that makes the new object out of one with these keys, None where it stays; and its source."""
     work = _Work({key: f"old[{key!r}]" for key in layout})
     try:
         for operation in operations:
@@ -166,10 +169,15 @@ def specialised(layout: tuple[str, ...], operations: Iterable[Flat]) -> tuple[Ch
     except Unexpected:
         return _unexpected, "raise Unexpected"
     source = work.source(layout)
+    if source == _UNCHANGED:
+        return None, source
     scope: dict[str, Any] = {**_SCOPE, **work.constants}
     exec(compile(source, "<upcasters: layout>", "exec"), scope)  # noqa: S102  # our own generated text
     change: Change = scope["change"]
     return change, source
+
+
+_UNCHANGED = "def change(old):\n    return old\n"
 
 
 def _unexpected(_: Object) -> Object:
@@ -196,6 +204,15 @@ class _Work:
         self.lines.append(f"{name} = {expression}")
         return name
 
+    def plain(self, node: str) -> str:
+        """The variable of a node's plain value."""
+        return self.variable(f"decode_plain({node}) if type({node}) is Raw else plain({node})")
+
+    def fresh(self, made: str) -> str:
+        """The variable of the node that a function's result is."""
+        plain = f"type({made}) is str and {made}.isascii() or type({made}) is int and -FEW_DIGITS < {made} < FEW_DIGITS"
+        return self.variable(f"{made} if {plain} else from_plain({made})")
+
     def rename(self, names: Mapping[str, str]) -> None:
         renamed = {names.get(key, key): value for key, value in self.fields.items()}
         if len(renamed) != len(self.fields):
@@ -203,17 +220,20 @@ class _Work:
         self.fields = renamed
 
     def source(self, layout: tuple[str, ...]) -> str:
-        before = {key: f"old[{key!r}]" for key in layout}
-        kept = list(self.fields.items())[: len(layout)]
-        lines = list(self.lines)
-        if kept == list(before.items()):
-            added = list(self.fields.items())[len(layout) :]
-            lines += [f"old[{key!r}] = {value}" for key, value in added]
-            lines.append("return old")
-        else:
-            pairs = ", ".join(f"{key!r}: {value}" for key, value in self.fields.items())
-            lines.append(f"return {{{pairs}}}")
+        lines = [*self.lines, *(self._in_place(layout) or [f"return {_display(self.fields)}"])]
         return "def change(old):\n" + "".join(f"    {line}\n" for line in lines)
+
+    def _in_place(self, layout: tuple[str, ...]) -> list[str] | None:
+        """Lines that change the object as it is; None where the order of its keys, or a value's key, is another."""
+        kept = [key for key in layout if key in self.fields]
+        if list(self.fields)[: len(kept)] != kept:
+            return None
+        changed = {key: value for key, value in self.fields.items() if value != f"old[{key!r}]"}
+        if any(value.startswith("old[") for key, value in changed.items() if key in kept):
+            return None
+        added = [key for key in changed if key not in kept]
+        lines = [f"old[{key!r}] = {changed[key]}" for key in (*added, *(key for key in kept if key in changed))]
+        return [*lines, *(f"del old[{key!r}]" for key in layout if key not in self.fields), "return old"]
 
 
 def _rename(operation: Rename, work: _Work) -> None:
@@ -287,13 +307,13 @@ def _computed(operation: Derive, work: _Work) -> str | None:
             arguments.append("None")
         elif len(source) == 1:
             node = work.variable(work.fields[str(source[0])])
-            arguments.append(work.variable(f"decode_plain({node}) if type({node}) is Raw else plain({node})"))
+            arguments.append(work.plain(node))
         elif operation.missing == "skip":
             raise Unexpected
         else:
             arguments.append(_deeper(source, work, operation.missing))
     made = work.variable(f"{work.constant(operation.using, 'using')}({', '.join(arguments)})")
-    return work.variable(f"{made} if type({made}) is str and {made}.isascii() else from_plain({made})")
+    return work.fresh(made)
 
 
 def _deeper(source: Path, work: _Work, missing: str) -> str:
@@ -304,7 +324,7 @@ def _deeper(source: Path, work: _Work, missing: str) -> str:
         work.lines.append(f"if type({node}) is not dict: {node} = {opened}({node})")
         found = f"{node}[{key!r}]"
         node = work.variable(found if missing == "error" else f"{found} if {node} and {key!r} in {node} else None")
-    return work.variable(f"decode_plain({node}) if type({node}) is Raw else plain({node})")
+    return work.plain(node)
 
 
 def _object_or_none(node: Any) -> Object | None:
@@ -314,13 +334,90 @@ def _object_or_none(node: Any) -> Object | None:
         return None
 
 
-def _convert(operation: Convert | MapValues, work: _Work) -> None:
+def _change_value(operation: ChangeValue, work: _Work) -> None:
     key = str(operation.path[0])
     if key in work.fields:
-        change = operation.converted if isinstance(operation, Convert) else operation.mapped
-        work.fields[key] = work.variable(f"{work.constant(change, 'changed')}({work.fields[key]})")
+        work.fields[key] = _CHANGES[type(operation)](operation, work, work.variable(work.fields[key]))
     elif operation.missing == "error":
         raise Unexpected
+
+
+def _converted(operation: Convert, work: _Work, node: str) -> str:
+    if operation.null == "keep":
+        return work.variable(f"{work.constant(operation.converted, 'converted')}({node})")
+    work.lines.append(f"if {node} in NULLS: raise Unexpected")
+    made = work.variable(f"{work.constant(operation.forward, 'using')}({work.plain(node)})")
+    return work.fresh(made)
+
+
+def _mapped(operation: MapValues, work: _Work, node: str) -> str:
+    mapped = work.constant(operation.mapped, "mapped")
+    if operation.ambiguous:
+        return work.variable(f"{mapped}({node})")
+    texts = work.constant({old: new for (_, old), new in operation.table.items() if type(old) is str}, "table")
+    text = work.plain(node)
+    found = f"{texts}.get({text}, {node})" if operation.otherwise == "keep" else f"{texts}[{text}]"
+    return work.variable(f"{found} if type({text}) is str else {mapped}({node})")
+
+
+_CHANGES: dict[type, Callable[[Any, _Work, str], str]] = {
+    Convert: _converted,
+    MapValues: _mapped,
+    Wrap: lambda operation, work, node: work.variable(f"{work.constant(operation.wrapped, 'wrapped')}({node})"),
+    ParseJson: lambda operation, work, node: work.variable(f"{work.constant(operation.parsed, 'parsed')}({node})"),
+    PrintJson: lambda operation, work, node: work.variable(f"{work.constant(operation.printed, 'printed')}({node})"),
+}
+
+
+def _split_value(operation: SplitValue, work: _Work) -> None:
+    key = str(operation.path[0])
+    if key not in work.fields:
+        if operation.missing == "error":
+            raise Unexpected
+        return
+    parts = work.variable(f"text({work.fields.pop(key)}).split({operation.separator!r})")
+    work.lines.append(f"if len({parts}) != {len(operation.names)}: raise Unexpected")
+    for position, name in enumerate(operation.names):
+        if name in work.fields:
+            raise Unexpected
+        work.fields[name] = f"{parts}[{position}]"
+
+
+def _join_values(operation: JoinValues, work: _Work) -> None:
+    if operation.missing == "skip" and not any(name in work.fields for name in operation.names):
+        return
+    if not all(name in work.fields for name in operation.names):
+        raise Unexpected
+    parts = work.variable(f"[{', '.join(f'text({work.fields.pop(name)})' for name in operation.names)}]")
+    joined = work.variable(f"{operation.separator!r}.join({parts})")
+    work.lines.append(f"if {joined}.split({operation.separator!r}) != {parts}: raise Unexpected")
+    key = str(operation.path[0])
+    if key in work.fields:
+        raise Unexpected
+    work.fields[key] = joined
+
+
+def _nest(operation: Nest, work: _Work) -> None:
+    if operation.into in work.fields and operation.into not in operation.names:
+        raise Unexpected
+    if operation.missing == "error" and not all(name in work.fields for name in operation.names):
+        raise Unexpected
+    inside = {name: work.fields.pop(name) for name in operation.names if name in work.fields}
+    work.fields[operation.into] = work.variable(_display(inside))
+
+
+def _display(fields: Mapping[str, str]) -> str:
+    """An object of these fields, as an expression."""
+    return f"{{{', '.join(f'{key!r}: {value}' for key, value in fields.items())}}}"
+
+
+def _text(node: Any) -> str:
+    if type(node) is Raw:
+        found: str = decode_text(node)
+        return found
+    if type(node) is str:
+        return node
+    raise Unexpected
 
 
 _RUN: dict[type, Callable[[Any, _Work], None]] = {
@@ -330,17 +427,21 @@ _RUN: dict[type, Callable[[Any, _Work], None]] = {
     Default: _default,
     Drop: _drop,
     Derive: _derive,
-    Convert: _convert,
-    MapValues: _convert,
+    Nest: _nest,
+    SplitValue: _split_value,
+    JoinValues: _join_values,
+    **dict.fromkeys(_CHANGES, _change_value),
 }
 
 _SCOPE: dict[str, Any] = {
+    "FEW_DIGITS": FEW_DIGITS,
     "NULLS": NULLS,
     "Raw": Raw,
     "Unexpected": Unexpected,
     "decode_plain": decode_plain,
     "from_plain": from_plain,
     "plain": plain,
+    "text": _text,
     "object_or_none": _object_or_none,
     "open_object": open_object,
 }

@@ -133,7 +133,7 @@ class Middle:
             return let_through
         way = self.way((found.event_type, found.version))
         notes.to_version = way.end[1]
-        return self._bring(record, source, found, way, run)
+        return self.bring(record, source, found, way, run)
 
     def _let_through(self, found: Found) -> Outcome | None:
         """What the policy says of a type or version that the chain does not know; None where it knows both."""
@@ -151,7 +151,8 @@ class Middle:
             return Passed(passage, "policy")
         raise FutureVersion("the version is newer than the newest that the chain knows")
 
-    def _bring(self, record: SourceRecord, source: Partition | None, found: Found, way: Way, run: Runner) -> Outcome:
+    def bring(self, record: SourceRecord, source: Partition | None, found: Found, way: Way, run: Runner) -> Outcome:
+        """What becomes of an event whose type and version are known to the chain."""
         if way.broken:
             raise Irreversible(way.broken)
         self._validate_source(record, found, way)

@@ -108,18 +108,19 @@ class Switch(Operation):
             raise MissingField(f"{show(self.path)}, on which the step depends, is missing", self.path)
         raise UnmappedValue(f"{show(self.path)} has a value for which there is no case", self.path)
 
-    def _all(self) -> tuple[Operation, ...]:
+    def all(self) -> tuple[Operation, ...]:
+        """The operations of all cases."""
         rest = () if self.otherwise == "error" else self.otherwise
         return (*(operation for case in self.cases.values() for operation in case), *rest)
 
     def reads(self) -> tuple[Path, ...]:
-        return (self.path, *_reads(self._all()))
+        return (self.path, *_reads(self.all()))
 
     def writes(self) -> tuple[Path, ...]:
-        return tuple(dict.fromkeys(_writes(self._all())))
+        return tuple(dict.fromkeys(_writes(self.all())))
 
     def dropped(self) -> tuple[Path, ...]:
-        return tuple(gone for operation in self._all() for gone in operation.dropped())
+        return tuple(gone for operation in self.all() for gone in operation.dropped())
 
     def inverse(self) -> Inverse:
         undone = {value: undo(case) for value, case in self.cases.items()}

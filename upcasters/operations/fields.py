@@ -699,13 +699,14 @@ class Unnest(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         for parent in objects(root, self.child[:-1], "error"):
-            if self.child[-1] not in parent:
-                if self.absent == "error":
-                    raise MissingField(f"{show(self.child)} is missing", self.child)
-                continue
-            self._lift(parent)
+            self.lift(parent)
 
-    def _lift(self, parent: Object) -> None:
+    def lift(self, parent: Object) -> None:
+        """Change one parent."""
+        if self.child[-1] not in parent:
+            if self.absent == "error":
+                raise MissingField(f"{show(self.child)} is missing", self.child)
+            return
         own = open_object(parent[self.child[-1]], self.child)
         if self.names is not None:
             self._check(own)
@@ -758,11 +759,15 @@ class KeepOnly(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         for target in objects(root, self.at):
-            if self.rest in target:
-                raise FieldExists(f"{show((*self.at, self.rest))} is there already", (*self.at, self.rest))
-            others = {name: target.pop(name) for name in list(target) if name not in self.names}
-            if others:
-                target[self.rest] = others
+            self.keep(target)
+
+    def keep(self, target: Object) -> None:
+        """Change one object."""
+        if self.rest in target:
+            raise FieldExists(f"{show((*self.at, self.rest))} is there already", (*self.at, self.rest))
+        others = {name: target.pop(name) for name in list(target) if name not in self.names}
+        if others:
+            target[self.rest] = others
 
     def reads(self) -> tuple[Path, ...]:
         return ((*self.at, EACH),)

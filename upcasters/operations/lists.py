@@ -26,9 +26,10 @@ class Wrap(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing):
-            parent[key] = self._wrapped(parent[key])
+            parent[key] = self.wrapped(parent[key])
 
-    def _wrapped(self, node: Any) -> Any:
+    def wrapped(self, node: Any) -> Any:
+        """The node that one value becomes."""
         if is_null(node) and self.null != "wrap":
             return [] if self.null == "empty" else node
         if self.lists == "wrap" or json_type(node) != "array":

@@ -558,13 +558,13 @@ class ParseJson(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing):
-            node = parent[key]
-            if self.null == "keep" and is_null(node):
-                continue
-            parent[key] = self._parsed(string(node, self.path))
+            parent[key] = self.parsed(parent[key])
 
-    def _parsed(self, text: str) -> Any:
-        raw = text.strip(" \t\r\n").encode()
+    def parsed(self, node: Any) -> Any:
+        """The node that one string becomes."""
+        if self.null == "keep" and is_null(node):
+            return node
+        raw = string(node, self.path).strip(" \t\r\n").encode()
         try:
             msgspec.json.decode(raw, type=msgspec.Raw)
         except (msgspec.DecodeError, RecursionError):
@@ -596,12 +596,15 @@ class PrintJson(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing):
-            node = parent[key]
-            if self.null != "print" and is_null(node):
-                if self.null == "error":
-                    raise WrongType(f"{show(self.path)} is null", self.path)
-                continue
-            parent[key] = bytes(node).decode() if type(node) is msgspec.Raw else encode(node).decode()
+            parent[key] = self.printed(parent[key])
+
+    def printed(self, node: Any) -> Any:
+        """The string that one node becomes."""
+        if self.null != "print" and is_null(node):
+            if self.null == "error":
+                raise WrongType(f"{show(self.path)} is null", self.path)
+            return node
+        return bytes(node).decode() if type(node) is msgspec.Raw else encode(node).decode()
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)

@@ -80,8 +80,8 @@ class Tally:
         assert upcaster.trace(event, SOURCE).outcome == plain
         self._compare("middle", lambda: upcaster._middle.process(event, SOURCE, upcaster._run), plain)
         short_cut = upcaster._short_cut
-        if short_cut is not None:
-            self._compare("short cut", lambda: short_cut.upcast(event), plain)
+        if upcaster.source:
+            self._compare("short cut", lambda: short_cut(event, SOURCE), plain)
 
     def _compare(self, name: str, fast: Callable[[], Outcome | None], plain: Outcome) -> None:
         outcome = None

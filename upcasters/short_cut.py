@@ -1,0 +1,278 @@
+"""The short cut of one route: one generated function from bytes to outcome, with no line that its rules do not need.
+
+It does what ``Middle.process`` does, for events that the chain knows. It gives None, or leaves by any exception, where
+an event is not so plain: then the middle or the reference does the work and says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from upcasters.code import Code
+from upcasters.compile import Compiled, Fused, compile_shapes
+from upcasters.context import Context
+from upcasters.detect import Found, restamp, shapes_of
+from upcasters.detection import Always, FromField, FromHeader, FromShape
+from upcasters.document import ExactFloat, decode_object, decode_plain, encode
+from upcasters.event import Event, Header, Partition, Record, SourceRecord
+from upcasters.layouts import Unexpected
+from upcasters.middle import Middle, Node, Runner, Way
+from upcasters.outcome import Outcome, Passage, Passed, Upcast
+from upcasters.paths import path
+
+Function = Callable[[SourceRecord, Partition | None], Outcome | None]
+_Reader = FromHeader | FromField
+
+_NO_CONTEXT = Context(Event(None), None, None, [], "")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One version on the short cut: all that an event of it needs. ``whole`` where the middle must see the context."""
+
+    way: Way
+    passage: Passage
+    passed: Passed
+    function: Fused | None
+    whole: bool
+    event_type_stamp: str
+    version_stamp: str
+    looks_like: frozenset[str]
+    check_source: Callable[[bytes], None]
+    check_target: Callable[[bytes], None]
+
+
+class Lanes(dict[str | None, Lane | None]):
+    """The lane of each version of a type, made when its first event comes; None where the middle must do the work."""
+
+    def __init__(self, event_type: str, middle: Middle, compiled: Callable[[Node], Compiled]) -> None:
+        self._event_type = event_type
+        self._middle = middle
+        self._compiled = compiled
+
+    def __missing__(self, version: str | None) -> Lane | None:
+        if version is None or (self._event_type, version) not in self._middle.chain.versions:
+            return None
+        lane = self[version] = self._opened(self._middle.way((self._event_type, version)))
+        return lane
+
+    def _opened(self, way: Way) -> Lane | None:
+        if way.broken:
+            return None
+        compiled = self._compiled(way.start) if way.hops else None
+        whole = way.forks or any(hop.may_drop for hop in way.hops)
+        source, target = self._middle.validator(way.start), self._middle.validator(way.end)
+        return Lane(
+            way=way,
+            passage=way.passage,
+            passed=way.passed,
+            function=compiled.function if compiled else None,
+            whole=whole or bool(compiled and compiled.needs_context),
+            event_type_stamp=way.end[0],
+            version_stamp=way.end[1],
+            looks_like=frozenset({way.start[1], *self._middle.chain.versions[way.start].looks_like}),
+            check_source=source.check if source and way.hops else _unchecked,
+            check_target=target.check if target else _unchecked,
+        )
+
+
+def _unchecked(_: bytes) -> None:
+    """What has no model fits."""
+
+
+def short_cut(middle: Middle, compiled: Callable[[Node], Compiled], run: Runner) -> tuple[Function, str] | None:
+    """The function for a route and its source; None where the route's rules need the middle for every event."""
+    rules = (*middle.detector.type_rules, *middle.detector.version_rules)
+    headers = [rule.name for rule in rules if isinstance(rule, FromHeader)]
+    plain = all(
+        rule.pattern is None if isinstance(rule, (FromHeader, FromField)) else isinstance(rule, (FromShape, Always))
+        for rule in rules
+    )
+    if not plain or len(set(headers)) != len(headers) or middle.policy.duplicate_keys != "last-wins":
+        return None
+    lanes = {event_type: Lanes(event_type, middle, compiled) for event_type in middle.chain.types}
+    writer = _Writer(middle, lanes, run)
+    source = writer.source()
+    return writer.code.build(source, "short_cut"), source
+
+
+class _Writer:
+    """Writes the function: detection, then what becomes of the event, in the order of ``Middle.process``."""
+
+    def __init__(self, middle: Middle, lanes: Mapping[str, Lanes], run: Runner) -> None:
+        detector = middle.detector
+        self.code = Code()
+        self.middle = middle
+        self.policy = middle.policy
+        self.types = [rule for rule in detector.type_rules if isinstance(rule, (FromHeader, FromField))]
+        self.versions = [rule for rule in detector.version_rules if isinstance(rule, (FromHeader, FromField))]
+        self.headers = [rule.name for rule in (*self.types, *self.versions) if isinstance(rule, FromHeader)]
+        self.shape = any(isinstance(rule, FromShape) for rule in detector.version_rules)
+        self.fields = any(isinstance(rule, FromField) for rule in (*self.types, *self.versions))
+        self.lanes = lanes
+        self.code.constants.update(_SCOPE, tombstone=middle.tombstone, bring=middle.bring, run=run)
+        self.code.constants.update(sampled=middle.sampled, passed_on=_NO_CONTEXT)
+
+    def source(self) -> str:
+        """The text of the function."""
+        self.code.line("value = record.value")
+        self.code.line("if value is None: return tombstone")
+        if self.headers:
+            self._find_headers()
+        if self.policy.validate_target == "never" and not (self.shape or self.fields):
+            self._answers()
+            self.code.line("if lane.function is None: return lane.passed")
+            self._read()
+        else:
+            self._read()
+            self._answers()
+        self._outcome()
+        return self.code.function("def short_cut(record, source):", self._result())
+
+    def _find_headers(self) -> None:
+        names = [f"header_{number}" for number in range(len(self.headers))]
+        self.code.line(f"{' = '.join(names)} = None")
+        with self.code.block("for pair in record.headers:"):
+            for number, (name, header) in enumerate(zip(names, self.headers, strict=True)):
+                self.code.line(f"{'elif' if number else 'if'} pair[0] == {header!r}: {name} = pair")
+
+    def _read(self) -> None:
+        self.code.line("if not value.isascii(): value.decode()")
+        self.code.line("root = decode_object(value)")
+
+    def _answers(self) -> None:
+        """Type and version by the rules, and the lane that they name."""
+        detector = self.middle.detector
+        self._agreed("event_type", self.types, detector.type_rules)
+        self._agreed("version", self.versions, () if self.shape else detector.version_rules)
+        if self.shape:
+            self._ask_shape()
+        fixed = detector.fixed_type
+        self.code.constants["lanes"] = self.lanes if fixed is None else self.lanes[fixed]
+        if fixed is None:
+            self.code.line("if event_type not in lanes: return None")
+        self.code.line(f"lane = lanes{'[event_type]' if fixed is None else ''}[version]")
+        self.code.line("if lane is None: return None")
+        if self.shape and self.versions:
+            self.code.line("if shape is not None and shape not in lane.looks_like: return None")
+
+    def _agreed(self, name: str, readers: Sequence[_Reader], rules: Iterable[Any]) -> None:
+        fallback = next((rule.value for rule in rules if isinstance(rule, Always)), None)
+        if not readers:
+            self.code.line(f"{name} = {fallback!r}")
+            return
+        for number, reader in enumerate(readers):
+            answer = self._answer(reader)
+            if number == 0:
+                self.code.line(f"{name} = {answer}")
+                continue
+            self.code.line(f"other = {answer}")
+            with self.code.block(f"if other is not None and other != {name}:"):
+                self.code.line(f"if {name} is not None: return None")
+                self.code.line(f"{name} = other")
+        if fallback is not None:
+            self.code.line(f"if {name} is None: {name} = {fallback!r}")
+
+    def _answer(self, reader: _Reader) -> str:
+        if isinstance(reader, FromField):
+            where = path(reader.path)
+            return f"field_text({self.code.looked_at(where[:-1])}.get({where[-1]!r}))"
+        pair = self._pair(reader)
+        return f"{pair}[1].decode() if {pair} is not None and {pair}[1] is not None else None"
+
+    def _pair(self, reader: FromHeader) -> str:
+        return f"header_{self.headers.index(reader.name)}"
+
+    def _ask_shape(self) -> None:
+        fixed = self.middle.detector.fixed_type
+        if fixed is None:
+            self.code.constants["shape_of"] = self.middle.detector.shape_of
+            self.code.line("shape = shape_of(event_type, root)")
+        else:
+            self.code.constants["shape_of"] = compile_shapes(shapes_of(self.middle.chain, fixed))[0]
+            self.code.line("shape = shape_of(root)")
+        self.code.line("if version is None: version = shape")
+        rules = self.middle.detector.version_rules
+        fallback = next((rule.value for rule in rules if isinstance(rule, Always)), None)
+        if fallback is not None:
+            self.code.line(f"if version is None: version = {fallback!r}")
+
+    def _outcome(self) -> None:
+        """What becomes of an event whose lane is known."""
+        with self.code.block("if lane.whole:"):
+            self.code.line("return bring(record, source, Found(event_type, version, root), lane.way, run)")
+        if "sampled" in (self.policy.validate_source, self.policy.validate_target):
+            every = self.policy.sample_every
+            self.code.line("offset = record.offset")
+            self.code.line(f"sample = sampled(record) if offset is None else not offset % {every}")
+        with self.code.block("if lane.function is None:"):
+            self._check(self.policy.validate_target, "lane.check_target(value)")
+            self.code.line("return lane.passed")
+        self._check(self.policy.validate_source, "lane.check_source(value)")
+        self.code.line("root = lane.function(root, passed_on)")
+        for name, readers in (("event_type", self.types), ("version", self.versions)):
+            for reader in readers:
+                if isinstance(reader, FromField):
+                    where = self.code.constant(path(reader.path), "path")
+                    self.code.line(f"restamp(root, {where}, lane.{name}_stamp)")
+        self.code.line("made = encode(root)")
+        self._check(self.policy.validate_target, "lane.check_target(made)")
+
+    def _check(self, choice: str, call: str) -> None:
+        if choice == "always":
+            self.code.line(call)
+        elif choice == "sampled":
+            self.code.line(f"if sample: {call}")
+
+    def _result(self) -> str:
+        if not self.headers:
+            return "Upcast(lane.passage, made)"
+        self.code.line("headers = record.headers")
+        for name, readers in (("event_type", self.types), ("version", self.versions)):
+            for reader in readers:
+                if isinstance(reader, FromHeader):
+                    pair = self._pair(reader)
+                    self.code.line(f"if {pair} is not None: headers = restamped(headers, {pair}, lane.{name}_stamp)")
+        self.code.line("if headers is record.headers: return Upcast(lane.passage, made)")
+        return "Upcast(lane.passage, None, (Record(made, record.key, headers),))"
+
+
+def _restamped(headers: Sequence[Header], old: Header, text: str) -> Sequence[Header]:
+    """The headers with a new value in the last place where the old one stands; the same ones where it is no other."""
+    stamp = text.encode()
+    if old[1] is None or old[1] == stamp:
+        return headers
+    made = list(headers)
+    index = len(made) - 1
+    while made[index] is not old:
+        index -= 1
+    made[index] = (old[0], stamp)
+    return made
+
+
+def _field_text(node: Any) -> str | None:
+    """A string, or a number as it is written; None for null and for what is not there."""
+    if node is None:
+        return None
+    value = decode_plain(node)
+    if type(value) is str or value is None:
+        return value
+    if type(value) is int and value > 0:
+        return str(value)
+    if type(value) is int or type(value) is ExactFloat:
+        return bytes(node).decode()
+    raise Unexpected
+
+
+_SCOPE: dict[str, Any] = {
+    "Found": Found,
+    "Record": Record,
+    "Upcast": Upcast,
+    "decode_object": decode_object,
+    "encode": encode,
+    "field_text": _field_text,
+    "restamp": restamp,
+    "restamped": _restamped,
+}
