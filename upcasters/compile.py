@@ -164,7 +164,7 @@ def _emit_when(operation: When, code: Code) -> None:
 
 
 def _emit_at(operation: At, code: Code) -> None:
-    if operation.wrong_type == "skip":
+    if operation.wrong_type == "skip" or needs_context(operation):
         code.call(operation)
         return
     inside = code.inner()
