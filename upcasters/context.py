@@ -50,15 +50,10 @@ class Context:
 
     def child(self, position: int, child: Child) -> Context:
         """The context in which the ``position``-th child goes on."""
-        return Context(
-            record=self.record,
-            source=self.source,
-            key=self.key if child.key is None else child.key,
-            headers=list(self.headers),
-            event_type=child.event_type,
-            lineage=(*self.lineage, position),
-            bring=self.bring,
-        )
+        key = self.key if child.key is None else child.key
+        inside = Context(self.record, self.source, key, list(self.headers), child.event_type, (*self.lineage, position))
+        inside.bring = self.bring
+        return inside
 
     def had(self, path: Path) -> bool:
         """True where the older document had a field at ``path``. Without an older document nothing is known of it."""

@@ -183,6 +183,8 @@ def from_plain(value: Any, path: Path = ()) -> Node:
 
     The result is not shared with the function's own objects, so that one event cannot change another.
     """
+    if type(value) is dict:
+        return _object(value, path)
     maker = _MAKERS.get(type(value))
     if maker is None:
         where, kind = show(path) or "the value", type(value).__name__
@@ -245,7 +247,6 @@ def _not_written(error: Exception, path: Path) -> EncodeError:
 _MAKERS: Mapping[type, Callable[[Any, Path], Node]] = {
     str: _writable,
     int: _whole,
-    dict: _object,
     list: _array,
     tuple: _array,
     float: _finite,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
-from upcasters.context import Child, Context
+from upcasters.context import Context
 from upcasters.detect import Detector, Found, Stamp
 from upcasters.document import Object, read, write
 from upcasters.errors import (
@@ -161,7 +161,7 @@ class Middle:
             return way.passed
         context = Context.of(record, source, found.event_type)
         context.bring = self._bringer(record, source, run)
-        results = list(self._results(way, found.body, context, run, [0]))
+        results = self._results(way, found.body, context, run, [0])
         if not results:
             return Skipped(way.passage, "dropped")
         records = tuple(self._written(record, found, result) for result in results)
@@ -191,17 +191,11 @@ class Middle:
             onward = self.way((context.event_type, way.end[1]))
             return self._results(onward, root, context, run, hops)
         context.children = None
-        return [
-            result
-            for position, child in enumerate(children)
-            for result in self._child(position, child, context, way, run, hops)
-        ]
-
-    def _child(
-        self, position: int, child: Child, context: Context, way: Way, run: Runner, hops: list[int]
-    ) -> Sequence[tuple[Object, Context, Node]]:
-        onward = self.way((child.event_type, child.version or way.end[1]))
-        return self._results(onward, child.root, context.child(position, child), run, hops)
+        results: list[tuple[Object, Context, Node]] = []
+        for position, child in enumerate(children):
+            onward = self.way((child.event_type, child.version or way.end[1]))
+            results += self._results(onward, child.root, context.child(position, child), run, hops)
+        return results
 
     def _bringer(self, record: SourceRecord, source: Partition | None, run: Runner) -> Any:
         def bring(event_type: str, version: str, inner: Object) -> str:
@@ -227,7 +221,8 @@ class Middle:
         for stamp in self.stamps:
             stamp.apply(body, envelope, context, *node)
         value = write(body if envelope is None else envelope)
-        self._validate_target(record, node, value if envelope is None else write(body))
+        if self.policy.validate_target != "never":
+            self._validate_target(record, node, value if envelope is None else write(body))
         return Record(value, context.key, context.headers)
 
     def _validate_source(self, record: SourceRecord, found: Found, way: Way) -> None:

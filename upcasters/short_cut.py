@@ -12,15 +12,18 @@ from typing import Any
 
 from upcasters.code import Code
 from upcasters.compile import Compiled, Fused, compile_shapes
-from upcasters.context import Context
+from upcasters.context import Context, last_header
 from upcasters.detect import Found, restamp, shapes_of
 from upcasters.detection import Always, FromField, FromHeader, FromShape
 from upcasters.document import ExactFloat, decode_object, decode_plain, encode
 from upcasters.event import Event, Header, Partition, Record, SourceRecord
 from upcasters.layouts import Unexpected
 from upcasters.middle import Middle, Node, Runner, Way
+from upcasters.operations.events import put_header
+from upcasters.operations.reach import Subdocument
 from upcasters.outcome import Outcome, Passage, Passed, Upcast
 from upcasters.paths import path
+from upcasters.step import walk
 
 Function = Callable[[SourceRecord, Partition | None], Outcome | None]
 _Reader = FromHeader | FromField
@@ -28,15 +31,19 @@ _Reader = FromHeader | FromField
 _NO_CONTEXT = Context(Event(None), None, None, [], "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Lane:
-    """One version on the short cut: all that an event of it needs. ``whole`` where the middle must see the context."""
+    """One version on the short cut: all that an event of it needs.
+
+    ``whole`` where an event may end or become several; ``needs_context`` where more than the document is changed.
+    """
 
     way: Way
     passage: Passage
     passed: Passed
     function: Fused | None
     whole: bool
+    needs_context: bool
     event_type_stamp: str
     version_stamp: str
     looks_like: frozenset[str]
@@ -62,14 +69,15 @@ class Lanes(dict[str | None, Lane | None]):
         if way.broken:
             return None
         compiled = self._compiled(way.start) if way.hops else None
-        whole = way.forks or any(hop.may_drop for hop in way.hops)
+        inside = any(isinstance(op, Subdocument) for hop in way.hops for op in walk(hop.operations))
         source, target = self._middle.validator(way.start), self._middle.validator(way.end)
         return Lane(
             way=way,
             passage=way.passage,
             passed=way.passed,
             function=compiled.function if compiled else None,
-            whole=whole or bool(compiled and compiled.needs_context),
+            whole=inside or way.forks or any(hop.may_drop for hop in way.hops),
+            needs_context=bool(compiled and compiled.needs_context),
             event_type_stamp=way.end[0],
             version_stamp=way.end[1],
             looks_like=frozenset({way.start[1], *self._middle.chain.versions[way.start].looks_like}),
@@ -113,7 +121,7 @@ class _Writer:
         self.fields = any(isinstance(rule, FromField) for rule in (*self.types, *self.versions))
         self.lanes = lanes
         self.code.constants.update(_SCOPE, tombstone=middle.tombstone, bring=middle.bring, run=run)
-        self.code.constants.update(sampled=middle.sampled, passed_on=_NO_CONTEXT)
+        self.code.constants.update(sampled=middle.sampled, no_context=_NO_CONTEXT)
 
     def source(self) -> str:
         """The text of the function."""
@@ -211,7 +219,8 @@ class _Writer:
             self._check(self.policy.validate_target, "lane.check_target(value)")
             self.code.line("return lane.passed")
         self._check(self.policy.validate_source, "lane.check_source(value)")
-        self.code.line("root = lane.function(root, passed_on)")
+        self.code.line("context = Context.of(record, source, event_type) if lane.needs_context else no_context")
+        self.code.line("root = lane.function(root, context)")
         for name, readers in (("event_type", self.types), ("version", self.versions)):
             for reader in readers:
                 if isinstance(reader, FromField):
@@ -227,16 +236,33 @@ class _Writer:
             self.code.line(f"if sample: {call}")
 
     def _result(self) -> str:
-        if not self.headers:
+        names = {"event_type": self.types, "version": self.versions}
+        stamps = [(name, rule) for name, rules in names.items() for rule in rules if isinstance(rule, FromHeader)]
+        with self.code.block("if context is not no_context:"):
+            for name, rule in stamps:
+                self.code.line(f"put_again(context, {rule.name!r}, lane.{name}_stamp)")
+            self.code.line("return with_context(record, lane.passage, context, made)")
+        if not stamps:
             return "Upcast(lane.passage, made)"
         self.code.line("headers = record.headers")
-        for name, readers in (("event_type", self.types), ("version", self.versions)):
-            for reader in readers:
-                if isinstance(reader, FromHeader):
-                    pair = self._pair(reader)
-                    self.code.line(f"if {pair} is not None: headers = restamped(headers, {pair}, lane.{name}_stamp)")
+        for name, rule in stamps:
+            pair = self._pair(rule)
+            self.code.line(f"if {pair} is not None: headers = restamped(headers, {pair}, lane.{name}_stamp)")
         self.code.line("if headers is record.headers: return Upcast(lane.passage, made)")
         return "Upcast(lane.passage, None, (Record(made, record.key, headers),))"
+
+
+def _put_again(context: Context, name: str, text: str) -> None:
+    """A new value for a header that has one."""
+    if last_header(context.headers, name) is not None:
+        put_header(context, name, text.encode())
+
+
+def _with_context(record: SourceRecord, passage: Passage, context: Context, made: bytes) -> Upcast:
+    """What comes out where key and headers may be others now."""
+    if context.key == record.key and context.headers == list(record.headers):
+        return Upcast(passage, made)
+    return Upcast(passage, None, (Record(made, context.key, context.headers),))
 
 
 def _restamped(headers: Sequence[Header], old: Header, text: str) -> Sequence[Header]:
@@ -267,12 +293,15 @@ def _field_text(node: Any) -> str | None:
 
 
 _SCOPE: dict[str, Any] = {
+    "Context": Context,
     "Found": Found,
     "Record": Record,
     "Upcast": Upcast,
     "decode_object": decode_object,
     "encode": encode,
     "field_text": _field_text,
+    "put_again": _put_again,
     "restamp": restamp,
     "restamped": _restamped,
+    "with_context": _with_context,
 }

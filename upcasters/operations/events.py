@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec import Raw
+
 from upcasters.context import Child, Context, last_header
 from upcasters.document import Object, from_plain, is_null, json_type, open_object, plain
 from upcasters.errors import Ambiguous, FieldExists, MissingField, StepError, UnmappedValue, WrongType
@@ -368,30 +370,31 @@ class SplitEach(EventOperation):
             raise MissingField(f"{show(self.path)} is missing", self.path)
         items = items_of(node, self.path)
         del parent_of(root, self.path, create=False)[self.path[-1]]
-        rest = {key: frozen(value) for key, value in root.items()}
+        rest = {key: value if type(value) is Raw else frozen(value) for key, value in root.items()}
         origin = context.origin
+        added = [name for name in (self.id, self.name, self.number, self.total, self.item) if name is not None]
+        for name in added if items else ():
+            if name in rest:
+                raise FieldExists(f"{show((name,))} is there already", (name,))
         context.children = [
             self._child(dict(rest), position, len(items), name, value, origin)
             for position, (name, value) in enumerate(items)
         ]
 
     def _child(self, body: Object, position: int, total: int, name: str | None, value: Any, origin: str) -> Child:
-        added: Object = {}
         if self.id is not None:
-            added[self.id] = f"{origin}/{position}"
+            body[self.id] = f"{origin}/{position}"
         if self.name is not None:
-            added[self.name] = name
+            body[self.name] = name
         if self.number is not None:
-            added[self.number] = position
+            body[self.number] = position
         if self.total is not None:
-            added[self.total] = total
-        added[self.item] = value
-        for field, node in added.items():
-            if field in body:
-                raise FieldExists(f"{show((field,))} is there already", (field,))
-            body[field] = node
-        key = SetKey(self.key) if self.key else None
-        return Child(body, self.into, self.version or "", _key_of(key, body))
+            body[self.total] = total
+        body[self.item] = value
+        return Child(body, self.into, self.version or "", self._key(body))
+
+    def _key(self, body: Object) -> bytes | None:
+        return "/".join(_text(find(body, path), path) for path in self.key).encode() if self.key else None
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)
@@ -405,12 +408,6 @@ class SplitEach(EventOperation):
 
     def __str__(self) -> str:
         return f"split into one {self.into} for each of {show(self.path)}"
-
-
-def _key_of(key: SetKey | None, body: Object) -> bytes | None:
-    if key is None:
-        return None
-    return key.separator.join(_text(find(body, path), path) for path in key.paths).encode()
 
 
 def split_each(
