@@ -27,6 +27,10 @@ class Condition(ABC):
     def reads(self) -> tuple[Path, ...]:
         """The paths that the answer depends on."""
 
+    def needs(self) -> str | None:
+        """A key without which an object's answer is no; None where there is no such key."""
+        return None
+
     def __and__(self, other: Condition) -> Condition:
         return AllOf((self, other))
 
@@ -46,6 +50,9 @@ class Present(Condition):
     def test(self, root: Object) -> bool:
         return find(root, self.path) is not MISSING
 
+    def needs(self) -> str | None:
+        return str(self.path[0])
+
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)
 
@@ -63,6 +70,9 @@ class Equals(Condition):
     def test(self, root: Object) -> bool:
         node = find(root, self.path)
         return node is not MISSING and same(node, self.value)
+
+    def needs(self) -> str | None:
+        return str(self.path[0])
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)
@@ -82,6 +92,9 @@ class HasType(Condition):
         node = find(root, self.path)
         return node is not MISSING and json_type(node) in self.types
 
+    def needs(self) -> str | None:
+        return str(self.path[0])
+
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)
 
@@ -99,6 +112,9 @@ class IsNull(Condition):
         node = find(root, self.path)
         return node is not MISSING and is_null(node)
 
+    def needs(self) -> str | None:
+        return str(self.path[0])
+
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)
 
@@ -114,6 +130,9 @@ class AllOf(Condition):
 
     def test(self, root: Object) -> bool:
         return all(part.test(root) for part in self.parts)
+
+    def needs(self) -> str | None:
+        return next((key for key in (part.needs() for part in self.parts) if key is not None), None)
 
     def reads(self) -> tuple[Path, ...]:
         return tuple(read for part in self.parts for read in part.reads())

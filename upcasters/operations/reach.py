@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
+
+import msgspec
 
 from upcasters.conditions import Condition
 from upcasters.context import Context
@@ -115,13 +118,31 @@ class Everywhere(Operation):
         """Change what is to be changed; True where something was. All else stays the bytes that it is."""
         changed = not self.inner_first and self._change(container, context, position)
         for key in range(len(container)) if type(container) is list else list(container):
-            if key in self.stop_at or json_type(container[key]) not in ("object", "array"):
+            node = container[key]
+            if key in self.stop_at or not self._may_change(node):
                 continue
-            child = open_container(container[key])
+            child = open_container(node)
             if self._visit(child, context, key if type(container) is list else position):
                 container[key] = child
                 changed = True
         return (self.inner_first and self._change(container, context, position)) or changed
+
+    @cached_property
+    def _needed(self) -> bytes | None:
+        key = self.where.needs()
+        return None if key is None else encode(key)
+
+    def _may_change(self, node: Any) -> bool:
+        """False for a scalar, and where the bytes tell that no object inside has the key that ``where`` needs.
+
+        A key may be spelled with escapes, so that any backslash leaves it open.
+        """
+        if type(node) is not msgspec.Raw:
+            return type(node) in (dict, list)
+        text = bytes(node)
+        if text[0] not in b"{[":
+            return False
+        return self._needed is None or self._needed in text or b"\\" in text
 
     def _change(self, container: Any, context: Context, position: int | None) -> bool:
         if type(container) is not dict or not self.where.test(container):

@@ -24,6 +24,7 @@ from upcasters import (
     equals,
     everywhere,
     has_type,
+    is_null_at,
     join_values,
     map_values,
     move,
@@ -97,6 +98,21 @@ CHANGES: dict[str, tuple[Operation, str, str]] = {
         everywhere(equals("kind", "x"), assign("kind", "y")),
         '{"kind":"x","a":[{"kind":"z"},{"kind":"\\u0078"}]}',
         '{"kind":"y","a":[{"kind":"z"},{"kind":"y"}]}',
+    ),
+    "everywhere by a key spelled with escapes": (
+        everywhere(absent("z") & equals("kénd", "x"), assign("kénd", "y")),
+        '{"a":[{"k\\u00e9nd":"x"}],"b":[{"kénd":"x"},{ "kind" : "x" }],"c":{ "d" : "\\n" }}',
+        '{"a":[{"kénd":"y"}],"b":[{"kénd":"y"},{ "kind" : "x" }],"c":{ "d" : "\\n" }}',
+    ),
+    "everywhere by no key": (
+        everywhere(absent("a") | present("b"), add("a", 1)),
+        '{"x":[{"b":1}],"a":1}',
+        '{"x":[{"b":1,"a":1}],"a":1}',
+    ),
+    "everywhere by a type or null": (
+        everywhere(has_type("a", "null") & is_null_at("a"), drop("a")),
+        '{"x":[{"a":null},{"a":1}]}',
+        '{"x":[{},{"a":1}]}',
     ),
     "everywhere in what was opened": (
         at("a", add("b.n", 1), everywhere(present("n"), drop("n"))),
