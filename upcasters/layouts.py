@@ -1,7 +1,7 @@
 """Operations on the fields of one object, run once for each layout of keys instead of once for each event.
 
 Objects of one version mostly have the same keys in the same order. What renames, defaults and conversions do to such a
-layout is worked out symbolically when it is first seen: a chain of renames becomes one, a default that is overwritten
+layout is worked out symbolically when it is seen again: a chain of renames becomes one, a default that is overwritten
 vanishes, and what is left is one small function that builds the new object from the values of the old.
 """
 
@@ -32,6 +32,7 @@ _OF_ONE_FIELD = (Default, Drop, Convert, MapValues, Wrap, ParseJson, PrintJson, 
 # Beyond these an object is a map with keys of its own rather than a record; it is changed without a layout.
 MOST_LAYOUTS = 256
 MOST_KEYS = 64
+MOST_LETTERS = 4_096
 
 _NO_CONTEXT = Context(Event(None), None, None, [], "")
 
@@ -141,13 +142,22 @@ def _relative(operation: Any, depth: int) -> Any:
 
 
 class Layouts(dict[tuple[str, ...], Change | None]):
-    """The change for each layout of keys, None where there is none; worked out when a layout is first seen."""
+    """The change for each layout of keys, None where there is none; worked out when a layout is seen again.
+
+    Keys that are others in every event so cost nothing but themselves, and leave the room to those that come again.
+    """
 
     def __init__(self, operations: Sequence[Flat]) -> None:
         self.operations = tuple(operations)
+        self._seen: set[int] = set()
 
     def __missing__(self, layout: tuple[str, ...]) -> Change | None:
-        if len(layout) > MOST_KEYS or len(self) >= MOST_LAYOUTS:
+        if len(layout) > MOST_KEYS or len(self) >= MOST_LAYOUTS or sum(map(len, layout)) > MOST_LETTERS:
+            return self.plainly
+        if hash(layout) not in self._seen:
+            if len(self._seen) >= MOST_LAYOUTS:
+                self._seen.clear()
+            self._seen.add(hash(layout))
             return self.plainly
         change, _ = specialised(layout, self.operations)
         self[layout] = change
