@@ -172,7 +172,7 @@ def _back_up(database: Database, to: Path, unchecked: bool) -> Backup:
 
 def _tell_backup(made: Backup) -> None:
     checked = (
-        f"restored and compared, {made.rows:,} rows in {_tables(len(made.tables))}" if made.checked else "not checked"
+        f"restored and compared, {_rows(made.rows)} in {_tables(len(made.tables))}" if made.checked else "not checked"
     )
     typer.echo(f"backup: {made.file}, {made.bytes:,} bytes, at {_revision(made.revision)}; {checked}")
 
@@ -223,7 +223,7 @@ def _verify(database: Database, made: Backup, *, as_json: bool = False) -> Compa
     for line in (*found.told(), *found.notes):
         typer.echo(line)
     typer.echo(
-        f"{'FAIL' if found.findings else 'PASS'}: {_tables(found.tables)}, {found.rows:,} rows; "
+        f"{'FAIL' if found.findings else 'PASS'}: {_tables(found.tables)}, {_rows(found.rows)}; "
         f"{found.documents:,} documents changed: {found.same_back:,} come back the same, "
         f"{found.equal_back:,} with the same meaning, {found.not_back:,} cannot come back"
     )
@@ -265,6 +265,10 @@ def _validate(database: Database, *, as_json: bool = False) -> Validation:
         typer.echo(f"{each.place}: {each.documents:,} documents of {each.event_type} {each.version}{aside}")
     typer.echo(f"{'FAIL' if found.findings else 'PASS'}: {database.name} at {_revision(database.revision)}")
     return found
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _tables(count: int) -> str:
