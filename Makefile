@@ -5,6 +5,7 @@
 # Every target that `make help` lists is one of work, not a file.
 .PHONY: clean requirements $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .PHONY: help demo test lint bench-chain chaos soak format mutation install deploy-tools requirements clean
+.PHONY: help demo test lint chaos soak format mutation install bench-sidecar deploy-check deploy-tools manifests dist release-check sbom requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -63,6 +64,40 @@ $(VENV)/dev.installed: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@touch $(VENV)/demo.installed $@
 
 deploy-tools: $(VENV)/deploy.installed ## the tools that check what is in deploy/, for those tests of `make test`
+
+deploy-check: $(VENV)/deploy.installed ## build, run and upgrade what is in deploy/ for real, then the three below (20 minutes; root needs no Docker engine, it starts one)
+	$(BIN)/pytest -p no:randomly -v -rs tests/deploy
+	$(BIN)/pytest -p no:randomly -v -rs -o "python_files=check_*.py" tests/deploy
+	@$(MAKE) --no-print-directory release-check sbom bench-sidecar
+
+bench-sidecar: $(VENV)/dev.installed ## memory and CPU of a sidecar, idle and draining, against the targets (two minutes; SECONDS=n RECORDS=n)
+	@$(BIN)/python -m benchmarks.sidecar $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RECORDS),--records $(RECORDS))
+
+release-check: dist ## install the wheel into an empty environment and run the demo from it
+	@echo "installing the wheel into an empty environment"
+	@$(PYTHON) -m venv --clear build/release && build/release/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements/demo.txt
+	@build/release/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps dist/*.whl
+	@build/release/bin/python -m pip check
+	cd build/release && bin/upcast --version && bin/upcast demo --events 2000
+
+sbom: dist ## dist/upcast-worker.cdx.json: every dependency with version and licence, as CycloneDX
+	@$(PYTHON) -m venv --clear --without-pip build/image
+	@$(PIP_INSTALL) --prefix $(CURDIR)/build/image --ignore-installed --require-hashes -r requirements/runtime.txt
+	@$(PIP_INSTALL) --prefix $(CURDIR)/build/image --ignore-installed --no-index --no-deps dist/*.whl
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-format JSON --output-file dist/upcast-worker.cdx.json build/image/bin/python
+
+dist: $(VENV)/release.installed ## the source distribution, and the wheel that is built of it
+	@rm -rf dist build
+	$(BIN)/python -m build --no-isolation
+
+$(VENV)/release.installed: requirements/release.txt $(VENV)/dev.installed
+	@$(PIP_INSTALL) --require-hashes -r requirements/release.txt
+	@touch $@
+
+manifests: $(VENV)/dev.installed ## write the files of deploy/kubernetes that are made of others
+	@$(BIN)/python -m tests.deploy.prometheusrule
 
 $(VENV)/deploy.installed: requirements/deploy.txt $(VENV)/dev.installed
 	@echo "installing the tools that check what is in deploy/ into $(VENV)"

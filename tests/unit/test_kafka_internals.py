@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import weakref
 from typing import Any
@@ -113,3 +114,17 @@ def test_what_was_fetched_goes_without_the_garbage_collector() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(("waiting", "given", "expected"), [(0, 100, 500), (1, 100, 100), (0, 900, 900)])
+def test_a_fetch_may_be_held_for_longer_while_nothing_comes(waiting: int, given: int, expected: int) -> None:
+    """But not one that leaves out a partition whose records have just come."""
+    fetching = fetcher.Fetcher.__new__(fetcher.Fetcher)
+    fetching._fetch_max_wait_ms = given
+    held = []
+    for records in ({PARTITION: object()}, dict.fromkeys(range(waiting))):
+        fetching._records = records
+        with contextlib.suppress(AttributeError):  # the rest of it is not there
+            fetching._get_actions_per_node(None)
+        held.append(fetching._fetch_max_wait_ms)
+    assert held == [given, expected]

@@ -14,6 +14,7 @@ from worker.errors import WorkerError
 from worker.kafka_internals import Reader, open_reader
 from worker.lanes.faults import DENIED, denied
 from worker.lanes.group import Lanes
+from worker.lanes.lane import Lane
 from worker.lanes.timing import Timing
 from worker.lanes.watch import known_end
 from worker.metrics import WorkerMetrics
@@ -65,7 +66,7 @@ class Fetching:
 
     async def _fetch(self) -> None:
         """In a trickle every fetch costs its lanes a transaction each: gather a little more, then rest."""
-        fetched = await self._deliver(self._wait_for_data())
+        fetched = await self._deliver(self._wait_for_data(list(self._lanes)))
         trickle = 0 < fetched < QUIET_BYTES
         if trickle:
             # What was waiting behind these records at the broker comes in a moment.
@@ -92,9 +93,11 @@ class Fetching:
             return []
         return [lane.partition for lane in self._lanes if lane.wants_more]
 
-    def _wait_for_data(self) -> float:
-        full = any(lane.is_full for lane in self._lanes)
-        return self._timing.busy_wait if full else self._timing.fetch_wait
+    def _wait_for_data(self, lanes: list[Lane]) -> float:
+        if any(lane.is_full for lane in lanes):
+            return self._timing.busy_wait
+        idle = lanes and all(lane.wants_more for lane in lanes)
+        return self._timing.idle_wait if idle else self._timing.fetch_wait
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -23,6 +23,8 @@ class Timing:
     """About a heartbeat: time to learn that the partition is somebody else's before fencing him in turn."""
 
     fetch_wait: float = 0.1
+    idle_wait: float = 0.5
+    """The wait for data while every lane wants some, so that nothing else can change what is asked for."""
     busy_wait: float = 0.01
     """The wait for data while some lane has no room, so that it is asked again soon."""
     gather: float = 0.005

@@ -1,0 +1,277 @@
+"""The image and the compose file, tried for real, in this order; `make deploy-check` runs them.
+
+The installation goes through the life that the migration guide gives it: up, in trouble, mended, upgraded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy import ROOT
+from tests.deploy.conftest import commit, git
+from tests.deploy.engine import Engine
+from tests.deploy.stand_ins import PYTHON
+
+pytestmark = pytest.mark.timeout(900)
+
+VERSION = re.findall(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[0]
+IMAGE = f"upcast-worker:{VERSION}"
+MEGABYTE = 1_000_000
+WORKER = "http://localhost:8090"
+PROMETHEUS = "http://localhost:9090"
+SETTINGS = {
+    "UPCAST_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "UPCAST_KAFKA__GROUP_ID": "g",
+    "UPCAST_ROUTES": '[{"source": "a", "destination": "b"}]',
+}
+TOKEN_FILE = {"UPCAST_HTTP__TOKEN_FILE": "/run/secrets/token"}
+AS_NOBODY = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none")
+
+READ_SOME = """
+import asyncio, json
+from aiokafka import AIOKafkaConsumer
+
+async def main():
+    async with AIOKafkaConsumer(
+        "devteam.task-context", bootstrap_servers="kafka:19092", auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    ) as consumer:
+        values = [(await consumer.getone()).value for _ in range(100)]
+    print(json.dumps([json.loads(value) if value else None for value in values]))
+
+asyncio.run(main())
+"""
+
+
+def until(seen: Callable[[], Any], what: str, seconds: float = 180) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := seen()):
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(1)
+    return found
+
+
+def environment(**more: str) -> list[str]:
+    return [part for name, value in (SETTINGS | more).items() for part in ("-e", f"{name}={value}")]
+
+
+def ended(docker: Engine, *arguments: str) -> tuple[int, str]:
+    """Exit code and output of a container that ends by itself."""
+    text = docker.run(["sh", "-c", '"$@"; echo "exit code $?"', "sh", "docker", "run", "--rm", *arguments])
+    output, _, code = text.rpartition("exit code ")
+    return int(code), output.strip()
+
+
+# The image.
+
+
+def test_the_image_builds_unchanged(docker: Engine, source: Path, remarks: list[str]) -> None:
+    docker.docker("build", "-q", "-f", str(source / "deploy" / "Dockerfile"), "-t", IMAGE, str(source))
+    over_base = (docker.inspect(IMAGE)["Size"] - docker.inspect(PYTHON)["Size"]) / MEGABYTE
+    remarks.append(f"the image is {over_base:.0f} MB over its base (at most 120)")
+    assert over_base <= 120
+
+
+def test_the_image_says_what_it_is_and_runs_as_nobody(docker: Engine) -> None:
+    config = docker.inspect(IMAGE)["Config"]
+    assert config["User"] == "65532:65532"
+    assert config["Labels"]["org.opencontainers.image.version"] == VERSION
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert ended(docker, *AS_NOBODY, IMAGE, "--version") == (0, f"upcast {VERSION}")
+
+
+def test_it_needs_no_shell(docker: Engine) -> None:
+    without = [part for shell in ("sh", "bash", "dash") for part in ("-v", f"/dev/null:/bin/{shell}")]
+    code, output = ended(docker, *AS_NOBODY, *without, IMAGE, "check", "--chain", "upcasters.devteam_runner:chain")
+    assert code == 0, output
+
+
+@pytest.mark.parametrize(("waits_for", "exit_code"), [("", 143), ("waiting for kafka", 0)])
+def test_a_stop_reaches_it_at_once(docker: Engine, waits_for: str, exit_code: int) -> None:
+    """While it loads, and while it waits for a broker."""
+    name = docker.docker("run", "-d", *AS_NOBODY, *environment(), IMAGE)
+    until(lambda: waits_for in docker.docker("logs", name), waits_for)
+    started = time.monotonic()
+    docker.docker("stop", "-t", "30", name)
+    assert time.monotonic() - started < 10
+    assert docker.inspect(name)["State"]["ExitCode"] == exit_code
+    docker.docker("rm", name)
+
+
+# Bad input: one clear line, and an exit code that says whether trying again can help.
+
+BAD_INPUT = {
+    "no file is mounted": ([], 2, "upcast.yaml: no such configuration file in /etc/upcast: name it with --config FILE"),
+    "a folder is mounted": (
+        ["-v", "FOLDER:/etc/upcast/upcast.yaml:ro"],
+        2,
+        "upcast.yaml: is a folder: name a file (Docker makes a folder where the file to mount is missing)",
+    ),
+    "a secret that is not mounted": (
+        environment(**TOKEN_FILE),
+        2,
+        "token_file: cannot read /run/secrets/token: No such file or directory",
+    ),
+    "a name that does not resolve": (
+        environment(UPCAST_KAFKA__BOOTSTRAP_SERVERS="kafka.invalid:9092", UPCAST_KAFKA__START_TIMEOUT="1"),
+        1,
+        "the name kafka.invalid cannot be resolved",
+    ),
+    "no broker there": (environment(UPCAST_KAFKA__START_TIMEOUT="1"), 1, "connection refused"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_line(docker: Engine, case: str, tmp_path: Path) -> None:
+    options, expected, line = BAD_INPUT[case]
+    tmp_path.chmod(0o755)
+    code, output = ended(docker, *AS_NOBODY, *(each.replace("FOLDER", str(tmp_path)) for each in options), IMAGE)
+    told = [each for each in output.splitlines() if each.startswith("upcast: ")]
+    assert len(told) == 1, output
+    assert line in told[0]
+    assert code == expected
+
+
+def test_a_secret_with_a_newline_at_its_end(docker: Engine, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "token").write_text("a-token-that-is-long-enough\n")
+    mounted = ["-v", f"{tmp_path}:/run/secrets:ro", *environment(**TOKEN_FILE)]
+    ask = "from worker.settings import load_settings; print(repr(load_settings().http.token.get_secret_value()))"
+    assert ended(docker, *AS_NOBODY, *mounted, "--entrypoint", "python", IMAGE, "-c", ask) == (
+        0,
+        "'a-token-that-is-long-enough'",
+    )
+
+
+def test_a_ledger_on_a_disk_that_cannot_be_written(docker: Engine) -> None:
+    ask = "from worker.ledger import open_ledger; open_ledger('sqlite:////data/upcast-ledger.db')"
+    main = f"import worker.cli; worker.cli.app = lambda **_: exec({ask!r}); worker.cli.main()"
+    code, output = ended(docker, *AS_NOBODY, "--entrypoint", "python", IMAGE, "-c", main)
+    assert code == 2
+    assert output == (
+        "upcast: ledger: /data/upcast-ledger.db cannot be opened or made: make its folder writable, or set ledger.url"
+    )
+
+
+# The installation.
+
+
+def status(docker: Engine) -> dict[str, Any]:
+    code, body = docker.get(f"{WORKER}/v2/status")
+    return dict(json.loads(body)) if code == 200 else {}
+
+
+def metric(docker: Engine, name: str) -> float:
+    lines = docker.get(f"{WORKER}/metrics")[1].splitlines()
+    return sum(float(line.split()[-1]) for line in lines if re.match(rf"{name}[{{ ]", line))
+
+
+def alerts(docker: Engine) -> dict[str, str]:
+    code, body = docker.get(f"{PROMETHEUS}/api/v1/alerts")
+    found = json.loads(body)["data"]["alerts"] if code == 200 else []
+    return {each["labels"]["alertname"]: each["state"] for each in found}
+
+
+def test_up_from_the_root_shows_the_whole_thing(docker: Engine, installation: Path) -> None:
+    docker.compose(installation, "up", "-d")
+    until(lambda: docker.get(f"{WORKER}/readyz")[0] == 200, "the worker is ready")
+    until(lambda: metric(docker, "upcaster_records_consumed_total") >= 300, "300 records are upcast")
+    values = docker.compose(installation, "exec", "-T", "worker", "python", "-c", READ_SOME)
+    read = [value for value in json.loads(values.splitlines()[-1]) if value is not None]
+    assert len(read) > 50
+    assert all("task_id" in value["metadata"] and "taskId" not in value["metadata"] for value in read)
+    assert metric(docker, "upcaster_records_dead_lettered_total") == 0
+
+
+def test_the_health_check_says_healthy(docker: Engine, installation: Path) -> None:
+    name = docker.compose(installation, "ps", "-q", "worker").strip()
+    until(lambda: docker.inspect(name)["State"]["Health"]["Status"] == "healthy", "the container is healthy")
+    assert docker.inspect(name)["HostConfig"]["ReadonlyRootfs"] is True
+
+
+def test_prometheus_scrapes_it_and_nothing_is_wrong(docker: Engine) -> None:
+    def up() -> bool:
+        code, body = docker.get(f"{PROMETHEUS}/api/v1/query?query=up")
+        found = json.loads(body)["data"]["result"] if code == 200 else []
+        return [each["value"][1] for each in found if each["metric"]["job"] == "upcast"] == ["1"]
+
+    until(up, "Prometheus has scraped the worker")
+    rules = json.loads(docker.get(f"{PROMETHEUS}/api/v1/rules")[1])["data"]["groups"]
+    assert {rule["health"] for group in rules for rule in group["rules"]} == {"ok"}
+    assert alerts(docker) == {}
+
+
+def test_a_poison_burst_fires_the_alert_and_mending_it_clears_it(
+    docker: Engine, installation: Path, remarks: list[str]
+) -> None:
+    docker.compose(installation, "run", "--rm", "producer", "--poison", "900")
+    started = time.monotonic()
+    until(lambda: alerts(docker).get("UpcastBreakerOpen") == "firing", "the breaker's alert fires")
+    fired = time.monotonic() - started
+    assert alerts(docker).get("UpcastDeadLetters") == "firing"
+    assert "breaker-open" in docker.get(f"{WORKER}/readyz")[1]
+    assert docker.get(f"{WORKER}/livez")[0] == 200
+    started = time.monotonic()
+    docker.compose(installation, "restart", "worker")
+    until(lambda: docker.get(f"{WORKER}/readyz")[0] == 200, "the worker is ready again")
+    until(lambda: "UpcastBreakerOpen" not in alerts(docker), "the breaker's alert clears")
+    cleared = time.monotonic() - started
+    remarks.append(
+        f"poison burst: alerts fired after {fired:.0f} s, the breaker's cleared {cleared:.0f} s after the restart"
+    )
+
+
+def test_the_guides_upgrade(docker: Engine, installation: Path, source: Path, remarks: list[str]) -> None:
+    """Section 10.2, line by line, with a new release to upgrade to."""
+    before = sum(lane["committed"] for lane in status(docker)["routes"][0]["lanes"])
+    release_of_tomorrow(source)
+
+    # 1. Backup current system
+    docker.compose(installation, "down")
+    docker.run(["cp", "-R", "data/", "backup/"], installation)
+    # 2. Pull latest version
+    git(installation, "pull", "origin", "main")
+    try:
+        docker.compose(installation, "pull")
+    except AssertionError as error:
+        remarks.append(f"upgrade: `pull` was not tried to the end: {str(error).splitlines()[-1][:120]}")
+    # 3. Apply migrations
+    if (installation / "alembic.ini").exists():
+        alembic = ROOT / ".venv" / "bin" / "alembic"
+        subprocess.run([str(alembic), "upgrade", "head"], cwd=installation, check=True)
+    # 4. Restart services
+    docker.compose(installation, "up", "-d")
+
+    until(lambda: docker.get(f"{WORKER}/readyz")[0] == 200, "the worker is ready")
+    assert status(docker)["version"] == "9.9.9"
+
+    def gone_on() -> bool:
+        lanes = status(docker)["routes"][0]["lanes"]
+        return all(lane["committed"] for lane in lanes) and sum(lane["committed"] for lane in lanes) > before
+
+    until(gone_on, "it goes on where it was")
+    assert (installation / "backup" / "kafka").is_dir()
+
+
+def release_of_tomorrow(source: Path) -> None:
+    for name in ("pyproject.toml", "deploy/compose.yaml", "deploy/Dockerfile"):
+        text = (source / name).read_text()
+        assert VERSION in text, name
+        (source / name).write_text(text.replace(VERSION, "9.9.9"))
+    commit(source, "9.9.9")
+
+
+def test_down_leaves_in_order(docker: Engine, installation: Path) -> None:
+    worker = docker.compose(installation, "ps", "-q", "worker").strip()
+    started = time.monotonic()
+    docker.compose(installation, "stop", "worker")
+    assert time.monotonic() - started < 12
+    assert docker.inspect(worker)["State"]["ExitCode"] == 0

@@ -1,0 +1,36 @@
+"""How long the fetch loop waits for data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from worker.lanes.fetching import Fetching
+from worker.lanes.timing import Timing
+
+
+@dataclass
+class Asking:
+    wants_more: bool = True
+    is_full: bool = False
+
+
+TIMING = Timing()
+FULL, PAUSED = Asking(wants_more=False, is_full=True), Asking(wants_more=False)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "seconds"),
+    [
+        ([Asking(), Asking()], TIMING.idle_wait),
+        ([Asking(), FULL], TIMING.busy_wait),
+        ([Asking(), PAUSED], TIMING.fetch_wait),
+        ([], TIMING.fetch_wait),
+    ],
+)
+def test_it_waits_long_only_where_nothing_can_change_meanwhile(lanes: Any, seconds: float) -> None:
+    fetching = Fetching.__new__(Fetching)
+    fetching._timing = TIMING
+    assert fetching._wait_for_data(lanes) == seconds
