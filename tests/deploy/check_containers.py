@@ -1,12 +1,14 @@
 """The image and the compose file, tried for real, in this order; `make deploy-check` runs them.
 
-The installation goes through the life that the migration guide gives it: up, in trouble, mended, upgraded.
+The installation goes through a life: up, replay, in trouble, mended, upgraded as the migration guide says. What is done
+is what docs/deploy.md says, line by line; the last check is that no line was left out.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.deploy import ROOT
-from tests.deploy.conftest import commit, git
+from tests.deploy.conftest import commit
 from tests.deploy.engine import Engine
 from tests.deploy.stand_ins import PYTHON
 
@@ -51,6 +53,19 @@ asyncio.run(main())
 """
 
 
+DOCS = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+DOCUMENTED = [line for block in re.findall(r"```console\n(.*?)```", DOCS, re.DOTALL) for line in block.splitlines()]
+done: set[str] = set()
+
+
+def do(docker: Engine, folder: Path, line: str) -> str:
+    """A line of the docs, as it stands there but for the name of Compose."""
+    assert line in DOCUMENTED, line
+    done.add(line)
+    compose = shlex.join(docker.compose_command())
+    return docker.run(["sh", "-c", re.sub("^docker compose", compose, line)], folder)
+
+
 def until(seen: Callable[[], Any], what: str, seconds: float = 180) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := seen()):
@@ -74,7 +89,7 @@ def ended(docker: Engine, *arguments: str) -> tuple[int, str]:
 
 
 def test_the_image_builds_unchanged(docker: Engine, source: Path, remarks: list[str]) -> None:
-    docker.docker("build", "-q", "-f", str(source / "deploy" / "Dockerfile"), "-t", IMAGE, str(source))
+    do(docker, source, f"docker build -f deploy/Dockerfile -t {IMAGE} .")
     over_base = (docker.inspect(IMAGE)["Size"] - docker.inspect(PYTHON)["Size"]) / MEGABYTE
     remarks.append(f"the image is {over_base:.0f} MB over its base (at most 120)")
     assert over_base <= 120
@@ -181,8 +196,11 @@ def alerts(docker: Engine) -> dict[str, str]:
 
 
 def test_up_from_the_root_shows_the_whole_thing(docker: Engine, installation: Path) -> None:
-    docker.compose(installation, "up", "-d")
+    do(docker, installation, "docker compose up -d")
     until(lambda: docker.get(f"{WORKER}/readyz")[0] == 200, "the worker is ready")
+    assert '"level": "error"' not in do(docker, installation, "docker compose logs worker")
+    assert do(docker, installation, "curl -s localhost:8090/v2/status").count('"state":"running"') == 1 + 6
+    assert do(docker, installation, "curl -s localhost:9090/api/v1/alerts").startswith('{"status":"success"')
     until(lambda: metric(docker, "upcaster_records_consumed_total") >= 300, "300 records are upcast")
     values = docker.compose(installation, "exec", "-T", "worker", "python", "-c", READ_SOME)
     read = [value for value in json.loads(values.splitlines()[-1]) if value is not None]
@@ -209,18 +227,39 @@ def test_prometheus_scrapes_it_and_nothing_is_wrong(docker: Engine) -> None:
     assert alerts(docker) == {}
 
 
+def test_the_image_alone(docker: Engine, installation: Path) -> None:
+    """Beside Compose's worker, as a second member of its group."""
+    lines = [line for line in DOCUMENTED if line.startswith("docker ") and not line.startswith("docker compose")]
+    _, check, run, logs, stop, remove = lines
+    do(docker, installation, check)
+    do(docker, installation, run)
+    until(lambda: docker.get("http://localhost:8095/readyz")[0] == 200, "the second worker has partitions")
+    assert "running" in do(docker, installation, logs)
+    do(docker, installation, stop)
+    assert docker.inspect("upcast")["State"]["ExitCode"] == 0
+    do(docker, installation, remove)
+
+
+def test_a_replay(docker: Engine, installation: Path) -> None:
+    lines = [line for line in DOCUMENTED if "/data/plan.json" in line or "/data/receipt.json" in line]
+    plan, replay, verify = (line for line in lines if line.startswith("docker compose"))
+    do(docker, installation, plan)
+    assert "finished" in do(docker, installation, replay)
+    assert "PASS" in do(docker, installation, verify)
+
+
 def test_a_poison_burst_fires_the_alert_and_mending_it_clears_it(
     docker: Engine, installation: Path, remarks: list[str]
 ) -> None:
-    docker.compose(installation, "run", "--rm", "producer", "--poison", "900")
+    do(docker, installation, "docker compose run --rm producer --poison 900")
     started = time.monotonic()
     until(lambda: alerts(docker).get("UpcastBreakerOpen") == "firing", "the breaker's alert fires")
     fired = time.monotonic() - started
     assert alerts(docker).get("UpcastDeadLetters") == "firing"
-    assert "breaker-open" in docker.get(f"{WORKER}/readyz")[1]
+    assert "breaker-open" in do(docker, installation, "curl -s localhost:8090/readyz")
     assert docker.get(f"{WORKER}/livez")[0] == 200
     started = time.monotonic()
-    docker.compose(installation, "restart", "worker")
+    do(docker, installation, "docker compose restart worker")
     until(lambda: docker.get(f"{WORKER}/readyz")[0] == 200, "the worker is ready again")
     until(lambda: "UpcastBreakerOpen" not in alerts(docker), "the breaker's alert clears")
     cleared = time.monotonic() - started
@@ -235,12 +274,12 @@ def test_the_guides_upgrade(docker: Engine, installation: Path, source: Path, re
     release_of_tomorrow(source)
 
     # 1. Backup current system
-    docker.compose(installation, "down")
-    docker.run(["cp", "-R", "data/", "backup/"], installation)
+    do(docker, installation, "docker compose down")
+    do(docker, installation, "cp -R data/ backup/")
     # 2. Pull latest version
-    git(installation, "pull", "origin", "main")
+    do(docker, installation, "git pull origin main")
     try:
-        docker.compose(installation, "pull")
+        do(docker, installation, "docker compose pull")
     except AssertionError as error:
         remarks.append(f"upgrade: `pull` was not tried to the end: {str(error).splitlines()[-1][:120]}")
     # 3. Apply migrations
@@ -248,7 +287,7 @@ def test_the_guides_upgrade(docker: Engine, installation: Path, source: Path, re
         alembic = ROOT / ".venv" / "bin" / "alembic"
         subprocess.run([str(alembic), "upgrade", "head"], cwd=installation, check=True)
     # 4. Restart services
-    docker.compose(installation, "up", "-d")
+    do(docker, installation, "docker compose up -d")
 
     until(lambda: docker.get(f"{WORKER}/readyz")[0] == 200, "the worker is ready")
     assert status(docker)["version"] == "9.9.9"
@@ -275,3 +314,8 @@ def test_down_leaves_in_order(docker: Engine, installation: Path) -> None:
     docker.compose(installation, "stop", "worker")
     assert time.monotonic() - started < 12
     assert docker.inspect(worker)["State"]["ExitCode"] == 0
+
+
+def test_nothing_of_the_page_was_left_out() -> None:
+    elsewhere = ("kubectl ", "promtool ", "make ")
+    assert {line for line in DOCUMENTED if line and not line.startswith(elsewhere)} == done
