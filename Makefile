@@ -6,6 +6,7 @@
 .PHONY: clean requirements $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .PHONY: help demo test lint bench-chain chaos soak format mutation install deploy-tools requirements clean
 .PHONY: help demo test lint chaos soak format mutation install bench-sidecar deploy-check deploy-tools manifests dist release-check sbom requirements clean
+.PHONY: help demo test lint api-fuzz chaos soak format mutation install deploy-tools requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +38,8 @@ lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
 
 bench-chain: $(VENV)/dev.installed ## the engine beside hand-written functions: CPU time, ratios, and what was asked for
 	$(BIN)/python -m benchmarks.chain
+api-fuzz: $(VENV)/dev.installed ## schemathesis over both versions of the API, thousands of requests (EXAMPLES=n)
+	$(BIN)/python -m tests.api_fuzz $(EXAMPLES)
 
 chaos: $(VENV)/dev.installed ## a million records, 50 faults, nothing lost (SEED=n RECORDS=n FAULTS=n, or KINDS="worker killed,...")
 	$(BIN)/python -m tests.faults.chaos

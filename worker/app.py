@@ -9,7 +9,8 @@ import socket
 from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib import metadata
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from prometheus_client import (
@@ -31,6 +32,9 @@ from worker.replay.handover import hand_over
 from worker.replay.receipt import Receipt
 from worker.service import Service
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.ledger import Ledger
 
 VERSION = metadata.version("upcast-worker")
 
@@ -65,11 +69,22 @@ async def _serve(settings: Settings, after: Receipt | None) -> None:
         prepare=partial(hand_over, clients, settings, after) if after else None,
     )
     api = create_api(
-        service, registry, settings.http.token, lambda *request: metrics.api_requests.labels(*request).inc()
+        service, registry, settings.http.token, metrics.count_request, partial(open_existing_ledger, settings)
     )
-    async with listening(settings.http, api):
+    async with listening(settings.http, api, metrics.count_legacy_request):
         await service.run(stop)
     log.info("stopped")
+
+
+def open_existing_ledger(settings: Settings) -> Ledger | None:
+    """The ledger, or None where nobody has written one: asking for it makes no file. Raises WorkerError."""
+    from worker.ledger import open_ledger
+
+    url = settings.ledger.url.get_secret_value()
+    file = url.removeprefix("sqlite:///")
+    if file != url and not file.startswith("file:") and not Path(file).exists():
+        return None
+    return open_ledger(url)
 
 
 def new_metrics(registry: CollectorRegistry, group: str) -> WorkerMetrics:

@@ -119,6 +119,18 @@ class WorkerMetrics:
             ("version", "route", "status"),
             registry=registry,
         )
+        self.legacy_port_requests = Counter(
+            "upcaster_legacy_port_requests_total",
+            "Requests that came in over the legacy port; they are among the others, too.",
+            ("version", "route"),
+            registry=registry,
+        )
+
+    def count_request(self, version: str, route: str, status: int) -> None:
+        self.api_requests.labels(version, route, status).inc()
+
+    def count_legacy_request(self, version: str, route: str) -> None:
+        self.legacy_port_requests.labels(version, route).inc()
 
     def _declare_replay(self, registry: CollectorRegistry) -> None:
         labels = ("replay_id", *PARTITION)

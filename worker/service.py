@@ -115,6 +115,9 @@ class Service:
             routes=[self._route_status(route) for route in self._settings.routes],
         )
 
+    def route_chains(self) -> Mapping[str, RouteChain]:
+        return self._chains
+
     def pause(self, source: str) -> None:
         self._running().pause(source)
 

@@ -80,7 +80,7 @@ def try_all(
     chain: Chain, values: Sequence[bytes], headers: Sequence[tuple[str, bytes]], key: str | None, to: str | None
 ) -> list[Tried]:
     """Each value through the chain. Raises ``WorkerError`` where only a route could say more, or there is no ``to``."""
-    targets = {} if to is None else _targets(chain, to)
+    targets = {} if to is None else targets_of(chain, to)
     try:
         upcaster = chain.upcaster(Policy(target=targets, validate_source="never"))
     except ChainError as error:
@@ -90,7 +90,8 @@ def try_all(
     return [Tried(number, event, upcaster.trace(event, COORDINATES)) for number, event in enumerate(events, start=1)]
 
 
-def _targets(chain: Chain, to: str) -> dict[str, str]:
+def targets_of(chain: Chain, to: str) -> dict[str, str]:
+    """Every type that has the version ``to``, with it. Raises WorkerError where none has."""
     reached = {*chain.versions, *((hop.source[0], hop.target[1]) for hop in chain.hops.values())}
     targets = {event_type: version for event_type, version in sorted(reached) if version == to}
     if not targets:
@@ -114,29 +115,32 @@ def _lines(value: bytes) -> list[str]:
 
 def as_json(tried: Sequence[Tried]) -> str:
     """For machines; documents stand in it as they are, digit for digit."""
-    return msgspec.json.format(msgspec.json.encode([_as_json(one) for one in tried]), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode([shown(one) for one in tried]), indent=2).decode()
 
 
-def _as_json(one: Tried) -> dict[str, Any]:
+def shown(one: Tried, *, trace: bool = True) -> dict[str, Any]:
+    """One event as JSON values; documents in it are ``msgspec.Raw``, so ``msgspec.json`` has to write it."""
     outcome = one.trace.outcome
-    shown: dict[str, Any] = {"event": one.number, "outcome": _KINDS[type(outcome)]}
+    content: dict[str, Any] = {"event": one.number, "outcome": _KINDS[type(outcome)]}
     if isinstance(outcome, DeadLettered):
-        shown["fault"] = msgspec.structs.asdict(outcome.fault)
+        content["fault"] = {"fingerprint": outcome.fault.fingerprint, **msgspec.structs.asdict(outcome.fault)}
     else:
-        shown |= msgspec.structs.asdict(outcome.passage)
-        shown |= {"reason": outcome.reason} if isinstance(outcome, (Passed, Skipped)) else {}
-        shown["records"] = list(_records(one.event, outcome))
-    shown["trace"] = [
-        {
-            "step": hop.hop.id,
-            "from_version": hop.hop.source[1],
-            "to_version": hop.hop.target[1],
-            "before": msgspec.Raw(hop.before),
-            "after": msgspec.Raw(hop.after),
-        }
-        for hop in one.trace.hops
-    ]
-    return shown
+        content |= msgspec.structs.asdict(outcome.passage)
+        content |= {"reason": outcome.reason} if isinstance(outcome, (Passed, Skipped)) else {}
+        content["records"] = list(_records(one.event, outcome))
+    if trace:
+        content["trace"] = [_hop(hop) for hop in one.trace.hops]
+    return content
+
+
+def _hop(taken: HopTrace) -> dict[str, Any]:
+    return {
+        "step": taken.hop.id,
+        "from_version": taken.hop.source[1],
+        "to_version": taken.hop.target[1],
+        "before": msgspec.Raw(taken.before),
+        "after": msgspec.Raw(taken.after),
+    }
 
 
 _KINDS: Mapping[type[Outcome], str] = {

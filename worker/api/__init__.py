@@ -1,17 +1,19 @@
-"""The worker's HTTP port: probes, metrics and the API."""
+"""The worker's HTTP ports: probes, metrics and the API."""
 
 from __future__ import annotations
 
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
+from worker.api.late import Late
+from worker.api.limits import Limits
 from worker.api.probes import probes
 from worker.api.problems import answer_with_problems
 from worker.api.requests import CountRequest, RequestCounter
 from worker.api.server import listening
-from worker.api.v2 import v2
-from worker.api.view import LaneStatus, RouteStatus, Status, WorkerView
+from worker.api.view import LaneStatus, OpenLedger, RouteStatus, Status, WorkerView, no_ledger
 
 __all__ = ["LaneStatus", "RouteStatus", "Status", "WorkerView", "create_api", "listening"]
 
@@ -21,12 +23,18 @@ def create_api(
     registry: CollectorRegistry,
     token: SecretStr | None = None,
     count_request: CountRequest | None = None,
-) -> FastAPI:
-    """All that is served. FastAPI's own pages are off: they load scripts from elsewhere."""
-    api = FastAPI(title="upcast", docs_url=None, redoc_url=None, openapi_url="/v2/openapi.json")
-    if count_request:
-        api.add_middleware(RequestCounter, count=count_request)
-    answer_with_problems(api)
-    api.include_router(probes(worker, registry))
-    api.include_router(v2(worker, token))
-    return api
+    open_ledger: OpenLedger = no_ledger,
+) -> ASGIApp:
+    """All that is served. The API itself is built when it is first asked for: many workers only answer probes."""
+
+    def build() -> ASGIApp:
+        from worker.api.v2 import build
+
+        return build(worker, token, open_ledger)
+
+    app = Starlette(routes=probes(worker, registry))
+    app.router.redirect_slashes = False
+    app.router.default = Late(build)
+    answer_with_problems(app)
+    limited = Limits(app)
+    return RequestCounter(limited, count=count_request) if count_request else limited

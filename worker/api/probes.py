@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from worker.api.view import WorkerView
 
 
-def probes(worker: WorkerView, registry: CollectorRegistry) -> APIRouter:
-    router = APIRouter(tags=["probes"])
-
-    @router.get("/livez")
-    async def livez() -> JSONResponse:
+def probes(worker: WorkerView, registry: CollectorRegistry) -> list[Route]:
+    async def livez(_: Request) -> JSONResponse:
         """503 where only a restart can help. Kafka being away is no such reason."""
         return _answer(worker.why_not_live())
 
-    @router.get("/readyz")
-    async def readyz() -> JSONResponse:
+    async def readyz(_: Request) -> JSONResponse:
         """503 with the reasons until partitions are assigned and being worked on."""
         return _answer(worker.why_not_ready())
 
-    @router.get("/metrics")
     async def metrics(request: Request) -> Response:
         """Prometheus text, or OpenMetrics where the scrape asks for it."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(registry), headers={"content-type": content_type})
 
-    return router
+    return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
 def _answer(reasons: list[str]) -> JSONResponse:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -24,24 +24,16 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     return ProblemResponse(body | members, status_code=status, headers=headers)
 
 
-def answer_with_problems(api: FastAPI) -> None:
-    """Every error of ``api`` goes out as a problem."""
-    api.exception_handler(HTTPException)(_http_error)
-    api.exception_handler(RequestValidationError)(_invalid_request)
-    api.exception_handler(Exception)(_bug)
+def answer_with_problems(app: Starlette) -> None:
+    """Every error of ``app`` goes out as a problem."""
+    app.exception_handlers.update({HTTPException: _http_error, Exception: _bug})
 
 
 async def _http_error(request: Request, error: HTTPException) -> ProblemResponse:
     detail = error.detail
     if detail == HTTPStatus(error.status_code).phrase:
-        detail = f"{request.method} {request.url.path} is not served here"
+        detail = f"{request.method} is not served there" if error.status_code == 405 else "nothing is served there"
     return problem(error.status_code, detail, error.headers)
-
-
-async def _invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
-    errors = [{"pointer": "/" + "/".join(map(str, each["loc"])), "detail": each["msg"]} for each in error.errors()]
-    detail = "the request is not as the API describes it"
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
 
 async def _bug(_: Request, error: Exception) -> ProblemResponse:

@@ -32,10 +32,16 @@ class RequestCounter:
         try:
             await self._app(scope, receive, watch)
         finally:
-            route = getattr(scope.get("route"), "path", "unknown")
-            self._count(_version(route), route, status)
+            route = template_of(scope)
+            self._count(version_of(route), route, int(status))
 
 
-def _version(route: str) -> str:
+def template_of(scope: Scope) -> str:
+    """Of an older version, whose requests are answered by the current one, the older template."""
+    return str(scope.get("route_template") or getattr(scope.get("route"), "path", "unknown"))
+
+
+def version_of(route: str) -> str:
+    """`v1` or `v2`; `-` for what has no version."""
     first = route.strip("/").partition("/")[0]
     return first if first.startswith("v") and first[1:].isdigit() else "-"

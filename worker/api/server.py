@@ -6,12 +6,13 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from worker.api.legacy_port import CountLegacy, LegacyPort
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.settings import HttpSettings
 
@@ -19,6 +20,10 @@ log = structlog.get_logger(__name__)
 
 # What a slow client may hold up the stop of the worker.
 GRACE_SECONDS = 1
+
+
+def uncounted(_version: str, _route: str) -> None:
+    """Nobody counts."""
 
 
 class _Server(uvicorn.Server):
@@ -30,50 +35,86 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(http: HttpSettings, api: FastAPI) -> AsyncIterator[str]:
-    """Serve ``api`` inside the block; yields its address as ``host:port``."""
-    bound = bind(http)
-    host, port = bound.getsockname()[:2]
-    server = _Server(
-        uvicorn.Config(
-            api,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+async def listening(http: HttpSettings, api: ASGIApp, count_legacy: CountLegacy = uncounted) -> AsyncIterator[str]:
+    """Serve ``api`` inside the block; yields its address as ``host:port``.
+
+    On the legacy port too, where the settings have one; ``count_legacy`` is called for each request there.
+    """
+    stopping = asyncio.Event()
+    with _bound(http) as (current, *legacy):
+        host, port = current.getsockname()[:2]
+        if legacy:
+            api = LegacyPort(api, legacy[0].getsockname()[1], count_legacy)
+        server = _Server(
+            uvicorn.Config(
+                _told(stopping, api),
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
         )
-    )
-    serving = asyncio.create_task(server.serve(sockets=[bound]), name="http")
-    log.info("http is listening", host=host, port=port)
-    try:
-        yield f"{host}:{port}"
-    finally:
-        server.should_exit = True
-        await serving
-        bound.close()
+        serving = asyncio.create_task(server.serve(sockets=[current, *legacy]), name="http")
+        log.info("http is listening", host=host, port=port)
+        for other in legacy:
+            log.info("http is listening on the legacy port", host=host, port=other.getsockname()[1])
+        try:
+            yield f"{host}:{port}"
+        finally:
+            stopping.set()
+            server.should_exit = True
+            await serving
 
 
-def bind(http: HttpSettings) -> socket.socket:
+def _told(stopping: asyncio.Event, api: ASGIApp) -> ASGIApp:
+    """``api``, whose long answers end when the server stops."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["stopping"] = stopping
+        await api(scope, receive, send)
+
+    return app
+
+
+@contextmanager
+def _bound(http: HttpSettings) -> Iterator[list[socket.socket]]:
+    """The sockets of the port and, where there is one, the legacy port."""
+    with ExitStack() as stack:
+        bound = [stack.enter_context(bind(http.host, http.port, "http.port"))]
+        if http.legacy_port is None:
+            pass
+        elif http.legacy_port == http.port:
+            log.warning("the legacy port is off: it is the same as the port", port=http.port)
+        else:
+            bound.append(stack.enter_context(bind(http.host, http.legacy_port, "http.legacy_port")))
+        yield bound
+
+
+def bind(host: str, port: int, setting: str) -> socket.socket:
     """Take the port now, so that a port in use is one clear line."""
-    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((http.host, http.port))
+        bound.bind((host, port))
         # Callers wait in the kernel from now on, where they would be refused until uvicorn is up.
         bound.listen()
     except OSError as error:
         bound.close()
-        raise _cannot_bind(http, error) from None
+        raise _cannot_bind(host, port, setting, error) from None
     return bound
 
 
-def _cannot_bind(http: HttpSettings, error: OSError) -> WorkerError:
-    where = f"http: cannot listen on {http.host}:{http.port}"
+def _cannot_bind(host: str, port: int, setting: str, error: OSError) -> WorkerError:
+    where = f"http: cannot listen on {host}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return WorkerError(
-            f"{where}: the port is in use: stop what listens there, or set http.port (UPCAST_HTTP__PORT)",
-            MAY_PASS,
-        )
-    return WorkerError(f"{where}: {error.strerror}: correct http.host and http.port", NEEDS_A_PERSON)
+        remedy = "stop what listens there, or set {} ({})"
+        if setting == "http.legacy_port":
+            remedy = "stop what listens there, or leave out {} ({})"
+        names = _VARIABLES[setting]
+        return WorkerError(f"{where}: the port is in use: {remedy.format(setting, names)}", MAY_PASS)
+    return WorkerError(f"{where}: {error.strerror}: correct http.host and {setting}", NEEDS_A_PERSON)
+
+
+_VARIABLES = {"http.port": "UPCAST_HTTP__PORT", "http.legacy_port": "LEGACY_RUNNER_PORT"}

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from worker.chains import RouteChain
+    from worker.ledger import Ledger
+
+OpenLedger = Callable[[], "Ledger | None"]
+"""Opens the ledger for one request, in a thread; None where there is none yet."""
+
+
+def no_ledger() -> None:
+    """There is no ledger."""
 
 
 class LaneStatus(BaseModel):
@@ -62,6 +74,9 @@ class WorkerView(Protocol):
     def why_not_ready(self) -> list[str]: ...
 
     def status(self) -> Status: ...
+
+    def route_chains(self) -> Mapping[str, RouteChain]:
+        """The routes with their chains, by source topic."""
 
     def pause(self, source: str) -> None: ...
 

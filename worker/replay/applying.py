@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from worker.api import create_api, listening
-from worker.app import VERSION, new_metrics, reporter_of, stop_on_signals
+from worker.app import VERSION, new_metrics, open_existing_ledger, reporter_of, stop_on_signals
 from worker.chains import RouteChain
 from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
@@ -56,7 +57,8 @@ def settings_of_replay(settings: Settings, plan: Plan) -> Settings:
     kafka = settings.kafka.model_copy(update={"group_id": group, "group_instance_id": None})
     always = {"lineage_headers": True, "delivery": "exactly-once"}
     routes = tuple(route.model_copy(update=always) for route in settings.routes if route.source == plan.route.source)
-    return settings.model_copy(update={"kafka": kafka, "routes": routes})
+    http = settings.http.model_copy(update={"legacy_port": None})
+    return settings.model_copy(update={"kafka": kafka, "http": http, "routes": routes})
 
 
 async def apply_until_signal(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, show: Show) -> Receipt:
@@ -98,11 +100,10 @@ class Replay:
     async def run(self, show: Show, stop: asyncio.Event) -> Receipt:
         http, metrics = self._settings.http, self._metrics
         service = self._service()
-        api = create_api(
-            service, self._registry, http.token, lambda *request: metrics.api_requests.labels(*request).inc()
-        )
+        ledger = partial(open_existing_ledger, self._settings)
+        api = create_api(service, self._registry, http.token, metrics.count_request, ledger)
         try:
-            async with listening(http, api), self._noting(stop, show):
+            async with listening(http, api, metrics.count_legacy_request), self._noting(stop, show):
                 await service.run(stop)
         except BaseException:
             await self._interrupt("failed")

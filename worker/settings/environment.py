@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 PREFIX = "UPCAST_"
-PORT_OF_OLD = "DEVTEAM_RUNNER_PORT"
+
+# The DevTeam Runner's own names, and the keys of `http` that they set.
+RUNNER_PORTS: Mapping[str, str] = MappingProxyType({"DEVTEAM_RUNNER_PORT": "port", "LEGACY_RUNNER_PORT": "legacy_port"})
 
 # Kubernetes puts these into every container beside a Service named `upcast` or `upcast-…`.
 _SERVICE_LINK = re.compile(r"UPCAST_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
@@ -25,8 +28,9 @@ class EnvironmentSource(EnvSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         given = super().__call__()
-        if PORT_OF_OLD in os.environ:
-            given.setdefault("http", {}).setdefault("port", os.environ[PORT_OF_OLD])
+        for variable, key in RUNNER_PORTS.items():
+            if os.environ.get(variable):
+                given.setdefault("http", {}).setdefault(key, os.environ[variable])
         return _lay_over_mapping(self._file, given)
 
 
@@ -45,7 +49,7 @@ def variable_of(location: tuple[str | int, ...]) -> str | None:
         name = PREFIX + "__".join(str(part) for part in location[:end]).upper()
         if name in names:
             return names[name]
-    return PORT_OF_OLD if location == ("http", "port") and PORT_OF_OLD in os.environ else None
+    return next((name for name, key in RUNNER_PORTS.items() if location == ("http", key) and name in os.environ), None)
 
 
 def _lay_over(below: Any, above: Any) -> Any:

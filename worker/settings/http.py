@@ -17,6 +17,13 @@ class HttpSettings(Section):
         le=65535,
         description="Port to listen on (also `DEVTEAM_RUNNER_PORT`); 0 takes a free one.",
     )
+    legacy_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="A second port with the same API, for callers that know only the old one (also "
+        "`LEGACY_RUNNER_PORT`; it was 8080); off unless it is set.",
+    )
     token: SecretStr | None = Field(
         None,
         min_length=16,

@@ -10,61 +10,13 @@ from prometheus_client import CollectorRegistry, Counter
 from pydantic import SecretStr
 
 from tests.http import request
-from worker.api import LaneStatus, RouteStatus, Status, create_api, listening
+from tests.served_api import AUTHORISED, TOKEN, FakeWorker
+from worker.api import create_api, listening
 from worker.api.problems import MEDIA_TYPE
-from worker.api.view import NotRunningError
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.settings import HttpSettings
 
-TOKEN = "a-token-of-enough-letters"  # noqa: S105
-AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
 OPENMETRICS = {"accept": "application/openmetrics-text; version=1.0.0"}
-
-
-class FakeWorker:
-    """Has one route, and remembers what it was told to do."""
-
-    def __init__(self) -> None:
-        self.starting = False
-        self.not_live: list[str] = []
-        self.not_ready: list[str] = []
-        self.requests: list[tuple[str, str, int]] = []
-        self.route = RouteStatus(
-            source="legacy",
-            destination="current",
-            dead_letter="legacy-dlt",
-            chain="m:c",
-            fingerprint="f",
-            delivery="exactly-once",
-            lanes=[LaneStatus(topic="legacy", partition=0, state="running", lag=3)],
-        )
-
-    def why_not_live(self) -> list[str]:
-        return self.not_live
-
-    def why_not_ready(self) -> list[str]:
-        return self.not_ready
-
-    def status(self) -> Status:
-        return Status(version="1", state="running", consumer_group="g", routes=[self.route])
-
-    def _check(self, source: str) -> None:
-        if self.starting:
-            raise NotRunningError
-        if source != "legacy":
-            raise KeyError(source)
-
-    def pause(self, source: str) -> None:
-        self._check(source)
-        self.route.paused = True
-
-    def resume(self, source: str) -> None:
-        self._check(source)
-        self.route.paused = False
-
-    def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
-        self._check(source)
-        self.route.records_per_second = records_per_second
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+"""The API on a port, in a thread of its own, before a worker that only remembers what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from worker.api import LaneStatus, RouteStatus, Status, create_api, listening
+from worker.api.view import NotRunningError, OpenLedger, no_ledger
+from worker.chains import RouteChain, load_chains
+from worker.settings import HttpSettings, RouteSettings
+
+TOKEN = "a-token-of-enough-letters"  # noqa: S105
+AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
+
+
+class FakeWorker:
+    """Has one route, and remembers what it was told to do."""
+
+    def __init__(self) -> None:
+        self.starting = False
+        self.not_live: list[str] = []
+        self.not_ready: list[str] = []
+        self.requests: list[tuple[str, str, int]] = []
+        self.route = RouteStatus(
+            source="legacy",
+            destination="current",
+            dead_letter="legacy-dlt",
+            chain="m:c",
+            fingerprint="f",
+            delivery="exactly-once",
+            lanes=[LaneStatus(topic="legacy", partition=0, state="running", lag=3)],
+        )
+
+    def note(self, version: str, route: str, status: int) -> None:
+        self.requests.append((version, route, status))
+
+    def why_not_live(self) -> list[str]:
+        return self.not_live
+
+    def why_not_ready(self) -> list[str]:
+        return self.not_ready
+
+    def status(self) -> Status:
+        return Status(version="1", state="running", consumer_group="g", routes=[self.route.model_copy()])
+
+    def _check(self, source: str) -> None:
+        if self.starting:
+            raise NotRunningError
+        if source != "legacy":
+            raise KeyError(source)
+
+    def route_chains(self) -> Mapping[str, RouteChain]:
+        return load_chains([RouteSettings(source="legacy", destination="current")])
+
+    def pause(self, source: str) -> None:
+        self._check(source)
+        self.route.paused = True
+
+    def resume(self, source: str) -> None:
+        self._check(source)
+        self.route.paused = False
+
+    def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
+        self._check(source)
+        self.route.records_per_second = records_per_second
+
+
+@contextmanager
+def served(worker: FakeWorker, open_ledger: OpenLedger = no_ledger) -> Iterator[str]:
+    """The address, ``host:port``. Requests are noted in ``worker.requests``."""
+    started: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    api = create_api(worker, CollectorRegistry(), SecretStr(TOKEN), worker.note, open_ledger)
+
+    async def serve() -> None:
+        async with listening(HttpSettings(port=0), api) as address:
+            started.put_nowait(address)
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        yield asyncio.run_coroutine_threadsafe(started.get(), loop).result(timeout=20)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(timeout=20)
+        loop.close()

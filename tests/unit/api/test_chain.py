@@ -1,0 +1,99 @@
+"""The chain, the ledger and the list of deprecations, over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.http import request_blocking
+from tests.served_api import FakeWorker, served
+from worker.app import open_existing_ledger
+from worker.errors import WorkerError
+from worker.ledger import DeadLetterSummary, Progress, Run, open_ledger
+from worker.settings import KafkaSettings, LedgerSettings, RouteSettings, Settings
+
+
+def test_types_and_versions(shared: str) -> None:
+    told = request_blocking(shared, "/v2/chain").json
+    first = told["types"][0]
+    assert (first["event_type"], first["current"]) == ("task_context", "2.0")
+    assert [version["version"] for version in first["versions"]] == ["1.0", "1.1", "2.0"]
+    assert told["routes"] == ["legacy"]
+
+
+def test_the_mapping_table(shared: str) -> None:
+    hops = request_blocking(shared, "/v2/chain/mapping").json["hops"]
+    hop = next(hop for hop in hops if hop["to_version"] == "2.0")
+    assert any(change["text"].startswith("default metadata.branch") for change in hop["changes"])
+    assert {"path": "metadata.repoPath", "before": "string | null?", "after": ""} in hop["fields"]
+
+
+@pytest.mark.parametrize(("query", "rows"), [("", 4), ("?all=true", 6)])
+def test_the_matrix(shared: str, query: str, rows: int) -> None:
+    found = request_blocking(shared, f"/v2/chain/matrix{query}").json["rows"]
+    assert len(found) == rows
+    assert {"Direct", "Guided", "Complex"} == {row["path"] for row in found}
+
+
+def test_the_graph_has_no_loose_ends(shared: str) -> None:
+    graph = request_blocking(shared, "/v2/chain/graph").json
+    nodes = {node["id"] for node in graph["nodes"]}
+    assert nodes == {end for edge in graph["edges"] for end in (edge["source"], edge["target"])}
+    assert [edge["preview"] for edge in graph["edges"]] == [False, False, True]
+
+
+@pytest.mark.parametrize("path", ["/v2/chain", "/v2/chain/mapping", "/v2/chain/matrix", "/v2/chain/graph"])
+def test_a_route_that_is_not_there(shared: str, path: str) -> None:
+    assert request_blocking(shared, f"{path}?route=other").status == 404
+
+
+def test_deprecations(shared: str) -> None:
+    listed = request_blocking(shared, "/v2/deprecations").json["deprecations"]
+    assert {"endpoint", "setting", "schema"} == {each["kind"] for each in listed}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        kafka=KafkaSettings(bootstrap_servers="b:1", group_id="g"),
+        ledger=LedgerSettings(url=f"sqlite:///{tmp_path}/ledger.db"),
+        routes=(RouteSettings(source="legacy", destination="current"),),
+    )
+
+
+def test_asking_makes_no_ledger(settings: Settings, tmp_path: Path) -> None:
+    with served(FakeWorker(), partial(open_existing_ledger, settings)) as address:
+        assert request_blocking(address, "/v2/runs").json == {"runs": [], "truncated": False}
+        assert request_blocking(address, "/v2/runs/r1").status == 404
+        assert request_blocking(address, "/v2/runs/r1/receipt").status == 404
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_with_their_progress_and_dead_letters(settings: Settings) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    ledger = open_ledger(settings.ledger.url.get_secret_value())
+    for name in ("r1", "r2"):
+        ledger.start_run(Run(name, "digest", "cluster", "legacy", now, "0.1"))
+    ledger.note_progress(Progress("r1", "legacy", 0, 10, 20, 15))
+    ledger.save_dead_letters("r1", [DeadLetterSummary("r1", "f", 3, "upcast", "MissingField")])
+    ledger.close()
+    with served(FakeWorker(), partial(open_existing_ledger, settings)) as address:
+        listed = request_blocking(address, "/v2/runs?limit=1").json
+        one = request_blocking(address, "/v2/runs/r1").json
+        receipt = request_blocking(address, "/v2/runs/r1/receipt")
+    assert (len(listed["runs"]), listed["truncated"]) == (1, True)
+    assert one["progress"][0]["committed"] == 15
+    assert one["dead_letters"][0]["count"] == 3
+    assert receipt.status == 404
+
+
+def test_a_ledger_that_cannot_be_read() -> None:
+    def fail() -> None:
+        raise WorkerError("ledger: the database does not answer")
+
+    with served(FakeWorker(), fail) as address:
+        answer = request_blocking(address, "/v2/runs")
+    assert (answer.status, answer.json["detail"]) == (503, "ledger: the database does not answer")

@@ -1,0 +1,93 @@
+"""The current API, and `/v1`, which is derived from it. Built when it is first asked for: it takes a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from worker.api.aside import Aside
+from worker.api.documents import DeprecationList, DeprecationNotice, Problem, UpcastRequest
+from worker.api.older import OlderVersion, older_document
+from worker.api.problems import ProblemResponse, answer_with_problems, problem
+from worker.api.v2.answers import may_answer, with_models
+from worker.api.v2.chain import add_chain
+from worker.api.v2.ledger import add_runs
+from worker.api.v2.status import add_changes, add_status, add_stream
+from worker.api.v2.upcasting import add_upcast
+from worker.api.view import OpenLedger, WorkerView
+from worker.deprecation import DEPRECATED
+
+DESCRIPTION = "What the worker does, its chains, and what would become of an event. Errors are problem details."
+
+
+def build(worker: WorkerView, token: SecretStr | None, open_ledger: OpenLedger) -> ASGIApp:
+    """All that is served beside the probes. FastAPI's own pages are off: they load scripts from elsewhere."""
+    aside = Aside()
+    chains = worker.route_chains()
+    v2 = APIRouter(prefix="/v2", responses=may_answer())
+    add_status(v2, worker)
+    add_stream(v2, worker)
+    add_changes(v2, worker, token)
+    add_chain(v2, chains, aside)
+    add_upcast(v2, chains, aside)
+    add_runs(v2, open_ledger, aside)
+    _add_deprecations(v2)
+    api = FastAPI(
+        title="upcast",
+        version="2",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    answer_with_problems(api)
+    api.exception_handler(RequestValidationError)(_invalid_request)
+    api.include_router(v2)
+    _add_documents(api, aside)
+    return OlderVersion(api, list(v2.routes), aside)
+
+
+def _add_deprecations(router: APIRouter) -> None:
+    @router.get("/deprecations", tags=["deprecations"])
+    async def deprecations() -> DeprecationList:
+        """What is deprecated, since when, and when it may go."""
+        return DeprecationList(deprecations=[DeprecationNotice.model_validate(each) for each in DEPRECATED])
+
+
+def _add_documents(api: FastAPI, aside: Aside) -> None:
+    def current() -> dict[str, Any]:
+        return with_models(api.openapi(), Problem, UpcastRequest)
+
+    @api.get("/v2/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(await aside.run(current))
+
+    @api.get("/v1/openapi.json", include_in_schema=False)
+    async def older_openapi() -> JSONResponse:
+        return JSONResponse(await aside.run(lambda: older_document(current())))
+
+
+async def _invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
+    errors = [{"pointer": _pointer(each["loc"]), "detail": _text(each)} for each in error.errors()]
+    detail = "the request is not as the API describes it"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+
+
+def _pointer(location: Iterable[str | int]) -> str:
+    return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _text(error: Any) -> str:
+    """pydantic's words, less what may quote the caller."""
+    if error["type"] == "json_invalid":
+        return "the body is not JSON"
+    return str(error["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,86 @@
+"""Replays and redrives as the ledger has them: runs, how far they are, their receipts and their dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from fastapi import APIRouter, Query
+from starlette.exceptions import HTTPException
+
+from worker.api.aside import Aside
+from worker.api.documents import DeadLetterGroup, RunDetails, RunList, RunProgress, RunSummary
+from worker.api.v2.answers import may_answer
+from worker.api.view import OpenLedger
+from worker.errors import WorkerError
+from worker.replay.receipt import Receipt
+
+if TYPE_CHECKING:
+    from worker.ledger import Ledger
+
+T = TypeVar("T")
+
+
+TAGS: list[str | Enum] = ["runs"]
+
+
+def add_runs(router: APIRouter, open_ledger: OpenLedger, aside: Aside) -> None:
+    async def ask(question: Callable[[Ledger], T | None]) -> T | None:
+        return await aside.run(_asked, open_ledger, question)
+
+    @router.get("/runs", tags=TAGS, responses=may_answer(422))
+    async def runs(limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100) -> RunList:
+        """All bounded passes over old offsets, newest first."""
+        found = await ask(lambda ledger: ledger.runs()) or []
+        return RunList(
+            runs=[RunSummary.model_validate(run) for run in found[:limit]],
+            truncated=len(found) > limit,
+        )
+
+    @router.get("/runs/{replay_id}", tags=TAGS, responses=may_answer(404, 422))
+    async def run(replay_id: str) -> RunDetails:
+        """One run, how far it is in each partition, and its dead letters by fault."""
+        return _found(await ask(lambda ledger: _details(ledger, replay_id)), "run")
+
+    @router.get("/runs/{replay_id}/receipt", tags=TAGS, responses=may_answer(404, 422))
+    async def receipt(replay_id: str) -> Receipt:
+        """The receipt of a run that is finished."""
+        return _found(await ask(lambda ledger: _receipt(ledger, replay_id)), "receipt")
+
+
+def _asked(open_ledger: OpenLedger, question: Callable[[Ledger], T | None]) -> T | None:
+    """What the ledger answers; None where there is none. Raises HTTPException (503) where it cannot be read."""
+    try:
+        ledger = open_ledger()
+        if ledger is None:
+            return None
+        try:
+            return question(ledger)
+        finally:
+            ledger.close()
+    except WorkerError as error:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": "10"}) from None
+
+
+def _details(ledger: Ledger, replay_id: str) -> RunDetails | None:
+    run = ledger.run(replay_id)
+    if run is None:
+        return None
+    return RunDetails(
+        **RunSummary.model_validate(run).model_dump(),
+        progress=[RunProgress.model_validate(each) for each in ledger.progress(replay_id)],
+        dead_letters=[DeadLetterGroup.model_validate(each) for each in ledger.dead_letters(replay_id)],
+    )
+
+
+def _receipt(ledger: Ledger, replay_id: str) -> Receipt | None:
+    content = ledger.receipt(replay_id)
+    return None if content is None else Receipt.model_validate(content)
+
+
+def _found(answer: T | None, what: str) -> T:
+    if answer is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"the ledger has no such {what}")
+    return answer

@@ -1,0 +1,101 @@
+"""What the worker does now, as one answer and as a stream, and, with a token, changes to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from enum import Enum
+from http import HTTPStatus
+
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse
+from pydantic import SecretStr
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from worker.api.auth import bearer_token
+from worker.api.documents import Rate
+from worker.api.v2.answers import may_answer
+from worker.api.view import NotRunningError, RouteStatus, Status, WorkerView
+
+STREAM_SECONDS = 1.0
+MOST_STREAMS = 20
+
+
+TAGS: list[str | Enum] = ["status"]
+
+
+def add_status(router: APIRouter, worker: WorkerView) -> None:
+    @router.get("/status", tags=TAGS)
+    async def status() -> Status:
+        """Lanes, lag, states and the fingerprints of the chains."""
+        return worker.status()
+
+
+def add_changes(router: APIRouter, worker: WorkerView, token: SecretStr | None) -> None:
+    """What changes something, and so needs the token."""
+    protected = [Depends(bearer_token(token))]
+    problems = may_answer(401, 403, 404, 409, 422)
+
+    @router.post("/routes/{source}/pause", tags=TAGS, dependencies=protected, responses=problems)
+    async def pause(source: str) -> RouteStatus:
+        """Stop fetching; what is in flight is finished and committed."""
+        return _changed(worker, source, lambda: worker.pause(source))
+
+    @router.post("/routes/{source}/resume", tags=TAGS, dependencies=protected, responses=problems)
+    async def resume(source: str) -> RouteStatus:
+        """Go on, also after the breaker has opened."""
+        return _changed(worker, source, lambda: worker.resume(source))
+
+    @router.post("/routes/{source}/rate", tags=TAGS, dependencies=protected, responses=problems)
+    async def limit_rate(source: str, rate: Rate) -> RouteStatus:
+        """Bound the records or bytes a second that this worker reads for the route; what is not named is lifted."""
+        return _changed(
+            worker, source, lambda: worker.limit_rate(source, rate.records_per_second, rate.bytes_per_second)
+        )
+
+
+def add_stream(router: APIRouter, worker: WorkerView) -> None:
+    open_streams = 0
+
+    async def place() -> AsyncIterator[None]:
+        nonlocal open_streams
+        if open_streams >= MOST_STREAMS:
+            detail = f"{MOST_STREAMS} streams are open already"
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"retry-after": "10"})
+        open_streams += 1
+        try:
+            yield
+        finally:
+            open_streams -= 1
+
+    @router.get("/stream", response_class=EventSourceResponse, dependencies=[Depends(place)], responses=may_answer(503))
+    async def stream(request: Request) -> AsyncIterator[Status]:
+        """Server-sent events: the status now, and then once a second where it has changed. Ends with the worker."""
+        stopping: asyncio.Event = request.scope["stopping"]
+        last: Status | None = None
+        while not stopping.is_set():
+            now = worker.status()
+            if now != last:
+                yield now
+            last = now
+            await _pause(stopping)
+
+
+async def _pause(stopping: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(STREAM_SECONDS):
+            await stopping.wait()
+    except TimeoutError:
+        return
+
+
+def _changed(worker: WorkerView, source: str, change: Callable[[], None]) -> RouteStatus:
+    """The route as it is after the change."""
+    try:
+        change()
+    except KeyError:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "no route of this worker reads that topic") from None
+    except NotRunningError:
+        raise HTTPException(HTTPStatus.CONFLICT, "the worker is starting: try again when it runs") from None
+    return next(route for route in worker.status().routes if route.source == source)

@@ -1,0 +1,115 @@
+"""Events through a route's chain, as the worker itself would take them; nothing is sent anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+
+import msgspec
+from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from upcasters import ChainError, Event, SourcePartition, Upcaster
+from upcasters.event import Header
+from upcasters.reference import Trace
+from worker.api.aside import Aside
+from worker.api.documents import GivenEvent, UpcastAnswer, UpcastRequest
+from worker.api.v2.answers import may_answer
+from worker.api.v2.chain import chain_of
+from worker.chains import RouteChain
+from worker.errors import WorkerError
+from worker.trying import Tried, shown, targets_of
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_SPLIT_BYTES = 16 * 1024
+"""Of an event in a chain that splits: each of its children may hold the rest of it once more."""
+
+_NULL = msgspec.Raw(b"null")
+_REQUEST = {
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/UpcastRequest"}}},
+    "required": True,
+}
+
+
+def add_upcast(router: APIRouter, chains: Mapping[str, RouteChain], aside: Aside) -> None:
+    @router.post(
+        "/upcast",
+        tags=["upcast"],
+        response_model=UpcastAnswer,
+        response_model_exclude_unset=True,
+        responses=may_answer(404, 422),
+        openapi_extra={"requestBody": _REQUEST},
+    )
+    async def upcast(request: Request) -> Response:
+        """What would become of these events on a route, and, with `trace`, what each hop changes.
+
+        Nothing is sent to Kafka. Every number comes out as it is written.
+        """
+        return await aside.run(_answer, chains, await request.body())
+
+
+def _answer(chains: Mapping[str, RouteChain], body: bytes) -> Response:
+    asked, values = read_request(body)
+    given = chain_of(chains, asked.route)
+    if given.traits.splits and any(len(value) > MAX_SPLIT_BYTES for value in values):
+        detail = f"the chain splits events, so one may have {MAX_SPLIT_BYTES} bytes here at most"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    upcaster = given.upcaster if asked.target is None else _to_version(given, asked.target)
+    parts, size = [], 0
+    for part in _outcomes(given, upcaster, asked, values):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            detail = f"the answer would have over {MAX_ANSWER_BYTES} bytes: send fewer events, or leave out trace"
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    head = msgspec.json.encode({"route": given.route.source, "fingerprint": given.chain.fingerprint})
+    content = head[:-1] + b',"events":[' + b",".join(parts) + b"]}"
+    return Response(content, media_type="application/json")
+
+
+def read_request(body: bytes) -> tuple[UpcastRequest, list[bytes]]:
+    """The request, and the events' values as they are written. Raises RequestValidationError."""
+    values: list[bytes] = []
+    try:
+        top = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        events = msgspec.json.decode(top["events"], type=list[dict[str, msgspec.Raw]])
+        values = [bytes(event["value"]) for event in events]
+        # Without the values, which are no business of the model's: it would read their numbers.
+        body = msgspec.json.encode({**top, "events": [{**event, "value": _NULL} for event in events]})
+    except (msgspec.DecodeError, KeyError):
+        values = []  # the model says what is wrong
+    try:
+        return UpcastRequest.model_validate_json(body), values
+    except ValidationError as error:
+        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
+        raise RequestValidationError(found) from None
+
+
+def _to_version(given: RouteChain, target: str) -> Upcaster:
+    try:
+        targets = targets_of(given.chain, target)
+        return given.chain.upcaster(replace(given.route.policy(), target=targets))
+    except (ChainError, WorkerError):
+        detail = "the chain cannot bring events to that target: the matrix says to which it can"
+        raise HTTPException(HTTPStatus.NOT_FOUND, detail) from None
+
+
+def _outcomes(given: RouteChain, upcaster: Upcaster, asked: UpcastRequest, values: list[bytes]) -> Iterator[bytes]:
+    for number, (each, value) in enumerate(zip(asked.events, values, strict=True), start=1):
+        event = _event(each, value)
+        source = None if each.partition is None else SourcePartition(given.route.source, each.partition)
+        trace = upcaster.trace(event, source) if asked.trace else Trace(upcaster.upcast(event, source))
+        yield msgspec.json.encode(shown(Tried(number, event, trace), trace=asked.trace))
+
+
+def _event(given: GivenEvent, value: bytes) -> Event:
+    headers: list[Header] = [
+        (header.name, None if header.value is None else header.value.encode()) for header in given.headers
+    ]
+    key = None if given.key is None else given.key.encode()
+    return Event(None if value == b"null" else value, key, headers, offset=given.offset)
