@@ -38,6 +38,13 @@ def check_routes(settings: Settings) -> list[Checked]:
     return [_check_route(route) for route in settings.routes]
 
 
+def check_policy() -> Checked:
+    """Whether this version of the worker has dropped anything before its time."""
+    from worker.deprecation.offered import policy
+
+    return Checked("deprecations", "", problems=tuple(policy().breaches()))
+
+
 def check_brokers(settings: Settings) -> list[Checked]:
     """The topics and our rights, as the brokers tell. Raises ``WorkerError`` where they cannot be reached."""
     return asyncio.run(_check_brokers(settings))

@@ -51,7 +51,8 @@ def test_check_says_what_is_right(config: Path) -> None:
 
 def test_check_for_machines(config: Path) -> None:
     result = upcast("check", "-c", str(config), "--json")
-    (route,) = json.loads(result.stdout)
+    route, deprecations = json.loads(result.stdout)
+    assert deprecations["ok"]
     assert route["ok"] is True
     assert len(route["fingerprint"]) == 16
 

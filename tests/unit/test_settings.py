@@ -12,6 +12,7 @@ import yaml
 from upcasters.detection import Always, Detection, FromCloudEvents, FromField, FromHeader, FromShape
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.settings import DEFAULT_CONFIG, Settings, load_settings
+from worker.settings.environment import RUNNER_PORTS
 
 ROUTE = {
     "source": "legacy",
@@ -25,7 +26,7 @@ MINIMAL: dict[str, Any] = {"kafka": {"bootstrap_servers": "broker:9092", "group_
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith("UPCAST_") or name == "DEVTEAM_RUNNER_PORT":
+        if name.startswith("UPCAST_") or name in RUNNER_PORTS:
             monkeypatch.delenv(name)
 
 
@@ -101,6 +102,30 @@ def test_order_of_ports(config: Path, monkeypatch: pytest.MonkeyPatch, variables
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert load(config, http={"port": 1234}).http.port == port
+
+
+@pytest.mark.parametrize(
+    ("variables", "port"),
+    [
+        ({}, None),
+        ({"LEGACY_RUNNER_PORT": "8080"}, 8080),
+        ({"LEGACY_RUNNER_PORT": ""}, None),
+        ({"LEGACY_RUNNER_PORT": "8080", "UPCAST_HTTP__LEGACY_PORT": "8081"}, 8081),
+    ],
+)
+def test_the_legacy_port_is_off_unless_it_is_set(
+    config: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], port: int | None
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert load(config).http.legacy_port == port
+
+
+def test_the_guides_new_configuration(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVTEAM_RUNNER_PORT", "8090")
+    monkeypatch.setenv("LEGACY_RUNNER_PORT", "8080")
+    http = load(config).http
+    assert (http.port, http.legacy_port) == (8090, 8080)
 
 
 def test_secrets_come_from_files_and_are_not_shown(config: Path, tmp_path: Path) -> None:

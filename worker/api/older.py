@@ -30,6 +30,11 @@ REQUESTS = MappingProxyType({"limit_rate": Rate.__name__, "upcast": UpcastReques
 """The document that an endpoint takes, by the name of its function."""
 
 
+def older_path(route: APIRoute) -> str | None:
+    """The path of an endpoint in the older version; None for what is new."""
+    return None if route.path in STREAMS else OLDER + route.path.removeprefix(CURRENT)
+
+
 class Untranslatable(Exception):
     """The document has no other version. The text holds no value of it."""
 
@@ -63,7 +68,7 @@ class OlderVersion:
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], aside: Aside) -> None:
         self._app = app
-        self._routes = [route for route in routes if isinstance(route, APIRoute) and route.path not in STREAMS]
+        self._routes = [route for route in routes if isinstance(route, APIRoute) and older_path(route)]
         self._aside = aside
         self._translator = Translator()
 
@@ -78,7 +83,7 @@ class OlderVersion:
         if route is None:
             inner = dict(scope)
         else:
-            scope["route_template"] = OLDER + route.path.removeprefix(CURRENT)
+            scope["route_template"] = older_path(route)
         answer = _Answer()
         try:
             body = await self._request(route, await read_body(scope, receive))

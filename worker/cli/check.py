@@ -45,14 +45,14 @@ def check(
 
 
 def _check(config: Config, chain: Chain, broker: bool, laws: bool) -> list[Checked]:
-    from worker.checks import check_brokers, check_chain, check_routes
+    from worker.checks import check_brokers, check_chain, check_policy, check_routes
     from worker.log import set_up_logging
     from worker.settings import load_settings
 
     if chain is not None:
         return check_chain(chain) + (_check_laws([chain]) if laws else [])
     settings = load_settings(config)
-    checked = check_routes(settings)
+    checked = [*check_routes(settings), check_policy()]
     if laws:
         checked += _check_laws([route.chain for route in settings.routes])
     if broker:

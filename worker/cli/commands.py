@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import census, check, db, demo, matrix, new, plan, replay, run, show, trying, verify
+from worker.cli import census, check, config, db, demo, matrix, new, plan, replay, run, show, trying, verify
 
 
 @dataclass
@@ -40,6 +40,7 @@ app.command("plan")(plan.plan)
 app.command("replay")(replay.replay)
 app.command("verify")(verify.verify)
 app.add_typer(db.db, name="db")
+app.add_typer(config.app)
 
 
 def debugging() -> bool:

@@ -27,12 +27,17 @@ def run(
 
     **Example:** `upcast run --config upcast.yaml`
     """
+    import structlog
+
     from worker.app import serve
     from worker.cli.commands import debugging
     from worker.log import set_up_logging
     from worker.replay.receipt import read_receipt
     from worker.settings import load_settings
 
-    settings = load_settings(config)
+    warnings: list[str] = []
+    settings = load_settings(config, warnings.append)
     set_up_logging(debug=debugging())
+    for line in warnings:
+        structlog.get_logger(__name__).warning("deprecated setting", told=line)
     serve(settings, read_receipt(after) if after else None)

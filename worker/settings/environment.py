@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -19,37 +20,60 @@ RUNNER_PORTS: Mapping[str, str] = MappingProxyType({"DEVTEAM_RUNNER_PORT": "port
 _SERVICE_LINK = re.compile(r"UPCAST_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
 
 
+@dataclass(frozen=True)
+class Environment:
+    """Variables by name. ``older`` maps a variable of today to the one of an older format that it stands for."""
+
+    variables: Mapping[str, str]
+    older: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def ours(self) -> tuple[str, ...]:
+        """The names that are meant for us."""
+        return tuple(name for name in self.variables if _is_ours(name.upper()))
+
+    def variable_of(self, location: tuple[str | int, ...]) -> str | None:
+        """The variable that set this key, or a part that holds it; None where it came from the file."""
+        names = {name.upper(): name for name in self.ours}
+        for end in range(len(location), 0, -1):
+            name = variable_name(location[:end])
+            if name in names:
+                return self.older.get(names[name], names[name])
+        ports = (name for name, key in RUNNER_PORTS.items() if location == ("http", key) and self.variables.get(name))
+        return next(ports, None)
+
+
+def _is_ours(upper: str) -> bool:
+    return upper.startswith(PREFIX) and ("__" in upper or not _SERVICE_LINK.fullmatch(upper))
+
+
+def variable_name(location: tuple[str | int, ...]) -> str:
+    return PREFIX + "__".join(str(part) for part in location).upper()
+
+
+def location_of(variable: str) -> tuple[str | int, ...]:
+    """The key that a variable of ours sets; numbers are positions in lists."""
+    parts = variable.upper().removeprefix(PREFIX).lower().split("__")
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
 class EnvironmentSource(EnvSettingsSource):
     """``UPCAST_KAFKA__GROUP_ID`` is ``kafka.group_id``, ``UPCAST_ROUTES__0__CHAIN`` the first route's."""
 
-    def __init__(self, settings_cls: type[BaseSettings], file: Mapping[str, Any]) -> None:
-        super().__init__(settings_cls)
+    def __init__(self, settings_cls: type[BaseSettings], file: Mapping[str, Any], environment: Environment) -> None:
         self._file = file
+        self._environment = environment
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self._environment.variables.items()}
 
     def __call__(self) -> dict[str, Any]:
         given = super().__call__()
         for variable, key in RUNNER_PORTS.items():
-            if os.environ.get(variable):
-                given.setdefault("http", {}).setdefault(key, os.environ[variable])
+            if self._environment.variables.get(variable):
+                given.setdefault("http", {}).setdefault(key, self._environment.variables[variable])
         return _lay_over_mapping(self._file, given)
-
-
-def our_variables() -> Iterator[str]:
-    """The names in the environment that are meant for us."""
-    for name in os.environ:
-        upper = name.upper()
-        if upper.startswith(PREFIX) and ("__" in upper or not _SERVICE_LINK.fullmatch(upper)):
-            yield name
-
-
-def variable_of(location: tuple[str | int, ...]) -> str | None:
-    """The variable that set this key, or a part that holds it; None where it came from the file."""
-    names = {name.upper(): name for name in our_variables()}
-    for end in range(len(location), 0, -1):
-        name = PREFIX + "__".join(str(part) for part in location[:end]).upper()
-        if name in names:
-            return names[name]
-    return next((name for name, key in RUNNER_PORTS.items() if location == ("http", key) and name in os.environ), None)
 
 
 def _lay_over(below: Any, above: Any) -> Any:

@@ -15,11 +15,12 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """``lines`` maps the location of each key or list item to its line number."""
+    """``lines`` maps the location of each key or list item to its line number; ``version`` is the format it states."""
 
     path: Path
     content: dict[str, Any] = field(default_factory=dict)
     lines: dict[Location, int] = field(default_factory=dict)
+    version: Any = None
 
     def place(self, location: Location) -> str:
         """``upcast.yaml:7`` where the key, or else the nearest part that holds it, has a line."""
@@ -38,11 +39,15 @@ def read_config_file(path: Path) -> ConfigFile:
         content = loader.construct_document(node) if node else {}
     except yaml.YAMLError as error:
         raise WorkerError(_not_yaml(path, error)) from None
+    except RecursionError:
+        raise WorkerError(f"{path}: it is nested too deep, or an alias holds itself: write it out") from None
     finally:
         loader.dispose()
     if not isinstance(content, dict):
         raise WorkerError(f"{path}: holds no settings: write `key: value` lines such as `kafka:` and `routes:`")
-    return ConfigFile(path, {str(key): value for key, value in content.items()}, lines)
+    named = {str(key): value for key, value in content.items()}
+    version = named.pop("version", None)
+    return ConfigFile(path, named, lines, version)
 
 
 def _text(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from worker.settings.environment import PREFIX, EnvironmentSource
+from worker.settings.environment import PREFIX
 from worker.settings.http import HttpSettings
 from worker.settings.kafka import KafkaSettings
 from worker.settings.ledger import LedgerSettings
@@ -61,14 +61,14 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The file comes in as init arguments; the environment is laid over it."""
-        return (EnvironmentSource(settings_cls, init_settings()),)
+        """File and environment come in as init arguments, laid over each other by ``load``."""
+        return (init_settings,)
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

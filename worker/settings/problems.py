@@ -10,21 +10,21 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from worker.settings.environment import PREFIX, our_variables, variable_of
+from worker.settings.environment import PREFIX, Environment
 from worker.settings.file import ConfigFile, Location, dotted
 
 
-def describe(error: ValidationError, model: type[BaseModel], file: ConfigFile) -> list[str]:
+def describe(error: ValidationError, model: type[BaseModel], file: ConfigFile, environment: Environment) -> list[str]:
     """A line for each problem. Never a value: it may be a secret."""
     details = error.errors(include_url=False, include_input=False)
-    return [f"{_place(item['loc'], file)}: {_text(item, model)}" for item in details]
+    return [f"{_place(item['loc'], file, environment)}: {_text(item, model)}" for item in details]
 
 
-def unknown_variables(model: type[BaseModel]) -> list[str]:
+def unknown_variables(model: type[BaseModel], environment: Environment) -> list[str]:
     """Our variables whose first part is no setting; pydantic-settings passes over these in silence."""
     known = sorted(model.model_fields)
     lines = []
-    for name in our_variables():
+    for name in environment.ours:
         first = name.upper().removeprefix(PREFIX).split("__")[0].lower()
         if first not in known:
             hint = _nearest(first, known, f"{PREFIX}{{}}", str.upper)
@@ -32,8 +32,8 @@ def unknown_variables(model: type[BaseModel]) -> list[str]:
     return lines
 
 
-def _place(location: Location, file: ConfigFile) -> str:
-    variable = variable_of(location)
+def _place(location: Location, file: ConfigFile, environment: Environment) -> str:
+    variable = environment.variable_of(location)
     return f"environment variable {variable}" if variable else file.place(location)
 
 

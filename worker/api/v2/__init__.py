@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +23,7 @@ from worker.api.v2.ledger import add_runs
 from worker.api.v2.status import add_changes, add_status, add_stream
 from worker.api.v2.upcasting import add_upcast
 from worker.api.view import OpenLedger, WorkerView
+from worker.chains import RouteChain
 from worker.deprecation import DEPRECATED
 
 DESCRIPTION = "What the worker does, its chains, and what would become of an event. Errors are problem details."
@@ -31,15 +32,7 @@ DESCRIPTION = "What the worker does, its chains, and what would become of an eve
 def build(worker: WorkerView, token: SecretStr | None, open_ledger: OpenLedger) -> ASGIApp:
     """All that is served beside the probes. FastAPI's own pages are off: they load scripts from elsewhere."""
     aside = Aside()
-    chains = worker.route_chains()
-    v2 = APIRouter(prefix="/v2", responses=may_answer())
-    add_status(v2, worker)
-    add_stream(v2, worker)
-    add_changes(v2, worker, token)
-    add_chain(v2, chains, aside)
-    add_upcast(v2, chains, aside)
-    add_runs(v2, open_ledger, aside)
-    _add_deprecations(v2)
+    v2 = router_of(worker, worker.route_chains(), token, open_ledger, aside)
     api = FastAPI(
         title="upcast",
         version="2",
@@ -54,6 +47,25 @@ def build(worker: WorkerView, token: SecretStr | None, open_ledger: OpenLedger) 
     api.include_router(v2)
     _add_documents(api, aside)
     return OlderVersion(api, list(v2.routes), aside)
+
+
+def router_of(
+    worker: WorkerView,
+    chains: Mapping[str, RouteChain],
+    token: SecretStr | None,
+    open_ledger: OpenLedger,
+    aside: Aside,
+) -> APIRouter:
+    """Every endpoint of the current version."""
+    v2 = APIRouter(prefix="/v2", responses=may_answer())
+    add_status(v2, worker)
+    add_stream(v2, worker)
+    add_changes(v2, worker, token)
+    add_chain(v2, chains, aside)
+    add_upcast(v2, chains, aside)
+    add_runs(v2, open_ledger, aside)
+    _add_deprecations(v2)
+    return v2
 
 
 def _add_deprecations(router: APIRouter) -> None:

@@ -1,0 +1,83 @@
+"""`upcast config`: where each setting comes from, and older files in the names of today."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import DEFAULT_CONFIG, Config, Json
+
+if TYPE_CHECKING:
+    from worker.settings.sources import Setting
+
+app = typer.Typer(name="config", help="Look at the configuration, and bring older files up to date.")
+
+COLUMNS = ("setting", "value", "source")
+COLOURS = {"+": "green", "-": "red"}
+
+
+@app.command("check")
+def check(
+    config: Config = DEFAULT_CONFIG,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where something is deprecated.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print every setting with its value, where that comes from, and what is deprecated about it.
+
+    Secrets are hidden. Exit codes: 0 all is right, 1 something is deprecated (with --strict), 2 something is wrong.
+
+    **Example:** `upcast config check --config upcast.yaml`
+    """
+    from worker.settings.load import load
+    from worker.settings.sources import settings_with_sources
+
+    loaded = load(config)
+    settings = settings_with_sources(loaded)
+    _show(settings, list(loaded.warnings), as_json=as_json)
+    if strict and loaded.warnings:
+        raise typer.Exit(1)
+
+
+def _show(settings: list[Setting], warnings: list[str], *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from worker.cli.output import print_json, print_table
+    from worker.settings.load import to_stderr
+    from worker.settings.sources import told
+
+    if as_json:
+        print_json({"settings": [asdict(each) for each in settings], "deprecations": warnings})
+        return
+    print_table(COLUMNS, [(each.name, told(each), each.source) for each in settings])
+    for line in warnings:
+        to_stderr(line)
+
+
+@app.command("migrate")
+def migrate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML file, or a `.env` file.")],
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Write the file; a copy of the old one is kept beside it.")
+    ] = False,
+) -> None:
+    """Show what an older configuration file is in the names of today, as a diff; with --in-place, write it.
+
+    Comments, order and spacing stay. Exit codes: 0 done, or there is nothing to do, 2 it takes a person.
+
+    **Example:** `upcast config migrate upcast.yaml --in-place`
+    """
+    from worker.settings.migration import apply
+    from worker.settings.migration import migrate as migration_of
+
+    migration = migration_of(file)
+    if not migration.changes:
+        typer.echo(f"{file}: it is in the format of today already")
+        return
+    for line in migration.diff():
+        typer.secho(line, fg=COLOURS.get(line[:1]))
+    if in_place:
+        typer.echo(f"wrote {file}; the old one is {apply(migration).name}")
+    else:
+        typer.echo("nothing was written: --in-place writes it")
