@@ -22,19 +22,19 @@ AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
 class FakeWorker:
     """Has one route, and remembers what it was told to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str = "legacy") -> None:
         self.starting = False
         self.not_live: list[str] = []
         self.not_ready: list[str] = []
         self.requests: list[tuple[str, str, int]] = []
         self.route = RouteStatus(
-            source="legacy",
+            source=source,
             destination="current",
             dead_letter="legacy-dlt",
             chain="m:c",
             fingerprint="f",
             delivery="exactly-once",
-            lanes=[LaneStatus(topic="legacy", partition=0, state="running", lag=3)],
+            lanes=[LaneStatus(topic=source, partition=0, state="running", lag=3)],
         )
 
     def note(self, version: str, route: str, status: int) -> None:
@@ -52,11 +52,11 @@ class FakeWorker:
     def _check(self, source: str) -> None:
         if self.starting:
             raise NotRunningError
-        if source != "legacy":
+        if source != self.route.source:
             raise KeyError(source)
 
     def route_chains(self) -> Mapping[str, RouteChain]:
-        return load_chains([RouteSettings(source="legacy", destination="current")])
+        return load_chains([RouteSettings(source=self.route.source, destination="current")])
 
     def pause(self, source: str) -> None:
         self._check(source)

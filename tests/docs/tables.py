@@ -1,0 +1,143 @@
+"""The tables in docs/ that are made from the code. ``python -m tests.docs.tables`` writes them into the pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from upcasters import load_chain
+from upcasters.describe import matrix
+from upcasters.operations.fields import Move, Rename
+from upcasters.operations.values import MapValues
+from upcasters.step import walk
+from worker.api.endpoints import endpoints
+from worker.deprecation import DEPRECATED
+from worker.one_chain import SHIPPED
+from worker.settings import RouteSettings, Settings
+from worker.settings.environment import Environment, variable_name
+from worker.settings.history import chain as config_chain
+from worker.settings.upgrade import Renamed, name_of, renamed
+
+DOCS = Path(__file__).parents[2] / "docs"
+BETWEEN = r"(<!-- {0}: [^\n]*-->\n).*?(<!-- end of {0} -->)"
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    columns = list(columns)
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def settings() -> str:
+    rows = [*_settings(Settings, ()), *_settings(RouteSettings, ("routes", 0))]
+    return table(("setting", "default", "what it is"), rows)
+
+
+def _settings(model: type[BaseModel], at: tuple[str | int, ...]) -> Iterator[list[str]]:
+    for name, field in model.model_fields.items():
+        location = (*at, field.alias or name)
+        inner: Any = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _settings(inner, location)
+        elif name != "routes":
+            yield [f"`{'.'.join(map(str, location))}`", _default(field), field.description or ""]
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "must be given"
+    value = field.default
+    if value is PydanticUndefined or value in (None, "", ()):
+        return ""
+    secret = getattr(value, "get_secret_value", None)
+    return f"`{secret() if secret else value}`"
+
+
+def old_settings() -> str:
+    found = [each for location, value in _old_settings() if (each := renamed(location, value)) is not None]
+    rows = [[_told(each), _new(each), each.deprecation.notice, each.deprecation.removal] for each in found]
+    return table(("old", "write", "deprecated in", "gone in"), rows)
+
+
+def _old_settings() -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for operation in walk(operation for step in config_chain.steps for operation in step.operations):
+        if isinstance(operation, Move):
+            yield tuple(map(str, operation.source)), "…"
+        elif isinstance(operation, Rename) and operation.at:
+            yield from (((*map(str, operation.at), old), "…") for old in operation.names)
+        elif isinstance(operation, Rename) and len(operation.names) > 1:
+            yield from ((("pipelines", 0, old), "…") for old in operation.names)
+        elif isinstance(operation, MapValues):
+            path = tuple(map(str, operation.path))
+            at: tuple[str | int, ...] = path if len(path) > 1 else ("routes", 0, *path)
+            yield from ((at, str(old)) for _, old in operation.table)
+
+
+def _told(each: Renamed) -> str:
+    old, variable = name_of(each.old), variable_name(each.old)
+    if each.is_word:
+        return f"`{old}: {each.old_value}`"
+    # Some names are those that Kubernetes gives to other things, and so are not read.
+    return f"`{old}`, `{variable}`" if Environment({variable: ""}).ours else f"`{old}`"
+
+
+def _new(each: Renamed) -> str:
+    new, variable = name_of(each.new), variable_name(each.new)
+    return f"`{new}: {each.new_value}`" if each.is_word else f"`{new}`, `{variable}`"
+
+
+def deprecated() -> str:
+    rows = [
+        [each.kind, f"`{each.name}`", f"`{each.replacement}`", each.notice, each.removal, str(each.sunset)]
+        for each in DEPRECATED
+    ]
+    return table(("kind", "what", "instead", "noticed in", "may be gone in", "not before"), rows)
+
+
+def api() -> str:
+    rows = [[method, f"`{path}`", summary] for method, path, summary in endpoints() if not path.startswith("/v1")]
+    return table(("method", "path", "what it answers"), rows)
+
+
+def compatibility() -> str:
+    rows = [
+        [row.event_type, row.source, row.target, row.path, row.complexity.title(), str(row.reversible), row.notes]
+        for row in matrix(load_chain(SHIPPED))
+    ]
+    return table(("type", "source", "target", "migration path", "complexity", "way back", "notes"), rows)
+
+
+TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "settings": settings,
+        "old settings": old_settings,
+        "deprecated": deprecated,
+        "endpoints": api,
+        "matrix": compatibility,
+    }
+)
+
+
+def written(page: str) -> str:
+    """The page with the tables of today."""
+    for name, make in TABLES.items():
+        pattern = re.compile(BETWEEN.format(name), re.DOTALL)
+        found = pattern.search(page)
+        if found is not None:
+            page = page[: found.start()] + f"{found[1]}{make()}{found[2]}" + page[found.end() :]
+    return page
+
+
+def pages() -> list[Path]:
+    return sorted(DOCS.rglob("*.md"))
+
+
+if __name__ == "__main__":
+    for file in pages():
+        file.write_text(written(file.read_text(encoding="utf-8")), encoding="utf-8")
