@@ -141,7 +141,7 @@ def _made(schema: dict[str, Any]) -> dict[str, Any]:
             return make(part["anyOf"][0])
         if part.get("type") == "object":
             return {name: make(each) for name, each in part.get("properties", {}).items()}
-        return [make(part["items"])] if part.get("type") == "array" else "text"
+        return [make(part["items"])] if "items" in part else "text"
 
     made = make(schema)
     assert isinstance(made, dict)
