@@ -13,6 +13,8 @@ from tests.kafka import Record
 HOUR_MS = 3_600_000
 LIMIT = 1_048_588
 """Of a batch, in topics that are made with Kafka's defaults."""
+CANARY = "c4n4ry-in-the-mine"
+"""Stands where values stand that nobody outside of the topics may see."""
 BATCH_OVERHEAD = 61 + 21
 GOOD = b'{"metadata":{"taskId":"1","projectId":"p"},"nodes":{"select":{"status":"completed"}}'
 """The beginning of an event of version 1.0; the brace that closes it is missing."""
@@ -44,7 +46,7 @@ class Hostile:
 
 
 def everything() -> list[Hostile]:
-    return [*_values(), *_wrong_types(), *_headers(), *_keys_and_timestamps(), *_sizes()]
+    return [*_values(), *_wrong_types(), *_headers(), *_keys_and_timestamps(), *_sizes(), *_canaries()]
 
 
 def _values() -> Iterator[Hostile]:
@@ -149,6 +151,25 @@ def _keys_and_timestamps() -> Iterator[Hostile]:
     yield Hostile("at the beginning of time", Record(b"k", good, (), 0), "upcast")
     yield Hostile("five hours ahead", Record(b"k", good, (), now + 5 * HOUR_MS), "produce")
     yield Hostile("five hours ahead, dead anyhow", Record(b"k", b"{", (), now + 5 * HOUR_MS), "produce")
+
+
+def _canaries() -> Iterator[Hostile]:
+    """Where a value could find its way into an error's text: none of them may be seen outside of the topics."""
+    whole = CURRENT | {"metadata": CURRENT["metadata"] | {"branch": [CANARY]}}
+    for name, value in (
+        ("no JSON", CANARY.encode()),
+        ("an unfinished string", GOOD + b',"x":"' + CANARY.encode()),
+        ("not UTF-8", GOOD + b',"x":"\xff' + CANARY.encode() + b'"}'),
+        ("a lone surrogate", GOOD + b',"x":"\\ud800' + CANARY.encode() + b'"}'),
+        ("metadata", b'{"metadata":"' + CANARY.encode() + b'","nodes":{}}'),
+        ("an id", b'{"metadata":{"taskId":["' + CANARY.encode() + b'"],"projectId":"p"},"nodes":{}}'),
+        ("a node", b'{"metadata":{"taskId":"1","projectId":"p"},"nodes":{"select":"' + CANARY.encode() + b'"}}'),
+        ("a status", GOOD.replace(b"completed", CANARY.encode()) + b"}"),
+        ("a field of a current event", json.dumps(whole).encode()),
+    ):
+        yield Hostile(f"a canary in {name}", Record(CANARY.encode(), value, [("authorization", CANARY.encode())]))
+    for header in ("event-type", "schema-version", "ce_type"):
+        yield Hostile(f"a canary in {header}", Record(b"k", GOOD + b"}", [(header, CANARY.encode())]))
 
 
 def _sizes() -> Iterator[Hostile]:
