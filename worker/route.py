@@ -58,6 +58,7 @@ class Limits:
     transaction_records: int = 8000
     transaction_seconds: float = 0.25
     in_flight_bytes: int = 4 * 1024 * 1024
+    in_flight_records: int = 100_000
     records_per_second: float | None = None
     bytes_per_second: float | None = None
 

@@ -41,5 +41,6 @@ def _limits(settings: LimitSettings) -> Limits:
         transaction_records=settings.transaction_records,
         transaction_seconds=settings.transaction_seconds,
         in_flight_bytes=settings.in_flight_bytes,
+        in_flight_records=settings.in_flight_records,
         records_per_second=settings.records_per_second,
     )

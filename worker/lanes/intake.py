@@ -18,8 +18,9 @@ class Intake:
     With a ``bound`` it ends there by position: what is at or past it is dropped, and nothing more is wanted.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, max_records: int) -> None:
         self._max_bytes = max_bytes
+        self._max_records = max_records
         self._waiting: deque[Fetched] = deque()
         self._slices: Iterator[Slice] = iter(())
         self._rest: Slice | None = None
@@ -35,7 +36,8 @@ class Intake:
 
     @property
     def has_room(self) -> bool:
-        return self._open and self.bytes < self._max_bytes and not self._reaches_bound(self.next_offset)
+        in_bounds = self.bytes < self._max_bytes and self.records < self._max_records
+        return self._open and in_bounds and not self._reaches_bound(self.next_offset)
 
     @property
     def oldest(self) -> int:

@@ -72,7 +72,7 @@ class Lane:
         self._draining = False
         self._machine = StateMachine(self._log_transition)
         self._wake = asyncio.Event()
-        self._intake = Intake(route.limits.in_flight_bytes)
+        self._intake = Intake(route.limits.in_flight_bytes, route.limits.in_flight_records)
         self._gap: GapError | None = None
         self._processor = surroundings.new_processor(route, partition)
         self._journal: Journal | None = None

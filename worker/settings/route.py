@@ -67,6 +67,9 @@ class LimitSettings(Section):
     in_flight_bytes: PositiveInt = Field(
         4 * 1024 * 1024, description="Bytes fetched and not yet committed at which a lane stops fetching."
     )
+    in_flight_records: PositiveInt = Field(
+        100_000, description="Records fetched and not yet committed at which a lane stops fetching."
+    )
     records_per_second: PositiveFloat | None = Field(
         None, description="Rate of the whole route; none means as fast as it goes."
     )

@@ -25,7 +25,7 @@ def drained(intake: Intake, limit: int = 10_000) -> list[tuple[list[int | None],
 
 
 def test_records_come_out_in_slices_and_the_last_one_steps_over_what_nobody_reads() -> None:
-    intake = Intake(1_000_000)
+    intake = Intake(1_000_000, 1_000)
     intake.open_at(5)
     intake.put(fetched(5, SLICE + 2, end=SLICE + 20))
     intake.put(fetched(SLICE + 20, 1))
@@ -39,14 +39,14 @@ def test_records_come_out_in_slices_and_the_last_one_steps_over_what_nobody_read
 
 
 def test_a_fetch_of_markers_alone_moves_the_position() -> None:
-    intake = Intake(100)
+    intake = Intake(100, 1_000)
     intake.open_at(0)
     intake.put(fetched(0, 0, end=3))
     assert drained(intake) == [([], 3)]
 
 
 def test_small_takes_lose_nothing() -> None:
-    intake = Intake(1_000_000)
+    intake = Intake(1_000_000, 1_000)
     intake.open_at(0)
     intake.put(fetched(0, 7, end=9))
     assert drained(intake, limit=3) == [([0, 1, 2], 3), ([3, 4, 5], 6), ([6], 9)]
@@ -54,7 +54,7 @@ def test_small_takes_lose_nothing() -> None:
 
 
 def test_a_gap_is_an_error_and_a_closed_intake_takes_nothing() -> None:
-    intake = Intake(100)
+    intake = Intake(100, 1_000)
     intake.put(fetched(0, 3))
     assert not intake
     assert not intake.has_room
@@ -65,7 +65,7 @@ def test_a_gap_is_an_error_and_a_closed_intake_takes_nothing() -> None:
 
 
 def test_it_has_room_until_its_bytes_are_in() -> None:
-    intake = Intake(25)
+    intake = Intake(25, 1_000)
     intake.open_at(0)
     intake.put(fetched(0, 2))
     assert (intake.bytes, intake.has_room) == (20, True)
@@ -78,7 +78,7 @@ def test_it_has_room_until_its_bytes_are_in() -> None:
 @pytest.mark.parametrize(("bound", "offsets"), [(3, [0, 1, 2]), (5, [0, 1, 2, 3, 4]), (8, [0, 1, 2, 3, 4])])
 def test_a_bound_ends_it_by_position(bound: int, offsets: list[int]) -> None:
     """Also where the last offsets before it hold nothing that can be read."""
-    intake = Intake(1_000_000)
+    intake = Intake(1_000_000, 1_000)
     intake.bound = bound
     intake.open_at(0)
     intake.put(fetched(0, 5, end=10))
@@ -89,7 +89,7 @@ def test_a_bound_ends_it_by_position(bound: int, offsets: list[int]) -> None:
 
 
 def test_a_bound_in_a_gap_is_reached_without_a_record() -> None:
-    intake = Intake(1_000_000)
+    intake = Intake(1_000_000, 1_000)
     intake.bound = 4
     intake.open_at(3)
     piece = fetched(9, 2)
@@ -99,8 +99,19 @@ def test_a_bound_in_a_gap_is_reached_without_a_record() -> None:
 
 
 def test_small_takes_stop_at_the_bound() -> None:
-    intake = Intake(1_000_000)
+    intake = Intake(1_000_000, 1_000)
     intake.bound = 4
     intake.open_at(0)
     intake.put(fetched(0, 7))
     assert drained(intake, limit=3) == [([0, 1, 2], 3), ([3], 4)]
+
+
+def test_room_is_bounded_by_count_too() -> None:
+    intake = Intake(1_000_000, 5)
+    intake.open_at(0)
+    intake.put(fetched(0, 4))
+    assert intake.has_room
+    intake.put(fetched(4, 1))
+    assert not intake.has_room
+    drained(intake)
+    assert intake.has_room
