@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.faults.kinds import CLUSTER, SINGLE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+SEEDS = 3
 
 
 @pytest.mark.parametrize("fault", sorted(SINGLE | CLUSTER))
@@ -31,3 +33,33 @@ def test_every_file_is_there(path: str) -> None:
 
 def test_the_number_of_hostile_records_is_right() -> None:
     assert f"sends {len(everything())} hostile records" in PAGE
+
+
+def _table_behind(heading: str) -> dict[str, list[str]]:
+    """The first table behind a heading: the cells of each row by the row's name."""
+    lines = PAGE.partition(f"\n### {heading}\n")[2].partition("\n#")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in _first_table(lines)]
+    return {name: cells for name, *cells in rows if not name.startswith("---")}
+
+
+def _first_table(lines: list[str]) -> list[str]:
+    start = next(number for number, line in enumerate(lines) if line.startswith("|"))
+    return list(takewhile(lambda line: line.startswith("|"), lines[start:]))
+
+
+def test_the_long_runs_were_long_clean_and_add_up() -> None:
+    table = _table_behind("Long runs")
+    numbers = {name: [float(cell.replace(",", "")) for cell in cells] for name, cells in table.items()}
+    assert len(set(numbers["seed"])) == len(numbers["seed"]) >= SEEDS
+    assert min(numbers["records in"]) >= 1_000_000
+    assert min(numbers["faults injected"]) >= 50
+    fates = zip(numbers["records out"], numbers["dead-lettered"], numbers["skipped"], strict=True)
+    assert numbers["records in"] == [sum(each) for each in fates]
+    for wrong in ("lost", "doubled", "reordered", "otherwise wrong"):
+        assert set(numbers[wrong]) == {0}, wrong
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(test_\w+)`", PAGE))))
+def test_every_test_that_is_named_is_there(name: str) -> None:
+    files = [*(ROOT / "tests").rglob("test_*.py")]
+    assert any(f"def {name}(" in path.read_text(encoding="utf-8") for path in files)

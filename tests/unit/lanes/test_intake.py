@@ -110,8 +110,13 @@ def test_room_is_bounded_by_count_too() -> None:
     intake = Intake(1_000_000, 5)
     intake.open_at(0)
     intake.put(fetched(0, 4))
-    assert intake.has_room
     intake.put(fetched(4, 1))
     assert not intake.has_room
+
+
+def test_what_is_worked_on_makes_room() -> None:
+    intake = Intake(1_000_000, 5)
+    intake.open_at(0)
+    intake.put(fetched(0, 5))
     drained(intake)
     assert intake.has_room
