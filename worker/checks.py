@@ -27,8 +27,11 @@ class Checked:
 
 def check_chain(path: str) -> list[Checked]:
     """A chain by itself: what it refuses to start with."""
+    from worker.deprecation.of_chain import breaches
+
     try:
-        return [Checked(path, path, load_chain(path).fingerprint)]
+        chain = load_chain(path)
+        return [Checked(path, path, chain.fingerprint, breaches(path, chain))]
     except ChainError as error:
         return [Checked(path, path, problems=tuple(str(error).splitlines()))]
 
@@ -52,8 +55,11 @@ def check_brokers(settings: Settings) -> list[Checked]:
 
 def _check_route(route: RouteSettings) -> Checked:
     subject = f"{route.source} -> {route.destination}"
+    from worker.deprecation.of_chain import breaches
+
     try:
-        return Checked(subject, route.chain, load_route_chain(route).chain.fingerprint)
+        chain = load_route_chain(route).chain
+        return Checked(subject, route.chain, chain.fingerprint, breaches(route.chain, chain))
     except ChainError as error:
         return Checked(subject, route.chain, problems=tuple(str(error).splitlines()))
 

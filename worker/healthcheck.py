@@ -41,7 +41,8 @@ def _port_in(config: Path) -> str:
 
     try:
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
-        return str(content["http"]["port"])
+        # In the first format the port stood at the top.
+        return str(content["http"]["port"] if "http" in content else content["port"])
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
         return ""
 

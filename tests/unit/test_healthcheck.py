@@ -22,6 +22,7 @@ WAYS = {
     "environment beats the file": ("http: {port: 8123}\n", {"UPCAST_HTTP__PORT": "8200"}),
     "the old name beats the file": ("http: {port: 8123}\n", {"DEVTEAM_RUNNER_PORT": "8300"}),
     "the new name beats the old": ("", {"UPCAST_HTTP__PORT": "8200", "DEVTEAM_RUNNER_PORT": "8300"}),
+    "the first format": ("port: 8123\n", {}),
     "small letters": ("", {"upcast_http__port": "8200"}),
 }
 

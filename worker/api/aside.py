@@ -13,15 +13,14 @@ from starlette.exceptions import HTTPException
 P = ParamSpec("P")
 T = TypeVar("T")
 
-THREADS = 2
 MOST_WAITING = 16
 
 
 class Aside:
-    """Two threads and a short queue; who comes when it is full is told to come again."""
+    """One thread and a short queue; who comes when it is full is told to come again."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="api")
         self._waiting = 0
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -63,7 +63,7 @@ def router_of(
     add_changes(v2, worker, token)
     add_chain(v2, chains, aside)
     add_upcast(v2, chains, aside)
-    add_runs(v2, open_ledger, aside)
+    add_runs(v2, open_ledger, Aside())  # of its own: a database that does not answer holds up nobody else
     _add_deprecations(v2)
     return v2
 
