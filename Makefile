@@ -7,6 +7,7 @@
 .PHONY: help demo test lint bench-chain chaos soak format mutation install deploy-tools requirements clean
 .PHONY: help demo test lint chaos soak format mutation install bench-sidecar deploy-check deploy-tools manifests dist release-check sbom requirements clean
 .PHONY: help demo test lint api-fuzz chaos soak format mutation install deploy-tools requirements clean
+.PHONY: help demo test lint chaos soak upgrade-day format mutation install deploy-tools requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,6 +50,8 @@ soak: $(VENV)/dev.installed ## half an hour of faults, and nothing grows (MINUTE
 
 bench-rows: $(VENV)/dev.installed ## documents in a database brought up, beside a bare loop
 	@$(BIN)/python -m benchmarks.rows
+upgrade-day: $(VENV)/dev.installed ## docs/upgrade-day.md with 200,000 events, kills and writing producers (WRITE=--write renews the page)
+	$(BIN)/python -m tests.upgrade_day $(WRITE)
 
 format: $(VENV)/dev.installed ## let ruff rewrite the sources
 	$(BIN)/ruff check --fix-only --quiet

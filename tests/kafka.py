@@ -64,6 +64,20 @@ class Topics:
                 await admin.delete_topics(self._created)
 
 
+async def make_topic(bootstrap_servers: str, name: str, partitions: int, configs: Mapping[str, str]) -> None:
+    """A topic of exactly this name."""
+    async with admin_of(bootstrap_servers) as admin:
+        _check(await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(configs))]))
+
+
+async def delete_topics(bootstrap_servers: str, names: Iterable[str]) -> None:
+    """Those that are there; returns when they are gone."""
+    wanted = set(names)
+    async with admin_of(bootstrap_servers) as admin, asyncio.timeout(READ_TIMEOUT):
+        while there := wanted & set(await admin.list_topics()):
+            await admin.delete_topics(sorted(there))
+
+
 async def produce(bootstrap_servers: str, topic: str, records: Iterable[Record]) -> None:
     """Write the records, each to its own partition, in order, and return when all are acknowledged."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers, enable_idempotence=True) as producer:

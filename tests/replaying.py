@@ -78,6 +78,8 @@ class Stage:
     folder: Path
     partitions: int
     route: dict[str, Any] = field(default_factory=dict)
+    ledger: str = ""
+    """By default a file of its own."""
 
     @property
     def config(self) -> Path:
@@ -137,7 +139,7 @@ class Stage:
     @property
     def given(self) -> tuple[Settings, RouteChain]:
         settings = load_settings(self.config)
-        ledger = LedgerSettings(url=SecretStr(f"sqlite:///{self.folder / 'upcast-ledger.db'}"))
+        ledger = LedgerSettings(url=SecretStr(self.ledger or f"sqlite:///{self.folder / 'upcast-ledger.db'}"))
         return settings.model_copy(update={"ledger": ledger}), load_chains(settings.routes)[self.source]
 
     async def make_plan(self, **wishes: Any) -> Plan:

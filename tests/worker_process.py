@@ -86,6 +86,7 @@ async def running_worker(
     environment: Mapping[str, str] | None = None,
     command: Sequence[str] = COMMAND,
     arguments: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> AsyncIterator[WorkerProcess]:
     """Start it; it is killed in the end if it is still there. Port 0 in the config takes a free one."""
     process = await asyncio.create_subprocess_exec(
@@ -97,6 +98,7 @@ async def running_worker(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **(environment or {})},
+        cwd=folder,
     )
     worker = WorkerProcess(process)
     worker.readers = [asyncio.create_task(_read_log(worker)), asyncio.create_task(_read_errors(worker))]

@@ -1,7 +1,7 @@
 """What a dead letter looks like: the record as it came, with the reason in headers beside it. Pure.
 
 The headers are Kafka Connect's, which tools read already, and ours. Where the topic's limit leaves no room
-for all of them they are given up in steps: the trace, the message, all but the fingerprint and the origin, at last all
+for all of them they are given up in steps: the trace, the message, all but fingerprint, origin and stage, at last all
 but the fingerprint and what a redrive cannot do without. ``worker.dlq.letter`` reads them again, by their order.
 """
 
@@ -31,7 +31,7 @@ LETTER_PARTITION = OURS + "partition"
 LETTER_OFFSET = OURS + "offset"
 ESSENTIAL = frozenset({FINGERPRINT, RAW_HEADERS, ORIGINAL_TIMESTAMP, REPLAY_ID})
 ORIGIN = frozenset({CONNECT + "topic", CONNECT + "partition", CONNECT + "offset"})
-WITH_ORIGIN = ESSENTIAL | ORIGIN | {REDRIVE_COUNT, LETTER_PARTITION, LETTER_OFFSET}
+WITH_ORIGIN = ESSENTIAL | ORIGIN | {CONNECT + "stage", REDRIVE_COUNT, LETTER_PARTITION, LETTER_OFFSET}
 
 Fits = Callable[[Sequence[Header]], bool]
 

@@ -19,7 +19,7 @@ from worker.chains import RouteChain
 from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
 from worker.lanes.supervisor import Supervisor
-from worker.preflight import refuse_what_cannot_work
+from worker.preflight import ClusterFacts, refuse_what_cannot_work
 from worker.route import Route
 from worker.routes import build_route
 from worker.settings import RouteSettings, Settings
@@ -33,6 +33,7 @@ GC_THRESHOLD = 50_000
 STOP_SECONDS = 8.5
 
 Preparation = Callable[[], Awaitable[None]]
+TopicCheck = Callable[[], Awaitable[ClusterFacts]]
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class Service:
     """Starts, runs and stops. Answers the API at any time between.
 
     ``prepare`` is awaited when the brokers are there and nothing is read yet; ``starts`` are where partitions begin
-    that the group has no offset for.
+    that the group has no offset for. ``check_topics`` is for who has other questions about the topics.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Service:
         make_supervisor: Callable[[Sequence[Route]], Supervisor],
         prepare: Preparation | None = None,
         starts: Mapping[TopicPartition, int] | None = None,
+        check_topics: TopicCheck | None = None,
     ) -> None:
         self.phase = Phase.STARTING
         self._settings = settings
@@ -68,6 +70,7 @@ class Service:
         self._make_supervisor = make_supervisor
         self._prepare = prepare
         self._starts = starts or {}
+        self._check_topics = check_topics or self._refuse_what_cannot_work
         self._supervisor: Supervisor | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -90,12 +93,15 @@ class Service:
         if self._prepare:
             await self._prepare()
         self.phase = Phase.CHECKING_TOPICS
-        traits = {source: given.traits for source, given in self._chains.items()}
-        facts = await refuse_what_cannot_work(self._clients, self._settings, traits, self._starts)
+        facts = await self._check_topics()
         supervisor = self._make_supervisor([build_route(given, facts) for given in self._chains.values()])
         _spare_the_collector()
         await _join(supervisor)
         return supervisor
+
+    async def _refuse_what_cannot_work(self) -> ClusterFacts:
+        traits = {source: given.traits for source, given in self._chains.items()}
+        return await refuse_what_cannot_work(self._clients, self._settings, traits, self._starts)
 
     # What the API shows and does.
 

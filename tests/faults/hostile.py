@@ -176,10 +176,12 @@ def _sizes() -> Iterator[Hostile]:
     """Near the limit of the source, which is that of the other topics too."""
     room = LIMIT - BATCH_OVERHEAD - len(b"k")
     current = json.dumps(CURRENT).encode()[:-1]
-    # Lineage headers take some 250 bytes; a dead letter's fingerprint takes 50, and all its headers 800.
+    # Lineage headers take some 250 bytes; a dead letter's fingerprint takes 50, with origin and stage 240, and all its
+    # headers 800.
     yield Hostile("large, current", Record(b"k", _filled(current, room - 300)), "passed")
     yield Hostile("large, grows", Record(b"k", _filled(GOOD, room - 150)), "trimmed")
-    yield Hostile("large, dead", Record(b"k", b"{" + b"x" * (room - 301)), "trimmed")
+    yield Hostile("large, dead", Record(b"k", b"{" + b"x" * (room - 301)), "decode")
+    yield Hostile("larger, dead", Record(b"k", b"{" + b"x" * (room - 101)), "trimmed")
 
 
 def too_large_to_bury() -> Record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,10 @@ from tests.faults.cluster import configure_topic
 from tests.faults.hostile import CANARY, GOOD, HOUR_MS, Hostile, everything, too_large_to_bury
 from tests.http import request
 from tests.kafka import Record, Topics, produce, read_all
+from tests.redriving import Orders
 from tests.worker_process import WorkerProcess, running_worker, write_config
+from worker.replay.plan_file import OutcomeCounts
+from worker.replay.receipt import Receipt
 
 FOREVER = {"retention.ms": "-1"}
 LENIENT = {**FOREVER, "message.timestamp.after.max.ms": str(1000 * HOUR_MS)}
@@ -174,6 +178,32 @@ async def test_a_record_that_nothing_takes_blocks_its_lane_alone(setting: Settin
         assert await worker.stop() == 0
     results = await setting.results()
     assert [results.fate(0, offset) for offset in (0, 1)] == ["decode", "upcast"]
+
+
+@pytest.mark.slow
+async def test_the_stream_is_replayed_and_redriven_as_planned_and_both_are_proved(
+    setting: Setting, topics: Topics, tmp_path: Path
+) -> None:
+    await write(setting, everything())
+    names = (setting.source, setting.destination, setting.dead_letter, topics.name("replays"))
+    stage = Orders(setting.bootstrap, *names, tmp_path, PARTITIONS)
+    stage.configure(breaker={"rate": 1.0})
+    plan = await stage.make_plan()
+    receipt = await stage.replay()
+    assert total(receipt) == plan.counts
+    assert (await stage.verify()).findings.lines() == []
+    again = await stage.plan_redrive("*")
+    assert again.counts.dead_lettered == plan.counts.dead_lettered, "the chain is the same"
+    assert total(await stage.apply_redrive()) == again.counts
+    assert (await stage.verify_redrive()).findings.lines() == []
+
+
+def total(receipt: Receipt) -> OutcomeCounts:
+    counts = [each.counts for each in receipt.partitions]
+    numbers = {
+        name: sum(getattr(each, name) for each in counts) for name in OutcomeCounts.model_fields if name != "skipped"
+    }
+    return OutcomeCounts(**numbers, skipped=dict(sum((Counter(each.skipped) for each in counts), Counter())))
 
 
 MEGABYTE = 2**20

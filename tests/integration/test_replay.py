@@ -183,7 +183,7 @@ async def test_a_plan_that_does_not_fit_any_more_is_refused(stage: Stage) -> Non
     await stage.fill(120)
     plan = await stage.make_plan()
     stage.configure(unknown_type="skip")
-    await refused(stage, "the route's configuration has fingerprint")
+    await refused(stage, "the route's configuration has fingerprint .* changed: setting unknown_type ")
     stage.configure(unknown_type="dead-letter", chain="tests.example_chains.weather:chain", event_type="device")
     await refused(stage, "the chain tests.example_chains.weather:chain has fingerprint")
     stage.configure(chain="upcasters.devteam_runner:chain", event_type="task_context")

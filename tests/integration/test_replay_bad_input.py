@@ -177,6 +177,28 @@ async def test_hand_overs_that_would_lose_or_double_are_refused(stage: Stage) ->
         assert await committed_offsets(stage.bootstrap, stage.group) == {(stage.source, 0): after}
 
 
+async def test_a_source_that_was_made_anew_is_not_skipped(stage: Stage) -> None:
+    await stage.fill(60)
+    await stage.make_plan()
+    receipt = await stage.replay()
+    later = tuple(each.model_copy(update={"end": 61}) for each in receipt.partitions)
+    with pytest.raises(WorkerError, match="ends at offset 60, the replay at 61: the topic was made anew"):
+        await handed_over(stage, receipt.model_copy(update={"partitions": later, "group": "forgotten"}))
+
+
+async def test_the_ledger_in_postgresql_counts_where_kafka_has_forgotten(stage: Stage, postgresql_url: str) -> None:
+    stage.ledger = postgresql_url
+    await stage.fill(300)
+    await stage.make_plan()
+    await stop_half_way(stage)
+    forget_group(stage)
+    receipt = await stage.replay()
+    assert receipt.partitions[0].counts.read == 300
+    assert not (await stage.verify()).findings
+    with pytest.raises(WorkerError, match="holds it already, finished"):
+        await stage.replay()
+
+
 async def test_a_group_at_work_is_not_moved(stage: Stage) -> None:
     await stage.fill(60)
     await stage.make_plan()

@@ -60,7 +60,7 @@ def test_all_headers_are_there_after_the_records_own() -> None:
         (10_000, True, True, True, True),
         (6_500, False, True, True, True),
         (2_000, False, False, True, True),
-        (200, False, False, True, True),
+        (260, False, False, True, True),
         (60, False, False, False, True),
         (20, False, False, False, False),
     ],

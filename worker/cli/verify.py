@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 
 def verify(
-    receipt: Annotated[Path, typer.Argument(metavar="RECEIPT", help="The file that `upcast replay` wrote.")],
+    receipt: Annotated[
+        Path, typer.Argument(metavar="RECEIPT", help="The file that `upcast replay` or `upcast dlq redrive` wrote.")
+    ],
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Prove a replay by reading its source, destination and dead letters again. Reads only; joins no group.
+    """Prove a replay or a redrive by reading all of its topics again. Reads only; joins no group.
 
     Every source offset must have its outcome, once and in order, with the bytes that the chain's plain reference
     makes; counts and digests must be the receipt's. Exit codes: 0 PASS, 1 FAIL (with coordinates) or may pass when
@@ -64,7 +66,8 @@ def _content(receipt: Receipt, verdict: Verdict) -> dict[str, object]:
 def _show(receipt: Receipt, verdict: Verdict) -> None:
     for line in verdict.findings.lines():
         typer.echo(line)
+    read = "source records" if receipt.redrive is None else "letters"
     typer.echo(
-        f"{'FAIL' if verdict.findings else 'PASS'}: replay {receipt.replay_id}: {verdict.records:,} source records, "
+        f"{'FAIL' if verdict.findings else 'PASS'}: {receipt.word} {receipt.replay_id}: {verdict.records:,} {read}, "
         f"{verdict.outputs:,} written, {verdict.dead_letters:,} dead letters, in {verdict.seconds:.1f} s"
     )

@@ -45,7 +45,10 @@ class Done:
     def united(self, other: Done) -> Done:
         """What either of them knows."""
         names = sorted(self._limits.keys() | other._limits.keys())
-        return Done({name: _needed(self._limits.get(name, ()) + other._limits.get(name, ())) for name in names})
+        united = {name: _needed(self._limits.get(name, ()) + other._limits.get(name, ())) for name in names}
+        of_all = united.pop(ALL, ())
+        apart = {name: tuple(each for each in limits if not _covers(of_all, each)) for name, limits in united.items()}
+        return Done({name: limits for name, limits in {**apart, ALL: of_all}.items() if limits})
 
     def after(self, beginning: int) -> Done:
         """Without what is about letters that retention has deleted."""
@@ -62,6 +65,8 @@ class Done:
 def _needed(limits: Limits) -> Limits:
     """Without those that others include."""
     distinct = sorted(set(limits), reverse=True)
-    return tuple(
-        limit for limit in distinct if not any(o != limit and o[0] >= limit[0] and o[1] >= limit[1] for o in distinct)
-    )
+    return tuple(each for each in distinct if not _covers(tuple(other for other in distinct if other != each), each))
+
+
+def _covers(limits: Limits, limit: tuple[int, int]) -> bool:
+    return any(end >= limit[0] and most >= limit[1] for end, most in limits)

@@ -47,7 +47,7 @@ _SIGNS = {
 """One letter for each header that may be ours; the forms are patterns of them."""
 _FORMS = re.compile(
     f"(?:tpoc{{{len(_CONNECT)}}}m?s?FNy?(?:PO)?d{{{len(_DETAILS)}}}R?T?"  # all, or without trace and message
-    "|tpoFNy?(?:PO)?R?T?"  # the fingerprint and the origin
+    "|tpocFNy?(?:PO)?R?T?"  # fingerprint, origin and stage
     "|Fy?R?T?)$"  # the fingerprint
 )
 _LONGEST = 30

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from upcasters.event import SourcePartition, SourceRecord
@@ -63,7 +63,7 @@ class Selection:
             return SourcePartition(self.topic, partition)
         return SourcePartition(letter.topic, letter.partition)
 
-    def chosen(self, partition: int, records: Iterator[SourceRecord]) -> Iterator[tuple[SourceRecord, SourcePartition]]:
+    def chosen(self, partition: int, records: Iterable[SourceRecord]) -> Iterator[tuple[SourceRecord, SourcePartition]]:
         """The records that are meant, as they first came, each with its origin."""
         for record in records:
             letter = self.choose(partition, record)

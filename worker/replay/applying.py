@@ -18,7 +18,9 @@ from worker.app import VERSION, new_metrics, open_existing_ledger, reporter_of, 
 from worker.chains import RouteChain
 from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
+from worker.lanes.processing import Processor
 from worker.lanes.supervisor import Supervisor
+from worker.lanes.surroundings import MakeProcessor
 from worker.lanes.timing import Timing
 from worker.ledger import Run, RunState, open_ledger
 from worker.metrics import WorkerMetrics
@@ -37,6 +39,7 @@ from worker.settings import Settings
 
 Show = Callable[[Sequence[PartitionState]], None]
 
+COMMANDS = {"replay": "upcast replay PLAN", "redrive": "upcast dlq redrive"}
 NOTE_SECONDS = 1.0
 """Between two entries of the progress."""
 
@@ -51,9 +54,8 @@ class Wishes:
     bytes_per_second: float | None = None
 
 
-def settings_of_replay(settings: Settings, plan: Plan) -> Settings:
-    """The same cluster and route, under a group of the replay's own."""
-    group = f"{settings.kafka.group_id}-replay-{plan.replay_id}"
+def settings_of_pass(settings: Settings, plan: Plan, group: str) -> Settings:
+    """The same cluster and route, under a group of the pass's own."""
     kafka = settings.kafka.model_copy(update={"group_id": group, "group_instance_id": None})
     always = {"lineage_headers": True, "delivery": "exactly-once"}
     routes = tuple(route.model_copy(update=always) for route in settings.routes if route.source == plan.route.source)
@@ -61,23 +63,42 @@ def settings_of_replay(settings: Settings, plan: Plan) -> Settings:
     return settings.model_copy(update={"kafka": kafka, "http": http, "routes": routes})
 
 
-async def apply_until_signal(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, show: Show) -> Receipt:
+def settings_of_replay(settings: Settings, plan: Plan) -> Settings:
+    return settings_of_pass(settings, plan, f"{settings.kafka.group_id}-replay-{plan.replay_id}")
+
+
+async def apply_until_signal(
+    settings: Settings,
+    given: RouteChain,
+    plan: Plan,
+    wishes: Wishes,
+    show: Show,
+    kind: type[Replay] | None = None,
+) -> Receipt:
     """``apply`` until SIGTERM or SIGINT, which leave nothing half done."""
-    return await apply(settings, given, plan, wishes, show, stop_on_signals())
+    return await apply(settings, given, plan, wishes, show, stop_on_signals(), kind)
 
 
 async def apply(
-    settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, show: Show, stop: asyncio.Event
+    settings: Settings,
+    given: RouteChain,
+    plan: Plan,
+    wishes: Wishes,
+    show: Show,
+    stop: asyncio.Event,
+    kind: type[Replay] | None = None,
 ) -> Receipt:
     """Do exactly what the plan says, or the rest of it. Raises WorkerError where it does not fit any more, or where
-    ``stop`` comes before its end."""
+    ``stop`` comes before its end. ``kind`` is ``Replay`` unless it is another pass."""
+    kind = kind or Replay
+    if plan.word != kind.word:
+        raise WorkerError(f"plan: it is of a {plan.word}: apply it with `{COMMANDS[plan.word]}`")
     refuse_other_route(plan, given)
     ledger = await asyncio.to_thread(open_ledger, settings.ledger.url.get_secret_value())
     try:
         books = Books(ledger, plan, VERSION)
         await asyncio.to_thread(refuse_finished, books, wishes.receipt)
-        replay = Replay(settings_of_replay(settings, plan), given, plan, wishes, books)
-        return await replay.run(show, stop)
+        return await kind(settings, given, plan, wishes, books).run(show, stop)
     finally:
         await asyncio.to_thread(ledger.close)
 
@@ -85,8 +106,11 @@ async def apply(
 class Replay:
     """One process's work on a replay."""
 
+    word = "replay"
+    make_bounds: Callable[[Plan, str], ReplayBounds] = ReplayBounds
+
     def __init__(self, settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, books: Books) -> None:
-        self._settings = settings
+        self._settings = settings = self.settings_for(settings, plan)
         self._given = replace(given, route=settings.routes[0])
         self._plan = plan
         self._wishes = wishes
@@ -94,8 +118,12 @@ class Replay:
         self._clients = Clients(settings.kafka)
         self._registry = CollectorRegistry()
         self._metrics = new_metrics(self._registry, settings.kafka.group_id)
-        self._bounds = ReplayBounds(plan, settings.kafka.group_id)
+        self._bounds = type(self).make_bounds(plan, settings.kafka.group_id)
         self._run: Run | None = None
+
+    @staticmethod
+    def settings_for(settings: Settings, plan: Plan) -> Settings:
+        return settings_of_replay(settings, plan)
 
     async def run(self, show: Show, stop: asyncio.Event) -> Receipt:
         http, metrics = self._settings.http, self._metrics
@@ -111,7 +139,7 @@ class Replay:
         if self._bounds.remaining:
             await self._interrupt("stopped")
             raise WorkerError(
-                f"replay {self._plan.replay_id}: stopped with {self._bounds.remaining} offsets left: run the same "
+                f"{self.word} {self._plan.replay_id}: stopped with {self._bounds.remaining} offsets left: run the same "
                 "command again to go on",
                 MAY_PASS,
             )
@@ -129,6 +157,9 @@ class Replay:
         )
 
     def _supervisor(self, routes: Sequence[Route]) -> Supervisor:
+        return self._new_supervisor(self._route(routes))
+
+    def _route(self, routes: Sequence[Route]) -> Route:
         (route,) = routes
         wishes = self._wishes
         limits = replace(
@@ -142,9 +173,18 @@ class Replay:
             replay_id=self._plan.replay_id,
             limits=limits,
         )
-        reporter = reporter_of(self._settings, self._plan.replay_id)
-        timing = Timing(stuck_after=self._settings.http.stuck_after)
-        return Supervisor([route], self._clients, self._metrics, reporter, timing=timing, bounds=self._bounds)
+        return route
+
+    def _new_supervisor(self, route: Route, make_processor: MakeProcessor = Processor) -> Supervisor:
+        return Supervisor(
+            [route],
+            self._clients,
+            self._metrics,
+            reporter_of(self._settings, self._plan.replay_id),
+            timing=Timing(stuck_after=self._settings.http.stuck_after),
+            bounds=self._bounds,
+            make_processor=make_processor,
+        )
 
     async def _prepare(self) -> None:
         """The brokers are there: does the plan still fit? Only then is it written down that it runs."""
@@ -202,6 +242,7 @@ class Replay:
             ended=datetime.now(UTC),
             route=plan.route,
             filters=plan.filters,
+            redrive=plan.redrive,
             partitions=tuple(_partition_receipt(state, plan) for state in self._bounds.states.values()),
         )
 
@@ -222,6 +263,6 @@ def _partition_receipt(state: PartitionState, plan: Plan) -> PartitionReceipt:
 
 def _tell(metrics: WorkerMetrics, plan: Plan, states: Sequence[PartitionState]) -> None:
     for state in states:
-        labels = (plan.replay_id, plan.route.source, str(state.planned.partition))
+        labels = (plan.replay_id, plan.topic, str(state.planned.partition))
         metrics.replay_remaining.labels(*labels).set(state.remaining)
         metrics.replay_complete.labels(*labels).set(not state.remaining)

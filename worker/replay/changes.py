@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.chains import RouteChain
 from worker.errors import WorkerError
-from worker.replay.identity import config_fingerprint
+from worker.replay.identity import planned_route
 from worker.replay.marks import differing, record_digest
 from worker.replay.plan_file import Plan, PlannedRange
 from worker.replay.ranges import Range
 from worker.replay.reading import read_ranges
 
-AGAIN = "make a new plan with `upcast plan`"
+AGAIN = "make a new plan"
+MOST_NAMED = 5
 
 
 def refuse_other_route(plan: Plan, given: RouteChain) -> None:
@@ -26,25 +27,37 @@ def refuse_other_route(plan: Plan, given: RouteChain) -> None:
 
 
 def _differences(plan: Plan, given: RouteChain) -> Iterator[str]:
-    planned, route = plan.route, given.route
+    planned, route, now = plan.route, given.route, planned_route(given)
     topics = {
         "destination": (planned.destination, route.destination),
         "dead_letter": (planned.dead_letter, route.dead_letter),
     }
-    for name, (before, now) in topics.items():
-        if before != now:
-            yield f"plan: the route's {name} was {before}, now it is {now}: {AGAIN}"
+    for name, (before, after) in topics.items():
+        if before != after:
+            yield f"plan: the route's {name} was {before}, now it is {after}: {AGAIN}"
     if planned.chain_fingerprint != given.chain.fingerprint:
+        steps = _listed(_changed(planned.steps, now.steps), "step")
         yield (
             f"plan: the chain {route.chain} has fingerprint {given.chain.fingerprint}, the plan was made with "
-            f"{planned.chain_fingerprint}: {AGAIN}, or use the chain of then"
+            f"{planned.chain_fingerprint}{steps}: {AGAIN}, or use the chain of then"
         )
-    now = config_fingerprint(route)
-    if planned.config_fingerprint != now:
+    if planned.config_fingerprint != now.config_fingerprint:
+        changed = [f"{name} (was {planned.config.get(name)})" for name in _changed(planned.config, now.config)]
         yield (
-            f"plan: the route's configuration has fingerprint {now}, the plan was made with "
-            f"{planned.config_fingerprint}: {AGAIN}, or use the configuration of then"
+            f"plan: the route's configuration has fingerprint {now.config_fingerprint}, the plan was made with "
+            f"{planned.config_fingerprint}{_listed(changed, 'setting')}: {AGAIN}, or use the configuration of then"
         )
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return [name for name in dict.fromkeys((*before, *now)) if before.get(name) != now.get(name)]
+
+
+def _listed(names: Sequence[str], what: str) -> str:
+    """``; changed: step a, step b``, and how many more."""
+    shown = ", ".join(f"{what} {name}" for name in names[:MOST_NAMED])
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"; changed: {shown}{more}" if names else ""
 
 
 def refuse_other_cluster(planned: str, found: str) -> None:
@@ -58,7 +71,7 @@ def refuse_other_cluster(planned: str, found: str) -> None:
 async def refuse_other_records(plan: Plan, offsets: AIOKafkaConsumer) -> None:
     """A topic made anew under the same name does not hold the plan's marks."""
     ranges = {each.partition: each for each in plan.ranges if each.marks}
-    found = await _digests(plan.topic, list(ranges.values()), offsets)
+    found = await digests_of(plan.topic, list(ranges.values()), offsets)
     for number, planned in ranges.items():
         wrong = differing(planned.marks, found[number])
         if wrong:
@@ -68,7 +81,7 @@ async def refuse_other_records(plan: Plan, offsets: AIOKafkaConsumer) -> None:
             )
 
 
-async def _digests(
+async def digests_of(
     topic: str, ranges: list[PlannedRange], consumer: AIOKafkaConsumer
 ) -> dict[int, dict[int, str | None]]:
     """The digests of the marked records, by partition and offset; None where a record is gone."""

@@ -33,11 +33,14 @@ async def first_look(clients: Clients, topic: str, ranges: Sequence[Range]) -> B
     return replace(found, bytes_of_largest=0)
 
 
-def judged(settings: Settings, given: RouteChain, facts: ClusterFacts, backlog: Backlog) -> tuple[str, ...]:
-    """The warnings. Raises WorkerError with a line for each thing that cannot work."""
+def judged(
+    settings: Settings, given: RouteChain, facts: ClusterFacts, backlog: Backlog, *, but: str = ""
+) -> tuple[str, ...]:
+    """The warnings. Raises WorkerError with a line for each thing that cannot work; ``but`` names a topic that needs no
+    judging."""
     source = given.route.source
     about_range = replace(facts, backlogs={source: backlog})
-    findings = judge(about_range, settings, {source: given.traits})
+    findings = [each for each in judge(about_range, settings, {source: given.traits}) if each.topic != but]
     refusals = of_severity(findings, "refuse")
     if refusals:
         lines = [str(finding).replace("oldest unread record", "oldest planned record") for finding in refusals]

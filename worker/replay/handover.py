@@ -28,6 +28,8 @@ async def hand_over(clients: Clients, settings: Settings, receipt: Receipt) -> N
     Raises WorkerError where the replay is unfinished or of another cluster, or the group has work left before it.
     """
     _check_route(settings, receipt)
+    if receipt.redrive is not None:
+        raise WorkerError("--after: the receipt is of a redrive, which moves no group: name the receipt of the replay")
     cluster = await cluster_id_of(clients)
     if cluster != receipt.cluster_id:
         raise WorkerError(
@@ -37,6 +39,7 @@ async def hand_over(clients: Clients, settings: Settings, receipt: Receipt) -> N
     await _check_finished(clients, receipt)
     try:
         async with _member_of_none(clients) as consumer:
+            await _check_source(consumer, receipt)
             await _move(consumer, receipt, settings.kafka.group_id)
     except KafkaError as error:
         raise WorkerError(
@@ -64,6 +67,18 @@ async def _check_finished(clients: Clients, receipt: Receipt) -> None:
                     f"--after: replay {receipt.replay_id} is unfinished: partition {partition.partition} of "
                     f"{partition.topic} is at offset {committed} of {ends[partition]}: run `upcast replay` to its end"
                 )
+
+
+async def _check_source(consumer: AIOKafkaConsumer, receipt: Receipt) -> None:
+    """A topic that was made anew ends before the replay did; beginning there would skip all that is to come."""
+    ends = _ends(receipt)
+    for partition, end in (await consumer.end_offsets(list(ends))).items():
+        if end < ends[partition]:
+            raise WorkerError(
+                f"--after: partition {partition.partition} of {partition.topic} ends at offset {end}, the replay at "
+                f"{ends[partition]}: the topic was made anew or has lost records; plan a new replay, or run without "
+                "--after"
+            )
 
 
 async def _move(consumer: AIOKafkaConsumer, receipt: Receipt, group: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
+from upcasters.fingerprint import fingerprint
 from worker.chains import RouteChain
 from worker.replay.plan_file import PlannedRoute
 from worker.settings import RouteSettings
@@ -35,11 +37,17 @@ def planned_route(given: RouteChain) -> PlannedRoute:
         chain=route.chain,
         chain_fingerprint=given.chain.fingerprint,
         config_fingerprint=config_fingerprint(route),
+        config={name: json.dumps(value, sort_keys=True) for name, value in deciding(route).items()},
+        steps={step.id: fingerprint(step) for step in given.chain.steps},
         targets=dict(route.policy().target),
     )
 
 
 def config_fingerprint(route: RouteSettings) -> str:
     """16 hex digits over the deciding settings."""
-    deciding = route.model_dump(mode="json", include=set(DECIDING))
-    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(deciding(route), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def deciding(route: RouteSettings) -> dict[str, Any]:
+    """The settings that decide, as plain JSON values."""
+    return route.model_dump(mode="json", include=set(DECIDING))

@@ -51,6 +51,8 @@ class Loss:
         self._naming: dict[tuple[str, str], Naming] = {}
         self._pool: dict[tuple[Passage, str], list[Scalar]] = {}
         self._lost: dict[tuple[Passage, str], _Path] = {}
+        self._judged: set[tuple[Passage, str]] = set()
+        self._refused: dict[tuple[Passage, str], None] = {}
         self._compared = 0
         self._truncated = False
 
@@ -77,14 +79,18 @@ class Loss:
         self._compared += 1
         trial = _Trial(self._upcaster, sample, document)
         passage = sample.outcome.passage
-        names = {self._name(passage, at): at for at in reversed(trial.moved()) if self._vanishes(trial, passage, at)}
-        for name in reversed(names):
+        lost = dict.fromkeys(self._name(passage, at) for at in trial.moved() if self._vanishes(trial, passage, at))
+        for name in lost:
             self._note(passage, name, sample.coordinates)
 
     def _vanishes(self, trial: _Trial, passage: Passage, at: Place) -> bool:
-        tried = self._pool.get((passage, self._name(passage, at)), [])
-        same = trial.without_effect(at, tried)
-        return same is not None and not meant(self._chain, self._upcaster, trial.sample, trial.encoded, same)
+        name = self._name(passage, at)
+        same = trial.without_effect(at, self._pool.get((passage, name), []))
+        if same is None:
+            self._refused.setdefault((passage, name))
+            return False
+        self._judged.add((passage, name))
+        return bool(same) and not meant(self._chain, self._upcaster, trial.sample, trial.encoded, same)
 
     def _note(self, passage: Passage, name: str, coordinates: Coordinates) -> None:
         key = (passage, name)
@@ -118,7 +124,14 @@ class Loss:
             )
             for (passage, name), found in ordered
         )
-        return LossReport(compared=self._compared, lost=lost, truncated=self._truncated)
+        unjudged = [
+            f"{name} of {passage.event_type} {passage.from_version}"
+            for passage, name in self._refused
+            if (passage, name) not in self._judged
+        ]
+        return LossReport(
+            compared=self._compared, lost=lost, truncated=self._truncated, unjudged=tuple(unjudged[:MOST_PATHS])
+        )
 
 
 class _Trial:
@@ -139,12 +152,13 @@ class _Trial:
         return list(islice(found, MOST_LEAVES))
 
     def without_effect(self, at: Place, more: Iterable[Scalar]) -> bytes | None:
-        """A document whose other leaf at ``at`` changes nothing; None where some other value does, or none is taken."""
+        """A document whose other leaf at ``at`` changes nothing; empty where some other value does change something,
+        None where the chain takes no other value."""
         unchanged = None
         for encoded in self._variants(at, more):
             output = self._output(encoded)
             if output is not None and output != self._before:
-                return None
+                return b""
             if output is not None and unchanged is None:
                 unchanged = encoded
         return unchanged

@@ -53,6 +53,10 @@ class PlannedRoute(Part):
     config_fingerprint: str
     targets: dict[str, str] = Field(default_factory=dict)
     """Type -> version, where the route pins it."""
+    config: dict[str, str] = Field(default_factory=dict)
+    """The settings behind the fingerprint, each as JSON."""
+    steps: dict[str, str] = Field(default_factory=dict)
+    """The chain's steps by id, each with a fingerprint of its own."""
 
 
 class Filters(Part):
@@ -91,6 +95,8 @@ class Redrive(Part):
     fingerprints: tuple[str, ...]
     rounds: int
     aligned: bool
+    oldest: int | None = None
+    """The earliest timestamp (ms) of the records that are taken."""
     taken: tuple[TakenBefore, ...] = ()
     predecessors: tuple[Predecessor, ...] = ()
 
@@ -152,9 +158,11 @@ class LostPath(Part):
 
 
 class LossReport(Part):
-    """``compared`` events were looked at field by field. ``truncated``: there were more paths than are kept."""
+    """``compared`` events were looked at field by field. ``truncated``: there were more paths than are kept. The chain
+    refuses every value but the one that was seen at the ``unjudged`` paths, so that nobody knows whether it arrives."""
 
     compared: int = 0
+    unjudged: tuple[str, ...] = ()
     lost: tuple[LostPath, ...] = ()
     truncated: bool = False
 

@@ -16,7 +16,7 @@ def summary(plan: Plan) -> Iterator[str]:
     offsets = sum(max(0, each.end - each.start) for each in plan.ranges)
     yield f"{route.source} -> {route.destination}, chain {route.chain} ({route.chain_fingerprint})"
     if not offsets:
-        yield "the range is empty: there is nothing to replay"
+        yield f"the range is empty: there is nothing to {plan.word}"
         return
     skipped = ", ".join(f"{count:,} skipped ({reason})" for reason, count in counts.skipped.items()) or "0 skipped"
     yield (
@@ -28,6 +28,8 @@ def summary(plan: Plan) -> Iterator[str]:
         f"{plan.loss.compared} events compared field by field: {lost or 'no'} paths lost; "
         f"{plan.determinism.compared} upcast twice: {plan.determinism.different or 'none'} different"
     )
+    for path in plan.loss.unjudged:
+        yield f"not known whether it is lost: {path}: the chain takes no other value there"
     estimate = plan.estimate
     yield f"a {plan.word} writes {estimate.output_records:,} records, about {estimate.output_bytes:,} bytes"
     yield (

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import stamina
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -15,6 +16,7 @@ from worker.errors import MAY_PASS, WorkerError
 from worker.replay.resume import Reached
 
 TIMEOUT = 30.0
+RETRY_SECONDS = 20.0
 
 
 async def partitions_of(clients: Clients, topic: str) -> int:
@@ -47,12 +49,18 @@ async def committed_of(clients: Clients, group: str) -> dict[TopicPartition, Rea
     }
 
 
+def _may_pass(error: Exception) -> bool:
+    """A cluster that has just started has no coordinators yet."""
+    return isinstance(error, KafkaError) and bool(error.retriable)
+
+
 async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:
     admin = clients.admin()
+    ask = stamina.retry(on=_may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0)(question)
     try:
         async with asyncio.timeout(TIMEOUT):
             await admin.start()
-            return await question(admin)
+            return await ask(admin)
     except (KafkaError, TimeoutError) as error:
         raise WorkerError(
             f"kafka: the brokers do not answer questions about topics ({type(error).__name__}): try again once the "

@@ -62,12 +62,15 @@ class Trial:
         self._marks[piece.partition].look(records)
         work = self._run(piece)
         self.output_bytes += work.outbox.bytes if isinstance(work.outbox, DryOutbox) else 0
-        self._weigh(piece.partition, records)
+        self._read[piece.partition] += len(records)
+        self._weigh(piece.partition, self._for_the_chain(piece))
         self._add(work.tally)
         return work.tally
 
+    def _for_the_chain(self, piece: Piece) -> Sequence[SourceRecord]:
+        return piece.slice.records
+
     def _weigh(self, partition: int, records: Sequence[SourceRecord]) -> None:
-        self._read[partition] += len(records)
         self._bytes[partition] += sum([len(record.value or b"") + len(record.key or b"") for record in records])
         stamps = [record.timestamp for record in records if (record.timestamp or -1) >= 0]
         self._oldest = min([stamp for stamp in (self._oldest, *stamps) if stamp is not None], default=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from upcasters.event import SourceRecord
+from upcasters.outcome import Fault, Passage
 from worker.fetched import known
 from worker.raw_headers import writable
 from worker.verifying.oracle import Output
@@ -11,9 +12,18 @@ from worker.verifying.streams import last_header
 RESTAMPED = "upcaster.dlq.timestamp.original"
 
 
-def is_refusal(letter: SourceRecord) -> bool:
-    """The brokers did not take the result; the chain cannot know that."""
-    return last_header(letter, "__connect.errors.stage") == b"produce"
+REFUSALS = ("MessageSizeTooLargeError", "RecordListTooLargeError", "InvalidTimestampError", "InvalidRecordError")
+
+
+def is_refusal(letter: SourceRecord, passage: Passage | None) -> bool:
+    """The brokers did not take the result; the chain cannot know that. A letter without room for its stage is known by
+    the fingerprints that such faults have."""
+    stage = last_header(letter, "__connect.errors.stage")
+    if stage is not None or passage is None:
+        return stage == b"produce"
+    ways = ((), (passage.event_type, passage.from_version, passage.to_version))
+    fingerprints = {Fault("produce", error, "", *way).fingerprint.encode() for error in REFUSALS for way in ways}
+    return last_header(letter, "upcaster.dlq.fingerprint") in fingerprints
 
 
 def differences(record: SourceRecord, expected: Output, actual: SourceRecord) -> list[str]:

@@ -13,8 +13,11 @@ from worker.replay.receipt import PartitionReceipt, Receipt
 from worker.verifying.differences import differences, is_refusal, letter_differences
 from worker.verifying.findings import Findings
 from worker.verifying.oracle import Expected, Oracle, Output
+from worker.verifying.redrives import LetterOracle, Opened
 from worker.verifying.streams import END, UNKNOWN, Stream, last_header
 
+MOST_UNPLACED = 1_000
+"""Dead letters near their topic's limit, which do not tell their offset, and whose record has not come yet."""
 MOST_MISSING = 10_000
 """Missing outputs that are remembered, to tell one that comes later from one that comes twice."""
 
@@ -58,7 +61,7 @@ class Matching:
         self,
         receipt: Receipt,
         partition: PartitionReceipt,
-        oracle: Oracle,
+        oracle: Oracle | LetterOracle,
         streams: tuple[Stream, Stream, Stream],
         findings: Findings,
     ) -> None:
@@ -68,26 +71,31 @@ class Matching:
         self._source, self._destination, self._letters = streams
         self._findings = findings
         self._missing: set[int] = set()
+        self._unplaced: list[SourceRecord] = []
         self.counts = Counts()
 
     async def run(self) -> None:
         for stream in (self._source, self._destination, self._letters):
             await stream.advance()
         while (record := self._source.head) is not None:
-            self.counts.source.add_read((record,))
+            self.counts.source.add_read((record.raw if isinstance(record, Opened) else record,))
             await self._judge(record)
             await self._source.advance()
         await self._leftovers(END)
+        for letter in self._unplaced:
+            self._find("dead letter doubled or out of order", UNKNOWN, letter, dead_letter=True)
         self._compare_with_receipt()
 
     async def _judge(self, record: SourceRecord) -> None:
         offset = record.offset or 0
         expected = self._oracle.expect(record)
         if self._destination.at < offset or self._letters.at < offset:
-            await self._leftovers(offset, record)
+            await self._leftovers(offset)
         found = await self._take_outputs(offset)
-        letters = await self._take_letters(record) if self._letters.at <= offset else []
-        refused = bool(letters) and not found and is_refusal(letters[0])
+        letters = await self._take_letters(offset)
+        if not letters and not found and (expected.outputs or expected.fate == "dead-lettered"):
+            letters = self._unplaced_letter_of(record)
+        refused = bool(letters) and not found and is_refusal(letters[0], expected.passage)
         self.counts.add(expected, refused=refused)
         self._judge_letters(record, expected, letters, refused=refused)
         self._judge_outputs(record, () if refused else expected.outputs, found)
@@ -111,28 +119,33 @@ class Matching:
         await self._destination.advance()
         return head
 
-    async def _take_letters(self, record: SourceRecord) -> list[SourceRecord]:
+    async def _take_letters(self, offset: int) -> list[SourceRecord]:
         taken: list[SourceRecord] = []
-        while self._letters.at == record.offset or (not taken and self._is_letter_of(record)):
+        while self._letters.at == offset:
             assert self._letters.head is not None  # noqa: S101  (it has an offset)
             taken.append(self._letters.head)
             await self._letters.advance()
         return taken
 
-    def _is_letter_of(self, record: SourceRecord | None) -> bool:
+    def _unplaced_letter_of(self, record: SourceRecord) -> list[SourceRecord]:
         """A letter whose headers had to be cut tells no offset: then it is known by its content, and only once."""
-        letter = self._letters.head
-        if self._letters.at != UNKNOWN or letter is None or record is None:
-            return False
-        return (letter.key, letter.value) == (record.key, record.value)
+        for letter in self._unplaced:
+            if (letter.key, letter.value) == (record.key, record.value):
+                self._unplaced.remove(letter)
+                return [letter]
+        return []
 
-    async def _leftovers(self, offset: int, record: SourceRecord | None = None) -> None:
-        """Outputs and dead letters of offsets that are behind us already, or that tell of none."""
+    async def _leftovers(self, offset: int) -> None:
+        """Outputs and dead letters of offsets that are behind us already; letters that tell of none are set aside."""
         while (at := self._destination.at) < offset:
             kind = "out of order" if at in self._missing else "doubled or not from the source"
             self._find(kind, at, await self._step_output())
-        while (at := self._letters.at) < offset and not self._is_letter_of(record):
-            self._find("dead letter doubled or out of order", at, self._letters.head, dead_letter=True)
+        while (at := self._letters.at) < offset:
+            letter = self._letters.head
+            if at == UNKNOWN and letter is not None and len(self._unplaced) < MOST_UNPLACED:
+                self._unplaced.append(letter)
+            else:
+                self._find("dead letter doubled or out of order", at, letter, dead_letter=True)
             await self._letters.advance()
 
     # What there should be.
@@ -165,6 +178,7 @@ class Matching:
         fingerprint = last_header(letters[0], "upcaster.dlq.fingerprint")
         if expected.fault is not None and not refused and fingerprint != expected.fault.fingerprint.encode():
             different.append("fault")
+        different += [name for name, text in expected.told.items() if last_header(letters[0], name) not in (text, None)]
         if different:
             self._find("dead letter altered", offset, letters[0], ", ".join(different), dead_letter=True)
         for letter in letters[1:]:
@@ -172,7 +186,7 @@ class Matching:
 
     def _compare_with_receipt(self) -> None:
         told, counted = self._partition, self.counts.as_outcomes()
-        place = f"{self._receipt.route.source} partition {told.partition}"
+        place = f"{self._receipt.topic} partition {told.partition}"
         for name in OutcomeCounts.model_fields:
             before, now = getattr(told.counts, name), getattr(counted, name)
             if before != now:
@@ -194,7 +208,8 @@ class Matching:
         dead_letter: bool = False,
     ) -> None:
         route, number = self._receipt.route, self._partition.partition
-        source = f"source offset {'unknown' if offset == UNKNOWN else offset}"
+        word = "source" if self._receipt.redrive is None else "letter"
+        source = f"{word} offset {'unknown' if offset == UNKNOWN else offset}"
         topic = route.dead_letter if dead_letter else route.destination
         where = "" if at is None else f" at {topic} offset {at.offset}"
         self._findings.add(kind, f"partition {number}, {source}{where}" + (f": {detail}" if detail else ""))

@@ -6,14 +6,15 @@ that left no output, and about every so many-th of the others; where the two do 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from upcasters import Chain, Policy
 from upcasters.event import Header, SourcePartition, SourceRecord
 from upcasters.middle import Middle
 from upcasters.outcome import DeadLettered, Fault, Passage, Passed, Skipped
 from upcasters.reference import Reference
+from worker.raw_headers import writable
 from worker.replay.filters import filtered
 from worker.replay.plan_file import Filters
 from worker.replay.receipt import Receipt
@@ -42,6 +43,10 @@ class Expected:
     invalid: str = ""
     disputed: bool = False
     """The reference says something else than the compiled chain. This is what the reference says."""
+    passage: Passage | None = None
+    """None where nothing is to be written."""
+    told: Mapping[str, bytes] = field(default_factory=dict)
+    """What a dead letter's headers must say, beside the fault."""
 
 
 class Judges:
@@ -72,6 +77,8 @@ class Oracle:
         ]
 
     def expect(self, record: SourceRecord) -> Expected:
+        if record.headers and not all(map(writable, record.headers)):
+            return Expected("dead-lettered", fault=Fault("decode", "HeaderNameNotUtf8", ""))
         expected = self._expectation(record, self._judges.compiled)
         if expected.outputs and (record.offset or 0) % self._every:
             return expected
@@ -95,6 +102,7 @@ class Oracle:
             "passed" if isinstance(outcome, Passed) else "upcast",
             tuple(Output(key, value, [*headers, *ours]) for key, value, headers in parts),
             invalid=self._invalid(record),
+            passage=outcome.passage,
         )
 
     def _invalid(self, record: SourceRecord) -> str:

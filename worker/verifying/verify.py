@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -17,13 +17,15 @@ from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
 from worker.replay.identity import config_fingerprint
 from worker.replay.ranges import Range
-from worker.replay.reading import open_range_reader, read_ranges
+from worker.replay.reading import Piece, open_range_reader, read_ranges
 from worker.replay.receipt import PartitionReceipt, Receipt
 from worker.replay.topics import cluster_id_of, partition_counts
 from worker.settings import Settings
 from worker.verifying.findings import Findings
 from worker.verifying.matching import Matching
 from worker.verifying.oracle import Judges, Oracle
+from worker.verifying.redrives import LetterOracle, Merged, made_of
+from worker.verifying.settling import settle
 from worker.verifying.streams import ORIGIN, SOURCE, Stream, own_offsets, read_from, written_by
 
 Progress = Callable[[int, int], None]
@@ -85,12 +87,15 @@ class Verification:
         counts = await partition_counts(self._clients)
         self._verdict.findings = findings = Findings()
         route = self._receipt.route
-        for topic in (route.source, route.destination, route.dead_letter):
+        topics = (self._receipt.topic, route.destination, route.dead_letter)
+        for topic in dict.fromkeys(topics):
             if not counts.get(topic):
                 findings.add("no such topic", topic)
         if not findings:
             async with AsyncExitStack() as stack:
                 consumers = [await stack.enter_async_context(open_range_reader(self._clients, 4)) for _ in range(3)]
+                written = [TopicPartition(name, at) for name in topics[1:] for at in range(counts[name])]
+                await settle(self._clients, consumers[0], written)
                 for partition in self._receipt.partitions:
                     await self._partition(partition, consumers, counts)
         self._verdict.seconds = time.monotonic() - began
@@ -101,9 +106,7 @@ class Verification:
     ) -> None:
         if await self._is_gone(partition, consumers[0], counts):
             return
-        streams = self._streams(partition, consumers, counts)
-        source = SourcePartition(self._receipt.route.source, partition.partition)
-        oracle = Oracle(self._judges, self._receipt, source)
+        oracle, streams = self._sides(partition, consumers, counts)
         matching = Matching(self._receipt, partition, oracle, streams, self._verdict.findings)
         await matching.run()
         self._verdict.records += matching.counts.source.count
@@ -113,7 +116,7 @@ class Verification:
 
     async def _is_gone(self, partition: PartitionReceipt, consumer: AIOKafkaConsumer, counts: dict[str, int]) -> bool:
         """Whether the source cannot be read any more as the receipt says; then nothing can be proved."""
-        topic, number = self._receipt.route.source, partition.partition
+        topic, number = self._receipt.topic, partition.partition
         place = TopicPartition(topic, number)
         if number >= counts[topic]:
             self._verdict.findings.add("source gone", f"{topic} has no partition {number}")
@@ -128,6 +131,44 @@ class Verification:
             )
             return True
         return False
+
+    def _sides(
+        self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]
+    ) -> tuple[Oracle | LetterOracle, tuple[Stream, Stream, Stream]]:
+        if self._receipt.redrive is not None:
+            oracle = LetterOracle(self._judges, self._receipt, partition.partition)
+            return oracle, self._streams_of_redrive(partition, oracle, consumers, counts)
+        source = SourcePartition(self._receipt.route.source, partition.partition)
+        return Oracle(self._judges, self._receipt, source), self._streams(partition, consumers, counts)
+
+    def _streams_of_redrive(
+        self,
+        partition: PartitionReceipt,
+        oracle: LetterOracle,
+        consumers: list[AIOKafkaConsumer],
+        counts: dict[str, int],
+    ) -> tuple[Stream, Stream, Stream]:
+        """The records of one partition of dead letters may be from several of the source."""
+        route, number = self._receipt.route, partition.partition
+        source, destination, letters = consumers
+        ours = made_of(self._receipt.replay_id, number)
+        homes = range(number, counts[route.destination], counts[route.dead_letter])
+        if len(homes) > 1:
+            pieces = [self._read_apart(route.destination, home, partition.destination_start) for home in homes]
+        else:
+            pieces = [read_from(destination, route.destination, number, partition.destination_start)]
+        planned = [Range(number, partition.start, partition.end)]
+        return (
+            Stream(read_ranges(source, route.dead_letter, planned), oracle.opened),
+            Merged([Stream(each, ours) for each in pieces]),
+            Stream(read_from(letters, route.dead_letter, number, partition.dead_letter_start), ours),
+        )
+
+    async def _read_apart(self, topic: str, partition: int, start: int) -> AsyncIterator[Piece]:
+        """With a consumer of its own, where several partitions are read side by side."""
+        async with open_range_reader(self._clients, 4) as consumer:
+            async for piece in read_from(consumer, topic, partition, start):
+                yield piece
 
     def _streams(
         self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]

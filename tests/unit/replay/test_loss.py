@@ -120,3 +120,23 @@ def test_a_split_is_followed_into_its_children() -> None:
 def test_values_that_no_reader_of_floats_takes_are_compared_too() -> None:
     value = b'{"title": "one", "status": "open", "big": 1e400, "exact": 1.10, "long": 12345678901234567890123}'
     assert lost_paths(function_that(forget_status), values=[value]) == ["status"]
+
+
+def test_what_is_checked_and_then_forgotten_is_lost_or_at_least_not_known() -> None:
+    def check_and_forget(view: dict[str, Any]) -> None:
+        if view.pop("status") not in {"open", "done"}:
+            raise ValueError
+
+    operation = function(check_and_forget, reads=["status"], writes=["status"])
+    assert lost_paths(operation, values=[VALUE, VALUE.replace(b'"open"', b'"done"')]) == ["status"]
+    report = loss_of(operation, values=[VALUE])
+    assert (report.lost, report.unjudged) == ((), ("status of thing 1.0",))
+
+
+def test_of_two_fields_that_become_one_the_other_is_lost() -> None:
+    def either(view: dict[str, Any]) -> None:
+        view["name"] = view.pop("title", None) or view.pop("status")
+        view.pop("status", None)
+
+    operation = function(either, reads=["title", "status"], writes=["title", "status", "name"])
+    assert lost_paths(operation, values=[VALUE]) == ["status"]

@@ -1,0 +1,265 @@
+"""`upcast dlq`: dead letters listed, looked at, and sent through the current chain again."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import DEFAULT_CONFIG, Config, Json
+from worker.cli.routes import Route
+from worker.errors import WorkerError
+
+if TYPE_CHECKING:
+    from worker.chains import RouteChain
+    from worker.dlq.reading import Found
+    from worker.replay.applying import Wishes
+    from worker.replay.plan_file import Plan
+    from worker.replay.receipt import Receipt
+    from worker.settings import Settings
+
+COLOURS = {"+": "green", "-": "red"}
+
+dlq = typer.Typer(
+    name="dlq",
+    help="List dead letters, look at one, send them through the current chain again.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@dlq.command("list")
+def list_letters(route: Route = None, config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
+    """Group the dead letters of a route by fault. Reads only; joins no group.
+
+    `left` counts those that no redrive has taken yet. Records of somebody else's in the topic are listed, too.
+    Exit codes: 0 done, 1 may pass when tried again, 2 wrong use.
+
+    **Example:** `upcast dlq list --route devteam.task-context.legacy`
+    """
+    import asyncio
+
+    from worker.cli.output import print_json, print_table
+    from worker.cli.progress import progress
+    from worker.cli.routes import load_route
+    from worker.dlq import report
+    from worker.dlq.reading import list_letters as read_all
+
+    settings, given = load_route(config, route)
+    with progress("dlq list") as show_progress:
+        found = asyncio.run(read_all(settings, given, show_progress))
+    if as_json:
+        print_json(report.listing_content(found, given))
+        return
+    typer.echo(report.summary(found, given.route.dead_letter))
+    if found.groups:
+        print_table(report.COLUMNS, report.as_cells(found))
+
+
+@dlq.command("show")
+def show(
+    which: Annotated[str, typer.Argument(metavar="PLACE|FINGERPRINT", help="`0:42` (partition:offset), or a fault.")],
+    route: Route = None,
+    config: Config = DEFAULT_CONFIG,
+    most: Annotated[int, typer.Option("--count", min=1, max=100, help="How many letters of a fault to show.")] = 1,
+    raw: Annotated[bool, typer.Option("--raw", help="Write nothing but the value, byte for byte.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show a dead letter: the record as it came, the reason, and each hop through the chain of today.
+
+    Exit codes: 0 shown, 1 may pass when tried again, 2 there is no such letter.
+
+    **Example:** `upcast dlq show 0:42`
+    """
+    import asyncio
+
+    from worker.cli.progress import progress
+    from worker.cli.routes import load_route
+    from worker.dlq.reading import find_letter, find_letters
+    from worker.replay.plan_file import Coordinates
+
+    place = re.fullmatch(r"(\d{1,9}):(\d{1,18})", which)
+    if place is None and not re.fullmatch(r"[0-9a-f]{16}", which):
+        raise WorkerError(f"{which}: is neither partition:offset, such as 0:42, nor a fingerprint of 16 hex digits")
+    settings, given = load_route(config, route)
+    if place is not None:
+        coordinates = Coordinates(partition=int(place[1]), offset=int(place[2]))
+        found = [asyncio.run(find_letter(settings, given, coordinates))]
+    else:
+        with progress("dlq show") as show_progress:
+            found = asyncio.run(find_letters(settings, given, which, most, show_progress))
+    _print(found, given, raw=raw, as_json=as_json)
+
+
+def _print(found: list[Found], given: RouteChain, *, raw: bool, as_json: bool) -> None:
+    from worker.dlq import report
+
+    for each in found:
+        if raw:
+            sys.stdout.buffer.write(each.record.value or b"")
+            sys.stdout.buffer.flush()
+        elif as_json:
+            typer.echo(report.letter_content(each, given))
+        else:
+            _show(each, given)
+
+
+def _show(found: Found, given: RouteChain) -> None:
+    from worker.dlq import report
+
+    for name, text in report.facts(found, given):
+        typer.echo(f"{name + ':' if name else '':<13}{text}")
+    typer.echo(f"{'value:':<13}{report.value_text(found.record.value)}")
+    tried = report.tried(found, given)
+    if tried is None:
+        return
+    for hop in tried.hops:
+        typer.echo(f"{hop.title}{'' if hop.diff else ': no change'}")
+        for line in hop.diff:
+            typer.secho(line, fg=COLOURS.get(line[:1]))
+    typer.secho(f"{'now:':<13}{tried.told}", fg="red" if tried.dead else None)
+
+
+@dlq.command("redrive")
+def redrive(
+    fingerprints: Annotated[
+        list[str] | None,
+        typer.Option("--fingerprint", "-f", metavar="FINGERPRINT", help="Letters of this fault; may be repeated."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Letters of every fault.")] = False,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Write the plan, and send nothing.")] = False,
+    route: Route = None,
+    config: Config = DEFAULT_CONFIG,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="The plan; by default `redrive-FINGERPRINT.json`."),
+    ] = None,
+    rounds: Annotated[
+        int, typer.Option("--max-rounds", min=1, max=1000, help="Leave letters that were redriven so often already.")
+    ] = 5,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A fault's fingerprint or loss:PATH to put up with; may be repeated."),
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option("--rate", metavar="RATE", help="Letters a second, or bytes: 500, 800kB/s, 5MB/s.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the receipt.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Send dead letters through the current chain to where their records were meant to go, exactly once.
+
+    It plans first, as `upcast plan` does, and sends nothing where something would be a dead letter again or lost and
+    was not allowed by name. A plan that is there is applied as it is; given again after any interruption, it goes on.
+    No letter is ever sent twice. What fails again becomes a new letter with a higher redrive count. Exit codes: 0
+    done, or planned and fit to be done, 1 something was not allowed, or may pass when tried again, 2 wrong use.
+
+    **Example:** `upcast dlq redrive --fingerprint 0123456789abcdef --plan`
+    """
+    from worker.cli.replay import parse_rate
+    from worker.cli.routes import load_route
+    from worker.replay.applying import Wishes
+
+    chosen = _chosen(fingerprints, every)
+    records, size = parse_rate(rate)
+    settings, given = load_route(config, route)
+    path = file or Path(f"redrive-{'all' if every else chosen[0]}.json")
+    plan = _plan(settings, given, path, chosen, rounds, tuple(dict.fromkeys(allow or ())), anew=only_plan)
+    if plan.objections() or only_plan or not plan.counts.read:
+        _tell_plan(plan, path, as_json)
+        if plan.objections():
+            raise typer.Exit(1)
+        return
+    receipt = path.with_name(f"redrive-{plan.replay_id}.receipt.json")
+    _tell_receipt(_apply(settings, given, plan, Wishes(receipt, reason, records, size)), receipt, as_json)
+
+
+def _chosen(fingerprints: list[str] | None, every: bool) -> tuple[str, ...]:
+    if bool(fingerprints) == every:
+        raise WorkerError("dlq redrive: name faults with --fingerprint (`upcast dlq list` has them), or --all")
+    for each in fingerprints or ():
+        if not re.fullmatch(r"[0-9a-f]{16}", each):
+            raise WorkerError(f"--fingerprint {each}: is none: 16 hex digits, as `upcast dlq list` prints them")
+    return tuple(dict.fromkeys(fingerprints or ("*",)))
+
+
+def _plan(
+    settings: Settings,
+    given: RouteChain,
+    path: Path,
+    chosen: tuple[str, ...],
+    rounds: int,
+    allow: tuple[str, ...],
+    *,
+    anew: bool,
+) -> Plan:
+    """The plan that is there and not finished, or a new one."""
+    import asyncio
+
+    from worker.cli.progress import progress
+    from worker.dlq.planning import Chosen, plan_redrive
+    from worker.dlq.unfinished import unfinished
+    from worker.ledger import open_ledger
+    from worker.replay.dry_run import Wishes as PlanWishes
+    from worker.replay.plan_file import write_plan
+
+    ledger = open_ledger(settings.ledger.url.get_secret_value())
+    try:
+        there = unfinished(path, chosen, given.route.source, ledger, anew=anew)
+        if there is not None:
+            typer.echo(f"{path}: redrive {there.replay_id} is there: it is applied as it is", err=True)
+            return there
+        with progress("dlq redrive: plan") as show_progress:
+            wishes = PlanWishes(allow=allow)
+            made = asyncio.run(plan_redrive(settings, given, Chosen(chosen, rounds), wishes, ledger, show_progress))
+    finally:
+        ledger.close()
+    write_plan(made, path)
+    return made
+
+
+def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes) -> Receipt:
+    from worker.app import run_in_loop
+    from worker.cli.replay_progress import replay_progress
+    from worker.dlq.redriving import Redriving
+    from worker.replay.applying import apply_until_signal
+
+    with replay_progress() as show_progress:
+        return run_in_loop(apply_until_signal(settings, given, plan, wishes, show_progress, Redriving))
+
+
+def _tell_plan(plan: Plan, path: Path, as_json: bool) -> None:
+    from worker.cli.output import print_json, print_table
+    from worker.replay.plan_report import FAULT_COLUMNS, fault_cells, summary
+
+    if as_json:
+        print_json({**plan.content(), "digest": plan.digest(), "objections": plan.objections()})
+        return
+    for line in summary(plan):
+        typer.echo(line)
+    if plan.dead_letters:
+        print_table(FAULT_COLUMNS, fault_cells(plan), "would be dead letters again")
+    for line in plan.objections():
+        typer.secho(f"not allowed: {line}", fg="red")
+    typer.echo(f"{path}: redrive {plan.replay_id}")
+
+
+def _tell_receipt(done: Receipt, file: Path, as_json: bool) -> None:
+    from worker.cli.output import print_json
+
+    if as_json:
+        print_json({**done.content(), "digest": done.digest(), "file": str(file)})
+        return
+    counts = [each.counts for each in done.partitions]
+    left = sum(sum(each.skipped.values()) for each in counts)
+    taken = sum(each.read for each in counts) - left
+    again = sum(each.dead_lettered for each in counts)
+    written = sum(each.produced for each in counts)
+    typer.echo(
+        f"redrive {done.replay_id} finished: {taken:,} letters taken, {left:,} left where they are, "
+        f"{again:,} dead letters again; {written:,} written to {done.route.destination}"
+    )
+    typer.echo(f"receipt: {file}; next: `upcast verify {file}`")

@@ -1,0 +1,167 @@
+"""Planning a redrive: the dead letters frozen, those that are meant run through the chain, nothing written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from upcasters.event import SourcePartition, SourceRecord
+from worker.broker import wait_for_broker
+from worker.chains import RouteChain
+from worker.clients import Clients
+from worker.dead_letters import Reporter
+from worker.dlq.done import Done
+from worker.dlq.redriver import Redriver
+from worker.dlq.selection import Selection
+from worker.dlq.taken import Before, Place, taken_before
+from worker.errors import WorkerError
+from worker.ledger import Ledger
+from worker.preflight import ClusterFacts, TopicFacts, ask_brokers
+from worker.replay.dry_run import DryRun, Wishes
+from worker.replay.fitness import judged
+from worker.replay.identity import planned_route
+from worker.replay.plan_file import Plan, Predecessor, Redrive, TakenBefore
+from worker.replay.planning import VERSION
+from worker.replay.ranges import Range
+from worker.replay.reading import Piece, open_range_reader
+from worker.replay.surveying import Progress
+from worker.replay.topics import cluster_id_of
+from worker.replay.trial import Trial
+from worker.route import Route
+from worker.settings import Settings
+
+MOST_NOTED = 100
+"""Kinds of faults that fit beside an offset, which Kafka keeps 4,096 bytes for."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the operator asked for: faults by fingerprint (``*`` for all), and how many rounds a letter may have had."""
+
+    fingerprints: tuple[str, ...]
+    rounds: int
+
+
+async def plan_redrive(
+    settings: Settings, given: RouteChain, chosen: Chosen, wishes: Wishes, ledger: Ledger, progress: Progress
+) -> Plan:
+    """Raises WorkerError where nothing can be planned."""
+    now, clients = time.time(), Clients(settings.kafka)
+    await wait_for_broker(clients)
+    only = settings.model_copy(update={"routes": (given.route,)})
+    facts = await ask_brokers(clients, only)
+    topic = _dead_letters(facts, given)
+    place = Place(await cluster_id_of(clients), given.route.source, topic.name, settings.kafka.group_id)
+    async with open_range_reader(clients, topic.partitions) as consumer:
+        before = await taken_before(place, clients, consumer, ledger)
+        first, ends = await _offsets(consumer, topic)
+        aligned = topic.partitions == facts.topic(given.route.destination).partitions
+        redrive = _redrive(chosen, before, first, aligned)
+        selection = Selection(
+            given.route.source, topic.name, frozenset(chosen.fingerprints), chosen.rounds, aligned, before.done
+        )
+        ranges = [_range(number, chosen, before, first[number], ends[number]) for number in sorted(ends)]
+        dry_run = RedriveDryRun(clients, given, facts, wishes, ranges, selection)
+        await dry_run.read(consumer, progress)
+    backlog = dry_run.trial.backlog()
+    return Plan(
+        created=datetime.fromtimestamp(now, UTC),
+        worker_version=VERSION,
+        cluster_id=place.cluster,
+        asked_from=wishes.start,
+        asked_to=wishes.end,
+        route=planned_route(given),
+        redrive=redrive.model_copy(update={"oldest": backlog.oldest}),
+        warnings=judged(only, given, facts, backlog, but=given.route.source),
+        allowed=wishes.allow,
+        **dry_run.findings(),
+    )
+
+
+def _dead_letters(facts: ClusterFacts, given: RouteChain) -> TopicFacts:
+    topic = facts.topic(given.route.dead_letter)
+    if not topic.partitions:
+        raise WorkerError(f"{topic.name}: no such topic, or none that we may describe: correct the route's dead_letter")
+    return topic
+
+
+async def _offsets(consumer: AIOKafkaConsumer, topic: TopicFacts) -> tuple[dict[int, int], dict[int, int]]:
+    places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    first, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    return {at.partition: offset for at, offset in first.items()}, {at.partition: end for at, end in ends.items()}
+
+
+def _redrive(chosen: Chosen, before: Before, first: dict[int, int], aligned: bool) -> Redrive:
+    taken = [
+        TakenBefore(partition=number, fingerprint=fingerprint, limits=limits)
+        for number, done in sorted(before.done.items())
+        for fingerprint, limits in done.after(first.get(number, 0)).items()
+    ]
+    _refuse_too_many(taken, chosen, first)
+    return Redrive(
+        fingerprints=tuple(sorted(chosen.fingerprints)),
+        rounds=chosen.rounds,
+        aligned=aligned,
+        taken=tuple(taken),
+        predecessors=tuple(Predecessor(partition=at, digest=text) for at, text in sorted(before.digests.items())),
+    )
+
+
+def _refuse_too_many(taken: Sequence[TakenBefore], chosen: Chosen, partitions: Iterable[int]) -> None:
+    for number in partitions:
+        names = {each.fingerprint for each in taken if each.partition == number} | set(chosen.fingerprints)
+        if len(names) > MOST_NOTED:
+            raise WorkerError(
+                f"dlq: {len(names)} kinds of faults would have been redriven, and Kafka has room to note {MOST_NOTED}: "
+                "redrive all kinds at once, with --all"
+            )
+
+
+def _range(number: int, chosen: Chosen, before: Before, first: int, end: int) -> Range:
+    """Without what is surely done already."""
+    done = before.done.get(number, Done())
+    start = min(done.up_to(fingerprint, chosen.rounds) for fingerprint in chosen.fingerprints)
+    return Range(number, min(max(first, start), end), end)
+
+
+class RedriveTrial(Trial):
+    """Weighs only what is meant; ``selection`` is set before anything is read."""
+
+    selection: Selection
+
+    def _for_the_chain(self, piece: Piece) -> Sequence[SourceRecord]:
+        return [record for record, _ in self.selection.chosen(piece.partition, piece.slice.records)]
+
+
+class RedriveDryRun(DryRun):
+    """Reads dead letters, and tries the records that they were made of."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        given: RouteChain,
+        facts: ClusterFacts,
+        wishes: Wishes,
+        ranges: Sequence[Range],
+        selection: Selection,
+    ) -> None:
+        self._selection = selection
+        super().__init__(clients, given, facts, wishes, ranges)
+
+    def _read_topic(self, given: RouteChain) -> str:
+        return given.route.dead_letter
+
+    def _make_trial(self, route: Route, reporter: Reporter) -> Trial:
+        lane = replace(route, source=self._topic)
+        processor = partial(Redriver, route=route, selection=self._selection)
+        trial = RedriveTrial(lane, self._ranges, self._producer, reporter, self._wishes.coordinates, processor)
+        trial.selection = self._selection
+        return trial
+
+    def _records_of(self, piece: Piece) -> Iterable[tuple[SourceRecord, SourcePartition]]:
+        return self._selection.chosen(piece.partition, piece.slice.records)

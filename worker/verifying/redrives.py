@@ -1,0 +1,115 @@
+"""What a proof of a redrive does differently: its source is the dead-letter topic, and each letter stands for a record.
+
+A letter is known by its own offset, which all that was made of it tells; what must be made of it is asked of the chain
+with the record's first one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from upcasters.event import Header, SourcePartition, SourceRecord
+from worker.dlq.letter import Letter
+from worker.dlq.selection import Selection, selection_of
+from worker.replay.receipt import Receipt
+from worker.verifying.oracle import Expected, Judges, Oracle
+from worker.verifying.streams import REPLAY_ID, UNKNOWN, Place, Placed, Stream
+
+PLACE = ("upcaster.dlq.partition", "upcaster.dlq.offset")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A record of the dead-letter topic as it first came, at its offset there. ``left`` says why it was not taken, and
+    then it is as it stands; ``letter`` is None for those."""
+
+    value: bytes | None
+    key: bytes | None
+    headers: Sequence[Header]
+    timestamp: int | None
+    offset: int | None
+    raw: SourceRecord
+    letter: Letter | None = None
+    left: str = ""
+
+
+class LetterOracle:
+    """``expect`` for the letters of one partition."""
+
+    def __init__(self, judges: Judges, receipt: Receipt, partition: int) -> None:
+        self._judges = judges
+        self._receipt = receipt
+        self._partition = partition
+        self._selection: Selection = selection_of(receipt)
+        self._oracles: dict[SourcePartition, Oracle] = {}
+
+    def opened(self, records: Iterable[SourceRecord]) -> Iterator[Placed]:
+        """The records as they first came, by their offsets here."""
+        for record in records:
+            yield record.offset or 0, self._open(record)
+
+    def _open(self, record: SourceRecord) -> Opened:
+        found = self._selection.choose(self._partition, record)
+        if isinstance(found, str):
+            content = (record.value, record.key, record.headers, record.timestamp)
+            return Opened(*content, record.offset, record, left=found)
+        first = found.restored()
+        return Opened(first.value, first.key, first.headers, first.timestamp, record.offset, record, found)
+
+    def expect(self, record: SourceRecord) -> Expected:
+        assert isinstance(record, Opened)  # noqa: S101  (``opened`` made it)
+        letter = record.letter
+        if letter is None:
+            return Expected("skipped", reason=record.left)
+        origin = self._selection.origin(self._partition, letter)
+        expected = self._of(origin).expect(letter.restored())
+        place = [(PLACE[0], b"%d" % self._partition), (PLACE[1], b"%d" % (record.offset or 0))]
+        outputs = tuple(replace(each, headers=[*each.headers, *place]) for each in expected.outputs)
+        first = letter.restored().offset
+        told = {
+            "upcaster.dlq.redrive.count": b"%d" % (letter.rounds + 1),
+            "__connect.errors.topic": origin.topic.encode(),
+            "__connect.errors.partition": b"%d" % origin.partition,
+            "__connect.errors.offset": b"%d" % (first or 0),
+        }
+        return replace(expected, outputs=outputs, told=told)
+
+    def _of(self, origin: SourcePartition) -> Oracle:
+        if origin not in self._oracles:
+            self._oracles[origin] = Oracle(self._judges, self._receipt, origin)
+        return self._oracles[origin]
+
+
+def made_of(replay_id: str, partition: int) -> Place:
+    """Picks what the redrive has made of the letters of a partition: records, or letters of what failed again."""
+    wanted, numbers = replay_id.encode(), (b"%d" % partition, None)
+
+    def place(records: Iterable[SourceRecord]) -> Iterator[Placed]:
+        for record in records:
+            headers = dict(record.headers)
+            if headers.get(REPLAY_ID) == wanted and headers.get(PLACE[0]) in numbers:
+                told = headers.get(PLACE[1])
+                yield int(told) if told is not None and told.isdigit() else UNKNOWN, record
+
+    return place
+
+
+class Merged(Stream):
+    """Several streams as one, by the offsets that their records tell of."""
+
+    def __init__(self, streams: Sequence[Stream]) -> None:
+        self._streams = streams
+        self._begun = False
+        self.at = UNKNOWN
+        self.head = None
+
+    async def advance(self) -> None:
+        if self._begun:
+            await min(self._streams, key=lambda stream: stream.at).advance()
+        else:
+            self._begun = True
+            for stream in self._streams:
+                await stream.advance()
+        first = min(self._streams, key=lambda stream: stream.at)
+        self.at, self.head = first.at, first.head
