@@ -136,6 +136,10 @@ requirements: $(VENV)/dev.installed ## pin the requirements files again (UPGRADE
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:mutation --constraint requirements/dev.txt -o requirements/mutation.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt
 
+.PHONY: bench-replay
+bench-replay: $(VENV)/dev.installed ## what plan, replay and verify cost beside the worker's own work (EVENTS=n)
+	$(BIN)/python -m benchmarks.replay $(EVENTS)
+
 clean: ## remove .venv and everything else that git ignores
 	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

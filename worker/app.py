@@ -6,11 +6,11 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Sequence
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import (
@@ -22,12 +22,18 @@ from prometheus_client import (
 )
 
 from worker.api import create_api, listening
+from worker.broker import wait_for_broker
 from worker.chains import load_chains
 from worker.clients import Clients
 from worker.dead_letters import Reporter
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
+from worker.loop import run_in_loop
 from worker.metrics import WorkerMetrics
+from worker.preflight import refuse_what_cannot_work
+from worker.processes.child import this_child
+from worker.processes.family import Family
+from worker.processes.together import keep_together
 from worker.replay.handover import hand_over
 from worker.replay.receipt import Receipt
 from worker.service import Service
@@ -38,8 +44,6 @@ if TYPE_CHECKING:
 
 VERSION = metadata.version("upcast-worker")
 
-T = TypeVar("T")
-
 log = structlog.get_logger(__name__)
 
 
@@ -49,14 +53,34 @@ def serve(settings: Settings, after: Receipt | None = None) -> None:
     run_in_loop(_serve(settings, after))
 
 
-def run_in_loop(work: Coroutine[None, None, T]) -> T:
-    """In the fastest event loop that is there."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(work)
+def serve_together(settings: Settings, arguments: Sequence[str], size: int, after: Receipt | None = None) -> None:
+    """The same by ``size`` processes, each started with ``arguments``. Raises ``WorkerError``, also where one of them
+    has ended by itself."""
+    run_in_loop(_serve_together(settings, arguments, size, after))
+
+
+async def _serve_together(settings: Settings, arguments: Sequence[str], size: int, after: Receipt | None) -> None:
+    stop, registry = stop_on_signals(), CollectorRegistry()
+    new_process_metrics(registry)
+    chains, clients = load_chains(settings.routes), Clients(settings.kafka)
+
+    async def prepare() -> None:
+        """What would be refused is refused once, before there are children."""
+        await wait_for_broker(clients)
+        if after:
+            await hand_over(clients, settings, after)
+        await refuse_what_cannot_work(clients, settings, {source: given.traits for source, given in chains.items()})
+
+    await keep_together(settings, Family(arguments, size), registry, stop, prepare)
+    log.info("stopped")
 
 
 async def _serve(settings: Settings, after: Receipt | None) -> None:
-    stop = stop_on_signals()
+    stop, child = stop_on_signals(), this_child()
+    if child:
+        settings = child.settings(settings)
+        child.stop_without_parent(stop)
+        structlog.contextvars.bind_contextvars(process=child.number)
     registry = CollectorRegistry()
     metrics = new_metrics(registry, settings.kafka.group_id)
     clients = Clients(settings.kafka)
@@ -71,7 +95,8 @@ async def _serve(settings: Settings, after: Receipt | None) -> None:
     api = create_api(
         service, registry, settings.http.token, metrics.count_request, partial(open_existing_ledger, settings)
     )
-    async with listening(settings.http, api, metrics.count_legacy_request):
+    listener = child.listener() if child else None
+    async with listening(settings.http, api, metrics.count_legacy_request, listener):
         await service.run(stop)
     log.info("stopped")
 
@@ -87,11 +112,15 @@ def open_existing_ledger(settings: Settings) -> Ledger | None:
     return open_ledger(url)
 
 
-def new_metrics(registry: CollectorRegistry, group: str) -> WorkerMetrics:
+def new_process_metrics(registry: CollectorRegistry) -> None:
     # Each counter would otherwise have a second series with the time of its birth, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
+
+
+def new_metrics(registry: CollectorRegistry, group: str) -> WorkerMetrics:
+    new_process_metrics(registry)
     metrics = WorkerMetrics(registry, group)
     metrics.build_info.labels(VERSION).set(1)
     return metrics
@@ -116,11 +145,3 @@ def stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
     return stop
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

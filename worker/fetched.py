@@ -34,6 +34,23 @@ class Slice(NamedTuple):
     unreadable: frozenset[int] = frozenset()
 
 
+class Batch(Protocol):
+    """A record batch that can be read, as it lies in the log. ``content`` is all of its records, uncompressed, in
+    Kafka's record format 2, counted from ``first_timestamp``; None where it is in another one, or not all wanted."""
+
+    @property
+    def content(self) -> bytes | None: ...
+
+    @property
+    def first_timestamp(self) -> int: ...
+
+    @property
+    def count(self) -> int: ...
+
+    def records(self) -> Sequence[SourceRecord]:
+        """Decoded. Raises KafkaError on broken bytes."""
+
+
 class Fetched(Protocol):
     """What one fetch brought for one partition. ``offset`` is where it was asked for, None where unknown."""
 
@@ -46,6 +63,23 @@ class Fetched(Protocol):
     def slices(self, size: int) -> Iterator[Slice]:
         """All records, once, some ``size`` at a time; decodes as it goes. Raises KafkaError on broken bytes and,
         behind all that comes before it, ``UnpackError``."""
+
+    def batches(self) -> Iterator[Batch]:
+        """The same, once, undecoded. Raises KafkaError on broken bytes."""
+
+
+class DecodedBatch:
+    """Records of which nobody knows how they lay in the log."""
+
+    content: bytes | None = None
+
+    def __init__(self, records: Sequence[SourceRecord]) -> None:
+        self.first_timestamp = known(records[0].timestamp) if records else NO_TIMESTAMP
+        self.count = len(records)
+        self._records = records
+
+    def records(self) -> Sequence[SourceRecord]:
+        return self._records
 
 
 class FetchedRecords:
@@ -61,6 +95,9 @@ class FetchedRecords:
 
     def slices(self, size: int) -> Iterator[Slice]:
         yield from cut([self._records], size, self.next_offset)
+
+    def batches(self) -> Iterator[Batch]:
+        yield DecodedBatch(self._records)
 
 
 def cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Iterator[Slice]:

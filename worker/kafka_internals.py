@@ -43,7 +43,7 @@ from aiokafka.record import default_records, memory_records
 from aiokafka.structs import OffsetAndMetadata
 
 from upcasters.event import Event, Header, SourceRecord
-from worker.fetched import SMALL_BYTES, Fetched, FetchedRecords, Slice, cut, known
+from worker.fetched import SMALL_BYTES, Batch, DecodedBatch, Fetched, FetchedRecords, Slice, cut, known
 from worker.raw_headers import writable
 from worker.settings.kafka import UNPACKED_BATCH_BYTES
 from worker.unpacking import HEADER, unpacked
@@ -137,21 +137,42 @@ class FetchedBatches:
         for piece in cut(self._visible_records(unreadable), size, self.next_offset):
             yield piece._replace(unreadable=frozenset(unreadable)) if unreadable else piece
 
+    def batches(self) -> Iterator[Batch]:
+        for batch in self._visible_batches():
+            if batch.base_offset >= (self.offset or 0) and isinstance(batch, default_records.DefaultRecordBatch):
+                end = self._start + _length_of_batch(self._data, self._start)
+                data: bytes | memoryview = self._data[self._start : end]
+                if batch.compression_type:
+                    data = unpacked(self._data[self._start : end], batch.base_offset, self._unpacked_bytes)
+                yield _RawBatch(batch, data, lambda batch=batch: self._all_of(batch))  # type: ignore[misc]
+            else:
+                yield DecodedBatch(self._all_of(batch))
+
+    def _all_of(self, batch: Any) -> Sequence[SourceRecord]:
+        return [record for part in self._decoded(batch, set()) for record in self._wanted(part)]
+
     def _visible_records(self, unreadable: set[int]) -> Iterator[Sequence[SourceRecord]]:
         """Batch by batch, so that at most one of them is unpacked at a time. One that cannot be unpacked stays the
         first: whoever asks again is told again."""
-        wanted = self.offset or 0
+        for batch in self._visible_batches():
+            for part in self._decoded(batch, unreadable):
+                if records := self._wanted(part):
+                    yield records
+
+    def _visible_batches(self) -> Iterator[Any]:
         while self._batches:
             batch = self._batches[0]
             if not self._hidden(batch):
-                for part in self._decoded(batch, unreadable):
-                    records = part
-                    if part[0].offset < wanted:
-                        records = [record for record in part if record.offset >= wanted]
-                    if records:
-                        yield records
+                yield batch
             self._batches.popleft()
             self._start += _length_of_batch(self._data, self._start)
+
+    def _wanted(self, records: Sequence[SourceRecord]) -> Sequence[SourceRecord]:
+        """Without those before the offset that was asked for."""
+        wanted = self.offset or 0
+        if (records[0].offset or 0) < wanted:
+            return [record for record in records if (record.offset or 0) >= wanted]
+        return records
 
     def _hidden(self, batch: Any) -> bool:
         """Markers always, aborted records for whoever reads committed ones. Follows ``_unpack_records``."""
@@ -227,6 +248,16 @@ class OpenBatch:
     ) -> object | None:
         added: object | None = self._batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
         return added
+
+
+class _RawBatch:
+    """A batch in the log's own bytes, but unpacked: decoded only where somebody asks for its records."""
+
+    def __init__(self, batch: Any, data: bytes | memoryview, decode: Callable[[], Sequence[SourceRecord]]) -> None:
+        self.first_timestamp: int = batch.first_timestamp
+        self.count = int.from_bytes(data[HEADER - 4 : HEADER])
+        self.content = bytes(data[HEADER:])
+        self.records = decode
 
 
 async def committed_with_note(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from enum import StrEnum
 from importlib import metadata
@@ -19,15 +18,13 @@ from worker.chains import RouteChain
 from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
 from worker.lanes.supervisor import Supervisor
+from worker.loop import spare_the_collector
 from worker.preflight import ClusterFacts, refuse_what_cannot_work
 from worker.route import Route
 from worker.routes import build_route
 from worker.settings import RouteSettings, Settings
 
 log = structlog.get_logger(__name__)
-
-# Python's default looks for garbage every 700 allocations, which in a drain makes pauses of 85 ms.
-GC_THRESHOLD = 50_000
 
 # Of the ten seconds that a stop may take; the HTTP server needs some of them.
 STOP_SECONDS = 8.5
@@ -95,7 +92,7 @@ class Service:
         self.phase = Phase.CHECKING_TOPICS
         facts = await self._check_topics()
         supervisor = self._make_supervisor([build_route(given, facts) for given in self._chains.values()])
-        _spare_the_collector()
+        spare_the_collector()
         await _join(supervisor)
         return supervisor
 
@@ -187,10 +184,3 @@ async def _stop(supervisor: Supervisor) -> None:
             await supervisor.stop()
     except TimeoutError:
         log.warning("stopped in mid-work; the brokers roll back what is open", seconds=STOP_SECONDS)
-
-
-def _spare_the_collector() -> None:
-    """What was built until now lives to the end: never look at it again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from worker.errors import WorkerError
-from worker.ledger import DeadLetterSummary, Ledger, MemoryLedger, Progress, Run, open_ledger
+from worker.ledger import DeadLetterSummary, Ledger, MemoryLedger, Progress, Proof, Run, open_ledger
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 RUN = Run("a1b2", "d" * 64, "cluster", "legacy", STARTED, "0.1.0", reason="upgrade \N{SNOWMAN}")
@@ -115,3 +115,14 @@ def test_what_belongs_to_no_run_is_refused(ledger: Ledger) -> None:
     for call in refused:
         with pytest.raises(WorkerError, match="knows no replay a1b2"):
             call()
+
+
+def test_the_last_proof_counts(ledger: Ledger) -> None:
+    ledger.start_run(RUN)
+    assert ledger.proof("a1b2") is None
+    first = Proof("a1b2", STARTED, "0.1.0", records=7, findings=2)
+    for proof in (first, replace(first, made=STARTED + timedelta(hours=1), findings=0)):
+        ledger.save_proof(proof)
+        assert ledger.proof("a1b2") == proof
+    with pytest.raises(WorkerError):
+        ledger.save_proof(replace(first, replay_id="none"))

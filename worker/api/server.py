@@ -35,13 +35,16 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(http: HttpSettings, api: ASGIApp, count_legacy: CountLegacy = uncounted) -> AsyncIterator[str]:
+async def listening(
+    http: HttpSettings, api: ASGIApp, count_legacy: CountLegacy = uncounted, given: socket.socket | None = None
+) -> AsyncIterator[str]:
     """Serve ``api`` inside the block; yields its address as ``host:port``.
 
-    On the legacy port too, where the settings have one; ``count_legacy`` is called for each request there.
+    On the legacy port too, where the settings have one; ``count_legacy`` is called for each request there. On the
+    socket that is ``given`` and on no other, where there is one.
     """
     stopping = asyncio.Event()
-    with _bound(http) as (current, *legacy):
+    with _bound(http, given) as (current, *legacy):
         host, port = current.getsockname()[:2]
         if legacy:
             api = LegacyPort(api, legacy[0].getsockname()[1], count_legacy)
@@ -56,7 +59,8 @@ async def listening(http: HttpSettings, api: ASGIApp, count_legacy: CountLegacy 
             )
         )
         serving = asyncio.create_task(server.serve(sockets=[current, *legacy]), name="http")
-        log.info("http is listening", host=host, port=port)
+        if given is None:
+            log.info("http is listening", host=host, port=port)
         for other in legacy:
             log.info("http is listening on the legacy port", host=host, port=other.getsockname()[1])
         try:
@@ -78,9 +82,12 @@ def _told(stopping: asyncio.Event, api: ASGIApp) -> ASGIApp:
 
 
 @contextmanager
-def _bound(http: HttpSettings) -> Iterator[list[socket.socket]]:
+def _bound(http: HttpSettings, given: socket.socket | None) -> Iterator[list[socket.socket]]:
     """The sockets of the port and, where there is one, the legacy port."""
     with ExitStack() as stack:
+        if given is not None:
+            yield [stack.enter_context(given)]
+            return
         bound = [stack.enter_context(bind(http.host, http.port, "http.port"))]
         if http.legacy_port is None:
             pass

@@ -35,15 +35,14 @@ def census(
 
     **Example:** `upcast census --route devteam.task-context.legacy --from 90d`
     """
-    import asyncio
-
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
+    from worker.loop import run_in_loop
     from worker.replay.surveying import survey
 
     settings, given = load_route(config, route)
     with progress("census") as show:
-        found = asyncio.run(survey(settings, given, start, end, show, producers=retire))
+        found = run_in_loop(survey(settings, given, start, end, show, producers=retire))
     if retire:
         _print_retiring(found, given, as_json)
     else:

@@ -8,7 +8,23 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import census, check, config, db, demo, dlq, matrix, new, plan, replay, run, show, trying, verify
+from worker.cli import (
+    census,
+    check,
+    checklist,
+    config,
+    db,
+    demo,
+    dlq,
+    matrix,
+    new,
+    plan,
+    replay,
+    run,
+    show,
+    trying,
+    verify,
+)
 
 
 @dataclass
@@ -39,6 +55,7 @@ app.command("census")(census.census)
 app.command("plan")(plan.plan)
 app.command("replay")(replay.replay)
 app.command("verify")(verify.verify)
+app.command("checklist")(checklist.checklist)
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(db.db, name="db")
 app.add_typer(config.app)

@@ -222,9 +222,9 @@ def _plan(
 
 
 def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes) -> Receipt:
-    from worker.app import run_in_loop
     from worker.cli.replay_progress import replay_progress
     from worker.dlq.redriving import Redriving
+    from worker.loop import run_in_loop
     from worker.replay.applying import apply_until_signal
 
     with replay_progress() as show_progress:

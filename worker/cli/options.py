@@ -11,6 +11,10 @@ import typer
 DEFAULT_CONFIG = Path("upcast.yaml")
 
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="Configuration file (YAML).")]
+Processes = Annotated[
+    int,
+    typer.Option("--processes", metavar="N", min=1, max=64, help="Share the partitions among so many processes."),
+]
 Chain = Annotated[
     str | None,
     typer.Option(

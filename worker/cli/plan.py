@@ -59,11 +59,10 @@ def plan(
 
     **Example:** `upcast plan --route devteam.task-context.legacy --from 90d --out plan.json`
     """
-    import asyncio
-
     from worker.cli.output import print_json
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
+    from worker.loop import run_in_loop
     from worker.replay.dry_run import Wishes
     from worker.replay.plan_file import Filters, write_plan
     from worker.replay.planning import make_plan
@@ -77,7 +76,7 @@ def plan(
     )
     wishes = Wishes(start, end, filters, sample, coordinates, tuple(dict.fromkeys(allow or ())))
     with progress("plan") as show:
-        made = asyncio.run(make_plan(settings, given, wishes, show))
+        made = run_in_loop(make_plan(settings, given, wishes, show))
     write_plan(made, out)
     if as_json:
         print_json({**made.content(), "digest": made.digest(), "objections": made.objections()})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config
+from worker.cli.options import DEFAULT_CONFIG, Config, Processes
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def replay(
         Path | None,
         typer.Option("--receipt", metavar="FILE", help="Where to write the receipt; by default beside the plan."),
     ] = None,
+    processes: Processes = 1,
 ) -> None:
     """Apply a plan, exactly once, and write a receipt. Given again after any interruption, it goes on.
 
@@ -38,18 +39,28 @@ def replay(
 
     **Example:** `upcast replay plan.json --rate 2000 --reason "upgrade to 2.0"`
     """
-    from worker.app import run_in_loop
     from worker.cli.replay_progress import replay_progress
     from worker.cli.routes import load_route
-    from worker.replay.applying import Wishes, apply_until_signal
+    from worker.loop import run_in_loop
+    from worker.processes.child import this_child
+    from worker.replay.applying import Wishes, apply_share, apply_until_signal
     from worker.replay.plan_file import read_plan
+    from worker.replay.together import apply_together
 
     made = read_plan(plan)
     records, size = parse_rate(rate)
     file = receipt or plan.with_suffix(".receipt.json")
     settings, given = load_route(config, made.route.source)
+    wishes = Wishes(file, reason, records, size)
+    if child := this_child():
+        run_in_loop(apply_share(settings, given, made, wishes, child))
+        return
     with replay_progress() as show:
-        done = run_in_loop(apply_until_signal(settings, given, made, Wishes(file, reason, records, size), show))
+        if processes == 1:
+            done = run_in_loop(apply_until_signal(settings, given, made, wishes, show))
+        else:
+            again = ("replay", str(plan), "--config", str(config), *(("--rate", rate) if rate else ()))
+            done = run_in_loop(apply_together(settings, given, made, wishes, show, again, processes))
     _tell(done, file)
 
 

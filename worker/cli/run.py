@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config
+from worker.cli.options import DEFAULT_CONFIG, Config, Processes
 
 
 def run(
@@ -18,26 +18,33 @@ def run(
             "--after", metavar="RECEIPT", help="Begin where this replay ended. Harmless once the group has moved on."
         ),
     ] = None,
+    processes: Processes = 1,
 ) -> None:
     """Run the worker until SIGTERM or Ctrl-C: read, upcast, write, commit.
 
     Every setting is also an environment variable, which beats the file: `kafka.group_id` is
-    `UPCAST_KAFKA__GROUP_ID`. Exit codes: 0 stopped as asked, 1 may pass when tried again (broker, DNS, port),
+    `UPCAST_KAFKA__GROUP_ID`. With --processes each process has a share of the partitions, and one port answers for
+    all of them. Exit codes: 0 stopped as asked, 1 may pass when tried again (broker, DNS, port),
     2 needs a person (configuration, chain, topics, rights).
 
     **Example:** `upcast run --config upcast.yaml`
     """
     import structlog
 
-    from worker.app import serve
+    from worker.app import serve, serve_together
     from worker.cli.commands import debugging
     from worker.log import set_up_logging
+    from worker.processes.child import this_child
     from worker.replay.receipt import read_receipt
     from worker.settings import load_settings
 
     warnings: list[str] = []
     settings = load_settings(config, warnings.append)
     set_up_logging(debug=debugging())
-    for line in warnings:
+    receipt, child = read_receipt(after) if after else None, this_child()
+    for line in warnings if child is None else ():
         structlog.get_logger(__name__).warning("deprecated setting", told=line)
-    serve(settings, read_receipt(after) if after else None)
+    if processes == 1 or child:
+        serve(settings, receipt)
+    else:
+        serve_together(settings, ("run", "--config", str(config)), processes, receipt)

@@ -29,18 +29,20 @@ def verify(
 
     **Example:** `upcast verify plan.receipt.json`
     """
-    import asyncio
-
     from worker.cli.output import print_json
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
+    from worker.loop import run_in_loop
     from worker.replay.receipt import read_receipt
+    from worker.verifying.noting import note
     from worker.verifying.verify import verify as prove
 
     told = read_receipt(receipt)
     settings, given = load_route(config, told.route.source)
     with progress("verify") as show:
-        verdict = asyncio.run(prove(settings, given, told, show))
+        verdict = run_in_loop(prove(settings, given, told, show))
+    if unwritten := note(settings, told, verdict):
+        typer.echo(f"not noted in the ledger: {unwritten}", err=True)
     if as_json:
         print_json(_content(told, verdict))
     else:

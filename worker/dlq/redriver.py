@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from upcasters.event import Header, SourcePartition, SourceRecord
+from upcasters.event import SourcePartition, SourceRecord
 from upcasters.outcome import Fault
 from worker.dead_letters import Reporter
 from worker.dlq.letter import Letter
 from worker.dlq.selection import Selection, redriven
-from worker.lanes.bounded import Journal
 from worker.lanes.faults import PoisonError
 from worker.lanes.processing import UNREADABLE, Processor, Work
-from worker.lanes.tally import Tally
 from worker.raw_headers import writable
 from worker.route import Route
 
@@ -61,10 +59,13 @@ class Redriver(Processor):
             processor.refusals[record.offset or 0] = fault
         if offset in self.restamped:
             processor.restamped.add(record.offset or 0)
+        about = _about(work, letter.record)
         try:
-            processor.settle((record,), _about(work, letter.record))
+            processor.settle((record,), about)
         except PoisonError as error:
             raise PoisonError(offset, error.cause) from error
+        # The offset of the letter, which is what a proof finds in the output, too.
+        work.written += [(offset, *each[1:]) for each in about.written]
 
     def _route_to(self, partition: int) -> Route:
         """The record's own partition of the destination, also where there are fewer of dead letters."""
@@ -74,35 +75,12 @@ class Redriver(Processor):
         return self._pinned[partition]
 
 
-@dataclass
-class _LettersJournal:
-    """Writes down the offset of the letter, which is what a proof finds in the output, too."""
-
-    journal: Journal
-    offset: int
-
-    def copy(self) -> _LettersJournal:
-        return replace(self, journal=self.journal.copy())
-
-    def read(self, records: Sequence[SourceRecord]) -> None:
-        self.journal.read(records)
-
-    def wrote(
-        self, timestamp: int, key: bytes | None, value: bytes | None, headers: Sequence[Header], offset: int
-    ) -> None:
-        self.journal.wrote(timestamp, key, value, headers, self.offset)
-
-    def close(self, tally: Tally) -> str:
-        return self.journal.close(tally)
-
-
 def _about(work: Work, record: SourceRecord) -> Work:
     """The same work, as seen from a record made out of a letter."""
-    journal = work.journal and _LettersJournal(work.journal, record.offset or 0)
     tell = work.buried
 
     def buried(_: SourceRecord, fault: Fault) -> None:
         if tell is not None:
             tell(record, fault)
 
-    return replace(work, journal=journal, buried=buried)
+    return replace(work, written=[], buried=buried)

@@ -11,6 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from upcasters.event import Header, SourceRecord
 from worker.lanes.tally import Tally
 
+Written = tuple[int, int, bytes | None, bytes | None, Sequence[Header]]
+"""A record for the destination: the offset of its source, timestamp, key, value, and headers without the lineage."""
+
 
 class Journal(Protocol):
     """A running account of one partition. A transaction works on a copy, which counts when it has committed."""
@@ -20,10 +23,8 @@ class Journal(Protocol):
     def read(self, records: Sequence[SourceRecord]) -> None:
         """These records, in order, are what the transaction works on next."""
 
-    def wrote(
-        self, timestamp: int, key: bytes | None, value: bytes | None, headers: Sequence[Header], offset: int
-    ) -> None:
-        """This record went to the destination, made from the source record at ``offset``."""
+    def wrote(self, records: Sequence[Written]) -> None:
+        """These records, in order, went to the destination."""
 
     def close(self, tally: Tally) -> str:
         """The transaction is about to commit: the account as the text of its offset commit, 4,096 bytes at most."""

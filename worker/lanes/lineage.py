@@ -9,27 +9,40 @@ from upcasters.outcome import Passage
 
 PREFIX = "upcaster."
 REPLAY_ID = PREFIX + "replay.id"
+OFFSET = PREFIX + "source.offset"
+
+MOST_PASSAGES = 1_000
+"""Remembered. There are as many as a chain has ways, and one for each event of a version that it does not know."""
 
 
 class Lineage:
     """Writes what is the same for every record only once."""
 
     def __init__(self, source: Partition, chain: str, replay_id: str = "", more: Sequence[Header] = ()) -> None:
-        self._place: list[Header] = [
+        self._place: tuple[Header, ...] = (
             (PREFIX + "source.topic", source.topic.encode()),
-            (PREFIX + "source.partition", str(source.partition).encode()),
-        ]
-        self._work: list[Header] = [(PREFIX + "chain", chain.encode())]
+            (PREFIX + "source.partition", b"%d" % source.partition),
+        )
+        self._work: tuple[Header, ...] = ((PREFIX + "chain", chain.encode()),)
         if replay_id:
-            self._work.append((REPLAY_ID, replay_id.encode()))
-        self._work += more
+            self._work += ((REPLAY_ID, replay_id.encode()),)
+        self._work += tuple(more)
+        self._of_passage: dict[int, tuple[Passage, tuple[Header, ...]]] = {}
+        """By identity, which is cheaper than a hash; the passage itself is kept, so that no other one can have it."""
 
     def headers(self, record: SourceRecord, passage: Passage) -> list[Header]:
         """Ours alone, in the order in which they stand behind the record's own."""
-        return [
-            *self._place,
-            (PREFIX + "source.offset", str(record.offset).encode()),
+        known = self._of_passage.get(id(passage))
+        behind = self._behind(passage) if known is None else known[1]
+        return [*self._place, (OFFSET, b"%d" % record.offset), *behind]  # type: ignore[str-format]
+
+    def _behind(self, passage: Passage) -> tuple[Header, ...]:
+        if len(self._of_passage) >= MOST_PASSAGES:
+            self._of_passage.clear()
+        made: tuple[Header, ...] = (
             (PREFIX + "schema.from", passage.from_version.encode()),
             (PREFIX + "schema.to", passage.to_version.encode()),
             *self._work,
-        ]
+        )
+        self._of_passage[id(passage)] = (passage, made)
+        return made

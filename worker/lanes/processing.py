@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -13,7 +13,7 @@ from upcasters.event import Record, SourcePartition, SourceRecord
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Redriven, Reporter, dead_letter
 from worker.fetched import NO_TIMESTAMP, Slice
-from worker.lanes.bounded import Journal
+from worker.lanes.bounded import Journal, Written
 from worker.lanes.breaker import Breaker
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.lineage import Lineage
@@ -37,13 +37,15 @@ UNREADABLE = Fault("decode", "HeaderNameNotUtf8", "the name of a header is not U
 class Work:
     """One transaction's worth: where output goes, what was counted, and the breaker as it will be after it.
 
-    ``weigh`` asks for the bytes that were read, too; ``buried`` is told of each dead letter.
+    ``written`` is what the journal is still to be told; ``weigh`` asks for the bytes that were read, too; ``buried`` is
+    told of each dead letter.
     """
 
     outbox: Outbox
     breaker: Breaker
     tally: Tally = field(default_factory=Tally)
     journal: Journal | None = None
+    written: list[Written] = field(default_factory=list)
     weigh: bool = False
     buried: Callable[[SourceRecord, Fault], None] | None = None
 
@@ -91,6 +93,8 @@ class Processor:
         self.settle(records, work)
         if work.journal:
             work.journal.read(records)
+            work.journal.wrote(work.written)
+            work.written.clear()
         if work.weigh:
             work.tally.bytes += sum(len(record.key or b"") + len(record.value or b"") for record in records)
         work.breaker.advance(len(records))
@@ -109,7 +113,8 @@ class Processor:
         outbox, destination = work.outbox, self._route.destination
         batch = outbox.batch(destination)
         append, place = batch.append, batch.count
-        lineage, journal = self._lineage, work.journal
+        lineage = self._lineage
+        note = work.written.append if work.journal else None
         passages: list[Passage] = []
         passed = others = 0
         record = records[0]
@@ -141,8 +146,8 @@ class Processor:
                         continue
                     batch = outbox.batch(destination)
                     append, place = batch.append, batch.count
-                if journal is not None:
-                    journal.wrote(_timestamp(record), key, value, headers, _offset(record))
+                if note is not None:
+                    note((record.offset, timestamp, key, value, record.headers))  # type: ignore[arg-type]
                 if kind is Upcast:
                     passages.append(outcome.passage)  # type: ignore[union-attr]
                 else:
@@ -189,7 +194,7 @@ class Processor:
     def _produce(self, record: SourceRecord, outcome: Upcast | Passed, work: Work) -> bool:
         """All of the record's output or, where the destination does not take one of its parts, none."""
         if isinstance(outcome, Upcast):
-            outputs: Iterable[Record] = outcome.output(record)
+            outputs = outcome.output(record)
         else:
             outputs = (Record(record.value, record.key, record.headers),)
         ours = self._lineage.headers(record, outcome.passage) if self._lineage else []
@@ -199,8 +204,8 @@ class Processor:
             return False
         for part in parts:
             work.outbox.put(destination, timestamp, *part)
-            if work.journal:
-                work.journal.wrote(timestamp, *part, _offset(record))
+        if work.journal:
+            work.written += [(_offset(record), timestamp, each.key, each.value, each.headers) for each in outputs]
         work.tally.produced[destination.name] += len(parts)
         return True
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from worker.ledger.complaints import going_back, known_already, other_receipt, unknown_run
-from worker.ledger.records import DeadLetterSummary, Progress, Run, RunState
+from worker.ledger.records import DeadLetterSummary, Progress, Proof, Run, RunState
 
 
 class MemoryLedger:
@@ -17,6 +17,7 @@ class MemoryLedger:
         self._runs: dict[str, Run] = {}
         self._progress: dict[tuple[str, str, int], Progress] = {}
         self._receipts: dict[str, dict[str, Any]] = {}
+        self._proofs: dict[str, Proof] = {}
         self._dead_letters: dict[str, list[DeadLetterSummary]] = {}
 
     def start_run(self, run: Run) -> None:
@@ -51,6 +52,13 @@ class MemoryLedger:
 
     def receipt(self, replay_id: str) -> dict[str, Any] | None:
         return deepcopy(self._receipts.get(replay_id))
+
+    def save_proof(self, proof: Proof) -> None:
+        self._known(proof.replay_id)
+        self._proofs[proof.replay_id] = proof
+
+    def proof(self, replay_id: str) -> Proof | None:
+        return self._proofs.get(replay_id)
 
     def save_dead_letters(self, replay_id: str, summaries: Sequence[DeadLetterSummary]) -> None:
         self._known(replay_id)

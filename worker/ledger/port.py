@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from worker.ledger.records import DeadLetterSummary, Progress, Run, RunState
+from worker.ledger.records import DeadLetterSummary, Progress, Proof, Run, RunState
 
 
 class Ledger(Protocol):
@@ -33,6 +33,11 @@ class Ledger(Protocol):
         """Keep a receipt (plain JSON values). Written once: raises WorkerError where another one is there already."""
 
     def receipt(self, replay_id: str) -> dict[str, Any] | None: ...
+
+    def save_proof(self, proof: Proof) -> None:
+        """Replace what an earlier verification found. Raises WorkerError where there is no such run."""
+
+    def proof(self, replay_id: str) -> Proof | None: ...
 
     def save_dead_letters(self, replay_id: str, summaries: Sequence[DeadLetterSummary]) -> None:
         """Replace what was known of the run's dead letters."""

@@ -42,6 +42,18 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """What the last verification of a receipt found: ``findings`` is how many differences, 0 for PASS. ``made`` is an
+    aware time (UTC)."""
+
+    replay_id: str
+    made: datetime
+    worker_version: str
+    records: int
+    findings: int
+
+
+@dataclass(frozen=True)
 class DeadLetterSummary:
     """The dead letters of a run with one fault. Times in milliseconds, as the records carry them; -1 unknown."""
 

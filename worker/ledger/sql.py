@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from worker.ledger import tables
 from worker.ledger.complaints import going_back, known_already, other_receipt, unknown_run
 from worker.ledger.faults import explained
-from worker.ledger.records import DeadLetterSummary, Progress, Run, RunState
+from worker.ledger.records import DeadLetterSummary, Progress, Proof, Run, RunState
 
 
 class SqlLedger:
@@ -75,6 +75,17 @@ class SqlLedger:
         rows = self._rows(tables.receipts, replay_id)
         content: dict[str, Any] | None = rows[0]["content"] if rows else None
         return content
+
+    def save_proof(self, proof: Proof) -> None:
+        row = {**asdict(proof), "made": _iso(proof.made)}
+        with self._transaction() as connection:
+            _check_run(connection, proof.replay_id)
+            connection.execute(delete(tables.proofs).where(tables.proofs.c.replay_id == proof.replay_id))
+            connection.execute(insert(tables.proofs).values(row))
+
+    def proof(self, replay_id: str) -> Proof | None:
+        rows = self._rows(tables.proofs, replay_id)
+        return Proof(**{**rows[0], "made": datetime.fromisoformat(rows[0]["made"])}) if rows else None
 
     def save_dead_letters(self, replay_id: str, summaries: Sequence[DeadLetterSummary]) -> None:
         rows = [{**asdict(each), "replay_id": replay_id} for each in summaries]

@@ -40,6 +40,16 @@ progress = Table(
 
 receipts = Table("receipts", metadata, _of_run(), Column("content", JSON, nullable=False))
 
+proofs = Table(
+    "proofs",
+    metadata,
+    _of_run(),
+    Column("made", Text, nullable=False),
+    Column("worker_version", Text, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("findings", BigInteger, nullable=False),
+)
+
 dead_letters = Table(
     "dead_letters",
     metadata,

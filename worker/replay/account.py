@@ -12,11 +12,17 @@ from typing import Self
 
 import msgspec
 
-from upcasters.event import Header, SourceRecord
+from upcasters.event import SourceRecord
+from worker.lanes.bounded import Written
 from worker.lanes.tally import Tally
-from worker.replay.digest import RunningDigest
+from worker.replay.digest import RunningDigest, contents
 from worker.replay.marks import record_digest
 from worker.replay.plan_file import Mark, OutcomeCounts
+
+MOST_NOTE = 4_000
+"""Characters. Kafka keeps no more than 4,096 bytes beside an offset."""
+GROWTH = 300
+"""By which the counts of a note may grow after its last stretch has begun."""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -34,6 +40,7 @@ class _Note(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     replay: str
     read: tuple[int, str]
     written: tuple[int, str]
+    stretches: list[int]
     destination: int
     dead_letter: int
     upcast: int
@@ -48,16 +55,22 @@ class NotOurNote(Exception):
     """The text beside an offset was not written by this replay."""
 
 
+class TooOftenInterrupted(Exception):
+    """There is no room in the note for one more stretch."""
+
+
 @dataclass
 class Account:
     """``destination_start`` and ``dead_letter_start`` are where those topics ended when the replay began: all that it
-    wrote is behind them. Only a redrive has ``taken`` and ``last``, a record by which the topic is known again."""
+    wrote is behind them. ``stretches`` are the source offsets, less the first, where digests began anew. Only a
+    redrive has ``taken`` and ``last``, a record by which the topic is known again."""
 
     replay_id: str
     destination_start: int = 0
     dead_letter_start: int = 0
     source: RunningDigest = field(default_factory=RunningDigest)
     output: RunningDigest = field(default_factory=RunningDigest)
+    stretches: list[int] = field(default_factory=list)
     upcast: int = 0
     passed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -70,7 +83,7 @@ class Account:
         """``replay_id`` None takes anybody's. Raises ``NotOurNote``."""
         try:
             note = msgspec.json.decode(text, type=_Note)
-            source, output = RunningDigest.taken_up(*note.read), RunningDigest.taken_up(*note.written)
+            source, output = RunningDigest(*note.read), RunningDigest(*note.written)
         except ValueError:
             raise NotOurNote from None
         if replay_id not in (None, note.replay):
@@ -81,6 +94,7 @@ class Account:
             note.dead_letter,
             source,
             output,
+            note.stretches,
             note.upcast,
             note.passed,
             Counter(note.skipped),
@@ -95,6 +109,7 @@ class Account:
             self.replay_id,
             (self.source.count, self.source.text),
             (self.output.count, self.output.text),
+            self.stretches,
             self.destination_start,
             self.dead_letter_start,
             self.upcast,
@@ -117,23 +132,32 @@ class Account:
             produced=self.output.count,
         )
 
+    def begin_stretch(self, offset: int) -> None:
+        """The next record is at ``offset``, and what is in the hashes' memory is lost. Raises
+        ``TooOftenInterrupted``."""
+        if not self.source.count or offset in self.stretches[-1:]:
+            return
+        if len(self.note) + len(f",{offset}") > MOST_NOTE - GROWTH:
+            raise TooOftenInterrupted
+        self.stretches.append(offset)
+        self.source.begin_stretch()
+        self.output.begin_stretch()
+
     # What a lane asks (``worker.lanes.bounded.Journal``).
 
     def copy(self) -> Self:
         made = type(self)(**vars(self))
         made.source, made.output = self.source.copy(), self.output.copy()
-        made.skipped = self.skipped.copy()
+        made.stretches, made.skipped = self.stretches.copy(), self.skipped.copy()
         return made
 
     def read(self, records: Sequence[SourceRecord]) -> None:
-        self.source.add_read(records)
+        self.source.add(contents(records))
         if self.taken is not None and records:
             self.last = Mark(offset=records[-1].offset or 0, digest=record_digest(records[-1]))
 
-    def wrote(
-        self, timestamp: int, key: bytes | None, value: bytes | None, headers: Sequence[Header], offset: int
-    ) -> None:
-        self.output.add_written(offset, timestamp, key, value, headers)
+    def wrote(self, records: Sequence[Written]) -> None:
+        self.output.add(records)
 
     def close(self, tally: Tally) -> str:
         self.upcast += tally.upcast_total()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import structlog
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
@@ -24,6 +25,7 @@ from worker.lanes.surroundings import MakeProcessor
 from worker.lanes.timing import Timing
 from worker.ledger import Run, RunState, open_ledger
 from worker.metrics import WorkerMetrics
+from worker.processes.child import Child
 from worker.replay.account import Account
 from worker.replay.books import Books
 from worker.replay.bounds import PartitionState, ReplayBounds
@@ -79,6 +81,30 @@ async def apply_until_signal(
     return await apply(settings, given, plan, wishes, show, stop_on_signals(), kind)
 
 
+async def apply_share(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, child: Child) -> None:
+    """What one process of several does: its partitions, and neither progress on the screen nor a receipt."""
+    stop = stop_on_signals()
+    child.stop_without_parent(stop)
+    structlog.contextvars.bind_contextvars(process=child.number)
+    share = replace(
+        wishes,
+        records_per_second=child.share(wishes.records_per_second),
+        bytes_per_second=child.share(wishes.bytes_per_second),
+    )
+    async with open_books(settings, plan) as books:
+        replay = Replay(settings, given, plan, share, books, child)
+        await replay.run(lambda _: None, stop)
+
+
+@asynccontextmanager
+async def open_books(settings: Settings, plan: Plan) -> AsyncIterator[Books]:
+    ledger = await asyncio.to_thread(open_ledger, settings.ledger.url.get_secret_value())
+    try:
+        yield Books(ledger, plan, VERSION)
+    finally:
+        await asyncio.to_thread(ledger.close)
+
+
 async def apply(
     settings: Settings,
     given: RouteChain,
@@ -94,13 +120,11 @@ async def apply(
     if plan.word != kind.word:
         raise WorkerError(f"plan: it is of a {plan.word}: apply it with `{COMMANDS[plan.word]}`")
     refuse_other_route(plan, given)
-    ledger = await asyncio.to_thread(open_ledger, settings.ledger.url.get_secret_value())
-    try:
-        books = Books(ledger, plan, VERSION)
+    async with open_books(settings, plan) as books:
         await asyncio.to_thread(refuse_finished, books, wishes.receipt)
-        return await kind(settings, given, plan, wishes, books).run(show, stop)
-    finally:
-        await asyncio.to_thread(ledger.close)
+        work = kind(settings, given, plan, wishes, books)
+        await work.run(show, stop)
+        return await asyncio.to_thread(work.finish)
 
 
 class Replay:
@@ -109,7 +133,16 @@ class Replay:
     word = "replay"
     make_bounds: Callable[[Plan, str], ReplayBounds] = ReplayBounds
 
-    def __init__(self, settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, books: Books) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        given: RouteChain,
+        plan: Plan,
+        wishes: Wishes,
+        books: Books,
+        child: Child | None = None,
+    ) -> None:
+        self._child = child
         self._settings = settings = self.settings_for(settings, plan)
         self._given = replace(given, route=settings.routes[0])
         self._plan = plan
@@ -119,19 +152,23 @@ class Replay:
         self._registry = CollectorRegistry()
         self._metrics = new_metrics(self._registry, settings.kafka.group_id)
         self._bounds = type(self).make_bounds(plan, settings.kafka.group_id)
+        if child:
+            self._bounds.keep_share(child)
         self._run: Run | None = None
 
     @staticmethod
     def settings_for(settings: Settings, plan: Plan) -> Settings:
         return settings_of_replay(settings, plan)
 
-    async def run(self, show: Show, stop: asyncio.Event) -> Receipt:
+    async def run(self, show: Show, stop: asyncio.Event) -> None:
+        """To the end of the plan. Raises WorkerError, also where ``stop`` came before it."""
         http, metrics = self._settings.http, self._metrics
         service = self._service()
         ledger = partial(open_existing_ledger, self._settings)
         api = create_api(service, self._registry, http.token, metrics.count_request, ledger)
         try:
-            async with listening(http, api, metrics.count_legacy_request), self._noting(stop, show):
+            listener = self._child.listener() if self._child else None
+            async with listening(http, api, metrics.count_legacy_request, listener), self._noting(stop, show):
                 await service.run(stop)
         except BaseException:
             await self._interrupt("failed")
@@ -143,7 +180,6 @@ class Replay:
                 "command again to go on",
                 MAY_PASS,
             )
-        return await asyncio.to_thread(self._finish)
 
     def _service(self) -> Service:
         source = self._plan.route.source
@@ -222,7 +258,8 @@ class Replay:
         if self._run is not None:
             await asyncio.to_thread(self._books.interrupt, state)
 
-    def _finish(self) -> Receipt:
+    def finish(self) -> Receipt:
+        """Write down that it is done."""
         assert self._run is not None  # noqa: S101  (the lanes have run)
         receipt = self._receipt(self._run)
         self._books.finish(receipt)
@@ -256,6 +293,7 @@ def _partition_receipt(state: PartitionState, plan: Plan) -> PartitionReceipt:
         destination_start=account.destination_start,
         dead_letter_start=account.dead_letter_start,
         counts=account.counts,
+        stretches=tuple(account.stretches),
         read_digest=account.source.text,
         written_digest=account.output.text,
     )

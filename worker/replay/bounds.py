@@ -10,9 +10,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from worker.errors import WorkerError
 from worker.kafka_internals import committed_with_note
 from worker.lanes.bounded import Beginning, Journal
+from worker.processes.child import Child
 from worker.replay.account import Account
 from worker.replay.plan_file import Plan, PlannedRange
-from worker.replay.resume import Place, Reached, resume
+from worker.replay.resume import Place, Reached, Resume, resume
 from worker.route import OutputTopic, Route
 
 
@@ -39,11 +40,16 @@ class ReplayBounds:
         self.ledger: Mapping[int, Reached] = {}
         self._group = group
 
+    def keep_share(self, child: Child) -> None:
+        """Leave to the other processes what is theirs."""
+        work = [number for number, state in self.states.items() if not state.planned.empty]
+        self.states = {number: self.states[number] for number in child.part_of(work)}
+
     @property
     def partitions(self) -> list[TopicPartition]:
         """Those with something to do."""
-        topic = self.plan.topic
-        return [TopicPartition(topic, each.partition) for each in self.plan.ranges if not each.empty]
+        ranges = [state.planned for state in self.states.values()]
+        return [TopicPartition(self.plan.topic, each.partition) for each in ranges if not each.empty]
 
     @property
     def remaining(self) -> int:
@@ -54,8 +60,7 @@ class ReplayBounds:
         self, partition: TopicPartition, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer
     ) -> Beginning:
         state = self.states[partition.partition]
-        kafka = await self._committed(partition, consumer)
-        found = resume(self._place(state), kafka, self.ledger.get(partition.partition))
+        found = self._resume(state, await self._committed(partition, consumer))
         account = found.account or await self._fresh(partition.partition, offsets)
         state.offset, state.account = found.offset, account
         beginning = (await offsets.beginning_offsets([partition]))[partition]
@@ -72,6 +77,12 @@ class ReplayBounds:
     async def _committed(self, partition: TopicPartition, consumer: AIOKafkaConsumer) -> Reached | None:
         committed = await committed_with_note(consumer, partition)
         return None if committed is None else Reached(committed.offset, committed.metadata)
+
+    def _resume(self, state: PartitionState, kafka: Reached | None) -> Resume:
+        """Where only a producer was made anew, this process has the account still."""
+        if kafka and state.account and (state.offset, state.account.note) == (kafka.offset, kafka.note):
+            return Resume(state.offset, state.account)
+        return resume(self._place(state), kafka, self.ledger.get(state.planned.partition))
 
     def _place(self, state: PartitionState) -> Place:
         return Place(self.plan.replay_id, self._group, self.plan.topic, state.planned)

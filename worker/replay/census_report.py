@@ -13,7 +13,8 @@ from worker.replay.census import Kind, Line
 from worker.replay.retiring import Retiring, old_versions
 from worker.replay.surveying import Survey
 
-COLUMNS = ("type", "version", "shape", "records", "share", "bytes", "first seen", "last seen", "by partition", "")
+COLUMNS = ("type", "version", "shape", "records", "share", "bytes", "first seen", "last seen", "by partition", "note")
+MOST_SHARES = 6
 RETIRE_COLUMNS = ("type", "version", "step", "producer", "records", "last seen", "why", "may go")
 
 
@@ -125,6 +126,8 @@ def _ordered(found: Survey, chain: Chain) -> list[tuple[Kind, Line]]:
 
 
 def _shares(line: Line) -> str:
-    """``0: 60 %, 1: 40 %``: where the records of this kind are."""
-    total = line.seen.records
-    return ", ".join(f"{number}: {100 * count / total:.0f} %" for number, count in sorted(line.by_partition.items()))
+    """``0: 60 %, 1: 40 %``: where the records of this kind are; of many partitions the fullest. JSON has all."""
+    total, found = line.seen.records, line.by_partition
+    most = sorted(found, key=lambda number: (-found[number], number))[:MOST_SHARES]
+    shown = ", ".join(f"{number}: {100 * found[number] / total:.0f} %" for number in sorted(most))
+    return shown + (f", {len(found) - len(most)} more" if len(found) > len(most) else "")

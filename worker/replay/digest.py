@@ -1,62 +1,77 @@
-"""Running digests: each record is hashed together with the digest before it.
+"""Running digests over the records of one partition, in their order.
 
-So a digest stands for all records so far and their order, is the same wherever a transaction was cut, and goes on
-after a kill from its last value alone.
+A stretch of records is one stream of bytes for SHA-256, so that it makes no difference where transactions or slices
+were cut. What a hash has in it cannot be written down; so after a kill a new stretch begins, with the digest of all
+before it in front. Whoever wants the same digest needs the same records, and the offsets where stretches began.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from upcasters.event import Header, SourceRecord
-from worker.fetched import known
+
+Content = tuple[int, int, bytes | None, bytes | None, Sequence[Header]]
+"""What counts of a record: the offset in the source, timestamp (ms, -1 unknown), key, value and headers. The headers of
+a record that was written are those without the lineage, and its offset is that of its source."""
 
 NOTHING = hashlib.sha256(b"upcast").digest()
 _encode = msgspec.msgpack.Encoder().encode
 
 
-@dataclass(slots=True)
+def contents(records: Iterable[SourceRecord]) -> list[Content]:
+    """Of source records."""
+    return [
+        (each.offset, each.timestamp, each.key, each.value, each.headers)  # type: ignore[misc]  # a record has an offset
+        for each in records
+    ]
+
+
 class RunningDigest:
-    """``count`` records, and the digest of them all."""
+    """``count`` records, and the digest of them all: ``text``, 64 hex digits."""
 
-    count: int = 0
-    value: bytes = NOTHING
-
-    @classmethod
-    def taken_up(cls, count: int, text: str) -> RunningDigest:
-        """Where another one has ended."""
-        return cls(count, bytes.fromhex(text))
+    def __init__(self, count: int = 0, text: str = "") -> None:
+        """With arguments: a new stretch, where another digest has ended. Raises ValueError."""
+        self.count = count
+        self._before = bytes.fromhex(text) or NOTHING
+        self._stretch: Any = None
 
     @property
     def text(self) -> str:
-        return self.value.hex()
+        if self._stretch is None:
+            return self._before.hex()
+        return hashlib.sha256(self._before + self._stretch.digest()).hexdigest()
 
     def copy(self) -> RunningDigest:
-        return RunningDigest(self.count, self.value)
+        made = RunningDigest(self.count)
+        made._before, made._stretch = self._before, self._stretch and self._stretch.copy()
+        return made
 
-    def add_read(self, records: Sequence[SourceRecord]) -> None:
-        """Source records, with their offsets."""
-        value, encode, sha256 = self.value, _encode, hashlib.sha256
-        for record in records:
-            content = (record.offset, known(record.timestamp), record.key, record.value)
-            try:
-                encoded = encode((*content, record.headers))
-            except UnicodeEncodeError:
-                encoded = encode((*content, _raw(record.headers)))
-            value = sha256(value + encoded).digest()
-        self.value = value
+    def begin_stretch(self) -> None:
+        """As if a note had been written and taken up here."""
+        self._before, self._stretch = bytes.fromhex(self.text), None
+
+    def add(self, records: Sequence[Content]) -> None:
+        if not records:
+            return
+        if self._stretch is None:
+            self._stretch = hashlib.sha256()
+        self._stretch.update(_bytes(records))
         self.count += len(records)
 
-    def add_written(
-        self, offset: int, timestamp: int, key: bytes | None, value: bytes | None, headers: Sequence[Header]
-    ) -> None:
-        """A record of the destination, with the offset of its source: its own is not known before it is written."""
-        self.value = hashlib.sha256(self.value + _encode((offset, timestamp, key, value, headers))).digest()
-        self.count += 1
+
+def _bytes(records: Sequence[Content]) -> memoryview:
+    """MessagePack of one record after the other: that of the list without what tells its length."""
+    try:
+        encoded = _encode(records)
+    except UnicodeEncodeError:
+        encoded = _encode([(*content[:4], _raw(content[4])) for content in records])
+    length = len(records)
+    return memoryview(encoded)[1 if length < 16 else 3 if length < 65_536 else 5 :]
 
 
 def _raw(headers: Iterable[Header]) -> list[tuple[bytes, bytes | None]]:

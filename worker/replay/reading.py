@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.fetched import Fetched, Slice, UnpackError
+from worker.fetched import Batch, Fetched, Slice, UnpackError
 from worker.kafka_internals import Reader, open_reader
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED
@@ -30,6 +30,9 @@ STALLED = 60.0
 """Seconds without a step of any position after which reading is given up."""
 TURN = 0.02
 """Seconds of work after which others get their turn: fetches, signals, a progress bar."""
+
+
+Part = TypeVar("Part")
 
 
 class Piece(NamedTuple):
@@ -63,13 +66,27 @@ async def read_ranges(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[R
 
     Raises WorkerError where the brokers do not answer, retention overtakes the reading, or a right is missing.
     """
+    async for partition, piece in _read(consumer, topic, ranges, _pieces):
+        yield Piece(partition, piece)
+
+
+async def read_batches(consumer: AIOKafkaConsumer, topic: str, wanted: Range) -> AsyncIterator[Batch]:
+    """The same, as the batches lie in the log; the last ones may go past the range."""
+    async for _, batch in _read(consumer, topic, [wanted], lambda fetched, _end: fetched.batches()):
+        yield batch
+
+
+async def _read(
+    consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range], parts: Callable[[Fetched, int], Iterator[Part]]
+) -> AsyncIterator[tuple[int, Part]]:
     ends = _seek(consumer, topic, [each for each in ranges if each.offsets])
     reader, pace = open_reader(consumer), _Pace()
     while ends:
         for partition, fetched in (await _fetch(reader, topic, ends, pace)).items():
-            for piece in _pieces(topic, fetched, ends[partition]):
-                yield Piece(partition.partition, piece)
-                await pace.give_way()
+            with _telling_broken(topic, fetched):
+                for part in parts(fetched, ends[partition]):
+                    yield partition.partition, part
+                    await pace.give_way()
         for partition in list(ends):
             if await consumer.position(partition) >= ends[partition]:
                 del ends[partition]
@@ -108,12 +125,17 @@ async def _fetch(
     return fetched
 
 
-def _pieces(topic: str, fetched: Fetched, end: int) -> Iterator[Slice]:
+def _pieces(fetched: Fetched, end: int) -> Iterator[Slice]:
+    for piece in fetched.slices(SLICE):
+        yield piece if piece.next_offset <= end else _up_to(end, piece)
+        if piece.next_offset >= end:
+            return
+
+
+@contextmanager
+def _telling_broken(topic: str, fetched: Fetched) -> Iterator[None]:
     try:
-        for piece in fetched.slices(SLICE):
-            yield piece if piece.next_offset <= end else _up_to(end, piece)
-            if piece.next_offset >= end:
-                return
+        yield
     except UnpackError as error:
         raise WorkerError(f"{topic}: {error}; --from and --to can leave it out") from error
     except KafkaError as error:

@@ -21,7 +21,8 @@ KIND: Final = "upcast-receipt"
 
 
 class PartitionReceipt(Part):
-    """``[start, end)`` of what was read, all of it done. Both digests are chained record by record.
+    """``[start, end)`` of what was read, all of it done. ``stretches`` are the offsets where both digests began anew
+    after an interruption, each with what was before in front: see ``worker.replay.digest``.
 
     All that was written stands behind ``destination_start`` and ``dead_letter_start``.
     """
@@ -32,6 +33,7 @@ class PartitionReceipt(Part):
     destination_start: int
     dead_letter_start: int
     counts: OutcomeCounts
+    stretches: tuple[int, ...] = ()
     read_digest: str
     written_digest: str
 

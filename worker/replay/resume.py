@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from worker.errors import WorkerError
-from worker.replay.account import Account, NotOurNote
+from worker.replay.account import Account, NotOurNote, TooOftenInterrupted
 from worker.replay.plan_file import PlannedRange
 
 
@@ -72,7 +72,15 @@ def _from(place: Place, reached: Reached, who: str) -> Resume:
             "it is of another plan; do not commit to a replay's group by hand, make a new plan"
         )
     try:
-        return Resume(reached.offset, Account.of_note(reached.note, place.replay_id))
+        account = Account.of_note(reached.note, place.replay_id)
+        if reached.offset < planned.end:
+            account.begin_stretch(reached.offset)
+        return Resume(reached.offset, account)
+    except TooOftenInterrupted:
+        raise WorkerError(
+            f"{place}: was interrupted so often that its account is full, at offset {reached.offset}: make a new plan "
+            "of the rest, from that offset"
+        ) from None
     except NotOurNote:
         raise WorkerError(
             f"{place}: {who} is at offset {reached.offset} without the account of replay {place.replay_id}: its "

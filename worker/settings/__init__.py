@@ -1,5 +1,6 @@
 """What the operator says: one YAML file, every key also by environment, checked before anything starts."""
 
+from worker.settings.checklist import ChecklistSettings
 from worker.settings.http import HttpSettings
 from worker.settings.kafka import KafkaSettings
 from worker.settings.ledger import LedgerSettings
@@ -10,6 +11,7 @@ from worker.settings.route import BreakerSettings, LimitSettings, RouteSettings,
 __all__ = [
     "DEFAULT_CONFIG",
     "BreakerSettings",
+    "ChecklistSettings",
     "HttpSettings",
     "KafkaSettings",
     "LedgerSettings",

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from worker.settings.checklist import ChecklistSettings
 from worker.settings.environment import PREFIX
 from worker.settings.http import HttpSettings
 from worker.settings.kafka import KafkaSettings
@@ -28,6 +29,9 @@ class Settings(BaseSettings):
     http: HttpSettings = Field(default_factory=HttpSettings, description="Probes, metrics and the API.")
     ledger: LedgerSettings = Field(
         default_factory=LedgerSettings, description="The database of replays and their receipts."
+    )
+    checklist: ChecklistSettings = Field(
+        default_factory=ChecklistSettings, description="The acceptable range of performance, for `upcast checklist`."
     )
     routes: tuple[RouteSettings, ...] = Field(description="What is read, upcast and written.")
 

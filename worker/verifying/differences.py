@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from upcasters.event import SourceRecord
+from collections.abc import Sequence
+
+from upcasters.event import Header, SourceRecord
 from upcasters.outcome import Fault, Passage
 from worker.fetched import known
 from worker.raw_headers import writable
-from worker.verifying.oracle import Output
+from worker.replay.digest import Content
 from worker.verifying.streams import last_header
 
 RESTAMPED = "upcaster.dlq.timestamp.original"
@@ -26,15 +28,14 @@ def is_refusal(letter: SourceRecord, passage: Passage | None) -> bool:
     return last_header(letter, "upcaster.dlq.fingerprint") in fingerprints
 
 
-def differences(record: SourceRecord, expected: Output, actual: SourceRecord) -> list[str]:
-    same = expected.value == actual.value and expected.key == actual.key and expected.headers == actual.headers
-    if same and record.timestamp == actual.timestamp:
-        return []
+def differences(expected: Content, lineage: Sequence[Header], actual: SourceRecord) -> list[str]:
+    """``lineage`` is what must stand behind the record's own headers."""
+    _, timestamp, key, value, headers = expected
     pairs = {
-        "key": (expected.key, actual.key),
-        "value": (expected.value, actual.value),
-        "headers": (list(expected.headers), list(actual.headers)),
-        "timestamp": (known(record.timestamp), known(actual.timestamp)),
+        "key": (key, actual.key),
+        "value": (value, actual.value),
+        "headers": ([*headers, *lineage], list(actual.headers)),
+        "timestamp": (timestamp, known(actual.timestamp)),
     }
     return [name for name, (wanted, found) in pairs.items() if wanted != found]
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from upcasters.event import SourceRecord
-from worker.fetched import known
-from worker.replay.digest import RunningDigest
+from upcasters.outcome import Passage
+from worker.fetched import Batch, known
 from worker.replay.plan_file import OutcomeCounts
 from worker.replay.receipt import PartitionReceipt, Receipt
+from worker.verifying.ahead import Ahead, StretchedDigest, outputs_of
 from worker.verifying.differences import differences, is_refusal, letter_differences
+from worker.verifying.encoding import Encoder
 from worker.verifying.findings import Findings
-from worker.verifying.oracle import Expected, Oracle, Output
-from worker.verifying.redrives import LetterOracle, Opened
+from worker.verifying.oracle import Expected, Lineage, Output
 from worker.verifying.streams import END, UNKNOWN, Stream, last_header
 
 MOST_UNPLACED = 1_000
@@ -26,14 +28,15 @@ MOST_MISSING = 10_000
 class Counts:
     """The same as the receipt's, counted anew."""
 
+    read: int = 0
     upcast: int = 0
     passed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     dead_lettered: int = 0
-    source: RunningDigest = field(default_factory=RunningDigest)
-    output: RunningDigest = field(default_factory=RunningDigest)
+    produced: int = 0
 
     def add(self, expected: Expected, *, refused: bool) -> None:
+        self.read += 1
         if refused or expected.fate == "dead-lettered":
             self.dead_lettered += 1
         elif expected.fate == "skipped":
@@ -43,80 +46,137 @@ class Counts:
         else:
             self.passed += 1
 
+    def add_written(self, fates: Sequence[str]) -> None:
+        """Of many records, all of them with output."""
+        self.read += len(fates)
+        self.upcast += fates.count("upcast")
+        self.passed += fates.count("passed")
+
     def as_outcomes(self) -> OutcomeCounts:
         return OutcomeCounts(
-            read=self.source.count,
+            read=self.read,
             upcast=self.upcast,
             passed=self.passed,
             skipped=dict(sorted(self.skipped.items())),
             dead_lettered=self.dead_lettered,
-            produced=self.output.count,
+            produced=self.produced,
         )
 
 
 class Matching:
-    """``run`` once; what is wrong goes to ``findings``."""
+    """``run`` once; what is wrong goes to ``findings``.
+
+    A batch of the destination that is, byte for byte, what it must be is matched as a whole. Any other one is
+    decoded, and matched record by record, so that what is wrong with it can be told.
+    """
 
     def __init__(
         self,
         receipt: Receipt,
         partition: PartitionReceipt,
-        oracle: Oracle | LetterOracle,
-        streams: tuple[Stream, Stream, Stream],
+        source: Ahead,
+        written: tuple[Stream, Stream],
+        lineage: Lineage,
         findings: Findings,
     ) -> None:
         self._receipt = receipt
         self._partition = partition
-        self._oracle = oracle
-        self._source, self._destination, self._letters = streams
+        self._source = source
+        self._destination, self._letters = written
+        self._lineage = lineage
+        self._encoder = Encoder(lineage)
+        self._ours = receipt.replay_id.encode()
+        self._written = StretchedDigest(partition.stretches)
         self._findings = findings
         self._missing: set[int] = set()
         self._unplaced: list[SourceRecord] = []
         self.counts = Counts()
 
     async def run(self) -> None:
-        for stream in (self._source, self._destination, self._letters):
-            await stream.advance()
-        while (record := self._source.head) is not None:
-            self.counts.source.add_read((record.raw if isinstance(record, Opened) else record,))
-            await self._judge(record)
-            await self._source.advance()
+        await self._letters.open()
+        while await self._source.more():
+            batch = await self._destination.unopened()
+            if batch is None or not await self._match(batch):
+                await self._judge(*self._source.take())
         await self._leftovers(END)
         for letter in self._unplaced:
             self._find("dead letter doubled or out of order", UNKNOWN, letter, dead_letter=True)
         self._compare_with_receipt()
 
-    async def _judge(self, record: SourceRecord) -> None:
+    async def _match(self, batch: Batch) -> bool:
+        """Step over a batch that is somebody else's, or all as it must be; whether it was one of these."""
+        content = batch.content
+        if content is None:
+            return False
+        if self._is_of_others(content, batch.count):
+            self._destination.skip()
+            return True
+        judged = await self._source.reach(batch.count)
+        outputs = outputs_of(judged)
+        if not judged or self._encoder.records(outputs, batch.first_timestamp) != content:
+            return False
+        self._destination.skip()
+        self._source.drop(judged)
+        self._written.add([output.content for output in outputs])
+        self.counts.produced += len(outputs)
+        self.counts.add_written([expected.fate for _, expected in judged if expected.outputs])
+        for record, expected in judged:
+            if not expected.outputs:
+                await self._judge_rest(record, expected, [])
+            elif expected.invalid or expected.disputed:
+                self._judge_chain(record, expected, [])
+        return True
+
+    def _is_of_others(self, content: bytes, records: int) -> bool:
+        """Of no replay, of another one, or of another source partition. Where it is not clear, it is ours."""
+        if self._ours not in content:
+            return True
+        return self._encoder.before not in content and content.count(Lineage.partition.encode()) >= records
+
+    async def _judge(self, record: SourceRecord, expected: Expected) -> None:
         offset = record.offset or 0
-        expected = self._oracle.expect(record)
+        await self._destination.open()
         if self._destination.at < offset or self._letters.at < offset:
             await self._leftovers(offset)
-        found = await self._take_outputs(offset)
+        found = await self._take_outputs(offset, len(expected.outputs))
+        await self._judge_rest(record, expected, found)
+
+    async def _judge_rest(self, record: SourceRecord, expected: Expected, found: list[SourceRecord]) -> None:
+        offset = record.offset or 0
+        await self._leftover_letters(offset)
         letters = await self._take_letters(offset)
         if not letters and not found and (expected.outputs or expected.fate == "dead-lettered"):
             letters = self._unplaced_letter_of(record)
-        refused = bool(letters) and not found and is_refusal(letters[0], expected.passage)
+        refused = bool(letters) and not found and is_refusal(letters[0], _passage(expected))
         self.counts.add(expected, refused=refused)
         self._judge_letters(record, expected, letters, refused=refused)
         self._judge_outputs(record, () if refused else expected.outputs, found)
-        if expected.invalid and found:
-            self._find("not valid at its version", offset, found[0], expected.invalid)
+        self._judge_chain(record, expected, found)
+
+    def _judge_chain(self, record: SourceRecord, expected: Expected, found: list[SourceRecord]) -> None:
+        if expected.invalid:
+            self._find("not valid at its version", record.offset or 0, found[0] if found else None, expected.invalid)
         if expected.disputed:
-            self._find("the chain's fast way and its reference disagree", offset)
+            self._find("the chain's fast way and its reference disagree", record.offset or 0)
 
     # What there is.
 
-    async def _take_outputs(self, offset: int) -> list[SourceRecord]:
+    async def _take_outputs(self, offset: int, enough: int) -> list[SourceRecord]:
+        """Those of an offset. Where there are enough, the next batch stays unopened."""
         taken: list[SourceRecord] = []
         while self._destination.at == offset:
-            taken.append(await self._step_output())
+            taken.append(self._step_output())
+            if len(taken) < enough:
+                await self._destination.open()
         return taken
 
-    async def _step_output(self) -> SourceRecord:
+    def _step_output(self) -> SourceRecord:
         head, at = self._destination.head, self._destination.at
         assert head is not None  # noqa: S101  (it has an offset)
-        self.counts.output.add_written(at, known(head.timestamp), head.key, head.value, head.headers)
-        await self._destination.advance()
+        own = head.headers[: -self._lineage.count]
+        self._written.add([(at, known(head.timestamp), head.key, head.value, own)])
+        self.counts.produced += 1
+        self._destination.step()
         return head
 
     async def _take_letters(self, offset: int) -> list[SourceRecord]:
@@ -136,10 +196,16 @@ class Matching:
         return []
 
     async def _leftovers(self, offset: int) -> None:
-        """Outputs and dead letters of offsets that are behind us already; letters that tell of none are set aside."""
+        """Outputs and dead letters of offsets that are behind us already."""
+        await self._destination.open()
         while (at := self._destination.at) < offset:
             kind = "out of order" if at in self._missing else "doubled or not from the source"
-            self._find(kind, at, await self._step_output())
+            self._find(kind, at, self._step_output())
+            await self._destination.open()
+        await self._leftover_letters(offset)
+
+    async def _leftover_letters(self, offset: int) -> None:
+        """Those that tell of no offset are set aside."""
         while (at := self._letters.at) < offset:
             letter = self._letters.head
             if at == UNKNOWN and letter is not None and len(self._unplaced) < MOST_UNPLACED:
@@ -153,7 +219,8 @@ class Matching:
     def _judge_outputs(self, record: SourceRecord, expected: tuple[Output, ...], found: list[SourceRecord]) -> None:
         offset = record.offset or 0
         for output, actual in zip(expected, found, strict=False):
-            different = differences(record, output, actual)
+            ours = output.lineage or self._lineage.headers(offset, output.passage)
+            different = differences(output.content, ours, actual)
             if different:
                 self._find("altered", offset, actual, ", ".join(different))
         for actual in found[len(expected) :]:
@@ -178,7 +245,9 @@ class Matching:
         fingerprint = last_header(letters[0], "upcaster.dlq.fingerprint")
         if expected.fault is not None and not refused and fingerprint != expected.fault.fingerprint.encode():
             different.append("fault")
-        different += [name for name, text in expected.told.items() if last_header(letters[0], name) not in (text, None)]
+        different += [
+            name for name, text in (expected.told or {}).items() if last_header(letters[0], name) not in (text, None)
+        ]
         if different:
             self._find("dead letter altered", offset, letters[0], ", ".join(different), dead_letter=True)
         for letter in letters[1:]:
@@ -192,8 +261,8 @@ class Matching:
             if before != now:
                 self._findings.add("count", f"{place}: the receipt says {name} {before}, found {now}")
         for name, before, now in (
-            ("what was read", told.read_digest, self.counts.source.text),
-            ("what was written", told.written_digest, self.counts.output.text),
+            ("what was read", told.read_digest, self._source.source.digest.text),
+            ("what was written", told.written_digest, self._written.digest.text),
         ):
             if before != now:
                 self._findings.add("digest", f"{place}: the receipt has another digest of {name}")
@@ -213,3 +282,7 @@ class Matching:
         topic = route.dead_letter if dead_letter else route.destination
         where = "" if at is None else f" at {topic} offset {at.offset}"
         self._findings.add(kind, f"partition {number}, {source}{where}" + (f": {detail}" if detail else ""))
+
+
+def _passage(expected: Expected) -> Passage | None:
+    return expected.outputs[0].passage if expected.outputs else None

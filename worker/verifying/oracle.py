@@ -6,15 +6,20 @@ that left no output, and about every so many-th of the others; where the two do 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from upcasters import Chain, Policy
 from upcasters.event import Header, SourcePartition, SourceRecord
 from upcasters.middle import Middle
-from upcasters.outcome import DeadLettered, Fault, Passage, Passed, Skipped
+from upcasters.outcome import DeadLettered, Fault, Passage, Passed, Skipped, Upcast
 from upcasters.reference import Reference
+from worker.fetched import known
 from worker.raw_headers import writable
+from worker.replay.digest import Content
 from worker.replay.filters import filtered
 from worker.replay.plan_file import Filters
 from worker.replay.receipt import Receipt
@@ -23,17 +28,16 @@ from worker.route import Upcaster
 EVERY = 100
 
 
-@dataclass(frozen=True)
-class Output:
-    """A record that must stand in the destination, with the source's timestamp."""
+class Output(Struct, frozen=True, gc=False):
+    """A record that must stand in the destination; ``content`` without the lineage, which the passage tells, where
+    ``lineage`` does not."""
 
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[Header]
+    content: Content
+    passage: Passage
+    lineage: Sequence[Header] | None = None
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(Struct, frozen=True, gc=False):
     """``fate`` is upcast, passed, skipped or dead-lettered; ``invalid`` says why an output does not fit its version."""
 
     fate: str
@@ -43,20 +47,51 @@ class Expected:
     invalid: str = ""
     disputed: bool = False
     """The reference says something else than the compiled chain. This is what the reference says."""
-    passage: Passage | None = None
-    """None where nothing is to be written."""
-    told: Mapping[str, bytes] = field(default_factory=dict)
+    told: Mapping[str, bytes] | None = None
     """What a dead letter's headers must say, beside the fault."""
 
 
+NOWHERE = Passage("", "", "")
+
+
+class Lineage:
+    """The headers that a replay puts behind a record's own, ``count`` of them; a redrive adds ``more``."""
+
+    partition = "upcaster.source.partition"
+    offset = "upcaster.source.offset"
+
+    def __init__(self, receipt: Receipt, source: SourcePartition, more: Sequence[Header] = ()) -> None:
+        self.before: list[Header] = [
+            ("upcaster.source.topic", source.topic.encode()),
+            (self.partition, b"%d" % source.partition),
+        ]
+        self._work: list[Header] = [
+            ("upcaster.chain", receipt.route.chain_fingerprint.encode()),
+            ("upcaster.replay.id", receipt.replay_id.encode()),
+            *more,
+        ]
+        self.count = len(self.headers(0, NOWHERE))
+
+    def behind(self, passage: Passage) -> list[Header]:
+        """Those behind the offset's."""
+        return [
+            ("upcaster.schema.from", passage.from_version.encode()),
+            ("upcaster.schema.to", passage.to_version.encode()),
+            *self._work,
+        ]
+
+    def headers(self, offset: int, passage: Passage) -> list[Header]:
+        return [*self.before, (self.offset, b"%d" % offset), *self.behind(passage)]
+
+
 class Judges:
-    """The chain in the forms that are asked, made once; ``strict`` only where the route does not check all results."""
+    """The chain in the forms that are asked, made once. ``strict`` checks all results, where the route may not."""
 
     def __init__(self, chain: Chain, policy: Policy, filters: Filters) -> None:
-        always = replace(policy, validate_target="always")
+        always = dataclasses.replace(policy, validate_target="always")
         self.compiled = filtered(chain.upcaster(policy), filters)
         self.reference = filtered(Reference(Middle(chain, policy)), filters)
-        self.strict = None if always == policy else chain.upcaster(always)
+        self.strict = self.compiled if always == policy else filtered(chain.upcaster(always), filters)
 
 
 class Oracle:
@@ -67,58 +102,45 @@ class Oracle:
         self._source = source
         self._every = every
         self._in_place = receipt.route.source == receipt.route.destination
-        self._place: list[Header] = [
-            ("upcaster.source.topic", source.topic.encode()),
-            ("upcaster.source.partition", b"%d" % source.partition),
-        ]
-        self._work: list[Header] = [
-            ("upcaster.chain", receipt.route.chain_fingerprint.encode()),
-            ("upcaster.replay.id", receipt.replay_id.encode()),
-        ]
 
     def expect(self, record: SourceRecord) -> Expected:
         if record.headers and not all(map(writable, record.headers)):
             return Expected("dead-lettered", fault=Fault("decode", "HeaderNameNotUtf8", ""))
-        expected = self._expectation(record, self._judges.compiled)
+        expected = self._expectation(record, self._judges.strict)
+        if expected.fault is not None and self._judges.strict is not self._judges.compiled:
+            expected = self._unless_let_through(record, expected)
         if expected.outputs and (record.offset or 0) % self._every:
             return expected
-        plainly = self._expectation(record, self._judges.reference)
+        plainly = replace(self._expectation(record, self._judges.reference), invalid=expected.invalid)
         return plainly if plainly == expected else replace(plainly, disputed=True)
 
     def _expectation(self, record: SourceRecord, upcaster: Upcaster) -> Expected:
         outcome = upcaster.upcast(record, self._source)
+        kind = type(outcome)
+        if kind is Upcast and outcome.records is None:  # type: ignore[union-attr]  # mypy cannot follow `kind`
+            content = (record.offset, record.timestamp, record.key, outcome.value, record.headers)  # type: ignore[union-attr]
+            return Expected("upcast", (Output(content, outcome.passage),))  # type: ignore[arg-type,union-attr]
         if isinstance(outcome, DeadLettered):
             return Expected("dead-lettered", fault=outcome.fault)
         if isinstance(outcome, Skipped):
             return Expected("skipped", reason=outcome.reason)
+        if isinstance(outcome, Passed) and self._in_place:
+            return Expected("skipped", reason="in-place")
+        return self._expected_outputs(record, outcome)
+
+    def _expected_outputs(self, record: SourceRecord, outcome: Passed | Upcast) -> Expected:
         if isinstance(outcome, Passed):
-            if self._in_place:
-                return Expected("skipped", reason="in-place")
-            parts = [(record.key, record.value, record.headers)]
+            fate, parts = "passed", [(record.key, record.value, record.headers)]
         else:
-            parts = [(each.key, each.value, each.headers) for each in outcome.output(record)]
-        ours = self._lineage(record, outcome.passage)
-        return Expected(
-            "passed" if isinstance(outcome, Passed) else "upcast",
-            tuple(Output(key, value, [*headers, *ours]) for key, value, headers in parts),
-            invalid=self._invalid(record),
-            passage=outcome.passage,
-        )
+            fate, parts = "upcast", [(each.key, each.value, each.headers) for each in outcome.output(record)]
+        place = (record.offset or 0, known(record.timestamp))
+        outputs = tuple(Output((*place, *part), outcome.passage) for part in parts)
+        return Expected(fate, outputs)
 
-    def _invalid(self, record: SourceRecord) -> str:
+    def _unless_let_through(self, record: SourceRecord, strict: Expected) -> Expected:
         """A route may let results through unchecked; here all of them are checked."""
-        if self._judges.strict is None:
-            return ""
-        outcome = self._judges.strict.upcast(record, self._source)
-        if isinstance(outcome, DeadLettered):
-            return f"{outcome.fault.stage}: {outcome.fault.error_type} at {outcome.fault.path or 'the document'}"
-        return ""
-
-    def _lineage(self, record: SourceRecord, passage: Passage) -> list[Header]:
-        return [
-            *self._place,
-            ("upcaster.source.offset", b"%d" % (record.offset or 0)),
-            ("upcaster.schema.from", passage.from_version.encode()),
-            ("upcaster.schema.to", passage.to_version.encode()),
-            *self._work,
-        ]
+        expected = self._expectation(record, self._judges.compiled)
+        fault = strict.fault
+        if expected.fault is not None or fault is None:
+            return expected
+        return replace(expected, invalid=f"{fault.stage}: {fault.error_type} at {fault.path or 'the document'}")

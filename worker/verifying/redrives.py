@@ -7,14 +7,16 @@ with the record's first one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from upcasters.event import Header, SourcePartition, SourceRecord
 from worker.dlq.letter import Letter
 from worker.dlq.selection import Selection, selection_of
 from worker.replay.receipt import Receipt
-from worker.verifying.oracle import Expected, Judges, Oracle
-from worker.verifying.streams import REPLAY_ID, UNKNOWN, Place, Placed, Stream
+from worker.verifying.oracle import Expected, Judges, Lineage, Oracle, Output
+from worker.verifying.streams import END, REPLAY_ID, UNKNOWN, Place, Placed, Stream
 
 PLACE = ("upcaster.dlq.partition", "upcaster.dlq.offset")
 
@@ -29,7 +31,6 @@ class Opened:
     headers: Sequence[Header]
     timestamp: int | None
     offset: int | None
-    raw: SourceRecord
     letter: Letter | None = None
     left: str = ""
 
@@ -44,36 +45,40 @@ class LetterOracle:
         self._selection: Selection = selection_of(receipt)
         self._oracles: dict[SourcePartition, Oracle] = {}
 
-    def opened(self, records: Iterable[SourceRecord]) -> Iterator[Placed]:
+    def opened(self, records: Iterable[SourceRecord]) -> list[SourceRecord]:
         """The records as they first came, by their offsets here."""
-        for record in records:
-            yield record.offset or 0, self._open(record)
+        return [self._open(record) for record in records]
 
     def _open(self, record: SourceRecord) -> Opened:
         found = self._selection.choose(self._partition, record)
         if isinstance(found, str):
-            content = (record.value, record.key, record.headers, record.timestamp)
-            return Opened(*content, record.offset, record, left=found)
+            return Opened(record.value, record.key, record.headers, record.timestamp, record.offset, left=found)
         first = found.restored()
-        return Opened(first.value, first.key, first.headers, first.timestamp, record.offset, record, found)
+        return Opened(first.value, first.key, first.headers, first.timestamp, record.offset, found)
 
     def expect(self, record: SourceRecord) -> Expected:
         assert isinstance(record, Opened)  # noqa: S101  (``opened`` made it)
-        letter = record.letter
+        letter, offset = record.letter, record.offset or 0
         if letter is None:
             return Expected("skipped", reason=record.left)
-        origin = self._selection.origin(self._partition, letter)
-        expected = self._of(origin).expect(letter.restored())
-        place = [(PLACE[0], b"%d" % self._partition), (PLACE[1], b"%d" % (record.offset or 0))]
-        outputs = tuple(replace(each, headers=[*each.headers, *place]) for each in expected.outputs)
-        first = letter.restored().offset
+        origin, first = self._selection.origin(self._partition, letter), letter.restored()
+        expected = self._of(origin).expect(first)
+        lineage = self.lineage(origin, offset)
+        outputs = tuple(
+            Output((offset, *each.content[1:]), each.passage, lineage.headers(first.offset or 0, each.passage))
+            for each in expected.outputs
+        )
         told = {
             "upcaster.dlq.redrive.count": b"%d" % (letter.rounds + 1),
             "__connect.errors.topic": origin.topic.encode(),
             "__connect.errors.partition": b"%d" % origin.partition,
-            "__connect.errors.offset": b"%d" % (first or 0),
+            "__connect.errors.offset": b"%d" % (first.offset or 0),
         }
         return replace(expected, outputs=outputs, told=told)
+
+    def lineage(self, origin: SourcePartition, offset: int) -> Lineage:
+        """Behind the usual: where the letter stands."""
+        return Lineage(self._receipt, origin, [(PLACE[0], b"%d" % self._partition), (PLACE[1], b"%d" % offset)])
 
     def _of(self, origin: SourcePartition) -> Oracle:
         if origin not in self._oracles:
@@ -96,20 +101,26 @@ def made_of(replay_id: str, partition: int) -> Place:
 
 
 class Merged(Stream):
-    """Several streams as one, by the offsets that their records tell of."""
+    """Several streams as one, by the offsets that their records tell of. Its batches are never looked at as a whole."""
 
     def __init__(self, streams: Sequence[Stream]) -> None:
         self._streams = streams
-        self._begun = False
-        self.at = UNKNOWN
+        self.at = END
         self.head = None
 
-    async def advance(self) -> None:
-        if self._begun:
-            await min(self._streams, key=lambda stream: stream.at).advance()
-        else:
-            self._begun = True
+    async def unopened(self) -> None:
+        return None
+
+    async def open(self) -> None:
+        if self.head is None:
             for stream in self._streams:
-                await stream.advance()
-        first = min(self._streams, key=lambda stream: stream.at)
-        self.at, self.head = first.at, first.head
+                await stream.open()
+            self.at, self.head = self._first.at, self._first.head
+
+    def step(self) -> None:
+        self._first.step()
+        self.at, self.head = END, None
+
+    @property
+    def _first(self) -> Stream:
+        return min(self._streams, key=lambda stream: stream.at)

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourceRecord
+from worker.fetched import Batch
 from worker.replay.ranges import Range
-from worker.replay.reading import Piece, read_ranges
+from worker.replay.reading import read_batches
 
 REPLAY_ID = "upcaster.replay.id"
 SOURCE = ("upcaster.source.topic", "upcaster.source.partition", "upcaster.source.offset")
@@ -23,40 +24,54 @@ Place = Callable[[Iterable[SourceRecord]], Iterator[Placed]]
 
 
 class Stream:
-    """``head`` is the next record, None at the end; ``at`` is its source offset: ``UNKNOWN`` where it tells none,
-    ``END`` at the end. Call ``advance`` once to begin."""
+    """Records one by one. ``head`` is the next one, None at the end; ``at`` is its source offset: ``UNKNOWN`` where it
+    tells none, ``END`` at the end or where the next batch was not opened yet (``open``).
 
-    def __init__(self, pieces: AsyncIterator[Piece], place: Place) -> None:
-        self._pieces = pieces
+    A batch that is next, as a whole, can be looked at (``unopened``) and stepped over (``skip``) without decoding it.
+    """
+
+    def __init__(self, batches: AsyncIterator[Batch], place: Place) -> None:
+        self._batches = batches
         self._place = place
         self._held: deque[Placed] = deque()
-        self.at = UNKNOWN
+        self._next: Batch | None = None
+        self.at = END
         self.head: SourceRecord | None = None
 
+    async def unopened(self) -> Batch | None:
+        """None in the middle of a batch, and at the end."""
+        if self.head is None and self._next is None:
+            self._next = await anext(self._batches, None)
+        return self._next
+
+    def skip(self) -> None:
+        """Step over the unopened batch."""
+        self._next = None
+
+    async def open(self) -> None:
+        """See to it that there is a head, except at the end."""
+        while self.head is None and (batch := await self.unopened()) is not None:
+            self.skip()
+            self._held.extend(self._place(batch.records()))
+            self.step()
+
     async def advance(self) -> None:
-        """Step over the head."""
-        while not self._held:
-            piece = await anext(self._pieces, None)
-            if piece is None:
-                self.at, self.head = END, None
-                return
-            self._held.extend(self._place(piece.slice.records))
-        self.at, self.head = self._held.popleft()
+        """Step over the head, to the next one."""
+        self.step()
+        await self.open()
+
+    def step(self) -> None:
+        """Step over the head, and open nothing."""
+        self.at, self.head = self._held.popleft() if self._held else (END, None)
 
 
-async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, start: int) -> AsyncIterator[Piece]:
+async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, start: int) -> AsyncIterator[Batch]:
     """From an offset, or where the topic begins by now, to the end of what can be read now."""
     place = TopicPartition(topic, partition)
     first = (await consumer.beginning_offsets([place]))[place]
     end = (await consumer.end_offsets([place]))[place]
-    async for piece in read_ranges(consumer, topic, [Range(partition, max(first, start), end)]):
-        yield piece
-
-
-def own_offsets(records: Iterable[SourceRecord]) -> Iterator[Placed]:
-    """For the source itself."""
-    for record in records:
-        yield record.offset or 0, record
+    async for batch in read_batches(consumer, topic, Range(partition, max(first, start), end)):
+        yield batch
 
 
 def written_by(replay_id: str, source: str, partition: int, names: tuple[str, str, str]) -> Place:

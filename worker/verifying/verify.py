@@ -15,18 +15,23 @@ from worker.broker import wait_for_broker
 from worker.chains import RouteChain
 from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
+from worker.fetched import Batch
 from worker.replay.identity import config_fingerprint
 from worker.replay.ranges import Range
-from worker.replay.reading import Piece, open_range_reader, read_ranges
+from worker.replay.reading import open_range_reader, read_ranges
 from worker.replay.receipt import PartitionReceipt, Receipt
 from worker.replay.topics import cluster_id_of, partition_counts
 from worker.settings import Settings
+from worker.verifying.ahead import Ahead
 from worker.verifying.findings import Findings
 from worker.verifying.matching import Matching
-from worker.verifying.oracle import Judges, Oracle
+from worker.verifying.oracle import Judges, Lineage, Oracle
 from worker.verifying.redrives import LetterOracle, Merged, made_of
 from worker.verifying.settling import settle
-from worker.verifying.streams import ORIGIN, SOURCE, Stream, own_offsets, read_from, written_by
+from worker.verifying.streams import ORIGIN, SOURCE, Stream, read_from, written_by
+
+Sides = tuple[Ahead, tuple[Stream, Stream], Lineage]
+"""What was read, what was written (to the destination, and as dead letters), and the headers by which it tells."""
 
 Progress = Callable[[int, int], None]
 """Called with how many source records are behind, and how many there are in all."""
@@ -106,11 +111,12 @@ class Verification:
     ) -> None:
         if await self._is_gone(partition, consumers[0], counts):
             return
-        oracle, streams = self._sides(partition, consumers, counts)
-        matching = Matching(self._receipt, partition, oracle, streams, self._verdict.findings)
+        made = self._redriven if self._receipt.redrive is not None else self._replayed
+        source, written, lineage = made(partition, consumers, counts)
+        matching = Matching(self._receipt, partition, source, written, lineage, self._verdict.findings)
         await matching.run()
-        self._verdict.records += matching.counts.source.count
-        self._verdict.outputs += matching.counts.output.count
+        self._verdict.records += matching.counts.read
+        self._verdict.outputs += matching.counts.produced
         self._verdict.dead_letters += matching.counts.dead_lettered
         self._progress(self._verdict.records, sum(each.counts.read for each in self._receipt.partitions))
 
@@ -132,56 +138,59 @@ class Verification:
             return True
         return False
 
-    def _sides(
+    def _replayed(
         self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]
-    ) -> tuple[Oracle | LetterOracle, tuple[Stream, Stream, Stream]]:
-        if self._receipt.redrive is not None:
-            oracle = LetterOracle(self._judges, self._receipt, partition.partition)
-            return oracle, self._streams_of_redrive(partition, oracle, consumers, counts)
-        source = SourcePartition(self._receipt.route.source, partition.partition)
-        return Oracle(self._judges, self._receipt, source), self._streams(partition, consumers, counts)
+    ) -> Sides:
+        route, number = self._receipt.route, partition.partition
+        place = SourcePartition(route.source, number)
+        planned = [Range(number, partition.start, partition.end)]
+        source = Ahead(
+            read_ranges(consumers[0], route.source, planned),
+            Oracle(self._judges, self._receipt, place),
+            partition.stretches,
+        )
+        return source, self._written(partition, consumers, counts), Lineage(self._receipt, place)
 
-    def _streams_of_redrive(
-        self,
-        partition: PartitionReceipt,
-        oracle: LetterOracle,
-        consumers: list[AIOKafkaConsumer],
-        counts: dict[str, int],
-    ) -> tuple[Stream, Stream, Stream]:
+    def _redriven(
+        self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]
+    ) -> Sides:
         """The records of one partition of dead letters may be from several of the source."""
         route, number = self._receipt.route, partition.partition
+        oracle = LetterOracle(self._judges, self._receipt, number)
         source, destination, letters = consumers
         ours = made_of(self._receipt.replay_id, number)
         homes = range(number, counts[route.destination], counts[route.dead_letter])
         if len(homes) > 1:
-            pieces = [self._read_apart(route.destination, home, partition.destination_start) for home in homes]
+            parts = [self._read_apart(route.destination, home, partition.destination_start) for home in homes]
         else:
-            pieces = [read_from(destination, route.destination, number, partition.destination_start)]
+            parts = [read_from(destination, route.destination, number, partition.destination_start)]
         planned = [Range(number, partition.start, partition.end)]
         return (
-            Stream(read_ranges(source, route.dead_letter, planned), oracle.opened),
-            Merged([Stream(each, ours) for each in pieces]),
-            Stream(read_from(letters, route.dead_letter, number, partition.dead_letter_start), ours),
+            Ahead(read_ranges(source, route.dead_letter, planned), oracle, partition.stretches, oracle.opened),
+            (
+                Merged([Stream(each, ours) for each in parts]),
+                Stream(read_from(letters, route.dead_letter, number, partition.dead_letter_start), ours),
+            ),
+            oracle.lineage(SourcePartition(route.source, number), 0),
         )
 
-    async def _read_apart(self, topic: str, partition: int, start: int) -> AsyncIterator[Piece]:
+    async def _read_apart(self, topic: str, partition: int, start: int) -> AsyncIterator[Batch]:
         """With a consumer of its own, where several partitions are read side by side."""
         async with open_range_reader(self._clients, 4) as consumer:
-            async for piece in read_from(consumer, topic, partition, start):
-                yield piece
+            async for batch in read_from(consumer, topic, partition, start):
+                yield batch
 
-    def _streams(
+    def _written(
         self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]
-    ) -> tuple[Stream, Stream, Stream]:
+    ) -> tuple[Stream, Stream]:
+        """The destination and the dead letters."""
         route, number = self._receipt.route, partition.partition
-        source, destination, letters = consumers
 
-        def written(consumer: AIOKafkaConsumer, topic: str, start: int, names: tuple[str, str, str]) -> Stream:
+        def stream(consumer: AIOKafkaConsumer, topic: str, start: int, names: tuple[str, str, str]) -> Stream:
             ours = written_by(self._receipt.replay_id, route.source, number, names)
             return Stream(read_from(consumer, topic, number % counts[topic], start), ours)
 
         return (
-            Stream(read_ranges(source, route.source, [Range(number, partition.start, partition.end)]), own_offsets),
-            written(destination, route.destination, partition.destination_start, SOURCE),
-            written(letters, route.dead_letter, partition.dead_letter_start, ORIGIN),
+            stream(consumers[1], route.destination, partition.destination_start, SOURCE),
+            stream(consumers[2], route.dead_letter, partition.dead_letter_start, ORIGIN),
         )

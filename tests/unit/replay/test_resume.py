@@ -14,9 +14,13 @@ PLACE = Place("0123456789ab", "group-replay-0123456789ab", "old", PlannedRange(p
 
 
 def at(offset: int, replay_id: str = "0123456789ab") -> Reached:
+    return Reached(offset, account_at(offset, replay_id).note)
+
+
+def account_at(offset: int, replay_id: str = "0123456789ab") -> Account:
     account = Account(replay_id)
     account.read([Event(b"v", offset=each) for each in range(100, offset)])
-    return Reached(offset, account.note)
+    return account
 
 
 def test_nothing_known_is_the_beginning() -> None:
@@ -38,7 +42,8 @@ def test_kafka_counts_where_it_is_there(kafka: Reached | None, ledger: Reached |
     found = resume(PLACE, kafka, ledger)
     assert found.offset == offset
     assert found.account is not None
-    assert found.account.note == at(offset).note
+    assert found.account.source.text == account_at(offset).source.text
+    assert found.account.stretches == ([offset] if 100 < offset < 200 else [])
 
 
 @pytest.mark.parametrize(

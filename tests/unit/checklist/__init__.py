@@ -1,0 +1,1 @@
+"""The checklist: what its lines say, without anything that runs."""

@@ -1,0 +1,44 @@
+"""From the settings to the lines: what `upcast checklist` does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from worker.chains import load_chains
+from worker.checklist.evidence import Facts
+from worker.checklist.report import Line, check_all
+from worker.clients import Clients
+from worker.ledger import open_ledger
+from worker.settings import HttpSettings, Settings
+
+ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  (compared, not bound)
+
+
+async def ask(
+    settings: Settings,
+    worker: str | None,
+    staging: str | None,
+    attested: Mapping[str, str],
+    group: str | None = None,
+) -> list[Line]:
+    """The lines of both lists, or of one. Raises WorkerError where configuration, chain or ledger is wrong."""
+    ledger = await asyncio.to_thread(open_ledger, settings.ledger.url.get_secret_value())
+    try:
+        facts = Facts(
+            settings=settings,
+            chains=load_chains(settings.routes),
+            clients=Clients(settings.kafka),
+            ledger=ledger,
+            worker=worker or _address(settings.http),
+            staging=staging,
+            attested=attested,
+        )
+        return await check_all(facts, group)
+    finally:
+        await asyncio.to_thread(ledger.close)
+
+
+def _address(http: HttpSettings) -> str:
+    host = "127.0.0.1" if http.host in ANYWHERE else http.host
+    return f"[{host}]:{http.port}" if ":" in host else f"{host}:{http.port}"

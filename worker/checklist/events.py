@@ -1,0 +1,104 @@
+"""Evidence about events: from the ledger, whether all were preserved, and from Kafka, whether processing goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
+from worker.checklist.running import is_ready
+from worker.errors import MAY_PASS, WorkerError
+from worker.ledger import Ledger, Run
+from worker.replay.receipt import Receipt
+from worker.replay.topics import committed_of, partitions_of
+
+
+async def replays_proved(facts: Facts) -> list[Evidence]:
+    """For each route its newest replay: finished, and found PASS by `upcast verify`."""
+    runs = await asyncio.to_thread(facts.ledger.runs)
+    return [await asyncio.to_thread(_proved, facts.ledger, _newest(runs, source), source) for source in facts.chains]
+
+
+def _newest(runs: list[Run], source: str) -> Run | None:
+    return next((run for run in runs if run.route == source and run.kind == "replay"), None)
+
+
+def _proved(ledger: Ledger, run: Run | None, source: str) -> Evidence:
+    if run is None:
+        return unknown(f"{source}: the ledger knows of no replay of it")
+    if run.state != "finished":
+        left = sum(each.end - each.committed for each in ledger.progress(run.replay_id))
+        return failed(f"{source}: replay {run.replay_id} is {run.state}, {left:,} offsets are left: run it to its end")
+    proof = ledger.proof(run.replay_id)
+    if proof is None:
+        return unknown(f"{source}: replay {run.replay_id} is finished and not verified: run `upcast verify`")
+    when = f"{proof.made:%Y-%m-%d %H:%M}Z"
+    if proof.findings:
+        return failed(
+            f"{source}: `upcast verify` found {proof.findings:,} differences in replay {run.replay_id} ({when})"
+        )
+    return passed(f"{source}: replay {run.replay_id}, {proof.records:,} records, verified {when}: PASS")
+
+
+async def group_in_step(facts: Facts) -> list[Evidence]:
+    """No partition was left behind by retention, none begins behind the end of its replay, and what waits is small."""
+    reached = await committed_of(facts.clients, facts.settings.kafka.group_id)
+    committed = {partition: each.offset for partition, each in reached.items()}
+    runs = await asyncio.to_thread(facts.ledger.runs)
+    found = []
+    for source in facts.chains:
+        run = _newest(runs, source)
+        receipt = await asyncio.to_thread(_receipt, facts.ledger, run) if run else None
+        found.append(await _in_step(facts, source, committed, receipt))
+    return found
+
+
+def _receipt(ledger: Ledger, run: Run) -> Receipt | None:
+    kept = ledger.receipt(run.replay_id)
+    return Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"}) if kept else None
+
+
+async def _in_step(
+    facts: Facts, source: str, committed: Mapping[TopicPartition, int], receipt: Receipt | None
+) -> Evidence:
+    places = [TopicPartition(source, number) for number in range(await partitions_of(facts.clients, source))]
+    first, last = await _bounds(facts, places)
+    ends = {TopicPartition(source, each.partition): each.end for each in receipt.partitions} if receipt else {}
+    waiting = 0
+    for place in places:
+        at = committed.get(place)
+        if wrong := _out_of_step(at, first[place], last[place], ends.get(place, 0)):
+            return failed(f"{source} partition {place.partition}: {wrong}")
+        waiting += last[place] - (last[place] if at is None else at)
+    if waiting and not await is_ready(facts):
+        return failed(
+            f"{source}: {waiting:,} offsets wait, and no worker is ready at {facts.worker}: start `upcast run`"
+        )
+    behind = f", at or past the end of replay {receipt.replay_id}" if receipt else ""
+    return passed(f"{source}: {len(places)} partitions, no offset left out{behind}; {waiting:,} offsets wait")
+
+
+def _out_of_step(committed: int | None, first: int, last: int, replayed: int) -> str:
+    if committed is None:
+        return "the group has committed nothing: start `upcast run`" if last > first else ""
+    if committed < first:
+        return f"retention deleted offsets {committed} to {first - 1} before they were processed"
+    if committed < replayed:
+        return f"the group is at offset {committed}, the replay ended at {replayed}: use `upcast run --after`"
+    return ""
+
+
+async def _bounds(
+    facts: Facts, places: list[TopicPartition]
+) -> tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]]:
+    reader = facts.clients.reader()
+    try:
+        await reader.start()
+        return await reader.beginning_offsets(places), await reader.end_offsets(places)
+    except KafkaError as error:
+        raise WorkerError(f"kafka: offsets cannot be read ({type(error).__name__}): try again", MAY_PASS) from error
+    finally:
+        await reader.stop()

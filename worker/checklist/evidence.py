@@ -1,0 +1,52 @@
+"""What a check may say, and what it is given to find out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from worker.chains import RouteChain
+from worker.clients import Clients
+from worker.ledger import Ledger
+from worker.settings import Settings
+
+Status = Literal["pass", "fail", "not checked", "attested"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """``text`` says what was found, or what to do so that it can be checked. ``attested`` is somebody's word alone."""
+
+    status: Status
+    text: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """``worker`` is the address (host:port) of the worker that runs, ``staging`` the receipt of a replay elsewhere."""
+
+    settings: Settings
+    chains: Mapping[str, RouteChain]
+    clients: Clients
+    ledger: Ledger
+    worker: str
+    staging: str | None = None
+    attested: Mapping[str, str] = field(default_factory=dict)
+
+
+Check = Callable[[Facts], Awaitable[list[Evidence]]]
+"""Each piece of evidence that there is for one line; none where the line does not concern this check. May raise
+WorkerError where it cannot be found out."""
+
+
+def passed(text: str) -> Evidence:
+    return Evidence("pass", text)
+
+
+def failed(text: str) -> Evidence:
+    return Evidence("fail", text)
+
+
+def unknown(text: str) -> Evidence:
+    return Evidence("not checked", text)

@@ -1,0 +1,81 @@
+"""Every line with its evidence, for people, machines and change tickets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.checklist.evidence import Evidence, Facts, Status
+from worker.checklist.items import ITEMS, Item
+from worker.checklist.registry import CHECKS
+from worker.errors import WorkerError
+
+COLUMNS = ("status", "line", "evidence")
+
+
+@dataclass(frozen=True)
+class Line:
+    item: Item
+    status: Status
+    evidence: tuple[str, ...]
+
+
+async def check_all(facts: Facts, group: str | None = None) -> list[Line]:
+    """One line for each of the guide's, or of one of its lists."""
+    return [await _check(item, facts) for item in ITEMS if group in (None, item.group)]
+
+
+async def _check(item: Item, facts: Facts) -> Line:
+    found: list[Evidence] = []
+    for check in CHECKS[item.name]:
+        try:
+            found += await check(facts)
+        except WorkerError as error:
+            found.append(Evidence("not checked", str(error)))
+    if word := facts.attested.get(item.name):
+        found.append(Evidence("attested", word))
+    texts = tuple(each.text for each in found)
+    return Line(item, _status([each.status for each in found]), texts or ("nothing here can check it: see --attest",))
+
+
+def _status(found: Sequence[Status]) -> Status:
+    """The worst; somebody's word stands in for what was not checked, never for what failed."""
+    if "fail" in found:
+        return "fail"
+    if "attested" in found:
+        return "attested"
+    return "pass" if found and "not checked" not in found else "not checked"
+
+
+def rows(lines: Sequence[Line], group: str) -> Iterator[tuple[str, str, str]]:
+    for line in lines:
+        if line.item.group == group:
+            yield line.status, line.item.text, "\n".join(line.evidence)
+
+
+def content(lines: Sequence[Line]) -> dict[str, Any]:
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "failed": [line.item.name for line in lines if line.status == "fail"],
+        "lines": [
+            {
+                "name": line.item.name,
+                "list": line.item.group,
+                "text": line.item.text,
+                "status": line.status,
+                "evidence": list(line.evidence),
+            }
+            for line in lines
+        ],
+    }
+
+
+def markdown(lines: Sequence[Line], group: str) -> Iterator[str]:
+    """As the guide writes it: a box for each line, with what it says below."""
+    for line in lines:
+        if line.item.group == group:
+            box = "x" if line.status in ("pass", "attested") else " "
+            yield f"- [{box}] {line.item.text}: **{line.status}**"
+            yield from (f"  - {text}" for text in line.evidence)

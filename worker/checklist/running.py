@@ -1,0 +1,113 @@
+"""Evidence from the worker that runs: its endpoints, and its metrics beside the range that the operator has set."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
+
+PATHS = ("/livez", "/readyz", "/metrics", "/v2/status")
+PATIENCE = 10.0
+OK = http.HTTPStatus.OK
+QUANTILE = 0.99
+
+
+async def endpoints(facts: Facts) -> list[Evidence]:
+    """Each of them answers, and answers 200."""
+    answers = {path: await asyncio.to_thread(_get, facts.worker, path) for path in PATHS}
+    if not any(status for status, _ in answers.values()):
+        return [_away(facts)]
+    wrong = [f"{path} {status or 'does not answer'}" for path, (status, _) in answers.items() if status != OK]
+    if wrong:
+        return [failed(f"{facts.worker}: {', '.join(wrong)}")]
+    return [passed(f"{facts.worker}: {', '.join(PATHS)} answer 200")]
+
+
+async def is_ready(facts: Facts) -> bool:
+    status, _ = await asyncio.to_thread(_get, facts.worker, "/readyz")
+    return status == OK
+
+
+async def performance(facts: Facts) -> list[Evidence]:
+    """Each bound of the section ``checklist`` beside what the metrics say."""
+    bounds = facts.settings.checklist.model_dump(exclude_none=True)
+    if not bounds:
+        return [unknown("no range is set: set bounds in the section `checklist` of the configuration")]
+    status, text = await asyncio.to_thread(_get, facts.worker, "/metrics")
+    if status != OK:
+        return [_away(facts)]
+    measured = Measured.of(text_string_to_metric_families(text))
+    return [_judged(name, getattr(measured, name), bound) for name, bound in bounds.items()]
+
+
+def _judged(name: str, value: float | None, bound: float) -> Evidence:
+    if value is None:
+        return unknown(f"{name}: the worker has measured nothing yet")
+    return (passed if value <= bound else failed)(f"{name}: {value:,.4g}, at most {bound:,.4g}")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """By the names of the settings; None where there is nothing to measure."""
+
+    lag_seconds: float | None
+    latency_seconds: float | None
+    dead_letter_share: float | None
+    memory_bytes: float | None
+
+    @classmethod
+    def of(cls, metrics: Iterable[Metric]) -> Measured:
+        families = {metric.name: metric for metric in metrics}
+        consumed, dead = (_sum(families.get(f"upcaster_records_{name}")) for name in ("consumed", "dead_lettered"))
+        lag = [sample.value for sample in _samples(families.get("upcaster_consumer_lag_seconds"))]
+        memory = [sample.value for sample in _samples(families.get("process_resident_memory_bytes"))]
+        return cls(
+            lag_seconds=max(lag, default=None),
+            latency_seconds=_quantile(families.get("upcaster_record_e2e_latency_seconds")),
+            dead_letter_share=dead / consumed if consumed else None,
+            memory_bytes=max(memory, default=None),
+        )
+
+
+def _samples(metric: Metric | None) -> list[Sample]:
+    return list(metric.samples) if metric else []
+
+
+def _sum(metric: Metric | None) -> float:
+    return sum(sample.value for sample in _samples(metric) if sample.name.endswith("_total"))
+
+
+def _quantile(metric: Metric | None) -> float | None:
+    """The bound of the bucket in which the quantile lies."""
+    buckets: dict[float, float] = {}
+    for sample in _samples(metric):
+        if sample.name.endswith("_bucket"):
+            bound = float(sample.labels["le"])
+            buckets[bound] = buckets.get(bound, 0) + sample.value
+    total = max(buckets.values(), default=0)
+    return next((bound for bound, count in sorted(buckets.items()) if total and count >= QUANTILE * total), None)
+
+
+def _away(facts: Facts) -> Evidence:
+    return unknown(f"no worker answers at {facts.worker}: start it, or name its address with --worker")
+
+
+def _get(address: str, path: str) -> tuple[int, str]:
+    """The status, 0 where nobody answers, and the text."""
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=PATIENCE)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except (OSError, http.client.HTTPException):
+        return 0, ""
+    finally:
+        connection.close()

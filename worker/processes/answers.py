@@ -1,0 +1,150 @@
+"""What the children say, asked at the same time, and made one answer of."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+PATIENCE = 3.0
+"""Seconds for an answer. A child that is at work answers within a slice of it."""
+NOT_SUMMED = (
+    "upcaster_last_progress_timestamp_seconds",
+    "upcaster_build_info",
+    "upcaster_api_requests",
+    "python_info",
+    "process_max_fds",
+    "process_start_time_seconds",
+)
+"""Of these the largest counts. Each child is asked what the parent is asked."""
+IDLE = "no partitions assigned"
+
+Labels = tuple[tuple[str, str], ...]
+Samples = dict[tuple[str, Labels], float]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``status`` is 0 where the child did not answer."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = ""
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+async def ask(
+    port: int, path: str, method: str = "GET", body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> Answer:
+    """Never raises."""
+    return await asyncio.to_thread(_ask, port, path, method, body, dict(headers or {}))
+
+
+def _ask(port: int, path: str, method: str, body: bytes, headers: dict[str, str]) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request(method, path, body or None, headers)
+        response = connection.getresponse()
+        return Answer(response.status, response.read(), response.headers.get("content-type", ""))
+    except (OSError, http.client.HTTPException):
+        return Answer(0)
+    finally:
+        connection.close()
+
+
+class Scrapes:
+    """The metrics of all children, and what those that are gone had counted: a sum of counters never falls.
+
+    It can be encoded like a registry. ``own`` are the parent's.
+    """
+
+    def __init__(self, size: int, own: CollectorRegistry) -> None:
+        self._own = own
+        self._last: list[tuple[int | None, list[Metric]]] = [(None, []) for _ in range(size)]
+        self._gone: list[Metric] = []
+
+    def note(self, number: int, pid: int | None, text: str) -> None:
+        """What the child with this process id says now."""
+        before, metrics = self._last[number]
+        if before is not None and before != pid:
+            kept = [each for each in metrics if each.type in ("counter", "histogram")]
+            self._gone = merged([self._gone, [each for each in kept if each.name.startswith("upcaster_")]])
+        self._last[number] = (pid, list(text_string_to_metric_families(text)))
+
+    def collect(self) -> Iterable[Metric]:
+        return merged([self._own.collect(), *(metrics for _, metrics in self._last), self._gone])
+
+
+def merged(parts: Sequence[Iterable[Metric]]) -> list[Metric]:
+    """Series of the same labels become one: their sum, or what they all say."""
+    families: dict[str, Metric] = {}
+    samples: dict[str, Samples] = defaultdict(dict)
+    for part in parts:
+        for metric in part:
+            families.setdefault(metric.name, metric)
+            found = samples[metric.name]
+            for sample in metric.samples:
+                key = (sample.name, tuple(sorted(sample.labels.items())))
+                found[key] = _joined(metric, key[1], found.get(key), sample.value)
+    return [_family(metric, samples[name]) for name, metric in families.items()]
+
+
+def _joined(metric: Metric, labels: Labels, before: float | None, value: float) -> float:
+    """A partition has one owner at a time, but for a moment while it moves."""
+    if before is None:
+        return value
+    of_partition = metric.type == "gauge" and any(name == "partition" for name, _ in labels)
+    return max(before, value) if of_partition or metric.name in NOT_SUMMED else before + value
+
+
+def _family(metric: Metric, samples: Samples) -> Metric:
+    made = Metric(metric.name, metric.documentation, metric.type)
+    for (name, labels), value in samples.items():
+        made.add_sample(name, dict(labels), value)
+    return made
+
+
+def reasons(answers: Sequence[Answer]) -> list[str]:
+    """Why not all is well, by number. A child without partitions is well as long as another one has some."""
+    idle = [_is_idle(answer) for answer in answers]
+    found = []
+    for number, answer in enumerate(answers):
+        if idle[number] and not all(idle):
+            continue
+        told = answer.json["reasons"] if answer.status else ["does not answer"]
+        found += [f"process {number}: {reason}" for reason in told]
+    return found
+
+
+def _is_idle(answer: Answer) -> bool:
+    return bool(answer.status) and any(reason.startswith(IDLE) for reason in answer.json["reasons"])
+
+
+def one_status(statuses: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of all that answered: the state of those that are not as far as the others, and all lanes."""
+    first = dict(statuses[0])
+    first["state"] = next((each["state"] for each in statuses if each["state"] != "running"), "running")
+    routes = zip(*(each["routes"] for each in statuses), strict=True)
+    first["routes"] = [one_route(parts) for parts in routes]
+    return first
+
+
+def one_route(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Each child has its share of the rate."""
+    made = dict(parts[0])
+    made["lanes"] = sorted((lane for part in parts for lane in part["lanes"]), key=lambda lane: lane["partition"])
+    for rate in ("records_per_second", "bytes_per_second"):
+        shares = [part[rate] for part in parts]
+        made[rate] = None if None in shares else sum(shares)
+    made["paused"] = all(part["paused"] for part in parts)
+    return made

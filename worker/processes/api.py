@@ -1,0 +1,140 @@
+"""The one port: each question goes to all children, and their answers become one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from worker.api.problems import answer_with_problems
+from worker.processes.answers import Answer, Scrapes, ask, one_route, one_status, reasons
+from worker.processes.family import Family, Member
+
+PASSED_ON = ("authorization", "content-type", "accept")
+LARGEST = 4 * 1024 * 1024
+STARTING = 30.0
+"""Seconds that a child may be silent after its start: imports, on a busy machine."""
+RATES = ("records_per_second", "bytes_per_second")
+
+
+def family_api(family: Family, registry: CollectorRegistry, why_not_ready: Callable[[], list[str]]) -> FastAPI:
+    """``registry`` is the parent's own; ``why_not_ready`` is what keeps it from starting children."""
+    api = FastAPI(title="upcast", docs_url=None, redoc_url=None, openapi_url=None)
+    answer_with_problems(api)
+    port = _Port(family, registry, why_not_ready)
+    for path, serve in (
+        ("/livez", port.livez),
+        ("/readyz", port.readyz),
+        ("/metrics", port.metrics),
+        ("/v2/status", port.status),
+    ):
+        api.get(path)(serve)
+    api.post("/v2/routes/{source}/{change}")(port.change)
+    api.api_route("/{path:path}", methods=["GET", "POST"])(port.other)
+    return api
+
+
+class _Port:
+    def __init__(self, family: Family, registry: CollectorRegistry, why_not_ready: Callable[[], list[str]]) -> None:
+        self._family = family
+        self._why_not_ready = why_not_ready
+        self._scrapes = Scrapes(len(family.members), registry)
+
+    async def livez(self) -> JSONResponse:
+        """A child that was just started (again) may be silent for a while."""
+        now = time.monotonic()
+        settled = [each for each in self._working() if each.pid and now - each.started > STARTING]
+        return _probe(reasons(await _answers(settled, "/livez")))
+
+    async def readyz(self) -> JSONResponse:
+        return _probe(self._why_not_ready() or reasons(await _answers(self._working(), "/readyz")))
+
+    async def metrics(self, request: Request) -> Response:
+        members = [each for each in self._family.members if each.pid]
+        pids = [each.pid for each in members]
+        for member, pid, answer in zip(members, pids, await _answers(members, "/metrics"), strict=True):
+            if answer.status == HTTPStatus.OK:
+                self._scrapes.note(member.number, pid, answer.body.decode())
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(self._scrapes), headers={"content-type": content_type})
+
+    async def status(self) -> JSONResponse:
+        found = [each.json for each in await _answers(self._working(), "/v2/status") if each.status == HTTPStatus.OK]
+        if not found:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "no process answers: ask again")
+        members = [
+            {"number": each.number, "pid": each.pid, "killed": len(each.deaths)} for each in self._family.members
+        ]
+        return JSONResponse({**one_status(found), "processes": members})
+
+    async def change(self, source: str, change: str, request: Request) -> Response:
+        """Pause, resume and rate are for all."""
+        body = _shared(await _body(request), len(self._family.members))
+        path = f"/v2/routes/{source}/{change}"
+        found = await _answers(self._working(), path, "POST", body, _headers(request))
+        refused = next((answer for answer in found if answer.status != HTTPStatus.OK), None)
+        return _as_it_is(refused) if refused else JSONResponse(one_route([answer.json for answer in found]))
+
+    async def other(self, path: str, request: Request) -> Response:
+        """What is the same whoever answers it."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        body, first = await _body(request), [each for each in self._family.members if each.pid][:1]
+        found = await _answers(first, f"/{path}{query}", request.method, body, _headers(request))
+        return _as_it_is(found[0] if found else Answer(0))
+
+    def _working(self) -> list[Member]:
+        return [each for each in self._family.members if not each.finished]
+
+
+async def _answers(
+    members: Sequence[Member],
+    path: str,
+    method: str = "GET",
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+) -> list[Answer]:
+    return list(await asyncio.gather(*(ask(each.port, path, method, body, headers) for each in members)))
+
+
+def _probe(found: list[str]) -> JSONResponse:
+    body = {"status": "unavailable" if found else "ok", "reasons": found}
+    return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE if found else HTTPStatus.OK)
+
+
+def _as_it_is(answer: Answer) -> Response:
+    if not answer.status:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "a process does not answer: ask again")
+    return Response(answer.body, answer.status, media_type=answer.content_type)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    return {name: request.headers[name] for name in PASSED_ON if name in request.headers}
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST} bytes")
+    return bytes(body)
+
+
+def _shared(body: bytes, size: int) -> bytes:
+    """A rate is meant for all; each child gets its share. What is wrong about it a child says."""
+    try:
+        told: Any = msgspec.json.decode(body or b"{}")
+    except msgspec.DecodeError:
+        return body
+    if not isinstance(told, dict):
+        return body
+    shares = {name: told[name] / size for name in RATES if isinstance(told.get(name), int | float)}
+    return msgspec.json.encode(told | shares) if body else body

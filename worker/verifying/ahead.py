@@ -1,0 +1,104 @@
+"""The source, and what must have become of its records: read ahead as far as a batch of the destination reaches."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import islice
+from operator import itemgetter
+
+from upcasters.event import SourceRecord
+from worker.replay.digest import Content, RunningDigest, contents
+from worker.replay.reading import Piece
+from worker.verifying.oracle import Expected, Oracle, Output
+from worker.verifying.redrives import LetterOracle
+
+Open = Callable[[Sequence[SourceRecord]], Sequence[SourceRecord]]
+Judged = tuple[SourceRecord, Expected]
+
+
+class StretchedDigest:
+    """A digest that begins anew at the same offsets as the one that it is to be compared with."""
+
+    def __init__(self, stretches: Sequence[int]) -> None:
+        self.digest = RunningDigest()
+        self._stretches = deque(stretches)
+
+    def add(self, records: Sequence[Content]) -> None:
+        while self._stretches and records and records[-1][0] >= self._stretches[0]:
+            cut = bisect_left(records, self._stretches.popleft(), key=itemgetter(0))
+            self.digest.add(records[:cut])
+            self.digest.begin_stretch()
+            records = records[cut:]
+        self.digest.add(records)
+
+
+class Ahead:
+    """Source records that were read and judged, and not matched yet. ``source`` is the digest of all that was read.
+
+    A redrive's are ``opened`` first: the letters' records as they first came.
+    """
+
+    def __init__(
+        self,
+        pieces: AsyncIterator[Piece],
+        oracle: Oracle | LetterOracle,
+        stretches: Sequence[int],
+        opened: Open | None = None,
+    ) -> None:
+        self._pieces = pieces
+        self._opened = opened
+        self._expect = oracle.expect
+        self._judged: deque[Judged] = deque()
+        self._outputs = 0
+        self.source = StretchedDigest(stretches)
+
+    async def more(self) -> bool:
+        """Whether there is a record to take; reads where there is none."""
+        while not self._judged and await self._read():
+            pass
+        return bool(self._judged)
+
+    async def reach(self, outputs: int) -> list[Judged]:
+        """The next records, up to the one that completes so many outputs; none of them is taken yet. Empty where they
+        have more outputs, or fewer."""
+        while self._outputs < outputs and await self._read():
+            pass
+        if self._outputs < outputs:
+            return []
+        records = 0
+        for _, expected in self._judged:
+            if outputs <= 0:
+                break
+            outputs -= len(expected.outputs)
+            records += 1
+        return list(islice(self._judged, records)) if not outputs else []
+
+    def take(self) -> Judged:
+        judged = self._judged.popleft()
+        self._outputs -= len(judged[1].outputs)
+        return judged
+
+    def drop(self, judged: Sequence[Judged]) -> None:
+        """Take those that ``reach`` has given."""
+        for _ in judged:
+            self._judged.popleft()
+        self._outputs -= sum([len(expected.outputs) for _, expected in judged])
+
+    async def _read(self) -> bool:
+        piece = await anext(self._pieces, None)
+        if piece is None:
+            return False
+        records, expect = piece.slice.records, self._expect
+        self.source.add(contents(records))
+        if self._opened is not None:
+            records = self._opened(records)
+        judged = [(record, expect(record)) for record in records]
+        self._judged += judged
+        self._outputs += sum([len(expected.outputs) for _, expected in judged])
+        return True
+
+
+def outputs_of(judged: Sequence[Judged]) -> list[Output]:
+    return [output for _, expected in judged for output in expected.outputs]
