@@ -19,6 +19,7 @@ BASE = 'kafka: {bootstrap_servers: "b:1", group_id: g}\nroutes: [{source: a, des
 WAYS = {
     "default": ("", {}),
     "file": ("http: {port: 8123}\n", {}),
+    "file of the first format": ("brokers: b:1\ngroup: g\nport: 8123\ninput_topic: a\noutput_topic: b\n", {}),
     "environment beats the file": ("http: {port: 8123}\n", {"UPCAST_HTTP__PORT": "8200"}),
     "the old name beats the file": ("http: {port: 8123}\n", {"DEVTEAM_RUNNER_PORT": "8300"}),
     "the new name beats the old": ("", {"UPCAST_HTTP__PORT": "8200", "DEVTEAM_RUNNER_PORT": "8300"}),
@@ -31,7 +32,7 @@ WAYS = {
 def test_the_port_is_the_one_that_the_settings_say(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text, environment = WAYS[way]
     config = tmp_path / "upcast.yaml"
-    config.write_text(BASE + text)
+    config.write_text(text if "brokers" in text else BASE + text)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert listening_port(os.environ, config) == load_settings(config).http.port
