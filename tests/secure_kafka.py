@@ -20,6 +20,7 @@ LISTENERS = {
     "PLAINTEXT": "PLAINTEXT",
     "TLS": "SSL",
     "MUTUAL": "SSL",
+    "EXPIRED": "SSL",
     "LOGIN": "SASL_PLAINTEXT",
     "TLSLOGIN": "SASL_SSL",
     "TOKEN": "SASL_PLAINTEXT",
@@ -63,18 +64,22 @@ def make_certificates(files: Path) -> None:
             f"-subj /CN={authority} -addext basicConstraints=critical,CA:TRUE",
         )
     (files / "names").write_text("subjectAltName=IP:127.0.0.1\n", encoding="utf-8")
-    sign(files, "broker", "-extfile names")
     sign(files, "client")
-    _openssl(files, "pkcs8 -topk8 -nocrypt -in broker.key -out broker.pk8")
-    joined = (files / "broker.pk8").read_text() + (files / "broker.crt").read_text()
-    (files / "broker.pem").write_text(joined)
+    _key_store(files, "broker", days=2)
+    _key_store(files, "expired", days=0)
 
 
-def sign(files: Path, name: str, extra: str = "") -> None:
+def _key_store(files: Path, name: str, days: int) -> None:
+    sign(files, name, "-extfile names", days)
+    _openssl(files, f"pkcs8 -topk8 -nocrypt -in {name}.key -out {name}.pk8")
+    (files / f"{name}.pem").write_text((files / f"{name}.pk8").read_text() + (files / f"{name}.crt").read_text())
+
+
+def sign(files: Path, name: str, extra: str = "", days: int = 2) -> None:
     _openssl(files, f"req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}")
     _openssl(
         files,
-        f"x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out {name}.crt {extra}",
+        f"x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days {days} -out {name}.crt {extra}",
     )
 
 
@@ -98,6 +103,8 @@ def _properties(ports: dict[str, int], files: Path) -> dict[str, str]:
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": str(files / "ca.crt"),
         "listener.name.mutual.ssl.client.auth": "required",
+        "listener.name.expired.ssl.keystore.type": "PEM",
+        "listener.name.expired.ssl.keystore.location": str(files / "expired.pem"),
         "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
         "listener.name.login.plain.sasl.jaas.config": PLAIN,
         "listener.name.login.scram-sha-512.sasl.jaas.config": SCRAM,

@@ -46,6 +46,11 @@ BAD = {
     "no ca": ("TLS", {"security_protocol": "SSL"}, "set kafka.ssl_cafile"),
     "plaintext to tls": ("TLS", {}, "is encrypted: set kafka.security_protocol to SSL"),
     "tls to plaintext": ("PLAINTEXT", TLS, "is not encrypted: set kafka.security_protocol to PLAINTEXT"),
+    "expired certificate": (
+        "EXPIRED",
+        TLS,
+        "the broker's certificate is not valid now (certificate has expired): renew it",
+    ),
     "no client certificate": ("MUTUAL", TLS, "set kafka.ssl_certfile"),
     "plain, wrong password": ("LOGIN", PLAIN | WRONG, "check kafka.sasl_username and kafka.sasl_password"),
     "scram, wrong password": ("TLSLOGIN", TLS_SCRAM | WRONG, "check kafka.sasl_username"),
