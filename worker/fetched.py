@@ -25,13 +25,13 @@ class UnpackError(Exception):
 
 class Slice(NamedTuple):
     """Some records in order. ``next_offset`` is where to go on; it also steps over what nobody may read
-    (transaction markers, aborted records, gaps of compaction). ``unreadable`` are offsets of records with a
-    header
-    that has no UTF-8 name."""
+    (transaction markers, aborted records, gaps of compaction). ``unreadable`` are offsets of records with a header
+    that has no UTF-8 name. ``following`` is the timestamp (ms) of the next record, -1 where it is not known here."""
 
     records: Sequence[SourceRecord]
     next_offset: int
     unreadable: frozenset[int] = frozenset()
+    following: int = NO_TIMESTAMP
 
 
 class Batch(Protocol):
@@ -52,7 +52,8 @@ class Batch(Protocol):
 
 
 class Fetched(Protocol):
-    """What one fetch brought for one partition. ``offset`` is where it was asked for, None where unknown."""
+    """What one fetch brought for one partition. ``offset`` is where it was asked for, None where unknown;
+    ``oldest`` is the timestamp (ms) of the first record to be read, -1 where only decoding tells."""
 
     offset: int | None
     next_offset: int
@@ -106,7 +107,7 @@ def cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Itera
     try:
         for records in _regrouped(batches, size):
             if held:
-                yield Slice(held, _after(held[-1]))
+                yield Slice(held, _after(held[-1]), following=known(records[0].timestamp))
             held = records
     except UnpackError:
         if held:

@@ -43,7 +43,17 @@ from aiokafka.record import default_records, memory_records
 from aiokafka.structs import OffsetAndMetadata
 
 from upcasters.event import Event, Header, SourceRecord
-from worker.fetched import SMALL_BYTES, Batch, DecodedBatch, Fetched, FetchedRecords, Slice, cut, known
+from worker.fetched import (
+    NO_TIMESTAMP,
+    SMALL_BYTES,
+    Batch,
+    DecodedBatch,
+    Fetched,
+    FetchedRecords,
+    Slice,
+    cut,
+    known,
+)
 from worker.raw_headers import writable
 from worker.settings.kafka import UNPACKED_BATCH_BYTES
 from worker.unpacking import HEADER, unpacked
@@ -51,6 +61,9 @@ from worker.unpacking import HEADER, unpacked
 log = structlog.get_logger(__name__)
 
 TESTED = ("0.14.",)
+
+NOT_AS_MADE = 0x08 | 0x20 | 0x40
+"""Attributes of a batch whose first timestamp is not its first record's: stamped by the broker, a marker, compacted."""
 
 
 Append = Callable[[int, int, bytes | None, bytes | None, list[Header]], object | None]
@@ -126,7 +139,15 @@ class FetchedBatches:
         self.next_offset: int = self._batches[-1].next_offset
         self.size = len(self._data)
         self.count = max(0, self.next_offset - parser.next_fetch_offset)
-        self.oldest = _first_timestamp(self._batches[0])
+        self.oldest = self._oldest(self._batches[0])
+
+    def _oldest(self, batch: Any) -> int:
+        """The timestamp of the first record to be read, as far as it can be told without decoding."""
+        attributes: int = getattr(batch, "attributes", NOT_AS_MADE)
+        begins_inside = batch.base_offset != self.offset if hasattr(batch, "base_offset") else True
+        if begins_inside or attributes & NOT_AS_MADE or self._parser._aborted_transactions:
+            return NO_TIMESTAMP
+        return known(batch.first_timestamp)
 
     def __iter__(self) -> Iterator[FetchedBatches]:
         self.next_fetch_offset = self.next_offset
@@ -458,7 +479,3 @@ def _batches(records: Any) -> Iterator[Any]:
 def _event(record: Any) -> Event:
     """A record of ours from one whose headers may be a tuple, or whose timestamp is missing (message format 0)."""
     return Event(record.value, record.key, list(record.headers), known(record.timestamp), record.offset)
-
-
-def _first_timestamp(batch: Any) -> int:
-    return known(getattr(batch, "first_timestamp", None))

@@ -1,44 +1,55 @@
 """Every metric of the worker, declared and described here once. Names and labels are a promise to dashboards.
 
 Record counters move when the transaction that did the work commits, so that at any moment, from the metrics
-alone, consumed = upcast + passed + skipped + dead-lettered. No label ever holds a key, an offset or a value
-of an event.
+alone, consumed = upcast + passed + skipped + dead-lettered. What is true of a partition now is looked up when a scrape
+asks. No label ever holds a key, an offset or a value of an event, and none takes ever more values; OpenMetrics has
+exemplars beside, which name a partition and an offset.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import ClassVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from upcasters.outcome import Passage
+from worker.lanes.state import LaneState
+from worker.lanes.status import LaneStatus
 from worker.lanes.tally import Tally
 
 LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
 WORK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 MAX_EVENT_TYPES = 200
+MAX_ERROR_TYPES = 100
+MAX_REASONS = 100
 PARTITION = ("topic", "partition")
 LAG = ("consumer_group", "topic", "partition")
 FAULT = ("stage", "error_type")
+WAIT_FOR_AN_OPERATOR = {LaneState.PAUSED, LaneState.BREAKER_OPEN, LaneState.BLOCKED}
 
 
 class WorkerMetrics:
     """One set of metrics in one registry. ``topic`` is the source topic unless the description says otherwise."""
 
     def __init__(self, registry: CollectorRegistry, group: str) -> None:
-        self._group = group
-        self._event_types: set[str] = set()
+        self._event_type = Bounded(MAX_EVENT_TYPES)
+        self._error_type = Bounded(MAX_ERROR_TYPES)
+        self._reason = Bounded(MAX_REASONS)
+        self.lanes = LaneGauges(group)
+        registry.register(self.lanes)
         self._declare_records(registry)
         self._declare_durations(registry)
-        self._declare_positions(registry)
         self._declare_process(registry)
         self._declare_replay(registry)
 
     def _declare_records(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, description: str, *labels: str) -> Counter:
-            return Counter(f"upcaster_{name}", description, labels, registry=registry)
-
+        counter = partial(self._counter, registry)
         self.consumed = counter("records_consumed_total", "Source records whose fate is committed.", *PARTITION)
         self.upcast = counter("records_upcast_total", "Source records that the chain changed.", "topic")
         self.passed = counter("records_passed_total", "Source records whose value went on unchanged.", "topic")
@@ -81,43 +92,14 @@ class WorkerMetrics:
         )
         self.commit_duration = histogram("commit_duration_seconds", "Committing, per transaction.", WORK_BUCKETS)
 
-    def _declare_positions(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, description: str, labels: tuple[str, ...]) -> Gauge:
-            return Gauge(f"upcaster_{name}", description, labels, registry=registry)
-
-        self.lag = gauge("consumer_lag", "Records that can be read and are not committed (end - committed).", LAG)
-        self.lag_seconds = gauge(
-            "consumer_lag_seconds", "Age of the oldest record not yet committed; 0 when caught up.", LAG
-        )
-        self.position = gauge("partition_position", "Offset of the next record to work on.", PARTITION)
-        self.committed = gauge("partition_committed_offset", "Offset committed by the group.", PARTITION)
-        self.end = gauge("partition_end_offset", "Last stable offset: the end of what can be read.", PARTITION)
-        self.breaker_open = gauge(
-            "breaker_open", "1 while too many dead letters hold the partition, else 0.", PARTITION
-        )
-
     def _declare_process(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, description: str) -> Gauge:
-            return Gauge(f"upcaster_{name}", description, registry=registry)
-
-        self.assigned = gauge("assigned_partitions", "Partitions that this process works on.")
-        self.paused = gauge("paused_partitions", "Partitions that wait for an operator.")
-        self.in_flight_records = gauge("in_flight_records", "Records fetched and not yet committed.")
-        self.in_flight_bytes = gauge(
-            "in_flight_bytes", "Bytes fetched (as they came, compressed) and not yet committed."
+        self.last_progress = self._gauge(
+            registry, "last_progress_timestamp_seconds", "When a transaction last committed; 0 before the first."
         )
-        self.last_progress = gauge("last_progress_timestamp_seconds", "When a transaction last committed.")
-        self.rebalances = Counter(
-            "upcaster_rebalances_total", "Assignments of partitions to this process.", registry=registry
-        )
-        self.build_info = Gauge(
-            "upcaster_build_info", "Always 1; the label tells the version.", ("version",), registry=registry
-        )
-        self.api_requests = Counter(
-            "upcaster_api_requests_total",
-            "Requests to the HTTP interface.",
-            ("version", "route", "status"),
-            registry=registry,
+        self.rebalances = self._counter(registry, "rebalances_total", "Assignments of partitions to this process.")
+        self.build_info = self._gauge(registry, "build_info", "Always 1; the label tells the version.", "version")
+        self.api_requests = self._counter(
+            registry, "api_requests_total", "Requests to the HTTP interface.", "version", "route", "status"
         )
         self.legacy_port_requests = Counter(
             "upcaster_legacy_port_requests_total",
@@ -134,15 +116,18 @@ class WorkerMetrics:
 
     def _declare_replay(self, registry: CollectorRegistry) -> None:
         labels = ("replay_id", *PARTITION)
-        self.replay_remaining = Gauge(
-            "upcaster_replay_remaining_records",
-            "Offsets a replay has yet to pass.",
-            labels,
-            registry=registry,
+        self.replay_remaining = self._gauge(
+            registry, "replay_remaining_records", "Offsets a replay has yet to pass.", *labels
         )
-        self.replay_complete = Gauge(
-            "upcaster_replay_complete", "1 when the replay has passed its end.", labels, registry=registry
+        self.replay_complete = self._gauge(
+            registry, "replay_complete", "1 when the replay has passed its end, else 0.", *labels
         )
+
+    def _counter(self, registry: CollectorRegistry, name: str, description: str, *labels: str) -> Counter:
+        return Counter(f"upcaster_{name}", description, labels, registry=registry)
+
+    def _gauge(self, registry: CollectorRegistry, name: str, description: str, *labels: str) -> Gauge:
+        return Gauge(f"upcaster_{name}", description, labels, registry=registry)
 
     def add(self, topic: str, partition: int, destination: str, tally: Tally, now: float) -> None:
         """A transaction committed: what it did becomes visible. ``topic`` is where its records came from."""
@@ -153,16 +138,29 @@ class WorkerMetrics:
         for passage, count in tally.upcast.values():
             self._count_passage(passage, count)
         for reason, count in tally.skipped.items():
-            self.skipped.labels(topic, reason).inc(count)
-        for fault, count in tally.dead_lettered.items():
-            self.dead_lettered.labels(topic, *fault).inc(count)
+            self.skipped.labels(topic, self._reason(reason)).inc(count)
+        self._count_dead_letters(topic, partition, tally)
+        latency = self.latency.labels(topic)
+        for oldest, count, offset in tally.slices:
+            latency.observe_many(max(0.0, now - oldest / 1000), count, _record(partition, offset))
+        self.last_progress.set(now)
+
+    def error(self, stage: str, error_type: str, count: int = 1) -> None:
+        """Something went wrong that is no dead letter."""
+        self.errors.labels(stage, self._error_type(error_type)).inc(count)
+
+    def retry(self, stage: str, error_type: str) -> None:
+        """A lane starts anew."""
+        self.retries.labels(stage, self._error_type(error_type)).inc()
+
+    def _count_dead_letters(self, topic: str, partition: int, tally: Tally) -> None:
+        for (stage, error_type), count in tally.dead_lettered.items():
+            fault = stage, self._error_type(error_type)
+            exemplar = _record(partition, tally.dead_letter_at[stage, error_type])
+            self.dead_lettered.labels(topic, *fault).inc(count, exemplar)
             self.errors.labels(*fault).inc(count)
         if tally.trimmed:
-            self.errors.labels("produce", "DeadLetterTrimmed").inc(tally.trimmed)
-        latency = self.latency.labels(topic)
-        for oldest, count in tally.slices:
-            latency.observe_many(max(0.0, now - oldest / 1000), count)
-        self.last_progress.set(now)
+            self.error("produce", "DeadLetterTrimmed", tally.trimmed)
 
     def observe(self, topic: str, seconds: Mapping[str, float]) -> None:
         """How long the parts of one transaction took."""
@@ -171,43 +169,88 @@ class WorkerMetrics:
         self.commit_duration.labels(topic).observe(seconds["commit"])
 
     def _count_passage(self, passage: Passage, count: int) -> None:
-        event_type = passage.event_type
-        if event_type not in self._event_types:
-            if len(self._event_types) >= MAX_EVENT_TYPES:
-                event_type = "other"
-            self._event_types.add(event_type)
+        event_type = self._event_type(passage.event_type)
         self.upcasts.labels(event_type, passage.from_version, passage.to_version).inc(count)
 
-    def show_partition(self, topic: str, partition: int, gauges: Mapping[str, float | None]) -> None:
-        """Set the gauges of one partition, by the names of this class's attributes; None leaves one as it is."""
-        for name, value in gauges.items():
-            if value is not None:
-                gauge: Gauge = getattr(self, name)
-                gauge.labels(*self._labels(gauge, topic, partition)).set(value)
 
-    def forget_partition(self, topic: str, partition: int) -> None:
-        """The partition is somebody else's now. Its count of consumed records stays: the sums above need it."""
-        for gauge in (
-            self.lag,
-            self.lag_seconds,
-            self.position,
-            self.committed,
-            self.end,
-            self.breaker_open,
+def _record(partition: int, offset: int) -> dict[str, str]:
+    """An exemplar: where to find one of the records that were counted. Its topic is a label already."""
+    return {"partition": str(partition), "offset": str(offset)}
+
+
+class LaneGauges(Collector):
+    """What is true of the lanes in the moment of the scrape. A partition that is not worked on here has no series."""
+
+    FAMILIES: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+        "consumer_lag": ("Records that can be read and are not committed (end - committed).", LAG),
+        "consumer_lag_seconds": (
+            "Age of the oldest record not yet committed, by its own timestamp; 0 when caught up, absent while unknown.",
+            LAG,
+        ),
+        "partition_position": ("Offset of the next record to work on.", PARTITION),
+        "partition_committed_offset": ("Offset committed by the group.", PARTITION),
+        "partition_end_offset": ("Last stable offset: the end of what can be read.", PARTITION),
+        "breaker_open": ("1 while too many dead letters hold the partition, else 0.", PARTITION),
+        "assigned_partitions": ("Partitions that this process works on.", ()),
+        "paused_partitions": ("Partitions that wait for an operator.", ()),
+        "in_flight_records": ("Records fetched and not yet committed.", ()),
+        "in_flight_bytes": ("Bytes fetched (as they came, compressed) and not yet committed.", ()),
+    }
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+        self.look: Callable[[], Sequence[LaneStatus]] = tuple
+
+    def collect(self) -> Iterator[Metric]:
+        lanes = self.look()
+        families = {
+            name: GaugeMetricFamily(f"upcaster_{name}", description, labels=labels)
+            for name, (description, labels) in self.FAMILIES.items()
+        }
+        for lane in lanes:
+            self._add_partition(families, lane)
+        families["assigned_partitions"].add_metric((), len(lanes))
+        families["paused_partitions"].add_metric((), sum(lane.state in WAIT_FOR_AN_OPERATOR for lane in lanes))
+        families["in_flight_records"].add_metric((), sum(lane.in_flight_records for lane in lanes))
+        families["in_flight_bytes"].add_metric((), sum(lane.in_flight_bytes for lane in lanes))
+        yield from families.values()
+
+    def _add_partition(self, families: Mapping[str, GaugeMetricFamily], lane: LaneStatus) -> None:
+        partition = lane.topic, str(lane.partition)
+        for name, labels, value in (
+            ("consumer_lag", (self._group, *partition), lane.lag),
+            ("consumer_lag_seconds", (self._group, *partition), lane.lag_seconds),
+            ("partition_position", partition, lane.position),
+            ("partition_committed_offset", partition, lane.committed),
+            ("partition_end_offset", partition, lane.end),
+            ("breaker_open", partition, lane.state == LaneState.BREAKER_OPEN),
         ):
-            gauge.remove(*self._labels(gauge, topic, partition))
+            if value is not None:
+                families[name].add_metric(labels, value)
 
-    def _labels(self, gauge: Gauge, topic: str, partition: int) -> tuple[Any, ...]:
-        grouped = gauge in (self.lag, self.lag_seconds)
-        return (self._group, topic, partition) if grouped else (topic, partition)
+
+class Bounded:
+    """The first ``most`` values as they are, and ``other`` for all that come later."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        if value not in self._seen:
+            if len(self._seen) >= self._most:
+                return "other"
+            self._seen.add(value)
+        return value
 
 
 class WeightedHistogram(Histogram):
     """A histogram that takes the same value many times at once."""
 
-    def observe_many(self, amount: float, count: int) -> None:
+    def observe_many(self, amount: float, count: int, exemplar: Mapping[str, str]) -> None:
         self._sum.inc(amount * count)
         for bound, bucket in zip(self._upper_bounds, self._buckets, strict=True):
             if amount <= bound:
                 bucket.inc(count)
+                bucket.set_exemplar(Exemplar(dict(exemplar), amount, time.time()))
                 break

@@ -37,6 +37,8 @@ def exported() -> tuple[set[str], set[str]]:
         names |= {family.name, *(f"{family.name}_{end}" for end in ("total", "bucket", "sum", "count"))}
     for metric in vars(metrics).values():
         labels |= set(getattr(metric, "_labelnames", ()))
+    for _, of_lane in metrics.lanes.FAMILIES.values():
+        labels |= set(of_lane)
     return names, labels
 
 

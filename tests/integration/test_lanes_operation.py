@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.kafka import Record, Topics, committed_offsets, produce
-from tests.lanes import ByWord, caught_up, make_bench, read_settled, until
+from tests.lanes import LIMIT, ByWord, caught_up, make_bench, read_settled, until
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import Outcome
 from worker.errors import WorkerError
@@ -39,7 +39,11 @@ async def test_the_breaker_stops_the_lane_and_resume_closes_it(kafka_bootstrap: 
         stopped_at = lane.lag.committed
         assert stopped_at is not None
         assert stopped_at < 620
-        assert (await committed_offsets(kafka_bootstrap, bench.group))[bench.route.source, 0] == stopped_at
+        deadline = time.monotonic() + LIMIT
+        while (await committed_offsets(kafka_bootstrap, bench.group)).get((bench.route.source, 0)) != stopped_at:
+            # The coordinator shows an offset when the transaction's marker has come to it.
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
         supervisor.resume(bench.route.source)
         await until(lambda: (lane.lag.committed or 0) > stopped_at)
     letters = await read_settled(kafka_bootstrap, bench.route.dead_letter.name)

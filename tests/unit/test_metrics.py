@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from upcasters.outcome import Fault, Passage
+from worker.lanes.state import LaneState
+from worker.lanes.status import LaneStatus
 from worker.lanes.tally import Tally
-from worker.metrics import MAX_EVENT_TYPES, WorkerMetrics
+from worker.metrics import MAX_ERROR_TYPES, MAX_EVENT_TYPES, MAX_REASONS, WorkerMetrics
 
+OPENMETRICS, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
 ONE_TO_TWO = Passage("task", "1.0", "2.0", 1)
 TWO_TO_TWO = Passage("task", "2.0", "2.0")
 
@@ -29,11 +37,11 @@ def tally() -> Tally:
     made.add_upcast([ONE_TO_TWO])
     made.passed = 2
     made.skipped["dropped"] += 1
-    made.add_dead_letter(Fault("decode", "DecodeError", "x"), trimmed=True)
-    made.add_dead_letter(Fault("upcast", "WrongType", "x"), trimmed=False)
+    made.add_dead_letter(Fault("decode", "DecodeError", "x"), 7, trimmed=True)
+    made.add_dead_letter(Fault("upcast", "WrongType", "x"), 7, trimmed=False)
     made.produced["new"] += 6
-    made.add_slice(1_000, 8)
-    made.add_slice(-1, 1)
+    made.add_slice(1_000, 8, 40)
+    made.add_slice(-1, 1, 48)
     return made
 
 
@@ -69,25 +77,85 @@ def test_latency_weighs_slices_by_their_records(registry: CollectorRegistry, met
     assert total(registry, name + "_bucket", le="10.0") == 0
 
 
+def lane(partition: int, state: LaneState = LaneState.RUNNING, **known: Any) -> LaneStatus:
+    offsets = {"position": 5, "committed": 5, "end": 9, "lag": 4, "lag_seconds": 1.5, **known}
+    counts = {"in_flight_records": 2, "in_flight_bytes": 30}
+    return LaneStatus(topic="old", partition=partition, state=state, reason="", breaker="", **offsets, **counts)
+
+
+def test_lanes_are_looked_at_when_a_scrape_asks(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
+    lanes = [lane(3, lag_seconds=None), lane(4, LaneState.BREAKER_OPEN), lane(5, LaneState.PAUSED, lag=None)]
+    metrics.lanes.look = lambda: lanes
+    assert total(registry, "upcaster_consumer_lag", consumer_group="group", partition="3") == 4
+    assert shown(registry, "upcaster_consumer_lag_seconds") == ["4", "5"], "absent, not 0"
+    assert shown(registry, "upcaster_consumer_lag") == ["3", "4"]
+    assert total(registry, "upcaster_breaker_open", partition="4") == 1
+    assert total(registry, "upcaster_breaker_open") == 1
+    names = ("assigned_partitions", "paused_partitions", "in_flight_records", "in_flight_bytes")
+    assert [total(registry, f"upcaster_{name}") for name in names] == [3, 2, 6, 90]
+
+
 def test_a_partition_that_goes_takes_its_gauges_along(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
     metrics.add("old", 3, "new", tally(), now=31.0)
-    gauges = {"lag": 4, "lag_seconds": None, "position": 5, "committed": 5, "end": 9, "breaker_open": 0}
-    metrics.show_partition("old", 3, gauges)
-    assert total(registry, "upcaster_consumer_lag", consumer_group="group", partition="3") == 4
-    assert b"upcaster_consumer_lag_seconds{" not in generate_latest(registry)
-    metrics.forget_partition("old", 3)
-    metrics.forget_partition("old", 3)
-    shown = generate_latest(registry).decode()
-    assert [line for line in shown.splitlines() if 'partition="3"' in line and "consumed" not in line] == []
+    metrics.lanes.look = lambda: [lane(3)]
+    assert 'partition="3"' in generate_latest(registry).decode().replace("consumed_total{", "")
+    metrics.lanes.look = list
+    text = generate_latest(registry).decode()
+    assert [line for line in text.splitlines() if 'partition="3"' in line and "consumed" not in line] == []
     assert total(registry, "upcaster_records_consumed_total") == 9
 
 
-def test_event_types_are_capped(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
+def shown(registry: CollectorRegistry, name: str) -> list[str]:
+    return [
+        sample.labels["partition"] for family in registry.collect() for sample in family.samples if sample.name == name
+    ]
+
+
+def test_exemplars_name_a_record_where_the_scrape_asks(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
+    metrics.add("old", 3, "new", tally(), now=31.0)
+    text = OPENMETRICS(registry).decode()
+    latency = next(line for line in text.splitlines() if 'latency_seconds_bucket{le="30.0"' in line)
+    assert ' # {offset="40",partition="3"} 30.0 ' in latency
+    dead = next(line for line in text.splitlines() if line.startswith("upcaster_records_dead_lettered_total{"))
+    assert ' # {offset="7",partition="3"} 1.0 ' in dead
+    assert text.count("# {") == 3
+    assert "offset=" not in generate_latest(registry).decode()
+
+
+def test_label_values_are_capped(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
     made = Tally()
     passages = [Passage(f"type{n}", "1", "2", 1) for n in range(MAX_EVENT_TYPES + 50)]
     made.add_upcast(passages)
+    for n in range(MAX_ERROR_TYPES + 20):
+        made.add_dead_letter(Fault("upcast", f"Error{n}", "x"), n, trimmed=False)
+    for n in range(MAX_REASONS + 10):
+        made.skipped[f"reason {n}"] += 1
     metrics.add("old", 0, "new", made, now=1.0)
-    assert total(registry, "upcaster_upcasts_total", event_type="other") == 50
+    metrics.add("old", 0, "new", made, now=1.0)
+    metrics.error("fetch", "OneMore")
+    metrics.retry("fetch", "OneMore")
+    assert total(registry, "upcaster_upcasts_total", event_type="other") == 2 * 50
+    assert total(registry, "upcaster_upcasts_total", event_type="type0") == 2
+    assert total(registry, "upcaster_records_dead_lettered_total", error_type="other") == 2 * 20
+    assert total(registry, "upcaster_records_skipped_total", reason="other") == 2 * 10
+    assert total(registry, "upcaster_errors_total", error_type="other") == 2 * 20 + 1
+    assert total(registry, "upcaster_retries_total", error_type="other") == 1
+
+
+def test_a_scrape_of_500_partitions_takes_under_50_ms(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
+    """CPU time, the least of some: in the event loop, where heartbeats wait meanwhile."""
+    lanes = [lane(n) for n in range(500)]
+    metrics.lanes.look = lambda: lanes
+    for n in range(500):
+        metrics.add("old", n, "new", tally(), now=31.0)
+    assert min(seconds_of(generate_latest, registry) for _ in range(5)) < 0.05
+    assert min(seconds_of(OPENMETRICS, registry) for _ in range(5)) < 0.05
+
+
+def seconds_of(encode: Callable[[CollectorRegistry], bytes], registry: CollectorRegistry) -> float:
+    began = time.process_time()
+    assert encode(registry).count(b"upcaster_consumer_lag_seconds{") == 500
+    return time.process_time() - began
 
 
 NAMES = [
@@ -120,6 +188,7 @@ NAMES = [
     "build_info",
     "breaker_open",
     "api_requests",
+    "legacy_port_requests",
 ]
 
 

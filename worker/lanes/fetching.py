@@ -61,7 +61,7 @@ class Fetching:
                 return
             except KafkaError as error:
                 log.warning("fetching failed, trying again", error=type(error).__name__)
-                self._metrics.errors.labels("fetch", type(error).__name__).inc()
+                self._metrics.error("fetch", type(error).__name__)
                 await self._rest(self._timing.tick)
 
     async def _fetch(self) -> None:

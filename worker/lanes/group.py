@@ -63,7 +63,6 @@ class Lanes:
         for partition in sorted(partitions):
             if not self._closed and partition not in self._lanes:
                 self._start(partition)
-        self._around.metrics.assigned.set(len(self))
 
     async def drain(self, *, close: bool = False) -> None:
         """End all lanes, in order if they are quick enough, hard if not. ``close``: begin none any more."""
@@ -81,7 +80,6 @@ class Lanes:
                 await asyncio.wait(late, timeout=self._around.timing.abort + self._around.timing.stop)
         for lane in drained:
             self._forget(lane)
-        self._around.metrics.assigned.set(0)
 
     def _start(self, partition: TopicPartition) -> None:
         route, last = self.routes[partition.topic], self._last.get(partition)
@@ -120,4 +118,3 @@ class Lanes:
             return
         self._last[lane.partition] = lane
         del self._lanes[lane.partition], self._tasks[lane.partition]
-        self._around.metrics.forget_partition(lane.partition.topic, lane.partition.partition)

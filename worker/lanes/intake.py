@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Iterator
 
-from worker.fetched import NO_TIMESTAMP, Fetched, Slice
+from aiokafka.errors import KafkaError
+
+from worker.fetched import NO_TIMESTAMP, Fetched, Slice, UnpackError, known
 from worker.lanes.faults import GapError
 
 SLICE = 256
@@ -24,6 +27,8 @@ class Intake:
         self._waiting: deque[Fetched] = deque()
         self._slices: Iterator[Slice] = iter(())
         self._rest: Slice | None = None
+        self._begun = False
+        self._following = NO_TIMESTAMP
         self._open = False
         self.bound: int | None = None
         self.next_offset = 0
@@ -39,18 +44,23 @@ class Intake:
         in_bounds = self.bytes < self._max_bytes and self.records < self._max_records
         return self._open and in_bounds and not self._reaches_bound(self.next_offset)
 
-    @property
     def oldest(self) -> int:
-        """Timestamp (ms) of the first record that waits, -1 where unknown."""
-        if self._rest and self._rest.records:
-            timestamp = self._rest.records[0].timestamp
-            return NO_TIMESTAMP if timestamp is None else timestamp
-        return self._waiting[0].oldest if self._waiting else NO_TIMESTAMP
+        """Timestamp (ms) of the first record that waits, -1 where unknown. Where nothing else tells, the next slice is
+        decoded, and kept for ``take``."""
+        if self._rest is None:
+            if self._following >= 0:
+                return self._following
+            if self._waiting and not self._begun and self._waiting[0].oldest >= 0:
+                return self._waiting[0].oldest
+            with contextlib.suppress(KafkaError, UnpackError):
+                self._rest = self._next_slice()
+        return known(self._rest.records[0].timestamp) if self._rest and self._rest.records else NO_TIMESTAMP
 
     def close(self) -> None:
         """Forget everything and take nothing more; it will all be fetched again."""
         self._waiting.clear()
         self._slices, self._rest = iter(()), None
+        self._begun, self._following = False, NO_TIMESTAMP
         self._open = False
         self.bytes = self.records = 0
 
@@ -75,7 +85,7 @@ class Intake:
         piece = self._rest or self._next_slice()
         if piece is None:
             return None
-        self._rest = None
+        self._rest, self._begun, self._following = None, True, piece.following
         if len(piece.records) > limit:
             self._rest = piece._replace(records=piece.records[limit:])
             first_of_rest = self._rest.records[0].offset or 0
@@ -108,5 +118,6 @@ class Intake:
     def _done_with_first(self) -> None:
         done = self._waiting.popleft()
         self._slices = iter(())
+        self._begun = False
         self.bytes -= done.size
         self.records -= done.count

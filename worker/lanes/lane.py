@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
 
 import structlog
 from aiokafka import TopicPartition
@@ -82,7 +83,6 @@ class Lane:
         self._delivery: Delivery | None = None
         self._transaction: Transaction | None = None
         self._position: int | None = None
-        self._oldest_dropped = NO_TIMESTAMP
         self._blocked = ""
         self._recovery = Recovery(route, self._processor, surroundings.timing)
 
@@ -109,7 +109,11 @@ class Lane:
         return self._intake.records + (self._transaction.work.tally.consumed if self._transaction else 0)
 
     def lag_seconds(self, now: float) -> float | None:
-        return self.lag.seconds(now, self._oldest())
+        return self.lag.seconds(now, self._in_hand())
+
+    def place_to_look(self) -> int | None:
+        """The offset of the next record, where nobody knows how old that is."""
+        return None if any(each >= 0 for each in self._in_hand()) else self.lag.place_to_look()
 
     def is_stuck(self, now: float) -> bool:
         """Whether the lane has work that it should be doing and has not moved for very long. ``now`` is monotonic."""
@@ -254,7 +258,7 @@ class Lane:
         self._position, self._journal = beginning.offset, beginning.journal
         self._intake.bound = beginning.bound
         self.note_end(beginning.end)
-        self.lag.note_committed(beginning.offset, self._around.clock())
+        self.lag.note_committed(beginning.offset)
         self._move(LaneState.RUNNING)
         self._begin_reading(beginning.offset)
 
@@ -262,7 +266,6 @@ class Lane:
         """Nothing may wait between the two: what comes in has to begin here."""
         self._around.consumer.seek(self.partition, offset)
         self._intake.open_at(offset)
-        self._oldest_dropped = NO_TIMESTAMP
 
     async def _something_to_do(self) -> bool:
         """Wait for records that may be worked on now. False when the lane is to end, or has come to its bound."""
@@ -323,7 +326,7 @@ class Lane:
         work, around, now = transaction.work, self._around, self._around.clock()
         self._position, self._journal = transaction.position, work.journal
         self.known_offset = transaction.position
-        self.lag.note_committed(transaction.position, now)
+        self.lag.note_committed(transaction.position)
         self.breaker = work.breaker
         self._noted = bool(work.breaker.note)
         self._recovery.succeeded(transaction.position)
@@ -345,9 +348,9 @@ class Lane:
             await self._wait_while_blocked(str(blocked))
             return
         metrics, stage = self._around.metrics, stage_of(failed)
-        metrics.retries.labels(stage, kind(error)).inc()
+        metrics.retry(stage, kind(error))
         if pause:
-            metrics.errors.labels(stage, kind(error)).inc()
+            metrics.error(stage, kind(error))
         self._move(LaneState.REBUILDING, f"{kind(error)}: {error}")
         until = time.monotonic() + pause
         while not self._draining and (left := until - time.monotonic()) > 0:
@@ -396,13 +399,15 @@ class Lane:
             await delivery.discard()
 
     def _drop_intake(self) -> None:
-        self._oldest_dropped = next((oldest for oldest in self._oldest() if oldest >= 0), NO_TIMESTAMP)
+        """All of it will be fetched again; how old it is remains known."""
+        if (oldest := next((each for each in self._in_hand() if each >= 0), None)) is not None:
+            self.lag.note_oldest(oldest)
         self._intake.close()
 
-    def _oldest(self) -> tuple[int, ...]:
-        """Timestamps of what is not committed: in work, waiting, or to be fetched again; -1 where unknown."""
-        in_work = self._transaction.oldest if self._transaction else NO_TIMESTAMP
-        return in_work, self._intake.oldest, self._oldest_dropped
+    def _in_hand(self) -> Iterator[int]:
+        """Timestamps of what is not committed: first what is in work, then what waits; -1 where unknown."""
+        yield self._transaction.oldest if self._transaction else NO_TIMESTAMP
+        yield self._intake.oldest()
 
     def _move(self, to: LaneState, reason: str = "") -> None:
         """While draining there is no other way."""

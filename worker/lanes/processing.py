@@ -98,8 +98,7 @@ class Processor:
         if work.weigh:
             work.tally.bytes += sum(len(record.key or b"") + len(record.value or b"") for record in records)
         work.breaker.advance(len(records))
-        oldest = records[0].timestamp
-        work.tally.add_slice(NO_TIMESTAMP if oldest is None else oldest, len(records))
+        work.tally.add_slice(_timestamp(records[0]), len(records), _offset(records[0]))
 
     def settle(self, records: Sequence[SourceRecord], work: Work) -> None:
         """Find out what becomes of each record, and put its output into the outbox."""
@@ -231,7 +230,7 @@ class Processor:
                 f"raise its max.message.bytes (now {topic.max_message_bytes})"
             )
         work.breaker.dead_letter(index)
-        work.tally.add_dead_letter(fault, trimmed=letter.trimmed)
+        work.tally.add_dead_letter(fault, _offset(record), trimmed=letter.trimmed)
         if work.buried:
             work.buried(record, fault)
 

@@ -64,7 +64,8 @@ class Supervisor:
             self._consumer, self._offsets, clients, reporter, metrics, self._timing, clock, bounds, make_processor
         )
         self.lanes = Lanes(routes, surroundings, self._give_up, self._stopping.set if bounds else None)
-        self._watch = Watch(self.lanes, self._consumer, self._offsets, metrics)
+        self._watch = Watch(self.lanes, self._consumer, self._offsets, clients)
+        metrics.lanes.look = self._look
         self._stopped = asyncio.Event()
         self._fault: WorkerError | None = None
         self._ticked = time.monotonic()
@@ -124,6 +125,11 @@ class Supervisor:
                 await client.stop()
 
     # What operators ask and do.
+
+    def _look(self) -> list[LaneStatus]:
+        """For a scrape: as things are now."""
+        self._watch.look(self._clock())
+        return self.status()
 
     def status(self) -> list[LaneStatus]:
         lanes = sorted(self.lanes, key=lambda lane: lane.partition)

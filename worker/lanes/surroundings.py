@@ -84,4 +84,4 @@ class Surroundings:
             partition=partition.partition,
             offsets=offsets,
         )
-        self.metrics.errors.labels("fetch", "RetentionOvertook").inc(offsets)
+        self.metrics.error("fetch", "RetentionOvertook", offsets)

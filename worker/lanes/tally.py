@@ -19,8 +19,11 @@ class Tally:
         self.dead_lettered: Counter[tuple[str, str]] = Counter()
         self.produced: Counter[str] = Counter()
         self.trimmed = 0
-        self.slices: list[tuple[int, int]] = []
-        """Oldest timestamp (ms) and number of records of each slice, for the end-to-end latency."""
+        self.dead_letter_at: dict[tuple[str, str], int] = {}
+        """The offset of the last one of each kind."""
+        self.slices: list[tuple[int, int, int]] = []
+        """Of each slice: timestamp (ms) of its first record, number of records, offset of the first; for the
+        end-to-end latency."""
         self.consumed = 0
         self.bytes = 0
         """Of keys and values, where somebody wants them weighed."""
@@ -36,11 +39,13 @@ class Tally:
             _, before = self.upcast.get(identity, (None, 0))
             self.upcast[identity] = (by_identity[identity], before + count)
 
-    def add_dead_letter(self, fault: Fault, *, trimmed: bool) -> None:
-        self.dead_lettered[fault.stage, fault.error_type] += 1
+    def add_dead_letter(self, fault: Fault, offset: int, *, trimmed: bool) -> None:
+        kind = fault.stage, fault.error_type
+        self.dead_lettered[kind] += 1
+        self.dead_letter_at[kind] = offset
         self.trimmed += trimmed
 
-    def add_slice(self, oldest: int, records: int) -> None:
+    def add_slice(self, oldest: int, records: int, offset: int) -> None:
         self.consumed += records
         if oldest >= 0:
-            self.slices.append((oldest, records))
+            self.slices.append((oldest, records, offset))

@@ -107,7 +107,7 @@ class Transaction:
             return None
 
     async def _work_on(self, piece: Slice) -> None:
-        if self.position is None and piece.records:
+        if not self.work.tally.consumed and piece.records:
             first = piece.records[0]
             self.first_offset = first.offset or 0
             self.oldest = NO_TIMESTAMP if first.timestamp is None else first.timestamp

@@ -1,4 +1,4 @@
-"""Looks at the lanes once a second: where their partitions end, what the gauges show, whether one is stuck."""
+"""Looks at the lanes once a second: where their partitions end, and how old what waits there is."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import contextlib
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from worker.fetched import NO_TIMESTAMP
+from worker.lanes.delivery import Clients
 from worker.lanes.group import Lanes
 from worker.lanes.lane import Lane
-from worker.lanes.state import LaneState
-from worker.metrics import WorkerMetrics
+from worker.lanes.peek import next_timestamps
 
 FRESH = 2.0
 """Seconds for which the end that came with the last fetch is good enough."""
@@ -31,16 +32,14 @@ def known_end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | No
 class Watch:
     """``look`` is cheap; ``ask`` goes to the brokers, for partitions that are not being fetched at the moment."""
 
-    def __init__(
-        self, lanes: Lanes, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer, metrics: WorkerMetrics
-    ) -> None:
+    def __init__(self, lanes: Lanes, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer, clients: Clients) -> None:
         self._lanes = lanes
         self._consumer = consumer
         self._offsets = offsets
-        self._metrics = metrics
+        self._clients = clients
 
     async def ask(self, now: float) -> None:
-        """Learn the ends of partitions whose last fetch is long ago."""
+        """Learn where partitions end and begin whose last fetch is long ago, and how old their next record is."""
         stale = [lane for lane in self._lanes if not self._is_fresh(lane, now)]
         if not stale:
             return
@@ -49,32 +48,30 @@ class Watch:
                 ends = await self._offsets.end_offsets([lane.partition for lane in stale])
                 for lane in stale:
                     lane.note_end(ends.get(lane.partition, lane.lag.end))
+                await self._ask_about_next([lane for lane in stale if lane.lag.records])
+
+    async def _ask_about_next(self, behind: list[Lane]) -> None:
+        if not behind:
+            return
+        for partition, beginning in (
+            await self._offsets.beginning_offsets([lane.partition for lane in behind])
+        ).items():
+            if lane := self._lanes.get(partition):
+                lane.lag.note_beginning(beginning)
+        places = {lane.partition: place for lane in behind if (place := lane.place_to_look()) is not None}
+        if not places:
+            return
+        found = await next_timestamps(self._clients, places)
+        for partition, place in places.items():
+            lane = self._lanes.get(partition)
+            if lane and lane.lag.next_offset == place:
+                lane.lag.note_oldest(found.get(partition, NO_TIMESTAMP))
 
     def look(self, now: float) -> None:
-        lanes = list(self._lanes)
-        for lane in lanes:
+        """Note the ends that came with the last fetches."""
+        for lane in self._lanes:
             if self._is_fresh(lane, now):
                 lane.note_end(known_end(self._consumer, lane.partition))
-            self._show(lane, now)
-        waiting = {LaneState.PAUSED, LaneState.BREAKER_OPEN, LaneState.BLOCKED}
-        self._metrics.paused.set(sum(lane.state in waiting for lane in lanes))
-        self._metrics.in_flight_records.set(sum(lane.in_flight_records for lane in lanes))
-        self._metrics.in_flight_bytes.set(sum(lane.in_flight_bytes for lane in lanes))
-
-    def _show(self, lane: Lane, now: float) -> None:
-        status = lane.status()
-        self._metrics.show_partition(
-            status.topic,
-            status.partition,
-            {
-                "lag": status.lag,
-                "lag_seconds": lane.lag_seconds(now),
-                "position": status.position,
-                "committed": status.committed,
-                "end": status.end,
-                "breaker_open": float(lane.state is LaneState.BREAKER_OPEN),
-            },
-        )
 
     def _is_fresh(self, lane: Lane, now: float) -> bool:
         if lane.partition not in self._consumer.assignment():

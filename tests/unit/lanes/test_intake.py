@@ -70,9 +70,9 @@ def test_it_has_room_until_its_bytes_are_in() -> None:
     intake.put(fetched(0, 2))
     assert (intake.bytes, intake.has_room) == (20, True)
     intake.put(fetched(2, 1))
-    assert (intake.bytes, intake.has_room, intake.oldest) == (30, False, 0)
+    assert (intake.bytes, intake.has_room, intake.oldest()) == (30, False, 0)
     intake.close()
-    assert (intake.bytes, intake.records, intake.oldest) == (0, 0, -1)
+    assert (intake.bytes, intake.records, intake.oldest()) == (0, 0, -1)
 
 
 @pytest.mark.parametrize(("bound", "offsets"), [(3, [0, 1, 2]), (5, [0, 1, 2, 3, 4]), (8, [0, 1, 2, 3, 4])])
@@ -120,3 +120,26 @@ def test_what_is_worked_on_makes_room() -> None:
     intake.put(fetched(0, 5))
     drained(intake)
     assert intake.has_room
+
+
+def test_the_oldest_that_waits_is_known_at_every_step() -> None:
+    """Timestamps are the offsets here. What a fetch says of its first record counts only until that is taken."""
+    intake = Intake(1_000_000, 1_000)
+    intake.open_at(0)
+    intake.put(fetched(0, SLICE + 5))
+    intake.put(fetched(SLICE + 5, 3))
+    assert intake.oldest() == 0
+    for limit, oldest in ((10, 10), (SLICE, SLICE), (SLICE, SLICE + 5), (SLICE, -1)):
+        assert intake.take(limit) is not None
+        assert intake.oldest() == oldest
+
+
+def test_a_fetch_that_begins_inside_a_batch_is_decoded_to_know_its_oldest() -> None:
+    intake = Intake(1_000_000, 1_000)
+    intake.open_at(0)
+    inside = fetched(0, 3)
+    inside.oldest = -1
+    intake.put(inside)
+    assert intake.oldest() == 0
+    assert drained(intake) == [([0, 1, 2], 3)]
+    assert (intake.oldest(), bool(intake)) == (-1, False)

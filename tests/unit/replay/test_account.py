@@ -20,7 +20,7 @@ def worked() -> Account:
     tally.add_upcast([Passage("thing", "1", "2")])
     tally.passed = 1
     tally.skipped["filtered"] = 2
-    tally.add_dead_letter(Fault("decode", "DecodeError", "no JSON"), trimmed=False)
+    tally.add_dead_letter(Fault("decode", "DecodeError", "no JSON"), 7, trimmed=False)
     account.close(tally)
     return account
 
