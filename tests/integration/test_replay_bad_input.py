@@ -15,6 +15,7 @@ from tests.kafka import Topics, committed_offsets, read_all
 from tests.replaying import Stage, make_stage
 from worker.clients import Clients
 from worker.errors import WorkerError
+from worker.ledger import open_ledger
 from worker.replay.handover import hand_over
 from worker.replay.receipt import Receipt, read_receipt, write_receipt
 
@@ -195,6 +196,9 @@ async def test_the_ledger_in_postgresql_counts_where_kafka_has_forgotten(stage: 
     receipt = await stage.replay()
     assert receipt.partitions[0].counts.read == 300
     assert not (await stage.verify()).findings
+    ledger = open_ledger(postgresql_url)
+    assert [(each.count, each.stage) for each in ledger.dead_letters(receipt.replay_id)] == [(50, "decode")]
+    ledger.close()
     with pytest.raises(WorkerError, match="holds it already, finished"):
         await stage.replay()
 

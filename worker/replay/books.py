@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.ledger import Ledger, Progress, Run, RunState
+from worker.ledger import DeadLetterSummary, Ledger, Progress, Run, RunState
 from worker.replay.bounds import PartitionState
-from worker.replay.plan_file import Plan
+from worker.replay.plan_file import FaultGroup, Plan
 from worker.replay.receipt import Receipt
 from worker.replay.resume import Reached
 
@@ -68,8 +68,23 @@ class Books:
         return self.ledger.receipt(self.plan.replay_id)
 
     def finish(self, receipt: Receipt) -> None:
+        self.ledger.save_dead_letters(receipt.replay_id, list(map(self._summary, self.plan.dead_letters)))
         self.ledger.save_receipt(receipt.replay_id, {**receipt.content(), "digest": receipt.digest()})
         self.ledger.end_run(receipt.replay_id, "finished", receipt.ended)
+
+    def _summary(self, group: FaultGroup) -> DeadLetterSummary:
+        """As planned: the same chain over the same records makes the same dead letters."""
+        return DeadLetterSummary(
+            replay_id=self.plan.replay_id,
+            fingerprint=group.fingerprint,
+            count=group.count,
+            stage=group.stage,
+            error_type=group.error_type,
+            event_type=group.event_type,
+            from_version=group.from_version,
+            to_version=group.to_version,
+            step=group.step,
+        )
 
     def interrupt(self, state: RunState) -> None:
         self.ledger.end_run(self.plan.replay_id, state, datetime.now(UTC))
