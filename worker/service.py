@@ -20,6 +20,7 @@ from worker.errors import MAY_PASS, WorkerError
 from worker.lanes.supervisor import Supervisor
 from worker.loop import spare_the_collector
 from worker.preflight import ClusterFacts, refuse_what_cannot_work
+from worker.preflight.repeated import SECONDS, RepeatedChecks
 from worker.route import Route
 from worker.routes import build_route
 from worker.settings import RouteSettings, Settings
@@ -47,7 +48,8 @@ class Service:
     """Starts, runs and stops. Answers the API at any time between.
 
     ``prepare`` is awaited when the brokers are there and nothing is read yet; ``starts`` are where partitions begin
-    that the group has no offset for. ``check_topics`` is for who has other questions about the topics.
+    that the group has no offset for. ``check_topics`` is for who has other questions about the topics; the usual ones
+    are asked again every ``check_seconds``.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Service:
         prepare: Preparation | None = None,
         starts: Mapping[TopicPartition, int] | None = None,
         check_topics: TopicCheck | None = None,
+        check_seconds: float = SECONDS,
     ) -> None:
         self.phase = Phase.STARTING
         self._settings = settings
@@ -67,7 +70,10 @@ class Service:
         self._make_supervisor = make_supervisor
         self._prepare = prepare
         self._starts = starts or {}
+        self._traits = {source: given.traits for source, given in chains.items()}
         self._check_topics = check_topics or self._refuse_what_cannot_work
+        self._checks = RepeatedChecks(clients, settings, self._traits, self._starts, check_seconds)
+        self._checks_again = check_topics is None
         self._supervisor: Supervisor | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -78,9 +84,12 @@ class Service:
         self._supervisor = supervisor
         self.phase = Phase.RUNNING
         log.info("running", routes=len(self._chains), consumer_group=self._settings.kafka.group_id)
+        checking = asyncio.create_task(self._checks.run(), name="checks") if self._checks_again else None
         try:
             await _unless(stop, supervisor.run())
         finally:
+            if checking:
+                checking.cancel()
             self.phase = Phase.STOPPING
             await _stop(supervisor)
 
@@ -97,8 +106,7 @@ class Service:
         return supervisor
 
     async def _refuse_what_cannot_work(self) -> ClusterFacts:
-        traits = {source: given.traits for source, given in self._chains.items()}
-        return await refuse_what_cannot_work(self._clients, self._settings, traits, self._starts)
+        return await refuse_what_cannot_work(self._clients, self._settings, self._traits, self._starts)
 
     # What the API shows and does.
 
@@ -108,7 +116,7 @@ class Service:
     def why_not_ready(self) -> list[str]:
         if self._supervisor is None or self.phase is not Phase.RUNNING:
             return [self.phase.value]
-        return self._supervisor.why_not_ready()
+        return self._supervisor.why_not_ready() + self._checks.refusals
 
     def status(self) -> Status:
         return Status(

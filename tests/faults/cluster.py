@@ -11,13 +11,15 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.faults.proxy import Proxy
-from worker.local_kafka import LocalKafka
+from worker.local_kafka import LocalKafka, LocalKafkaError
 
+STARTS = 4
 STARTING = b"Transition from SHUTDOWN to STARTING"
 OUT_OF_SYNC = b"is out of sync with the underlying log"
 """Kafka 4.3.1, killed and started on a busy machine: a coordinator that is told to load twice in a row takes the end
@@ -43,6 +45,12 @@ class Node:
     def has_ended(self) -> bool:
         process = self.broker._process
         return process is None or process.poll() is not None
+
+    async def restart(self) -> None:
+        """On a machine that is busy with other things a broker may take longer than anybody waits for it."""
+        async for attempt in stamina.retry_context(on=LocalKafkaError, attempts=STARTS, timeout=None):
+            with attempt:
+                await asyncio.to_thread(self.broker.restart)
 
     def has_lost_its_state(self) -> bool:
         """By its own log, since it was started last."""

@@ -10,12 +10,20 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from prometheus_client import CollectorRegistry
 
+from tests.faults.cluster import configure_topic
 from tests.kafka import Record, Topics, produce
+from tests.lanes import until
 from tests.worker_process import COMMAND, write_config
+from worker.chains import load_chains
 from worker.clients import Clients
+from worker.dead_letters import Reporter
 from worker.errors import NEEDS_A_PERSON, WorkerError
+from worker.lanes.supervisor import Supervisor
+from worker.metrics import WorkerMetrics
 from worker.preflight import ClusterFacts, ask_brokers, refuse_what_cannot_work
+from worker.service import Service
 from worker.settings import KafkaSettings, RouteSettings, Settings
 
 FOREVER = {"retention.ms": "-1"}
@@ -104,6 +112,33 @@ async def test_nothing_to_refuse(kafka_bootstrap: str, topics: Topics) -> None:
     assert facts.topic(topics.name("current")).partitions == 2
 
 
+async def test_what_changes_while_the_worker_runs_is_told(kafka_bootstrap: str, topics: Topics) -> None:
+    """A lane that was paused on Friday goes on, on Monday, into a topic that keeps two days."""
+    await create_all(topics)
+    settings = settings_for(kafka_bootstrap, topics)
+    clients, metrics = Clients(settings.kafka), WorkerMetrics(CollectorRegistry(), settings.kafka.group_id)
+    service = Service(
+        settings,
+        load_chains(settings.routes),
+        clients,
+        lambda routes: Supervisor(routes, clients, metrics, Reporter("g", "0", "test")),
+        check_seconds=0.2,
+    )
+    stop, current = asyncio.Event(), topics.name("current")
+    running = asyncio.create_task(service.run(stop))
+    await until(lambda: not service.why_not_ready(), "the worker to be ready")
+    service.pause(topics.name("legacy"))
+    stamp = int(time.time() * 1000) - YEAR
+    await produce(kafka_bootstrap, topics.name("legacy"), [Record(None, b"v", timestamp=stamp)])
+    await configure_topic(kafka_bootstrap, current, {"retention.ms": str(2 * 24 * 3_600_000)})
+    await until(service.why_not_ready, "the refusal")
+    assert "Kafka would delete it on arrival" in service.why_not_ready()[0]
+    await configure_topic(kafka_bootstrap, current, FOREVER)
+    await until(lambda: not service.why_not_ready(), "the refusal to go")
+    stop.set()
+    await running
+
+
 async def commit(settings: Settings, offset: int) -> None:
     consumer = Clients(settings.kafka).group_consumer()
     await consumer.start()
@@ -122,6 +157,6 @@ async def test_check_with_broker_finds_the_same(kafka_bootstrap: str, topics: To
     )
     printed, _ = await process.communicate()
     assert process.returncode == 1
-    chain, broker = json.loads(printed)
+    chain, *_, broker = json.loads(printed)
     assert chain["ok"] is True
     assert [line.partition(":")[0] for line in broker["problems"]] == [topics.name("current"), f"{source}-dlt"]

@@ -15,7 +15,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import GroupLoadInProgressError, KafkaConnectionError, NotCoordinatorForGroupError
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
-from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v5
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from worker import kafka_internals
@@ -128,3 +128,8 @@ def test_a_fetch_may_be_held_for_longer_while_nothing_comes(waiting: int, given:
             fetching._get_actions_per_node(None)
         held.append(fetching._fetch_max_wait_ms)
     assert held == [given, expected]
+
+
+def test_no_question_makes_a_broker_create_a_topic() -> None:
+    """Tried on a broker with Kafka's defaults: a destination that was deleted came back, with a week of retention."""
+    assert MetadataRequest(["deleted"]).build(MetadataRequest_v5).allow_auto_topic_creation is False
