@@ -48,6 +48,9 @@ chaos: $(VENV)/dev.installed ## a million records, 50 faults, nothing lost (SEED
 soak: $(VENV)/dev.installed ## half an hour of faults, and nothing grows (MINUTES=n RATE=n SEED=n)
 	$(BIN)/python -m tests.faults.soak
 
+upgrade-story: $(VENV)/dev.installed ## the migration guide's upgrade from end to end on real parts, and back again
+	@$(BIN)/python -m tests.upgrade.story
+
 bench-rows: $(VENV)/dev.installed ## documents in a database brought up, beside a bare loop
 	@$(BIN)/python -m benchmarks.rows
 upgrade-day: $(VENV)/dev.installed ## docs/upgrade-day.md with 200,000 events, kills and writing producers (WRITE=--write renews the page)

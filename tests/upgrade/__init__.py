@@ -1,0 +1,1 @@
+"""The migration guide's section 10 from end to end, on real parts."""
