@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from tests.http import request
+from tests.http import Answer, request
 
 COMMAND = (sys.executable, "-c", "from worker.cli import main; main()")
 
@@ -35,11 +35,17 @@ class WorkerProcess:
         """The answer of ``path`` once it has this status."""
         deadline = time.monotonic() + seconds
         while True:
-            answer = await request(self.address, path) if self.address else None
+            answer = await self._ask(path)
             if answer is not None and answer.status == status:
                 return answer.json
             self._still_there(deadline, f"{path} has not answered {status}, but {answer}")
             await asyncio.sleep(0.05)
+
+    async def _ask(self, path: str) -> Answer | None:
+        try:
+            return await request(self.address, path) if self.address else None
+        except ConnectionRefusedError:
+            return None  # it has ended; why, is in its log
 
     async def caught_up(self, records: int, seconds: float = 30) -> None:
         """Return when so many records are committed, by the metrics."""

@@ -110,6 +110,8 @@ class Installation:
         self.folder = folder
         self.bootstrap = bootstrap
         self.source, self.destination = topics.name("task-context.legacy"), topics.name("task-context")
+        self.old_destination = topics.name("task-context.old")
+        self.dead_letter = topics.name("task-context.legacy-dlt")
         self.group = topics.name("upcaster")
         self.old_port, self.new_port = free_port(), free_port()
         shutil.copy(ROOT / "alembic.ini", folder)
@@ -139,7 +141,8 @@ class Installation:
             connection.commit()
         self.config.write_text(
             f"# Our worker, since 2024.\nbrokers: {self.bootstrap}\ngroup: {self.group}\nport: {self.old_port}\n"
-            f"input_topic: {self.source}\noutput_topic: {self.destination}  # for all teams\nevent: task_context\n",
+            f"input_topic: {self.source}\noutput_topic: {self.old_destination}  # for all teams\n"
+            f"error_topic: {self.dead_letter}\nevent: task_context\n",
             encoding="utf-8",
         )
 
@@ -152,9 +155,9 @@ class Installation:
             return [row[0] for row in connection.execute("SELECT context FROM task_contexts ORDER BY id")]
 
     @asynccontextmanager
-    async def worker(self, environment: Mapping[str, str]) -> AsyncIterator[WorkerProcess]:
+    async def worker(self, environment: Mapping[str, str], *arguments: str) -> AsyncIterator[WorkerProcess]:
         given = {**SHORT_TIMEOUTS, **environment}
-        async with running_worker(self.config, given) as worker:
+        async with running_worker(self.config, given, arguments=arguments) as worker:
             await worker.until("/readyz", 200)
             yield worker
             assert await worker.stop() == 0
@@ -182,7 +185,7 @@ class Story:
 async def tell_story(bootstrap: str, folder: Path, rows: int, events: int, tell: Tell) -> Story:
     """Raises AssertionError where anything is not as the guide promises."""
     topics = Topics(bootstrap)
-    for name in ("task-context.legacy", "task-context", "task-context.legacy-dlt"):
+    for name in ("task-context.legacy", "task-context.legacy-dlt", "task-context.old", "task-context"):
         await topics.create(name, partitions=PARTITIONS)
     upgrade = _Upgrade(Installation(folder, bootstrap, topics), tell)
     try:
@@ -219,7 +222,7 @@ class _Upgrade:
         async with place.worker({}) as worker:
             self._background.append(asyncio.create_task(self.client.call_for_ever()))
             self._background.append(asyncio.create_task(self.producer.send_for_ever()))
-            assert any("is deprecated" in line for line in worker.errors), worker.errors
+            assert any(entry["event"] == "deprecated setting" for entry in worker.log), worker.log
             await worker.caught_up(events, 120)
         self._tell("the worker is stopped; the client calls on, the producer sends on")
 
@@ -228,20 +231,34 @@ class _Upgrade:
         began = time.monotonic()
         await self._command("upcast", "db", "migrate")
         await self._command("upcast", "config", "migrate", "upcast.yaml", "--in-place")
-        # The ports come from the guide's variables now.
-        config = self.place.config
-        moved = config.read_text(encoding="utf-8").replace(f"http:\n  port: {self.place.old_port}\n", "")
-        config.write_text(moved, encoding="utf-8")
+        self._move_to_a_new_topic()
+        await self._command("upcast", "plan", "--out", "plan.json")
+        await self._command("upcast", "replay", "plan.json", "--reason", "upgrade to 2.0")
+        await self._command("upcast", "verify", "plan.receipt.json")
         return time.monotonic() - began
+
+    def _move_to_a_new_topic(self) -> None:
+        """With a group of its own, so that the old one can go on where it was. The ports are the guide's variables'."""
+        place = self.place
+        text = place.config.read_text(encoding="utf-8")
+        for old, new in {
+            f"http:\n  port: {place.old_port}\n": "",
+            place.old_destination: place.destination,
+            f"group_id: {place.group}": f"group_id: {place.group}-2",
+        }.items():
+            assert old in text, text
+            text = text.replace(old, new)
+        bounds = "checklist: {lag_seconds: 30, dead_letter_share: 0.01, memory_bytes: 300_000_000}\n"
+        place.config.write_text(text + bounds, encoding="utf-8")
 
     async def restart(self, events: int) -> str:
         """Both ports serve, all that was sent arrives; returns the checklist."""
         place = self.place
-        async with place.worker(self._ports) as worker:
+        async with place.worker(self._ports, "--after", str(place.folder / "plan.receipt.json")) as worker:
             await self._client_is_answered()
             assert (await request(f"127.0.0.1:{place.new_port}", "/v2/status")).status == 200
             await until(lambda: self.producer.sent > events + 20, "the producer to have sent some more")
-            await all_there(place, self.producer.sent)
+            await all_there(place.bootstrap, place.destination, self.producer.sent)
             assert await worker.metric("upcaster_legacy_port_requests_total") > 0
             return await self._command(
                 *("upcast", "checklist", "--only", "after", "--worker", f"127.0.0.1:{place.new_port}"),
@@ -257,7 +274,7 @@ class _Upgrade:
         assert place.config.read_bytes() == self._config
         async with place.worker({}):
             await self._client_is_answered()
-            await all_there(place, self.producer.sent)
+            await all_there(place.bootstrap, place.old_destination, self.producer.sent)
 
     async def end(self) -> None:
         for task in self._background:
@@ -270,7 +287,7 @@ class _Upgrade:
 
     async def _command(self, *command: str) -> str:
         self._tell(f"$ {' '.join(command)}")
-        said = await self.place.run(*command, environment=self._ports if "checklist" in command else None)
+        said = await self.place.run(*command, environment=self._ports)
         self._tell(said)
         return said
 
@@ -287,11 +304,11 @@ async def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> No
         await asyncio.sleep(0.05)
 
 
-async def all_there(place: Installation, sent: int, seconds: float = 60) -> None:
-    """Every event that has been sent until now is in the destination, at 2.0, once and in order."""
+async def all_there(bootstrap: str, topic: str, sent: int, seconds: float = 60) -> None:
+    """Every event that has been sent until now is in the topic, at 2.0, once and in order."""
     wanted, deadline = sent - 1, time.monotonic() + seconds  # the last one may still be on its way
     while True:
-        records = await read_all(place.bootstrap, place.destination)
+        records = await read_all(bootstrap, topic)
         found = [json.loads(record.value or b"")["metadata"]["task_id"] for record in records]
         numbers = [int(task.removeprefix("1.")) for task in found]
         assert len(set(numbers)) == len(numbers), "an event came twice"

@@ -21,6 +21,9 @@ async def ask(
     staging: str | None,
     attested: Mapping[str, str],
     group: str | None = None,
+    *,
+    alembic: str | None = None,
+    backup: str | None = None,
 ) -> list[Line]:
     """The lines of both lists, or of one. Raises WorkerError where configuration, chain or ledger is wrong."""
     ledger = await asyncio.to_thread(open_ledger, settings.ledger.url.get_secret_value())
@@ -33,6 +36,8 @@ async def ask(
             worker=worker or _address(settings.http),
             staging=staging,
             attested=attested,
+            alembic=alembic,
+            backup=backup,
         )
         return await check_all(facts, group)
     finally:

@@ -24,7 +24,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Facts:
-    """``worker`` is the address (host:port) of the worker that runs, ``staging`` the receipt of a replay elsewhere."""
+    """``worker`` is the address (host:port) of the worker that runs, ``staging`` the receipt of a replay elsewhere.
+
+    ``alembic`` is the configuration of a database's migrations, ``backup`` the file that `upcast db backup` wrote.
+    """
 
     settings: Settings
     chains: Mapping[str, RouteChain]
@@ -32,6 +35,8 @@ class Facts:
     ledger: Ledger
     worker: str
     staging: str | None = None
+    alembic: str | None = None
+    backup: str | None = None
     attested: Mapping[str, str] = field(default_factory=dict)
 
 

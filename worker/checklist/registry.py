@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from worker.checklist import before, events, running
+from worker.checklist import before, database, events, running
 from worker.checklist.evidence import Check
 
 CHECKS: Mapping[str, Sequence[Check]] = {
     "release-notes": (),
-    "backup": (),
+    "backup": (database.backup_is_whole,),
     "staging": (before.staging_replay,),
     "matrix": (before.compatibility_matrix,),
-    "database": (),
-    "data": (events.replays_proved,),
+    "database": (database.schema_and_documents,),
+    "data": (events.replays_proved, database.data_as_in_the_backup),
     "configuration": (before.configuration,),
     "api": (running.endpoints,),
     "events": (events.group_in_step,),

@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 
 from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
 
-PATHS = ("/livez", "/readyz", "/metrics", "/v2/status")
+PATHS = ("/livez", "/readyz", "/metrics", "/v2/status", "/v1/status")
 PATIENCE = 10.0
 OK = http.HTTPStatus.OK
 QUANTILE = 0.99

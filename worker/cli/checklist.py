@@ -31,6 +31,14 @@ def checklist(
     staging: Annotated[
         str | None, typer.Option("--staging", metavar="RECEIPT", help="The receipt of a replay in staging.")
     ] = None,
+    alembic: Annotated[
+        str | None,
+        typer.Option("--alembic", metavar="FILE", help="Alembic's configuration of the database that was migrated."),
+    ] = None,
+    backup: Annotated[
+        str | None,
+        typer.Option("--backup", metavar="FILE", help="The file that `upcast db backup` wrote before the migration."),
+    ] = None,
     attest: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,7 +70,9 @@ def checklist(
     attested = parse_attested(attest or [])
     settings = load_settings(config)
     set_up_logging(sys.stderr, debug=debugging())
-    lines = run_in_loop(ask(settings, parse_address(worker), staging, attested, _group(only)))
+    lines = run_in_loop(
+        ask(settings, parse_address(worker), staging, attested, _group(only), alembic=alembic, backup=backup)
+    )
     if as_json:
         print_json(content(lines))
     else:
