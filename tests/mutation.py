@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 COPY = ROOT / "build" / "mutation"
-MUTATED = ["operations/*", "code.py", "compile.py", "detect.py", "layouts.py"]
+MUTATED = ["operations/*", "code.py", "compile.py", "detect.py", "layouts.py", "short_cut.py"]
 SLOW = ["ten_times", "thousand", "costs", "megabyte", "twenty", "deep", "every_process", "more_layouts"]
 ELSEWHERE = ["validation", "cli", "laws", "alarms", "goldens", "several_layouts"]
 KILLED, SURVIVED = (1, 3), (0,)

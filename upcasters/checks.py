@@ -108,6 +108,8 @@ def _same_path(chain: Chain) -> Iterator[Problem]:
         for path, earlier, later in overwrites(step.operations):
             what = f"'{earlier}' and '{later}' both write {show(path)}"
             remedy = "Leave one out, merge fields with first_of, or say exists='replace'."
+            if not path:
+                what, remedy = f"'{later}' leaves nothing of '{earlier}'", "Leave one out."
             yield problem("same-path", what, remedy, step)
 
 

@@ -258,7 +258,7 @@ def same(one: Node, other: Node) -> bool:
     """JSON equality: ``1.0`` equals ``1.00`` and ``1``; ``true`` does not equal ``1``."""
     if type(one) is Raw and type(other) is Raw and memoryview(one) == memoryview(other):
         return True
-    return _equal(plain(one), plain(other))
+    return json_type(one) == json_type(other) and _equal(plain(one), plain(other))
 
 
 def _equal(one: Any, other: Any) -> bool:

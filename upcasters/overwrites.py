@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
-from upcasters.operations.events import FieldToHeader, SplitEach
+from upcasters.operations.events import FieldToHeader, RenameType, SetKey, SplitEach
 from upcasters.operations.fields import Default, Drop, FirstOf, KeepOnly, Move, Nest, Rename, RenameKeys, Unnest
 from upcasters.operations.reach import At, Everywhere
-from upcasters.operations.values import Derive, Function, JoinValues, SplitValue
+from upcasters.operations.values import KEY, Derive, Function, JoinValues, SplitValue
 from upcasters.paths import EACH, Path, overlap
 
 Overwrite = tuple[Path, Operation, Operation]
@@ -31,10 +31,13 @@ def overwrites(operations: Iterable[Operation]) -> Iterator[Overwrite]:
     """(path, earlier, later) where ``later`` sets what ``earlier`` has set and nothing has read.
 
     An obvious sequence is none: a value that is read and set again, a default behind something that may have set
-    the field, an operation that says ``exists="replace"`` or ``"same"``.
+    the field, an operation that says ``exists="replace"`` or ``"same"``. The path is empty where it is the event's key
+    or type that is set twice.
     """
+    listed = tuple(operations)
+    yield from _of_the_event(listed)
     written: dict[Path, Operation] = {}
-    for placed in _flat(operations, ()):
+    for placed in _flat(listed, ()):
         operation = placed.operation
         reads, removed = placed.paths(operation.reads()), placed.paths(_removed(operation))
         for path in [path for path in written if any(overlap(path, read) for read in reads)]:
@@ -50,6 +53,17 @@ def overwrites(operations: Iterable[Operation]) -> Iterator[Overwrite]:
                     yield other, earlier, operation
             if path not in removed:
                 written[path] = operation
+
+
+def _of_the_event(operations: Iterable[Operation]) -> Iterator[Overwrite]:
+    earlier: dict[type[Operation], Operation] = {}
+    for operation in operations:
+        if isinstance(operation, (SetKey, RenameType)):
+            if type(operation) in earlier:
+                yield (), earlier[type(operation)], operation
+            earlier[type(operation)] = operation
+        elif isinstance(operation, (At, When, Switch, Everywhere)) or KEY in getattr(operation, "sources", ()):
+            earlier.clear()  # the key may have been read
 
 
 def _covers(later: Operation, path: Path, earlier: Path) -> bool:

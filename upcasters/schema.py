@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 from pydantic import BaseModel
@@ -178,7 +179,28 @@ def _join_objects(joined: Shape, one: Shape, other: Shape) -> None:
 def shape_of(model: type[BaseModel]) -> Shape:
     """The shape of the documents that a model takes."""
     schema = model.model_json_schema(schema_generator=_Generator)
-    return _read(schema, schema.get("$defs", {}), frozenset())
+    return _read(schema, _Definitions(schema.get("$defs", {})), ())
+
+
+# Models that hold each other are followed twice around. Many of them hold each other in so many ways that reading all
+# would never end; so many are read, and of what is then left nothing is known.
+_TIMES_AROUND = 2
+_MOST_READ = 1_000
+
+
+@dataclass
+class _Definitions:
+    """The schemas that others name, and how many more of them may be read."""
+
+    named: Mapping[str, Any]
+    left: int = _MOST_READ
+
+    def read(self, name: str, inside: tuple[str, ...]) -> Shape:
+        """The shape of a named schema, inside of others."""
+        if self.left == 0 or inside.count(name) == _TIMES_AROUND:
+            return anything()
+        self.left -= 1
+        return _read(self.named[name], self, (*inside, name))
 
 
 _SPELLINGS = "x-spellings"
@@ -223,25 +245,21 @@ def _names(name: str, one: Any, *, by_name: bool) -> list[str]:
     return [*(path[0] for path in paths), name]
 
 
-def _read(schema: Any, definitions: Mapping[str, Any], inside: frozenset[str]) -> Shape:
+def _read(schema: Any, definitions: _Definitions, inside: tuple[str, ...]) -> Shape:
     if not isinstance(schema, dict):
         return anything()
     if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return anything() if name in inside else _read(definitions[name], definitions, inside | {name})
+        return definitions.read(schema["$ref"].rpartition("/")[2], inside)
     choices = schema.get("anyOf") or schema.get("oneOf")
     if choices:
-        joined = nothing()
-        for choice in choices:
-            joined = join(joined, _read(choice, definitions, inside))
-        return joined
+        return reduce(join, (_read(choice, definitions, inside) for choice in choices))
     if "const" in schema or "enum" in schema:
         values = schema.get("enum", [schema.get("const")])
         return replace(scalar(*map(type_of, values)), values=frozenset(map(scalar_of, values)), limits={})
     return _read_type(schema, definitions, inside)
 
 
-def _read_type(schema: Mapping[str, Any], definitions: Mapping[str, Any], inside: frozenset[str]) -> Shape:
+def _read_type(schema: Mapping[str, Any], definitions: _Definitions, inside: tuple[str, ...]) -> Shape:
     kind = schema.get("type")
     if kind == "number":
         return replace(scalar("number", "integer"), limits=limits_of(schema))
@@ -256,7 +274,7 @@ def _read_type(schema: Mapping[str, Any], definitions: Mapping[str, Any], inside
     return replace(scalar(kind), limits=limits_of(schema)) if isinstance(kind, str) else anything()
 
 
-def _read_object(schema: Mapping[str, Any], definitions: Mapping[str, Any], inside: frozenset[str]) -> Shape:
+def _read_object(schema: Mapping[str, Any], definitions: _Definitions, inside: tuple[str, ...]) -> Shape:
     required = frozenset(schema.get("required", ()))
     fields = {
         key: Field(_read(one, definitions, inside), Presence.ALWAYS if key in required else Presence.MAYBE)

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import msgspec
 
 from upcasters.context import Context
-from upcasters.document import Object, encode, is_null, open_object, same
+from upcasters.document import Object, encode, is_null, json_type, open_object, same
 from upcasters.errors import Ambiguous, Conflict, FieldExists, MissingField, StepError, WrongType
+from upcasters.opened import open_deeper
 from upcasters.operations.base import (
     Inverse,
     Operation,
@@ -862,16 +863,19 @@ class RenameKeys(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         for target in containers(root, self.at, self.missing, self.wrong_type):
-            self._respell(target)
+            self._respell(target, 0)
 
-    def _respell(self, target: Any) -> None:
+    def _respell(self, target: Any, depth: int) -> None:
         if type(target) is dict:
             replace_keys(target, self._names(target), self.exists, self.at)
         elif not self.subtree and self.wrong_type == "error":
             raise WrongType(f"{show(self.at)} is an array, not an object", self.at)
-        if self.subtree:
-            for container in containers({"": target}, ("", EACH), "skip", "skip"):
-                self._respell(container)
+        if not self.subtree:
+            return
+        for key in target if type(target) is dict else range(len(target)):
+            if json_type(target[key]) in ("object", "array"):
+                target[key] = open_deeper(target[key], depth)
+                self._respell(target[key], depth + 1)
 
     def _names(self, target: Object) -> dict[str, str]:
         names = {key: new for key in target if (new := self.rule(key)) != key}

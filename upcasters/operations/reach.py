@@ -13,6 +13,7 @@ from upcasters.conditions import Condition
 from upcasters.context import Context
 from upcasters.document import Object, encode, is_null, json_type, open_array, open_container, open_object, restamped
 from upcasters.errors import EventError, MissingField, StepError
+from upcasters.opened import DEEP, Opened
 from upcasters.operations.base import Inverse, Operation, at_least_one, choice, different_names, run, single, undo
 from upcasters.operations.values import string
 from upcasters.paths import EACH, Path, PathLike, overlap, show
@@ -111,21 +112,24 @@ class Everywhere(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         position = context.position
-        self._visit(root, context, position)
+        self._visit(root, context, position, 0, None)
         context.position = position
 
-    def _visit(self, container: Any, context: Context, position: int | None) -> bool:
+    def _visit(self, container: Any, context: Context, position: int | None, depth: int, opened: Opened | None) -> bool:
         """Change what is to be changed; True where something was. All else stays the bytes that it is."""
-        changed = not self.inner_first and self._change(container, context, position)
+        changed = not self.inner_first and self._change(container, context, position, opened)
         for key in range(len(container)) if type(container) is list else list(container):
             node = container[key]
             if key in self.stop_at or not self._may_change(node):
                 continue
-            child = open_container(node)
-            if self._visit(child, context, key if type(container) is list else position):
+            child, inside = _opened(node, depth, opened)
+            if self._visit(child, context, key if type(container) is list else position, depth + 1, inside):
                 container[key] = child
                 changed = True
-        return (self.inner_first and self._change(container, context, position)) or changed
+        changed = (self.inner_first and self._change(container, context, position, opened)) or changed
+        if changed and opened is not None:
+            opened.keep(container)
+        return changed
 
     @cached_property
     def _needed(self) -> bytes | None:
@@ -144,9 +148,11 @@ class Everywhere(Operation):
             return False
         return self._needed is None or self._needed in text or b"\\" in text
 
-    def _change(self, container: Any, context: Context, position: int | None) -> bool:
+    def _change(self, container: Any, context: Context, position: int | None, opened: Opened | None) -> bool:
         if type(container) is not dict or not self.where.test(container):
             return False
+        if opened is not None:
+            opened.close(container)
         context.position = position
         run(self.operations, container, context)
         return True
@@ -169,6 +175,19 @@ class Everywhere(Operation):
 
     def __str__(self) -> str:
         return f"everywhere where {self.where}: " + "; ".join(map(str, self.operations))
+
+
+def _opened(node: Any, depth: int, opened: Opened | None) -> tuple[Any, Opened | None]:
+    """An object or array, and what opened it whole, if it was not opened for itself."""
+    if type(node) is not msgspec.Raw:
+        return node, opened
+    again = None if opened is None else opened.again(node)
+    if again is not None:
+        return again, opened
+    if depth < DEEP:
+        return open_container(node), None
+    whole = Opened(node)
+    return whole.top, whole
 
 
 def everywhere(

@@ -103,8 +103,12 @@ def _show_code(chain: Chain, event_type: str | None, version: str | None) -> Non
 
 
 def _sources(chain: Chain, event_type: str | None, version: str | None) -> Iterator[str]:
+    """What most events take whole, then the function of each way, which it calls."""
     from upcasters.compile import compile_hops
 
+    if event_type is None and version is None:
+        source = chain.upcaster().source or "# none: these rules of detection are asked one by one for every event"
+        yield f"# from bytes to outcome, on a route that leaves all as it is by default\n{source}"
     for node in chain.versions:
         if event_type not in (None, node[0]):
             continue

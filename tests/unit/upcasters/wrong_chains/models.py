@@ -733,6 +733,21 @@ class Tree(BaseModel):
     children: list[Tree] = []
 
 
+class LabelledTree(BaseModel):
+    label: str
+    children: list[LabelledTree] = []
+
+
+def holding_each_other(count: int) -> type[BaseModel]:
+    """A model of a group in which each one has an optional field for each of the others."""
+    names = [f"Holder{number}" for number in range(count)]
+    fields: dict[str, Any] = {name.lower(): (f"{name} | None", None) for name in names}
+    made: dict[str, type[BaseModel]] = {name: create_model(name, **fields) for name in names}
+    for one in made.values():
+        one.model_rebuild(_types_namespace=made)
+    return made[names[0]]
+
+
 class Wrapped(BaseModel):
     a: int
 
@@ -818,6 +833,9 @@ QUIET = {
     ),
     "several objects, one of them": between(model(a=Card), to=model(a=Card | Cash)),
     "a model that holds itself": between(Tree, rename("children.*.children.*.nom", "name", missing="skip"), to=Tree),
+    "models that all hold each other": lambda: between(
+        hold := holding_each_other(9), drop("holder3", missing="skip"), to=hold
+    )(),
     "a typed rest": between(model(a=int, b=int), to=Extras),
     "a typed rest becomes fields": between(Extras, rename("x", "b"), to=AB),
     "pairs": between(model(a=tuple[int, str]), rename("a.*.x", "y", wrong_type="skip"), to=model(a=list[Any])),
@@ -907,4 +925,12 @@ QUIET = {
     "numbers in an empty list": between(A, add("b", []), number("b", "n"), to=model(a=int, b=list[Any])),
 }
 
-MODELS = {**FIELDS, **VALUES, **LISTS, **CHOICES}
+DEEPER = {
+    "a field of a model that holds itself, renamed only at the top": Case(
+        ["unaccounted", "unprovided"],
+        between(Tree, rename("name", "label"), to=LabelledTree),
+        between(Tree, everywhere(present("name"), rename("name", "label")), to=LabelledTree),
+    ),
+}
+
+MODELS = {**DEEPER, **FIELDS, **VALUES, **LISTS, **CHOICES}

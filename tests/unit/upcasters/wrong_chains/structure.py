@@ -6,15 +6,19 @@ from pydantic import BaseModel
 
 from tests.unit.upcasters.wrong_chains.case import Case, base, chain, step
 from upcasters import (
+    KEY,
     add,
     assign,
     at,
     copy,
+    derive,
     drop,
     drop_event,
     equals,
+    present,
     rename,
     rename_type,
+    set_key,
     split_each,
     split_event,
     subdocument,
@@ -329,5 +333,15 @@ STRUCTURE = {
         ["same-path"],
         lambda: chain(step("1", "2", add("a", 1), drop("a"), lossy=LOSS)),
         lambda: chain(step("1", "2", add("a", 1), copy("a", "b"), drop("a"), lossy=LOSS)),
+    ),
+    "a key that is set twice": Case(
+        ["same-path"],
+        lambda: chain(step("1", "2", set_key("a"), rename("b", "c"), set_key("c"), lossy=LOSS)),
+        lambda: chain(step("1", "2", set_key("a"), derive("old_key", [KEY], str), set_key("b"), lossy=LOSS)),
+    ),
+    "a type that is renamed twice": Case(
+        ["same-path"],
+        lambda: chain(step("1", "2", rename_type("bill"), rename_type("offer"))),
+        lambda: chain(step("1", "2", rename_type("bill"), when(present("until"), rename_type("offer")), lossy=LOSS)),
     ),
 }
