@@ -11,6 +11,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+# A .venv of their own for the tools that `make bench` compares with.
+PEERS_VENV := .venv-peers
 SOURCES := worker upcasters tests
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
@@ -63,6 +65,19 @@ format: $(VENV)/dev.installed ## let ruff rewrite the sources
 mutation: $(VENV)/dev.installed ## change the engine in small ways and see which tests notice (MUTATION_ARGS="--every 1")
 	@$(PIP_INSTALL) --require-hashes -r requirements/mutation.txt
 	$(BIN)/python tests/mutation.py $(MUTATION_ARGS)
+
+bench: $(PEERS_VENV)/peers.installed ## the worker and its peers drain the same topics, 1.5 hours (CASES="350 7k", PEERS="aiokafka-tuned", REPEAT=n, SCALE=0.5)
+	$(BIN)/python -m benchmarks.drain $(if $(CASES),--cases "$(CASES)") $(if $(PEERS),--peers "$(PEERS)") \
+		$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))
+
+bench-smoke: $(VENV)/dev.installed ## what an event costs inside a lane, as ratios, in some seconds
+	$(BIN)/python -m benchmarks.smoke
+
+bench-chain: $(VENV)/dev.installed ## the chain alone against functions written by hand
+	$(BIN)/python -m benchmarks.chain
+
+profile: $(PEERS_VENV)/peers.installed ## a flame graph of a drain, and where each microsecond goes (CASE=350, EVENTS=n)
+	$(BIN)/python -m benchmarks.profile $(if $(CASE),--case $(CASE)) $(if $(EVENTS),--events $(EVENTS))
 
 install: $(VENV)/dev.installed ## make .venv with the `upcast` command and the development tools
 
@@ -119,6 +134,13 @@ $(VENV)/demo.installed: requirements/demo.txt pyproject.toml | $(BIN)/python
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(PEERS_VENV)/peers.installed: requirements/peers.txt benchmarks/peers/KafkaStreams.java | $(VENV)/dev.installed
+	@echo "installing what the worker is measured against into $(PEERS_VENV)"
+	@test -x $(PEERS_VENV)/bin/python || $(BIN)/python -m venv $(PEERS_VENV)
+	@$(PEERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
+	@$(BIN)/python -m benchmarks.drain.peers
+	@touch $@
+
 $(BIN)/python:
 	@$(if $(strip $(PYTHON)),,echo "No Python 3.11 to 3.14 found. Install one, or name it: make PYTHON=/path/to/python3"; exit 1)
 	@$(PYTHON) -c '$(SUPPORTED)' || { echo "$(PYTHON) is not a Python 3.11 to 3.14. Name another: make PYTHON=/path/to/python3"; exit 1; }
@@ -137,6 +159,7 @@ requirements: $(VENV)/dev.installed ## pin the requirements files again (UPGRADE
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:release --constraint requirements/dev.txt -o requirements/release.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:deploy --constraint requirements/dev.txt -o requirements/deploy.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:mutation --constraint requirements/dev.txt -o requirements/mutation.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:peers -o requirements/peers.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt
 
 .PHONY: bench-replay
@@ -144,5 +167,5 @@ bench-replay: $(VENV)/dev.installed ## what plan, replay and verify cost beside 
 	$(BIN)/python -m benchmarks.replay $(EVENTS)
 
 clean: ## remove .venv and everything else that git ignores
-	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS_VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

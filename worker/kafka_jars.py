@@ -13,7 +13,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ class Jar:
         return f"{self.group}:{self.artifact}:{self.version}"
 
 
-def pinned_jars() -> list[Jar]:
-    lines = PINNED.read_text(encoding="utf-8").splitlines()
+def pinned_jars(pinned: Path = PINNED) -> list[Jar]:
+    lines = pinned.read_text(encoding="utf-8").splitlines()
     return [_parse(line) for line in lines if line and not line.startswith("#")]
 
 
@@ -55,9 +55,9 @@ def cache_directory() -> Path:
     return Path(base) / "upcast" / "kafka"
 
 
-def fetch_jars(progress: Progress | None = None) -> list[Path]:
+def fetch_jars(progress: Progress | None = None, jars: Sequence[Jar] | None = None) -> list[Path]:
     """The pinned jars as files; those not kept yet are fetched, with `progress(done, total)` after each."""
-    jars = pinned_jars()
+    jars = pinned_jars() if jars is None else jars
     directory = cache_directory()
     paths = [directory / jar.file_name for jar in jars]
     if not all(path.exists() for path in paths):

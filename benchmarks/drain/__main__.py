@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.drain.backlog import Broker
-from benchmarks.drain.cases import CASES
+from benchmarks.drain.cases import CASES, FIRST, Case
 from benchmarks.drain.contenders import CONTENDERS, WORKER
+from benchmarks.drain.picture import PICTURE, draw
 from benchmarks.drain.process import OURS, on_core
+from benchmarks.drain.report import RESULTS, drained, load, save, table
 from benchmarks.drain.running import Arena
+from benchmarks.drain.trickle import trickle
 from worker.local_kafka import LocalKafka
 
+TRICKLE = "trickle"
 PROPERTIES = {"log.segment.bytes": "1073741824", "file.delete.delay.ms": "1000"}
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--cases", default="", help="some of: " + " ".join(CASES))
+    parser.add_argument("--cases", default="", help="some of: " + " ".join([*CASES, TRICKLE]))
     parser.add_argument("--peers", default=None, help="some of: " + " ".join(CONTENDERS))
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of the trickle")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where results are put beside those of before")
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of events")
     return parser.parse_args()
 
@@ -31,21 +38,25 @@ def options() -> argparse.Namespace:
 async def measure(bootstrap: str, given: argparse.Namespace, scratch: Path) -> None:
     broker = Broker(bootstrap)
     await broker.start()
-    for name in given.cases.split() or CASES:
-        case = CASES[name]
-        peers = case.contenders if given.peers is None else given.peers.split()
-        contenders = [WORKER, *(CONTENDERS[peer] for peer in peers if peer in CONTENDERS)]
-        found = await Arena(broker, case, scratch, lambda line: print(line, flush=True)).measure(
-            contenders, given.repeat
-        )
-        ours = found[WORKER.name].microseconds
-        for peer, measured in found.items():
-            ratio, peak = ours / measured.microseconds, max(measured.peaks, default=0) / 1e6
-            print(
-                f"{name:14} {peer:16} {measured.microseconds:8.2f} us  worker/peer {ratio:5.2f}"
-                f"  {max(measured.rates):9,.0f}/s  {peak:6.0f} MB  {measured.written} B written"
-            )
+    for name in given.cases.split() or [*CASES, TRICKLE]:
+        if name == TRICKLE:
+            found = await trickle(broker, WORKER, CASES["defaults"], scratch, given.seconds)
+            save(TRICKLE, "worker", dataclasses.asdict(found), given.results)
+            say(f"trickle: p50 {found.p50:.0f} ms, p99 {found.p99:.0f} ms, {found.core:.1%} of a core")
+        else:
+            await drain(broker, CASES[name], given, scratch)
     await broker.close()
+
+
+async def drain(broker: Broker, case: Case, given: argparse.Namespace, scratch: Path) -> None:
+    peers = case.contenders if given.peers is None else given.peers.split()
+    contenders = [WORKER, *(CONTENDERS[peer] for peer in peers)]
+    found = await Arena(broker, case, scratch, say, given.scale).measure(contenders, given.repeat)
+    save("cases", case.name, drained(found), given.results)
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
 
 
 def main() -> int:
@@ -53,7 +64,11 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch, on_core(OURS), LocalKafka.start(properties=PROPERTIES) as kafka:
         asyncio.run(measure(kafka.bootstrap_servers, given, Path(scratch)))
-    print(f"{time.monotonic() - began:.0f} s in all")
+    results = load(given.results)
+    say(table(results, given.cases.split() or list(CASES)))
+    if FIRST.name in results.get("cases", {}):
+        PICTURE.write_text(draw(results["cases"][FIRST.name], FIRST.title), encoding="utf-8")
+    say(f"{time.monotonic() - began:.0f} s in all; results in {given.results}")
     return 0
 
 

@@ -24,6 +24,7 @@ class Backlog:
     count: int
     partitions: int
     events: Sequence[Made]
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class Broker:
@@ -75,7 +76,7 @@ async def _fill(producer: AIOKafkaProducer, backlog: Backlog, partition: int) ->
     batch = producer.create_batch()
     for at, number in enumerate(numbers(backlog.count, partition, backlog.partitions)):
         event = events[number]
-        fields = {"timestamp": FIRST_MS + at, "key": event.key, "value": event.value, "headers": []}
+        fields = {"timestamp": FIRST_MS + at, "key": event.key, "value": event.value, "headers": list(backlog.headers)}
         if batch.append(**fields) is None:
             sent.append(await producer.send_batch(batch, backlog.topic, partition=partition))
             batch = producer.create_batch()

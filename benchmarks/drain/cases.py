@@ -19,8 +19,9 @@ class Case:
     mix: str = "mix"
     partitions: int = 4
     compression: str = "none"
+    headers: tuple[tuple[str, bytes], ...] = ()
     delivery: str = "exactly-once"
-    sizes: tuple[int, int] = (100_000, 500_000)
+    sizes: tuple[int, int] = (60_000, 300_000)
     route: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -30,8 +31,6 @@ AT_LEAST_ONCE = (*EVERYONE, "bytewax", "faststream-batch", "faststream-one")
 OFF = {"validate": {"target": "never", "source": "never"}}
 
 FIRST = Case("350", "350 B, 70/20/10, exactly once", EVERYONE, route=OFF)
-FEWER = {"sizes": (50_000, 250_000)}
-
 CASES = {
     case.name: case
     for case in (
@@ -49,7 +48,7 @@ CASES = {
             title="2 KB",
             contenders=("aiokafka-tuned", "confluent-hand", "streams-tuned"),
             bytes=2_000,
-            sizes=(40_000, 200_000),
+            sizes=(30_000, 150_000),
         ),
         replace(
             FIRST,
@@ -57,11 +56,20 @@ CASES = {
             title="7 KB",
             contenders=("aiokafka-copy", "aiokafka-tuned", "confluent-hand", "streams-tuned"),
             bytes=7_000,
-            sizes=(15_000, 75_000),
+            sizes=(10_000, 50_000),
         ),
         replace(FIRST, name="legacy", title="all legacy", contenders=("aiokafka-tuned", "streams-tuned"), mix="legacy"),
         replace(
             FIRST, name="current", title="all current", contenders=("aiokafka-copy", "aiokafka-tuned"), mix="current"
+        ),
+        replace(
+            FIRST,
+            name="current-by-header",
+            title="all current, said by a header",
+            contenders=("aiokafka-copy",),
+            mix="current",
+            headers=(("schema-version", b"2.0"),),
+            route={**OFF, "version": [{"header": "schema-version"}]},
         ),
         replace(
             FIRST,

@@ -14,6 +14,7 @@ from benchmarks.drain.cases import Case
 
 BENCHMARKS = Path(__file__).parent.parent
 PEERS = BENCHMARKS / "peers"
+STREAMS = BENCHMARKS.parent / ".venv-peers" / "streams"
 PEERS_PYTHON = BENCHMARKS.parent / ".venv-peers" / "bin" / "python"
 
 
@@ -79,6 +80,11 @@ def _python(program: str) -> tuple[str, str]:
     return (os.environ.get("PEERS_PYTHON", str(PEERS_PYTHON)), str(PEERS / program))
 
 
+def _streams() -> tuple[str, ...]:
+    """Compiled and with its jars fetched by ``peers.py``."""
+    return (os.environ.get("JAVA", "java"), "-Xmx512m", "-cp", f"{STREAMS}{os.pathsep}{STREAMS}/*", "KafkaStreams")
+
+
 WORKER = Worker("worker", "this worker", (sys.executable, "-c", "from worker.cli import main; main()"))
 CONTENDERS = {
     contender.name: contender
@@ -88,6 +94,16 @@ CONTENDERS = {
         Contender("aiokafka-tuned", "by hand, aiokafka, best tuned", _python("aiokafka_tuned.py")),
         Contender("aiokafka-public", "by hand, aiokafka, public interface", _python("aiokafka_public.py")),
         Contender("aiokafka-naive", "aiokafka's own example", _python("aiokafka_naive.py"), share=0.25),
+        Contender("streams-tuned", "Kafka Streams 4.3, tuned", _streams(), ("tuned",), 2.0, in_order=False),
+        Contender("streams-default", "Kafka Streams 4.3, as it comes", _streams(), (), 2.0, in_order=False),
+        Contender("quix", "Quix Streams", _python("quix_app.py"), share=0.4, in_order=False),
+        Contender("bytewax", "Bytewax", _python("bytewax_flow.py"), share=0.4, in_order=False),
+        Contender(
+            "faststream-batch", "FastStream, batches", _python("faststream_app.py"), ("batch",), 0.2, in_order=False
+        ),
+        Contender(
+            "faststream-one", "FastStream, one by one", _python("faststream_app.py"), ("one",), 0.01, in_order=False
+        ),
         Contender("confluent-copy", "byte copy, confluent-kafka", _python("confluent_hand.py"), ("copy",), copies=True),
         Contender("confluent-hand", "by hand, confluent-kafka", _python("confluent_hand.py")),
     )

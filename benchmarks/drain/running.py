@@ -15,10 +15,10 @@ from benchmarks.drain.cases import Case
 from benchmarks.drain.contenders import Contender, Job, Worker
 from benchmarks.drain.events import pool
 from benchmarks.drain.process import Contending, Usage
-from benchmarks.drain.verify import verify
+from benchmarks.drain.verify import WrongOutputError, verify
 
 POLL = 0.05
-PATIENCE = 300.0
+PATIENCE = 120.0
 
 
 class DrainError(Exception):
@@ -35,6 +35,8 @@ class Measured:
     halves: list[int] = field(default_factory=list)
     """Memory in the middle of the large drain: it is not to be less than at its end."""
     written: int = -1
+    failed: str = ""
+    """Why there is no figure, where there is none."""
 
     @property
     def microseconds(self) -> float:
@@ -44,11 +46,14 @@ class Measured:
 class Arena:
     """A case's backlogs, and whoever drains them. ``tell`` is told what goes on."""
 
-    def __init__(self, broker: Broker, case: Case, scratch: Path, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, broker: Broker, case: Case, scratch: Path, tell: Callable[[str], None], scale: float = 1.0
+    ) -> None:
         self._broker = broker
         self._case = case
         self._scratch = scratch
         self._tell = tell
+        self._scale = scale
         self._events = pool(case.bytes, case.mix)
         self._backlogs: dict[int, Backlog] = {}
 
@@ -58,13 +63,22 @@ class Arena:
         try:
             for _ in range(repetitions):
                 for contender in contenders:
-                    await self._slope(contender, found[contender.name])
+                    if not found[contender.name].failed:
+                        await self._try(contender, found[contender.name])
         finally:
             await self._broker.delete(*(backlog.topic for backlog in self._backlogs.values()))
         return found
 
+    async def _try(self, contender: Contender, found: Measured) -> None:
+        """One that cannot do it does not end the run for the others."""
+        try:
+            await self._slope(contender, found)
+        except (DrainError, WrongOutputError, OSError) as error:
+            found.failed = str(error)
+            self._tell(f"{self._case.name}: {contender.name} left out: {error}")
+
     async def _slope(self, contender: Contender, found: Measured) -> None:
-        few, many = (round(size * contender.share) for size in self._case.sizes)
+        few, many = (round(size * contender.share * self._scale) for size in self._case.sizes)
         small, large = await self._drain(contender, few), await self._drain(contender, many)
         found.slopes.append((large.cpu - small.cpu) / (many - few) * 1e6)
         found.rates.append(many / large.seconds)
@@ -74,7 +88,14 @@ class Arena:
         found.written = max(found.written, large.written)
         self._tell(f"{self._case.name}: {contender.name} {found.slopes[-1]:.2f} us/event, {found.rates[-1]:,.0f}/s")
 
-    async def _drain(self, contender: Contender, count: int) -> Usage:
+    async def drain_once(self, contender: Contender, count: int, watch: Callable[[int], None]) -> Usage:
+        """One drain of so many records; ``watch`` is told the process id when it has been started."""
+        try:
+            return await self._drain(contender, count, watch)
+        finally:
+            await self._broker.delete(*(backlog.topic for backlog in self._backlogs.values()))
+
+    async def _drain(self, contender: Contender, count: int, watch: Callable[[int], None] = lambda _pid: None) -> Usage:
         backlog = await self._backlog(count)
         name = f"out-{uuid.uuid4().hex[:8]}"
         topics = [name, f"{name}-dlt"] if isinstance(contender, Worker) else [name]
@@ -82,15 +103,16 @@ class Arena:
             await self._broker.create(topic, self._case.partitions)
         job = Job(self._broker.bootstrap, backlog.topic, name, f"{name}-group", self._case, self._scratch)
         try:
-            usage = await self._run(contender, job, backlog)
+            usage = await self._run(contender, job, backlog, watch)
             await verify(self._broker.bootstrap, backlog, name, copied=contender.copies, in_order=contender.in_order)
         finally:
             await self._broker.delete(*topics)
         return usage
 
-    async def _run(self, contender: Contender, job: Job, backlog: Backlog) -> Usage:
+    async def _run(self, contender: Contender, job: Job, backlog: Backlog, watch: Callable[[int], None]) -> Usage:
         log = self._scratch / f"{contender.name}.log"
         running = Contending(contender.command(job), log, contender.environment)
+        watch(running.pid)
         try:
             await self._until_done(running, job, backlog)
         finally:
@@ -117,7 +139,7 @@ class Arena:
     async def _backlog(self, count: int) -> Backlog:
         if count not in self._backlogs:
             topic = await self._broker.create(f"in-{uuid.uuid4().hex[:8]}", self._case.partitions)
-            backlog = Backlog(topic, count, self._case.partitions, self._events)
+            backlog = Backlog(topic, count, self._case.partitions, self._events, self._case.headers)
             await self._broker.write(backlog, self._case.compression)
             self._backlogs[count] = backlog
         return self._backlogs[count]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.drain.backlog import Backlog
 from benchmarks.drain.events import POOL
 from worker.kafka_internals import open_reader
-
-LIMIT = 20_000
 
 
 class WrongOutputError(Exception):
@@ -21,7 +20,13 @@ class WrongOutputError(Exception):
 async def verify(bootstrap: str, backlog: Backlog, topic: str, *, copied: bool, in_order: bool) -> None:
     """Raises ``WrongOutputError``. ``copied``: values had to stay as they were. ``in_order``: each partition's
     records have to be its source partition's, in their order."""
-    found = await _read(bootstrap, topic)
+    check_records(backlog, await _read(bootstrap, topic), copied=copied, in_order=in_order)
+
+
+def check_records(
+    backlog: Backlog, found: Mapping[int, Sequence[tuple[bytes, bytes]]], *, copied: bool, in_order: bool
+) -> None:
+    """Key and value of each record, by partition. Raises ``WrongOutputError``."""
     right: dict[int, set[bytes]] = defaultdict(set)
     counts: Counter[int] = Counter()
     for partition, records in found.items():

@@ -1,0 +1,29 @@
+"""Makes the peers ready to run: Kafka Streams is compiled, with its jars beside it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+from benchmarks.drain.contenders import PEERS, STREAMS
+from worker.kafka_jars import fetch_jars, pinned_jars
+
+
+def main() -> int:
+    if shutil.which("javac") is None:
+        print("no javac (a JDK of 17 or newer): the benchmark leaves out Kafka Streams", file=sys.stderr)
+        return 0
+    STREAMS.mkdir(parents=True, exist_ok=True)
+    jars = [*fetch_jars(), *fetch_jars(jars=pinned_jars(PEERS / "kafka_streams_jars.txt"))]
+    for jar in jars:
+        link = STREAMS / jar.name
+        if not link.exists():
+            link.symlink_to(jar)
+    path = f"{STREAMS}/*"
+    subprocess.run(["javac", "-d", str(STREAMS), "-cp", path, str(PEERS / "KafkaStreams.java")], check=True)  # noqa: S607
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
