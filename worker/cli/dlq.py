@@ -161,6 +161,7 @@ def redrive(
     """
     from worker.cli.replay import parse_rate
     from worker.cli.routes import load_route
+    from worker.dlq.selection import takes
     from worker.replay.applying import Wishes
 
     chosen = _chosen(fingerprints, every)
@@ -168,7 +169,7 @@ def redrive(
     settings, given = load_route(config, route)
     path = file or Path(f"redrive-{'all' if every else chosen[0]}.json")
     plan = _plan(settings, given, path, chosen, rounds, tuple(dict.fromkeys(allow or ())), anew=only_plan)
-    if plan.objections() or only_plan or not plan.counts.read:
+    if plan.objections() or only_plan or not takes(plan):
         _tell_plan(plan, path, as_json)
         if plan.objections():
             raise typer.Exit(1)

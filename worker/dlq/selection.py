@@ -21,6 +21,7 @@ ROUNDS = "rounds"
 """Redriven as often as is allowed already."""
 NO_ORIGIN = "no-origin"
 """Its record was too large for a header with its partition, and nothing else tells it."""
+LEFT = (NOT_OURS, FILTERED, REDRIVEN, ROUNDS, NO_ORIGIN)
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,11 @@ def selection_of(plan: Plan | Receipt) -> Selection:
         aligned=plan.redrive.aligned,
         done={partition: Done(limits) for partition, limits in done.items()},
     )
+
+
+def takes(plan: Plan) -> int:
+    """How many letters a plan takes."""
+    return plan.counts.read - sum(plan.counts.skipped.get(reason, 0) for reason in LEFT)
 
 
 def redriven(partition: int, letter: Letter) -> Redriven:

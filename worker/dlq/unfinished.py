@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from worker.dlq.selection import takes
 from worker.errors import WorkerError
 from worker.ledger import Ledger
 from worker.replay.plan_file import Plan, read_plan
@@ -22,7 +23,7 @@ def unfinished(path: Path, chosen: tuple[str, ...], source: str, ledger: Ledger,
     if plan.redrive is None or (plan.route.source, plan.redrive.fingerprints) != asked:
         raise WorkerError(f"{path}: is the plan of something else: name another file with --file")
     if run is None:
-        return None if anew or plan.objections() else plan
+        return None if anew or plan.objections() or not takes(plan) else plan
     if anew:
         raise WorkerError(
             f"{path}: redrive {plan.replay_id} has begun and is not finished: run without --plan to its end"
