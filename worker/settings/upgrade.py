@@ -130,7 +130,11 @@ def upgraded(environment: Environment) -> tuple[list[Renamed], Environment]:
 
 
 def _parsed(text: str) -> Any:
-    return parse_text(text) if text.lstrip().startswith(("[", "{")) else text
+    """Lists and mappings in a variable; what is none, or broken, is text to those who check it."""
+    try:
+        return parse_text(text) if text.lstrip().startswith(("[", "{")) else text
+    except ValueError:
+        return text
 
 
 def _nested(location: Location, value: Any) -> dict[str, Any]:
