@@ -40,6 +40,7 @@ from worker.service import Service
 from worker.settings import Settings
 
 if TYPE_CHECKING:
+    from worker.checklist.report import Line
     from worker.ledger import Ledger
 
 VERSION = metadata.version("upcast-worker")
@@ -93,7 +94,12 @@ async def _serve(settings: Settings, after: Receipt | None) -> None:
         prepare=partial(hand_over, clients, settings, after) if after else None,
     )
     api = create_api(
-        service, registry, settings.http.token, metrics.count_request, partial(open_existing_ledger, settings)
+        service,
+        registry,
+        settings.http.token,
+        metrics.count_request,
+        partial(open_existing_ledger, settings),
+        partial(ask_checklist, settings),
     )
     listener = child.listener() if child else None
     async with listening(settings.http, api, metrics.count_legacy_request, listener):
@@ -110,6 +116,13 @@ def open_existing_ledger(settings: Settings) -> Ledger | None:
     if file != url and not file.startswith("file:") and not Path(file).exists():
         return None
     return open_ledger(url)
+
+
+def ask_checklist(settings: Settings) -> Sequence[Line]:
+    """The lines of the checklist; called in a thread, for its checks take a while. Raises WorkerError."""
+    from worker.checklist.asking import ask
+
+    return asyncio.run(ask(settings, None, None, {}))
 
 
 def new_process_metrics(registry: CollectorRegistry) -> None:

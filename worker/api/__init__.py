@@ -13,7 +13,16 @@ from worker.api.probes import probes
 from worker.api.problems import answer_with_problems
 from worker.api.requests import CountRequest, RequestCounter
 from worker.api.server import listening
-from worker.api.view import LaneStatus, OpenLedger, RouteStatus, Status, WorkerView, no_ledger
+from worker.api.view import (
+    AskChecklist,
+    LaneStatus,
+    OpenLedger,
+    RouteStatus,
+    Status,
+    WorkerView,
+    no_checklist,
+    no_ledger,
+)
 
 __all__ = ["LaneStatus", "RouteStatus", "Status", "WorkerView", "create_api", "listening"]
 
@@ -24,13 +33,14 @@ def create_api(
     token: SecretStr | None = None,
     count_request: CountRequest | None = None,
     open_ledger: OpenLedger = no_ledger,
+    ask_checklist: AskChecklist = no_checklist,
 ) -> ASGIApp:
     """All that is served. The API itself is built when it is first asked for: many workers only answer probes."""
 
     def build() -> ASGIApp:
         from worker.api.v2 import build
 
-        return build(worker, token, open_ledger)
+        return build(worker, token, open_ledger, ask_checklist)
 
     app = Starlette(routes=probes(worker, registry))
     app.router.redirect_slashes = False

@@ -283,6 +283,23 @@ class RunDetails(RunSummary):
     dead_letters: list[DeadLetterGroup]
 
 
+# The checklist.
+
+
+class ChecklistLine(Answer):
+    name: str
+    group: str = Field(description="Which of the migration guide's two lists it is of.")
+    text: str = Field(description="The guide's own.")
+    status: str = Field(description="`pass`, `fail`, `not checked` or `attested`.")
+    evidence: list[str]
+
+
+class Checklist(Answer):
+    made: datetime
+    failed: list[str] = Field(description="Names of the lines that fail.")
+    lines: list[ChecklistLine]
+
+
 # Deprecations.
 
 
@@ -305,7 +322,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     *(ChainDescription, MappingTable, CompatibilityMatrix, ChainGraph),
     *(UpcastRequest, UpcastAnswer),
     *(RunList, RunDetails, Receipt),
-    DeprecationList,
+    *(Checklist, DeprecationList),
 )
 
 DOCUMENTS = MappingProxyType({model.__name__: model for model in MODELS})

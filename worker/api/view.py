@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from worker.chains import RouteChain
+    from worker.checklist.report import Line
     from worker.ledger import Ledger
 
 OpenLedger = Callable[[], "Ledger | None"]
@@ -17,6 +18,14 @@ OpenLedger = Callable[[], "Ledger | None"]
 
 def no_ledger() -> None:
     """There is no ledger."""
+
+
+AskChecklist = Callable[[], "Sequence[Line] | None"]
+"""Asks for the lines of the checklist, in a thread; None where none is kept here."""
+
+
+def no_checklist() -> None:
+    """No checklist is kept here."""
 
 
 class LaneStatus(BaseModel):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from worker.app import open_existing_ledger
 from worker.chains import load_chains
 from worker.checklist.evidence import Facts
 from worker.checklist.report import Line, check_all
 from worker.clients import Clients
-from worker.ledger import open_ledger
+from worker.ledger import MemoryLedger
 from worker.settings import HttpSettings, Settings
 
 ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  (compared, not bound)
@@ -26,7 +27,7 @@ async def ask(
     backup: str | None = None,
 ) -> list[Line]:
     """The lines of both lists, or of one. Raises WorkerError where configuration, chain or ledger is wrong."""
-    ledger = await asyncio.to_thread(open_ledger, settings.ledger.url.get_secret_value())
+    ledger = await asyncio.to_thread(open_existing_ledger, settings) or MemoryLedger()
     try:
         facts = Facts(
             settings=settings,

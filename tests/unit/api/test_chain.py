@@ -11,6 +11,8 @@ import pytest
 from tests.http import request_blocking
 from tests.served_api import FakeWorker, served
 from worker.app import open_existing_ledger
+from worker.checklist.items import ITEMS
+from worker.checklist.report import Line
 from worker.errors import WorkerError
 from worker.ledger import DeadLetterSummary, Progress, Run, open_ledger
 from worker.settings import KafkaSettings, LedgerSettings, RouteSettings, Settings
@@ -90,10 +92,24 @@ def test_runs_with_their_progress_and_dead_letters(settings: Settings) -> None:
     assert receipt.status == 404
 
 
+def test_the_checklist() -> None:
+    lines = [Line(ITEMS[0], "fail", ("nobody has read them",)), Line(ITEMS[1], "pass", ())]
+    with served(FakeWorker(), ask_checklist=lambda: lines) as address:
+        newer, older = (request_blocking(address, f"/{version}/checklist").json for version in ("v2", "v1"))
+    assert newer["failed"] == ["release-notes"]
+    assert newer["lines"] == older["lines"]
+    assert newer["lines"][0]["evidence"] == ["nobody has read them"]
+
+
+def test_there_may_be_no_checklist(shared: str) -> None:
+    assert request_blocking(shared, "/v2/checklist").status == 404
+
+
 def test_a_ledger_that_cannot_be_read() -> None:
     def fail() -> None:
         raise WorkerError("ledger: the database does not answer")
 
-    with served(FakeWorker(), fail) as address:
-        answer = request_blocking(address, "/v2/runs")
-    assert (answer.status, answer.json["detail"]) == (503, "ledger: the database does not answer")
+    with served(FakeWorker(), fail, fail) as address:
+        answers = [request_blocking(address, path) for path in ("/v2/runs", "/v2/checklist")]
+    for answer in answers:
+        assert (answer.status, answer.json["detail"]) == (503, "ledger: the database does not answer")

@@ -19,20 +19,21 @@ from worker.api.older import OlderVersion, older_document
 from worker.api.problems import ProblemResponse, answer_with_problems, problem
 from worker.api.v2.answers import may_answer, with_models
 from worker.api.v2.chain import add_chain
+from worker.api.v2.checklist import add_checklist
 from worker.api.v2.ledger import add_runs
 from worker.api.v2.status import add_changes, add_status, add_stream
 from worker.api.v2.upcasting import add_upcast
-from worker.api.view import OpenLedger, WorkerView
+from worker.api.view import AskChecklist, OpenLedger, WorkerView
 from worker.chains import RouteChain
 from worker.deprecation import DEPRECATED
 
 DESCRIPTION = "What the worker does, its chains, and what would become of an event. Errors are problem details."
 
 
-def build(worker: WorkerView, token: SecretStr | None, open_ledger: OpenLedger) -> ASGIApp:
+def build(worker: WorkerView, token: SecretStr | None, open_ledger: OpenLedger, ask_checklist: AskChecklist) -> ASGIApp:
     """All that is served beside the probes. FastAPI's own pages are off: they load scripts from elsewhere."""
     aside = Aside()
-    v2 = router_of(worker, worker.route_chains(), token, open_ledger, aside)
+    v2 = router_of(worker, worker.route_chains(), token, open_ledger, ask_checklist, aside)
     api = FastAPI(
         title="upcast",
         version="2",
@@ -54,6 +55,7 @@ def router_of(
     chains: Mapping[str, RouteChain],
     token: SecretStr | None,
     open_ledger: OpenLedger,
+    ask_checklist: AskChecklist,
     aside: Aside,
 ) -> APIRouter:
     """Every endpoint of the current version."""
@@ -64,6 +66,7 @@ def router_of(
     add_chain(v2, chains, aside)
     add_upcast(v2, chains, aside)
     add_runs(v2, open_ledger, Aside())  # of its own: a database that does not answer holds up nobody else
+    add_checklist(v2, ask_checklist, Aside())
     _add_deprecations(v2)
     return v2
 

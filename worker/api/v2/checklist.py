@@ -1,0 +1,45 @@
+"""The migration guide's checklist, each line with its evidence."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+
+from worker.api.aside import Aside
+from worker.api.documents import Checklist, ChecklistLine
+from worker.api.v2.answers import may_answer
+from worker.api.view import AskChecklist
+from worker.errors import WorkerError
+
+
+def add_checklist(router: APIRouter, ask: AskChecklist, aside: Aside) -> None:
+    @router.get("/checklist", tags=["checklist"], responses=may_answer(404))
+    async def checklist() -> Checklist:
+        """What `upcast checklist` prints, without anybody's word."""
+        return await aside.run(_asked, ask)
+
+
+def _asked(ask: AskChecklist) -> Checklist:
+    try:
+        lines = ask()
+    except WorkerError as error:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": "10"}) from None
+    if lines is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "no checklist is kept here: ask the worker itself")
+    return Checklist(
+        made=datetime.now(UTC),
+        failed=[line.item.name for line in lines if line.status == "fail"],
+        lines=[
+            ChecklistLine(
+                name=line.item.name,
+                group=line.item.group,
+                text=line.item.text,
+                status=line.status,
+                evidence=list(line.evidence),
+            )
+            for line in lines
+        ],
+    )
