@@ -48,6 +48,7 @@ async def test_two_processes_are_one_worker(kafka_bootstrap: str, topics: Topics
         (route,) = status["routes"]
         assert [lane["partition"] for lane in route["lanes"]] == [0, 1, 2, 3]
         assert route["records_per_second"] == 4_000
+        await older_version_is_whole(worker, stage)
         path = f"/v2/routes/{stage.source}"
         assert (await request(worker.address, f"{path}/pause", "POST")).status == 401
         limited = await request(worker.address, f"{path}/rate", "POST", HEADERS, {"records_per_second": 100})
@@ -64,6 +65,17 @@ async def test_two_processes_are_one_worker(kafka_bootstrap: str, topics: Topics
     assert not any(is_there(pid) for pid in children)
     assert sum((await committed_offsets(stage.bootstrap, stage.group)).values()) == 480
     await all_there_once(stage, 480)
+
+
+async def older_version_is_whole(worker: WorkerProcess, stage: Stage) -> None:
+    older = await worker.until("/v1/status", 200)
+    assert [lane["partition"] for lane in older["routes"][0]["lanes"]] == [0, 1, 2, 3]
+    assert (older["consumerGroup"], older["routes"][0]["recordsPerSecond"]) == (stage.group, 4_000)
+    path = f"/v1/routes/{stage.source}"
+    limited = await request(worker.address, f"{path}/rate", "POST", HEADERS, {"recordsPerSecond": 200})
+    assert (limited.status, limited.json["recordsPerSecond"]) == (200, 200)
+    assert (await request(worker.address, "/v1/chain")).status == 200
+    assert (await request(worker.address, "/v2/stream")).status == 501
 
 
 async def kill_one(worker: WorkerProcess) -> None:

@@ -7,13 +7,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from starlette.types import ASGIApp
 
+from worker.api import RouteStatus, Status
+from worker.api.aside import Aside
+from worker.api.older import OlderVersion
 from worker.api.problems import answer_with_problems
 from worker.processes.answers import Answer, Scrapes, ask, one_route, one_status, reasons
 from worker.processes.family import Family, Member
@@ -25,21 +30,25 @@ STARTING = 30.0
 RATES = ("records_per_second", "bytes_per_second")
 
 
-def family_api(family: Family, registry: CollectorRegistry, why_not_ready: Callable[[], list[str]]) -> FastAPI:
-    """``registry`` is the parent's own; ``why_not_ready`` is what keeps it from starting children."""
+def family_api(family: Family, registry: CollectorRegistry, why_not_ready: Callable[[], list[str]]) -> ASGIApp:
+    """``registry`` is the parent's own; ``why_not_ready`` is what keeps it from starting children.
+
+    What is different in each child is put together here, in both versions of the API; the rest any child answers.
+    """
     api = FastAPI(title="upcast", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(api)
     port = _Port(family, registry, why_not_ready)
-    for path, serve in (
-        ("/livez", port.livez),
-        ("/readyz", port.readyz),
-        ("/metrics", port.metrics),
-        ("/v2/status", port.status),
-    ):
+    for path, serve in (("/livez", port.livez), ("/readyz", port.readyz), ("/metrics", port.metrics)):
         api.get(path)(serve)
-    api.post("/v2/routes/{source}/{change}")(port.change)
+    api.get("/v2/stream")(port.stream)
+    together = APIRouter()
+    together.get("/v2/status", response_model=Status)(port.status)
+    for change in (port.pause, port.resume):
+        together.post(f"/v2/routes/{{source}}/{change.__name__}", response_model=RouteStatus)(change)
+    together.post("/v2/routes/{source}/rate", response_model=RouteStatus)(port.limit_rate)
+    api.include_router(together)
     api.api_route("/{path:path}", methods=["GET", "POST"])(port.other)
-    return api
+    return OlderVersion(api, list(together.routes), Aside())
 
 
 class _Port:
@@ -75,13 +84,25 @@ class _Port:
         ]
         return JSONResponse({**one_status(found), "processes": members})
 
-    async def change(self, source: str, change: str, request: Request) -> Response:
-        """Pause, resume and rate are for all."""
+    async def pause(self, source: str, request: Request) -> Response:
+        return await self._change(source, "pause", await _body(request), request)
+
+    async def resume(self, source: str, request: Request) -> Response:
+        return await self._change(source, "resume", await _body(request), request)
+
+    async def limit_rate(self, source: str, request: Request) -> Response:
         body = _shared(await _body(request), len(self._family.members))
-        path = f"/v2/routes/{source}/{change}"
+        return await self._change(source, "rate", body, request)
+
+    async def _change(self, source: str, change: str, body: bytes, request: Request) -> Response:
+        """For all of them."""
+        path = f"/v2/routes/{quote(source, safe='')}/{change}"
         found = await _answers(self._working(), path, "POST", body, _headers(request))
         refused = next((answer for answer in found if answer.status != HTTPStatus.OK), None)
         return _as_it_is(refused) if refused else JSONResponse(one_route([answer.json for answer in found]))
+
+    async def stream(self) -> Response:
+        raise HTTPException(HTTPStatus.NOT_IMPLEMENTED, "with --processes there is no stream: ask /v2/status")
 
     async def other(self, path: str, request: Request) -> Response:
         """What is the same whoever answers it."""
