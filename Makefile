@@ -120,6 +120,9 @@ $(VENV)/release.installed: requirements/release.txt $(VENV)/dev.installed
 	@$(PIP_INSTALL) --require-hashes -r requirements/release.txt
 	@touch $@
 
+dashboard: $(VENV)/deploy.installed ## write deploy/grafana/upcast.json again
+	@$(BIN)/python deploy/grafana/dashboard.py > build.upcast.json && mv build.upcast.json deploy/grafana/upcast.json
+
 manifests: $(VENV)/dev.installed ## write the files of deploy/kubernetes that are made of others
 	@$(BIN)/python -m tests.deploy.prometheusrule
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
+from typing import NamedTuple
 
 from aiokafka.conn import create_conn
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
-LITERAL, ALLOW, ANY_HOST = 3, 3, "*"
+LITERAL, PREFIXED, ALLOW, ANY_HOST = 3, 4, 3, "*"
 
 
 class Resource(IntEnum):
@@ -24,6 +25,53 @@ class Operation(IntEnum):
     WRITE = 4
     DESCRIBE = 8
     DESCRIBE_CONFIGS = 10
+
+
+class Right(NamedTuple):
+    """``of`` is the key of the route's topic, or empty for what is named after the group."""
+
+    who: str
+    resource: Resource
+    of: str
+    operations: tuple[Operation, ...]
+    why: str
+
+    @property
+    def kind(self) -> str:
+        return {Resource.TOPIC: "topic", Resource.GROUP: "group", Resource.TRANSACTIONAL_ID: "transactional id"}[
+            self.resource
+        ]
+
+    @property
+    def names(self) -> str:
+        return f"each `{self.of}`" if self.of else "all that begin with `kafka.group_id` (prefixed)"
+
+    @property
+    def what(self) -> str:
+        return ", ".join("".join(word.title() for word in each.name.split("_")) for each in self.operations)
+
+
+RUN, EVIDENCE = "`run`", "`plan`, `replay`, `verify`, `dlq`"
+RIGHTS = (
+    Right(RUN, Resource.TOPIC, "source", (Operation.READ, Operation.DESCRIBE_CONFIGS), "read; check its settings"),
+    Right(
+        RUN, Resource.TOPIC, "destination", (Operation.WRITE, Operation.DESCRIBE_CONFIGS), "write; check its settings"
+    ),
+    Right(
+        RUN, Resource.TOPIC, "dead_letter", (Operation.WRITE, Operation.DESCRIBE_CONFIGS), "write; check its settings"
+    ),
+    Right(RUN, Resource.GROUP, "", (Operation.READ,), "join; commit"),
+    Right(RUN, Resource.TRANSACTIONAL_ID, "", (Operation.WRITE,), "one transaction for output and offset"),
+    Right(EVIDENCE, Resource.TOPIC, "destination", (Operation.READ,), "prove what was written"),
+    Right(EVIDENCE, Resource.TOPIC, "dead_letter", (Operation.READ,), "prove it; list, show and redrive dead letters"),
+)
+"""What the worker's user needs; `run` needs the first five alone."""
+
+
+async def grant(address: str, user: str, rights: Iterable[Right], route: Mapping[str, str], group: str) -> None:
+    for right in rights:
+        name = route[right.of] if right.of else group
+        await allow(address, user, right.resource, name, *right.operations, prefixed=not right.of)
 
 
 class CreateAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801  (aiokafka's way to name versions)
@@ -64,12 +112,15 @@ class CreateAclsRequest(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
         return request_struct_class(self._creations)
 
 
-async def allow(address: str, user: str, resource: Resource, name: str, *operations: Operation) -> None:
+async def allow(
+    address: str, user: str, resource: Resource, name: str, *operations: Operation, prefixed: bool = False
+) -> None:
     """Let ``user`` do this with the resource, as a super user at ``address``; ``*`` means all of them."""
     host, _, port = address.rpartition(":")
     connection = await create_conn(host, int(port))
     try:
-        rights = [(resource, name, LITERAL, f"User:{user}", ANY_HOST, op, ALLOW) for op in operations]
+        pattern = PREFIXED if prefixed else LITERAL
+        rights = [(resource, name, pattern, f"User:{user}", ANY_HOST, op, ALLOW) for op in operations]
         answer = await connection.send(CreateAclsRequest(rights))
     finally:
         await connection.close()

@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from tests.acls import RIGHTS
+from tests.docs.metrics_table import declared
 from upcasters import load_chain
 from upcasters.describe import matrix
 from upcasters.operations.fields import Move, Rename
@@ -113,6 +115,17 @@ def compatibility() -> str:
     return table(("type", "source", "target", "migration path", "complexity", "way back", "notes"), rows)
 
 
+def metrics() -> str:
+    rows = [[f"`{name}`", kind, ", ".join(labels), text] for name, (kind, labels, text) in sorted(declared().items())]
+    return table(("metric", "type", "labels", "what it says"), rows)
+
+
+def acls() -> str:
+    """What tests/integration/test_security.py grants, and nothing else, when it runs these commands."""
+    rows = [[right.who, right.kind, right.names, right.what, right.why] for right in RIGHTS]
+    return table(("command", "resource", "name", "operations", "what for"), rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "settings": settings,
@@ -120,6 +133,8 @@ TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "deprecated": deprecated,
         "endpoints": api,
         "matrix": compatibility,
+        "metrics": metrics,
+        "acls": acls,
     }
 )
 
