@@ -11,7 +11,15 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from worker.api import LaneStatus, RouteStatus, Status, create_api, listening
-from worker.api.view import AskChecklist, NotRunningError, OpenLedger, no_checklist, no_ledger
+from worker.api.view import (
+    AskChecklist,
+    ListDeadLetters,
+    NotRunningError,
+    OpenLedger,
+    no_checklist,
+    no_dead_letters,
+    no_ledger,
+)
 from worker.chains import RouteChain, load_chains
 from worker.settings import HttpSettings, RouteSettings
 
@@ -73,13 +81,18 @@ class FakeWorker:
 
 @contextmanager
 def served(
-    worker: FakeWorker, open_ledger: OpenLedger = no_ledger, ask_checklist: AskChecklist = no_checklist
+    worker: FakeWorker,
+    open_ledger: OpenLedger = no_ledger,
+    ask_checklist: AskChecklist = no_checklist,
+    list_dead_letters: ListDeadLetters = no_dead_letters,
 ) -> Iterator[str]:
     """The address, ``host:port``. Requests are noted in ``worker.requests``."""
     started: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    api = create_api(worker, CollectorRegistry(), SecretStr(TOKEN), worker.note, open_ledger, ask_checklist)
+    api = create_api(
+        worker, CollectorRegistry(), SecretStr(TOKEN), worker.note, open_ledger, ask_checklist, list_dead_letters
+    )
 
     async def serve() -> None:
         async with listening(HttpSettings(port=0), api) as address:

@@ -23,9 +23,10 @@ from prometheus_client import (
 
 from worker.api import create_api, listening
 from worker.broker import wait_for_broker
-from worker.chains import load_chains
+from worker.chains import RouteChain, load_chains
 from worker.clients import Clients
 from worker.dead_letters import Reporter
+from worker.errors import MAY_PASS, WorkerError
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
 from worker.loop import run_in_loop
@@ -41,9 +42,13 @@ from worker.settings import Settings
 
 if TYPE_CHECKING:
     from worker.checklist.report import Line
+    from worker.dlq.listing import Listing
     from worker.ledger import Ledger
 
 VERSION = metadata.version("upcast-worker")
+
+LISTING_SECONDS = 20.0
+"""For dead letters at the API, whose answers have to come in time."""
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +105,7 @@ async def _serve(settings: Settings, after: Receipt | None) -> None:
         metrics.count_request,
         partial(open_existing_ledger, settings),
         partial(ask_checklist, settings),
+        partial(list_dead_letters, settings),
     )
     listener = child.listener() if child else None
     async with listening(settings.http, api, metrics.count_legacy_request, listener):
@@ -123,6 +129,22 @@ def ask_checklist(settings: Settings) -> Sequence[Line]:
     from worker.checklist.asking import ask
 
     return asyncio.run(ask(settings, None, None, {}))
+
+
+def list_dead_letters(settings: Settings, given: RouteChain) -> Listing:
+    """The dead letters of a route by fault; called in a thread, with a loop of its own. Raises WorkerError."""
+    from worker.dlq.reading import list_letters
+
+    async def within_time() -> Listing:
+        async with asyncio.timeout(LISTING_SECONDS):
+            return await list_letters(settings, given, lambda *_: None)
+
+    try:
+        return asyncio.run(within_time())
+    except TimeoutError:
+        raise WorkerError(
+            f"{given.route.dead_letter}: takes over {LISTING_SECONDS:g} s to read: use `upcast dlq list`", MAY_PASS
+        ) from None
 
 
 def new_process_metrics(registry: CollectorRegistry) -> None:

@@ -16,11 +16,13 @@ from worker.api.server import listening
 from worker.api.view import (
     AskChecklist,
     LaneStatus,
+    ListDeadLetters,
     OpenLedger,
     RouteStatus,
     Status,
     WorkerView,
     no_checklist,
+    no_dead_letters,
     no_ledger,
 )
 
@@ -34,13 +36,14 @@ def create_api(
     count_request: CountRequest | None = None,
     open_ledger: OpenLedger = no_ledger,
     ask_checklist: AskChecklist = no_checklist,
+    list_dead_letters: ListDeadLetters = no_dead_letters,
 ) -> ASGIApp:
     """All that is served. The API itself is built when it is first asked for: many workers only answer probes."""
 
     def build() -> ASGIApp:
         from worker.api.v2 import build
 
-        return build(worker, token, open_ledger, ask_checklist)
+        return build(worker, token, open_ledger, ask_checklist, list_dead_letters)
 
     app = Starlette(routes=probes(worker, registry))
     app.router.redirect_slashes = False

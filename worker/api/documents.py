@@ -283,6 +283,41 @@ class RunDetails(RunSummary):
     dead_letters: list[DeadLetterGroup]
 
 
+# Dead letters.
+
+
+class LetterPlace(Answer):
+    partition: int
+    offset: int
+
+
+class LetterGroup(Answer):
+    """Dead letters with one fault. Times in milliseconds; -1 is unknown."""
+
+    fingerprint: str = Field(description="Empty for records of somebody else's.")
+    topic: str = Field(description="Where they came from.")
+    stage: str
+    error_type: str
+    event_type: str
+    from_version: str
+    to_version: str
+    step: str
+    records: int
+    left: int = Field(description="Those that no redrive has taken yet.")
+    rounds: int = Field(description="The most that one of them was redriven.")
+    first_seen: int
+    last_seen: int
+    samples: list[LetterPlace]
+
+
+class LetterList(Answer):
+    route: str
+    topic: str = Field(description="The dead-letter topic.")
+    records: int
+    made: datetime
+    groups: list[LetterGroup] = Field(description="Most first.")
+
+
 # The checklist.
 
 
@@ -322,7 +357,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     *(ChainDescription, MappingTable, CompatibilityMatrix, ChainGraph),
     *(UpcastRequest, UpcastAnswer),
     *(RunList, RunDetails, Receipt),
-    *(Checklist, DeprecationList),
+    *(LetterList, Checklist, DeprecationList),
 )
 
 DOCUMENTS = MappingProxyType({model.__name__: model for model in MODELS})

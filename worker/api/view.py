@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from worker.chains import RouteChain
     from worker.checklist.report import Line
+    from worker.dlq.listing import Listing
     from worker.ledger import Ledger
 
 OpenLedger = Callable[[], "Ledger | None"]
@@ -22,6 +23,14 @@ def no_ledger() -> None:
 
 AskChecklist = Callable[[], "Sequence[Line] | None"]
 """Asks for the lines of the checklist, in a thread; None where none is kept here."""
+
+
+ListDeadLetters = Callable[["RouteChain"], "Listing | None"]
+"""Groups the dead letters of a route by fault, in a thread; None where that is not done here."""
+
+
+def no_dead_letters(_given: RouteChain) -> None:
+    """Nobody looks at dead letters here."""
 
 
 def no_checklist() -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NoReturn, cast
 
 import pytest
 
 from tests.http import request_blocking
 from tests.served_api import FakeWorker, served
 from worker.app import open_existing_ledger
+from worker.chains import RouteChain
 from worker.checklist.items import ITEMS
 from worker.checklist.report import Line
+from worker.dlq.listing import Fault, Group, Listing
+from worker.dlq.selection import Selection
 from worker.errors import WorkerError
 from worker.ledger import DeadLetterSummary, Progress, Run, open_ledger
+from worker.replay.plan_file import Coordinates
 from worker.settings import KafkaSettings, LedgerSettings, RouteSettings, Settings
 
 
@@ -101,15 +106,37 @@ def test_the_checklist() -> None:
     assert newer["lines"][0]["evidence"] == ["nobody has read them"]
 
 
-def test_there_may_be_no_checklist(shared: str) -> None:
-    assert request_blocking(shared, "/v2/checklist").status == 404
+@pytest.mark.parametrize("path", ["checklist", "dead-letters"])
+def test_there_may_be_none(shared: str, path: str) -> None:
+    assert request_blocking(shared, f"/v2/{path}").status == 404
+
+
+def test_dead_letters_by_fault_are_read_once_in_a_while() -> None:
+    read = []
+
+    def listing(given: RouteChain) -> Listing:
+        read.append(given.route.source)
+        found = Listing(cast("Selection", None))
+        found.records = 3
+        found.groups[Fault("f", "legacy", "upcast", "MissingField")] = Group(
+            3, 2, 1, 10, 20, [Coordinates(partition=0, offset=7)]
+        )
+        return found
+
+    with served(FakeWorker(), list_dead_letters=listing) as address:
+        newer = request_blocking(address, "/v2/dead-letters").json
+        older = request_blocking(address, "/v1/dead-letters?route=legacy").json
+    assert read == ["legacy"]
+    assert (newer["topic"], newer["records"]) == ("legacy-dlt", 3)
+    assert newer["groups"][0]["samples"] == [{"partition": 0, "offset": 7}]
+    assert older["groups"][0]["errorType"] == "MissingField"
 
 
 def test_a_ledger_that_cannot_be_read() -> None:
-    def fail() -> None:
+    def fail() -> NoReturn:
         raise WorkerError("ledger: the database does not answer")
 
-    with served(FakeWorker(), fail, fail) as address:
-        answers = [request_blocking(address, path) for path in ("/v2/runs", "/v2/checklist")]
+    with served(FakeWorker(), fail, fail, lambda _: fail()) as address:
+        answers = [request_blocking(address, f"/v2/{path}") for path in ("runs", "checklist", "dead-letters")]
     for answer in answers:
         assert (answer.status, answer.json["detail"]) == (503, "ledger: the database does not answer")

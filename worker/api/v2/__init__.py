@@ -20,20 +20,27 @@ from worker.api.problems import ProblemResponse, answer_with_problems, problem
 from worker.api.v2.answers import may_answer, with_models
 from worker.api.v2.chain import add_chain
 from worker.api.v2.checklist import add_checklist
+from worker.api.v2.dead_letters import add_dead_letters
 from worker.api.v2.ledger import add_runs
 from worker.api.v2.status import add_changes, add_status, add_stream
 from worker.api.v2.upcasting import add_upcast
-from worker.api.view import AskChecklist, OpenLedger, WorkerView
+from worker.api.view import AskChecklist, ListDeadLetters, OpenLedger, WorkerView
 from worker.chains import RouteChain
 from worker.deprecation import DEPRECATED
 
 DESCRIPTION = "What the worker does, its chains, and what would become of an event. Errors are problem details."
 
 
-def build(worker: WorkerView, token: SecretStr | None, open_ledger: OpenLedger, ask_checklist: AskChecklist) -> ASGIApp:
+def build(
+    worker: WorkerView,
+    token: SecretStr | None,
+    open_ledger: OpenLedger,
+    ask_checklist: AskChecklist,
+    list_dead_letters: ListDeadLetters,
+) -> ASGIApp:
     """All that is served beside the probes. FastAPI's own pages are off: they load scripts from elsewhere."""
     aside = Aside()
-    v2 = router_of(worker, worker.route_chains(), token, open_ledger, ask_checklist, aside)
+    v2 = router_of(worker, worker.route_chains(), token, open_ledger, ask_checklist, list_dead_letters, aside)
     api = FastAPI(
         title="upcast",
         version="2",
@@ -56,6 +63,7 @@ def router_of(
     token: SecretStr | None,
     open_ledger: OpenLedger,
     ask_checklist: AskChecklist,
+    list_dead_letters: ListDeadLetters,
     aside: Aside,
 ) -> APIRouter:
     """Every endpoint of the current version."""
@@ -66,6 +74,7 @@ def router_of(
     add_chain(v2, chains, aside)
     add_upcast(v2, chains, aside)
     add_runs(v2, open_ledger, Aside())  # of its own: a database that does not answer holds up nobody else
+    add_dead_letters(v2, chains, list_dead_letters, Aside())
     add_checklist(v2, ask_checklist, Aside())
     _add_deprecations(v2)
     return v2

@@ -1,0 +1,62 @@
+"""The dead letters of a route, by fault."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+
+from worker.api.aside import Aside
+from worker.api.documents import LetterGroup, LetterList, LetterPlace
+from worker.api.v2.answers import may_answer
+from worker.api.v2.chain import RouteName, chain_of
+from worker.api.view import ListDeadLetters
+from worker.chains import RouteChain
+from worker.errors import WorkerError
+
+FRESH_SECONDS = 10.0
+"""The topic is read from its start, so an answer is given again for as long."""
+
+
+def add_dead_letters(
+    router: APIRouter, chains: Mapping[str, RouteChain], list_letters: ListDeadLetters, aside: Aside
+) -> None:
+    known: dict[str, tuple[float, LetterList]] = {}
+
+    def ask(given: RouteChain) -> LetterList:
+        when, answer = known.get(given.route.source, (0.0, None))
+        if answer is None or time.monotonic() - when > FRESH_SECONDS:
+            answer = _listed(list_letters, given)
+            known[given.route.source] = time.monotonic(), answer
+        return answer
+
+    @router.get("/dead-letters", tags=["dead letters"], responses=may_answer(404, 422))
+    async def dead_letters(route: RouteName = None) -> LetterList:
+        """What `upcast dlq list` prints: groups of one fault each. At most 10 s old."""
+        return await aside.run(ask, chain_of(chains, route))
+
+
+def _listed(list_letters: ListDeadLetters, given: RouteChain) -> LetterList:
+    try:
+        listing = list_letters(given)
+    except WorkerError as error:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": "10"}) from None
+    if listing is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "nobody looks at dead letters here: ask the worker itself")
+    groups = [
+        LetterGroup(
+            **fault._asdict(),
+            **{name: value for name, value in asdict(group).items() if name != "samples"},
+            samples=[LetterPlace.model_validate(place) for place in group.samples],
+        )
+        for fault, group in listing.ordered()
+    ]
+    route = given.route
+    return LetterList(
+        route=route.source, topic=route.dead_letter, records=listing.records, made=datetime.now(UTC), groups=groups
+    )
