@@ -289,13 +289,16 @@ async def committed_with_note(consumer: AIOKafkaConsumer, partition: TopicPartit
 
 
 async def missing(producer: AIOKafkaProducer, topics: Iterable[str]) -> str | None:
-    """The first of the topics that the brokers do not have."""
+    """The first of the topics that is not there. Raises TopicAuthorizationFailedError where we may not know."""
     wanted = list(topics)
     for topic in wanted:
         producer.client.add_topic(topic)
     await producer.client.force_metadata_update()
-    there = producer.client.cluster.partitions_for_topic
-    return next((topic for topic in wanted if not there(topic)), None)
+    cluster = producer.client.cluster
+    hidden = cluster.unauthorized_topics.intersection(wanted)
+    if hidden:
+        raise kafka_errors.TopicAuthorizationFailedError(*sorted(hidden))
+    return next((topic for topic in wanted if not cluster.partitions_for_topic(topic)), None)
 
 
 def wire_size(

@@ -87,6 +87,8 @@ class LocalKafkaError(Exception):
 class LocalKafka:
     """A running broker; `with LocalKafka.start() as broker:` gives `broker.bootstrap_servers`."""
 
+    start_timeout = START_TIMEOUT
+
     def __init__(self, directory: Path | None = None, properties: Mapping[str, str] | None = None) -> None:
         self._owns_directory = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="upcast-kafka-"))
@@ -137,7 +139,7 @@ class LocalKafka:
     def restart(self) -> None:
         """Start again on the same ports and data; a broker that still runs is stopped first."""
         self._terminate()
-        self._run(START_TIMEOUT)
+        self._run(self.start_timeout)
 
     def stop(self, *, keep_log: bool = False) -> None:
         """Stop the broker and remove its temporary folder, all but the log where that is to be kept."""
@@ -201,7 +203,7 @@ class LocalKafka:
         """Run the broker; where someone took a port since it was found free, look for others."""
         for _ in range(PORT_ATTEMPTS - 1):
             try:
-                self._run(START_TIMEOUT)
+                self._run(self.start_timeout)
             except LocalKafkaError:
                 if not self._port_was_taken():
                     raise
@@ -209,7 +211,7 @@ class LocalKafka:
                 self._write_properties()
             else:
                 return
-        self._run(START_TIMEOUT)
+        self._run(self.start_timeout)
 
     def _port_was_taken(self) -> bool:
         return "listeners" not in self._given and PORT_TAKEN in self.log_file.read_text(errors="replace")

@@ -11,20 +11,24 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.faults.proxy import Proxy
-from worker.local_kafka import LocalKafka, LocalKafkaError
+from worker.local_kafka import LocalKafka
 
-STARTS = 4
 STARTING = b"Transition from SHUTDOWN to STARTING"
 OUT_OF_SYNC = b"is out of sync with the underlying log"
 """Kafka 4.3.1, killed and started on a busy machine: a coordinator that is told to load twice in a row takes the end
 of the first load for that of the second, serves an empty state until its next write, and then never writes a
 transaction's marker again. No client can go on until the broker is restarted."""
+
+
+class PatientKafka(LocalKafka):
+    """On a machine that is busy with other things a broker takes its time, above all after a kill."""
+
+    start_timeout = 300.0
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,6 @@ class Node:
     def has_ended(self) -> bool:
         process = self.broker._process
         return process is None or process.poll() is not None
-
-    async def restart(self) -> None:
-        """On a machine that is busy with other things a broker may take longer than anybody waits for it."""
-        async for attempt in stamina.retry_context(on=LocalKafkaError, attempts=STARTS, timeout=None):
-            with attempt:
-                await asyncio.to_thread(self.broker.restart)
 
     def has_lost_its_state(self) -> bool:
         """By its own log, since it was started last."""
@@ -110,7 +108,7 @@ async def configure_topic(bootstrap_servers: str, name: str, configs: Mapping[st
 async def running_cluster(size: int = 1) -> AsyncIterator[Cluster]:
     """Brokers that have found each other; gone in the end, with all they had."""
     ports = _free_ports(size)
-    starts = (asyncio.to_thread(LocalKafka.start, properties=_properties(number, ports)) for number in range(size))
+    starts = (asyncio.to_thread(PatientKafka.start, properties=_properties(number, ports)) for number in range(size))
     brokers = await asyncio.gather(*starts)
     async with AsyncExitStack() as stack:
         for broker in brokers:

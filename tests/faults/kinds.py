@@ -77,7 +77,7 @@ async def leader_lost(world: World) -> None:
 async def _kill_and_restart(world: World, node: Node) -> None:
     await asyncio.to_thread(node.broker.kill)
     await world.moment(1.0)
-    await node.restart()
+    await asyncio.to_thread(node.broker.restart)
 
 
 async def broker_frozen(world: World) -> None:
@@ -146,7 +146,7 @@ async def disk_full(world: World) -> None:
 
     await until(has_ended, "the broker to give up", 30)
     await world.moment(2.0)
-    await node.restart()
+    await asyncio.to_thread(node.broker.restart)
 
 
 async def large_records(world: World) -> None:

@@ -124,7 +124,7 @@ async def _mend_brokers(world: World) -> bool:
     lost = [node for node in world.cluster.nodes if await asyncio.to_thread(node.has_lost_its_state)]
     for node in lost:
         await asyncio.to_thread(node.broker.kill)
-        await node.restart()
+        await asyncio.to_thread(node.broker.restart)
     world.mended += len(lost)
     return bool(lost)
 

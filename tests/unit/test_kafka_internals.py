@@ -6,14 +6,21 @@ import contextlib
 import gc
 import weakref
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import GroupLoadInProgressError, KafkaConnectionError, NotCoordinatorForGroupError
+from aiokafka.errors import (
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    NotCoordinatorForGroupError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v5
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -133,3 +140,21 @@ def test_a_fetch_may_be_held_for_longer_while_nothing_comes(waiting: int, given:
 def test_no_question_makes_a_broker_create_a_topic() -> None:
     """Tried on a broker with Kafka's defaults: a destination that was deleted came back, with a week of retention."""
     assert MetadataRequest(["deleted"]).build(MetadataRequest_v5).allow_auto_topic_creation is False
+
+
+class Hiding:
+    """A client whose brokers know of no topic, and may not show us some."""
+
+    def __init__(self, *hidden: str) -> None:
+        self.cluster = ClusterMetadata()
+        self.cluster.unauthorized_topics = set(hidden)
+
+    def add_topic(self, _name: str) -> None: ...
+
+    async def force_metadata_update(self) -> None: ...
+
+
+async def test_a_topic_that_we_may_not_see_is_not_taken_for_missing() -> None:
+    with pytest.raises(TopicAuthorizationFailedError, match="hidden"):
+        await kafka_internals.missing(Mock(client=Hiding("hidden")), ["gone", "hidden"])
+    assert await kafka_internals.missing(Mock(client=Hiding()), ["gone", "hidden"]) == "gone"
