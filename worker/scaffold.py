@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from upcasters import Chain, ChainError, Event, Passed, Policy
@@ -87,7 +88,8 @@ def scaffold(
 ) -> list[str]:
     """Write the files and tell what was done and what is left to do. Raises WorkerError; overwrites nothing."""
     if folder is not None and not (folder / "__init__.py").exists():
-        return _start(title, event_type, _Place(folder, _package(folder)), version or "1")
+        place = _Place(folder, _package(folder))
+        return _start(title, event_type, place, version or "1", {folder / "__init__.py": NEW_CHAIN})
     name = chain_name or (f"{_package(folder)}:chain" if folder is not None else SHIPPED)
     return _add(title, event_type, name, load(name), folder, version)
 
@@ -103,22 +105,26 @@ def _package(folder: Path) -> str:
     return ".".join(parts)
 
 
-def _start(title: str, event_type: str, place: _Place, version: str) -> list[str]:
+def _start(
+    title: str, event_type: str, place: _Place, version: str, package: Mapping[Path, str] = MappingProxyType({})
+) -> list[str]:
     text = FIRST_VERSION.format(
         title=_sentence(title), model=_class(event_type), event_type=event_type, version=version
     )
-    files = {place.folder / "__init__.py": NEW_CHAIN, place.folder / f"{_module(event_type, version)}.py": text}
     return [
-        *_written(files),
-        f"next: say in the model what a {event_type} {version} holds",
+        *_written({**package, place.folder / f"{_module(event_type, version)}.py": text}),
+        f"next: say in the model what {event_type} {version} holds",
         f'then: upcast new "…" --type {event_type} --chain {place.package}:chain',
     ]
 
 
 def _add(title: str, event_type: str, name: str, chain: Chain, folder: Path | None, version: str | None) -> list[str]:
-    if event_type not in chain.types:
-        raise WorkerError(f"chain {name} has no type {event_type}; it has {', '.join(chain.types)}")
     place = _place(name, chain, folder)
+    if event_type not in chain.types:
+        if version is None:
+            known = f"chain {name} has no type {event_type}; it has {', '.join(chain.types)}"
+            raise WorkerError(f"{known}. To start it there, name its first version with --to")
+        return _start(title, event_type, place, version)
     source = chain.newest(event_type)
     target = version or _next(source)
     if (event_type, target) in chain.versions:

@@ -195,6 +195,25 @@ def test_new_starts_a_chain_that_passes_its_checks(tmp_path: Path) -> None:
     assert '"Third."""' in (tmp_path / "orders" / "order_3_0.py").read_text()
 
 
+def test_new_starts_another_type_of_a_chain() -> None:
+    printed("new", "first version", "--type", "order", "--dir", "orders")
+    told = printed("new", "first version", "--type", "order.line", "--chain", "orders:chain", "--to", "2.0")
+    assert told.splitlines()[:2] == [
+        "wrote orders/order_line_2_0.py",
+        "next: say in the model what order.line 2.0 holds",
+    ]
+    forget()
+    printed("new", "add tax", "--type", "order.line", "--chain", "orders:chain")
+    forget()
+    printed("check", "--laws", "--chain", "orders:chain")
+    assert "order.line" in printed("show", "--chain", "orders:chain")
+
+
+@pytest.mark.parametrize("package", ["upcasters", "worker"])
+def test_type_checkers_are_told_that_there_are_types(package: str) -> None:
+    assert (Path(__file__).parents[3] / package / "py.typed").is_file()
+
+
 def forget() -> None:
     for name in [name for name in sys.modules if name.startswith("orders")]:
         del sys.modules[name]
@@ -251,7 +270,9 @@ def test_new_refuses_what_it_cannot_do(tmp_path: Path) -> None:
         "orders/order_2.py exists already; nothing was written"
     )
     assert "has a version 1 already" in refused("new", "x", "--type", "order", "--dir", "orders", "--to", "1")
-    assert "has no type other; it has order" in refused("new", "x", "--type", "other", "--dir", "orders")
+    assert refused("new", "x", "--type", "other", "--dir", "orders") == (
+        "chain orders:chain has no type other; it has order. To start it there, name its first version with --to"
+    )
     wrong = tmp_path / "orders" / "golden" / "order" / "1-to-9"
     wrong.mkdir(parents=True)
     (wrong / "a.before.json").write_text("{}")
