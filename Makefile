@@ -58,6 +58,12 @@ bench-rows: $(VENV)/dev.installed ## documents in a database brought up, beside 
 upgrade-day: $(VENV)/dev.installed ## docs/upgrade-day.md with 200,000 events, kills and writing producers (WRITE=--write renews the page)
 	$(BIN)/python -m tests.upgrade_day $(WRITE)
 
+coverage: $(VENV)/dev.installed ## the tests of upcasters/ reach each of its lines and branches, or this fails (ten minutes)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -p no:xdist -k "not test_speed" tests/unit/upcasters tests/example_chains tests/docs/test_upcasters_md.py
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --include='upcasters/*' --fail-under=100
+
 format: $(VENV)/dev.installed ## let ruff rewrite the sources
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
@@ -72,9 +78,6 @@ bench: $(PEERS_VENV)/peers.installed ## the worker and its peers drain the same 
 
 bench-smoke: $(VENV)/dev.installed ## what an event costs inside a lane, as ratios, in some seconds
 	$(BIN)/python -m benchmarks.smoke
-
-bench-chain: $(VENV)/dev.installed ## the chain alone against functions written by hand
-	$(BIN)/python -m benchmarks.chain
 
 profile: $(PEERS_VENV)/peers.installed ## a flame graph of a drain, and where each microsecond goes (CASE=350, EVENTS=n)
 	$(BIN)/python -m benchmarks.profile $(if $(CASE),--case $(CASE)) $(if $(EVENTS),--events $(EVENTS))

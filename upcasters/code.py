@@ -166,9 +166,7 @@ def _look_at(parent: Object, key: str) -> Object:
 
 
 def _pairs(container: Any) -> Any:
-    """The keys and items of an object, or the indexes and items of an array."""
-    if type(container) is dict:
-        return container.items()
+    """The indexes and items of an array; generated code asks only where there is no object."""
     if type(container) is list:
         return enumerate(container)
     raise Unexpected

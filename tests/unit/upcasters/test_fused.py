@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from tests.unit.upcasters.generated import SOURCE, Made, any_operation, conditions, events, fusable, made
 from upcasters import (
@@ -35,6 +36,7 @@ from upcasters import (
     Step,
     Upcast,
     Upcaster,
+    add,
     anything,
     at,
     convert,
@@ -46,8 +48,12 @@ from upcasters import (
     equals,
     everywhere,
     first_of,
+    join_values,
     map_values,
+    move,
+    nest,
     number,
+    optional,
     parse_json,
     present,
     print_json,
@@ -56,6 +62,7 @@ from upcasters import (
     rename_many,
     set_key,
     split_each,
+    split_value,
     switch,
     when,
     wrap,
@@ -64,6 +71,8 @@ from upcasters.compile import compile_shapes
 from upcasters.devteam_runner import chain as devteam_runner
 from upcasters.document import read, write
 from upcasters.fingerprint import fingerprint
+from upcasters.layouts import MOST_LAYOUTS, Layouts
+from upcasters.operations.fields import Default
 
 EXAMPLES = 600
 
@@ -226,6 +235,29 @@ WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
         b'{"a":{ "x" : 1 }}',
     ),
     "objects among other things": ([[at("a.*", default("y", 1), wrong_type="skip")]], b'{"a":[1,{"x":1}]}'),
+    "an object that may be something else": (
+        [[at("a", move("x", "z.x", parents="create"), wrong_type="skip")]],
+        b'{"a":1}',
+    ),
+    "a move inside an object": ([[at("a", move("x", "z.x", parents="create"))]], b'{"a":{"x":1}}'),
+    "a move where there is something": ([[move("a.b", "c", missing="skip")]], b'{"a":{"b":1}}'),
+    "a move where there is nothing": ([[move("a.b", "c", missing="skip")]], b'{"a":{}}'),
+    "the record key inside an object": ([[at("a", derive("k", [KEY], str, missing="none"))]], b'{"a":{}}'),
+    "keys renamed to each other's names": ([[rename_many("", {"a": "b", "b": "c"})]], b'{"a":1,"b":2}'),
+    "nothing to compute from, and no need": ([[derive("c", ["a"], str, missing="skip")]], b'{"x":1}'),
+    "a value converted that is no null": ([[convert("a", str, null="keep")]], b'{"a":1}'),
+    "a string to take apart, not there": ([[split_value("a", " ", ["b", "c"], missing="skip")]], b'{"x":1}'),
+    "a string taken apart and put together": (
+        [[split_value("a", " ", ["b", "c"]), join_values(["c", "b"], " ", "d")]],
+        b'{"a":"x y"}',
+    ),
+    "nothing to do under a condition": ([[when(present("a"), optional("b"))]], b'{"a":1}'),
+    "strings that are not there": ([[join_values(["a", "b"], " ", "c", missing="skip")]], b'{"x":1}'),
+    "strings that are there": ([[join_values(["a", "b"], " ", "c", missing="skip")]], b'{"a":"x","b":"y"}'),
+    "a case for a text": ([[switch("a", {"x": [default("b", 1)]})]], b'{"a":"x"}'),
+    "a case for a number": ([[switch("a", {1: [default("b", 1)]})]], b'{"a":1}'),
+    "no case": ([[switch("a", {"x": [default("b", 1)]}, otherwise=[default("c", 1)])]], b'{"a":true}'),
+    "a longer key than a record has": ([[rename("a", "b")]], b'{"a":1,"%s":2}' % (b"x" * 5_000)),
     "more keys than a record has": (
         [[rename("a", "b")]],
         json.dumps(dict.fromkeys(["a", *map(str, range(99))])).encode(),
@@ -248,6 +280,19 @@ NO_WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
     "nothing to compute from": ([[derive("a", ["b"], str)]], b"{}"),
     "none of several": ([[first_of(["a", "b"], "b")]], b"{}"),
     "nothing to convert": ([[convert("a", str)]], b"{}"),
+    "a text without a case": ([[switch("a", {"x": [default("b", 1)]})]], b'{"a":"y"}'),
+    "an object without a case": ([[switch("a", {"x": [default("b", 1)]})]], b'{"a":{}}'),
+    "a field added that is there": ([[add("a", 1)]], b'{"a":1}'),
+    "an object made that is there": ([[nest(["a"], "n")]], b'{"a":1,"n":2}'),
+    "an object made of nothing": ([[nest(["a"], "n")]], b'{"x":1}'),
+    "a string that became a number": ([[convert("a", lambda _: 7)], [split_value("a", " ", ["b", "c"])]], b'{"a":1}'),
+    "one string of two": ([[join_values(["a", "b"], " ", "c", missing="skip")]], b'{"a":"x"}'),
+    "strings to a place that is taken": ([[join_values(["a", "b"], " ", "c")]], b'{"a":"x","b":"y","c":1}'),
+    "a string in too many parts": ([[split_value("a", " ", ["b", "c"])]], b'{"a":"x y z"}'),
+    "a string to a place that is taken": ([[split_value("a", " ", ["b", "c"])]], b'{"a":"x y","c":1}'),
+    "no string": ([[split_value("a", " ", ["b", "c"])]], b'{"a":1}'),
+    "no string to take apart": ([[split_value("a", " ", ["b", "c"])]], b"{}"),
+    "a move to a place that is taken": ([[move("a", "b")]], b'{"a":1,"b":2}'),
     "items of a number": ([[convert("a", lambda _: 7)], [default("a.*.x", 1)]], b'{"a":1}'),
     "an object that became a number": ([[convert("a", lambda _: 7)], [default("a.x", 1)]], b'{"a":{}}'),
 }
@@ -266,6 +311,16 @@ def test_more_layouts_than_are_remembered() -> None:
     upcaster = chain_of([default("a", 1), rename("a", "b")]).upcaster()
     for index in range(600):
         Tally().compare(upcaster, Event(b'{"k%d":1}' % index, offset=7))
+
+
+def test_keys_that_never_come_again_leave_room_for_others() -> None:
+    layouts = Layouts([Default(("x",), Raw(b"1"))])
+    for index in range(2 * MOST_LAYOUTS):
+        assert layouts[f"k{index}",] == layouts.plainly
+    assert not layouts
+    for _ in range(2):
+        assert layouts["a",] is not None
+    assert list(layouts) == [("a",)]
 
 
 def test_the_last_of_two_equal_headers_is_stamped() -> None:

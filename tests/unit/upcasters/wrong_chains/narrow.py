@@ -275,6 +275,22 @@ FINE = {
     "a union, by a switch": between(
         model(pet=Old), at("pet", switch("kind", {"dog": [rename("tricks", "skills")], "cat": []})), to=model(pet=New)
     ),
+    "a number that some items have": between(
+        model(a=list[Numbered]), number("a", "n", exists="keep"), to=model(a=list[Numbered])
+    ),
+    "objects among values": between(
+        model(a=str | dict[str, Any]), to_object("a", "id", objects="keep"), to=model(a=dict[str, Any])
+    ),
+    "an object that may have more": between(model(a=Pair), from_object("a", "n", others="keep"), to=model(a=Any)),
+    "a list of no object": between(model(), add("a", {}), object_to_list("a", "id"), to=model(a=list[Numbered])),
+    "an object of no list": between(model(), add("a", []), list_to_object("a", "id"), to=model(a=dict[str, Numbered])),
+    "a choice that is none": between(model(a=AB), when(equals("a", "z"), rename("gone", "a")), to=model(a=AB)),
+    "nothing else to choose": between(
+        model(a=Literal["x"]),
+        when(equals("a", "x"), add("b", 1), otherwise=[rename("gone", "b")]),
+        to=model(a=str, b=int),
+    ),
+    "a pattern that Python cannot read": between(model(a=AB), to=model(a=Annotated[str, Field(pattern=r"^\p{L}$")])),
     "a root model": between(model(x=Names), rename("x", "y"), to=model(y=Names)),
     "closed models with an alias": between(Sealed, rename("task-id", "task_id"), to=SealedToo),
     "a field that is only computed": between(model(m=int), rename("m", "n"), to=Reckoned),
