@@ -29,6 +29,7 @@ from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
+from worker.lanes.tracing import Tracing
 from worker.loop import run_in_loop
 from worker.metrics import WorkerMetrics
 from worker.preflight import refuse_what_cannot_work
@@ -39,6 +40,7 @@ from worker.replay.handover import hand_over
 from worker.replay.receipt import Receipt
 from worker.service import Service
 from worker.settings import Settings
+from worker.tracing import tracing
 
 if TYPE_CHECKING:
     from worker.checklist.report import Line
@@ -82,6 +84,11 @@ async def _serve_together(settings: Settings, arguments: Sequence[str], size: in
 
 
 async def _serve(settings: Settings, after: Receipt | None) -> None:
+    with tracing(settings.tracing, settings.kafka.group_id, VERSION) as traces:
+        await _serve_traced(settings, after, traces)
+
+
+async def _serve_traced(settings: Settings, after: Receipt | None, traces: Tracing | None) -> None:
     stop, child = stop_on_signals(), this_child()
     if child:
         settings = child.settings(settings)
@@ -95,7 +102,9 @@ async def _serve(settings: Settings, after: Receipt | None) -> None:
         settings=settings,
         chains=load_chains(settings.routes),
         clients=clients,
-        make_supervisor=lambda routes: Supervisor(routes, clients, metrics, reporter_of(settings), timing=timing),
+        make_supervisor=lambda routes: Supervisor(
+            routes, clients, metrics, reporter_of(settings), timing=timing, tracing=traces
+        ),
         prepare=partial(hand_over, clients, settings, after) if after else None,
     )
     api = create_api(

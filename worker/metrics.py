@@ -129,7 +129,15 @@ class WorkerMetrics:
     def _gauge(self, registry: CollectorRegistry, name: str, description: str, *labels: str) -> Gauge:
         return Gauge(f"upcaster_{name}", description, labels, registry=registry)
 
-    def add(self, topic: str, partition: int, destination: str, tally: Tally, now: float) -> None:
+    def add(
+        self,
+        topic: str,
+        partition: int,
+        destination: str,
+        tally: Tally,
+        now: float,
+        trace: Mapping[str, str] | None = None,
+    ) -> None:
         """A transaction committed: what it did becomes visible. ``topic`` is where its records came from."""
         self.consumed.labels(topic, partition).inc(tally.consumed)
         self.passed.labels(topic).inc(tally.passed)
@@ -142,7 +150,7 @@ class WorkerMetrics:
         self._count_dead_letters(topic, partition, tally)
         latency = self.latency.labels(topic)
         for oldest, count, offset in tally.slices:
-            latency.observe_many(max(0.0, now - oldest / 1000), count, _record(partition, offset))
+            latency.observe_many(max(0.0, now - oldest / 1000), count, _record(partition, offset) | dict(trace or {}))
         self.last_progress.set(now)
 
     def error(self, stage: str, error_type: str, count: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""The runbook's commands are run, as they stand there, against a worker that has dead letters."""
+"""The commands of the runbook, and of two more pages, are run as they stand there: on a worker with dead letters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.worker_process import running_worker, write_config
 
 TOKEN = "a-token-that-is-long-enough"  # noqa: S105
 SOURCE = "devteam.task-context.legacy"
-PAGES = sorted(RUNBOOK.glob("*.md"))
+PAGES = [*sorted(RUNBOOK.glob("*.md")), *(RUNBOOK.parent / name for name in ("metrics.md", "operations.md"))]
 # A healthy worker has no such series; test_prometheus.py checks the names.
 ONLY_IN_TROUBLE = "upcaster_replay_"
 

@@ -334,7 +334,7 @@ class Lane:
         if around.bounds:
             around.bounds.committed(self.partition, transaction.position, work.journal)
         topic, partition = self.partition
-        around.metrics.add(topic, partition, self.route.destination.name, work.tally, now)
+        around.metrics.add(topic, partition, self.route.destination.name, work.tally, now, transaction.trace_ids)
         around.metrics.observe(topic, transaction.seconds)
 
     # After something went wrong.
@@ -378,6 +378,7 @@ class Lane:
             self.partition.partition,
             self._journal,
             weigh=self._throttle.bytes_per_second is not None,
+            trace=self._around.new_trace(self.route, self.partition),
         )
         return self._transaction
 

@@ -24,6 +24,7 @@ from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
 from worker.lanes.surroundings import MakeProcessor, Surroundings
 from worker.lanes.timing import Timing
+from worker.lanes.tracing import Tracing
 from worker.lanes.watch import Watch
 from worker.metrics import WorkerMetrics
 from worker.route import Route
@@ -52,6 +53,7 @@ class Supervisor:
         clock: Callable[[], float] = time.time,
         bounds: Bounds | None = None,
         make_processor: MakeProcessor = Processor,
+        tracing: Tracing | None = None,
     ) -> None:
         self._timing = timing or Timing()
         self._stopping = asyncio.Event()
@@ -61,7 +63,16 @@ class Supervisor:
         self._offsets = clients.reader()
         self._bounds = bounds
         surroundings = Surroundings(
-            self._consumer, self._offsets, clients, reporter, metrics, self._timing, clock, bounds, make_processor
+            self._consumer,
+            self._offsets,
+            clients,
+            reporter,
+            metrics,
+            self._timing,
+            clock,
+            bounds,
+            make_processor,
+            tracing,
         )
         self.lanes = Lanes(routes, surroundings, self._give_up, self._stopping.set if bounds else None)
         self._watch = Watch(self.lanes, self._consumer, self._offsets, clients)

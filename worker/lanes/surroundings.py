@@ -18,6 +18,7 @@ from worker.lanes.faults import CommittedPastEndError
 from worker.lanes.outbox import batch_bytes
 from worker.lanes.processing import Processor
 from worker.lanes.timing import Timing
+from worker.lanes.tracing import Trace, Tracing
 from worker.metrics import WorkerMetrics
 from worker.route import Route
 
@@ -41,6 +42,12 @@ class Surroundings:
     clock: Callable[[], float] = time.time
     bounds: Bounds | None = None
     make_processor: MakeProcessor = Processor
+    tracing: Tracing | None = None
+
+    def new_trace(self, route: Route, partition: TopicPartition) -> Trace | None:
+        if self.tracing is None:
+            return None
+        return self.tracing.begin(partition.topic, partition.partition, route.destination.name)
 
     def new_processor(self, route: Route, partition: TopicPartition) -> Processor:
         source = SourcePartition(partition.topic, partition.partition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -13,12 +13,13 @@ from worker.fetched import NO_TIMESTAMP, Slice, UnpackError
 from worker.lanes.bounded import Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
-from worker.lanes.faults import BlockedError
+from worker.lanes.faults import BlockedError, kind
 from worker.lanes.intake import Intake
 from worker.lanes.outbox import Outbox
 from worker.lanes.pace import Pace
 from worker.lanes.processing import Processor, Work
 from worker.lanes.timing import Timing
+from worker.lanes.tracing import Trace
 
 
 class Host(Protocol):
@@ -52,6 +53,7 @@ class Transaction:
         journal: Journal | None = None,
         *,
         weigh: bool = False,
+        trace: Trace | None = None,
     ) -> None:
         self._host = host
         self._delivery = delivery
@@ -65,6 +67,9 @@ class Transaction:
         )
         self.position: int | None = None
         """Where to go on; None while nothing was taken."""
+        self.trace_ids: Mapping[str, str] = {}
+        """Of its span, where it has one."""
+        self._trace = trace
         self._hits_a_wall = False
         self.first_offset = 0
         self.oldest = NO_TIMESTAMP
@@ -77,10 +82,16 @@ class Transaction:
             await self._fill(max_records, time.monotonic() + max_seconds)
             await self._send_all()
             await self._commit()
-        except BaseException:
+        except BaseException as error:
             self.work.outbox.forget()
             await self._delivery.abort()
+            self._end_trace(kind(error))
             raise
+        self._end_trace()
+
+    def _end_trace(self, error: str = "") -> None:
+        if self._trace and self.position is not None:
+            self.trace_ids = self._trace.end(self.work.tally, self.seconds, error)
 
     async def _fill(self, max_records: int, ends: float) -> None:
         tally = self.work.tally
@@ -111,6 +122,8 @@ class Transaction:
             first = piece.records[0]
             self.first_offset = first.offset or 0
             self.oldest = NO_TIMESTAMP if first.timestamp is None else first.timestamp
+        if self._trace:
+            self._trace.see(piece.records)
         began = time.monotonic()
         with self._timed("process"):
             self._processor.process(piece, self.work)

@@ -14,6 +14,7 @@ from worker.settings.http import HttpSettings
 from worker.settings.kafka import KafkaSettings
 from worker.settings.ledger import LedgerSettings
 from worker.settings.route import RouteSettings
+from worker.settings.tracing import TracingSettings
 
 
 class Settings(BaseSettings):
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = Field(
         default_factory=LedgerSettings, description="The database of replays and their receipts."
     )
+    tracing: TracingSettings = Field(default_factory=TracingSettings, description="OpenTelemetry.")
     checklist: ChecklistSettings = Field(
         default_factory=ChecklistSettings, description="The acceptable range of performance, for `upcast checklist`."
     )
