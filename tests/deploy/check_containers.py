@@ -22,7 +22,7 @@ from tests.deploy.conftest import commit
 from tests.deploy.engine import Engine
 from tests.deploy.stand_ins import PYTHON
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2400)  # the first one makes the images
 
 VERSION = re.findall(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[0]
 IMAGE = f"upcast-worker:{VERSION}"
