@@ -41,6 +41,7 @@ from upcasters.operations.events import (
 )
 from upcasters.operations.fields import (
     CAMEL_CASE,
+    LOWER_CASE,
     SNAKE_CASE,
     add,
     assign,
@@ -86,6 +87,7 @@ __all__ = [
     "CAMEL_CASE",
     "EACH",
     "KEY",
+    "LOWER_CASE",
     "ORIGIN",
     "POSITION",
     "SNAKE_CASE",

@@ -805,6 +805,8 @@ class KeyRule:
             return _snake(key)
         if self.name == "camelCase":
             return _camel(key)
+        if self.name == "lower case":
+            return key.lower()
         return re.sub(self.pattern, self.replacement, key)
 
     def inverse(self) -> KeyRule | None:
@@ -823,6 +825,7 @@ class KeyRule:
 
 SNAKE_CASE = KeyRule("snake_case")
 CAMEL_CASE = KeyRule("camelCase")
+LOWER_CASE = KeyRule("lower case")
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])_([a-z0-9])")
@@ -917,7 +920,8 @@ def rename_keys(
 ) -> Operation:
     """Respell every key of the objects at ``at``: ``rename_keys("nodes.*", SNAKE_CASE)``.
 
-    Two keys that become one are an error, or fine where their values are the ``same``.
+    The other rules are ``CAMEL_CASE``, ``LOWER_CASE`` (which has no way back) and what ``key_pattern`` makes. Two keys
+    that become one are an error, or fine where their values are the ``same``.
     """
     choice(missing, _MISSING, "missing")
     choice(exists, _EXISTS, "exists")

@@ -107,8 +107,7 @@ def _sources(chain: Chain, event_type: str | None, version: str | None) -> Itera
     from upcasters.compile import compile_hops
 
     if event_type is None and version is None:
-        source = chain.upcaster().source or "# none: these rules of detection are asked one by one for every event"
-        yield f"# from bytes to outcome, on a route that leaves all as it is by default\n{source}"
+        yield f"# from bytes to outcome, on a route that leaves all as it is by default\n{_short_cut(chain)}"
     for node in chain.versions:
         if event_type not in (None, node[0]):
             continue
@@ -116,6 +115,15 @@ def _sources(chain: Chain, event_type: str | None, version: str | None) -> Itera
         hops = chain.path(node, targets) if version is None or _is_above(chain, node, version) else ()
         if hops:
             yield f"# {node[0]}\n{compile_hops(hops).source}"
+
+
+def _short_cut(chain: Chain) -> str:
+    from upcasters import ChainError
+
+    try:
+        return chain.upcaster().source or "# none: these rules of detection are asked one by one for every event"
+    except ChainError as error:
+        return "\n".join(f"# none: {problem.message}" for problem in error.problems)
 
 
 def _is_above(chain: Chain, node: tuple[str, str], version: str) -> bool:

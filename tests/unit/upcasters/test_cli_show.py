@@ -207,11 +207,25 @@ def test_new_starts_another_type_of_a_chain() -> None:
     forget()
     printed("check", "--laws", "--chain", "orders:chain")
     assert "order.line" in printed("show", "--chain", "orders:chain")
+    code = printed("show", "--code", "--chain", "orders:chain")
+    assert "# none: the chain has several event types (order, order.line) and nothing says how to tell them" in code
 
 
 @pytest.mark.parametrize("package", ["upcasters", "worker"])
 def test_type_checkers_are_told_that_there_are_types(package: str) -> None:
     assert (Path(__file__).parents[3] / package / "py.typed").is_file()
+
+
+def test_show_the_code_of_a_chain_whose_rules_need_more(tmp_path: Path) -> None:
+    printed("new", "first version", "--type", "order", "--dir", "orders")
+    rules = "Detection(version=(FromField('v', pattern='v([0-9]+)'),))"
+    (tmp_path / "orders" / "__init__.py").write_text(
+        f"from upcasters import *\nchain = chain_from_package(__name__, detection={rules})\n"
+    )
+    forget()
+    assert "# none: these rules of detection are asked one by one" in printed(
+        "show", "--code", "--chain", "orders:chain"
+    )
 
 
 def forget() -> None:

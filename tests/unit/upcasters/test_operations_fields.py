@@ -8,6 +8,7 @@ from tests.unit.upcasters.applying import applied, assert_reversible, refused, t
 from upcasters import (
     CAMEL_CASE,
     EACH,
+    LOWER_CASE,
     SNAKE_CASE,
     EventError,
     Operation,
@@ -147,6 +148,7 @@ CHANGES: dict[str, tuple[Operation, str, str]] = {
         '{"m":[{"aB":1}]}',
         '{"m":[{"a_b":1}]}',
     ),
+    "keys in lower case": (rename_keys("", LOWER_CASE), '{"User-ID":1,"ÉTÉ":2,"x":3}', '{"user-id":1,"été":2,"x":3}'),
     "keys of what is a list": (rename_keys("m", SNAKE_CASE, wrong_type="skip"), '{"m":[{"aB":1}]}', '{"m":[{"aB":1}]}'),
     "keys of what is not there": (rename_keys("m", SNAKE_CASE, missing="skip"), "{}", "{}"),
     "two keys become one": (rename_keys("", SNAKE_CASE, exists="same"), '{"taskId":1,"task_id":1.0}', '{"task_id":1}'),
@@ -287,6 +289,7 @@ WAYS_BACK: dict[str, tuple[Operation, Reversibility, str, str]] = {
     "unnested by name, as far as there": (unnest("n", ["a"], missing="skip"), EQUIVALENT, '{"a":1}', '{"n":{"a":1}}'),
     "unnested": (unnest("n"), LOSSY, '{"a":1}', '{"a":1}'),
     "snake case": (rename_keys("", SNAKE_CASE), EQUIVALENT, '{"task_id":1,"x":2}', '{"taskId":1,"x":2}'),
+    "lower case": (rename_keys("", LOWER_CASE), LOSSY, '{"a":1}', '{"a":1}'),
     "camel case": (rename_keys("", CAMEL_CASE), EQUIVALENT, '{"taskId":1}', '{"task_id":1}'),
     "keys by pattern": (
         rename_keys("", key_pattern("^x_", "", back=("^", "x_"))),
