@@ -24,6 +24,7 @@ NOT_SUMMED = (
     "process_start_time_seconds",
 )
 """Of these the largest counts. Each child is asked what the parent is asked."""
+COUNTED = ("counter", "histogram")
 IDLE = "no partitions assigned"
 
 Labels = tuple[tuple[str, str], ...]
@@ -73,11 +74,15 @@ class Scrapes:
         self._last: list[tuple[int | None, list[Metric]]] = [(None, []) for _ in range(size)]
         self._gone: list[Metric] = []
 
+    def begin(self) -> None:
+        """A scrape. Of a child that does not answer, what it counted is still true, what it was doing is not."""
+        self._last = [(pid, [each for each in metrics if each.type in COUNTED]) for pid, metrics in self._last]
+
     def note(self, number: int, pid: int | None, text: str) -> None:
         """What the child with this process id says now."""
         before, metrics = self._last[number]
         if before is not None and before != pid:
-            kept = [each for each in metrics if each.type in ("counter", "histogram")]
+            kept = [each for each in metrics if each.type in COUNTED]
             self._gone = merged([self._gone, [each for each in kept if each.name.startswith("upcaster_")]])
         self._last[number] = (pid, list(text_string_to_metric_families(text)))
 

@@ -69,6 +69,7 @@ class _Port:
     async def metrics(self, request: Request) -> Response:
         members = [each for each in self._family.members if each.pid]
         pids = [each.pid for each in members]
+        self._scrapes.begin()
         for member, pid, answer in zip(members, pids, await _answers(members, "/metrics"), strict=True):
             if answer.status == HTTPStatus.OK:
                 self._scrapes.note(member.number, pid, answer.body.decode())
