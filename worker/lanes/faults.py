@@ -89,8 +89,9 @@ def refusal(error: RefusedError) -> Fault:
 
 def denied(error: KafkaError) -> WorkerError:
     """One line for a person; trying again does not help."""
+    where = ", ".join(map(str, error.args)) or "nobody says on what"
     return WorkerError(
-        f"kafka: {type(error).__name__} {error}: grant the worker's user the right it lacks "
+        f"kafka: {type(error).__name__}: {where}: grant the worker's user the right it lacks "
         "(Read on the sources and the group; Write and Describe on destinations, dead-letter topics and the "
         "transactional ids)",
         NEEDS_A_PERSON,
