@@ -82,7 +82,9 @@ async def _read(
     ends = _seek(consumer, topic, [each for each in ranges if each.offsets])
     reader, pace = open_reader(consumer), _Pace()
     while ends:
-        for partition, fetched in (await _fetch(reader, topic, ends, pace)).items():
+        found = await _fetch(reader, topic, ends, pace)
+        _rest(consumer, found, ends)
+        for partition, fetched in found.items():
             with _telling_broken(topic, fetched):
                 for part in parts(fetched, ends[partition]):
                     yield partition.partition, part
@@ -90,6 +92,16 @@ async def _read(
         for partition in list(ends):
             if await consumer.position(partition) >= ends[partition]:
                 del ends[partition]
+
+
+def _rest(
+    consumer: AIOKafkaConsumer, found: Mapping[TopicPartition, Fetched], ends: Mapping[TopicPartition, int]
+) -> None:
+    """Fetch no more of partitions that are at their end, from now on: the brokers hold a fetch of nothing for a while,
+    and whatever is asked next on the connection with it. To be called before the client's own tasks have a turn."""
+    done = [partition for partition, fetched in found.items() if fetched.next_offset >= ends[partition]]
+    if done:
+        consumer.pause(*done)
 
 
 def _seek(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range]) -> dict[TopicPartition, int]:

@@ -1,0 +1,50 @@
+"""Reading frozen ranges: what is asked of the brokers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.fetch import FetchRequest
+
+from tests.kafka import Record, Topics, produce
+from worker.clients import Clients
+from worker.replay.ranges import Range
+from worker.replay.reading import open_range_reader, read_ranges
+from worker.settings import KafkaSettings
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Partition and offset of each part of a fetch that is sent."""
+    found: list[tuple[int, int]] = []
+    send = AIOKafkaClient.send
+
+    async def noting(client: AIOKafkaClient, node: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, FetchRequest):
+            found.extend((partition, offset) for _, parts in request.topics for partition, offset, _ in parts)
+        return await send(client, node, request, **options)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", noting)
+    return found
+
+
+async def test_nothing_is_fetched_from_a_range_s_end_on(
+    kafka_bootstrap: str, topics: Topics, asked: list[tuple[int, int]]
+) -> None:
+    """The brokers would hold such a fetch for half a second, and the next question with it."""
+    topic = await topics.create(partitions=3)
+    await produce(kafka_bootstrap, topic, [Record(b"k", b"v", partition=at % 3) for at in range(300)])
+    passes = ([Range(0, 0, 100)], [Range(1, 0, 100)], [Range(0, 50, 100), Range(1, 0, 40), Range(2, 0, 100)])
+    seen = []
+    clients = Clients(KafkaSettings(bootstrap_servers=kafka_bootstrap, group_id="none"))
+    async with open_range_reader(clients, 3) as consumer:
+        for ranges in passes:
+            pieces = [piece async for piece in read_ranges(consumer, topic, ranges)]
+            seen.append(sum(len(piece.slice.records) for piece in pieces))
+            # Another question, as a proof asks before each partition: the client's tasks have their turn.
+            await consumer.end_offsets(consumer.assignment())
+    assert seen == [100, 100, 190]
+    assert asked
+    assert not [at for at in asked if at[1] >= 100]
