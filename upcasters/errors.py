@@ -135,6 +135,10 @@ class TooManyHops(EventError):
     """Steps of splits and renamed types led in circles."""
 
 
+class TooLarge(EventError):
+    """A split would write what its children share so often that all of them together are more than may be."""
+
+
 class NoCoordinates(EventError):
     """A split needs the source coordinates for its ids and there are none (a database row, an API call)."""
 

@@ -7,7 +7,7 @@ the one thing that the two do differently; they hand it in.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
@@ -20,11 +20,13 @@ from upcasters.errors import (
     DecodeError,
     FutureVersion,
     Irreversible,
+    TooLarge,
     TooManyHops,
     UnknownType,
     UnknownVersion,
 )
 from upcasters.event import Partition, Record, SourceRecord
+from upcasters.operations.events import MOST_BYTES
 from upcasters.outcome import Outcome, Passage, Passed, Skipped, Upcast
 from upcasters.policy import Policy
 from upcasters.policy_checks import policy_problems
@@ -164,7 +166,7 @@ class Middle:
         results = self._results(way, found.body, context, run, [0])
         if not results:
             return Skipped(way.passage, "dropped")
-        records = tuple(self._written(record, found, result) for result in results)
+        records = tuple(self._all_written(record, found, results))
         only = records[0]
         if len(records) == 1 and only.key == record.key and list(only.headers) == list(record.headers):
             return Upcast(way.passage, only.value)
@@ -214,6 +216,17 @@ class Middle:
             return node[1]
 
         return bring
+
+    def _all_written(
+        self, record: SourceRecord, found: Found, results: Sequence[tuple[Object, Context, Node]]
+    ) -> Iterator[Record]:
+        written = 0
+        for result in results:
+            made = self._written(record, found, result)
+            written += len(made.value or b"")
+            if written > MOST_BYTES and len(results) > 1:
+                raise TooLarge(f"{len(results)} events would be more than {MOST_BYTES} bytes together")
+            yield made
 
     def _written(self, record: SourceRecord, found: Found, result: tuple[Object, Context, Node]) -> Record:
         body, context, node = result

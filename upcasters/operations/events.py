@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from upcasters.context import Child, Context, last_header
 from upcasters.document import Object, from_plain, is_null, json_type, open_object, plain
-from upcasters.errors import Ambiguous, FieldExists, MissingField, StepError, UnmappedValue, WrongType
+from upcasters.errors import Ambiguous, FieldExists, MissingField, StepError, TooLarge, UnmappedValue, WrongType
 from upcasters.operations.base import (
     Inverse,
     Operation,
@@ -350,6 +350,17 @@ def drop_event() -> Operation:
     return DropEvent()
 
 
+# Of all events that one becomes. What they share is written once for each, so that a hostile event of a megabyte
+# could become gigabytes; no honest one comes near this.
+MOST_BYTES = 2**26
+
+
+def _weight(field: tuple[str, Any]) -> int:
+    """About how many bytes a field takes, as text and in memory."""
+    key, value = field
+    return 64 + len(key) + (len(memoryview(value)) if type(value) is Raw else 0)
+
+
 @dataclass(frozen=True)
 class SplitEach(EventOperation):
     """The event becomes one event for each item of an array or value of an object."""
@@ -371,6 +382,8 @@ class SplitEach(EventOperation):
         items = items_of(node, self.path)
         del parent_of(root, self.path, create=False)[self.path[-1]]
         rest = {key: value if type(value) is Raw else frozen(value) for key, value in root.items()}
+        if len(items) * sum(map(_weight, rest.items())) > MOST_BYTES:
+            raise TooLarge(f"{len(items)} children would be more than {MOST_BYTES} bytes together", self.path)
         origin = context.origin
         added = [name for name in (self.id, self.name, self.number, self.total, self.item) if name is not None]
         for name in added if items else ():

@@ -407,6 +407,21 @@ def test_the_hops_of_one_event_are_capped(monkeypatch: pytest.MonkeyPatch) -> No
     assert outcome.fault.error_type == "TooManyHops"
 
 
+def split_fault(lines: int, rest: int) -> str | None:
+    value = b'{"lines":[%s],"rest":"%s"}' % (b",".join([b'["a"]'] * lines), b"x" * rest)
+    event = Event(value, None, [("type", b"order"), ("v", b"1")], offset=5)
+    outcome = SPLIT.upcaster().upcast(event, SOURCE)
+    return outcome.fault.error_type if isinstance(outcome, DeadLettered) else None
+
+
+def test_a_megabyte_does_not_become_gigabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert split_fault(20_000, 20_000) == "TooLarge"
+    assert split_fault(200, 20_000) is None
+    monkeypatch.setattr("upcasters.middle.MOST_BYTES", 2_000)
+    assert split_fault(1, 3_000) is None
+    assert split_fault(2, 1_000) == "TooLarge"
+
+
 def test_a_split_that_the_step_does_not_declare() -> None:
     def wrong(document: Any, _origin: str) -> Iterator[tuple[str, Any]]:
         yield "other", document
