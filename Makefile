@@ -5,9 +5,9 @@
 # Every target that `make help` lists is one of work, not a file.
 .PHONY: clean requirements $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .PHONY: help demo test lint bench-chain chaos soak format mutation install deploy-tools requirements clean
-.PHONY: help demo test lint chaos soak format mutation install bench-sidecar deploy-check deploy-tools manifests dist release-check sbom requirements clean
+.PHONY: help demo test lint bench bench-smoke profile chaos soak format mutation install bench-sidecar deploy-check deploy-tools manifests dist release-check sbom requirements clean
 .PHONY: help demo test lint api-fuzz chaos soak format mutation install deploy-tools requirements clean
-.PHONY: help demo test lint chaos soak upgrade-day format mutation install deploy-tools requirements clean
+.PHONY: help demo test lint bench bench-smoke profile chaos soak upgrade-day format mutation install deploy-tools requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,7 +72,7 @@ mutation: $(VENV)/dev.installed ## change the engine in small ways and see which
 	@$(PIP_INSTALL) --require-hashes -r requirements/mutation.txt
 	$(BIN)/python tests/mutation.py $(MUTATION_ARGS)
 
-bench: $(PEERS_VENV)/peers.installed ## the worker and its peers drain the same topics, 1.5 hours (CASES="350 7k", PEERS="aiokafka-tuned", REPEAT=n, SCALE=0.5)
+bench: $(PEERS_VENV)/peers.installed ## the worker and its peers drain the same topics, an hour and more (CASES="350 7k" PEERS="aiokafka-tuned" REPEAT=n SCALE=0.5)
 	$(BIN)/python -m benchmarks.drain $(if $(CASES),--cases "$(CASES)") $(if $(PEERS),--peers "$(PEERS)") \
 		$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))
 

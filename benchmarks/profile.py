@@ -1,7 +1,8 @@
 """``make profile``: a flame graph of a drain, and a table of where each microsecond goes.
 
 py-spy looks at the stack some hundred times a second while the worker drains a backlog, without stopping it. Each
-stack belongs to the stage whose place it is in, found from its innermost call outwards.
+stack belongs to the stage whose place it is in, found from its innermost call outwards. What only the event loop is
+in, in C, is called sockets.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ STAGES: tuple[tuple[str, str], ...] = (
     ("detect", r"shape \(<upcasters|_by_shape|_stamped|upcasters/detect"),
     ("upcast", r"\(<upcasters"),
     ("validate", r"pydantic|validation\.py|check_target|check_source"),
+    ("lane", r"lanes/"),
+    ("sockets", r"Runner\.run|asyncio/|uvloop"),
 )
 LINES: tuple[tuple[str, str], ...] = (
     ("decode", r"decode_object\(|isascii\(\)|value\.decode\(\)"),
@@ -48,6 +51,7 @@ LINES: tuple[tuple[str, str], ...] = (
     ("upcast", r"upcast\(record|lane\.function"),
 )
 """By the source line of the innermost call, where the function alone does not tell."""
+RUNNING = "Runner.run"
 HERE = re.compile(r"^(?P<function>.*) \((?P<file>.*):(?P<line>\d+)\)$")
 
 
@@ -68,11 +72,11 @@ def stage(frames: list[str]) -> str:
 
 
 def count(stacks: Iterable[str]) -> Counter[str]:
-    """Samples by stage, without those of the start (imports) and of waiting."""
+    """Samples by stage, without those of the start."""
     found: Counter[str] = Counter()
     for stack in stacks:
         frames, _, samples = stack.rpartition(" ")
-        if "importlib" not in frames:
+        if "importlib" not in frames and RUNNING in frames:
             found[stage(frames.split(";"))] += int(samples)
     return found
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from benchmarks.chains import by_hand
+from benchmarks.peers.task_context import bring_up
 
 
 @dataclass(frozen=True)
 class Case:
     """``sizes``: records of the small and the large drain. ``route``: settings of the worker's route beside the usual
-    ones. ``contenders``: who takes part; the worker always does."""
+    ones. ``contenders``: who takes part; the worker always does. ``change``: what the route's chain does to a document.
+    ``idle``: partitions without records beside those with. ``fields``: so many fields that no step touches."""
 
     name: str
     title: str
@@ -23,6 +27,9 @@ class Case:
     delivery: str = "exactly-once"
     sizes: tuple[int, int] = (60_000, 300_000)
     route: Mapping[str, Any] = field(default_factory=dict)
+    change: Callable[[dict[str, Any]], None] = bring_up
+    idle: int = 0
+    fields: int = 0
 
 
 HAND = ("aiokafka-copy", "aiokafka-tuned", "confluent-copy", "confluent-hand")
@@ -31,6 +38,13 @@ AT_LEAST_ONCE = (*EVERYONE, "bytewax", "faststream-batch", "faststream-one")
 OFF = {"validate": {"target": "never", "source": "never"}}
 
 FIRST = Case("350", "350 B, 70/20/10, exactly once", EVERYONE, route=OFF)
+
+
+def _of_chain(name: str, title: str, chain: str, change: Callable[[dict[str, Any]], None]) -> Case:
+    route = {**OFF, "chain": f"benchmarks.chains:{chain}"}
+    return replace(FIRST, name=name, title=title, contenders=(), mix="legacy", route=route, change=change)
+
+
 CASES = {
     case.name: case
     for case in (
@@ -113,6 +127,14 @@ CASES = {
             contenders=("aiokafka-tuned", "confluent-hand", "streams-tuned"),
             compression="zstd",
         ),
+        _of_chain("one-hop", "one hop, all legacy", "one_hop", by_hand(1, 1)),
+        _of_chain("ten-hops", "ten hops, all legacy", "ten_hops", by_hand(10, 10)),
+        _of_chain("late-of-10", "the last two of 10 steps", "late_of_ten", by_hand(10, 2)),
+        _of_chain("late-of-100", "the last two of 100 steps", "late_of_a_hundred", by_hand(100, 2)),
+        replace(FIRST, name="idle", title="36 idle partitions beside 4", contenders=(), idle=36),
+        replace(FIRST, name="8-fields", title="1.7 KB, 8 fields untouched", contenders=(), bytes=1_700, fields=8),
+        replace(FIRST, name="80-fields", title="1.7 KB, 80 fields untouched", contenders=(), bytes=1_700, fields=80),
+        replace(FIRST, name="behind", title="five times as many behind", contenders=(), sizes=(300_000, 1_500_000)),
         replace(FIRST, name="100", title="100 partitions", contenders=("aiokafka-tuned",), partitions=100),
     )
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +26,12 @@ class Made:
     unchanged: bool
 
 
-def pool(size: int, mix: str) -> list[Made]:
-    """``POOL`` events of about ``size`` bytes; each has a key of its own, and the versions are well mixed."""
-    return [_made(number, size, _version(number, mix)) for number in range(POOL)]
+def pool(size: int, mix: str, change: Callable[[dict[str, Any]], None] = bring_up, fields: int = 0) -> list[Made]:
+    """``POOL`` events of about ``size`` bytes; each has a key of its own, and the versions are well mixed.
+
+    ``change`` is what has to become of an event that is not current; ``fields`` stand in an object no step touches.
+    """
+    return [_made(number, size, _version(number, mix), change, fields) for number in range(POOL)]
 
 
 def _version(number: int, mix: str) -> str:
@@ -37,14 +40,16 @@ def _version(number: int, mix: str) -> str:
     return "1.0" if place < oldest else "1.1" if place < oldest + old else "2.0"
 
 
-def _made(number: int, size: int, version: str) -> Made:
+def _made(number: int, size: int, version: str, change: Callable[[dict[str, Any]], None], fields: int) -> Made:
     document = _document(number, version)
+    if fields:
+        document["extra"] = {f"field_{place:02}": "." * (1300 // fields - 14) for place in range(fields)}
     _fill(document, size)
     value = json.dumps(document, separators=(",", ":")).encode()
     unchanged = is_current(document["metadata"], document["nodes"])
     assert unchanged == (version == "2.0")
     if not unchanged:
-        bring_up(document)
+        change(document)
     return Made(b"task-%d" % number, value, document, unchanged)
 
 

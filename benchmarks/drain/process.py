@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 
 OURS, THEIRS = 0, 1
 """The cores: one for the broker and this program, one for the contender."""
+SKIPPED = 0.2
+"""The share of a drain that a slope leaves out at its start, and half of it at its end."""
 
 
 @contextmanager
@@ -38,6 +41,19 @@ class Usage:
     seconds: float = 0.0
     memory: list[int] = field(default_factory=list)
     written: int = -1
+    progress: list[tuple[int, float]] = field(default_factory=list)
+    """Events committed, and seconds of CPU until then."""
+
+    def slope(self) -> float | None:
+        """Microseconds of CPU an event in the middle of the drain; None where too little was seen of it.
+
+        What is in work at a moment is in the CPU time and not in the count, so both ends have to be in full swing.
+        """
+        events = self.progress[-1][0] if self.progress else 0
+        swing = [point for point in self.progress if events * SKIPPED <= point[0] <= events * (1 - SKIPPED / 2)]
+        if len(swing) < 2 or swing[-1][0] - swing[0][0] < events / 3:
+            return None
+        return (swing[-1][1] - swing[0][1]) / (swing[-1][0] - swing[0][0]) * 1e6
 
 
 class Contending:
@@ -100,7 +116,8 @@ def cpu_so_far(pid: int) -> float:
     total = 0
     for each in _tree(pid):
         for task in Path(f"/proc/{each}/task").glob("*/schedstat"):
-            total += int(task.read_text().split()[0])
+            with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+                total += int(task.read_text().split()[0])
     return total / 1e9
 
 

@@ -14,11 +14,14 @@ from benchmarks.drain.backlog import Backlog, Broker
 from benchmarks.drain.cases import Case
 from benchmarks.drain.contenders import Contender, Job, Worker
 from benchmarks.drain.events import pool
-from benchmarks.drain.process import Contending, Usage
+from benchmarks.drain.process import Contending, Usage, cpu_so_far
 from benchmarks.drain.verify import WrongOutputError, verify
 
 POLL = 0.05
 PATIENCE = 120.0
+FEW_PARTITIONS = 50
+"""With more of them too much is in work at once: the difference of two drains is taken, as for those that tell nothing
+of their progress."""
 
 
 class DrainError(Exception):
@@ -54,7 +57,8 @@ class Arena:
         self._scratch = scratch
         self._tell = tell
         self._scale = scale
-        self._events = pool(case.bytes, case.mix)
+        self._events = pool(case.bytes, case.mix, case.change, case.fields)
+        self._width = case.partitions + case.idle
         self._backlogs: dict[int, Backlog] = {}
 
     async def measure(self, contenders: Sequence[Contender], repetitions: int) -> dict[str, Measured]:
@@ -79,8 +83,12 @@ class Arena:
 
     async def _slope(self, contender: Contender, found: Measured) -> None:
         few, many = (round(size * contender.share * self._scale) for size in self._case.sizes)
-        small, large = await self._drain(contender, few), await self._drain(contender, many)
-        found.slopes.append((large.cpu - small.cpu) / (many - few) * 1e6)
+        large = await self._drain(contender, many)
+        slope = large.slope() if self._width <= FEW_PARTITIONS else None
+        if slope is None:
+            small = await self._drain(contender, few)
+            slope = (large.cpu - small.cpu) / (many - few) * 1e6
+        found.slopes.append(slope)
         found.rates.append(many / large.seconds)
         if large.memory:
             found.peaks.append(max(large.memory))
@@ -100,7 +108,7 @@ class Arena:
         name = f"out-{uuid.uuid4().hex[:8]}"
         topics = [name, f"{name}-dlt"] if isinstance(contender, Worker) else [name]
         for topic in topics:
-            await self._broker.create(topic, self._case.partitions)
+            await self._broker.create(topic, self._width)
         job = Job(self._broker.bootstrap, backlog.topic, name, f"{name}-group", self._case, self._scratch)
         try:
             usage = await self._run(contender, job, backlog, watch)
@@ -126,7 +134,10 @@ class Arena:
         deadline, looked = time.monotonic() + PATIENCE, 0.0
         while not running.has_ended:
             committed = await self._broker.committed(job.group)
-            if sum(committed.values()) >= backlog.count:
+            done = sum(committed.values())
+            if done:
+                running.usage.progress.append((done, cpu_so_far(running.pid)))
+            if done >= backlog.count:
                 running.look()
                 return
             if time.monotonic() > deadline:
@@ -138,7 +149,7 @@ class Arena:
 
     async def _backlog(self, count: int) -> Backlog:
         if count not in self._backlogs:
-            topic = await self._broker.create(f"in-{uuid.uuid4().hex[:8]}", self._case.partitions)
+            topic = await self._broker.create(f"in-{uuid.uuid4().hex[:8]}", self._width)
             backlog = Backlog(topic, count, self._case.partitions, self._events, self._case.headers)
             await self._broker.write(backlog, self._case.compression)
             self._backlogs[count] = backlog

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.drain.backlog import Backlog
 from benchmarks.drain.events import POOL, numbers, pool
 from benchmarks.drain.picture import draw
+from benchmarks.drain.process import Usage
 from benchmarks.drain.report import table
 from benchmarks.drain.verify import WrongOutputError, check_records
 from benchmarks.peers.task_context import upcast
@@ -19,6 +20,7 @@ from benchmarks.profile import count
 EVENTS = pool(350, "mix")
 BACKLOG = Backlog("in", 8, 4, EVENTS)
 Found = dict[int, list[tuple[bytes, bytes]]]
+RUN = "Runner.run (asyncio/runners.py:118)"
 
 
 def output() -> Found:
@@ -78,10 +80,18 @@ def test_the_table_and_the_picture_show_everyone() -> None:
 def test_each_stack_belongs_to_one_stage() -> None:
     found = count(
         [
-            "run (worker/app.py:1);getmany (aiokafka/consumer/consumer.py:3) 5",
-            "run (worker/app.py:1);upcast (<upcasters: upcast>:9) 3",
-            "run (worker/app.py:1);_commit (worker/lanes/delivery.py:3);x (aiokafka/producer/producer.py:1) 2",
+            f"{RUN};run (worker/app.py:1);getmany (aiokafka/consumer/consumer.py:3) 5",
+            f"{RUN};run (worker/app.py:1);upcast (<upcasters: upcast>:9) 3",
+            f"{RUN};run (worker/app.py:1);_commit (worker/lanes/delivery.py:3);x (aiokafka/producer/producer.py:1) 2",
             "start (a.py:1);_find (<frozen importlib._bootstrap>:1) 9",
         ]
     )
     assert found == {"fetch": 5, "upcast": 3, "produce": 2}
+
+
+def test_a_slope_leaves_out_the_start_and_the_end() -> None:
+    steady = [(200, 1.0), (500, 1.3), (800, 1.6)]
+    usage = Usage(progress=[(10, 0.9), *steady, (1000, 9.0)])
+    assert usage.slope() == pytest.approx(1000.0)
+    assert Usage(progress=[(1000, 9.0)]).slope() is None
+    assert Usage().slope() is None
