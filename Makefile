@@ -39,8 +39,6 @@ lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench-chain: $(VENV)/dev.installed ## the engine beside hand-written functions: CPU time, ratios, and what was asked for
-	$(BIN)/python -m benchmarks.chain
 api-fuzz: $(VENV)/dev.installed ## schemathesis over both versions of the API, thousands of requests (EXAMPLES=n)
 	$(BIN)/python -m tests.api_fuzz $(EXAMPLES)
 
@@ -55,6 +53,7 @@ upgrade-story: $(VENV)/dev.installed ## the migration guide's upgrade from end t
 
 bench-rows: $(VENV)/dev.installed ## documents in a database brought up, beside a bare loop
 	@$(BIN)/python -m benchmarks.rows
+
 upgrade-day: $(VENV)/dev.installed ## docs/upgrade-day.md with 200,000 events, kills and writing producers (WRITE=--write renews the page)
 	$(BIN)/python -m tests.upgrade_day $(WRITE)
 
@@ -78,6 +77,9 @@ bench: $(PEERS_VENV)/peers.installed ## the worker and its peers drain the same 
 
 bench-smoke: $(VENV)/dev.installed ## what an event costs inside a lane, as ratios, in some seconds
 	$(BIN)/python -m benchmarks.smoke
+
+bench-chain: $(VENV)/dev.installed ## the engine beside hand-written functions: CPU time, ratios, and what was asked for
+	$(BIN)/python -m benchmarks.chain
 
 profile: $(PEERS_VENV)/peers.installed ## a flame graph of a drain, and where each microsecond goes (CASE=350, EVENTS=n)
 	$(BIN)/python -m benchmarks.profile $(if $(CASE),--case $(CASE)) $(if $(EVENTS),--events $(EVENTS))
@@ -168,7 +170,6 @@ requirements: $(VENV)/dev.installed ## pin the requirements files again (UPGRADE
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:peers -o requirements/peers.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt
 
-.PHONY: bench-replay
 bench-replay: $(VENV)/dev.installed ## what plan, replay and verify cost beside the worker's own work (EVENTS=n)
 	$(BIN)/python -m benchmarks.replay $(EVENTS)
 

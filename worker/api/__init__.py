@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from worker.api.late import Late
 from worker.api.limits import Limits
+from worker.api.page import page
 from worker.api.probes import probes
 from worker.api.problems import answer_with_problems
 from worker.api.requests import CountRequest, RequestCounter
@@ -45,7 +46,7 @@ def create_api(
 
         return build(worker, token, open_ledger, ask_checklist, list_dead_letters)
 
-    app = Starlette(routes=probes(worker, registry))
+    app = Starlette(routes=[*probes(worker, registry), *page()])
     app.router.redirect_slashes = False
     app.router.default = Late(build)
     answer_with_problems(app)

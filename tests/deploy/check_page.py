@@ -1,0 +1,204 @@
+"""The page for people in headless Chromium, beside a real worker with traffic. `make deploy-check` runs this.
+
+The pictures in docs/page/ are written anew with WRITE_PICTURES=1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aiokafka import AIOKafkaProducer
+
+from tests.deploy import ROOT
+from tests.deploy.tools import from_debian
+from tests.kafka import Topics
+from tests.worker_process import running_worker, write_config
+
+PICTURES = ROOT / "docs" / "page"
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+
+
+def event(number: int, chance: random.Random) -> bytes:
+    share = chance.random()
+    if share > 0.98:
+        return b"{"
+    if share > 0.9:
+        metadata = {"task_id": "1", "project_id": "p", "branch": "b", "repo_path": "r"}
+        return json.dumps({"metadata": metadata, "nodes": {"prep": {"status": "running"}}}).encode()
+    older = {"taskId": str(number), "projectId": "a/b", **({"branch": "x"} if share < 0.2 else {})}
+    return json.dumps({"metadata": older, "nodes": {"select": {"status": "completed"}}}).encode()
+
+
+async def produce_for_ever(bootstrap: str, topic: str) -> None:
+    chance, number = random.Random(1), 0
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        while True:
+            for _ in range(chance.randint(40, 120)):
+                number += 1
+                await producer.send(topic, event(number, chance), key=str(number % 50).encode())
+            await asyncio.sleep(0.2)
+
+
+class Traffic:
+    """A worker that has something to do, in a thread with a loop of its own."""
+
+    def __init__(self, bootstrap: str, folder: Path) -> None:
+        self.address = ""
+        self._bootstrap = bootstrap
+        self._folder = folder
+        self._ready, self._done = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),))
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        assert self._ready.wait(90)
+        return self.address
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join(30)
+
+    async def _serve(self) -> None:
+        topics = Topics(self._bootstrap)
+        names = [await topics.create(name, partitions=6) for name in ("legacy", "current", "legacy-dlt")]
+        async with running_worker(self._config(topics.name("group"), names)) as worker:
+            producing = asyncio.create_task(produce_for_ever(self._bootstrap, names[0]))
+            await worker.until("/readyz", 200)
+            await worker.caught_up(1)
+            self.address = worker.address
+            self._ready.set()
+            await asyncio.to_thread(self._done.wait)
+            producing.cancel()
+            await asyncio.gather(producing, return_exceptions=True)
+            assert await worker.stop() == 0
+        await topics.delete_all()
+
+    def _config(self, group: str, names: list[str]) -> Path:
+        route = dict(zip(("source", "destination", "dead_letter"), names, strict=True))
+        config = write_config(self._folder / "upcast.yaml", self._bootstrap, group, route)
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        ledger = {"url": f"sqlite:///{self._folder / 'ledger.db'}"}
+        config.write_text(yaml.safe_dump({**content, "ledger": ledger}), encoding="utf-8")
+        return config
+
+
+@pytest.fixture(scope="module")
+def address(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with Traffic(kafka_bootstrap, tmp_path_factory.mktemp("page")) as found:
+        yield found
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (make deploy-tools)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = from_debian("chromium", "chromium chromium-driver")
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path / 'chromium'}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = webdriver.ChromeService(from_debian("chromedriver", "chromium-driver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+def open_page(browser: Any, address: str, width: int = 1280, theme: str = "light") -> None:
+    """The page when it has drawn its charts and its chain."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(f"http://{address}/")
+    drawn = "return document.querySelectorAll('#charts canvas').length === 4 && !!document.querySelector('#chain svg')"
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(drawn))
+    points = "return document.querySelector('#charts p').textContent.includes('upcast')"
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(points))
+
+
+def keep_picture(browser: Any, name: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    if os.environ.get("WRITE_PICTURES"):
+        read = "return performance.getEntriesByName(new URL('metrics', location).href).length >= 12"
+        WebDriverWait(browser, 90).until(lambda driver: driver.execute_script(read))
+        height = browser.execute_script("return document.documentElement.scrollHeight")
+        width = browser.execute_script("return innerWidth")
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        PICTURES.mkdir(exist_ok=True)
+        browser.save_screenshot(str(PICTURES / f"{name}.png"))
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "theme"), [("light", 1280, "light"), ("dark", 1280, "dark"), ("phone", 390, "light")]
+)
+def test_the_page_shows_what_the_worker_does(browser: Any, address: str, name: str, width: int, theme: str) -> None:
+    open_page(browser, address, width, theme)
+    text = browser.find_element("tag name", "body").text
+    for told in ("running: 6 of 6 lanes running", "records a second", "task_context", "decode", "None in the ledger."):
+        assert told in text
+    assert browser.execute_script("return document.querySelectorAll('#routes tbody tr').length") == 6
+    wide = browser.execute_script("return document.documentElement.scrollWidth > innerWidth")
+    assert not wide, "the page is wider than the window"
+    complaints = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert complaints == []
+    keep_picture(browser, name)
+
+
+def test_it_goes_on_by_itself(browser: Any, address: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    open_page(browser, address)
+    position = "return document.querySelector('#routes tbody tr td:nth-child(5)').textContent"
+    before = browser.execute_script(position)
+    WebDriverWait(browser, 30).until(lambda driver: driver.execute_script(position) != before)
+
+
+def test_nothing_is_asked_of_any_other_address(browser: Any, address: str) -> None:
+    open_page(browser, address)
+    urls = set()
+    for entry in browser.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            urls.add(message["params"]["request"]["url"])
+    assert urls
+    assert {url for url in urls if not url.startswith((f"http://{address}/", "data:", "chrome:"))} == set()
+
+
+def test_a_keyboard_and_a_screen_reader_get_everywhere(browser: Any, address: str) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    open_page(browser, address)
+    browser.find_element("tag name", "body").send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.text == "Skip to the lanes"
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert browser.execute_script("return document.activeElement.id") == "lanes"
+    tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles = {node["role"]["value"] for node in tree if not node.get("ignored") and "role" in node}
+    assert {"heading", "table", "columnheader", "status", "main", "link", "region"} <= roles
+    unnamed = "return [...document.querySelectorAll('[role=region], table, svg[role=img], progress')]"
+    unnamed += ".filter(e => !e.closest('[aria-hidden]'))"
+    unnamed += ".filter(e => !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.caption"
+    unnamed += " || e.querySelector('title'))).length"
+    assert browser.execute_script(unnamed) == 0

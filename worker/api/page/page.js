@@ -1,0 +1,130 @@
+// Joins the parts: status by server-sent events, counters by reading the metrics, replays and the chain by the API.
+
+import { Chart, told } from "./charts.js";
+import { showChain } from "./chain.js";
+import { make, showRoutes, table } from "./lanes.js";
+import { parse, quantile, rates, sums, total } from "./metrics.js";
+import { showRuns } from "./runs.js";
+
+const METRICS_EVERY = 2_000, RUNS_EVERY = 5_000, STATUS_EVERY = 2_000;
+const FATES = { upcast: "upcast", passed: "passed", skipped: "skipped", dead_lettered: "dead-lettered" };
+const at = (id) => document.getElementById(id);
+
+const charts = {
+  throughput: new Chart(at("charts"), "Records a second, by what became of them", "/s", 1),
+  latency: new Chart(at("charts"), "From a record's timestamp to its commit", "s", 0.1),
+  versions: new Chart(at("charts"), "What arrives, by version", "/s", 1),
+  lag: new Chart(at("charts"), "Records that wait", "records", 10),
+};
+let chainOf = "";
+
+function showStatus(status) {
+  const lanes = status.routes.flatMap((route) => route.lanes);
+  const held = lanes.filter((lane) => lane.state !== "running");
+  const state = `${status.state}: ${lanes.length - held.length} of ${lanes.length} lanes running`;
+  if (at("state").textContent !== state) at("state").textContent = state;
+  at("state").className = status.state === "running" && !held.length ? "good" : "warn";
+  facts({ version: status.version, group: status.consumer_group });
+  showRoutes(at("routes"), status.routes);
+  const first = status.routes[0];
+  if (first && chainOf !== first.fingerprint) {
+    chainOf = first.fingerprint;
+    showChain(at("chain"), first.source).catch(() => (chainOf = ""));
+  }
+}
+
+function facts(given) {
+  at("facts").replaceChildren(...Object.entries(given).map(([name, value]) => {
+    const pair = make("div");
+    pair.append(make("dt", name), make("dd", value));
+    return pair;
+  }));
+}
+
+function follow() {
+  const stream = new EventSource("v2/stream");
+  stream.onmessage = (message) => showStatus(JSON.parse(message.data));
+  stream.onerror = () => {
+    at("state").textContent = "no connection to the worker";
+    at("state").className = "bad";
+    // Where there is no stream (several processes, or too many pages), the status is asked for.
+    if (stream.readyState === EventSource.CLOSED) every(STATUS_EVERY, async () => showStatus(await json("v2/status")));
+  };
+}
+
+let before = null;
+
+async function readMetrics() {
+  const answer = await fetch("metrics");
+  const now = { time: Date.now() / 1000, metrics: parse(await answer.text()) };
+  if (before) showMetrics(now, before);
+  before = now;
+}
+
+function showMetrics(now, earlier) {
+  const seconds = Math.max(now.time - earlier.time, 0.001);
+  const change = (name, label) => rates(sums(now.metrics, name, label), sums(earlier.metrics, name, label), seconds);
+  const fates = new Map(Object.entries(FATES).map(([name, label]) => [
+    label, change(`upcaster_records_${name}_total`).get("") ?? 0,
+  ]));
+  charts.throughput.add(now.time, fates);
+  const buckets = (of) => sums(of.metrics, "upcaster_record_e2e_latency_seconds_bucket", "le");
+  const latency = new Map([["p50", 0.5], ["p99", 0.99]].map(([label, share]) => [
+    label, quantile(buckets(now), buckets(earlier), share),
+  ]));
+  charts.latency.add(now.time, latency);
+  charts.versions.add(now.time, versions(change("upcaster_upcasts_total", "from_version"), fates.get("passed")));
+  charts.lag.add(now.time, new Map([["waiting", total(now.metrics, "upcaster_consumer_lag")]]));
+  showNumbers(now.metrics, fates);
+  showDeadLetters(now.metrics);
+}
+
+function versions(byVersion, passed) {
+  const found = new Map([...byVersion].map(([version, rate]) => [version || "no version", rate]));
+  return found.set("current or passed", passed);
+}
+
+function showNumbers(metrics, fates) {
+  const lag = [...(metrics.get("upcaster_consumer_lag_seconds") ?? [])].map((sample) => sample.value);
+  const a_second = [...fates.values()].reduce((sum, rate) => sum + rate, 0);
+  const numbers = {
+    "records a second": told(a_second),
+    "records wait": told(total(metrics, "upcaster_consumer_lag")),
+    "seconds behind, at most": lag.length ? told(Math.max(...lag)) : "–",
+    "records done": told(total(metrics, "upcaster_records_consumed_total")),
+    "dead letters": told(total(metrics, "upcaster_records_dead_lettered_total")),
+    "MB of memory": told(total(metrics, "process_resident_memory_bytes") / 1e6),
+  };
+  at("numbers").replaceChildren(...Object.entries(numbers).map(([name, value]) => {
+    const item = make("li");
+    item.append(make("b", value), make("span", name));
+    return item;
+  }));
+}
+
+const FAULTS = [["topic"], ["stage"], ["error"], ["count", "number"]];
+
+function showDeadLetters(metrics) {
+  const samples = metrics.get("upcaster_records_dead_lettered_total") ?? [];
+  const rows = samples.filter((sample) => sample.value).sort((a, b) => b.value - a.value);
+  at("dead").replaceChildren(rows.length
+    ? table("by stage and error; `upcast dlq list` has more", FAULTS, rows.map(({ labels, value }) => [
+      labels.topic, labels.stage, labels.error_type, value,
+    ]))
+    : make("p", "None.", "soft"));
+}
+
+const json = async (path) => (await fetch(path)).json();
+
+/** Call again and again while the page is looked at; one that fails is tried again. */
+function every(milliseconds, work) {
+  const again = async () => {
+    if (document.visibilityState === "visible") await work().catch(() => undefined);
+    setTimeout(again, milliseconds);
+  };
+  again();
+}
+
+follow();
+every(METRICS_EVERY, readMetrics);
+every(RUNS_EVERY, () => showRuns(at("runs")));
