@@ -30,6 +30,7 @@ from upcasters import (
     FromHeader,
     Operation,
     Outcome,
+    Passage,
     Passed,
     Policy,
     Skipped,
@@ -305,6 +306,19 @@ def test_what_the_fast_way_cannot_do_it_leaves(hops: list[list[Operation]], valu
     tally.compare(upcaster, Event(value, offset=7))
     assert not tally.seen
     assert isinstance(upcaster.upcast(Event(value)), DeadLettered)
+
+
+def test_a_table_with_two_ways_back_goes_the_one_that_is_known() -> None:
+    step = Step("t", 0, 1, [map_values("a", {"p": "x", "q": "x", "r": "y"})], lossy="for the test")
+    chain = Chain([step], [Baseline("t", 0)], detection=Detection((Always("t"),), (Always("1"),)))
+    upcaster = chain.upcaster(Policy(target={"t": "0"}, allow_loss=True))
+    tally = Tally()
+    tally.compare(upcaster, Event(b'{"a":"y"}', offset=7))
+    assert tally.seen == {("middle", "fast"): 1, ("short cut", "fast"): 1}
+    assert upcaster.upcast(Event(b'{"a":"y"}')) == Upcast(Passage("t", "1", "0", 1), b'{"a":"r"}')
+    ambiguous = upcaster.upcast(Event(b'{"a":"x"}'))
+    assert isinstance(ambiguous, DeadLettered)
+    assert ambiguous.fault.error_type == "Ambiguous"
 
 
 def test_more_layouts_than_are_remembered() -> None:
