@@ -166,13 +166,15 @@ def _broker(screen: Screen) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does, so that the broker and the worker end too."""
+    """Both signals end the demo as Ctrl-C does, so that the broker and the worker end too; SIGINT also where a shell
+    has started it in the background, and so has it ignored."""
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
