@@ -143,3 +143,16 @@ def test_a_fetch_that_begins_inside_a_batch_is_decoded_to_know_its_oldest() -> N
     assert intake.oldest() == 0
     assert drained(intake) == [([0, 1, 2], 3)]
     assert (intake.oldest(), bool(intake)) == (-1, False)
+
+
+def test_a_record_without_a_timestamp_has_no_age_not_that_of_another() -> None:
+    intake = Intake(1_000_000, 1_000)
+    intake.open_at(0)
+    records = [Event(b"v", b"k", timestamp=7 if n < SLICE else None, offset=n) for n in range(SLICE + 3)]
+    made = FetchedRecords(records, SLICE + 3)
+    made.offset = 0
+    intake.put(made)
+    assert intake.oldest() == 7
+    intake.take(SLICE)
+    assert intake.oldest() == -1
+    assert len((intake.take(SLICE) or pytest.fail("the rest is lost")).records) == 3
