@@ -136,6 +136,15 @@ def _own_engine(folder: Path) -> Iterator[Engine]:
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
         log.close()
+        _unmount_below(folder)
+
+
+def _unmount_below(folder: Path) -> None:
+    """What the engine leaves mounted would stay for ever, and keep its folder."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in sorted(mounted, reverse=True):
+        if Path(place).is_relative_to(folder):
+            subprocess.run(["umount", "--lazy", place], check=False)
 
 
 def _wait_for(daemon: subprocess.Popen[bytes], socket: str, folder: Path) -> None:
