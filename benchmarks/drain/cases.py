@@ -135,6 +135,7 @@ CASES = {
         replace(FIRST, name="8-fields", title="1.7 KB, 8 fields untouched", contenders=(), bytes=1_700, fields=8),
         replace(FIRST, name="80-fields", title="1.7 KB, 80 fields untouched", contenders=(), bytes=1_700, fields=80),
         replace(FIRST, name="behind", title="five times as many behind", contenders=(), sizes=(300_000, 1_500_000)),
+        replace(FIRST, name="processes", title="350 B, one process beside two", contenders=("worker-2",)),
         replace(FIRST, name="100", title="100 partitions", contenders=("aiokafka-tuned",), partitions=100),
     )
 }

@@ -73,7 +73,7 @@ class Worker(Contender):
             "routes": [route],
         }
         config.write_text(yaml.safe_dump(settings), encoding="utf-8")
-        return (*self.program, "run", "--config", str(config))
+        return (*self.program, "run", "--config", str(config), *self.arguments)
 
 
 def _python(program: str) -> tuple[str, str]:
@@ -90,6 +90,7 @@ CONTENDERS = {
     contender.name: contender
     for contender in (
         WORKER,
+        Worker("worker-2", "this worker, two processes", WORKER.program, ("--processes", "2")),
         Contender("aiokafka-copy", "byte copy, aiokafka", _python("aiokafka_tuned.py"), ("copy",), copies=True),
         Contender("aiokafka-tuned", "by hand, aiokafka, best tuned", _python("aiokafka_tuned.py")),
         Contender("aiokafka-public", "by hand, aiokafka, public interface", _python("aiokafka_public.py")),
