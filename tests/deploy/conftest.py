@@ -14,6 +14,9 @@ from tests.deploy import ROOT
 from tests.deploy.engine import Engine, UnavailableError, engine
 from tests.deploy.stand_ins import provide_images
 
+UPGRADED = "upcast-worker:9.9.9"
+"""The release of tomorrow, which the installation is upgraded to."""
+
 REMARKS = pytest.StashKey[list[str]]()
 
 
@@ -64,8 +67,11 @@ def installation(source: Path, docker: Engine, tmp_path_factory: pytest.TempPath
     """A clone that is started, stopped and upgraded."""
     folder = tmp_path_factory.mktemp("installed") / "upcast-worker"
     git(source, "clone", "-q", str(source), str(folder))
+    # Compose 1 takes an image that is there for the one to be built.
+    docker.docker("rmi", "-f", UPGRADED, check=False)
     yield folder
     docker.compose(folder, "down", "--volumes", "--timeout", "15")
+    docker.docker("rmi", "-f", UPGRADED, check=False)
     shutil.rmtree(folder / "data", ignore_errors=True)
 
 
