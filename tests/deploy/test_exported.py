@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy import DEPLOY, ROOT
 from tests.deploy.promql import grouped, selectors
+from tests.deploy.tools import from_debian, run
 from tests.docs.metrics_table import declared
 from tests.http import request
 from tests.kafka import Record, Topics, produce
 from tests.worker_process import running_worker, write_config
+from worker.app import new_metrics
 
 OF_THE_SCRAPE = {"job", "instance", "namespace", "pod", "container", "le"}
 EVENTS = (
@@ -109,6 +112,12 @@ async def test_all_that_is_asked_for_is_exported(exported: dict[str, set[str]]) 
 def is_cut_short(name: str, known: dict[str, Any]) -> bool:
     """`upcaster_replay_` in a grep, say."""
     return name.endswith("_") and any(each.startswith(name) for each in known)
+
+
+def test_names_and_types_are_as_prometheus_advises() -> None:
+    registry = CollectorRegistry()
+    new_metrics(registry, "g")
+    run([from_debian("promtool", "prometheus"), "check", "metrics"], ROOT, generate_latest(registry).decode())
 
 
 def test_it_would_see_what_is_wrong() -> None:
