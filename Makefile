@@ -4,10 +4,6 @@
 .DELETE_ON_ERROR:
 # Every target that `make help` lists is one of work, not a file.
 .PHONY: clean requirements $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
-.PHONY: help demo test lint bench-chain chaos soak format mutation install deploy-tools requirements clean
-.PHONY: help demo test lint bench bench-smoke profile chaos soak format mutation install bench-sidecar deploy-check deploy-tools manifests dist release-check sbom requirements clean
-.PHONY: help demo test lint api-fuzz chaos soak format mutation install deploy-tools requirements clean
-.PHONY: help demo test lint bench bench-smoke profile chaos soak upgrade-day format mutation install deploy-tools requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,7 +21,15 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	if $$python -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$python; break; fi; done)
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/dev.installed ## make .venv with the `upcast` command and the development tools
+
+$(VENV)/dev.installed: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "installing the worker and its development tools into $(VENV)"
+	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $(VENV)/demo.installed $@
 
 demo: $(VENV)/demo.installed ## everything on one screen, with a real Kafka broker of its own (needs no Docker)
 	@$(BIN)/upcast demo
@@ -39,6 +43,10 @@ lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+format: $(VENV)/dev.installed ## let ruff rewrite the sources
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
 api-fuzz: $(VENV)/dev.installed ## schemathesis over both versions of the API, thousands of requests (EXAMPLES=n)
 	$(BIN)/python -m tests.api_fuzz $(EXAMPLES)
 
@@ -51,9 +59,6 @@ soak: $(VENV)/dev.installed ## half an hour of faults, and nothing grows (MINUTE
 upgrade-story: $(VENV)/dev.installed ## the migration guide's upgrade from end to end on real parts, and back again
 	@$(BIN)/python -m tests.upgrade.story
 
-bench-rows: $(VENV)/dev.installed ## documents in a database brought up, beside a bare loop
-	@$(BIN)/python -m benchmarks.rows
-
 upgrade-day: $(VENV)/dev.installed ## docs/upgrade-day.md with 200,000 events, kills and writing producers (WRITE=--write renews the page)
 	$(BIN)/python -m tests.upgrade_day $(WRITE)
 
@@ -62,10 +67,6 @@ coverage: $(VENV)/dev.installed ## the tests of upcasters/ reach each of its lin
 	$(BIN)/coverage run -m pytest -p no:xdist -k "not test_speed" tests/unit/upcasters tests/example_chains tests/docs/test_upcasters_md.py
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='upcasters/*' --fail-under=100
-
-format: $(VENV)/dev.installed ## let ruff rewrite the sources
-	$(BIN)/ruff check --fix-only --quiet
-	$(BIN)/ruff format
 
 mutation: $(VENV)/dev.installed ## change the engine in small ways and see which tests notice (MUTATION_ARGS="--every 1")
 	@$(PIP_INSTALL) --require-hashes -r requirements/mutation.txt
@@ -81,16 +82,14 @@ bench-smoke: $(VENV)/dev.installed ## what an event costs inside a lane, as rati
 bench-chain: $(VENV)/dev.installed ## the engine beside hand-written functions: CPU time, ratios, and what was asked for
 	$(BIN)/python -m benchmarks.chain
 
+bench-replay: $(VENV)/dev.installed ## what plan, replay and verify cost beside the worker's own work (EVENTS=n)
+	$(BIN)/python -m benchmarks.replay $(EVENTS)
+
+bench-rows: $(VENV)/dev.installed ## documents in a database brought up, beside a bare loop
+	@$(BIN)/python -m benchmarks.rows
+
 profile: $(PEERS_VENV)/peers.installed ## a flame graph of a drain, and where each microsecond goes (CASE=350, EVENTS=n)
 	$(BIN)/python -m benchmarks.profile $(if $(CASE),--case $(CASE)) $(if $(EVENTS),--events $(EVENTS))
-
-install: $(VENV)/dev.installed ## make .venv with the `upcast` command and the development tools
-
-$(VENV)/dev.installed: requirements/dev.txt pyproject.toml | $(BIN)/python
-	@echo "installing the worker and its development tools into $(VENV)"
-	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
-	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
-	@touch $(VENV)/demo.installed $@
 
 deploy-tools: $(VENV)/deploy.installed ## the tools that check what is in deploy/, for those tests of `make test`
 
@@ -169,9 +168,6 @@ requirements: $(VENV)/dev.installed ## pin the requirements files again (UPGRADE
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:mutation --constraint requirements/dev.txt -o requirements/mutation.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:peers -o requirements/peers.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt
-
-bench-replay: $(VENV)/dev.installed ## what plan, replay and verify cost beside the worker's own work (EVENTS=n)
-	$(BIN)/python -m benchmarks.replay $(EVENTS)
 
 clean: ## remove .venv and everything else that git ignores
 	rm -rf $(VENV) $(PEERS_VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
