@@ -12,10 +12,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.faults.proxy import Proxy
+from tests.kafka import admin_of
 from worker.local_kafka import LocalKafka
 
 STARTING = b"Transition from SHUTDOWN to STARTING"
@@ -87,7 +88,7 @@ class Cluster:
 
     async def create_topic(self, name: str, partitions: int, configs: Mapping[str, str] | None = None) -> None:
         topic = NewTopic(name, partitions, len(self.nodes), topic_configs={"retention.ms": "-1", **(configs or {})})
-        async with _admin(self.direct) as admin:
+        async with admin_of(self.direct) as admin:
             answer = await admin.create_topics([topic])
         assert all(error[1] == 0 for error in answer.topic_errors), answer
 
@@ -100,7 +101,7 @@ class Cluster:
 
 async def configure_topic(bootstrap_servers: str, name: str, configs: Mapping[str, str]) -> None:
     """``configs`` is all that the topic does not have from the defaults."""
-    async with _admin(bootstrap_servers) as admin:
+    async with admin_of(bootstrap_servers) as admin:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(configs))])
 
 
@@ -144,13 +145,3 @@ def _free_ports(nodes: int) -> list[Ports]:
     for each in sockets:
         each.close()
     return [Ports(*numbers[start : start + 4]) for start in range(0, 4 * nodes, 4)]
-
-
-@asynccontextmanager
-async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()
