@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import socket
 import tarfile
 from typing import Self
 
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+from tests.ports import free_ports
 
 # Where Docker has no bridge network, the broker takes free ports of the host.
 HOST_NETWORK = os.environ.get("KAFKA_TC_HOST_NET") == "1"
@@ -22,7 +23,7 @@ START_COMMAND = f'sh -c "while [ ! -f {START_SCRIPT} ]; do sleep 0.05; done; exe
 class ApacheKafkaContainer(DockerContainer):
     def __init__(self, image: str = "apache/kafka:4.3.1") -> None:
         super().__init__(image)
-        self.client, self.inner, self.controller = _free_ports() if HOST_NETWORK else (9092, 9093, 9094)
+        self.client, self.inner, self.controller = free_ports(3) if HOST_NETWORK else (9092, 9093, 9094)
         if HOST_NETWORK:
             self.with_kwargs(network_mode="host")
         else:
@@ -62,14 +63,6 @@ class ApacheKafkaContainer(DockerContainer):
             "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
             "GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
         }
-
-
-def _free_ports() -> tuple[int, int, int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    first, second, third = (int(each.getsockname()[1]) for each in sockets)
-    for each in sockets:
-        each.close()
-    return first, second, third
 
 
 def _archive(path: str, content: bytes) -> bytes:

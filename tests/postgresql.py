@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.ports import free_port
 
 GIVEN = "UPCAST_TEST_POSTGRESQL"
 """Names a server that is there, as `postgresql://USER@HOST:PORT`; its user may make databases."""
@@ -35,7 +36,7 @@ def running_server(bin_folder: Path) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="upcast-postgresql-"))
     if user:
         shutil.chown(folder, user)
-    data, port = folder / "data", _free_port()
+    data, port = folder / "data", free_port()
     options = f"-c listen_addresses=127.0.0.1 -p {port} -c fsync=off -c unix_socket_directories={folder}"
     control = [str(bin_folder / "pg_ctl"), "-D", str(data), "-w", "-s", "-l", str(folder / "log")]
     try:
@@ -59,13 +60,6 @@ def _servant() -> str | None:
 
     known = {entry.pw_name for entry in pwd.getpwall()}
     return next(name for name in SERVANTS if name in known)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 def _run(command: list[str], user: str | None) -> None:

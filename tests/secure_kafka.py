@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_ports
 from worker.local_kafka import LocalKafka
 
 USER, PASSWORD = "worker", "right-password"
@@ -48,7 +48,7 @@ def secure_kafka(files: Path) -> Iterator[SecureKafka]:
     if shutil.which("openssl") is None:
         pytest.skip("the openssl command, which makes the certificates, is not installed")
     make_certificates(files)
-    ports = dict(zip([*LISTENERS, "CONTROLLER"], _free_ports(len(LISTENERS) + 1), strict=True))
+    ports = dict(zip([*LISTENERS, "CONTROLLER"], free_ports(len(LISTENERS) + 1), strict=True))
     with LocalKafka.start(properties=_properties(ports, files)) as broker:
         address = {name: f"127.0.0.1:{ports[name]}" for name in LISTENERS}
         _add_scram_user(broker, address["PLAINTEXT"])
@@ -125,11 +125,3 @@ def _admin(broker: LocalKafka, tool: str, address: str, *arguments: str) -> None
     """One of Kafka's own command line tools."""
     command = [*broker._java, tool, "--bootstrap-server", address, *arguments]
     subprocess.run(command, check=True, capture_output=True)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

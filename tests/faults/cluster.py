@@ -6,7 +6,6 @@ import asyncio
 import os
 import resource
 import signal
-import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.faults.proxy import Proxy
 from tests.kafka import admin_of
+from tests.ports import free_ports
 from worker.local_kafka import LocalKafka
 
 STARTING = b"Transition from SHUTDOWN to STARTING"
@@ -139,9 +139,5 @@ def _properties(number: int, ports: Sequence[Ports]) -> dict[str, str]:
 
 
 def _free_ports(nodes: int) -> list[Ports]:
-    """Held together while choosing, so that no two are the same."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4 * nodes)]
-    numbers = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
+    numbers = free_ports(4 * nodes)
     return [Ports(*numbers[start : start + 4]) for start in range(0, 4 * nodes, 4)]

@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import sqlite3
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from aiokafka import AIOKafkaProducer
 
 from tests.http import Answer, request
 from tests.kafka import Topics, read_all
+from tests.ports import free_ports
 from tests.worker_process import WorkerProcess, running_worker
 from worker.local_kafka import LocalKafka
 
@@ -113,7 +113,7 @@ class Installation:
         self.old_destination = topics.name("task-context.old")
         self.dead_letter = topics.name("task-context.legacy-dlt")
         self.group = topics.name("upcaster")
-        self.old_port, self.new_port = free_port(), free_port()
+        self.old_port, self.new_port = free_ports(2)
         shutil.copy(ROOT / "alembic.ini", folder)
         shutil.copytree(ROOT / "migrations", folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
         self.config = folder / "upcast.yaml"
@@ -161,13 +161,6 @@ class Installation:
             await worker.until("/readyz", 200)
             yield worker
             assert await worker.stop() == 0
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import yaml
 from tests.integration.replay_setting import until_settled
 from tests.kafka import committed_offsets, delete_topics, make_topic, produce, read_all
 from tests.lanes import ends
+from tests.ports import free_port
 from tests.replaying import FOREVER, Ended, ended
 from tests.upgrade_day.history import PARTITIONS, Fates, good, order
 from tests.upgrade_day.page import PAGE, Block, blocks
@@ -29,14 +29,6 @@ THREE_KILLS = (0.1, 0.3, 0.6)
 """At these shares of what the replay is to write."""
 LIVE = 20
 """Orders that producers write at a time, from the replay on."""
-
-
-def free_port() -> int:
-    """Nobody else's for the moment: the checklist asks the worker at the port that the configuration names."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @dataclass

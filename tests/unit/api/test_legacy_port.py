@@ -10,16 +10,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests.http import request
+from tests.ports import free_port
 from tests.served_api import FakeWorker
 from worker.api import create_api, listening
 from worker.errors import MAY_PASS, WorkerError
 from worker.metrics import WorkerMetrics
 from worker.settings import HttpSettings
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @asynccontextmanager
