@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,10 @@ from typer.testing import CliRunner
 from tests.unit.test_settings_history import FLAT, SECTIONS, TODAY
 from worker.cli import app
 from worker.errors import WorkerError
-from worker.settings.environment import RUNNER_PORTS
 from worker.settings.load import load
 from worker.settings.migration import migrate
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 COMMENTED = """\
 # The runner's upcaster.
@@ -32,18 +32,6 @@ mode: exactly_once
 timeout: 3
 """
 SECRET = "a-token-of-enough-letters"  # noqa: S105
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("UPCAST_") or name in RUNNER_PORTS:
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    return tmp_path / "upcast.yaml"
 
 
 def migrated(config: Path, text: str) -> str:

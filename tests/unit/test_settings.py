@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import yaml
 from upcasters.detection import Always, Detection, FromCloudEvents, FromField, FromHeader, FromShape
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.settings import DEFAULT_CONFIG, Settings, load_settings
-from worker.settings.environment import RUNNER_PORTS
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 ROUTE = {
     "source": "legacy",
@@ -21,18 +21,6 @@ ROUTE = {
     "event_type": "task_context",
 }
 MINIMAL: dict[str, Any] = {"kafka": {"bootstrap_servers": "broker:9092", "group_id": "g"}, "routes": [ROUTE]}
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("UPCAST_") or name in RUNNER_PORTS:
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    return tmp_path / "upcast.yaml"
 
 
 def load(config: Path, **changes: Any) -> Settings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,12 @@ from upcasters.operations.values import MapValues
 from upcasters.step import walk
 from worker.errors import WorkerError
 from worker.settings import load_settings
-from worker.settings.environment import RUNNER_PORTS, location_of, variable_name
+from worker.settings.environment import location_of, variable_name
 from worker.settings.history import chain
 from worker.settings.load import load
 from worker.settings.upgrade import CURRENT, alone, leaves
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 FLAT = """\
 brokers: broker:9092
@@ -39,18 +40,6 @@ version: 3
 kafka: {bootstrap_servers: "broker:9092", group_id: g}
 routes: [{source: legacy, destination: current}]
 """
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("UPCAST_") or name in RUNNER_PORTS:
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    return tmp_path / "upcast.yaml"
 
 
 def warnings_of(config: Path, text: str) -> list[str]:
