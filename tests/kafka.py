@@ -18,7 +18,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
 
 READ_TIMEOUT = 30.0
 
@@ -114,8 +118,10 @@ async def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[st
     async with admin_of(bootstrap_servers) as admin, asyncio.timeout(READ_TIMEOUT):
         offsets = None
         while offsets is None:
-            # A new broker has no coordinator before its offsets topic is there.
-            with contextlib.suppress(GroupCoordinatorNotAvailableError):
+            # A new broker has no coordinator before its offsets topic is there, and then it may be moving.
+            with contextlib.suppress(
+                GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError
+            ):
                 offsets = await admin.list_consumer_group_offsets(group)
     return {(each.topic, each.partition): metadata.offset for each, metadata in offsets.items()}
 
