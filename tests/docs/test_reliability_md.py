@@ -13,7 +13,7 @@ from tests.faults.kinds import CLUSTER, SINGLE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-SEEDS = 3
+SEEDS = 5
 
 
 @pytest.mark.parametrize("fault", sorted(SINGLE | CLUSTER))
