@@ -91,7 +91,9 @@ NARROW = {
     "one choice less, or null": tighter(ABC | None, AB | None, Literal["a", "b", "c", "d"] | None),
     "members that are no more": tighter(AB, Status, AB),
     "a higher bound": tighter(Annotated[int, Field(ge=1)], Annotated[int, Field(ge=2)], Annotated[int, Field(ge=0)]),
-    "a lower bound": tighter(Annotated[int, Field(lt=9)], Annotated[int, Field(lt=8)], Annotated[int, Field(lt=9)]),
+    "a lower bound": tighter(
+        Annotated[int, Field(ge=0, lt=9)], Annotated[int, Field(ge=0, lt=8)], Annotated[int, Field(ge=0, lt=9)]
+    ),
     "shorter texts": tighter(
         Annotated[str, Field(max_length=3)], Annotated[str, Field(max_length=1)], Annotated[str, Field(max_length=3)]
     ),
