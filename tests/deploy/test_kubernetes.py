@@ -95,6 +95,11 @@ def test_the_worker_may_do_little(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_images_own_init_is_its_first_process(overlay: str) -> None:
+    assert "command" not in worker(overlay)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_prometheus_finds_it(overlay: str) -> None:
     monitor = of_kind(overlay, "PodMonitor")["spec"]
     assert monitor["selector"]["matchLabels"].items() <= pod_template(overlay)["metadata"]["labels"].items()
