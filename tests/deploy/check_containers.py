@@ -30,6 +30,7 @@ IMAGE = f"upcast-worker:{VERSION}"
 MEGABYTE = 1_000_000
 WORKER = "http://localhost:8090"
 PROMETHEUS = "http://localhost:9090"
+GRAFANA = "http://localhost:3000"
 SETTINGS = {
     "UPCAST_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
     "UPCAST_KAFKA__GROUP_ID": "g",
@@ -248,6 +249,20 @@ def test_prometheus_scrapes_it_and_nothing_is_wrong(docker: Engine) -> None:
     rules = json.loads(docker.get(f"{PROMETHEUS}/api/v1/rules")[1])["data"]["groups"]
     assert {rule["health"] for group in rules for rule in group["rules"]} == {"ok"}
     assert alerts(docker) == {}
+
+
+def test_grafana_shows_the_dashboard(docker: Engine, installation: Path) -> None:
+    line = "docker compose --profile grafana up -d"
+    try:
+        do(docker, installation, line)
+    except AssertionError as error:
+        pytest.skip(f"{line}: {str(error).splitlines()[-1][:120]}")
+    board = f"{GRAFANA}/api/dashboards/uid/upcast-worker"
+    until(lambda: docker.get(board)[0] == 200, "Grafana has the dashboard")
+    assert json.loads(docker.get(board)[1])["dashboard"]["title"] == "Upcast worker"
+    query = f"{GRAFANA}/api/datasources/proxy/uid/prometheus/api/v1/query?query=up"
+    assert json.loads(docker.get(query)[1])["status"] == "success"
+    docker.compose(installation, "--profile", "grafana", "rm", "-fs", "grafana")
 
 
 def test_the_image_alone(docker: Engine, installation: Path) -> None:

@@ -50,6 +50,19 @@ def test_panels_have_places_and_numbers_of_their_own() -> None:
         taken |= cells
 
 
+def test_compose_provisions_it_and_the_prometheus_that_is_there() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    mounted = dict(volume.split(":")[:2] for volume in services["grafana"]["volumes"])
+    by_place = {place: DEPLOY / source for source, place in mounted.items()}
+    folder = by_place["/etc/grafana/provisioning"]
+    (provider,) = yaml.safe_load((folder / "dashboards" / "upcast.yaml").read_text())["providers"]
+    assert by_place[f"{provider['options']['path']}/upcast.json"].resolve() == FILE.resolve()
+    (source,) = yaml.safe_load((folder / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    assert source["type"] == DASHBOARD["templating"]["list"][0]["query"] == "prometheus"
+    name, port = source["url"].removeprefix("http://").split(":")
+    assert any(published.endswith(f":{port}") for published in services[name]["ports"])
+
+
 def test_prometheus_reads_every_query(tmp_path: Path) -> None:
     queries = [target["expr"] for panel in PANELS for target in panel["targets"]]
     assert len(queries) > 40

@@ -17,6 +17,8 @@ from worker.settings import load_settings
 
 OVERLAYS = ["sidecar", "standalone", "replay"]
 CUSTOM = yaml.safe_load((Path(__file__).parent / "custom_resources.yaml").read_text())
+LARGEST_TO_APPLY = 262_144
+"""Bytes: `kubectl apply` keeps the object in an annotation, and Kubernetes allows all of those no more than that."""
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
 
 
@@ -56,8 +58,8 @@ def worker(overlay: str) -> dict[str, Any]:
 @pytest.fixture
 def with_keda(tmp_path: Path) -> list[dict[str, Any]]:
     """The standalone overlay, the line of the component taken in."""
-    shutil.copytree(DEPLOY / "kubernetes", tmp_path / "kubernetes")
-    overlay = tmp_path / "kubernetes" / "overlays" / "standalone"
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    overlay = tmp_path / "deploy" / "kubernetes" / "overlays" / "standalone"
     file = overlay / "kustomization.yaml"
     file.write_text(file.read_text().replace("# components:", "components:"))
     return [each for each in yaml.safe_load_all(build(overlay)) if each]
@@ -108,6 +110,14 @@ def test_prometheus_finds_it(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_grafana_finds_the_dashboard(overlay: str) -> None:
+    found = of_kind_named(overlay, "ConfigMap", "upcast-dashboard")
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert found["data"]["upcast.json"] == (DEPLOY / "grafana" / "upcast.json").read_text()
+    assert len(found["data"]["upcast.json"]) < LARGEST_TO_APPLY
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_its_settings_are_right_and_a_change_of_them_rolls_the_pods(
     overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +161,48 @@ def test_the_sidecar_is_one_and_takes_no_port_or_readiness_from_the_service() ->
     ports = [each["containerPort"] for each in (*sidecar["ports"], *service["ports"])]
     assert sorted(ports) == [8090, 8091]
     assert spec["terminationGracePeriodSeconds"] >= 30 + 10
+
+
+OTHER = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: billing, labels: {app: billing}}
+spec:
+  selector: {matchLabels: {app: billing}}
+  template:
+    metadata: {labels: {app: billing}}
+    spec:
+      terminationGracePeriodSeconds: 120
+      initContainers: [{name: migrate, image: "billing:9"}]
+      containers:
+        - name: billing
+          image: billing:9
+          ports: [{containerPort: 8090}]
+          volumeMounts: [{name: data, mountPath: /data}]
+        - {name: proxy, image: "envoy:1"}
+      volumes: [{name: data, emptyDir: {}}, {name: config, configMap: {name: billing}}]
+"""
+
+
+def test_a_service_of_somebody_else_gets_the_sidecar_and_keeps_what_it_has(tmp_path: Path) -> None:
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    (tmp_path / "service.yaml").write_text(OTHER)
+    ours = "deploy/kubernetes/"
+    own = {
+        "namePrefix": "prod-",
+        "resources": ["service.yaml", ours + "base"],
+        "components": [ours + "components/sidecar"],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    built = [each for each in yaml.safe_load_all(build(tmp_path)) if each]
+    (pod,) = [each["spec"]["template"]["spec"] for each in built if each["kind"] == "Deployment"]
+    service = yaml.safe_load(OTHER)["spec"]["template"]["spec"]
+    sidecar, *others = pod.pop("initContainers")
+    assert (sidecar["name"], others) == ("upcast", service.pop("initContainers"))
+    volumes = {each["name"]: each for each in pod.pop("volumes")}
+    assert [volumes[each["name"]] for each in service["volumes"]] == service.pop("volumes")
+    assert volumes["upcast-config"]["configMap"]["name"].startswith("prod-upcast-config-")
+    assert pod == service
 
 
 def test_the_placeholders_for_secrets_cannot_go_live() -> None:

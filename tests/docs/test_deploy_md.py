@@ -55,6 +55,6 @@ def test_one_version_everywhere() -> None:
     (version,) = re.findall(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     compose = (ROOT / "deploy" / "compose.yaml").read_text()
     assert set(re.findall(r"upcast-worker:([\d.]+)", PAGE + compose)) == {version}
-    for file in (ROOT / "deploy" / "kubernetes" / "overlays").glob("*/kustomization.yaml"):
-        assert re.findall(r"newTag: ([\d.]+)", file.read_text()) == [version]
+    kustomizations = "".join(file.read_text() for file in (ROOT / "deploy").rglob("kustomization.yaml"))
+    assert re.findall(r"newTag: ([\d.]+)", kustomizations) == [version] * 3
     assert re.findall(r"ARG VERSION=(.*)", (ROOT / "deploy" / "Dockerfile").read_text()) == [version]
