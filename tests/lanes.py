@@ -19,6 +19,7 @@ from upcasters.event import Partition, SourceRecord
 from upcasters.event import Record as Output
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Reporter
+from worker.kafka_internals import Consumer
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
 from worker.metrics import WorkerMetrics
@@ -79,16 +80,15 @@ class PlainClients:
     consumer_options: dict[str, Any] = field(default_factory=dict)
 
     def group_consumer(self, **options: Any) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
+        return Consumer(
             bootstrap_servers=self.bootstrap_servers,
             group_id=self.group,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed",
             session_timeout_ms=6000,
-            heartbeat_interval_ms=300,
             rebalance_timeout_ms=6000,
-            **{**options, **self.consumer_options},
+            **{"heartbeat_interval_ms": 300, **options, **self.consumer_options},
         )
 
     def reader(self, **options: Any) -> AIOKafkaConsumer:

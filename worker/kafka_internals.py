@@ -10,6 +10,7 @@ Why we look inside at all:
 * it does not know two answers of newer brokers, keeps back the text of an offset commit, and cannot throw a
   producer away that hangs;
 * with uvloop, a connection that is lost at the wrong moment ends its tasks for good;
+* its consumer, when it is stopped while a rebalance waits, waits as well, and goes without a word if it is not let;
 * it takes a coordinator that is still loading for a group that has committed nothing;
 * it lets brokers create a topic that it asks for, also one that somebody has just deleted;
 * its wait for data is one for busy and for idle times: what is right for the one is half of an idle worker's CPU.
@@ -38,6 +39,7 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record import default_records, memory_records
 from aiokafka.structs import OffsetAndMetadata
@@ -66,6 +68,9 @@ NOT_AS_MADE = 0x08 | 0x20 | 0x40
 """Attributes of a batch whose first timestamp is not its first record's: stamped by the broker, a marker, compacted."""
 
 
+LEAVE_AFTER = 0.2
+"""Seconds that a consumer is given to stop before its group is told that it goes."""
+
 Append = Callable[[int, int, bytes | None, bytes | None, list[Header]], object | None]
 
 
@@ -83,11 +88,24 @@ def open_reader(consumer: AIOKafkaConsumer) -> Reader:
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's own, which also knows to how many bytes a batch may unpack for whoever reads it here."""
+    """aiokafka's own, which also knows to how many bytes a batch may unpack for whoever reads it here.
+
+    It leaves its group also while a rebalance waits, which may be long. Who is gone and has not left is waited for by
+    all other members, until its session is over.
+    """
 
     def __init__(self, *, unpacked_bytes: int = UNPACKED_BATCH_BYTES, **options: Any) -> None:
         super().__init__(**options)
         self.unpacked_bytes = unpacked_bytes
+
+    async def stop(self) -> None:
+        stopping = asyncio.ensure_future(super().stop())
+        try:
+            while not (await asyncio.wait({stopping}, timeout=LEAVE_AFTER))[0]:
+                await _leave(self._coordinator)
+            stopping.result()
+        finally:
+            stopping.cancel()
 
 
 class BatchReader:
@@ -279,6 +297,16 @@ class _RawBatch:
         self.count = int.from_bytes(data[HEADER - 4 : HEADER])
         self.content = bytes(data[HEADER:])
         self.records = decode
+
+
+async def _leave(coordinator: Any) -> None:
+    """On another connection than the rebalance, whose answer keeps back all others on its own."""
+    if not isinstance(coordinator, GroupCoordinator) or coordinator._group_instance_id is not None:
+        return
+    node, member = coordinator.coordinator_id, coordinator.member_id
+    if node is not None and member:
+        with contextlib.suppress(kafka_errors.KafkaError):
+            await coordinator._client.send(node, LeaveGroupRequest(coordinator.group_id, member))
 
 
 async def committed_with_note(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -56,13 +57,15 @@ def _make_bases(engine: Engine, root: Path) -> None:
 
 
 def _copy_python(root: Path) -> str:
-    """The 3.13 of this machine, or else the one that runs us; the name of its executable."""
+    """The 3.13 of this machine, pyenv's too, or else the one that runs us; the name of its executable."""
     asked = [
         shutil.which("python3.13") or sys.executable,
         "-c",
         "import sys; print(sys.base_prefix, sys.version_info[1])",
     ]
-    answer = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+    answer = subprocess.run(
+        asked, capture_output=True, text=True, check=False, env={**os.environ, "PYENV_VERSION": "3.13"}
+    ).stdout.split()
     prefix, minor = answer or (sys.base_prefix, str(sys.version_info[1]))
     name = f"python3.{minor}"
     library = root / "usr/local/lib" / name

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
-from tests.kafka import Record, Topics, committed_offsets, produce
-from tests.lanes import LIMIT, ByWord, caught_up, make_bench, read_settled, until
+from tests.kafka import Record, Topics, admin_of, committed_offsets, produce
+from tests.lanes import LIMIT, ByWord, PlainClients, caught_up, make_bench, read_settled, until
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import Outcome
 from worker.errors import WorkerError
@@ -102,6 +103,29 @@ async def test_a_slow_chain_leaves_others_their_turn(kafka_bootstrap: str, topic
             await asyncio.sleep(0)
             longest, last = max(longest, time.monotonic() - last), time.monotonic()
     assert longest < 1.5
+
+
+async def test_who_is_stopped_while_a_rebalance_waits_has_left_it(kafka_bootstrap: str, topics: Topics) -> None:
+    """Else all others would wait for it until its session is over."""
+    bench = await make_bench(kafka_bootstrap, topics, partitions=2)
+    late = PlainClients(kafka_bootstrap, bench.group, consumer_options={"heartbeat_interval_ms": 3000})
+    async with bench.running(late) as first:
+        await until(caught_up(first, partitions=2))
+        async with admin_of(kafka_bootstrap) as admin:
+            async with bench.running() as second:
+                deadline = time.monotonic() + LIMIT
+                while await members(admin, bench.group) != 2:
+                    assert time.monotonic() < deadline
+                    await asyncio.sleep(0.01)
+                assert not second.status()
+            assert await members(admin, bench.group) == 1
+        await until(caught_up(first, partitions=2))
+
+
+async def members(admin: AIOKafkaAdminClient, group: str) -> int:
+    (answer,) = await admin.describe_consumer_groups([group])
+    ((_, _, _, _, _, found, *_),) = answer.groups
+    return len(found)
 
 
 @pytest.mark.parametrize("commit", [True, False])
