@@ -12,18 +12,37 @@ from rich.table import Column, Table
 from rich.text import Text
 from rich.tree import Tree
 
+WIDEST = 10_000
+
 
 def print_json(content: Any) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
+    """A grid; where the screen is too narrow for its words, each row as lines of its own: a name, its value."""
     # Folded, not cut: what stands in a table is there to be read.
     headers = [Column(name, overflow="fold") for name in columns]
-    table = Table(*headers, title=title, title_justify="left")
+    table = Table(*headers, title=Text(title) if title else None, title_justify="left")
+    cells = [[Text(cell) for cell in row] for row in rows]  # as it is: brackets are no markup
+    for row in cells:
+        table.add_row(*row)
+    console = Console()
+    if console.measure(table, options=console.options.update(max_width=WIDEST)).minimum <= console.width:
+        console.print(table)
+    else:
+        _print_lists(console, columns, cells, title)
+
+
+def _print_lists(console: Console, columns: Sequence[str], rows: Iterable[Sequence[Text]], title: str | None) -> None:
+    if title:
+        console.print(Text(title, "italic"))
     for row in rows:
-        table.add_row(*map(Text, row))  # as it is: brackets are no markup
-    Console().print(table)
+        lines = Table.grid(Column(style="bold", no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
+        for name, cell in zip(columns, row, strict=True):
+            lines.add_row(name, cell)
+        console.print(lines)
+        console.print()
 
 
 def print_markdown(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:

@@ -167,7 +167,7 @@ def write_plan(plan: Plan, path: Path) -> None:
         unfinished.write_text(text, encoding="utf-8", errors="surrogatepass")
         unfinished.replace(path)
     except OSError as error:
-        raise WorkerError(f"{path}: cannot write the plan: {error.strerror}: name another file with --out") from None
+        raise WorkerError(f"{path}: cannot write the plan: {error.strerror}: name another file") from None
 
 
 def read_plan(path: Path) -> Plan:
