@@ -12,8 +12,10 @@ PEERS_VENV := .venv-peers
 SOURCES := worker upcasters tests
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
-# How many processes run tests; they share one broker.
-PYTEST_PROCESSES ?= 2
+# How many processes run tests; they share one broker. More than cores, since most tests wait for a broker.
+PYTEST_PROCESSES ?= 4
+# The suite starts Python hundreds of times; each start would compile all sources again.
+export PYTHONDONTWRITEBYTECODE :=
 
 # The first Python that is new enough; `make install PYTHON=/path/to/python` overrides it.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
@@ -35,7 +37,7 @@ demo: $(VENV)/demo.installed ## everything on one screen, with a real Kafka brok
 	@$(BIN)/upcast demo
 
 test: lint ## the checks of `lint`, then all tests on a real Kafka broker (PYTEST_ARGS="-k name --broker=docker")
-	$(BIN)/pytest -n $(PYTEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(PYTEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff check

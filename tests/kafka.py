@@ -52,10 +52,8 @@ class Topics:
     ) -> str:
         """Create `<name>-<unique>` and return that; within one test the suffix is always the same."""
         unique = self.name(name)
-        topic = NewTopic(unique, partitions, 1, topic_configs=dict(configs or {}))
-        async with admin_of(self._bootstrap_servers) as admin:
-            _check(await admin.create_topics([topic]))
         self._created.append(unique)
+        await make_topic(self._bootstrap_servers, unique, partitions, configs or {})
         return unique
 
     def name(self, name: str) -> str:
@@ -68,10 +66,21 @@ class Topics:
                 await admin.delete_topics(self._created)
 
 
-async def make_topic(bootstrap_servers: str, name: str, partitions: int, configs: Mapping[str, str]) -> None:
-    """A topic of exactly this name."""
+async def make_topic(
+    bootstrap_servers: str, name: str, partitions: int, configs: Mapping[str, str], replicas: int = 1
+) -> None:
+    """A topic of exactly this name; returns when each of the named brokers tells its clients of it."""
     async with admin_of(bootstrap_servers) as admin:
-        _check(await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(configs))]))
+        _check(await admin.create_topics([NewTopic(name, partitions, replicas, topic_configs=dict(configs))]))
+    for broker in bootstrap_servers.split(","):
+        await _told_of(broker, name, partitions)
+
+
+async def _told_of(broker: str, name: str, partitions: int) -> None:
+    """The answer to the creation is the controller's: a broker that learns of it later denies the topic till then."""
+    async with admin_of(broker) as admin, asyncio.timeout(READ_TIMEOUT):
+        while not _is_led((await admin.describe_topics([name]))[0], partitions):
+            pass
 
 
 async def delete_topics(bootstrap_servers: str, names: Iterable[str]) -> None:
@@ -175,6 +184,11 @@ async def _read_until(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, 
 
 def _record(record: Any) -> Record:
     return Record(record.key, record.value, tuple(record.headers), record.timestamp, record.partition, record.offset)
+
+
+def _is_led(topic: Mapping[str, Any], partitions: int) -> bool:
+    leaders = [each["leader"] for each in topic["partitions"] if not each["error_code"]]
+    return len(leaders) == partitions and -1 not in leaders
 
 
 def _check(response: Any) -> None:

@@ -11,11 +11,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.faults.proxy import Proxy
-from tests.kafka import admin_of
+from tests.kafka import admin_of, make_topic
 from tests.ports import free_ports
 from worker.local_kafka import LocalKafka
 
@@ -87,10 +86,8 @@ class Cluster:
         return ",".join(f"127.0.0.1:{node.ports.proxy}" for node in self.nodes)
 
     async def create_topic(self, name: str, partitions: int, configs: Mapping[str, str] | None = None) -> None:
-        topic = NewTopic(name, partitions, len(self.nodes), topic_configs={"retention.ms": "-1", **(configs or {})})
-        async with admin_of(self.direct) as admin:
-            answer = await admin.create_topics([topic])
-        assert all(error[1] == 0 for error in answer.topic_errors), answer
+        kept = {"retention.ms": "-1", **(configs or {})}
+        await make_topic(self.direct, name, partitions, kept, replicas=len(self.nodes))
 
     async def leader_of(self, topic: str, partition: int) -> Node:
         async with AIOKafkaConsumer(bootstrap_servers=self.direct) as consumer:
