@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import NodeNotReadyError
 
 from tests.kafka import Record, Topics, admin_of, committed_offsets, produce
 from tests.lanes import LIMIT, ByWord, PlainClients, caught_up, make_bench, read_settled, until
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import Outcome
 from worker.errors import WorkerError
+from worker.lanes import watch
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
 from worker.lanes.supervisor import Supervisor
@@ -120,6 +122,25 @@ async def test_who_is_stopped_while_a_rebalance_waits_has_left_it(kafka_bootstra
                 assert not second.status()
             assert await members(admin, bench.group) == 1
         await until(caught_up(first, partitions=2))
+
+
+async def test_an_idle_worker_says_that_the_brokers_are_away(
+    kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "BELIEVED", 0.2)
+    bench = await make_bench(kafka_bootstrap, topics)
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        with monkeypatch.context() as away:
+            for client in (supervisor._consumer, supervisor._offsets):
+                away.setattr(client._client, "send", _no_broker)
+            await until(lambda: any("the brokers have not answered" in each for each in supervisor.why_not_ready()))
+            assert bench.total("upcaster_errors_total", stage="fetch") >= 1
+        await until(lambda: supervisor.why_not_ready() == [])
+
+
+async def _no_broker(*_: object, **__: object) -> None:
+    raise NodeNotReadyError
 
 
 async def members(admin: AIOKafkaAdminClient, group: str) -> int:

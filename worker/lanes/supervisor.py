@@ -75,7 +75,7 @@ class Supervisor:
             tracing,
         )
         self.lanes = Lanes(routes, surroundings, self._give_up, self._stopping.set if bounds else None)
-        self._watch = Watch(self.lanes, self._consumer, self._offsets, clients)
+        self._watch = Watch(self.lanes, self._consumer, self._offsets, clients, metrics)
         metrics.lanes.look = self._look
         self._stopped = asyncio.Event()
         self._fault: WorkerError | None = None
@@ -163,11 +163,12 @@ class Supervisor:
         if not len(self.lanes):
             return ["no partitions assigned (yet)"]
         ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
-        return [
+        lanes = [
             f"{each.topic}:{each.partition}: {each.state}" + (f" ({each.reason})" if each.reason else "")
             for each in self.status()
             if each.state not in ready
         ]
+        return lanes + self._watch.why_not_ready(self._clock())
 
     def pause(self, source: str) -> None:
         """Stop working on a route. Raises ``KeyError`` where no route has this source."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -11,8 +10,10 @@ from aiokafka.errors import KafkaError
 from worker.fetched import NO_TIMESTAMP
 from worker.lanes.delivery import Clients
 from worker.lanes.group import Lanes
+from worker.lanes.lag import BELIEVED
 from worker.lanes.lane import Lane
 from worker.lanes.peek import next_timestamps
+from worker.metrics import WorkerMetrics
 
 FRESH = 2.0
 """Seconds for which the end that came with the last fetch is good enough."""
@@ -32,23 +33,45 @@ def known_end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | No
 class Watch:
     """``look`` is cheap; ``ask`` goes to the brokers, for partitions that are not being fetched at the moment."""
 
-    def __init__(self, lanes: Lanes, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer, clients: Clients) -> None:
+    def __init__(
+        self,
+        lanes: Lanes,
+        consumer: AIOKafkaConsumer,
+        offsets: AIOKafkaConsumer,
+        clients: Clients,
+        metrics: WorkerMetrics,
+    ) -> None:
         self._lanes = lanes
         self._consumer = consumer
         self._offsets = offsets
         self._clients = clients
+        self._metrics = metrics
+        self._silent_since: float | None = None
 
     async def ask(self, now: float) -> None:
         """Learn where partitions end and begin whose last fetch is long ago, and how old their next record is."""
         stale = [lane for lane in self._lanes if not self._is_fresh(lane, now)]
+        try:
+            async with asyncio.timeout(ANSWER):
+                await self._ask_about(stale)
+        except (KafkaError, TimeoutError) as error:
+            # With nothing to do no lane would notice that the brokers are away.
+            self._metrics.error("fetch", type(error).__name__)
+            self._silent_since = now if self._silent_since is None else self._silent_since
+        else:
+            self._silent_since = None
+
+    def why_not_ready(self, now: float) -> list[str]:
+        silent = 0.0 if self._silent_since is None else now - self._silent_since
+        return [f"the brokers have not answered for {silent:.0f} s"] if silent > BELIEVED else []
+
+    async def _ask_about(self, stale: list[Lane]) -> None:
         if not stale:
             return
-        with contextlib.suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(ANSWER):
-                ends = await self._offsets.end_offsets([lane.partition for lane in stale])
-                for lane in stale:
-                    lane.note_end(ends.get(lane.partition, lane.lag.end))
-                await self._ask_about_next([lane for lane in stale if lane.lag.records])
+        ends = await self._offsets.end_offsets([lane.partition for lane in stale])
+        for lane in stale:
+            lane.note_end(ends.get(lane.partition, lane.lag.end))
+        await self._ask_about_next([lane for lane in stale if lane.lag.records])
 
     async def _ask_about_next(self, behind: list[Lane]) -> None:
         if not behind:
