@@ -306,6 +306,20 @@ def test_a_poison_burst_fires_the_alert_and_mending_it_clears_it(
     )
 
 
+def test_brokers_that_go_away_and_come_back(docker: Engine, installation: Path, remarks: list[str]) -> None:
+    """With nothing to do, too: no fetch that fails would tell."""
+    docker.compose(installation, "stop", "producer", "kafka")
+    started = time.monotonic()
+    until(lambda: "the brokers have not answered" in docker.get(f"{WORKER}/readyz")[1], "the worker says it")
+    told = time.monotonic() - started
+    assert docker.get(f"{WORKER}/livez")[0] == 200
+    assert metric(docker, "upcaster_errors_total") > 5, "else UpcastErrors would not fire"
+    docker.compose(installation, "start", "kafka", "producer")
+    started = time.monotonic()
+    until(lambda: docker.get(f"{WORKER}/readyz")[0] == 200, "the worker is ready again")
+    remarks.append(f"brokers away: told after {told:.0f} s, ready {time.monotonic() - started:.0f} s after their start")
+
+
 def test_the_guides_upgrade(docker: Engine, installation: Path, source: Path, remarks: list[str]) -> None:
     """Section 10.2, line by line, with a new release to upgrade to."""
     before = sum(lane["committed"] for lane in status(docker)["routes"][0]["lanes"])
