@@ -9,10 +9,13 @@ import asyncio
 import json
 import os
 import random
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import yaml
@@ -63,15 +66,16 @@ class Traffic:
 
     def __init__(self, bootstrap: str, folder: Path) -> None:
         self.address = ""
+        self.config = folder / "upcast.yaml"
         self._bootstrap = bootstrap
         self._folder = folder
         self._ready, self._done = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),))
 
-    def __enter__(self) -> str:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(90)
-        return self.address
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
@@ -94,7 +98,7 @@ class Traffic:
 
     def _config(self, group: str, names: list[str]) -> Path:
         route = dict(zip(("source", "destination", "dead_letter"), names, strict=True))
-        config = write_config(self._folder / "upcast.yaml", self._bootstrap, group, route)
+        config = write_config(self.config, self._bootstrap, group, route)
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
         ledger = {"url": f"sqlite:///{self._folder / 'ledger.db'}"}
         config.write_text(yaml.safe_dump({**content, "ledger": ledger}), encoding="utf-8")
@@ -102,9 +106,14 @@ class Traffic:
 
 
 @pytest.fixture(scope="module")
-def address(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def traffic(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
     with Traffic(kafka_bootstrap, tmp_path_factory.mktemp("page")) as found:
         yield found
+
+
+@pytest.fixture
+def address(traffic: Traffic) -> str:
+    return traffic.address
 
 
 @pytest.fixture
@@ -202,3 +211,22 @@ def test_a_keyboard_and_a_screen_reader_get_everywhere(browser: Any, address: st
     unnamed += ".filter(e => !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.caption"
     unnamed += " || e.querySelector('title'))).length"
     assert browser.execute_script(unnamed) == 0
+
+
+def test_a_replay_shows_how_far_it_is_and_what_is_left(browser: Any, traffic: Traffic, tmp_path: Path) -> None:
+    """The last one: before it there is none in the ledger."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    upcast, config = [sys.executable, "-m", "worker"], ["--config", str(traffic.config)]
+    plan = str(tmp_path / "plan.json")
+    subprocess.run([*upcast, "plan", *config, "--version", "1.0", "--out", plan], check=True)
+    command = [*upcast, "replay", plan, *config, "--rate", "100", "--reason", "shown on the page"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as replay:
+        try:
+            open_page(browser, traffic.address)
+            told = re.compile(r"[\d,]+ of [\d,]+ offsets, about \d+ s left · shown on the page")
+            WebDriverWait(browser, 60).until(lambda driver: told.search(driver.find_element("id", "runs").text))
+            bar = browser.find_element("css selector", "#runs progress")
+            assert 0 < int(bar.get_attribute("value")) < int(bar.get_attribute("max"))
+        finally:
+            replay.terminate()

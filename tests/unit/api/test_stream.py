@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,16 @@ def test_a_snapshot_now_and_then_when_it_has_changed(monkeypatch: pytest.MonkeyP
         assert next(messages)["routes"][0]["paused"] is False
         worker.route.paused = True
         assert next(messages)["routes"][0]["paused"] is True
+
+
+def test_at_most_one_message_a_second() -> None:
+    worker = FakeWorker()
+    with served(worker) as address, stream(address) as messages:
+        next(messages)
+        came = time.monotonic()
+        worker.route.paused = True
+        next(messages)
+        assert time.monotonic() - came > 0.9
 
 
 def test_it_ends_with_the_worker() -> None:
