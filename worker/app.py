@@ -34,10 +34,6 @@ from worker.loop import run_in_loop
 from worker.metrics import WorkerMetrics
 from worker.preflight import refuse_what_cannot_work
 from worker.processes.child import this_child
-from worker.processes.family import Family
-from worker.processes.together import keep_together
-from worker.replay.handover import hand_over
-from worker.replay.receipt import Receipt
 from worker.service import Service
 from worker.settings import Settings
 from worker.tracing import tracing
@@ -46,6 +42,7 @@ if TYPE_CHECKING:
     from worker.checklist.report import Line
     from worker.dlq.listing import Listing
     from worker.ledger import Ledger
+    from worker.replay.receipt import Receipt
 
 VERSION = metadata.version("upcast-worker")
 
@@ -68,6 +65,9 @@ def serve_together(settings: Settings, arguments: Sequence[str], size: int, afte
 
 
 async def _serve_together(settings: Settings, arguments: Sequence[str], size: int, after: Receipt | None) -> None:
+    from worker.processes.family import Family
+    from worker.processes.together import keep_together
+
     stop, registry = stop_on_signals(), CollectorRegistry()
     new_process_metrics(registry)
     chains, clients = load_chains(settings.routes), Clients(settings.kafka)
@@ -76,7 +76,7 @@ async def _serve_together(settings: Settings, arguments: Sequence[str], size: in
         """What would be refused is refused once, before there are children."""
         await wait_for_broker(clients)
         if after:
-            await hand_over(clients, settings, after)
+            await _hand_over(clients, settings, after)
         await refuse_what_cannot_work(clients, settings, {source: given.traits for source, given in chains.items()})
 
     await keep_together(settings, Family(arguments, size), registry, stop, prepare)
@@ -105,7 +105,7 @@ async def _serve_traced(settings: Settings, after: Receipt | None, traces: Traci
         make_supervisor=lambda routes: Supervisor(
             routes, clients, metrics, reporter_of(settings), timing=timing, tracing=traces
         ),
-        prepare=partial(hand_over, clients, settings, after) if after else None,
+        prepare=partial(_hand_over, clients, settings, after) if after else None,
     )
     api = create_api(
         service,
@@ -120,6 +120,12 @@ async def _serve_traced(settings: Settings, after: Receipt | None, traces: Traci
     async with listening(settings.http, api, metrics.count_legacy_request, listener):
         await service.run(stop)
     log.info("stopped")
+
+
+async def _hand_over(clients: Clients, settings: Settings, after: Receipt) -> None:
+    from worker.replay.handover import hand_over
+
+    await hand_over(clients, settings, after)
 
 
 def open_existing_ledger(settings: Settings) -> Ledger | None:

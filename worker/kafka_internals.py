@@ -309,6 +309,12 @@ async def _leave(coordinator: Any) -> None:
             await coordinator._client.send(node, LeaveGroupRequest(coordinator.group_id, member))
 
 
+def tell_of_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
+    """Of those that it will be asked about before it is told to read them; call this before its start. Asked about one
+    that it has not heard of, it would answer after its back-off, a tenth of a second later."""
+    consumer._client.set_topics(list(topics))
+
+
 async def committed_with_note(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:
     """What the consumer's group has committed, with the text beside it, which the public ``committed`` keeps back."""
     found = await consumer._coordinator.fetch_committed_offsets([partition])

@@ -16,10 +16,11 @@ from benchmarks.drain.contenders import CONTENDERS, WORKER
 from benchmarks.drain.process import OURS, on_core
 from benchmarks.drain.report import RESULTS, drained, load, save, table
 from benchmarks.drain.running import Arena
+from benchmarks.drain.start import start
 from benchmarks.drain.trickle import trickle
 from worker.local_kafka import LocalKafka
 
-TRICKLE = "trickle"
+TRICKLE, START = "trickle", "start"
 # Logs go to a file system in memory, where there is one: what a contender writes to disk is counted.
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 PROPERTIES = {"log.segment.bytes": "1073741824", "file.delete.delay.ms": "1000"}
@@ -27,7 +28,7 @@ PROPERTIES = {"log.segment.bytes": "1073741824", "file.delete.delay.ms": "1000"}
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--cases", default="", help="some of: " + " ".join([*CASES, TRICKLE]))
+    parser.add_argument("--cases", default="", help="some of: " + " ".join([*CASES, TRICKLE, START]))
     parser.add_argument("--peers", default=None, help="some of: " + " ".join(CONTENDERS))
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20.0, help="of the trickle")
@@ -39,11 +40,15 @@ def options() -> argparse.Namespace:
 async def measure(bootstrap: str, given: argparse.Namespace, scratch: Path) -> None:
     broker = Broker(bootstrap)
     await broker.start()
-    for name in given.cases.split() or [*CASES, TRICKLE]:
+    for name in given.cases.split() or [*CASES, TRICKLE, START]:
         if name == TRICKLE:
             found = await trickle(broker, WORKER, CASES["defaults"], scratch, given.seconds)
             save(TRICKLE, "worker", dataclasses.asdict(found), given.results)
             say(f"trickle: p50 {found.p50:.0f} ms, p99 {found.p99:.0f} ms, {found.core:.1%} of a core")
+        elif name == START:
+            begun = await start(broker, WORKER, CASES["defaults"], scratch, given.repeat)
+            save(START, "worker", dataclasses.asdict(begun), given.results)
+            say(f"start: first record after {begun.record:.2f} s, of which imports {begun.imports:.2f} s")
         else:
             await drain(broker, CASES[name], given, scratch)
     await broker.close()

@@ -48,6 +48,7 @@ def blocks(results: Mapping[str, Any]) -> dict[str, str]:
         "machine": machines(results),
         "asked": asked(results),
         "trickle": trickled(results),
+        "start": started(results),
         "sizing": sizing(results),
     }
 
@@ -91,6 +92,17 @@ def trickled(results: Mapping[str, Any]) -> str:
     return (
         "| p50, ms | p99, ms | of a core |\n|--:|--:|--:|\n"
         f"| {found['p50']:.0f} | {found['p99']:.0f} | {found['core']:.1%} |"
+    )
+
+
+def started(results: Mapping[str, Any]) -> str:
+    found = results.get("start", {}).get("worker")
+    if found is None:
+        return "not measured"
+    return (
+        "| imports, s | asked, at most | `/livez`, s | first record, s | asked, at most | CPU until then, s |\n"
+        "|--:|--:|--:|--:|--:|--:|\n"
+        f"| {found['imports']:.2f} | 0.70 | {found['livez']:.2f} | {found['record']:.2f} | 1.50 | {found['cpu']:.2f} |"
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from worker.cli.options import DEFAULT_CONFIG, Config, Processes
+
+if TYPE_CHECKING:
+    from worker.replay.receipt import Receipt
 
 
 def run(
@@ -29,22 +32,30 @@ def run(
 
     **Example:** `upcast run --config upcast.yaml`
     """
+    from worker.loop import collect_seldom
+
+    collect_seldom()
     import structlog
 
     from worker.app import serve, serve_together
     from worker.cli.commands import debugging
     from worker.log import set_up_logging
     from worker.processes.child import this_child
-    from worker.replay.receipt import read_receipt
     from worker.settings import load_settings
 
     warnings: list[str] = []
     settings = load_settings(config, warnings.append)
     set_up_logging(debug=debugging())
-    receipt, child = read_receipt(after) if after else None, this_child()
+    receipt, child = _receipt(after) if after else None, this_child()
     for line in warnings if child is None else ():
         structlog.get_logger(__name__).warning("deprecated setting", told=line)
     if processes == 1 or child:
         serve(settings, receipt)
     else:
         serve_together(settings, ("run", "--config", str(config)), processes, receipt)
+
+
+def _receipt(file: Path) -> Receipt:
+    from worker.replay.receipt import read_receipt
+
+    return read_receipt(file)

@@ -15,6 +15,7 @@ from worker.kafka_internals import Reader, open_reader
 from worker.lanes.faults import DENIED, denied
 from worker.lanes.group import Lanes
 from worker.lanes.lane import Lane
+from worker.lanes.state import LaneState
 from worker.lanes.timing import Timing
 from worker.lanes.watch import known_end
 from worker.metrics import WorkerMetrics
@@ -66,6 +67,8 @@ class Fetching:
 
     async def _fetch(self) -> None:
         """In a trickle every fetch costs its lanes a transaction each: gather a little more, then rest."""
+        if not len(self._lanes):
+            await self._lanes.wait_for_some(self._timing.fetch_wait)
         fetched = await self._deliver(self._wait_for_data(list(self._lanes)))
         trickle = 0 < fetched < QUIET_BYTES
         if trickle:
@@ -94,9 +97,11 @@ class Fetching:
         return [lane.partition for lane in self._lanes if lane.wants_more]
 
     def _wait_for_data(self, lanes: list[Lane]) -> float:
-        if any(lane.is_full for lane in lanes):
+        if any(lane.is_full or lane.state is LaneState.STARTING for lane in lanes):
             return self._timing.busy_wait
-        idle = lanes and all(lane.wants_more for lane in lanes)
+        if not lanes:
+            return 0.0
+        idle = all(lane.wants_more for lane in lanes)
         return self._timing.idle_wait if idle else self._timing.fetch_wait
 
     async def _rest(self, seconds: float) -> None:

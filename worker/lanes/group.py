@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 import structlog
@@ -45,12 +46,19 @@ class Lanes:
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._last: dict[TopicPartition, Lane] = {}
         self._closed = False
+        self._some = asyncio.Event()
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
 
     def __len__(self) -> int:
         return len(self._lanes)
+
+    async def wait_for_some(self, seconds: float) -> None:
+        """Until there are lanes, ``seconds`` at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._some.wait()
 
     def get(self, partition: TopicPartition) -> Lane | None:
         return self._lanes.get(partition)
@@ -93,6 +101,7 @@ class Lanes:
             paused=route.source in self.paused,
         )
         self._lanes[partition] = lane
+        self._some.set()
         task = asyncio.create_task(lane.run(), name=f"lane {partition.topic}:{partition.partition}")
         task.add_done_callback(lambda done: self._check(partition, done))
         self._tasks[partition] = task
@@ -118,3 +127,5 @@ class Lanes:
             return
         self._last[lane.partition] = lane
         del self._lanes[lane.partition], self._tasks[lane.partition]
+        if not self._lanes:
+            self._some.clear()

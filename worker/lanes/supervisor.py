@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka_internals import has_given_up
+from worker.kafka_internals import has_given_up, tell_of_topics
 from worker.lanes.bounded import Bounds
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED, denied
@@ -86,6 +86,7 @@ class Supervisor:
 
     async def start(self) -> None:
         """Connect and join the group; partitions come a little later. Raises KafkaError where no broker answers."""
+        tell_of_topics(self._offsets, self.lanes.routes)
         try:
             await self._offsets.start()
             await self._consumer.start()

@@ -26,7 +26,7 @@ class Timing:
     idle_wait: float = 0.5
     """The wait for data while every lane wants some, so that nothing else can change what is asked for."""
     busy_wait: float = 0.01
-    """The wait for data while some lane has no room, so that it is asked again soon."""
+    """The wait for data while some lane has no room or is about to start, so that it is asked again soon."""
     gather: float = 0.005
     quiet_interval: float = 0.16
     """With little to do, fetches are this far apart: each one costs a transaction a lane."""

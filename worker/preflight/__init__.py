@@ -44,7 +44,7 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, KafkaError) and bool(error.retriable)
 
 
-@stamina.retry(on=_may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0)
+@stamina.retry(on=_may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1)
 async def _gather(clients: Clients, settings: Settings, start_producers: bool, starts: Starts) -> ClusterFacts:
     async with asyncio.timeout(TIMEOUT):
         return await gather_facts(clients, settings, start_producers, starts)

@@ -16,6 +16,7 @@ from aiokafka.errors import (
 )
 
 from worker.clients import Clients
+from worker.kafka_internals import tell_of_topics
 from worker.preflight.backlog import look_at_backlog
 from worker.preflight.facts import Backlog, ClusterFacts, Finding, TopicFacts
 from worker.settings import RouteSettings, Settings
@@ -37,8 +38,9 @@ async def gather_facts(
     finally:
         await admin.close()
     sources = [topics[route.source] for route in settings.routes if topics[route.source].partitions]
-    backlogs, denied_reads = await _backlogs(clients, sources, {**starts, **committed})
-    denied_ids = await _denied_ids(clients, settings) if start_producers else []
+    (backlogs, denied_reads), denied_ids = await asyncio.gather(
+        _backlogs(clients, sources, {**starts, **committed}), _denied_ids(clients, settings, start_producers)
+    )
     return ClusterFacts(
         now=int(time.time() * 1000),
         topics=topics,
@@ -96,6 +98,7 @@ async def _backlogs(
     if not sources:
         return backlogs, denied
     reader = clients.reader(max_partition_fetch_bytes=64 * 1024)
+    tell_of_topics(reader, [source.name for source in sources])
     await reader.start()
     try:
         for source in sources:
@@ -109,9 +112,9 @@ async def _backlogs(
     return backlogs, denied
 
 
-async def _denied_ids(clients: Clients, settings: Settings) -> list[Finding]:
+async def _denied_ids(clients: Clients, settings: Settings, start_producers: bool) -> list[Finding]:
     """The lanes' own ids stay untouched: starting one of those would fence a lane that is at work."""
-    routes = [route for route in settings.routes if route.delivery == "exactly-once"]
+    routes = [route for route in settings.routes if route.delivery == "exactly-once" and start_producers]
     ids = [f"{settings.kafka.group_id}:{route.source}:preflight" for route in routes]
     refused = await asyncio.gather(*(_is_refused(clients, transactional_id) for transactional_id in ids))
     return [

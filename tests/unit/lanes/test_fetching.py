@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from worker.lanes.fetching import Fetching
+from worker.lanes.state import LaneState
 from worker.lanes.timing import Timing
 
 
@@ -15,10 +16,12 @@ from worker.lanes.timing import Timing
 class Asking:
     wants_more: bool = True
     is_full: bool = False
+    state: LaneState = LaneState.RUNNING
 
 
 TIMING = Timing()
 FULL, PAUSED = Asking(wants_more=False, is_full=True), Asking(wants_more=False)
+STARTING = Asking(wants_more=False, state=LaneState.STARTING)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,8 @@ FULL, PAUSED = Asking(wants_more=False, is_full=True), Asking(wants_more=False)
         ([Asking(), Asking()], TIMING.idle_wait),
         ([Asking(), FULL], TIMING.busy_wait),
         ([Asking(), PAUSED], TIMING.fetch_wait),
-        ([], TIMING.fetch_wait),
+        ([Asking(), STARTING], TIMING.busy_wait),
+        ([], 0),
     ],
 )
 def test_it_waits_long_only_where_nothing_can_change_meanwhile(lanes: Any, seconds: float) -> None:
