@@ -134,7 +134,7 @@ async def _read_errors(worker: WorkerProcess) -> None:
 
 def write_config(path: Path, bootstrap: str, group: str, *routes: Mapping[str, Any], **kafka: Any) -> Path:
     """A configuration with short timeouts, on a free port."""
-    timeouts = {"session_timeout": 6, "heartbeat_interval": 1, "rebalance_timeout": 6, "start_timeout": 10}
+    timeouts = {"session_timeout": 6, "heartbeat_interval": 1, "rebalance_timeout": 6}
     content = {
         "kafka": {"bootstrap_servers": bootstrap, "group_id": group, **timeouts, **kafka},
         "http": {"port": 0},

@@ -99,26 +99,38 @@ async def setting(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> Setti
     return Setting(kafka_bootstrap, topics, tmp_path)
 
 
+def raw_producer(bootstrap: str) -> AIOKafkaProducer:
+    """Not idempotent: that would want the builder in C."""
+    return AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2_000_000)
+
+
 async def produce_raw(bootstrap: str, topic: str, records: Sequence[Record], codec: int = 0) -> None:
-    """One batch, by the builder in pure Python, which asks for little."""
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2_000_000) as producer:
-        batch = producer.create_batch()
-        builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, 0, 10**9)  # type: ignore[no-untyped-call,unused-ignore]
-        batch._builder = builder
-        for record in records:
-            batch.append(timestamp=record.timestamp, key=record.key, value=record.value, headers=list(record.headers))
-        await (await producer.send_batch(batch, topic, partition=records[0].partition))
+    async with raw_producer(bootstrap) as producer:
+        await send_raw(producer, topic, records, codec)
+
+
+async def send_raw(producer: AIOKafkaProducer, topic: str, records: Sequence[Record], codec: int = 0) -> int:
+    """One batch, by the builder in pure Python, which asks for little. Returns its offset."""
+    batch = producer.create_batch()
+    builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, 0, 10**9)  # type: ignore[no-untyped-call,unused-ignore]
+    batch._builder = builder
+    for record in records:
+        batch.append(timestamp=record.timestamp, key=record.key, value=record.value, headers=list(record.headers))
+    written = await (await producer.send_batch(batch, topic, partition=records[0].partition))
+    offset: int = written.offset
+    return offset
 
 
 async def write(setting: Setting, stream: Sequence[Hostile]) -> dict[tuple[int, int], Hostile]:
     """In turn to all partitions, each in a batch of its own. By partition and offset."""
     written: dict[tuple[int, int], Hostile] = {}
-    for number, each in enumerate(stream):
-        offset, partition = divmod(number, PARTITIONS)
-        stamp = 1_700_000_000_000 + number if each.record.timestamp is None else each.record.timestamp
-        record = Record(each.record.key, each.record.value, each.record.headers, stamp, partition)
-        await produce_raw(setting.bootstrap, setting.source, [record])
-        written[partition, offset] = each
+    async with raw_producer(setting.bootstrap) as producer:
+        for number, each in enumerate(stream):
+            offset, partition = divmod(number, PARTITIONS)
+            stamp = 1_700_000_000_000 + number if each.record.timestamp is None else each.record.timestamp
+            record = Record(each.record.key, each.record.value, each.record.headers, stamp, partition)
+            assert await send_raw(producer, setting.source, [record]) == offset, "an earlier record is there twice"
+            written[partition, offset] = each
     return written
 
 

@@ -132,7 +132,7 @@ async def test_a_replay_by_two_processes_has_one_receipt(kafka_bootstrap: str, t
     planned = await stage.make_plan()
     options = ("replay", str(stage.plan), *TWO, "--reason", "upgrade")
     process = await stage.begin(*options, "--rate", "300")
-    await until_written(stage, 200)
+    await until_written(stage, 200, process)
     process.send_signal(signal.SIGTERM)
     stopped = await ended(process)
     assert (stopped.code, "run the same command again to go on" in stopped.errors) == (1, True), stopped
@@ -145,8 +145,9 @@ async def test_a_replay_by_two_processes_has_one_receipt(kafka_bootstrap: str, t
     assert not (await stage.verify()).findings
 
 
-async def until_written(stage: Stage, count: int) -> None:
+async def until_written(stage: Stage, count: int, process: asyncio.subprocess.Process) -> None:
     deadline = time.monotonic() + 60
     while sum((await ends(stage.bootstrap, stage.destination)).values()) < count:
-        assert time.monotonic() < deadline
+        assert process.returncode is None, await ended(process)
+        assert time.monotonic() < deadline, "the replay does not write"
         await asyncio.sleep(0.05)

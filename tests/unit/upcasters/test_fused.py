@@ -75,7 +75,7 @@ from upcasters.fingerprint import fingerprint
 from upcasters.layouts import MOST_LAYOUTS, Layouts
 from upcasters.operations.fields import Default
 
-EXAMPLES = 600
+EXAMPLES = 300
 
 
 class Tally:
@@ -126,7 +126,7 @@ def test_fused_is_hop_by_hop(kind: Any) -> None:
     assert tally.seen["middle", "fast"] > EXAMPLES / 2
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(conditions, min_size=1, max_size=4), st.lists(events(), min_size=1, max_size=4))
 def test_compiled_shapes_are_their_conditions(shapes: list[Any], asked: list[Event]) -> None:
     numbered = [(str(position), condition) for position, condition in enumerate(shapes)]

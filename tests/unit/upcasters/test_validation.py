@@ -510,7 +510,7 @@ MOMENTS = st.builds(
 ODD_STRINGS = st.from_regex(r"\A[0-9a-fT:. {}Z-]{0,40}\Z").map(json.dumps)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(PROVEN), st.one_of(TEXTS, MOMENTS, ODD_STRINGS, st.uuids().map(str).map(json.dumps)))
 def test_what_the_quick_yes_takes_pydantic_takes(annotation: Any, text: str) -> None:
     model = one_field(annotation)
