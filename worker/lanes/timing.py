@@ -28,7 +28,7 @@ class Timing:
     busy_wait: float = 0.01
     """The wait for data while some lane has no room or is about to start, so that it is asked again soon."""
     gather: float = 0.005
-    quiet_interval: float = 0.16
+    quiet_interval: float = 0.19
     """With little to do, fetches are this far apart: each one costs a transaction a lane."""
     slice: float = 0.01
     """How long the event loop may be kept from everything else."""
