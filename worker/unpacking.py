@@ -16,6 +16,7 @@ from worker.fetched import UnpackError
 
 # The header of a record batch of message format 2: KIP-98.
 HEADER = 61
+CRC = 17
 ATTRIBUTES = 22
 CODEC_BITS = 0x07
 SNAPPY = 2
@@ -29,7 +30,7 @@ XERIAL_HEADER = 16
 """The frame of snappy-java: this header, then blocks with their lengths."""
 
 
-def unpacked(batch: bytes, offset: int, limit: int) -> memoryview:
+def unpacked(batch: bytes | memoryview, offset: int, limit: int) -> memoryview:
     """The same batch without compression; ``batch`` is one whole batch of message format 2, in compressed form.
 
     Raises ``UnpackError``, which names ``offset``, where its records need more than ``limit`` bytes.

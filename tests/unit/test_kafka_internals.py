@@ -16,6 +16,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import (
+    CorruptRecordException,
     GroupLoadInProgressError,
     KafkaConnectionError,
     NotCoordinatorForGroupError,
@@ -23,7 +24,9 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v5
+from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
 from worker import kafka_internals
 
@@ -102,6 +105,50 @@ async def test_the_admin_client_reads_the_whole_answer_too(monkeypatch: pytest.M
     monkeypatch.setattr(admin, "_client", Client(refused(GroupLoadInProgressError.errno)))
     with pytest.raises(GroupLoadInProgressError):
         await admin.list_consumer_group_offsets("group", group_coordinator_id=1)
+
+
+@pytest.mark.parametrize("version", ProduceRequest._CLASSES, ids=lambda version: f"version {version.API_VERSION}")
+def test_what_is_produced_is_encoded_as_aiokafka_would(version: Any) -> None:
+    batch = bytearray(b"batch")
+    topics = [("one", [(0, batch), (7, batch)]), ("two", []), ("três", [(1, None)])]
+    for head in (("id", -1, 5), (None, 0, 0)):
+        request = version(*head[3 - len(version.SCHEMA.names) + 1 :], topics)
+        plain = version.SCHEMA.encode([request.get_item(name) for name in version.SCHEMA.names])
+        assert request.encode() == plain
+
+
+def fetched(data: bytes) -> kafka_internals.FetchedBatches:
+    parser = fetcher.PartitionRecords(
+        PARTITION, kafka_internals._KeptRecords(data), [], 0, None, None, True, fetcher.READ_COMMITTED
+    )
+    return kafka_internals.FetchedBatches(parser)
+
+
+def new_format(codec: int) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, codec, False, -1, -1, 0, 10_000)
+    for place in range(3):
+        builder.append(place, timestamp=1, key=b"key", value=b"value" * 100, headers=[])
+    return bytes(builder.build())
+
+
+def old_format(magic: int) -> bytes:
+    builder = LegacyRecordBatchBuilder(magic, 0, 10_000)
+    builder.append(0, timestamp=1, key=b"key", value=b"value" * 100)
+    return bytes(builder.build())
+
+
+BATCHES = [*(pytest.param(new_format(codec), id=f"2, codec {codec}") for codec in range(5))]
+BATCHES += [pytest.param(old_format(magic), id=str(magic)) for magic in (0, 1)]
+
+
+@pytest.mark.parametrize("data", BATCHES)
+def test_a_batch_that_was_damaged_on_the_way_is_never_read(data: bytes) -> None:
+    assert next(fetched(data).slices(10)).records[0].value == b"value" * 100
+    for place in (len(data) - 1, len(data) // 2, 21):
+        damaged = bytearray(data)
+        damaged[place] ^= 1
+        with pytest.raises(CorruptRecordException):
+            list(fetched(bytes(damaged)).slices(10))
 
 
 def test_what_was_fetched_goes_without_the_garbage_collector() -> None:
