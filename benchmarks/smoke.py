@@ -44,11 +44,11 @@ class Bound:
 
 
 BOUNDS = (
-    Bound("lane, 350 B", "by hand, 350 B", 3.6),
-    Bound("lane, 350 B, validated", "by hand, 350 B", 6.0),
-    Bound("lane, 7 KB", "by hand, 7 KB", 1.6),
-    Bound("lane, current by header", "copy by hand", 4.0),
-    Bound("lane, with lineage", "lane, 350 B", 2.5),
+    Bound("lane, 350 B", "by hand, 350 B", 3.4),
+    Bound("lane, 350 B, validated", "by hand, 350 B", 4.2),
+    Bound("lane, 7 KB", "by hand, 7 KB", 0.75),
+    Bound("lane, current by header", "copy by hand", 2.6),
+    Bound("lane, with lineage", "lane, 350 B", 2.3),
 )
 
 

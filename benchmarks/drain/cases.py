@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.chains import by_hand
+from benchmarks.chains import TYPE_HEADER, by_hand
 from benchmarks.peers.task_context import bring_up
 
 
@@ -131,6 +131,8 @@ CASES = {
         _of_chain("ten-hops", "ten hops, all legacy", "ten_hops", by_hand(10, 10)),
         _of_chain("late-of-10", "the last two of 10 steps", "late_of_ten", by_hand(10, 2)),
         _of_chain("late-of-100", "the last two of 100 steps", "late_of_a_hundred", by_hand(100, 2)),
+        replace(_of_chain("1-type", "one type", "one_type", by_hand(2, 2)), headers=(TYPE_HEADER,)),
+        replace(_of_chain("100-types", "a hundred types", "a_hundred_types", by_hand(2, 2)), headers=(TYPE_HEADER,)),
         replace(FIRST, name="idle", title="36 idle partitions beside 4", contenders=(), idle=36),
         replace(FIRST, name="8-fields", title="1.7 KB, 8 fields untouched", contenders=(), bytes=1_700, fields=8),
         replace(FIRST, name="80-fields", title="1.7 KB, 80 fields untouched", contenders=(), bytes=1_700, fields=80),

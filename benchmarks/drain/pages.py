@@ -32,6 +32,7 @@ ASKED: tuple[tuple[str, float, Place, Place], ...] = (
     ("zstd against confluent-kafka by hand", 0.8, ("zstd", "worker"), ("zstd", "confluent-hand")),
     ("two processes against one", 1.15, ("processes", "worker-2"), ("processes", "worker")),
     ("exactly once against at least once", 1.2, ("350", "worker"), ("at-least-once", "worker")),
+    ("a hundred types against one", 1.1, ("100-types", "worker"), ("1-type", "worker")),
     ("the last two of 100 steps against those of 10", 1.1, ("late-of-100", "worker"), ("late-of-10", "worker")),
     ("80 untouched fields against 8, as many bytes", 1.1, ("80-fields", "worker"), ("8-fields", "worker")),
     ("36 idle partitions beside the 4", 1.1, ("idle", "worker"), ("350", "worker")),
