@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -25,6 +25,7 @@ from upcasters import (
     present,
     rename,
     rename_keys,
+    subdocument,
 )
 from upcasters import opened as opening
 from upcasters.context import Context
@@ -40,9 +41,10 @@ def applied(operation: Operation, body: bytes, deep: int, monkeypatch: pytest.Mo
     with monkeypatch.context() as patch:
         patch.setattr(reach, "DEEP", deep)
         patch.setattr(opening, "DEEP", deep)
-        root = read(body)
+        root, around = read(body), Context.of(Event(body, b"key", offset=7), SOURCE, "t")
+        around.bring = lambda _type, _version, _inner: "1"  # sub-documents need a chain
         try:
-            operation.apply(root, Context.of(Event(body, b"key", offset=7), SOURCE, "t"))
+            operation.apply(root, around)
         except EventError as error:
             return type(error).__name__
         return write(root)
@@ -65,6 +67,7 @@ def patch() -> Any:
 
 @settings(max_examples=200, deadline=None)
 @given(made=anywhere())
+@example(made=(everywhere(anything(), subdocument("a", "child", version="1", missing="skip")), b'{"b":{"a":{}}}'))
 def test_in_one_pass_is_level_by_level(made: tuple[Operation, bytes], patch: pytest.MonkeyPatch) -> None:
     operation, body = made
     by_level, whole = (applied(operation, body, deep, patch) for deep in (1_000, 0))
