@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.http import request
-from tests.kafka import Topics, committed_offsets, read_all
+from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import ends
-from tests.replaying import Stage, ended, make_stage
+from tests.replaying import STAMP, Stage, ended, make_stage
 from tests.worker_process import WorkerProcess, running_worker
+from worker.lanes.lineage import REPLAY_ID
+from worker.processes.child import Child
+from worker.replay.applying import Wishes, apply_share
+from worker.replay.plan_file import read_plan
 from worker.replay.receipt import read_receipt
 
 TOKEN = "a-token-of-16-letters"  # noqa: S105
@@ -143,6 +148,26 @@ async def test_a_replay_by_two_processes_has_one_receipt(kafka_bootstrap: str, t
     assert receipt.reason == "upgrade"
     assert [len(each.stretches) for each in receipt.partitions] == [1, 1, 1]
     assert not (await stage.verify()).findings
+
+
+async def test_what_another_process_of_a_replay_has_just_written_is_not_taken_for_forgotten(
+    kafka_bootstrap: str, topics: Topics, tmp_path: Path
+) -> None:
+    """It looks like this between its first transaction and the moment when a reader of its offset sees it."""
+    stage = await make_stage(kafka_bootstrap, topics, tmp_path, partitions=2)
+    await stage.fill(40)
+    await stage.make_plan()
+    written = Record(b"key", b"{}", [(REPLAY_ID, stage.replay_id.encode())], STAMP, 1)
+    await produce(stage.bootstrap, stage.destination, [written])
+    reading, writing = os.pipe()
+    with socket.create_server(("127.0.0.1", 0)) as http:
+        child = Child(number=0, of=2, http=http.fileno(), parent=reading)
+        await apply_share(*stage.given, read_plan(stage.plan), Wishes(stage.receipt), child)
+    asyncio.get_running_loop().remove_reader(reading)
+    os.close(reading)
+    os.close(writing)
+    committed = await committed_offsets(stage.bootstrap, f"{stage.group}-replay-{stage.replay_id}")
+    assert committed == {(stage.source, 0): 20}
 
 
 async def until_written(stage: Stage, count: int, process: asyncio.subprocess.Process) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,6 +94,23 @@ def test_wrong_use_is_2_and_no_traceback(arguments: list[str]) -> None:
     assert result.returncode == 2
     assert "Usage: upcast" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_configuration_that_may_not_be_read_is_one_line(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a container the user is another one than the file's owner. Root may read everything, so this is acted."""
+
+    def refuse(*_args: Any, **_options: Any) -> str:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "access", lambda *_args: False)
+    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(sys, "argv", ["upcast", "check", "--config", str(config)])
+    with pytest.raises(SystemExit) as ended:
+        worker.cli.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"upcast: {config}: cannot read the configuration: Permission denied\n"
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

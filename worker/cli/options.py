@@ -10,7 +10,10 @@ import typer
 # Not imported from worker.settings, which takes a third of a second.
 DEFAULT_CONFIG = Path("upcast.yaml")
 
-Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="Configuration file (YAML).")]
+# Whether it can be read is found out by reading it, which has its own line for each way it can fail.
+Config = Annotated[
+    Path, typer.Option("--config", "-c", metavar="FILE", help="Configuration file (YAML).", readable=False)
+]
 Processes = Annotated[
     int,
     typer.Option("--processes", metavar="N", min=1, max=64, help="Share the partitions among so many processes."),

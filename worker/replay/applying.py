@@ -225,7 +225,9 @@ class Replay:
     async def _prepare(self) -> None:
         """The brokers are there: does the plan still fit? Only then is it written down that it runs."""
         self._bounds.ledger = await asyncio.to_thread(self._books.reached)
-        await prepare(self._clients, self._plan, self._bounds.ledger)
+        if self._child is None:
+            # The parent of several has asked already: what the others write meanwhile would look forgotten.
+            await prepare(self._clients, self._plan, self._bounds.ledger)
         self._run = await asyncio.to_thread(self._books.begin, self._wishes.reason)
 
     @asynccontextmanager
