@@ -106,9 +106,20 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         try:
             while not (await asyncio.wait({stopping}, timeout=LEAVE_AFTER))[0]:
                 await _leave(self._coordinator)
-            stopping.result()
+            if stopping.cancelled():
+                await self._put_away()
+            else:
+                stopping.result()
         finally:
             stopping.cancel()
+
+    async def _put_away(self) -> None:
+        """What aiokafka leaves when a fetch waits for its next attempt: that fetch's end looks to it like its own."""
+        fetches = self._fetcher._pending_tasks
+        for fetch in fetches:
+            fetch.cancel()
+        await asyncio.gather(*fetches, return_exceptions=True)
+        await self._client.close()
 
 
 class BatchReader:

@@ -139,6 +139,21 @@ async def test_an_idle_worker_says_that_the_brokers_are_away(
         await until(lambda: supervisor.why_not_ready() == [])
 
 
+async def test_who_is_stopped_while_the_brokers_are_away_closes_its_connections(
+    kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a fetch waits for its next attempt, as it mostly does then."""
+    bench = await make_bench(kafka_bootstrap, topics)
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        clients = (supervisor._consumer, supervisor._offsets)
+        for client in clients:
+            monkeypatch.setattr(client._client, "send", _no_broker)
+        (fetch,) = supervisor._consumer._fetcher._pending_tasks
+        await until(fetch.done)
+    assert not any(each.connected() for client in clients for each in client._client._conns.values())
+
+
 async def _no_broker(*_: object, **__: object) -> None:
     raise NodeNotReadyError
 
