@@ -5,20 +5,23 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, reduce
 from typing import TYPE_CHECKING
 
+from msgspec import Raw
 from pydantic import BaseModel
 
 from upcasters.conditions import implies
+from upcasters.detection import Detection, FromField
+from upcasters.document import plain, restamped
 from upcasters.errors import Problem
 from upcasters.operations.base import Reversibility
 from upcasters.operations.events import SplitEach, SplitEvent
 from upcasters.operations.reach import At, Everywhere, Subdocument
 from upcasters.overwrites import overwrites
-from upcasters.paths import show
+from upcasters.paths import Path, path, show
 from upcasters.projection import Notes, follow
-from upcasters.schema import Report, Shape, anything, differences, shape_of
+from upcasters.schema import Field, Report, Shape, anything, differences, join, scalar, shape_of, shape_of_value
 from upcasters.step import Baseline, Hop, Step, walk
 
 if TYPE_CHECKING:
@@ -41,15 +44,17 @@ def structure_problems(chain: Chain) -> list[Problem]:
     return found
 
 
-def model_problems(chain: Chain) -> list[Problem]:
+def model_problems(chain: Chain, detection: Detection | None = None) -> list[Problem]:
     """Steps that cannot take their source's model to their target's, paths written twice, models nobody uses.
 
-    Quiet where something cannot be told: about functions, derived values, versions without a model.
+    Quiet where something cannot be told: about functions, derived values, versions without a model. ``detection`` has
+    a route's rules, where it has its own: they say where the new type and version are written.
     """
     shapes = cache(_shape_of)
+    rules = (detection or Detection()).or_those_of(chain.detection)
     found = [*_unused_models(chain), *_same_path(chain)]
     for hop in chain.hops.values():
-        found += _hop_problems(chain, hop, shapes)
+        found += _hop_problems(chain, hop, shapes, rules)
     return list(dict.fromkeys(found))
 
 
@@ -57,7 +62,9 @@ def _shape_of(model: type[BaseModel] | None) -> Shape:
     return anything() if model is None else shape_of(model)
 
 
-def _hop_problems(chain: Chain, hop: Hop, shapes: Callable[[type[BaseModel] | None], Shape]) -> list[Problem]:
+def _hop_problems(
+    chain: Chain, hop: Hop, shapes: Callable[[type[BaseModel] | None], Shape], rules: Detection
+) -> list[Problem]:
     found: list[Problem] = []
     children: list[tuple[str, str | None, Shape]] = []
     root = shapes(chain.versions[hop.source].model).copy()
@@ -70,10 +77,39 @@ def _hop_problems(chain: Chain, hop: Hop, shapes: Callable[[type[BaseModel] | No
         follow(step.operations, root, Notes(report_at(step), children, headers=headers))
     report = report_at(hop.steps[-1])
     for event_type, version, shape in children:
-        _compare(chain, (event_type, version or hop.target[1]), shape, shapes, report)
+        node = (event_type, version or hop.target[1])
+        _compare(chain, node, _stamped(shape, rules, node), shapes, report)
     if not hop.forks:
-        _compare(chain, hop.target, root, shapes, report)
+        _compare(chain, hop.target, _stamped(root, rules, hop.target), shapes, report)
     return found
+
+
+def _stamped(made: Shape, rules: Detection, node: Node) -> Shape:
+    """``made`` with the new type and version where a rule reads them."""
+    for wanted, text in ((rules.event_type, node[0]), (rules.version, node[1])):
+        for rule in wanted:
+            if isinstance(rule, FromField):
+                _stamp(made, path(rule.path), text if rule.pattern is None else None)
+    return made
+
+
+def _stamp(made: Shape, where: Path, text: str | None) -> None:
+    """Put a type or version where another one stands; None for one that is only a part of what stands there."""
+    found: Field | None = Field(made)
+    for key in where:
+        found = found.shape.get(key) if found is not None and isinstance(key, str) else None
+    if found is None or not found.shape.told:
+        return
+    kinds = found.shape.types & _STANDING.keys()
+    if text is None:
+        found.shape.become(scalar(*kinds))
+    elif kinds:
+        written = (None if kind == "null" else plain(restamped(_STANDING[kind], text)) for kind in sorted(kinds))
+        found.shape.become(reduce(join, map(shape_of_value, written)))
+
+
+# A value of each type that a type or version may have; a null stays one.
+_STANDING = {"string": "", "integer": Raw(b"0"), "number": Raw(b"0"), "null": None}
 
 
 def _compare(
@@ -105,10 +141,10 @@ def _unused_models(chain: Chain) -> Iterator[Problem]:
 
 def _same_path(chain: Chain) -> Iterator[Problem]:
     for step in chain.steps:
-        for path, earlier, later in overwrites(step.operations):
-            what = f"'{earlier}' and '{later}' both write {show(path)}"
+        for where, earlier, later in overwrites(step.operations):
+            what = f"'{earlier}' and '{later}' both write {show(where)}"
             remedy = "Leave one out, merge fields with first_of, or say exists='replace'."
-            if not path:
+            if not where:
                 what, remedy = f"'{later}' leaves nothing of '{earlier}'", "Leave one out."
             yield problem("same-path", what, remedy, step)
 

@@ -51,8 +51,9 @@ class Detector:
     def __init__(self, chain: Chain, detection: Detection) -> None:
         self._chain = chain
         self._shapes: dict[str, Shape] = {}
-        self.type_rules = detection.event_type or chain.detection.event_type or _only_type(chain)
-        self.version_rules = detection.version or chain.detection.version or _by_shape_or_only(chain)
+        rules = detection.or_those_of(chain.detection)
+        self.type_rules = rules.event_type or _only_type(chain)
+        self.version_rules = rules.version or _by_shape_or_only(chain)
         for rule in (*self.type_rules, *self.version_rules):
             _check(rule)
         self._type_readers = _readers(self.type_rules)

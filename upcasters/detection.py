@@ -62,3 +62,7 @@ class Detection:
 
     event_type: tuple[TypeRule, ...] = ()
     version: tuple[VersionRule, ...] = ()
+
+    def or_those_of(self, other: Detection) -> Detection:
+        """These rules, and the other's where there are none."""
+        return Detection(self.event_type or other.event_type, self.version or other.version)

@@ -65,14 +65,13 @@ def _is_split(chain: Chain, event_type: str, version: str) -> bool:
 
 
 def _rules(chain: Chain, policy: Policy) -> Iterator[Problem]:
-    types = policy.detection.event_type or chain.detection.event_type
-    versions = policy.detection.version or chain.detection.version
-    yield from _fixed("type", types, frozenset(chain.types))
-    yield from _fixed("version", versions, frozenset(version for _, version in chain.versions))
-    for rule in (*types, *versions):
+    rules = policy.detection.or_those_of(chain.detection)
+    yield from _fixed("type", rules.event_type, frozenset(chain.types))
+    yield from _fixed("version", rules.version, frozenset(version for _, version in chain.versions))
+    for rule in (*rules.event_type, *rules.version):
         if isinstance(rule, FromField) and (EACH in path(rule.path) or not path(rule.path)):
             yield Problem("detection", "a detection rule asks for no single field", "Name one field, without '*'.")
-    if any(isinstance(rule, FromShape) for rule in versions) and not any(
+    if any(isinstance(rule, FromShape) for rule in rules.version) and not any(
         known.shape for known in chain.versions.values()
     ):
         what = "the version is told by shape, and no version of the chain declares one"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from upcasters import Chain, ChainError, Upcaster, load_chain
+from upcasters import Chain, ChainError, Detection, Upcaster, load_chain
+from upcasters.checks import model_problems
 from upcasters.operations.events import SetKey
 from upcasters.step import walk
 from worker.errors import WorkerError
@@ -47,5 +48,15 @@ def load_chains(routes: Iterable[RouteSettings]) -> Mapping[str, RouteChain]:
 
 def load_route_chain(route: RouteSettings) -> RouteChain:
     """Raises ``ChainError``."""
-    chain = load_chain(route.chain)
-    return RouteChain(route, chain, chain.upcaster(route.policy()))
+    policy = route.policy()
+    chain = load_sound_chain(route.chain, policy.detection)
+    return RouteChain(route, chain, chain.upcaster(policy))
+
+
+def load_sound_chain(name: str, detection: Detection | None = None) -> Chain:
+    """A chain whose steps take each version's model to the next one's. Raises ``ChainError``."""
+    chain = load_chain(name)
+    problems = model_problems(chain, detection)
+    if problems:
+        raise ChainError(problems)
+    return chain

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from upcasters import ChainError, load_chain
-from worker.chains import RouteChain, load_route_chain
+from upcasters import ChainError
+from worker.chains import RouteChain, load_route_chain, load_sound_chain
 from worker.settings import RouteSettings, Settings
 
 
@@ -30,7 +30,7 @@ def check_chain(path: str) -> list[Checked]:
     from worker.deprecation.of_chain import breaches
 
     try:
-        chain = load_chain(path)
+        chain = load_sound_chain(path)
         return [Checked(path, path, chain.fingerprint, breaches(path, chain))]
     except ChainError as error:
         return [Checked(path, path, problems=tuple(str(error).splitlines()))]

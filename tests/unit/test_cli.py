@@ -66,6 +66,34 @@ def test_check_of_a_wrong_chain_found_something(config: Path) -> None:
     assert result.stdout.startswith("wrong: legacy -> current\n  chain no.such:chain cannot be imported")
 
 
+def test_a_step_that_does_not_lead_to_its_model_is_refused_by_check_and_at_start(config: Path) -> None:
+    (config.parent / "mistaken.py").write_text(MISTAKEN)
+    of_chain = upcast("check", "--chain", "mistaken:chain", cwd=config.parent)
+    config.write_text(yaml.safe_dump(CONFIG | {"routes": [ROUTE | {"chain": "mistaken:chain"}]}))
+    of_route = upcast("check", "--config", str(config), cwd=config.parent)
+    run = upcast("run", "--config", str(config), cwd=config.parent)
+    assert (of_chain.returncode, of_route.returncode, run.returncode) == (1, 1, 2)
+    for told in (of_chain.stdout, of_route.stdout, run.stderr):
+        assert "step task_context:1->2: branch, which the model requires, is missing" in told
+
+
+MISTAKEN = """
+from pydantic import BaseModel
+from upcasters import Baseline, Chain, Step, anything, present, rename
+
+class Old(BaseModel):
+    banch: str
+
+class New(BaseModel):
+    branch: str
+
+chain = Chain(
+    [Step("task_context", "1", "2", [rename("banch", "brunch")], model=New, shape=present("branch"))],
+    [Baseline("task_context", "1", model=Old, shape=anything())],
+)
+"""
+
+
 def test_a_chain_beside_the_command_is_found(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("from upcasters.devteam_runner import chain\n")
     result = upcast("check", "--chain", "mine:chain", cwd=tmp_path)

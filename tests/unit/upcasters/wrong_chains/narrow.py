@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -15,6 +16,12 @@ from tests.unit.upcasters.wrong_chains.models import between, model
 from upcasters import (
     POSITION,
     SNAKE_CASE,
+    Always,
+    Baseline,
+    Chain,
+    Detection,
+    FromField,
+    Step,
     add,
     assign,
     at,
@@ -36,6 +43,7 @@ from upcasters import (
     rename,
     rename_header,
     rename_keys,
+    rename_type,
     set_header,
     switch,
     to_object,
@@ -320,7 +328,46 @@ FINE = {
     ),
 }
 
+
+def renamed_to(name: str, to: Any) -> Chain:
+    """A chain whose type stands in the field ``t``."""
+    rules = Detection((FromField("t"),), (Always("1"),))
+    return Chain(
+        [Step("a", "1", "2", [rename_type(name)], model=model(t=to))],
+        [Baseline("a", "1", model=model(t=Literal["a"]))],
+        detection=rules,
+    )
+
+
+def stamped(kind: Any, to: Any, target: str = "2", pattern: str | None = None) -> Callable[[], Chain]:
+    """A chain whose versions stand in the field ``v``, where the new one is written."""
+    rules = Detection(version=(FromField("v", pattern),))
+    return lambda: chain(base("1", model=model(v=kind)), step("1", target, model=model(v=to)), detection=rules)
+
+
 SHAPES = {
+    "a model that does not take its own version": Case(
+        ["value"], stamped(Literal["1"], Literal["3"]), stamped(Literal["1"], Literal["2"])
+    ),
+    "a model that does not take its own version as a number": Case(
+        ["value"], stamped(Literal[1], Literal[3]), stamped(Literal[1], Literal[2])
+    ),
+    "a version that is no number any more": Case(
+        ["type"], stamped(Literal[1], int, target="2a"), stamped(Literal[1], str, target="2a")
+    ),
+    "a version that may be null, and then stays it": Case(
+        ["type"], stamped(Literal["1"] | None, Literal["2"]), stamped(Literal["1"] | None, Literal["2"] | None)
+    ),
+    "a version that is a part of a text": Case(
+        ["type"],
+        stamped(Literal["v1"], int, pattern="v(.*)"),
+        stamped(Literal["v1"], Literal["v2"], pattern="v(.*)"),
+    ),
+    "a model that does not take its own type": Case(
+        ["value"],
+        lambda: renamed_to("b", Literal["c"]),
+        lambda: renamed_to("b", Literal["b"]),
+    ),
     "two versions of one shape": Case(
         ["same-shape"],
         lambda: chain(step("1", "2", shape=present("x")), step("2", "3", shape=present("x"))),
