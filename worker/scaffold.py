@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import keyword
 import re
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,8 +152,13 @@ def _place(name: str, chain: Chain, folder: Path | None) -> _Place:
         raise WorkerError(f"chain {name} is not made by chain_from_package, so new steps have no place; give --dir")
     if folder is not None:
         return _Place(folder, _package(folder))
-    file = importlib.import_module(chain.name).__file__ or ""
-    return _Place(Path(file).parent, chain.name)
+    home = Path(importlib.import_module(chain.name).__file__ or "").parent
+    if any(home.is_relative_to(sysconfig.get_path(part)) for part in ("purelib", "platlib")):
+        raise WorkerError(
+            f"chain {name} is an installed package ({home}), whose next version would overwrite the step: "
+            "run this in its sources, or start a chain of your own with --dir"
+        )
+    return _Place(home, chain.name)
 
 
 def _next(version: str) -> str:

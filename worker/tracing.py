@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from upcasters.event import SourceRecord
 from worker.errors import NEEDS_A_PERSON, WorkerError
+from worker.extras import pip_install
 from worker.lanes.tally import Tally
 from worker.lanes.tracing import Trace, Tracing
 from worker.settings.tracing import TracingSettings
@@ -44,7 +45,7 @@ def tracing(settings: TracingSettings, group: str, version: str) -> Iterator[Tra
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
         raise WorkerError(
-            "tracing.endpoint: the extra is not installed: pip install 'upcast-worker[tracing]', or remove the setting",
+            f"tracing.endpoint: its packages are not installed: {pip_install('tracing')}, or remove the setting",
             NEEDS_A_PERSON,
         ) from error
     provider = TracerProvider(resource=Resource.create({"service.version": version}), shutdown_on_exit=False)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from worker.errors import WorkerError
+from worker.extras import pip_install
 from worker.ledger.faults import explained
 from worker.ledger.sql import SqlLedger
 
@@ -68,7 +69,7 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
     except (ImportError, NoSuchModuleError):
         raise WorkerError(
-            f"ledger: the driver for {url.get_backend_name()} is not there: pip install 'upcast-worker[postgresql]'"
+            f"ledger: the driver for {url.get_backend_name()} is not there: {pip_install('postgresql')}"
         ) from None
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_at_once)

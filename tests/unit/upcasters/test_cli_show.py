@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -297,6 +299,14 @@ def test_new_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     )
 
 
+def test_new_leaves_an_installed_chain_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    printed("new", "first", "--type", "order", "--dir", "orders")
+    told = refused("new", "second", "--type", "order", "--chain", "orders:chain")
+    assert told.startswith(f"chain orders:chain is an installed package ({tmp_path / 'orders'}), whose next version")
+    assert sorted(path.name for path in (tmp_path / "orders").glob("*.*")) == ["__init__.py", "order_1.py"]
+
+
 # check --laws
 
 
@@ -314,7 +324,7 @@ def test_check_laws_tells_what_is_broken(tmp_path: Path) -> None:
 def test_check_laws_without_hypothesis_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "upcasters.testing.trials", None)
     told = refused("check", "--laws", "--chain", "upcasters.devteam_runner:chain")
-    assert told.endswith("pip install 'upcast-worker[testing]'")
+    assert re.search(r": pip install 'hypothesis>=[\d.]+' 'pytest>=[\d.]+'$", told)
 
 
 def test_help_does_not_import_the_engine() -> None:
