@@ -35,11 +35,11 @@ STAGES: tuple[tuple[str, str], ...] = (
     ),
     ("produce", r"aiokafka/producer/|Outbox\.(send|close)|outbox\.py|protocol/produce"),
     ("fetch", r"aiokafka/consumer/|protocol/fetch|lanes/fetching|asyncio/streams|aiokafka/conn\.py|protocol/types"),
-    ("parse", r"kafka_internals\.py|worker/fetched\.py|lanes/intake"),
+    ("parse", r"worker/kafka/(internals|fetched|unpacking)\.py|lanes/intake"),
     ("metrics", r"worker/metrics|lanes/tally|prometheus_client|lanes/watch|lanes/breaker"),
     ("detect", r"shape \(<upcasters|_by_shape|_stamped|upcasters/detect"),
     ("upcast", r"\(<upcasters"),
-    ("validate", r"pydantic|validation\.py|check_target|check_source"),
+    ("validate", r"pydantic|upcasters/validation/|check_target|check_source"),
     ("lane", r"lanes/"),
     ("sockets", r"Runner\.run|asyncio/|uvloop"),
 )

@@ -24,8 +24,8 @@ from typing import Any
 from tests.kafka import Record, Topics, produce
 from tests.replaying import STAMP, V1_0, V1_1, V2_0, Stage, make_stage
 from upcasters.event import SourcePartition
-from worker.clients import Clients
 from worker.dead_letters import Reporter
+from worker.kafka.clients import Clients
 from worker.lanes.breaker import Breaker
 from worker.lanes.outbox import Outbox
 from worker.lanes.processing import Processor, Work
@@ -34,7 +34,7 @@ from worker.preflight import ask_brokers
 from worker.replay.ranges import Earliest, Latest, freeze
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.replay.surveying import survey
-from worker.routes import build_route
+from worker.routes.building import build_route
 
 PARTITIONS = 4
 ROUNDS = 3
@@ -68,8 +68,8 @@ async def run(stage: Stage) -> None:
     from prometheus_client import CollectorRegistry
 
     from worker.app import new_metrics, reporter_of
-    from worker.chains import load_chains
     from worker.lanes.supervisor import Supervisor
+    from worker.routes.chains import load_chains
     from worker.service import Service
 
     settings, _ = stage.given

@@ -24,11 +24,11 @@ from upcasters import Detection, FromHeader, Policy, load_chain
 from upcasters.detection import VersionRule
 from upcasters.event import SourcePartition, SourceRecord
 from worker.dead_letters import Reporter
-from worker.fetched import Slice
+from worker.kafka.fetched import Slice
 from worker.lanes.breaker import Breaker
 from worker.lanes.outbox import Outbox
 from worker.lanes.processing import Processor, Work
-from worker.route import OutputTopic, Route
+from worker.routes.route import OutputTopic, Route
 
 RECORDS = 256
 ROUNDS = 10

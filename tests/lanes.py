@@ -19,11 +19,11 @@ from upcasters.event import Partition, SourceRecord
 from upcasters.event import Record as Output
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Reporter
-from worker.kafka_internals import Consumer
+from worker.kafka.internals import Consumer
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
 from worker.metrics import WorkerMetrics
-from worker.route import Limits, OutputTopic, Route
+from worker.routes.route import Limits, OutputTopic, Route
 
 LIMIT = 60.0
 OLD_TO_NEW = Passage("thing", "1", "2", 1)

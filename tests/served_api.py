@@ -20,7 +20,7 @@ from worker.api.view import (
     no_dead_letters,
     no_ledger,
 )
-from worker.chains import RouteChain, load_chains
+from worker.routes.chains import RouteChain, load_chains
 from worker.settings import HttpSettings, RouteSettings
 
 TOKEN = "a-token-of-enough-letters"  # noqa: S105

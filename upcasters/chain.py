@@ -7,20 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from upcasters.checks import structure_problems
 from upcasters.conditions import Condition
 from upcasters.detection import Detection
 from upcasters.errors import ChainError, Irreversible
 from upcasters.fingerprint import fingerprint
 from upcasters.operations.base import Reversibility
+from upcasters.policy import Policy
 from upcasters.step import Baseline, Hop, Step, VersionLike, version_text
-
-if TYPE_CHECKING:
-    from upcasters.policy import Policy
-    from upcasters.upcaster import Upcaster
+from upcasters.upcaster import Upcaster
 
 Node = tuple[str, str]
 
@@ -67,8 +65,6 @@ class Chain:
         object.__setattr__(self, "pinned", MappingProxyType(pinned))
         object.__setattr__(self, "detection", detection or Detection())
         object.__setattr__(self, "name", name)
-        from upcasters.checks import structure_problems
-
         problems = structure_problems(self)
         if problems:
             raise ChainError(problems)
@@ -262,9 +258,6 @@ class Chain:
 
     def upcaster(self, policy: Policy | None = None) -> Upcaster:
         """The pure middle for a route: bytes in, outcome out. Raises ChainError where the policy does not fit."""
-        from upcasters.policy import Policy
-        from upcasters.upcaster import Upcaster
-
         return Upcaster(self, policy or Policy())
 
     def __hash__(self) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
+from upcasters.checks import policy_problems
 from upcasters.context import Context
 from upcasters.detect import Detector, Found, Stamp
 from upcasters.document import Object, read, write
@@ -29,7 +30,6 @@ from upcasters.event import Partition, Record, SourceRecord
 from upcasters.operations.events import MOST_BYTES
 from upcasters.outcome import Outcome, Passage, Passed, Skipped, Upcast
 from upcasters.policy import Policy
-from upcasters.policy_checks import policy_problems
 from upcasters.step import Hop
 from upcasters.validation import Validator
 

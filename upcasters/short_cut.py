@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from upcasters.code import Code
 from upcasters.compile import Compiled, Fused, compile_shapes
+from upcasters.compile.code import Code
+from upcasters.compile.layouts import Unexpected
 from upcasters.context import Context, last_header
 from upcasters.detect import Found, restamp, shapes_of
 from upcasters.detection import Always, FromField, FromHeader, FromShape
 from upcasters.document import ExactFloat, decode_object, decode_plain, encode
 from upcasters.event import Event, Header, Partition, Record, SourceRecord
-from upcasters.layouts import Unexpected
 from upcasters.middle import Middle, Node, Runner, Way
 from upcasters.operations.events import put_header
 from upcasters.operations.reach import Subdocument

@@ -22,11 +22,10 @@ from prometheus_client import (
 )
 
 from worker.api import create_api, listening
-from worker.broker import wait_for_broker
-from worker.chains import RouteChain, load_chains
-from worker.clients import Clients
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.broker import wait_for_broker
+from worker.kafka.clients import Clients
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
 from worker.lanes.tracing import Tracing
@@ -34,6 +33,7 @@ from worker.loop import run_in_loop
 from worker.metrics import WorkerMetrics
 from worker.preflight import refuse_what_cannot_work
 from worker.processes.child import this_child
+from worker.routes.chains import RouteChain, load_chains
 from worker.service import Service
 from worker.settings import Settings
 from worker.tracing import tracing

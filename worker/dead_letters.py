@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from upcasters.event import Header, Partition, SourceRecord
 from upcasters.outcome import Fault
-from worker.raw_headers import encode_headers, writable
+from worker.kafka.raw_headers import encode_headers, writable
 
 CONNECT = "__connect.errors."
 OURS = "upcaster.dlq."

@@ -13,16 +13,16 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.api.view import LaneStatus, NotRunningError, RouteStatus, Status
-from worker.broker import wait_for_broker
-from worker.chains import RouteChain
-from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.broker import wait_for_broker
+from worker.kafka.clients import Clients
 from worker.lanes.supervisor import Supervisor
 from worker.loop import spare_the_collector
 from worker.preflight import ClusterFacts, refuse_what_cannot_work
 from worker.preflight.repeated import SECONDS, RepeatedChecks
-from worker.route import Route
-from worker.routes import build_route
+from worker.routes.building import build_route
+from worker.routes.chains import RouteChain
+from worker.routes.route import Route
 from worker.settings import RouteSettings, Settings
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from benchmarks.drain.contenders import PEERS, STREAMS
-from worker.kafka_jars import fetch_jars, pinned_jars
+from worker.local_kafka.jars import fetch_jars, pinned_jars
 
 
 def main() -> int:

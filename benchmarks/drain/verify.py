@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.drain.backlog import Backlog
 from benchmarks.drain.events import POOL
-from worker.kafka_internals import open_reader
+from worker.kafka.internals import open_reader
 
 
 class WrongOutputError(Exception):

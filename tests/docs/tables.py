@@ -19,8 +19,8 @@ from upcasters.operations.fields import Move, Rename
 from upcasters.operations.values import MapValues
 from upcasters.step import walk
 from worker.api.endpoints import endpoints
+from worker.authoring.one_chain import SHIPPED
 from worker.deprecation import DEPRECATED
-from worker.one_chain import SHIPPED
 from worker.settings import RouteSettings, Settings
 from worker.settings.environment import Environment, variable_name
 from worker.settings.history import chain as config_chain

@@ -18,7 +18,7 @@ from tests.lanes import LIMIT, Bench, make_bench, until
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
 from worker.lanes.supervisor import Supervisor
-from worker.route import BreakerPolicy, Limits
+from worker.routes.route import BreakerPolicy, Limits
 
 AN_HOUR_AGO = round((time.time() - 3_600) * 1000)
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.kafka import Record, Topics, committed_offsets, produce
 from tests.lanes import Bench, caught_up, make_bench, read_settled, until
-from worker import kafka_internals
+from worker.kafka import internals
 
 WORDS = [b"old a", b"new b", None, b"bad c", b"skip d", b"split e,f", b"what"]
 
@@ -24,12 +24,12 @@ def mixed(count: int, partitions: int) -> list[Record]:
     ]
 
 
-@pytest.mark.parametrize("tested", [kafka_internals.TESTED, ()], ids=["our reader", "public reader"])
+@pytest.mark.parametrize("tested", [internals.TESTED, ()], ids=["our reader", "public reader"])
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
 async def test_every_offset_is_accounted_for(
     kafka_bootstrap: str, topics: Topics, delivery: str, tested: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_internals, "TESTED", tested)
+    monkeypatch.setattr(internals, "TESTED", tested)
     bench = await make_bench(kafka_bootstrap, topics, partitions=2, delivery=delivery)
     sent = mixed(700, 2)
     await produce(kafka_bootstrap, bench.route.source, sent)

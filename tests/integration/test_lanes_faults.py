@@ -15,9 +15,9 @@ from aiokafka.errors import ProducerFenced, RequestTimedOutError, TopicAuthoriza
 from tests.kafka import Record, Topics, admin_of, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
 from worker.errors import WorkerError
-from worker.kafka_internals import committed_with_note
+from worker.kafka.internals import committed_with_note
 from worker.lanes import surroundings
-from worker.route import Limits
+from worker.routes.route import Limits
 
 
 def numbered(count: int, partitions: int = 1) -> list[Record]:

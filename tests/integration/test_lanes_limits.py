@@ -13,8 +13,8 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from tests.kafka import Record, Topics, produce
 from tests.lanes import Bench, caught_up, make_bench, read_settled, until
-from worker.raw_headers import decode_headers, encode_headers
-from worker.route import OutputTopic
+from worker.kafka.raw_headers import decode_headers, encode_headers
+from worker.routes.route import OutputTopic
 
 HOUR_MS = 3_600_000
 

@@ -20,7 +20,7 @@ from worker.lanes import watch
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
 from worker.lanes.supervisor import Supervisor
-from worker.route import BreakerPolicy, Limits
+from worker.routes.route import BreakerPolicy, Limits
 
 
 def named(word: bytes, count: int) -> list[Record]:

@@ -16,12 +16,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.kafka import Record, Topics, produce, read_all
-from worker import local_kafka
 from worker.local_kafka import LocalKafka, LocalKafkaError
+from worker.local_kafka import broker as local_broker
 
 PARENT = """
 import sys, time
-from worker import local_kafka
 from worker.local_kafka import LocalKafka
 broker = LocalKafka.start()
 print(broker.pid, broker.directory, flush=True)
@@ -97,9 +96,9 @@ def test_stop_ends_the_process_and_removes_the_folder_also_after_a_second_choice
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        unlucky = [taken.getsockname()[1], *local_kafka._free_ports(1)]
-        choices = iter([unlucky, local_kafka._free_ports(2)])
-        monkeypatch.setattr(local_kafka, "_free_ports", lambda _count: next(choices))
+        unlucky = [taken.getsockname()[1], *local_broker._free_ports(1)]
+        choices = iter([unlucky, local_broker._free_ports(2)])
+        monkeypatch.setattr(local_broker, "_free_ports", lambda _count: next(choices))
         with LocalKafka.start() as broker:
             assert broker.bootstrap_servers != f"127.0.0.1:{unlucky[0]}"
             pid = broker.pid

@@ -16,13 +16,13 @@ from tests.faults.cluster import configure_topic
 from tests.kafka import Record, Topics, produce
 from tests.lanes import until
 from tests.worker_process import COMMAND, write_config
-from worker.chains import load_chains
-from worker.clients import Clients
 from worker.dead_letters import Reporter
 from worker.errors import NEEDS_A_PERSON, WorkerError
+from worker.kafka.clients import Clients
 from worker.lanes.supervisor import Supervisor
 from worker.metrics import WorkerMetrics
 from worker.preflight import ClusterFacts, ask_brokers, refuse_what_cannot_work
+from worker.routes.chains import load_chains
 from worker.service import Service
 from worker.settings import KafkaSettings, RouteSettings, Settings
 

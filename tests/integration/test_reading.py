@@ -9,7 +9,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.fetch import FetchRequest
 
 from tests.kafka import Record, Topics, produce
-from worker.clients import Clients
+from worker.kafka.clients import Clients
 from worker.replay.ranges import Range
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.settings import KafkaSettings

@@ -13,8 +13,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from tests.kafka import Topics, committed_offsets, read_all
 from tests.replaying import Stage, make_stage
-from worker.clients import Clients
 from worker.errors import WorkerError
+from worker.kafka.clients import Clients
 from worker.ledger import open_ledger
 from worker.replay.handover import hand_over
 from worker.replay.receipt import Receipt, read_receipt, write_receipt

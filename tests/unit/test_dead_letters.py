@@ -10,7 +10,7 @@ import pytest
 from upcasters.event import Event, Header, SourcePartition
 from upcasters.outcome import Fault
 from worker.dead_letters import FINGERPRINT, MESSAGE, RAW_HEADERS, TRACE, DeadLetter, Reporter, dead_letter
-from worker.raw_headers import decode_headers, encode_headers, writable
+from worker.kafka.raw_headers import decode_headers, encode_headers, writable
 
 FAULT = Fault("upcast", "MissingField", "no such field", "task", "1.0", "2.0", "task_0002", "metadata.taskId")
 SOURCE = SourcePartition("legacy", 3)

@@ -12,7 +12,6 @@ import msgspec
 from upcasters.context import Context
 from upcasters.document import Object, encode, is_null, json_type, open_object, same
 from upcasters.errors import Ambiguous, Conflict, FieldExists, MissingField, StepError, WrongType
-from upcasters.opened import open_deeper
 from upcasters.operations.base import (
     Inverse,
     Operation,
@@ -26,6 +25,7 @@ from upcasters.operations.base import (
     paths,
     single,
 )
+from upcasters.operations.opened import open_deeper
 from upcasters.paths import EACH, Path, PathLike, overlap, show
 from upcasters.walk import MISSING, OnMissing, OnWrongType, containers, find, objects, parent_of, slots
 

@@ -13,8 +13,8 @@ from upcasters.conditions import Condition
 from upcasters.context import Context
 from upcasters.document import Object, encode, is_null, json_type, open_array, open_container, open_object, restamped
 from upcasters.errors import EventError, MissingField, StepError
-from upcasters.opened import DEEP, Opened
 from upcasters.operations.base import Inverse, Operation, at_least_one, choice, different_names, run, single, undo
+from upcasters.operations.opened import DEEP, Opened
 from upcasters.operations.values import string
 from upcasters.paths import EACH, Path, PathLike, overlap, show
 from upcasters.walk import MISSING, OnMissing, OnWrongType, find, numbered, objects, parent_of, slots

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from worker.chains import RouteChain
     from worker.checklist.report import Line
     from worker.dlq.listing import Listing
     from worker.ledger import Ledger
+    from worker.routes.chains import RouteChain
 
 OpenLedger = Callable[[], "Ledger | None"]
 """Opens the ledger for one request, in a thread; None where there is none yet."""

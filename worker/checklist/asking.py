@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping
 
 from worker.app import open_existing_ledger
-from worker.chains import load_chains
 from worker.checklist.evidence import Facts
 from worker.checklist.report import Line, check_all
-from worker.clients import Clients
+from worker.kafka.clients import Clients
 from worker.ledger import MemoryLedger
+from worker.routes.chains import load_chains
 from worker.settings import HttpSettings, Settings
 
 ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  (compared, not bound)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from upcasters import Chain
 from upcasters.describe import matrix
+from worker.authoring.checks import check_routes
 from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
-from worker.checks import check_routes
 from worker.replay.receipt import read_receipt
 
 

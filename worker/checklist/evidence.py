@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from worker.chains import RouteChain
-from worker.clients import Clients
+from worker.kafka.clients import Clients
 from worker.ledger import Ledger
+from worker.routes.chains import RouteChain
 from worker.settings import Settings
 
 Status = Literal["pass", "fail", "not checked", "attested"]

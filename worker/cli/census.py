@@ -10,8 +10,8 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Json
 from worker.cli.routes import Route
 
 if TYPE_CHECKING:
-    from worker.chains import RouteChain
     from worker.replay.surveying import Survey
+    from worker.routes.chains import RouteChain
 
 
 def census(

@@ -10,7 +10,7 @@ import typer
 from worker.cli.options import DEFAULT_CONFIG, Chain, Config, Json
 
 if TYPE_CHECKING:
-    from worker.checks import Checked
+    from worker.authoring.checks import Checked
 
 
 def check(
@@ -45,7 +45,7 @@ def check(
 
 
 def _check(config: Config, chain: Chain, broker: bool, laws: bool) -> list[Checked]:
-    from worker.checks import check_brokers, check_chain, check_policy, check_routes
+    from worker.authoring.checks import check_brokers, check_chain, check_policy, check_routes
     from worker.log import set_up_logging
     from worker.settings import load_settings
 
@@ -62,7 +62,7 @@ def _check(config: Config, chain: Chain, broker: bool, laws: bool) -> list[Check
 
 
 def _check_laws(chains: list[str]) -> list[Checked]:
-    from worker.laws import check_laws
+    from worker.authoring.laws import check_laws
 
     return check_laws(chains)
 

@@ -14,11 +14,11 @@ from worker.cli.routes import Route
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
-    from worker.chains import RouteChain
     from worker.dlq.reading import Found
     from worker.replay.applying import Wishes
     from worker.replay.plan_file import Plan
     from worker.replay.receipt import Receipt
+    from worker.routes.chains import RouteChain
     from worker.settings import Settings
 
 COLOURS = {"+": "green", "-": "red"}

@@ -29,8 +29,8 @@ def matrix(
     **Example:** `upcast matrix --markdown`
     """
     from upcasters.describe import matrix as rows_of
+    from worker.authoring.one_chain import load
     from worker.cli.output import print_json, print_markdown, print_table
-    from worker.one_chain import load
 
     rows = rows_of(load(chain), every=every)
     if as_json:

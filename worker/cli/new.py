@@ -29,7 +29,7 @@ def new(
 
     **Example:** `upcast new "add branch" --type task_context --chain my_events:chain`
     """
-    from worker.scaffold import scaffold
+    from worker.authoring.scaffold import scaffold
 
     for line in scaffold(title, event_type, chain, folder, to):
         typer.echo(line)

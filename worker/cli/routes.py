@@ -11,7 +11,7 @@ import typer
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
-    from worker.chains import RouteChain
+    from worker.routes.chains import RouteChain
     from worker.settings import Settings
 
 Route = Annotated[
@@ -24,9 +24,9 @@ Route = Annotated[
 
 def load_route(config: Path, source: str | None) -> tuple[Settings, RouteChain]:
     """The settings and the route with its chain. Logs go to stderr from here on. Raises WorkerError."""
-    from worker.chains import load_chains
     from worker.cli.commands import debugging
     from worker.log import set_up_logging
+    from worker.routes.chains import load_chains
     from worker.settings import load_settings
 
     settings = load_settings(config)

@@ -35,7 +35,7 @@ def show(
 
     **Example:** `upcast show --type task_context --version 2.0`
     """
-    from worker.one_chain import load
+    from worker.authoring.one_chain import load
 
     loaded = load(chain)
     _refuse_unknown(loaded, event_type, version)

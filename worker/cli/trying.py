@@ -11,7 +11,7 @@ from worker.cli.options import Chain, Json
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
-    from worker.trying import Tried
+    from worker.authoring.trying import Tried
 
 COLOURS = {"+": "green", "-": "red"}
 
@@ -35,9 +35,9 @@ def try_events(
 
     **Example:** `echo '{"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}}' | upcast try`
     """
-    from worker.one_chain import load
-    from worker.trying import as_json as json_of
-    from worker.trying import documents, try_all
+    from worker.authoring.one_chain import load
+    from worker.authoring.trying import as_json as json_of
+    from worker.authoring.trying import documents, try_all
 
     events = documents(sys.stdin.buffer.read())
     if not events:

@@ -16,7 +16,6 @@ from pydantic import BaseModel
 
 from worker.deprecation.policy import Offer, Policy, minor_of
 from worker.deprecation.registry import DEPRECATED
-from worker.one_chain import SHIPPED
 
 FILE = "released.json"
 
@@ -42,9 +41,9 @@ def offered() -> Offer:
 
 
 def _schemas() -> Iterator[str]:
-    from upcasters import load_chain
+    from upcasters.devteam_runner import chain
 
-    yield from (f"{event_type} {version}" for event_type, version in load_chain(SHIPPED).versions)
+    yield from (f"{event_type} {version}" for event_type, version in chain.versions)
 
 
 def _settings() -> Iterator[str]:

@@ -26,7 +26,7 @@ from worker.dead_letters import (
     REPLAY_ID,
     TRACE,
 )
-from worker.raw_headers import decode_headers
+from worker.kafka.raw_headers import decode_headers
 
 _CONNECT = ("connector.name", "task.id", "stage", "class.name", "exception.class.name")
 _DETAILS = ("timestamp", "event.type", "schema.from", "schema.to", "failed.step", "worker.version")

@@ -10,7 +10,7 @@ from upcasters.event import SourceRecord
 from worker.dead_letters import CONNECT, OURS
 from worker.dlq.letter import Letter, read_letter
 from worker.dlq.selection import Selection
-from worker.fetched import NO_TIMESTAMP, known
+from worker.kafka.fetched import NO_TIMESTAMP, known
 from worker.replay.plan_file import Coordinates
 
 MOST = 1_000

@@ -11,15 +11,14 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourcePartition, SourceRecord
-from worker.broker import wait_for_broker
-from worker.chains import RouteChain
-from worker.clients import Clients
 from worker.dead_letters import Reporter
 from worker.dlq.done import Done
 from worker.dlq.redriver import Redriver
 from worker.dlq.selection import Selection
 from worker.dlq.taken import Before, Place, taken_before
 from worker.errors import WorkerError
+from worker.kafka.broker import wait_for_broker
+from worker.kafka.clients import Clients
 from worker.ledger import Ledger
 from worker.preflight import ClusterFacts, TopicFacts, ask_brokers
 from worker.replay.dry_run import DryRun, Wishes
@@ -32,7 +31,8 @@ from worker.replay.reading import Piece, open_range_reader
 from worker.replay.surveying import Progress
 from worker.replay.topics import cluster_id_of
 from worker.replay.trial import Trial
-from worker.route import Route
+from worker.routes.chains import RouteChain
+from worker.routes.route import Route
 from worker.settings import Settings
 
 MOST_NOTED = 100

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer
 
 from upcasters.event import SourceRecord
-from worker.broker import wait_for_broker
-from worker.chains import RouteChain
-from worker.clients import Clients
 from worker.dlq.letter import Letter, read_letter
 from worker.dlq.listing import Listing
 from worker.dlq.selection import Selection
 from worker.dlq.taken import Place, existing_ledger, taken_before
 from worker.errors import WorkerError
+from worker.kafka.broker import wait_for_broker
+from worker.kafka.clients import Clients
 from worker.ledger import Ledger
 from worker.replay.plan_file import Coordinates
 from worker.replay.ranges import Earliest, Latest, Range, freeze
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.replay.surveying import Behind, Progress
 from worker.replay.topics import cluster_id_of, partition_counts
+from worker.routes.chains import RouteChain
 from worker.settings import Settings
 
 

@@ -10,10 +10,10 @@ from upcasters.outcome import Fault
 from worker.dead_letters import Reporter
 from worker.dlq.letter import Letter
 from worker.dlq.selection import Selection, redriven
+from worker.kafka.raw_headers import writable
 from worker.lanes.faults import PoisonError
 from worker.lanes.processing import UNREADABLE, Processor, Work
-from worker.raw_headers import writable
-from worker.route import Route
+from worker.routes.route import Route
 
 
 class Redriver(Processor):

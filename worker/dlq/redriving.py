@@ -17,7 +17,7 @@ from worker.preflight import Backlog, ClusterFacts, ask_brokers
 from worker.replay.applying import Replay, settings_of_pass
 from worker.replay.fitness import judged
 from worker.replay.plan_file import Plan
-from worker.route import Route
+from worker.routes.route import Route
 from worker.service import Service
 from worker.settings import Settings
 

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from upcasters.event import Header
-from worker.chains import RouteChain
+from worker.authoring.trying import Tried
+from worker.authoring.trying import shown as shown_event
 from worker.dead_letters import CONNECT, MESSAGE, OURS, TRACE
 from worker.dlq.letter import Letter
 from worker.dlq.listing import Fault, Group, Listing, fault_of
@@ -17,8 +18,7 @@ from worker.dlq.reading import Found
 from worker.dlq.selection import Selection
 from worker.replay.census_report import time_text
 from worker.replay.plan_file import Coordinates
-from worker.trying import Tried
-from worker.trying import shown as shown_event
+from worker.routes.chains import RouteChain
 
 COLUMNS = ("fingerprint", "letters", "left", "error", "of", "step", "from topic", "first seen", "last seen", "first at")
 

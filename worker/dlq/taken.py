@@ -14,10 +14,10 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import make_url
 
-from worker.clients import Clients
 from worker.dlq.bounds import note_digest
 from worker.dlq.done import Done
 from worker.errors import WorkerError
+from worker.kafka.clients import Clients
 from worker.ledger import Ledger, open_ledger
 from worker.replay.account import Account, NotOurNote
 from worker.replay.changes import digests_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from worker.route import BreakerPolicy
+from worker.routes.route import BreakerPolicy
 
 OPEN = "breaker open: "
 

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from worker.kafka_internals import discard
+from worker.kafka.internals import discard
 from worker.lanes.timing import Timing
 
 PRODUCER_OPTIONS = {"linger_ms": 0, "retry_backoff_ms": 20}

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from upcasters.outcome import Fault
 from worker.errors import NEEDS_A_PERSON, WorkerError
-from worker.kafka_internals import InvalidRecordError
+from worker.kafka.internals import InvalidRecordError
 
 CONTENT_ERRORS = (
     errors.MessageSizeTooLargeError,

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from worker.errors import WorkerError
-from worker.kafka_internals import Reader, open_reader
+from worker.kafka.internals import Reader, open_reader
 from worker.lanes.faults import DENIED, denied
 from worker.lanes.group import Lanes
 from worker.lanes.lane import Lane

@@ -14,7 +14,7 @@ from worker.lanes.breaker import Breaker
 from worker.lanes.lane import Lane
 from worker.lanes.rate import Throttle
 from worker.lanes.surroundings import Surroundings
-from worker.route import Route
+from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)
 

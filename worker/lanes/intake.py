@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from aiokafka.errors import KafkaError
 
-from worker.fetched import NO_TIMESTAMP, Fetched, Slice, UnpackError, known
+from worker.kafka.fetched import NO_TIMESTAMP, Fetched, Slice, UnpackError, known
 from worker.lanes.faults import GapError
 
 SLICE = 256

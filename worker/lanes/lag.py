@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from worker.fetched import NO_TIMESTAMP
+from worker.kafka.fetched import NO_TIMESTAMP
 
 BELIEVED = 30.0
 """Seconds for which the end of a partition is believed. After that nobody knows whether the lane has caught up."""

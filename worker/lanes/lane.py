@@ -16,8 +16,8 @@ import structlog
 from aiokafka import TopicPartition
 
 from worker.errors import WorkerError
-from worker.fetched import NO_TIMESTAMP, Fetched
-from worker.kafka_internals import missing
+from worker.kafka.fetched import NO_TIMESTAMP, Fetched
+from worker.kafka.internals import missing
 from worker.lanes.bounded import Beginning, Journal
 from worker.lanes.breaker import OPEN, Breaker
 from worker.lanes.delivery import Delivery
@@ -40,7 +40,7 @@ from worker.lanes.state import LaneState, StateMachine
 from worker.lanes.status import LaneStatus
 from worker.lanes.surroundings import Surroundings
 from worker.lanes.transaction import Transaction
-from worker.route import Route
+from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)
 

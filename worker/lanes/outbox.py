@@ -11,9 +11,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from upcasters.event import Header
-from worker.kafka_internals import Append, OpenBatch, wire_size
+from worker.kafka.internals import Append, OpenBatch, wire_size
 from worker.lanes.faults import CONTENT_ERRORS, RefusedError
-from worker.route import OutputTopic
+from worker.routes.route import OutputTopic
 
 BATCH_BYTES = 900_000
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.fetched import Fetched, UnpackError, known
-from worker.kafka_internals import open_reader
+from worker.kafka.fetched import Fetched, UnpackError, known
+from worker.kafka.internals import open_reader
 from worker.lanes.delivery import Clients
 
 OPTIONS = {"max_partition_fetch_bytes": 16 * 1024, "fetch_max_bytes": 1024 * 1024, "fetch_max_wait_ms": 100}

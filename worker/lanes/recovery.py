@@ -16,7 +16,7 @@ from worker.lanes.faults import (
 from worker.lanes.processing import Processor
 from worker.lanes.timing import Timing
 from worker.lanes.transaction import Transaction
-from worker.route import Route
+from worker.routes.route import Route
 
 NARROWER = 8
 """How much smaller each transaction is on the way to the one record that a broker refuses."""

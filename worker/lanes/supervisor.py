@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka_internals import has_given_up, tell_of_topics
+from worker.kafka.internals import has_given_up, tell_of_topics
 from worker.lanes.bounded import Bounds
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED, denied
@@ -27,7 +27,7 @@ from worker.lanes.timing import Timing
 from worker.lanes.tracing import Tracing
 from worker.lanes.watch import Watch
 from worker.metrics import WorkerMetrics
-from worker.route import Route
+from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourcePartition
 from worker.dead_letters import Reporter
-from worker.kafka_internals import committed_with_note
+from worker.kafka.internals import committed_with_note
 from worker.lanes.bounded import Beginning, Bounds
 from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
 from worker.lanes.faults import CommittedPastEndError
@@ -20,7 +20,7 @@ from worker.lanes.processing import Processor
 from worker.lanes.timing import Timing
 from worker.lanes.tracing import Trace, Tracing
 from worker.metrics import WorkerMetrics
-from worker.route import Route
+from worker.routes.route import Route
 
 MakeProcessor = Callable[[Route, SourcePartition, Reporter, Callable[[], float]], Processor]
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from upcasters.outcome import Stage
-from worker.fetched import NO_TIMESTAMP, Slice, UnpackError
+from worker.kafka.fetched import NO_TIMESTAMP, Slice, UnpackError
 from worker.lanes.bounded import Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery

@@ -7,7 +7,7 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.fetched import NO_TIMESTAMP
+from worker.kafka.fetched import NO_TIMESTAMP
 from worker.lanes.delivery import Clients
 from worker.lanes.group import Lanes
 from worker.lanes.lag import BELIEVED

@@ -10,8 +10,8 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.clients import Clients
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+from worker.kafka.clients import Clients
 from worker.preflight.facts import Backlog, ChainTraits, ClusterFacts, Finding, TopicFacts
 from worker.preflight.gather import gather_facts
 from worker.preflight.judge import judge, of_severity

@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
 from upcasters.event import SourceRecord
-from worker.fetched import NO_TIMESTAMP, Fetched, UnpackError, known
-from worker.kafka_internals import open_reader
+from worker.kafka.fetched import NO_TIMESTAMP, Fetched, UnpackError, known
+from worker.kafka.internals import open_reader
 from worker.preflight.facts import Backlog
 
 log = structlog.get_logger(__name__)

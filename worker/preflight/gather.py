@@ -15,8 +15,8 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from worker.clients import Clients
-from worker.kafka_internals import tell_of_topics
+from worker.kafka.clients import Clients
+from worker.kafka.internals import tell_of_topics
 from worker.preflight.backlog import look_at_backlog
 from worker.preflight.facts import Backlog, ClusterFacts, Finding, TopicFacts
 from worker.settings import RouteSettings, Settings

@@ -10,8 +10,8 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.clients import Clients
 from worker.errors import WorkerError
+from worker.kafka.clients import Clients
 from worker.preflight import ask_brokers
 from worker.preflight.facts import ChainTraits
 from worker.preflight.judge import judge, of_severity

@@ -16,9 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from worker.api import create_api, listening
 from worker.app import VERSION, new_metrics, open_existing_ledger, reporter_of, stop_on_signals
-from worker.chains import RouteChain
-from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.clients import Clients
 from worker.lanes.processing import Processor
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.surroundings import MakeProcessor
@@ -35,7 +34,8 @@ from worker.replay.finished import refuse_finished
 from worker.replay.plan_file import Plan
 from worker.replay.preparing import prepare
 from worker.replay.receipt import PartitionReceipt, Receipt, write_receipt
-from worker.route import Route
+from worker.routes.chains import RouteChain
+from worker.routes.route import Route
 from worker.service import Service
 from worker.settings import Settings
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.errors import WorkerError
-from worker.kafka_internals import committed_with_note
+from worker.kafka.internals import committed_with_note
 from worker.lanes.bounded import Beginning, Journal
 from worker.processes.child import Child
 from worker.replay.account import Account
 from worker.replay.plan_file import Plan, PlannedRange
 from worker.replay.resume import Place, Reached, Resume, resume
-from worker.route import OutputTopic, Route
+from worker.routes.route import OutputTopic, Route
 
 
 @dataclass

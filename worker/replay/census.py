@@ -17,7 +17,7 @@ from upcasters.document import Object, read
 from upcasters.errors import EventError
 from upcasters.event import SourceRecord
 from upcasters.policy import Policy
-from worker.fetched import NO_TIMESTAMP, known
+from worker.kafka.fetched import NO_TIMESTAMP, known
 
 MOST_KINDS = 1_000
 MOST_PRODUCERS = 5_000

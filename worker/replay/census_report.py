@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from upcasters import Chain
-from worker.chains import RouteChain
 from worker.replay.census import Kind, Line
 from worker.replay.retiring import Retiring, old_versions
 from worker.replay.surveying import Survey
+from worker.routes.chains import RouteChain
 
 COLUMNS = ("type", "version", "shape", "records", "share", "bytes", "first seen", "last seen", "by partition", "note")
 MOST_SHARES = 6

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from worker.chains import RouteChain
 from worker.errors import WorkerError
 from worker.replay.identity import planned_route
 from worker.replay.marks import differing, record_digest
 from worker.replay.plan_file import Plan, PlannedRange
 from worker.replay.ranges import Range
 from worker.replay.reading import read_ranges
+from worker.routes.chains import RouteChain
 
 AGAIN = "make a new plan"
 MOST_NAMED = 5

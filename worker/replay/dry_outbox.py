@@ -5,9 +5,9 @@ from __future__ import annotations
 from aiokafka import AIOKafkaProducer
 
 from upcasters.event import Header
-from worker.kafka_internals import Append
+from worker.kafka.internals import Append
 from worker.lanes.outbox import Batch, Outbox
-from worker.route import OutputTopic
+from worker.routes.route import OutputTopic
 
 LINEAGE: list[Header] = [("upcaster", b"." * 240)]
 """About as large as the headers that a replay adds to each record."""

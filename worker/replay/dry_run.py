@@ -10,9 +10,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from upcasters.event import SourcePartition, SourceRecord
-from worker.chains import RouteChain
-from worker.clients import Clients
 from worker.dead_letters import Reporter
+from worker.kafka.clients import Clients
 from worker.preflight import ClusterFacts
 from worker.replay.filters import filtered
 from worker.replay.hops import hop_counts
@@ -23,8 +22,9 @@ from worker.replay.reading import Piece, read_ranges
 from worker.replay.samples import Samples
 from worker.replay.surveying import Behind, Progress
 from worker.replay.trial import Trial
-from worker.route import Route
-from worker.routes import build_route
+from worker.routes.building import build_route
+from worker.routes.chains import RouteChain
+from worker.routes.route import Route
 
 LINEAGE_BYTES = 250
 """What a replay's own headers add to each record."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import DeadLettered, Outcome, Passage, Skipped
 from worker.replay.plan_file import Filters
-from worker.route import Upcaster
+from worker.routes.route import Upcaster
 
 FILTERED = "filtered"
 

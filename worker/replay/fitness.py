@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from aiokafka import TopicPartition
 
-from worker.chains import RouteChain
-from worker.clients import Clients
 from worker.errors import NEEDS_A_PERSON, WorkerError
+from worker.kafka.clients import Clients
 from worker.preflight import Backlog, ClusterFacts, judge, of_severity
 from worker.preflight.backlog import look_at_backlog
 from worker.replay.ranges import Range
+from worker.routes.chains import RouteChain
 from worker.settings import Settings
 
 PEEK_BYTES = 64 * 1024

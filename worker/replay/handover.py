@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka_internals import committed_with_note
+from worker.kafka.clients import Clients
+from worker.kafka.internals import committed_with_note
 from worker.replay.receipt import PartitionReceipt, Receipt
 from worker.replay.topics import cluster_id_of
 from worker.settings import Settings

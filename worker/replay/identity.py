@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from upcasters.fingerprint import fingerprint
-from worker.chains import RouteChain
 from worker.replay.plan_file import PlannedRoute
+from worker.routes.chains import RouteChain
 from worker.settings import RouteSettings
 
 DECIDING = (

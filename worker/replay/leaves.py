@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from upcasters.declared import Declared
 from upcasters.paths import EACH, Segment, show
+from upcasters.validation.declared import Declared
 
 Place = tuple[str | int, ...]
 Scalar = str | int | float | bool

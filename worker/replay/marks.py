@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from upcasters.event import SourceRecord
-from worker.fetched import known
+from worker.kafka.fetched import known
 from worker.replay.plan_file import Mark
 
 BETWEEN = 6

@@ -9,10 +9,9 @@ import time
 from datetime import UTC, datetime
 from importlib import metadata
 
-from worker.broker import wait_for_broker
-from worker.chains import RouteChain
-from worker.clients import Clients
 from worker.errors import WorkerError
+from worker.kafka.broker import wait_for_broker
+from worker.kafka.clients import Clients
 from worker.preflight import ask_brokers
 from worker.replay.dry_run import DryRun, Wishes
 from worker.replay.fitness import first_look, judged
@@ -22,6 +21,7 @@ from worker.replay.ranges import freeze, parse_end, parse_start
 from worker.replay.reading import open_range_reader
 from worker.replay.surveying import Progress
 from worker.replay.topics import cluster_id_of
+from worker.routes.chains import RouteChain
 from worker.settings import Settings
 
 VERSION = metadata.version("upcast-worker")

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.clients import Clients
 from worker.dead_letters import LETTER_OFFSET
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.clients import Clients
 from worker.replay.account import Account, NotOurNote, is_of
 from worker.replay.changes import AGAIN, refuse_other_cluster, refuse_other_records
 from worker.replay.plan_file import Plan

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.fetched import Batch, Fetched, Slice, UnpackError
-from worker.kafka_internals import Reader, open_reader
+from worker.kafka.fetched import Batch, Fetched, Slice, UnpackError
+from worker.kafka.internals import Reader, open_reader
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED
 from worker.replay.ranges import Range

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from upcasters import Chain
-from worker.fetched import NO_TIMESTAMP
+from worker.kafka.fetched import NO_TIMESTAMP
 from worker.replay.census import OTHERS, TOMBSTONE, Census, Seen
 
 SUPPORTED_MINORS = 2

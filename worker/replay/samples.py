@@ -14,7 +14,7 @@ from upcasters.outcome import Outcome, Passage, Upcast
 from worker.lanes.tally import Tally
 from worker.replay.plan_file import Coordinates, Determinism
 from worker.replay.reading import Piece
-from worker.route import Upcaster
+from worker.routes.route import Upcaster
 
 MOST_BYTES = 32 * 1024 * 1024
 LARGEST = 1024 * 1024

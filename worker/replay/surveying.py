@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from worker.broker import wait_for_broker
-from worker.chains import RouteChain
-from worker.clients import Clients
+from worker.kafka.broker import wait_for_broker
+from worker.kafka.clients import Clients
 from worker.replay.census import Census, Identifier
 from worker.replay.ranges import Range, freeze, parse_end, parse_start
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.replay.topics import partitions_of
+from worker.routes.chains import RouteChain
 from worker.settings import Settings
 
 Progress = Callable[[int, int], None]

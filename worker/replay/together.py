@@ -10,10 +10,9 @@ from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from worker.app import new_process_metrics, stop_on_signals
-from worker.broker import wait_for_broker
-from worker.chains import RouteChain
-from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.broker import wait_for_broker
+from worker.kafka.clients import Clients
 from worker.processes.family import Family
 from worker.processes.together import keep_together
 from worker.replay.applying import NOTE_SECONDS, Show, Wishes, apply, open_books, settings_of_replay
@@ -24,6 +23,7 @@ from worker.replay.plan_file import Plan
 from worker.replay.preparing import prepare
 from worker.replay.receipt import Receipt
 from worker.replay.topics import committed_of
+from worker.routes.chains import RouteChain
 from worker.settings import Settings
 
 

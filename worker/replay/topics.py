@@ -11,8 +11,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.clients import Clients
 from worker.replay.resume import Reached
 
 TIMEOUT = 30.0

@@ -23,7 +23,7 @@ from worker.replay.marks import Marks
 from worker.replay.plan_file import Coordinates, FaultGroup, OutcomeCounts, PassageCount, PlannedRange
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece
-from worker.route import Route
+from worker.routes.route import Route
 
 MOST_GROUPS = 500
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from upcasters.event import Header, SourceRecord
 from upcasters.outcome import Fault, Passage
-from worker.fetched import known
-from worker.raw_headers import writable
+from worker.kafka.fetched import known
+from worker.kafka.raw_headers import writable
 from worker.replay.digest import Content
 from worker.verifying.streams import last_header
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from upcasters.event import SourceRecord
 from upcasters.outcome import Passage
-from worker.fetched import Batch, known
+from worker.kafka.fetched import Batch, known
 from worker.replay.plan_file import OutcomeCounts
 from worker.replay.receipt import PartitionReceipt, Receipt
 from worker.verifying.ahead import Ahead, StretchedDigest, outputs_of

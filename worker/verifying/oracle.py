@@ -17,13 +17,13 @@ from upcasters.event import Header, SourcePartition, SourceRecord
 from upcasters.middle import Middle
 from upcasters.outcome import DeadLettered, Fault, Passage, Passed, Skipped, Upcast
 from upcasters.reference import Reference
-from worker.fetched import known
-from worker.raw_headers import writable
+from worker.kafka.fetched import known
+from worker.kafka.raw_headers import writable
 from worker.replay.digest import Content
 from worker.replay.filters import filtered
 from worker.replay.plan_file import Filters
 from worker.replay.receipt import Receipt
-from worker.route import Upcaster
+from worker.routes.route import Upcaster
 
 EVERY = 100
 

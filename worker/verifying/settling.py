@@ -7,7 +7,7 @@ import time
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from worker.clients import Clients
+from worker.kafka.clients import Clients
 
 PATIENCE = 15.0
 """Seconds. A transaction that is open for longer is somebody else's."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourceRecord
-from worker.fetched import Batch
+from worker.kafka.fetched import Batch
 from worker.replay.ranges import Range
 from worker.replay.reading import read_batches
 

@@ -11,16 +11,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from upcasters.event import SourcePartition
-from worker.broker import wait_for_broker
-from worker.chains import RouteChain
-from worker.clients import Clients
 from worker.errors import MAY_PASS, WorkerError
-from worker.fetched import Batch
+from worker.kafka.broker import wait_for_broker
+from worker.kafka.clients import Clients
+from worker.kafka.fetched import Batch
 from worker.replay.identity import config_fingerprint
 from worker.replay.ranges import Range
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.replay.receipt import PartitionReceipt, Receipt
 from worker.replay.topics import cluster_id_of, partition_counts
+from worker.routes.chains import RouteChain
 from worker.settings import Settings
 from worker.verifying.ahead import Ahead
 from worker.verifying.findings import Findings

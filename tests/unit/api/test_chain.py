@@ -12,7 +12,6 @@ import pytest
 from tests.http import request_blocking
 from tests.served_api import FakeWorker, served
 from worker.app import open_existing_ledger
-from worker.chains import RouteChain
 from worker.checklist.items import ITEMS
 from worker.checklist.report import Line
 from worker.dlq.listing import Fault, Group, Listing
@@ -20,6 +19,7 @@ from worker.dlq.selection import Selection
 from worker.errors import WorkerError
 from worker.ledger import DeadLetterSummary, Progress, Run, open_ledger
 from worker.replay.plan_file import Coordinates
+from worker.routes.chains import RouteChain
 from worker.settings import KafkaSettings, LedgerSettings, RouteSettings, Settings
 
 

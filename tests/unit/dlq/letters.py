@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from upcasters.event import Event, Header, SourcePartition
 from upcasters.outcome import Fault
 from worker.dead_letters import Redriven, Reporter, dead_letter
-from worker.raw_headers import encode_headers
+from worker.kafka.raw_headers import encode_headers
 
 FAULT = Fault("upcast", "MissingField", "no such field", "task", "1.0", "2.0", "task_0002", "metadata.taskId")
 RECORD = Event(b"value", b"key", [("own", b"1")], 1_600_000_000_000, 42)

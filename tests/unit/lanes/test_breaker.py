@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from worker.lanes.breaker import Breaker
-from worker.route import BreakerPolicy
+from worker.routes.route import BreakerPolicy
 
 
 def fed(breaker: Breaker, fates: str, slice_size: int) -> Breaker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from upcasters.event import Event
-from worker.fetched import FetchedRecords
+from worker.kafka.fetched import FetchedRecords
 from worker.lanes.faults import GapError
 from worker.lanes.intake import SLICE, Intake
 

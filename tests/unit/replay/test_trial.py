@@ -13,14 +13,14 @@ from tests.unit.replay.chains import chain_of
 from upcasters import Event, Outcome, Policy, Upcaster, derive
 from upcasters.event import SourcePartition
 from worker.dead_letters import Reporter
-from worker.fetched import Slice
+from worker.kafka.fetched import Slice
 from worker.lanes.tally import Tally
 from worker.replay import trial as trial_module
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece
 from worker.replay.samples import Samples
 from worker.replay.trial import Trial
-from worker.route import OutputTopic, Route
+from worker.routes.route import OutputTopic, Route
 
 NOBODY = cast("AIOKafkaProducer", None)
 """Asked only about records near a topic's limit."""

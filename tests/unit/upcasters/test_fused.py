@@ -69,10 +69,10 @@ from upcasters import (
     wrap,
 )
 from upcasters.compile import compile_shapes
+from upcasters.compile.layouts import MOST_LAYOUTS, Layouts
 from upcasters.devteam_runner import chain as devteam_runner
 from upcasters.document import read, write
 from upcasters.fingerprint import fingerprint
-from upcasters.layouts import MOST_LAYOUTS, Layouts
 from upcasters.operations.fields import Default
 
 EXAMPLES = 300

@@ -10,7 +10,7 @@ import tracemalloc
 
 from benchmarks.chain import smoke, upcaster
 from upcasters import Event, Upcast
-from upcasters.layouts import Layouts
+from upcasters.compile.layouts import Layouts
 
 
 def test_no_ratio_is_twice_what_was_asked_for() -> None:

@@ -27,9 +27,9 @@ from pydantic import (
     model_validator,
 )
 
-from upcasters.accept import fast_accept
 from upcasters.errors import InvalidEvent
 from upcasters.validation import Validator
+from upcasters.validation.accept import fast_accept
 
 
 class Metadata(BaseModel):

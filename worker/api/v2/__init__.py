@@ -25,8 +25,8 @@ from worker.api.v2.ledger import add_runs
 from worker.api.v2.status import add_changes, add_status, add_stream
 from worker.api.v2.upcasting import add_upcast
 from worker.api.view import AskChecklist, ListDeadLetters, OpenLedger, WorkerView
-from worker.chains import RouteChain
 from worker.deprecation import DEPRECATED
+from worker.routes.chains import RouteChain
 
 DESCRIPTION = "What the worker does, its chains, and what would become of an event. Errors are problem details."
 

@@ -17,7 +17,7 @@ from worker.api import documents
 from worker.api.aside import Aside
 from worker.api.documents import ChainDescription, ChainGraph, CompatibilityMatrix, MappingTable
 from worker.api.v2.answers import may_answer
-from worker.chains import RouteChain
+from worker.routes.chains import RouteChain
 
 RouteName = Annotated[
     str | None, Query(description="Source of a route. May be left out where all routes have one chain.")

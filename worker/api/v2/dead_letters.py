@@ -16,8 +16,8 @@ from worker.api.documents import LetterGroup, LetterList, LetterPlace
 from worker.api.v2.answers import may_answer
 from worker.api.v2.chain import RouteName, chain_of
 from worker.api.view import ListDeadLetters
-from worker.chains import RouteChain
 from worker.errors import WorkerError
+from worker.routes.chains import RouteChain
 
 FRESH_SECONDS = 10.0
 """The topic is read from its start, so an answer is given again for as long."""

@@ -21,9 +21,9 @@ from worker.api.aside import Aside
 from worker.api.documents import GivenEvent, UpcastAnswer, UpcastRequest
 from worker.api.v2.answers import may_answer
 from worker.api.v2.chain import chain_of
-from worker.chains import RouteChain
+from worker.authoring.trying import Tried, shown, targets_of
 from worker.errors import WorkerError
-from worker.trying import Tried, shown, targets_of
+from worker.routes.chains import RouteChain
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_SPLIT_BYTES = 16 * 1024

@@ -1,0 +1,207 @@
+"""What the room behind aiokafka mends."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import weakref
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import (
+    CorruptRecordException,
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    NotCoordinatorForGroupError,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.protocol.commit import OffsetFetchResponse_v3
+from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v5
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+
+from worker.kafka import internals
+
+PARTITION = TopicPartition("source", 0)
+
+
+class ClosedUnderUvloop:
+    """What uvloop's transport does when it is closed already; asyncio's own says nothing."""
+
+    closed = False
+
+    def write(self, _data: bytes) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("send", ["send", "_send_sasl_token"])
+async def test_writing_to_a_closed_connection_is_a_broken_connection(send: str) -> None:
+    connection = AIOKafkaConnection("127.0.0.1", 1)
+    connection._versions = {3: (0, 5)}
+    connection._writer = ClosedUnderUvloop()
+    request: Any = MetadataRequest([]) if send == "send" else b"token"
+    with pytest.raises(KafkaConnectionError):
+        getattr(connection, send)(request)
+
+
+class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka has no types
+    """A member's view of its group; the brokers answer as the test says."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.group_id, self.coordinator_id, self.times_dead = "group", 1, 0
+        self._retry_backoff_ms = 1
+        self._client = Client(*answers)
+
+    async def ensure_coordinator_known(self) -> None: ...
+
+    def coordinator_dead(self) -> None:
+        self.times_dead += 1
+
+
+class Client:
+    def __init__(self, *answers: Any) -> None:
+        self._answers = list(answers)
+
+    async def send(self, *_: Any, **__: Any) -> Any:
+        return self._answers.pop(0)
+
+
+def refused(code: int) -> Any:
+    """How Kafka 4 answers while the group's coordinator is loading or elsewhere: one error, and no partitions."""
+    return OffsetFetchResponse_v3(0, [], code)
+
+
+def committed(offset: int) -> Any:
+    return OffsetFetchResponse_v3(0, [("source", [(0, offset, "", 0)])], 0)
+
+
+@pytest.mark.parametrize("error", [GroupLoadInProgressError, NotCoordinatorForGroupError])
+async def test_a_coordinator_that_is_loading_does_not_mean_that_nothing_is_committed(error: Any) -> None:
+    coordinator = Coordinator(refused(error.errno), committed(7))
+    with pytest.raises(error):
+        await coordinator._do_fetch_commit_offsets([PARTITION])
+    assert coordinator.times_dead == (error is NotCoordinatorForGroupError)
+    found = await coordinator._do_fetch_commit_offsets([PARTITION])
+    assert found[PARTITION].offset == 7
+
+
+async def test_a_group_that_has_committed_nothing_is_no_error() -> None:
+    assert await Coordinator(committed(-1))._do_fetch_commit_offsets([PARTITION]) == {}
+
+
+async def test_the_admin_client_reads_the_whole_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = AIOKafkaAdminClient()
+    monkeypatch.setattr(admin, "_client", Client(refused(GroupLoadInProgressError.errno)))
+    with pytest.raises(GroupLoadInProgressError):
+        await admin.list_consumer_group_offsets("group", group_coordinator_id=1)
+
+
+@pytest.mark.parametrize("version", ProduceRequest._CLASSES, ids=lambda version: f"version {version.API_VERSION}")
+def test_what_is_produced_is_encoded_as_aiokafka_would(version: Any) -> None:
+    batch = bytearray(b"batch")
+    topics = [("one", [(0, batch), (7, batch)]), ("two", []), ("três", [(1, None)])]
+    for head in (("id", -1, 5), (None, 0, 0)):
+        request = version(*head[3 - len(version.SCHEMA.names) + 1 :], topics)
+        plain = version.SCHEMA.encode([request.get_item(name) for name in version.SCHEMA.names])
+        assert request.encode() == plain
+
+
+def fetched(data: bytes) -> internals.FetchedBatches:
+    parser = fetcher.PartitionRecords(
+        PARTITION, internals._KeptRecords(data), [], 0, None, None, True, fetcher.READ_COMMITTED
+    )
+    return internals.FetchedBatches(parser)
+
+
+def new_format(codec: int) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, codec, False, -1, -1, 0, 10_000)
+    for place in range(3):
+        builder.append(place, timestamp=1, key=b"key", value=b"value" * 100, headers=[])
+    return bytes(builder.build())
+
+
+def old_format(magic: int) -> bytes:
+    builder = LegacyRecordBatchBuilder(magic, 0, 10_000)
+    builder.append(0, timestamp=1, key=b"key", value=b"value" * 100)
+    return bytes(builder.build())
+
+
+BATCHES = [*(pytest.param(new_format(codec), id=f"2, codec {codec}") for codec in range(5))]
+BATCHES += [pytest.param(old_format(magic), id=str(magic)) for magic in (0, 1)]
+
+
+@pytest.mark.parametrize("data", BATCHES)
+def test_a_batch_that_was_damaged_on_the_way_is_never_read(data: bytes) -> None:
+    assert next(fetched(data).slices(10)).records[0].value == b"value" * 100
+    for place in (len(data) - 1, len(data) // 2, 21):
+        damaged = bytearray(data)
+        damaged[place] ^= 1
+        with pytest.raises(CorruptRecordException):
+            list(fetched(bytes(damaged)).slices(10))
+
+
+def test_what_was_fetched_goes_without_the_garbage_collector() -> None:
+    """A drain makes little garbage, so the collector is seldom called: a cycle would keep gigabytes."""
+    builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, 0, 10_000)
+    builder.append(0, timestamp=1, key=None, value=b"value", headers=[])
+    parser = fetcher.PartitionRecords(
+        PARTITION, internals._KeptRecords(bytes(builder.build())), [], 0, None, None, True, fetcher.READ_COMMITTED
+    )
+    gone = weakref.ref(parser)
+    gc.disable()
+    try:
+        fetched = internals.FetchedBatches(parser)
+        del parser
+        assert [record.value for piece in fetched.slices(10) for record in piece.records] == [b"value"]
+        del fetched
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(("waiting", "given", "expected"), [(0, 100, 500), (1, 100, 100), (0, 900, 900)])
+def test_a_fetch_may_be_held_for_longer_while_nothing_comes(waiting: int, given: int, expected: int) -> None:
+    """But not one that leaves out a partition whose records have just come."""
+    fetching = fetcher.Fetcher.__new__(fetcher.Fetcher)
+    fetching._fetch_max_wait_ms = given
+    held = []
+    for records in ({PARTITION: object()}, dict.fromkeys(range(waiting))):
+        fetching._records = records
+        with contextlib.suppress(AttributeError):  # the rest of it is not there
+            fetching._get_actions_per_node(None)
+        held.append(fetching._fetch_max_wait_ms)
+    assert held == [given, expected]
+
+
+def test_no_question_makes_a_broker_create_a_topic() -> None:
+    """Tried on a broker with Kafka's defaults: a destination that was deleted came back, with a week of retention."""
+    assert MetadataRequest(["deleted"]).build(MetadataRequest_v5).allow_auto_topic_creation is False
+
+
+class Hiding:
+    """A client whose brokers know of no topic, and may not show us some."""
+
+    def __init__(self, *hidden: str) -> None:
+        self.cluster = ClusterMetadata()
+        self.cluster.unauthorized_topics = set(hidden)
+
+    def add_topic(self, _name: str) -> None: ...
+
+    async def force_metadata_update(self) -> None: ...
+
+
+async def test_a_topic_that_we_may_not_see_is_not_taken_for_missing() -> None:
+    with pytest.raises(TopicAuthorizationFailedError, match="hidden"):
+        await internals.missing(Mock(client=Hiding("hidden")), ["gone", "hidden"])
+    assert await internals.missing(Mock(client=Hiding()), ["gone", "hidden"]) == "gone"

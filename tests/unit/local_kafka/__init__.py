@@ -1,0 +1,1 @@
+"""The broker on this machine, before it runs."""

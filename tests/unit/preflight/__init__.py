@@ -1,0 +1,1 @@
+"""What is refused before the first record, judged from facts alone."""

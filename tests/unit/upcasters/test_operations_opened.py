@@ -1,0 +1,149 @@
+"""Operations at any depth: in linear time, and the same whether a document is opened level by level or in one pass."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from tests.unit.upcasters.generated import SOURCE, any_operation, conditions, documents, operations_for, rules, text_of
+from upcasters import (
+    SNAKE_CASE,
+    Event,
+    Operation,
+    anything,
+    default,
+    drop,
+    equals,
+    everywhere,
+    move,
+    present,
+    rename,
+    rename_keys,
+    subdocument,
+)
+from upcasters.context import Context
+from upcasters.document import read, write
+from upcasters.errors import EventError
+from upcasters.operations import opened as opening
+from upcasters.operations import reach
+
+LEVELS = 800
+
+
+def applied(operation: Operation, body: bytes, deep: int, monkeypatch: pytest.MonkeyPatch) -> bytes | str:
+    """What comes out, opened level by level down to ``deep``; the kind of error where there is one."""
+    with monkeypatch.context() as patch:
+        patch.setattr(reach, "DEEP", deep)
+        patch.setattr(opening, "DEEP", deep)
+        root, around = read(body), Context.of(Event(body, b"key", offset=7), SOURCE, "t")
+        around.bring = lambda _type, _version, _inner: "1"  # sub-documents need a chain
+        try:
+            operation.apply(root, around)
+        except EventError as error:
+            return type(error).__name__
+        return write(root)
+
+
+@st.composite
+def anywhere(draw: Any) -> tuple[Operation, bytes]:
+    body = text_of(draw(documents), draw).encode()
+    if draw(st.integers(0, 3)) == 0:
+        return rename_keys("", draw(rules), subtree=True, exists=draw(st.sampled_from(["error", "same"]))), body
+    operations = draw(operations_for(any_operation, Event(body), 2)) or [default("c", 1)]
+    operation = everywhere(draw(conditions), *operations, stop_at=["x.y"])
+    return (operation.inverse().operations[0] if draw(st.booleans()) else operation), body
+
+
+@pytest.fixture(scope="module")
+def patch() -> Any:
+    return pytest.MonkeyPatch()
+
+
+@settings(max_examples=200, deadline=None)
+@given(made=anywhere())
+@example(made=(everywhere(anything(), subdocument("a", "child", version="1", missing="skip")), b'{"b":{"a":{}}}'))
+def test_in_one_pass_is_level_by_level(made: tuple[Operation, bytes], patch: pytest.MonkeyPatch) -> None:
+    operation, body = made
+    by_level, whole = (applied(operation, body, deep, patch) for deep in (1_000, 0))
+    if isinstance(by_level, str) or isinstance(whole, str):
+        assert by_level == whole
+    else:
+        assert json.loads(whole) == json.loads(by_level)
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "expected"),
+    [
+        (
+            everywhere(present("old"), rename("old", "new")),
+            '{"a":[ [{ "x" : 1.10 }, {"b" : {"old":  [1, 2]},"c":{ }}] ]}',
+            '{"a":[[{ "x" : 1.10 },{"b":{"new":[1, 2]},"c":{ }}]]}',
+        ),
+        (
+            everywhere(present("gone"), drop("gone")),
+            '{"a":[ [{ "x" : 1.10 }]], "b": 1}',
+            '{"a":[ [{ "x" : 1.10 }]],"b":1}',
+        ),
+        (
+            everywhere(equals("k", "x"), move("in.k2", "k2")),
+            '{"a":[{"k":"x","in":{"k2":{ }}}]}',
+            '{"a":[{"k":"x","in":{},"k2":{ }}]}',
+        ),
+        (
+            rename_keys("", SNAKE_CASE, subtree=True),
+            '{"aB":[{"c\\u0044":1e2,"e\\"F":"{[\\\\"}]}',
+            '{"a_b":[{"c_d":1e2,"e\\"F":"{[\\\\"}]}',
+        ),
+    ],
+)
+def test_what_is_not_changed_stays_as_it_is_written(
+    operation: Operation, body: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = applied(operation, body.encode(), 0, monkeypatch)
+    assert isinstance(outcome, bytes)
+    assert outcome.decode() == expected
+
+
+def nested(levels: int, inner: bytes) -> bytes:
+    return b'{"a":' * levels + inner + b"}" * levels
+
+
+def cpu_seconds(operation: Operation, body: bytes) -> float:
+    root = read(body)
+    context = Context.of(Event(body), SOURCE, "t")
+    start = time.process_time()
+    operation.apply(root, context)
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        everywhere(present("b"), rename("b", "c")),
+        everywhere(anything(), default("z", 1)),
+        everywhere(present("a.b"), drop("a.b")),
+        everywhere(equals("a", "x"), drop("a")),
+        everywhere(anything(), default("z", 1)).inverse().operations[0],
+        rename_keys("", SNAKE_CASE, subtree=True),
+    ],
+    ids=str,
+)
+def test_depth_costs_no_more_than_size(operation: Operation) -> None:
+    items = b"[" + b",".join(b'{"b":"%d"}' % number for number in range(20_000)) + b"]"
+    deep = min(cpu_seconds(operation, nested(LEVELS, items)) for _ in range(2))
+    less = min(cpu_seconds(operation, nested(LEVELS // 8, items)) for _ in range(2))
+    assert deep < 3 * less
+
+
+def test_bytes_of_another_origin_are_not_opened_again() -> None:
+    whole = opening.Opened(Raw(b'{"a":[1]}'))
+    whole.close(whole.top)
+    assert isinstance(whole.top, dict)
+    assert whole.again(whole.top["a"]) == [Raw(b"1")]
+    assert whole.again(Raw(b"[1]")) is None

@@ -1,0 +1,17 @@
+"""How the checks of a chain name a version and a step."""
+
+from __future__ import annotations
+
+from upcasters.errors import Problem
+from upcasters.step import Step
+
+Node = tuple[str, str]
+
+
+def problem(code: str, message: str, remedy: str, step: Step | None = None) -> Problem:
+    """A Problem at a step."""
+    return Problem(code, message, remedy, step.file if step else "", step.id if step else "")
+
+
+def named(node: Node) -> str:
+    return f"{node[0]} {node[1] or '(no version)'}"

@@ -1,0 +1,188 @@
+"""Writing a Python function: its lines, the constants that they name, and what they may count on being open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from upcasters.compile.layouts import Unexpected
+from upcasters.document import NULLS, Object, decode_object, open_container, open_object, plain
+from upcasters.operations.base import Operation
+from upcasters.paths import Path, overlap, show
+from upcasters.walk import MISSING
+
+
+@dataclass
+class Code:
+    """Lines of Python, the constants they name, and which variables hold which opened objects."""
+
+    lines: list[str] = field(default_factory=list)
+    constants: dict[str, Any] = field(default_factory=dict)
+    opened: dict[Path, str] = field(default_factory=lambda: {(): "root"})
+    slots: dict[str, str] = field(default_factory=dict)
+    depth: int = 1
+    variables: int = 0
+    functions: list[str] = field(default_factory=list)
+
+    def line(self, text: str) -> None:
+        self.lines.append("    " * self.depth + text)
+
+    def variable(self) -> str:
+        self.variables += 1
+        return f"v{self.variables}"
+
+    def constant(self, value: Any, hint: str) -> str:
+        name = f"{hint}_{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """An indented block; objects opened inside are not known to be open behind it."""
+        self.line(head)
+        outside = dict(self.opened)
+        self.depth += 1
+        start = len(self.lines)
+        yield
+        if len(self.lines) == start:
+            self.line("pass")
+        self.depth -= 1
+        self.opened = {path: name for path, name in outside.items() if self.opened.get(path) == name}
+
+    def object(self, path: Path) -> str:
+        """The variable of the object at a path that must be there."""
+        if path not in self.opened:
+            parent, key = self.object(path[:-1]), path[-1]
+            name = self.variable()
+            self.slots[name] = f"{parent}[{key!r}]"
+            self.line(f"{name} = {self.slots[name]}  # {comment(path)}")
+            self.open(name)
+            self.opened[path] = name
+        return self.opened[path]
+
+    def open(self, name: str) -> None:
+        """Code that makes sure that a variable holds an opened object, in its place as well."""
+        slot = f"{name} = {self.slots[name]}"
+        self.line(f"if type({name}) is Raw: {slot} = decode_object({name})")
+        self.line(f"elif type({name}) is not dict: {slot} = open_object({name})")
+
+    def looked_at(self, path: Path) -> str:
+        """The variable of the object at a path that may be missing or something else: then it is empty."""
+        if path not in self.opened:
+            parent, key = self.looked_at(path[:-1]), path[-1]
+            name = self.variable()
+            self.line(f"{name} = {parent}.get({key!r})  # {comment(path)}")
+            self.line(f"if type({name}) is not dict: {name} = look({parent}, {key!r}, {name})")
+            self.opened[path] = name
+        return self.opened[path]
+
+    def forget(self, path: Path) -> None:
+        """What lies at or below ``path`` is another object now."""
+        self.opened = {
+            known: name
+            for known, name in self.opened.items()
+            if len(known) < len(path) or not overlap(known[: len(path)], path) or not known
+        }
+
+    def forget_all(self) -> None:
+        self.opened = {(): "root"}
+
+    def call(self, operation: Operation) -> None:
+        """The operation's own code, for what is not worth generating."""
+        name = self.constant(operation.apply, "apply")
+        self.line(f"{name}(root, context)  # {comment_text(str(operation))}")
+        self.forget_all()
+
+    def inner(self) -> Code:
+        """Code for another function in the same text, about an object of its own."""
+        return Code(constants=self.constants, functions=self.functions)
+
+    def define(self, name: str, inner: Code, remark: str) -> str:
+        """Put the inner function into the text; its name."""
+        name = f"{name}_{len(self.functions)}"
+        self.functions.append(inner.function(f"def {name}(root, context):  # {remark}"))
+        return name
+
+    def function(self, head: str, result: str = "root") -> str:
+        return "\n".join([head, *self.lines, f"    return {result}", ""])
+
+    def text(self, head: str, result: str = "root") -> str:
+        """The function, behind those that it calls."""
+        return "\n".join([*self.functions, self.function(head, result)])
+
+    def build(self, source: str, name: str) -> Any:
+        scope: dict[str, Any] = {**SCOPE, **self.constants}
+        exec(compile(source, f"<upcasters: {name}>", "exec"), scope)  # noqa: S102  # our own generated text
+        return scope[name]
+
+
+def comment(path: Path) -> str:
+    """A path as a comment that cannot end early."""
+    return comment_text(show(path))
+
+
+def comment_text(text: str) -> str:
+    """A text as a comment that cannot end early."""
+    return text.encode("unicode_escape").decode()[:160]
+
+
+_EMPTY: Object = {}
+
+
+def _look(parent: Object, key: str, node: Any) -> Object:
+    """An object where there is one, opened in its place; else an empty one that nobody writes to."""
+    if type(node) is Raw:
+        try:
+            found = parent[key] = decode_object(node)
+        except msgspec.ValidationError:
+            return _EMPTY
+        return found
+    return _EMPTY
+
+
+_decode_objects = msgspec.json.Decoder(dict[str, dict[str, Raw]] | list[dict[str, Raw]]).decode
+
+
+def _open_items(node: Any) -> Any:
+    """A container whose items are most likely all objects, opened two levels deep in one go where they are."""
+    try:
+        return _decode_objects(node)
+    except msgspec.ValidationError:
+        return open_container(node)
+
+
+def _same_text(node: Any, text: str) -> bool:
+    return bool((plain(node) if type(node) is Raw else node) == text)
+
+
+def _look_at(parent: Object, key: str) -> Object:
+    node = parent.get(key)
+    return node if type(node) is dict else _look(parent, key, node)
+
+
+def _pairs(container: Any) -> Any:
+    """The indexes and items of an array; generated code asks only where there is no object."""
+    if type(container) is list:
+        return enumerate(container)
+    raise Unexpected
+
+
+# What generated code may call.
+SCOPE: dict[str, Any] = {
+    "MISSING": MISSING,
+    "NULLS": NULLS,
+    "Raw": Raw,
+    "Unexpected": Unexpected,
+    "decode_object": decode_object,
+    "look": _look,
+    "look_at": _look_at,
+    "open_items": _open_items,
+    "open_object": open_object,
+    "pairs": _pairs,
+    "same_text": _same_text,
+}

@@ -1,0 +1,253 @@
+"""The fast path: the operations of all hops fused into one generated function, built once and readable.
+
+What happens to the fields of one object is put together (``layouts.py``); here are the ways to the objects, loops over
+their items, conditions, and plain calls of whatever is not worth generating. The generated code does the common case.
+Whatever it does not expect, it leaves by an exception, and the plain reference (``reference.py``) runs the event again,
+hop by hop, and says what is wrong. So the two must agree only where the fast path comes to an end; tests hold them to
+that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from upcasters.compile.code import Code, comment, comment_text
+from upcasters.compile.conditions import expression, looked_at
+from upcasters.compile.layouts import FlatGroup, Layouts, Unexpected, grouped
+from upcasters.context import Context
+from upcasters.document import Object, plain
+from upcasters.operations.base import Operation
+from upcasters.operations.choice import Switch, When
+from upcasters.operations.events import DropEvent, EventOperation, SplitEach, SplitEvent
+from upcasters.operations.fields import KeepOnly, Move, Unnest
+from upcasters.operations.reach import At, Everywhere, Subdocument
+from upcasters.operations.values import Derive, DropDerived
+from upcasters.paths import EACH, Path, show
+from upcasters.step import Hop, walk
+from upcasters.walk import MISSING
+
+Fused = Callable[[Object, Context], Object]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A generated function, its source, and whether it reads or changes anything beside the document."""
+
+    function: Fused
+    source: str
+    needs_context: bool
+
+
+def compile_hops(hops: Sequence[Hop]) -> Compiled:
+    """One function for all operations of ``hops``: takes the opened document and its context, gives the document."""
+    operations = [operation for hop in hops for operation in hop.operations]
+    code = Code()
+    _emit_all(operations, code)
+    source = code.text(
+        f"def upcast(root, context):  # {' -> '.join([hops[0].source[1], *(hop.target[1] for hop in hops)])}"
+    )
+    return Compiled(code.build(source, "upcast"), source, any(map(needs_context, operations)))
+
+
+def needs_context(operation: Operation) -> bool:
+    """True where the operation reads or changes key, headers, type or coordinates."""
+    if isinstance(operation, Derive):
+        return not all(isinstance(source, tuple) for source in operation.sources)
+    if isinstance(operation, DropDerived):
+        return needs_context(operation.derive)
+    if isinstance(operation, (At, Everywhere)):
+        return any(map(needs_context, operation.operations))
+    if isinstance(operation, When):
+        return any(map(needs_context, (*operation.operations, *operation.otherwise)))
+    if isinstance(operation, Switch):
+        return any(map(needs_context, operation.all()))
+    return isinstance(operation, (EventOperation, Subdocument))
+
+
+def _may_end(operation: Operation) -> bool:
+    """True where the event may end, or become several, in the operation."""
+    return any(isinstance(inner, (DropEvent, SplitEach, SplitEvent)) for inner in walk([operation]))
+
+
+# Emitting: code for each operation, or for all those on the fields of one object.
+
+
+def _emit_all(operations: Iterable[Operation], code: Code) -> None:
+    for operation in grouped(operations):
+        if isinstance(operation, FlatGroup):
+            _emit_group(operation, code)
+        elif _may_end(operation):
+            code.call(operation)
+            code.line("if context.dropped or context.children is not None: return root")
+        else:
+            _EMIT.get(type(operation), _emit_call)(operation, code)
+
+
+def _emit_call(operation: Operation, code: Code) -> None:
+    code.call(operation)
+
+
+def _emit_group(group: FlatGroup, code: Code) -> None:
+    layouts = code.constant(Layouts(group.operations), "layouts")
+    for operation in group.operations:
+        code.line(f"# {comment(group.at) or 'root'}: {comment_text(str(operation))}")
+
+    def body(target: str) -> None:
+        slot = f" = {code.slots[target]}" if target in code.slots else ""
+        code.line(f"change = {layouts}[tuple({target})]")
+        code.line(f"if change is not None: {target}{slot} = change({target})")
+
+    _at_each(group.at, "skip" if group.optional else "error", code, body)
+    for path in group.touched:
+        code.forget(path)
+
+
+def _at_each(path: Path, missing: str, code: Code, body: Callable[[str], None]) -> None:
+    """Code that runs ``body`` for every object at a path; ``missing="skip"`` puts it behind an ``if``."""
+    known = max(length for length in range(len(path) + 1) if path[:length] in code.opened)
+    variable = code.opened[path[:known]]
+    if known == len(path):
+        body(variable)
+    elif path[known] is EACH:
+        _loop(path, known, missing, code, body, variable)
+    elif missing == "skip":
+        with code.block(f"if {path[known]!r} in {variable}:"):
+            _step_in(path, known, missing, code, body)
+    else:
+        _step_in(path, known, missing, code, body)
+
+
+def _step_in(path: Path, known: int, missing: str, code: Code, body: Callable[[str], None]) -> None:
+    if known + 1 < len(path) and path[known + 1] is EACH:
+        parent, key, name = code.opened[path[:known]], path[known], code.variable()
+        code.line(f"{name} = {parent}[{key!r}]  # {comment(path[: known + 1])}")
+        code.line(f"if type({name}) is Raw: {name} = {parent}[{key!r}] = open_items({name})")
+        _loop(path, known + 1, missing, code, body, name)
+    else:
+        code.object(path[: known + 1])
+        _at_each(path, missing, code, body)
+
+
+def _loop(path: Path, at: int, missing: str, code: Code, body: Callable[[str], None], container: str) -> None:
+    key, item = code.variable(), code.variable()
+    inner_is_container = at + 1 < len(path) and path[at + 1] is EACH
+    pairs = f"{container}.items() if type({container}) is dict else pairs({container})"
+    with code.block(f"for {key}, {item} in {pairs}:  # {comment(path[: at + 1])}"):
+        if inner_is_container:
+            code.line(f"if type({item}) is Raw: {item} = {container}[{key}] = open_items({item})")
+            _loop(path, at + 1, missing, code, body, item)
+            return
+        code.slots[item] = f"{container}[{key}]"
+        code.open(item)
+        code.opened[path[: at + 1]] = item
+        _at_each(path, missing, code, body)
+
+
+def _emit_when(operation: When, code: Code) -> None:
+    with code.block(f"if {expression(operation.condition, code, look=False)}:"):
+        _emit_all(operation.operations, code)
+    if operation.otherwise:
+        with code.block("else:"):
+            _emit_all(operation.otherwise, code)
+
+
+def _emit_at(operation: At, code: Code) -> None:
+    if operation.wrong_type == "skip" or needs_context(operation):
+        code.call(operation)
+        return
+    inside = code.inner()
+    _emit_all(operation.operations, inside)
+    name = code.define("at", inside, comment(operation.path))
+
+    def body(target: str) -> None:
+        slot = f" = {code.slots[target]}" if target in code.slots else ""
+        code.line(f"{target}{slot} = {name}({target}, context)")
+
+    _at_each(operation.path, operation.missing, code, body)
+    for path in operation.writes():
+        code.forget(path)
+
+
+def _emit_switch(operation: Switch, code: Code) -> None:
+    cases = code.constant(Cases(operation), "cases")
+    code.line(f"# {comment_text(f'switch on {show(operation.path)}, {len(operation.cases)} cases')}")
+    node = f"{looked_at(operation.path[:-1], code)}.get({operation.path[-1]!r}, MISSING)"
+    code.line(f"root = {cases}.chosen({node})(root, context)")
+    code.forget_all()
+
+
+class Cases(dict[Any, Fused]):
+    """The function for each case of a switch, by the value alone where it is a text; made when it is first chosen."""
+
+    def __init__(self, switch: Switch) -> None:
+        self.switch = switch
+        self.otherwise = None if switch.otherwise == "error" else _function(switch.otherwise)
+
+    def chosen(self, node: Any) -> Fused:
+        """The function for a document with this value."""
+        value = plain(node)
+        if type(value) is not str:
+            value = (type(value) is bool, value) if type(value) not in (dict, list) else MISSING
+        return self[value]
+
+    def __missing__(self, value: Any) -> Fused:
+        found = self.switch.cases.get((False, value) if type(value) is str else value)
+        if found is not None:
+            function = self[value] = _function(found)
+            return function
+        if self.otherwise is None:
+            raise Unexpected
+        return self.otherwise
+
+
+def _function(operations: Sequence[Operation]) -> Fused:
+    code = Code()
+    _emit_all(operations, code)
+    function: Fused = code.build(code.text("def case(root, context):"), "case")
+    return function
+
+
+def _emit_move(operation: Move, code: Code) -> None:
+    plain_move = (operation.missing, operation.exists, operation.prune) == ("error", "error", False)
+    if not plain_move:
+        code.call(operation)
+        return
+    parent, node = code.object(operation.source[:-1]), code.variable()
+    code.line(f"{node} = {parent}.pop({operation.source[-1]!r})  # {comment_text(str(operation))}")
+    code.forget(operation.source)
+    if operation.parents == "create":
+        for depth in range(1, len(operation.target)):
+            above, key = code.object(operation.target[: depth - 1]), operation.target[depth - 1]
+            code.line(f"if {key!r} not in {above}: {above}[{key!r}] = {{}}")
+            code.object(operation.target[:depth])
+    parent, key = code.object(operation.target[:-1]), operation.target[-1]
+    code.line(f"if {key!r} in {parent}: raise Unexpected")
+    code.line(f"{parent}[{key!r}] = {node}")
+    code.forget(operation.target)
+
+
+def _emit_local(at: Path, change: Callable[[Object], None], operation: Operation, code: Code) -> None:
+    name = code.constant(change, "change")
+    _at_each(at, "error", code, lambda target: code.line(f"{name}({target})  # {comment_text(str(operation))}"))
+    for path in operation.writes():
+        code.forget(path)
+
+
+def _emit_unnest(operation: Unnest, code: Code) -> None:
+    _emit_local(operation.child[:-1], operation.lift, operation, code)
+
+
+def _emit_keep_only(operation: KeepOnly, code: Code) -> None:
+    _emit_local(operation.at, operation.keep, operation, code)
+
+
+_EMIT: dict[type, Callable[[Any, Code], None]] = {
+    At: _emit_at,
+    KeepOnly: _emit_keep_only,
+    Move: _emit_move,
+    Switch: _emit_switch,
+    Unnest: _emit_unnest,
+    When: _emit_when,
+}

@@ -1,0 +1,81 @@
+"""Does an event fit the model of its version? Asked of the bytes, which are never written anew."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from upcasters.document import read, write
+from upcasters.errors import EventError, InvalidEvent
+from upcasters.paths import show
+from upcasters.validation.accept import fast_accept
+from upcasters.validation.declared import Declared
+
+_SHOWN = 10
+_values = reprlib.Repr()
+_values.maxstring = 200
+_NOT_ACCEPTED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Validator:
+    """Checks events of one version against its pydantic model, strictly.
+
+    What the model does not declare never makes an event invalid, whatever its value, unless the model itself
+    says ``extra="forbid"``: where pydantic cannot read it, the model is shown the declared part only.
+    """
+
+    def __init__(self, model: type[BaseModel], *, include_values: bool = False) -> None:
+        self.model = model
+        self._accept = fast_accept(model)
+        self._declared = Declared(model)
+        self._include_values = include_values
+
+    def check(self, data: bytes) -> None:
+        """Return where ``data``, one JSON object, fits the model.
+
+        Raises InvalidEvent, which names paths and pydantic's error types; values where ``include_values``.
+        """
+        if self._accept is not None:
+            try:
+                self._accept(data)
+            except _NOT_ACCEPTED:
+                pass
+            else:
+                return
+        self._ask(data)
+
+    def _ask(self, data: bytes) -> None:
+        try:
+            faults = self._faults(data)
+            if faults and faults[0]["type"] == "json_invalid":
+                faults = self._faults(write(self._declared.only(read(data))))
+        except EventError as error:
+            raise InvalidEvent(str(error)) from None
+        except Exception as error:  # a validator of the user's own may raise anything
+            raise InvalidEvent(f"the model's own checks raised {type(error).__name__}") from error
+        if faults:
+            raise InvalidEvent(self._told(faults), self._declared.place(faults[0]["loc"]))
+
+    def _faults(self, data: bytes) -> list[Any]:
+        try:
+            self.model.__pydantic_validator__.validate_json(data, strict=True)
+        except ValidationError as error:
+            return error.errors(include_url=False, include_context=False, include_input=self._include_values)
+        return []
+
+    def _told(self, faults: Iterable[Any]) -> str:
+        lines = list(dict.fromkeys(map(self._line, faults)))
+        more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        return "; ".join(lines[:_SHOWN]) + more
+
+    def _line(self, fault: Any) -> str:
+        place = show(self._declared.place(fault["loc"])) or "the document"
+        text = f"{place}: {fault['type']}"
+        if self._include_values:
+            at = ".".join(map(str, fault["loc"]))
+            text += f" (at {at or 'the top'}: {fault['msg']}; found {_values.repr(fault['input'])})"
+        return text

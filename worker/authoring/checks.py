@@ -1,0 +1,90 @@
+"""What `upcast check` finds: chains that do not start, and topics that do not fit."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from upcasters import ChainError
+from worker.routes.chains import RouteChain, load_route_chain, load_sound_chain
+from worker.settings import RouteSettings, Settings
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A route or a chain. ``fingerprint`` is empty where the chain does not load."""
+
+    subject: str
+    chain: str
+    fingerprint: str = ""
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"ok": not self.problems}
+
+
+def check_chain(path: str) -> list[Checked]:
+    """A chain by itself: what it refuses to start with."""
+    from worker.deprecation.of_chain import breaches
+
+    try:
+        chain = load_sound_chain(path)
+        return [Checked(path, path, chain.fingerprint, breaches(path, chain))]
+    except ChainError as error:
+        return [Checked(path, path, problems=tuple(str(error).splitlines()))]
+
+
+def check_routes(settings: Settings) -> list[Checked]:
+    """Each route's chain, and whether it can do what the route asks of it."""
+    return [_check_route(route) for route in settings.routes]
+
+
+def check_policy() -> Checked:
+    """Whether this version of the worker has dropped anything before its time."""
+    from worker.deprecation.offered import policy
+
+    return Checked("deprecations", "", problems=tuple(policy().breaches()))
+
+
+def check_brokers(settings: Settings) -> list[Checked]:
+    """The topics and our rights, as the brokers tell. Raises ``WorkerError`` where they cannot be reached."""
+    return asyncio.run(_check_brokers(settings))
+
+
+def _check_route(route: RouteSettings) -> Checked:
+    subject = f"{route.source} -> {route.destination}"
+    from worker.deprecation.of_chain import breaches
+
+    try:
+        chain = load_route_chain(route).chain
+        return Checked(subject, route.chain, chain.fingerprint, breaches(route.chain, chain))
+    except ChainError as error:
+        return Checked(subject, route.chain, problems=tuple(str(error).splitlines()))
+
+
+async def _check_brokers(settings: Settings) -> list[Checked]:
+    from worker.kafka.broker import wait_for_broker
+    from worker.kafka.clients import Clients
+    from worker.preflight import ask_brokers, judge, of_severity
+
+    clients = Clients(settings.kafka)
+    await wait_for_broker(clients)
+    facts = await ask_brokers(clients, settings)
+    findings = judge(facts, settings, {given.route.source: given.traits for given in _loadable(settings)})
+    lines = {
+        severity: tuple(str(finding) for finding in of_severity(findings, severity)) for severity in ("refuse", "warn")
+    }
+    return [Checked(settings.kafka.bootstrap_servers, "", "", lines["refuse"], lines["warn"])]
+
+
+def _loadable(settings: Settings) -> list[RouteChain]:
+    """Chains that do not load have been reported already."""
+    loaded = []
+    for route in settings.routes:
+        try:
+            loaded.append(load_route_chain(route))
+        except ChainError:
+            continue
+    return loaded

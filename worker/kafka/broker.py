@@ -1,0 +1,95 @@
+"""Waiting for the brokers at start, and saying why where they cannot be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import stamina
+import structlog
+from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+
+from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+from worker.kafka.clients import Clients
+from worker.kafka.diagnosis import PROBE_TIMEOUT, Address, Cause, diagnose, no_brokers
+
+log = structlog.get_logger(__name__)
+
+
+class BrokerAwayError(Exception):
+    """No broker could be reached; trying again may help."""
+
+
+async def wait_for_broker(clients: Clients) -> None:
+    """Return when a broker serves us. Tries for ``kafka.start_timeout``, unless waiting cannot help."""
+    kafka = clients.kafka
+    waiting = False
+    try:
+        async for attempt in stamina.retry_context(
+            on=BrokerAwayError,
+            attempts=None,
+            timeout=kafka.start_timeout,
+            wait_initial=0.25,
+            wait_max=1.0,
+            wait_jitter=0.25,
+        ):
+            with attempt:
+                try:
+                    await _reach(clients)
+                except BrokerAwayError as away:
+                    if not waiting:
+                        log.warning("waiting for kafka", reason=str(away), seconds=kafka.start_timeout)
+                    waiting = True
+                    raise
+    except BrokerAwayError as away:
+        raise WorkerError(
+            f"kafka: {away}, for {kafka.start_timeout:g} s: start the broker, or correct "
+            "kafka.bootstrap_servers (UPCAST_KAFKA__BOOTSTRAP_SERVERS)",
+            MAY_PASS,
+        ) from None
+    if waiting:
+        log.info("kafka is there")
+
+
+async def _reach(clients: Clients) -> None:
+    """One bootstrap server, and then one of the brokers that it names, must answer."""
+    bootstrap = [Address(host, port) for host, port, _ in collect_hosts(clients.kafka.bootstrap_servers)]
+    server, brokers = await _first_answer(clients, bootstrap)
+    if brokers and server not in brokers:
+        try:
+            await _first_answer(clients, brokers)
+        except BrokerAwayError as away:
+            raise BrokerAwayError(
+                f"{server} answers, but the address that it gives for its brokers does not: {away} "
+                "(see the brokers' advertised.listeners)"
+            ) from None
+
+
+async def _first_answer(clients: Clients, addresses: Iterable[Address]) -> tuple[Address, list[Address]]:
+    """The first address that answers, and the brokers that it knows."""
+    causes: dict[Address, Cause] = {}
+    for address in addresses:
+        found = await _ask(clients, address)
+        if not isinstance(found, Cause):
+            return address, found
+        causes[address] = found
+    for address, cause in causes.items():
+        if cause.permanent:
+            raise WorkerError(f"kafka: {address}: {cause.text}", NEEDS_A_PERSON)
+    raise BrokerAwayError("; ".join(f"no broker at {address} ({cause.text})" for address, cause in causes.items()))
+
+
+async def _ask(clients: Clients, at: Address) -> list[Address] | Cause:
+    connection: AIOKafkaConnection | None = None
+    try:
+        connection = await create_conn(
+            at.host, at.port, request_timeout_ms=round(PROBE_TIMEOUT * 1000), **clients.security
+        )
+        answer = await connection.send(MetadataRequest([]))
+    except (OSError, KafkaError) as error:
+        return await diagnose(error, at, clients.kafka, answered=connection is not None)
+    finally:
+        if connection is not None:
+            await connection.close()
+    return [Address(host, port) for _, host, port, *_ in answer.brokers] or no_brokers(clients.kafka)

@@ -1,0 +1,94 @@
+"""Kafka clients from the settings: the one place that knows which options a correct worker needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from worker.kafka.internals import Consumer
+from worker.kafka.oauth import token_provider
+from worker.kafka.tls import ssl_context
+from worker.settings import KafkaSettings
+
+
+class Clients:
+    """Makes clients that are not started yet. All of them share one TLS context and one token."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self.kafka = kafka
+        self.security: Mapping[str, Any] = _security(kafka)
+        self._connection = {
+            "bootstrap_servers": kafka.bootstrap_servers,
+            "client_id": kafka.client_id,
+            "request_timeout_ms": _milliseconds(kafka.request_timeout),
+            **self.security,
+        }
+
+    def group_consumer(self, **options: Any) -> AIOKafkaConsumer:
+        """A member of the group, which commits nothing by itself. A new group reads from the beginning."""
+        kafka = self.kafka
+        return self._consumer(
+            **{
+                "group_id": kafka.group_id,
+                "group_instance_id": kafka.group_instance_id,
+                "auto_offset_reset": "earliest",
+                "session_timeout_ms": _milliseconds(kafka.session_timeout),
+                "heartbeat_interval_ms": _milliseconds(kafka.heartbeat_interval),
+                "rebalance_timeout_ms": _milliseconds(kafka.rebalance_timeout),
+                **options,
+            }
+        )
+
+    def reader(self, **options: Any) -> AIOKafkaConsumer:
+        """A consumer of no group, for bounded reads of partitions that it is told; never jumps by itself."""
+        return self._consumer(group_id=None, auto_offset_reset="none", **options)
+
+    def transactional_producer(self, transactional_id: str, **options: Any) -> AIOKafkaProducer:
+        return self.producer(transactional_id=transactional_id, **options)
+
+    def producer(self, **options: Any) -> AIOKafkaProducer:
+        compression = self.kafka.compression
+        return AIOKafkaProducer(
+            **{
+                **self._connection,
+                "enable_idempotence": True,
+                "compression_type": None if compression == "none" else compression,
+                **options,
+            }
+        )
+
+    def admin(self) -> AIOKafkaAdminClient:
+        return AIOKafkaAdminClient(**self._connection)
+
+    def _consumer(self, **options: Any) -> AIOKafkaConsumer:
+        return Consumer(
+            **{
+                **self._connection,
+                "unpacked_bytes": self.kafka.unpacked_batch_bytes,
+                "enable_auto_commit": False,
+                "isolation_level": "read_committed",
+                **options,
+            }
+        )
+
+
+def _security(kafka: KafkaSettings) -> dict[str, Any]:
+    security: dict[str, Any] = {
+        "security_protocol": kafka.security_protocol,
+        "ssl_context": ssl_context(kafka),
+    }
+    if kafka.authenticated:
+        security |= {
+            "sasl_mechanism": kafka.sasl_mechanism,
+            "sasl_plain_username": kafka.sasl_username,
+            "sasl_plain_password": kafka.sasl_password and kafka.sasl_password.get_secret_value(),
+            "sasl_oauth_token_provider": token_provider(kafka),
+        }
+    return security
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,565 @@
+"""The one room that knows aiokafka from the inside; everything else uses its public interface.
+
+Why we look inside at all:
+
+* its consumer makes a Python object of each record and decodes whole fetches at once, whatever they unpack to; ours
+  hands over the record batches as they came, and a lane unpacks and decodes them one after the other, in C and within
+  a bound, when it gets there;
+* a header whose name is not UTF-8 makes its ``getmany`` raise for ever, for every partition; ours reads such
+  a batch with a lenient parser and says which records are unreadable;
+* it does not know two answers of newer brokers, keeps back the text of an offset commit, and cannot throw a
+  producer away that hangs;
+* with uvloop, a connection that is lost at the wrong moment ends its tasks for good;
+* its consumer, when it is stopped while a rebalance waits, waits as well, and goes without a word if it is not let;
+* it takes a coordinator that is still loading for a group that has committed nothing;
+* it lets brokers create a topic that it asks for, also one that somebody has just deleted;
+* its wait for data is one for busy and for idle times: what is right for the one is half of an idle worker's CPU.
+
+Tested with the versions in ``TESTED``; with any other, ``open_reader`` falls back to the public interface.
+"""
+
+# ruff: noqa: SLF001  (the private names of aiokafka are what this file is about)
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any, Protocol
+
+import aiokafka
+import google_crc32c
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import errors as kafka_errors
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.consumer import fetcher as aiokafka_fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.protocol import types
+from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record import default_records, memory_records
+from aiokafka.structs import OffsetAndMetadata
+
+from upcasters.event import Event, Header, SourceRecord
+from worker.kafka.fetched import (
+    NO_TIMESTAMP,
+    SMALL_BYTES,
+    Batch,
+    DecodedBatch,
+    Fetched,
+    FetchedRecords,
+    Slice,
+    cut,
+    known,
+)
+from worker.kafka.raw_headers import writable
+from worker.kafka.unpacking import CRC, HEADER, unpacked
+from worker.settings.kafka import UNPACKED_BATCH_BYTES
+
+log = structlog.get_logger(__name__)
+
+TESTED = ("0.14.",)
+
+NOT_AS_MADE = 0x08 | 0x20 | 0x40
+"""Attributes of a batch whose first timestamp is not its first record's: stamped by the broker, a marker, compacted."""
+
+
+LEAVE_AFTER = 0.2
+"""Seconds that a consumer is given to stop before its group is told that it goes."""
+
+Append = Callable[[int, int, bytes | None, bytes | None, list[Header]], object | None]
+
+
+class Reader(Protocol):
+    async def read(self, partitions: Iterable[TopicPartition], wait: float) -> Mapping[TopicPartition, Fetched]:
+        """What is there for these partitions, or comes within ``wait`` seconds. Must not be cancelled."""
+
+
+def open_reader(consumer: AIOKafkaConsumer) -> Reader:
+    """The fast reader for a started consumer, or the public one if this aiokafka is not one we know."""
+    if aiokafka.__version__.startswith(TESTED):
+        return BatchReader(consumer)
+    log.warning("unknown aiokafka, reading through its public interface", version=aiokafka.__version__)
+    return PublicReader(consumer)
+
+
+class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's own, which also knows to how many bytes a batch may unpack for whoever reads it here.
+
+    It leaves its group also while a rebalance waits, which may be long. Who is gone and has not left is waited for by
+    all other members, until its session is over.
+    """
+
+    def __init__(self, *, unpacked_bytes: int = UNPACKED_BATCH_BYTES, **options: Any) -> None:
+        super().__init__(**options)
+        self.unpacked_bytes = unpacked_bytes
+
+    async def stop(self) -> None:
+        stopping = asyncio.ensure_future(super().stop())
+        try:
+            while not (await asyncio.wait({stopping}, timeout=LEAVE_AFTER))[0]:
+                await _leave(self._coordinator)
+            if stopping.cancelled():
+                await self._put_away()
+            else:
+                stopping.result()
+        finally:
+            stopping.cancel()
+
+    async def _put_away(self) -> None:
+        """What aiokafka leaves when a fetch waits for its next attempt: that fetch's end looks to it like its own."""
+        fetches = self._fetcher._pending_tasks
+        for fetch in fetches:
+            fetch.cancel()
+        await asyncio.gather(*fetches, return_exceptions=True)
+        await self._client.close()
+
+
+class BatchReader:
+    """Takes record batches undecoded out of the consumer's fetcher."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        aiokafka_fetcher.MemoryRecords = _KeptRecords
+        consumer._fetcher._records = _Undecoded(consumer)
+        self._consumer = consumer
+
+    async def read(self, partitions: Iterable[TopicPartition], wait: float) -> Mapping[TopicPartition, Fetched]:
+        taken = await self._consumer.getmany(*partitions, timeout_ms=round(wait * 1000))
+        return {partition: fetched for partition, (fetched,) in taken.items()}
+
+
+class PublicReader:
+    """The same through ``getmany`` alone: slower, and a header name that is not UTF-8 stops it."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def read(self, partitions: Iterable[TopicPartition], wait: float) -> Mapping[TopicPartition, Fetched]:
+        taken = await self._consumer.getmany(*partitions, timeout_ms=round(wait * 1000))
+        return {
+            partition: FetchedRecords([_event(each) for each in records], records[-1].offset + 1)
+            for partition, records in taken.items()
+        }
+
+
+class FetchedBatches:
+    """Record batches as they came from the broker.
+
+    The fetcher believes that this is its parser of one partition (``PartitionRecords``): it asks once for all
+    records, gets this object as the only one, and takes ``next_fetch_offset`` as its new position.
+    """
+
+    def __init__(self, parser: Any, unpacked_bytes: int = UNPACKED_BATCH_BYTES) -> None:
+        self._parser = parser
+        # A generator that never starts, and that holds the parser which holds it: the fetched bytes would stay until
+        # the garbage collector comes, which is seldom.
+        parser._records_iterator = None
+        self._unpacked_bytes = unpacked_bytes
+        self._data: bytes = parser._records.data
+        self._batches = deque(_batches(parser._records))
+        self._start = 0
+        """Where in the data the first of these batches begins."""
+        self.offset: int | None = parser.next_fetch_offset
+        self.next_fetch_offset: int = parser.next_fetch_offset
+        self.next_offset: int = self._batches[-1].next_offset
+        self.size = len(self._data)
+        self.count = max(0, self.next_offset - parser.next_fetch_offset)
+        self.oldest = self._oldest(self._batches[0])
+
+    def _oldest(self, batch: Any) -> int:
+        """The timestamp of the first record to be read, as far as it can be told without decoding."""
+        attributes: int = getattr(batch, "attributes", NOT_AS_MADE)
+        begins_inside = batch.base_offset != self.offset if hasattr(batch, "base_offset") else True
+        if begins_inside or attributes & NOT_AS_MADE or self._parser._aborted_transactions:
+            return NO_TIMESTAMP
+        return known(batch.first_timestamp)
+
+    def __iter__(self) -> Iterator[FetchedBatches]:
+        self.next_fetch_offset = self.next_offset
+        yield self
+
+    def slices(self, size: int) -> Iterator[Slice]:
+        unreadable: set[int] = set()
+        for piece in cut(self._visible_records(unreadable), size, self.next_offset):
+            yield piece._replace(unreadable=frozenset(unreadable)) if unreadable else piece
+
+    def batches(self) -> Iterator[Batch]:
+        for batch in self._visible_batches():
+            if batch.base_offset >= (self.offset or 0) and isinstance(batch, default_records.DefaultRecordBatch):
+                data = self._first
+                if batch.compression_type:
+                    data = unpacked(data, batch.base_offset, self._unpacked_bytes)
+                yield _RawBatch(batch, data, lambda batch=batch: self._all_of(batch))  # type: ignore[misc]
+            else:
+                yield DecodedBatch(self._all_of(batch))
+
+    def _all_of(self, batch: Any) -> Sequence[SourceRecord]:
+        return [record for part in self._decoded(batch, set()) for record in self._wanted(part)]
+
+    def _visible_records(self, unreadable: set[int]) -> Iterator[Sequence[SourceRecord]]:
+        """Batch by batch, so that at most one of them is unpacked at a time. One that cannot be unpacked stays the
+        first: whoever asks again is told again."""
+        for batch in self._visible_batches():
+            for part in self._decoded(batch, unreadable):
+                if records := self._wanted(part):
+                    yield records
+
+    def _visible_batches(self) -> Iterator[Any]:
+        while self._batches:
+            batch = self._batches[0]
+            if not self._hidden(batch):
+                yield batch
+            self._batches.popleft()
+            self._start += _length_of_batch(self._data, self._start)
+
+    def _wanted(self, records: Sequence[SourceRecord]) -> Sequence[SourceRecord]:
+        """Without those before the offset that was asked for."""
+        wanted = self.offset or 0
+        if (records[0].offset or 0) < wanted:
+            return [record for record in records if (record.offset or 0) >= wanted]
+        return records
+
+    def _hidden(self, batch: Any) -> bool:
+        """Markers always, aborted records for whoever reads committed ones. Follows ``_unpack_records``."""
+        parser = self._parser
+        if parser._check_crcs and not self._is_intact(batch):
+            raise kafka_errors.CorruptRecordException(f"Invalid CRC - {parser._tp}")
+        if parser._isolation_level != aiokafka_fetcher.READ_COMMITTED or batch.producer_id is None:
+            return bool(batch.is_control_batch)
+        parser._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch:
+            if parser._contains_abort_marker(batch):
+                parser._aborted_producers.discard(batch.producer_id)
+            return True
+        return batch.is_transactional and batch.producer_id in parser._aborted_producers
+
+    @property
+    def _first(self) -> memoryview:
+        """The bytes of the first batch, from its header to its end."""
+        return memoryview(self._data)[self._start : self._start + _length_of_batch(self._data, self._start)]
+
+    def _is_intact(self, batch: Any) -> bool:
+        """aiokafka computes the sum without the processor's own instruction for it, ten times as slowly."""
+        if not isinstance(batch, default_records.DefaultRecordBatch):
+            return bool(batch.validate_crc())
+        summed = self._first[CRC + 4 :]
+        return bool(google_crc32c.value(bytes(summed)) == int.from_bytes(self._first[CRC : CRC + 4]))
+
+    def _decoded(self, batch: Any, unreadable: set[int]) -> Iterator[Sequence[Any]]:
+        """The records in parts, so that not all of a large batch are objects at a time."""
+        if not isinstance(batch, default_records.DefaultRecordBatch):
+            yield [_event(record) for record in batch]
+            return
+        data = self._first
+        if batch.compression_type:
+            data = unpacked(data, batch.base_offset, self._unpacked_bytes)
+            batch = default_records.DefaultRecordBatch(data)
+        most = _records_at_once(data)
+        done = 0
+        try:
+            for records in _in_parts(batch, most):
+                done += len(records)
+                yield records
+        except (UnicodeDecodeError, kafka_errors.CorruptRecordException):
+            rest = _leniently(bytes(data))[done:]
+            unreadable.update(record.offset for record in rest if not all(map(writable, record.headers)))
+            yield from _in_parts(rest, most)
+
+
+class OpenBatch:
+    """A producer's batch while it is being filled.
+
+    ``append`` takes place in the batch, timestamp, key, value and headers, by position, and gives None where the batch
+    is full: it is the C builder's own, without the wrapper of some ten Python lines around it, which cost as much
+    again. Whoever calls it counts, and sets ``count`` before anybody else looks at the batch.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._batch = producer.create_batch()
+        self._counts = aiokafka.__version__.startswith(TESTED)
+        self.append: Append = self._batch._builder.append if self._counts else self._append
+        self.count = 0
+
+    def put(self, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]) -> bool:
+        """False, and nothing done, where the batch is full."""
+        if self.append(self.count, timestamp, key, value, headers) is None:
+            return False
+        self.count += 1
+        return True
+
+    @property
+    def size(self) -> int:
+        """Bytes, before they are compressed."""
+        return int(self._batch.size())
+
+    def closed(self) -> Any:
+        """What ``send_batch`` of the producer takes; nothing can be added any more."""
+        if self._counts:
+            self._batch._relative_offset = self.count
+        self._batch.close()
+        return self._batch
+
+    def _append(
+        self, place: int, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
+    ) -> object | None:
+        added: object | None = self._batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
+        return added
+
+
+class _RawBatch:
+    """A batch in the log's own bytes, but unpacked: decoded only where somebody asks for its records."""
+
+    def __init__(self, batch: Any, data: memoryview, decode: Callable[[], Sequence[SourceRecord]]) -> None:
+        self.first_timestamp: int = batch.first_timestamp
+        self.count = int.from_bytes(data[HEADER - 4 : HEADER])
+        self.content = bytes(data[HEADER:])
+        self.records = decode
+
+
+async def _leave(coordinator: Any) -> None:
+    """On another connection than the rebalance, whose answer keeps back all others on its own."""
+    if not isinstance(coordinator, GroupCoordinator) or coordinator._group_instance_id is not None:
+        return
+    node, member = coordinator.coordinator_id, coordinator.member_id
+    if node is not None and member:
+        with contextlib.suppress(kafka_errors.KafkaError):
+            await coordinator._client.send(node, LeaveGroupRequest(coordinator.group_id, member))
+
+
+def tell_of_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
+    """Of those that it will be asked about before it is told to read them; call this before its start. Asked about one
+    that it has not heard of, it would answer after its back-off, a tenth of a second later."""
+    consumer._client.set_topics(list(topics))
+
+
+async def committed_with_note(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:
+    """What the consumer's group has committed, with the text beside it, which the public ``committed`` keeps back."""
+    found = await consumer._coordinator.fetch_committed_offsets([partition])
+    answer = found.get(partition)
+    return None if answer is None or answer.offset < 0 else answer
+
+
+async def missing(producer: AIOKafkaProducer, topics: Iterable[str]) -> str | None:
+    """The first of the topics that is not there. Raises TopicAuthorizationFailedError where we may not know."""
+    wanted = list(topics)
+    for topic in wanted:
+        producer.client.add_topic(topic)
+    await producer.client.force_metadata_update()
+    cluster = producer.client.cluster
+    hidden = cluster.unauthorized_topics.intersection(wanted)
+    if hidden:
+        raise kafka_errors.TopicAuthorizationFailedError(*sorted(hidden))
+    return next((topic for topic in wanted if not cluster.partitions_for_topic(topic)), None)
+
+
+def wire_size(
+    producer: AIOKafkaProducer, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
+) -> int:
+    """The size of a batch of this one record as the broker will weigh it: compressed, as the producer does it."""
+    batch = producer.create_batch()
+    batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
+    return len(batch._build())
+
+
+async def discard(producer: AIOKafkaProducer, patience: float) -> None:
+    """Close a producer whose state nobody knows. What it has not sent yet is dropped, never flushed.
+
+    Never raises: whatever its remains still have to say changes nothing.
+    """
+    producer._message_accumulator.fail_all(kafka_errors.ProducerClosed())
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(patience):
+            await producer.stop()
+            return
+    sender = producer._sender.sender_task
+    if sender is not None:
+        sender.cancel()
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(patience):
+            await producer.client.close()
+
+
+def has_given_up(consumer: AIOKafkaConsumer) -> bool:
+    """Whether one of the client's own tasks has ended: it then fetches nothing, or is in no group, for ever."""
+    tasks = (consumer._fetcher.error_future, getattr(consumer._coordinator, "_coordination_task", None))
+    return any(task is not None and task.done() for task in tasks)
+
+
+class InvalidRecordError(kafka_errors.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
+    """The broker refuses the content of a record, for example one without a key in a compacted topic."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+    description = "The broker refused a record's content"
+
+
+kafka_errors.kafka_errors.setdefault(87, InvalidRecordError)
+kafka_errors.kafka_errors.setdefault(90, kafka_errors.ProducerFenced)
+
+
+def _telling_that_it_is_closed(send: Callable[..., Any]) -> Callable[..., Any]:
+    """uvloop raises RuntimeError where something is written to a connection that has just been closed, asyncio does
+    not. aiokafka expects OSError alone, and its tasks for fetching, for the group and for sending end on it."""
+
+    @functools.wraps(send)
+    def sending(connection: AIOKafkaConnection, *arguments: Any, **options: Any) -> Any:
+        try:
+            return send(connection, *arguments, **options)
+        except RuntimeError as error:
+            connection.close(CloseReason.CONNECTION_BROKEN)
+            raise kafka_errors.KafkaConnectionError(f"{connection.host}:{connection.port} is closed") from error
+
+    return sending
+
+
+def _reading_the_whole_answer(send: Callable[..., Any]) -> Callable[..., Any]:
+    """While a coordinator loads or moves, it answers a question for offsets with one error and no partitions. aiokafka
+    looks only for errors of partitions, and takes that for a group that has committed nothing: its reader would
+    begin again at the beginning."""
+
+    @functools.wraps(send)
+    async def sending(asker: Any, request: Any, *arguments: Any) -> Any:
+        answer = await send(asker, request, *arguments)
+        code = getattr(answer, "error_code", 0) if isinstance(request, OffsetFetchRequest) else 0
+        if code:
+            if code == kafka_errors.NotCoordinatorForGroupError.errno and isinstance(asker, GroupCoordinator):
+                asker.coordinator_dead()
+            raise kafka_errors.for_code(code)("asked for committed offsets")
+        return answer
+
+    return sending
+
+
+def _creating_nothing(build: Callable[..., Any]) -> Callable[..., Any]:
+    """A topic that was deleted under the worker would come back with the broker's defaults, and a retention under which
+    old events are gone as soon as they arrive."""
+
+    @functools.wraps(build)
+    def building(request: MetadataRequest, version: Any) -> Any:
+        request._allow_auto_topic_creation = False
+        return build(request, version)
+
+    return building
+
+
+def _encoded_at_once(request: Any) -> bytes:
+    """The bytes of a request. aiokafka puts them together level by level, and so copies what is produced five times."""
+    values = (request.get_item(name) for name in request.SCHEMA.names)
+    return b"".join(chain.from_iterable(map(_encoded, request.SCHEMA.fields, values)))
+
+
+def _encoded(kind: Any, value: Any) -> Iterator[bytes]:
+    if isinstance(kind, types.Array) and value is not None:
+        yield types.Int32.encode(len(value))
+        for item in value:
+            yield from _encoded(kind.array_of, item)
+    elif isinstance(kind, types.Schema):
+        for inner, part in zip(kind.fields, value, strict=True):
+            yield from _encoded(inner, part)
+    elif kind is types.Bytes and value is not None:
+        yield types.Int32.encode(len(value))
+        yield value
+    else:
+        yield kind.encode(value)
+
+
+IDLE_WAIT = 500
+"""Milliseconds that the broker may hold a fetch while nothing comes, which is most of what an idle worker does."""
+
+
+def _patient_when_idle(plan: Callable[..., Any]) -> Callable[..., Any]:
+    """A fetch that asks for every partition ends with the first record, so it may wait long. One that was sent while
+    records still wait to be taken leaves out their partitions, which then wait for its end: that one stays short."""
+
+    @functools.wraps(plan)
+    def planning(fetcher: Any, *arguments: Any) -> Any:
+        given = vars(fetcher).setdefault("_given_max_wait_ms", fetcher._fetch_max_wait_ms)
+        fetcher._fetch_max_wait_ms = given if fetcher._records else max(given, IDLE_WAIT)
+        return plan(fetcher, *arguments)
+
+    return planning
+
+
+aiokafka_fetcher.Fetcher._get_actions_per_node = _patient_when_idle(aiokafka_fetcher.Fetcher._get_actions_per_node)
+for _version in ProduceRequest._CLASSES:
+    _version.encode = _encoded_at_once
+MetadataRequest.build = _creating_nothing(MetadataRequest.build)
+GroupCoordinator._send_req = _reading_the_whole_answer(GroupCoordinator._send_req)
+AIOKafkaAdminClient._send_request = _reading_the_whole_answer(AIOKafkaAdminClient._send_request)
+AIOKafkaConnection.send = _telling_that_it_is_closed(AIOKafkaConnection.send)
+AIOKafkaConnection._send_sasl_token = _telling_that_it_is_closed(AIOKafkaConnection._send_sasl_token)
+
+
+class _KeptRecords(memory_records.MemoryRecords):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's own, which also keeps the bytes within reach for the lenient parser."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.data = data
+
+
+class _Undecoded(OrderedDict[TopicPartition, Any]):
+    """Where the fetcher puts what it fetched: swaps each partition's parser for ``FetchedBatches``."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._unpacked_bytes: int = getattr(consumer, "unpacked_bytes", UNPACKED_BATCH_BYTES)
+        super().__init__(consumer._fetcher._records)
+
+    def __setitem__(self, partition: TopicPartition, result: Any) -> None:
+        if isinstance(result, aiokafka_fetcher.FetchResult):
+            parser = result._partition_records
+            if isinstance(parser, aiokafka_fetcher.PartitionRecords):
+                result._partition_records = FetchedBatches(parser, self._unpacked_bytes)
+        super().__setitem__(partition, result)
+
+
+class _LenientBuffer(bytearray):
+    """Decodes names that are not UTF-8 to lone surrogates; the pure-Python parser slices and decodes."""
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return _LenientBuffer(found) if isinstance(index, slice) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return super().decode(encoding, "surrogateescape")
+
+
+def _leniently(data: bytes) -> Sequence[Any]:
+    batch = default_records._DefaultRecordBatchPy(data)
+    batch._maybe_uncompress()
+    batch._buffer = _LenientBuffer(batch._buffer)
+    return list(batch)
+
+
+def _length_of_batch(data: bytes, start: int) -> int:
+    """Each begins with its base offset (8 bytes) and the length of the rest (4 bytes)."""
+    return 12 + int.from_bytes(data[start + 8 : start + 12])
+
+
+def _records_at_once(batch: memoryview) -> int:
+    """About as many as make up ``SMALL_BYTES``; of small ones 1,024. How many there are stands before the first."""
+    count = int.from_bytes(batch[HEADER - 4 : HEADER])
+    return max(1, min(1024, SMALL_BYTES * count // len(batch)))
+
+
+def _in_parts(records: Iterable[Any], most: int) -> Iterator[Sequence[Any]]:
+    iterator = chain(records)  # aiokafka's own iterator may be asked for only once
+    while part := list(islice(iterator, most)):
+        yield part
+
+
+def _batches(records: Any) -> Iterator[Any]:
+    while records.has_next():
+        yield records.next_batch()
+
+
+def _event(record: Any) -> Event:
+    """A record of ours from one whose headers may be a tuple, or whose timestamp is missing (message format 0)."""
+    return Event(record.value, record.key, list(record.headers), known(record.timestamp), record.offset)

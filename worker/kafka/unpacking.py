@@ -1,0 +1,74 @@
+"""Compressed record batches, unpacked within a bound.
+
+A batch of 1 MiB may unpack to many GiB, and whoever may write to a topic can send one. aiokafka unpacks without asking
+how much it will be; here a batch that would be larger than its reader allows is refused before it takes the memory.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import cramjam
+
+from worker.kafka.fetched import UnpackError
+
+# The header of a record batch of message format 2: KIP-98.
+HEADER = 61
+CRC = 17
+ATTRIBUTES = 22
+CODEC_BITS = 0x07
+SNAPPY = 2
+CODECS: dict[int, Any] = {1: cramjam.gzip, 3: cramjam.lz4, 4: cramjam.zstd}
+
+FIRST_ROOM, MORE_ROOM = 8, 8
+"""Room for what is eight times as large is tried first, then eight times as much; so few batches are unpacked twice."""
+
+XERIAL = b"\x82SNAPPY\x00"
+XERIAL_HEADER = 16
+"""The frame of snappy-java: this header, then blocks with their lengths."""
+
+
+def unpacked(batch: bytes | memoryview, offset: int, limit: int) -> memoryview:
+    """The same batch without compression; ``batch`` is one whole batch of message format 2, in compressed form.
+
+    Raises ``UnpackError``, which names ``offset``, where its records need more than ``limit`` bytes.
+    """
+    packed = memoryview(batch)[HEADER:]
+    codec = batch[ATTRIBUTES] & CODEC_BITS
+    room = max(FIRST_ROOM * len(packed), 64 * 1024)
+    while True:
+        room = min(room, limit)
+        plain = bytearray(HEADER + room)
+        try:
+            size = _unpack(codec, packed, memoryview(plain)[HEADER:])
+        except (cramjam.DecompressionError, struct.error) as error:
+            if room == limit:
+                raise UnpackError(offset, limit) from error
+            room *= MORE_ROOM
+            continue
+        plain[:HEADER] = batch[:HEADER]
+        plain[ATTRIBUTES] &= ~CODEC_BITS
+        return memoryview(plain)[: HEADER + size]
+
+
+def _unpack(codec: int, packed: memoryview, room: memoryview) -> int:
+    """How many bytes were written into ``room``."""
+    if codec != SNAPPY:
+        return int(CODECS[codec].decompress_into(packed, room))
+    written = 0
+    for block in _snappy_blocks(packed):
+        written += int(cramjam.snappy.decompress_raw_into(block, room[written:]))
+    return written
+
+
+def _snappy_blocks(packed: memoryview) -> Iterator[memoryview]:
+    if bytes(packed[: len(XERIAL)]) != XERIAL:
+        yield packed
+        return
+    at = XERIAL_HEADER
+    while at < len(packed):
+        (size,) = struct.unpack_from("!i", packed, at)
+        yield packed[at + 4 : at + 4 + size]
+        at += 4 + size

@@ -1,0 +1,5 @@
+"""A real Apache Kafka broker on this machine, from packages alone: for the demo, the tests and laptops."""
+
+from worker.local_kafka.broker import LocalKafka, LocalKafkaError
+
+__all__ = ["LocalKafka", "LocalKafkaError"]

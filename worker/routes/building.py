@@ -1,0 +1,46 @@
+"""Settings, chains and what the brokers say about the topics, put together into the lanes' routes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from worker.preflight import ClusterFacts
+from worker.routes.chains import RouteChain
+from worker.routes.route import BreakerPolicy, Limits, OutputTopic, Route
+from worker.settings import BreakerSettings, LimitSettings
+
+
+def build_route(given: RouteChain, facts: ClusterFacts) -> Route:
+    settings = given.route
+    return Route(
+        source=settings.source,
+        destination=output_topic(facts, settings.destination),
+        dead_letter=output_topic(facts, settings.dead_letter),
+        upcaster=given.upcaster,
+        delivery=settings.delivery,
+        lineage_headers=settings.lineage_headers,
+        chain=given.chain.fingerprint,
+        breaker=_breaker(settings.breaker),
+        limits=_limits(settings.limits),
+    )
+
+
+def output_topic(facts: ClusterFacts, name: str) -> OutputTopic:
+    topic = facts.topic(name)
+    known = OutputTopic(name, topic.partitions, max_timestamp_ahead_ms=topic.number("message.timestamp.after.max.ms"))
+    size = topic.number("max.message.bytes")
+    return known if size is None else replace(known, max_message_bytes=size)
+
+
+def _breaker(settings: BreakerSettings) -> BreakerPolicy:
+    return BreakerPolicy(settings.rate, settings.window, settings.count, settings.resume)
+
+
+def _limits(settings: LimitSettings) -> Limits:
+    return Limits(
+        transaction_records=settings.transaction_records,
+        transaction_seconds=settings.transaction_seconds,
+        in_flight_bytes=settings.in_flight_bytes,
+        in_flight_records=settings.in_flight_records,
+        records_per_second=settings.records_per_second,
+    )
