@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 from upcasters.document import JsonType, Object, is_null, json_type, same
 from upcasters.errors import StepError
 from upcasters.operations.base import checked, choice, constant
-from upcasters.paths import EACH, Path, PathLike, show
+from upcasters.paths import EACH, Path, PathLike, overlap, show
 from upcasters.walk import MISSING, find
 
 T = TypeVar("T")
@@ -193,6 +193,20 @@ def implies(one: Condition, other: Condition) -> bool:
         return any(implies(one, part) for part in other.parts)
     asked = list(_parts(one))
     return all(part in asked for part in _parts(other))
+
+
+def lasts(condition: Condition, written: Iterable[Path]) -> bool:
+    """True where ``condition``, where it holds, still does after these paths were written.
+
+    What is written inside of a field changes neither that it is there nor its type.
+    """
+    return all(_lasts(part, path) for path in written for part in _parts(condition))
+
+
+def _lasts(part: Condition, written: Path) -> bool:
+    if isinstance(part, (Present, HasType)) and len(written) > len(part.path):
+        return True
+    return not any(overlap(read, written) for read in part.reads())
 
 
 def _parts(condition: Condition) -> Iterator[Condition]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -45,14 +46,28 @@ def _from_module(module_name: str, attribute: str, name: str) -> Chain:
 def _import(module_name: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(module_name)
-    except ChainError:
-        raise
+    except ChainError as error:
+        raise _placed(error) from error
     except ImportError as error:
         remedy = "Install the package, or run where it can be imported (PYTHONPATH)."
         raise _refused(f"chain {name} cannot be imported: {error}", remedy) from error
     except Exception as error:
         what = f"chain {name} cannot be imported: {type(error).__name__}: {error}"
         raise _refused(what, f"Mend {module_name}; 'python -m {module_name}' shows where it fails.") from error
+
+
+def _placed(error: ChainError) -> ChainError:
+    """The same, with the line of the user's own code that it comes from, where a problem names no file."""
+    frames = (frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename))
+    place = next((f"{_short(frame.filename)}:{frame.lineno}" for frame in reversed(list(frames))), "")
+    return ChainError([problem if problem.file else replace(problem, file=place) for problem in error.problems])
+
+
+def _is_users(filename: str) -> bool:
+    return not filename.startswith("<") and not Path(filename).is_relative_to(_OURS) and "importlib" not in filename
+
+
+_OURS = Path(__file__).parent
 
 
 def _from_entry_point(name: str) -> Chain:
@@ -113,8 +128,11 @@ def _id(module: ModuleType, step: Step) -> str:
 
 
 def _file(module: ModuleType) -> str:
-    path = Path(module.__file__ or "")
-    return "/".join(path.parts[-2:])
+    return _short(module.__file__ or "")
+
+
+def _short(filename: str) -> str:
+    return "/".join(Path(filename).parts[-2:])
 
 
 def _summary(module: ModuleType) -> str:

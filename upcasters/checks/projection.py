@@ -87,6 +87,8 @@ class Notes:
     at: Path = ()
     headers: dict[str, bool] = field(default_factory=dict)
     """Whether a record header is there, as far as the operations tell."""
+    remedy: str = "Say missing='skip', or give it a default first."
+    """What helps where a field may be missing."""
 
     def named(self, path: Path) -> str:
         """A path for people."""
@@ -127,7 +129,7 @@ class Notes:
         """An operation needs a field that is not, or may not be, there."""
         if may:
             what = f"{self.named(path)} may be missing and the operation then fails"
-            self.report("may-be-missing", what, "Say missing='skip', or give it a default first.")
+            self.report("may-be-missing", what, self.remedy)
         else:
             what = f"{self.named(path)} does not exist at this point, as far as the model tells"
             self.report("no-such-path", what, "Mend the path, or declare the field in the source's model.")
@@ -311,6 +313,7 @@ def _inside(parent: Shape, path: Path, notes: Notes, *, strict: bool) -> Field |
 
 def _parent(root: Shape, path: Path, notes: Notes, *, create: bool = False) -> Shape:
     """The object that a new field at ``path`` goes into."""
+    notes = replace(notes, remedy="Give it a default first; where a field is moved, parents='create' makes it.")
     parent = root
     for depth in range(len(path) - 1):
         _expect(parent, _OBJECT, path[:depth], notes)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from upcasters.conditions import Condition
+from upcasters.conditions import Condition, lasts
 from upcasters.context import Context
 from upcasters.document import Object, json_type, plain
 from upcasters.errors import MissingField, StepError, UnmappedValue
@@ -52,11 +52,15 @@ class When(Operation):
         condition = self.undo_when or self.condition
         kind, why = worst((yes, no))
         back = When(condition, yes.operations, no.operations, self.condition)
-        if self.undo_when is None and any(
-            overlap(read, written) for read in self.condition.reads() for written in self.writes()
-        ):
+        if self.undo_when is None and not self._lasts():
             return Inverse.lossy(f"whether {self.condition} held is not known afterwards; give undo_when", back)
         return Inverse((back,), kind, why)
+
+    def _lasts(self) -> bool:
+        """True where the condition has the same answer before and behind the operations."""
+        left = _writes(self.otherwise)
+        alone = not any(overlap(read, written) for read in self.condition.reads() for written in left)
+        return alone and lasts(self.condition, _writes(self.operations))
 
     def __str__(self) -> str:
         text = f"when {self.condition}: " + "; ".join(map(str, self.operations))
@@ -71,8 +75,9 @@ def when(
 ) -> Operation:
     """Run operations where ``condition`` holds: ``when(equals("kind", "run"), rename("id", "run_id"))``.
 
-    It can be undone where the operations leave alone what the condition reads, or where ``undo_when`` tells a
-    newer document to which they were applied.
+    It can be undone where the operations leave alone what the condition reads, or change only what is inside of a
+    field that it asks to be there or of a type; or where ``undo_when`` tells a newer document to which they were
+    applied.
     """
     if not isinstance(condition, Condition):
         raise StepError(

@@ -780,12 +780,15 @@ class KeepOnly(Operation):
         return Inverse((Unnest((*self.at, self.rest), absent="skip"),))
 
     def __str__(self) -> str:
-        return f"keep {', '.join(self.names)} and put the rest into {show((*self.at, self.rest))}"
+        return f"keep {', '.join(self.names) or 'nothing'} and put the rest into {show((*self.at, self.rest))}"
 
 
 def keep_only(names: Iterable[str], rest: str, *, at: PathLike = "") -> Operation:
-    """Keep these keys of the object at ``at``; every other one goes into its child object ``rest``."""
-    listed = different_names(names, "names")
+    """Keep these keys of the object at ``at``; every other one goes into its child object ``rest``.
+
+    ``keep_only([], "data")`` puts all of it into a child.
+    """
+    listed = different_names(names, "names", at_least=0)
     if rest in listed:
         raise StepError(f"{rest!r} is both kept and made", "Choose another name for the rest.", "collision")
     return KeepOnly(checked(at), listed, rest)

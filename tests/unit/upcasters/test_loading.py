@@ -49,6 +49,22 @@ def test_an_attribute_of_an_attribute(folder: Path) -> None:
     assert load_chain("holding:Holder.held") is devteam_runner
 
 
+def test_a_mistake_in_an_operation_names_its_line(folder: Path) -> None:
+    package(folder, "lines", first="from upcasters import rename\n\nrename('a..b', 'c')\n")
+    (folder / "lines" / "__init__.py").write_text(
+        "from upcasters import chain_from_package\nchain_from_package(__name__)"
+    )
+    with pytest.raises(ChainError) as caught:
+        load_chain("lines:chain")
+    assert str(caught.value).startswith("lines/first.py:3: ")
+
+
+def test_a_mistake_in_a_chain_names_the_line_of_the_chain(folder: Path) -> None:
+    (folder / "gapped.py").write_text("from upcasters import Chain\nchain = Chain([])\n")
+    with pytest.raises(ChainError, match=r"^[^/]+/gapped\.py:2: the chain has no steps"):
+        load_chain("gapped:chain")
+
+
 def test_what_is_not_there(folder: Path) -> None:
     (folder / "empty.py").write_text("number = 1")
     (folder / "broken.py").write_text("1 / 0")

@@ -9,6 +9,7 @@ from upcasters import (
     EventError,
     Operation,
     Reversibility,
+    absent,
     add,
     any_present,
     assign,
@@ -18,6 +19,7 @@ from upcasters import (
     equals,
     has_type,
     is_null_at,
+    move,
     present,
     rename,
     switch,
@@ -95,6 +97,11 @@ REVERSIBLE: dict[str, tuple[Operation, str]] = {
     "it holds": (when(present("a"), rename("b", "c"), add("d", 1)), '{"a":1,"b":2}'),
     "it does not hold": (when(present("a"), rename("b", "c"), otherwise=[add("d", 1)]), '{"b":2}'),
     "it is told": (when(equals("k", "x"), rename("k", "kind"), undo_when=present("kind")), '{"k":"x"}'),
+    "it changes what is inside": (
+        when(has_type("a", "object") & present("b"), rename("a.x", "y"), add("a.z", 1)),
+        '{"a":{"x":1},"b":null}',
+    ),
+    "nothing is inside": (when(has_type("a", "object"), add("a.z", 1), otherwise=[add("n", 1)]), '{"a":null}'),
     "a case": (BY_KIND, '{"k":"x"}'),
     "otherwise": (BY_TRUTH, '{"k":[]}'),
 }
@@ -107,6 +114,30 @@ def test_comes_back(operation: Operation, before: str) -> None:
 
 WAYS_BACK: dict[str, tuple[Operation, Reversibility, str, str]] = {
     "it changes what it asks": (when(present("a"), rename("a", "b")), LOSSY, '{"b":1}', '{"b":1}'),
+    "it changes a part of what it asks": (
+        when(present("a", "b"), rename("a.x", "y"), rename("b", "c")),
+        LOSSY,
+        '{"a":{"y":1},"c":1}',
+        '{"a":{"y":1},"c":1}',
+    ),
+    "it makes what it asks to be absent": (
+        when(absent("a"), move("b", "a.b", parents="create")),
+        LOSSY,
+        '{"a":{"b":1}}',
+        '{"a":{"b":1}}',
+    ),
+    "otherwise it changes what is inside": (
+        when(present("a.b"), add("c", 1), otherwise=[move("c", "a.b.c", parents="create")]),
+        LOSSY,
+        '{"a":{"b":{"c":1}},"c":1}',
+        '{"a":{"b":{"c":1}}}',
+    ),
+    "it changes a value that it asks for": (
+        when(equals("a", {"b": 1}), add("a.c", 1)),
+        LOSSY,
+        '{"a":{"b":1,"c":1}}',
+        '{"a":{"b":1,"c":1}}',
+    ),
     "as weak as its weakest part": (
         when(present("k"), add("a", 1), otherwise=[default("b", 1)]),
         EQUIVALENT,

@@ -122,6 +122,7 @@ CHANGES: dict[str, tuple[Operation, str, str]] = {
     "unnest in all items": (unnest("m.*.n"), '{"m":[{"n":{"a":1}}]}', '{"m":[{"a":1}]}'),
     "keep only": (keep_only(["b", "a"], "rest"), '{"a":1,"z": [ ],"b":2,"":0}', '{"a":1,"b":2,"rest":{"z":[ ],"":0}}'),
     "keep only, no rest": (keep_only(["a"], "rest"), '{"a":1}', '{"a":1}'),
+    "keep nothing": (keep_only([], "rest"), '{"a":1,"b": [ ]}', '{"rest":{"a":1,"b":[ ]}}'),
     "keep only in all items": (keep_only(["a"], "r", at="m.*"), '{"m":{"k":{"b":1}}}', '{"m":{"k":{"r":{"b":1}}}}'),
     "snake case": (
         rename_keys("", SNAKE_CASE),
@@ -240,6 +241,7 @@ REVERSIBLE: dict[str, tuple[Operation, str]] = {
     "unnest": (unnest("n", ["a", "b"]), '{"n":{"a":1,"b":2},"z":0}'),
     "keep only": (keep_only(["a"], "rest"), '{"a":1,"b":2,"c":null}'),
     "keep only, no rest": (keep_only(["a"], "rest"), '{"a":1}'),
+    "keep nothing": (keep_only([], "rest"), '{"a":1,"b":2}'),
     "optional": (optional("b"), '{"a":1}'),
 }
 
