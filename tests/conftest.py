@@ -17,7 +17,7 @@ import pytest
 
 from tests import postgresql
 from tests.kafka import Topics
-from worker.local_kafka import LocalKafka
+from worker.local_kafka import LocalKafka, LocalKafkaError
 
 KEPT_LOG = pytest.StashKey[Path]()
 SHARED_BROKER = pytest.StashKey[LocalKafka]()
@@ -120,7 +120,7 @@ def pytest_configure_node(node: Any) -> None:
     if os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or config.getoption("--broker") != "local":
         return
     if SHARED_BROKER not in config.stash:
-        config.stash[SHARED_BROKER] = LocalKafka.start()
+        config.stash[SHARED_BROKER] = _start()
     node.workerinput[ADDRESS] = config.stash[SHARED_BROKER].bootstrap_servers
 
 
@@ -135,9 +135,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _local_broker(request: pytest.FixtureRequest) -> Iterator[str]:
-    broker = LocalKafka.start()
+    broker = _start()
     yield broker.bootstrap_servers
     _stop(broker, request.session)
+
+
+def _start() -> LocalKafka:
+    try:
+        return LocalKafka.start()
+    except LocalKafkaError as error:
+        pytest.exit(str(error), returncode=1)
 
 
 def _stop(broker: LocalKafka, session: pytest.Session) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 PINNED = Path(__file__).with_name("jars.txt")
 DOWNLOADS_AT_ONCE = 6
@@ -114,6 +116,18 @@ def _download(jar: Jar, scratch: Path) -> Path:
         return maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
     except (OSError, RuntimeError) as error:
         raise JarsUnavailableError(
-            f"{jar} could not be fetched: {error}. The first start needs the network (behind a proxy: "
-            "HTTPS_PROXY, REQUESTS_CA_BUNDLE). Or set KAFKA_BOOTSTRAP_SERVERS to a broker that is there."
+            f"{jar} could not be fetched from {urlsplit(MAVEN_CENTRAL_URL).hostname}: {_why(error)}. "
+            "Or set KAFKA_BOOTSTRAP_SERVERS to a broker that is there."
         ) from error
+
+
+def _why(error: BaseException) -> str:
+    """The first cause in one line, and what helps: what stands around it names each layer of the HTTP client."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted here ({error.verify_message}). Set REQUESTS_CA_BUNDLE to the file of "
+            "certificates that your network trusts (on Debian /etc/ssl/certs/ca-certificates.crt)"
+        )
+    return f"{error}. The first start needs the network (behind a proxy: HTTPS_PROXY)"

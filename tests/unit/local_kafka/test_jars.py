@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from worker.local_kafka import jars
 from worker.local_kafka.jars import Jar, JarsUnavailableError, fetch_jars, pinned_jars
 
@@ -46,3 +54,55 @@ def test_a_jar_with_another_hash_is_refused_and_not_kept(cache: Path, monkeypatc
     with pytest.raises(JarsUnavailableError, match=r"org\.example:thing:1\.0 was fetched but is not the file"):
         fetch_jars()
     assert list(cache.glob("*.jar")) == []
+
+
+@contextmanager
+def mirror_with_its_own_certificate(folder: Path) -> Iterator[str]:
+    """The address of a server that nobody vouches for."""
+    own = folder / "own.pem"
+    make = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {own} -out {folder}/crt -subj /CN=mirror"
+    subprocess.run(make.split(), check=True, capture_output=True)
+    own.write_text(own.read_text() + (folder / "crt").read_text())
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(own)
+
+    def serve(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection, suppress(ssl.SSLError):
+                    context.wrap_socket(connection, server_side=True).close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        yield f"https://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not installed")
+def test_a_certificate_that_is_not_trusted_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with mirror_with_its_own_certificate(tmp_path) as address:
+        monkeypatch.setattr("jgo.constants.MAVEN_CENTRAL_URL", address)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        told = refused(tmp_path)
+    assert "org.example:thing:1.0 could not be fetched from 127.0.0.1: its certificate is not trusted here" in told
+    assert "REQUESTS_CA_BUNDLE" in told
+
+
+def test_a_network_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jgo.constants.MAVEN_CENTRAL_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    told = refused(tmp_path)
+    assert "could not be fetched from 127.0.0.1: [Errno" in told
+    assert "Connection refused. The first start needs the network (behind a proxy: HTTPS_PROXY)" in told
+    assert "REQUESTS_CA_BUNDLE" not in told
+    assert "Max retries" not in told
+
+
+def refused(scratch: Path) -> str:
+    with pytest.raises(JarsUnavailableError) as caught:
+        jars._download(Jar("org.example", "thing", "1.0", "0" * 64), scratch)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
