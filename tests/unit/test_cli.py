@@ -141,6 +141,16 @@ def test_a_configuration_that_may_not_be_read_is_one_line(
     assert capsys.readouterr().err == f"upcast: {config}: cannot read the configuration: Permission denied\n"
 
 
+def test_a_terminal_without_unicode_gets_escapes(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    made = upcast("new", "first", "--type", "order", "--dir", "orders", cwd=config.parent)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert 'then: upcast new "\\u2026" --type order' in made.stdout
+    config.write_text(yaml.safe_dump(CONFIG | {"routes": [ROUTE | {"source": "s", "chain": "größe…:chain"}]}))
+    told = json.loads(upcast("check", "-c", str(config), "--json").stdout)
+    assert told[0]["chain"] == "größe…:chain"
+
+
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     result = upcast("--debug", "run", "--config", "none.yaml", cwd=tmp_path)
     assert result.returncode == 2

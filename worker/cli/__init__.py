@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from pathlib import Path
@@ -18,6 +19,9 @@ def main() -> None:
     """The console script. Exit codes: 0 ok, 1 found something or may pass later, 2 wrong use."""
     # Chains of one's own are found from where one stands; last, so that they hide nothing of ours.
     sys.path.append(str(Path.cwd()))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As Python does it for stderr: a terminal that does not speak Unicode gets escapes, not a stop halfway.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="upcast")
     except WorkerError as error:
