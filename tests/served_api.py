@@ -55,7 +55,10 @@ class FakeWorker:
         return self.not_ready
 
     def status(self) -> Status:
-        return Status(version="1", state="running", consumer_group="g", routes=[self.route.model_copy()])
+        routes = [self.route.model_copy()]
+        return Status(
+            version="1", state="running", consumer_group="g", why_not_ready=self.why_not_ready(), routes=routes
+        )
 
     def _check(self, source: str) -> None:
         if self.starting:

@@ -123,6 +123,7 @@ class Service:
             version=metadata.version("upcast-worker"),
             state=self.phase,
             consumer_group=self._settings.kafka.group_id,
+            why_not_ready=self.why_not_ready(),
             routes=[self._route_status(route) for route in self._settings.routes],
         )
 

@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaProducer
 from tests.deploy import ROOT
 from tests.deploy.tools import from_debian
 from tests.kafka import Topics
+from tests.served_api import FakeWorker, served
 from tests.worker_process import running_worker, write_config
 
 PICTURES = ROOT / "docs" / "page"
@@ -173,6 +174,22 @@ def test_the_page_shows_what_the_worker_does(browser: Any, address: str, name: s
     complaints = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert complaints == []
     keep_picture(browser, name)
+
+
+def test_the_headline_says_why_the_worker_is_not_ready(browser: Any) -> None:
+    """The brokers are away, and no lane had anything to do, so all of them still say that they run."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    worker = FakeWorker()
+    worker.not_ready = ["the brokers have not answered since 2026-11-25T03:00:00Z", "legacy:1: rebuilding"]
+    with served(worker) as silent:
+        browser.get(f"http://{silent}/")
+        headline = "return [state.className, state.textContent]"
+        WebDriverWait(browser, 30).until(lambda driver: driver.execute_script(headline)[0])
+        assert browser.execute_script(headline) == ["warn", f"not ready: {worker.not_ready[0]}, and 1 more"]
+        worker.not_ready = []
+        good = ["good", "running: 1 of 1 lanes running"]
+        WebDriverWait(browser, 30).until(lambda driver: driver.execute_script(headline) == good)
 
 
 def test_it_goes_on_by_itself(browser: Any, address: str) -> None:

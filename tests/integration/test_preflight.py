@@ -133,6 +133,7 @@ async def test_what_changes_while_the_worker_runs_is_told(kafka_bootstrap: str, 
     await configure_topic(kafka_bootstrap, current, {"retention.ms": str(2 * 24 * 3_600_000)})
     await until(service.why_not_ready, "the refusal")
     assert "Kafka would delete it on arrival" in service.why_not_ready()[0]
+    assert service.status().why_not_ready == service.why_not_ready()
     await configure_topic(kafka_bootstrap, current, FOREVER)
     await until(lambda: not service.why_not_ready(), "the refusal to go")
     stop.set()

@@ -75,7 +75,8 @@ async def test_two_processes_are_one_worker(kafka_bootstrap: str, topics: Topics
 async def older_version_is_whole(worker: WorkerProcess, stage: Stage) -> None:
     older = await worker.until("/v1/status", 200)
     assert [lane["partition"] for lane in older["routes"][0]["lanes"]] == [0, 1, 2, 3]
-    assert (older["consumerGroup"], older["routes"][0]["recordsPerSecond"]) == (stage.group, 4_000)
+    assert (older["consumerGroup"], older["whyNotReady"]) == (stage.group, [])
+    assert older["routes"][0]["recordsPerSecond"] == 4_000
     path = f"/v1/routes/{stage.source}"
     limited = await request(worker.address, f"{path}/rate", "POST", HEADERS, {"recordsPerSecond": 200})
     assert (limited.status, limited.json["recordsPerSecond"]) == (200, 200)

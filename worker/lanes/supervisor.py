@@ -169,7 +169,7 @@ class Supervisor:
             for each in self.status()
             if each.state not in ready
         ]
-        return lanes + self._watch.why_not_ready(self._clock())
+        return self._watch.why_not_ready(self._clock()) + lanes
 
     def pause(self, source: str) -> None:
         """Stop working on a route. Raises ``KeyError`` where no route has this source."""

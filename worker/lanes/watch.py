@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -62,8 +63,11 @@ class Watch:
             self._silent_since = None
 
     def why_not_ready(self, now: float) -> list[str]:
-        silent = 0.0 if self._silent_since is None else now - self._silent_since
-        return [f"the brokers have not answered for {silent:.0f} s"] if silent > BELIEVED else []
+        """A time, not how long ago: what says the same each second need not be sent or read out again."""
+        if self._silent_since is None or now - self._silent_since <= BELIEVED:
+            return []
+        since = datetime.fromtimestamp(self._silent_since, UTC)
+        return [f"the brokers have not answered since {since:%Y-%m-%dT%H:%M:%SZ}"]
 
     async def _ask_about(self, stale: list[Lane]) -> None:
         if not stale:

@@ -64,7 +64,10 @@ class _Port:
         return _probe(reasons(await _answers(settled, "/livez")))
 
     async def readyz(self) -> JSONResponse:
-        return _probe(self._why_not_ready() or reasons(await _answers(self._working(), "/readyz")))
+        return _probe(await self._not_ready())
+
+    async def _not_ready(self) -> list[str]:
+        return self._why_not_ready() or reasons(await _answers(self._working(), "/readyz"))
 
     async def metrics(self, request: Request) -> Response:
         members = [each for each in self._family.members if each.pid]
@@ -83,7 +86,8 @@ class _Port:
         members = [
             {"number": each.number, "pid": each.pid, "killed": len(each.deaths)} for each in self._family.members
         ]
-        return JSONResponse({**one_status(found), "processes": members})
+        told = one_status(found) | {"why_not_ready": await self._not_ready(), "processes": members}
+        return JSONResponse(told)
 
     async def pause(self, source: str, request: Request) -> Response:
         return await self._change(source, "pause", await _body(request), request)

@@ -65,6 +65,13 @@ async def test_status(address: str) -> None:
     assert answer.json["routes"][0]["lanes"][0]["lag"] == 3
 
 
+async def test_status_says_what_readiness_says(worker: FakeWorker, address: str) -> None:
+    worker.not_ready = ["the brokers have not answered since 2026-11-25T03:00:00Z"]
+    assert (await request(address, "/readyz")).json["reasons"] == worker.not_ready
+    assert (await request(address, "/v2/status")).json["why_not_ready"] == worker.not_ready
+    assert (await request(address, "/v1/status")).json["whyNotReady"] == worker.not_ready
+
+
 async def test_pause_resume_and_rate(worker: FakeWorker, address: str) -> None:
     paused = await request(address, "/v2/routes/legacy/pause", "POST", AUTHORISED)
     assert (paused.status, paused.json["paused"]) == (200, True)

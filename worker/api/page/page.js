@@ -21,9 +21,12 @@ let chainOf = "";
 function showStatus(status) {
   const lanes = status.routes.flatMap((route) => route.lanes);
   const held = lanes.filter((lane) => lane.state !== "running");
-  const state = `${status.state}: ${lanes.length - held.length} of ${lanes.length} lanes running`;
+  const [reason, ...more] = status.why_not_ready;
+  const state = reason
+    ? `not ready: ${reason}${more.length ? `, and ${more.length} more` : ""}`
+    : `${status.state}: ${lanes.length - held.length} of ${lanes.length} lanes running`;
   if (at("state").textContent !== state) at("state").textContent = state;
-  at("state").className = status.state === "running" && !held.length ? "good" : "warn";
+  at("state").className = !reason && !held.length ? "good" : "warn";
   facts({ version: status.version, group: status.consumer_group });
   showRoutes(at("routes"), status.routes);
   const first = status.routes[0];
