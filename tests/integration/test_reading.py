@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.fetch import FetchRequest
 
 from tests.kafka import Record, Topics, produce
+from tests.lanes import LIMIT
 from worker.kafka.clients import Clients
+from worker.kafka.internals import GATHER_BYTES, open_reader
 from worker.replay.ranges import Range
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.settings import KafkaSettings
@@ -48,3 +51,24 @@ async def test_nothing_is_fetched_from_a_range_s_end_on(
     assert seen == [100, 100, 190]
     assert asked
     assert not [at for at in asked if at[1] >= 100]
+
+
+@pytest.mark.parametrize(("gather", "fetches"), [(0.0, 2), (LIMIT, 1)])
+async def test_what_comes_little_by_little_is_gathered_at_the_broker(
+    kafka_bootstrap: str, topics: Topics, gather: float, fetches: int
+) -> None:
+    topic = await topics.create(partitions=2)
+    partitions = [TopicPartition(topic, 0), TopicPartition(topic, 1)]
+    clients = Clients(KafkaSettings(bootstrap_servers=kafka_bootstrap, group_id="none"))
+    async with clients.reader() as consumer:
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning()
+        reader = open_reader(consumer, gather)
+        await produce(kafka_bootstrap, topic, [Record(b"k", b"v", partition=0)])
+        assert partitions[0] in await reader.read(partitions, LIMIT), "the first at once"
+        rounds, seen = 0, set[TopicPartition]()
+        await produce(kafka_bootstrap, topic, [Record(b"k", b"v", partition=0)])
+        await produce(kafka_bootstrap, topic, [Record(b"k", b"v" * GATHER_BYTES, partition=1)])
+        while seen != set(partitions):
+            rounds, seen = rounds + 1, seen | set(await reader.read(partitions, LIMIT))
+    assert rounds == fetches

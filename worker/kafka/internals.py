@@ -82,10 +82,14 @@ class Reader(Protocol):
         """What is there for these partitions, or comes within ``wait`` seconds. Must not be cancelled."""
 
 
-def open_reader(consumer: AIOKafkaConsumer) -> Reader:
-    """The fast reader for a started consumer, or the public one if this aiokafka is not one we know."""
+def open_reader(consumer: AIOKafkaConsumer, gather: float = 0.0) -> Reader:
+    """The fast reader for a started consumer, or the public one if this aiokafka is not one we know.
+
+    With ``gather``, while something comes, the broker holds a fetch until there are ``GATHER_BYTES`` or so many seconds
+    are over. Whoever reads in a transaction each time has fewer of them then, and a fetch brings all partitions.
+    """
     if aiokafka.__version__.startswith(TESTED):
-        return BatchReader(consumer)
+        return BatchReader(consumer, round(gather * 1000))
     log.warning("unknown aiokafka, reading through its public interface", version=aiokafka.__version__)
     return PublicReader(consumer)
 
@@ -125,9 +129,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
 class BatchReader:
     """Takes record batches undecoded out of the consumer's fetcher."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, gather_ms: int = 0) -> None:
         aiokafka_fetcher.MemoryRecords = _KeptRecords
-        consumer._fetcher._records = _Undecoded(consumer)
+        consumer._fetcher._records = _Undecoded(consumer, gather_ms)
         self._consumer = consumer
 
     async def read(self, partitions: Iterable[TopicPartition], wait: float) -> Mapping[TopicPartition, Fetched]:
@@ -472,22 +476,40 @@ def _encoded(kind: Any, value: Any) -> Iterator[bytes]:
 
 IDLE_WAIT = 500
 """Milliseconds that the broker may hold a fetch while nothing comes, which is most of what an idle worker does."""
+GATHER_BYTES = 256 * 1024
+"""Of these there are more than enough where records wait: a fetch that asks for so much is held in a trickle only."""
 
 
-def _patient_when_idle(plan: Callable[..., Any]) -> Callable[..., Any]:
-    """A fetch that asks for every partition ends with the first record, so it may wait long. One that was sent while
-    records still wait to be taken leaves out their partitions, which then wait for its end: that one stays short."""
+def _patient(plan: Callable[..., Any]) -> Callable[..., Any]:
+    """Has each fetch held by the broker for as long as what came before tells."""
 
     @functools.wraps(plan)
     def planning(fetcher: Any, *arguments: Any) -> Any:
-        given = vars(fetcher).setdefault("_given_max_wait_ms", fetcher._fetch_max_wait_ms)
-        fetcher._fetch_max_wait_ms = given if fetcher._records else max(given, IDLE_WAIT)
-        return plan(fetcher, *arguments)
+        given = vars(fetcher).setdefault("_given", (fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes))
+        fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = _patience(fetcher, *given)
+        actions = plan(fetcher, *arguments)
+        if actions[0]:
+            fetcher._records.has_come = False
+        return actions
 
     return planning
 
 
-aiokafka_fetcher.Fetcher._get_actions_per_node = _patient_when_idle(aiokafka_fetcher.Fetcher._get_actions_per_node)
+def _patience(fetcher: Any, wait_ms: int, bytes_: int) -> tuple[int, int]:
+    """How long a fetch may be held (ms), and until how many bytes are there.
+
+    While nothing comes, long: one that asks for every partition ends with the first record. One that was sent while
+    records still wait to be taken leaves out their partitions, which then wait for its end: that one stays short.
+    """
+    records = fetcher._records
+    if records:
+        return wait_ms, bytes_
+    if getattr(records, "has_come", False) and records.gather_ms:
+        return records.gather_ms, min(GATHER_BYTES, fetcher._max_partition_fetch_bytes, fetcher._fetch_max_bytes)
+    return max(wait_ms, IDLE_WAIT), bytes_
+
+
+aiokafka_fetcher.Fetcher._get_actions_per_node = _patient(aiokafka_fetcher.Fetcher._get_actions_per_node)
 for _version in ProduceRequest._CLASSES:
     _version.encode = _encoded_at_once
 MetadataRequest.build = _creating_nothing(MetadataRequest.build)
@@ -508,11 +530,15 @@ class _KeptRecords(memory_records.MemoryRecords):  # type: ignore[misc]  # aioka
 class _Undecoded(OrderedDict[TopicPartition, Any]):
     """Where the fetcher puts what it fetched: swaps each partition's parser for ``FetchedBatches``."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, gather_ms: int = 0) -> None:
+        self.gather_ms = gather_ms
+        self.has_come = False
+        """Since the last fetch was sent."""
         self._unpacked_bytes: int = getattr(consumer, "unpacked_bytes", UNPACKED_BATCH_BYTES)
         super().__init__(consumer._fetcher._records)
 
     def __setitem__(self, partition: TopicPartition, result: Any) -> None:
+        self.has_come = True
         if isinstance(result, aiokafka_fetcher.FetchResult):
             parser = result._partition_records
             if isinstance(parser, aiokafka_fetcher.PartitionRecords):

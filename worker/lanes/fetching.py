@@ -24,8 +24,6 @@ log = structlog.get_logger(__name__)
 
 TOTAL_BYTES = 32 * 1024 * 1024
 """Fetched and not yet worked on, over all lanes: hundreds of partitions must not cost hundreds of bounds."""
-QUIET_BYTES = 64 * 1024
-"""A fetch that brings less than this is a trickle, and the next one can wait."""
 NOWHERE = TopicPartition("", 0)
 """Asked for when no lane wants anything: a consumer that is not asked at all would leave the group in the end."""
 
@@ -44,7 +42,7 @@ class Fetching:
         give_up: Callable[[WorkerError], None],
     ) -> None:
         self._consumer = consumer
-        self._reader: Reader = open_reader(consumer)
+        self._reader: Reader = open_reader(consumer, timing.gather)
         self._lanes = lanes
         self._metrics = metrics
         self._timing = timing
@@ -66,30 +64,18 @@ class Fetching:
                 await self._rest(self._timing.tick)
 
     async def _fetch(self) -> None:
-        """In a trickle every fetch costs its lanes a transaction each: gather a little more, then rest."""
         if not len(self._lanes):
             await self._lanes.wait_for_some(self._timing.fetch_wait)
-        fetched = await self._deliver(self._wait_for_data(list(self._lanes)))
-        trickle = 0 < fetched < QUIET_BYTES
-        if trickle:
-            # What was waiting behind these records at the broker comes in a moment.
-            await self._deliver(self._timing.gather)
-        for lane in self._lanes:
-            if lane.in_flight_records:
-                lane.wake()
-        if trickle:
-            await self._rest(self._timing.quiet_interval)
-
-    async def _deliver(self, wait: float) -> int:
-        """Give each lane what has come for it; returns how many bytes that were."""
-        wanted = self._wanted()
-        fetched = await self._reader.read(wanted or (NOWHERE,), wait)
+        wait = self._wait_for_data(list(self._lanes))
+        fetched = await self._reader.read(self._wanted() or (NOWHERE,), wait)
         # From here to the end nothing may wait: the consumer's position has moved already.
         for partition, batches in fetched.items():
             if lane := self._lanes.get(partition):
                 lane.note_end(known_end(self._consumer, partition))
                 lane.put(batches)
-        return sum(batches.size for batches in fetched.values())
+        for lane in self._lanes:
+            if lane.in_flight_records:
+                lane.wake()
 
     def _wanted(self) -> list[TopicPartition]:
         if sum(lane.in_flight_bytes for lane in self._lanes) >= TOTAL_BYTES:

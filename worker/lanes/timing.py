@@ -27,9 +27,8 @@ class Timing:
     """The wait for data while every lane wants some, so that nothing else can change what is asked for."""
     busy_wait: float = 0.01
     """The wait for data while some lane has no room or is about to start, so that it is asked again soon."""
-    gather: float = 0.005
-    quiet_interval: float = 0.19
-    """With little to do, fetches are this far apart: each one costs a transaction a lane."""
+    gather: float = 0.19
+    """So long a fetch gathers records at the broker, with little to do: each one costs a transaction a lane."""
     slice: float = 0.01
     """How long the event loop may be kept from everything else."""
     tick: float = 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import weakref
 from typing import Any
@@ -170,18 +169,36 @@ def test_what_was_fetched_goes_without_the_garbage_collector() -> None:
         gc.enable()
 
 
-@pytest.mark.parametrize(("waiting", "given", "expected"), [(0, 100, 500), (1, 100, 100), (0, 900, 900)])
-def test_a_fetch_may_be_held_for_longer_while_nothing_comes(waiting: int, given: int, expected: int) -> None:
-    """But not one that leaves out a partition whose records have just come."""
-    fetching = fetcher.Fetcher.__new__(fetcher.Fetcher)
-    fetching._fetch_max_wait_ms = given
-    held = []
-    for records in ({PARTITION: object()}, dict.fromkeys(range(waiting))):
-        fetching._records = records
-        with contextlib.suppress(AttributeError):  # the rest of it is not there
-            fetching._get_actions_per_node(None)
-        held.append(fetching._fetch_max_wait_ms)
-    assert held == [given, expected]
+@pytest.mark.parametrize(
+    ("waiting", "has_come", "gather", "given", "expected"),
+    [
+        (0, False, 0, 100, (500, 1)),
+        (0, False, 0, 900, (900, 1)),
+        (0, False, 190, 100, (500, 1)),
+        (0, True, 0, 100, (500, 1)),
+        (0, True, 190, 100, (190, internals.GATHER_BYTES)),
+        (1, True, 190, 100, (100, 1)),
+        (1, False, 0, 100, (100, 1)),
+    ],
+)
+def test_how_long_a_fetch_may_be_held(
+    waiting: int, has_come: bool, gather: int, given: int, expected: tuple[int, int]
+) -> None:
+    """Long while nothing comes, and to gather what comes; but not one that leaves out a partition whose records have
+    just come."""
+    assert _patience(1 << 20, waiting, has_come, gather, given) == expected
+
+
+def test_who_reads_little_at_a_time_waits_for_no_more_than_that() -> None:
+    """Else every fetch would be held to its end, however much there is."""
+    assert _patience(1 << 14, 0, True, 190, 100) == (190, 1 << 14)
+
+
+def _patience(most: int, waiting: int, has_come: bool, gather: int, given: int) -> tuple[int, int]:
+    fetching = Mock(_max_partition_fetch_bytes=most, _fetch_max_bytes=1 << 24)
+    fetching._records = internals._Undecoded(Mock(_fetcher=Mock(_records=dict.fromkeys(range(waiting)))), gather)
+    fetching._records.has_come = has_come
+    return internals._patience(fetching, given, 1)
 
 
 def test_no_question_makes_a_broker_create_a_topic() -> None:
