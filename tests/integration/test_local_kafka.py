@@ -16,8 +16,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.kafka import Record, Topics, produce, read_all
-from worker.local_kafka import LocalKafka, LocalKafkaError
-from worker.local_kafka import broker as local_broker
+from worker.local_kafka import LocalKafka, LocalKafkaError, properties
 
 PARENT = """
 import sys, time
@@ -96,9 +95,9 @@ def test_stop_ends_the_process_and_removes_the_folder_also_after_a_second_choice
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        unlucky = [taken.getsockname()[1], *local_broker._free_ports(1)]
-        choices = iter([unlucky, local_broker._free_ports(2)])
-        monkeypatch.setattr(local_broker, "_free_ports", lambda _count: next(choices))
+        unlucky = [taken.getsockname()[1], *properties.free_ports(1)]
+        choices = iter([unlucky, properties.free_ports(2)])
+        monkeypatch.setattr(properties, "free_ports", lambda _count: next(choices))
         with LocalKafka.start() as broker:
             assert broker.bootstrap_servers != f"127.0.0.1:{unlucky[0]}"
             pid = broker.pid

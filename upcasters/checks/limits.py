@@ -6,13 +6,10 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
-
-if TYPE_CHECKING:
-    from upcasters.checks.shape import Shape
 
 Limits = Mapping[str, Any]
 
@@ -44,54 +41,14 @@ def limits_of(schema: Mapping[str, Any]) -> Limits:
     return found
 
 
-def join_limits(one: Shape, other: Shape) -> Limits | None:
-    """The limits of what is either of two shapes; None where they are not known of one."""
-    if one.limits is None or other.limits is None:
-        return None
-    return {**_kept(one.limits, other), **_kept(other.limits, one)}
-
-
-def _kept(limits: Limits, other: Shape) -> Limits:
-    assert other.limits is not None
-    return {
-        name: value
-        for name, value in limits.items()
-        if not other.types & _types(name) or other.limits.get(name) == value
-    }
-
-
-def _types(name: str) -> frozenset[str]:
+def types_of(name: str) -> frozenset[str]:
+    """The JSON types that a limit is about."""
     return frozenset({"string"}) if name in _OF_TEXT else frozenset({"number", "integer"})
 
 
-def narrowing(made: Shape, wanted: Shape) -> str:
-    """What single values come out that the model does not take, in words; empty where there are none."""
-    if made.values is not None:
-        wrong = sorted(repr(value) for bool_, value in made.values if _refused(bool_, value, made, wanted))
-        return f"may be {' or '.join(wrong)}, which the model does not take" if wrong else ""
-    names = [name for name in made.limits or () if _is_tighter(name, made, wanted)]
-    return f"may be outside of what the model takes ({', '.join(names)})" if names else ""
-
-
-def _refused(bool_: bool, value: Any, made: Shape, wanted: Shape) -> bool:  # a part of a scalar
-    from upcasters.checks.shape import type_of
-
-    kind = type_of(value)
-    if kind not in made.types & wanted.types:
-        return False
-    if wanted.values is not None:
-        return (bool_, value) not in wanted.values
-    return any(kind in _types(name) and _BREAKS[name](value, limit) for name, limit in (wanted.limits or {}).items())
-
-
-def _is_tighter(name: str, made: Shape, wanted: Shape) -> bool:
-    """True where both models set a limit and the newer one's is tighter. A loose model may well have been only that."""
-    own, limit = (made.limits or {}).get(name), (wanted.limits or {}).get(name)
-    if limit is None or name == "pattern" or not made.types & wanted.types & _types(name):
-        return False
-    if name == "format":
-        return bool(own != limit)
-    return bool(own < limit if name.lower().removeprefix("exclusive").startswith("min") else own > limit)
+def breaks(name: str, limit: Any, value: Any) -> bool:
+    """True where a plain single value, of a type that the limit is about, does not keep it."""
+    return _BREAKS[name](value, limit)
 
 
 def _matches(pattern: str, value: str) -> bool:

