@@ -241,14 +241,14 @@ def depth(rounds: int = ROUNDS) -> list[Row]:
 
 def length() -> list[Row]:
     """A history of a thousand steps: building, checking, and an event that is nearly current."""
-    from upcasters.checks import structure_problems
+    from upcasters.checks import model_problems, structure_problems
 
     began = time.process_time()
     chain = history(1_000, two_renames)
     long = chain.upcaster(Policy(**NEVER))
     built = time.process_time() - began
     began = time.process_time()
-    assert structure_problems(chain) == []
+    assert structure_problems(chain) + model_problems(chain) == []
     checked = time.process_time() - began
     short = history(10, two_renames).upcaster(Policy(**NEVER))
     body = orjson.dumps({"metadata": {"taskId": "1"}})
