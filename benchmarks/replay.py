@@ -31,9 +31,9 @@ from worker.lanes.outbox import Outbox
 from worker.lanes.processing import Processor, Work
 from worker.local_kafka import LocalKafka
 from worker.preflight import ask_brokers
+from worker.replay.census.surveying import survey
 from worker.replay.ranges import Earliest, Latest, freeze
 from worker.replay.reading import open_range_reader, read_ranges
-from worker.replay.surveying import survey
 from worker.routes.building import build_route
 
 PARTITIONS = 4

@@ -15,10 +15,10 @@ from worker.dlq.planning import Chosen, plan_redrive
 from worker.dlq.reading import list_letters
 from worker.dlq.redriving import Redriving
 from worker.ledger import open_ledger
-from worker.replay.applying import Wishes, apply
-from worker.replay.dry_run import Wishes as PlanWishes
-from worker.replay.plan_file import Plan, read_plan, write_plan
-from worker.replay.receipt import Receipt, read_receipt
+from worker.replay.apply.receipt import Receipt, read_receipt
+from worker.replay.apply.running import Wishes, apply
+from worker.replay.plan.dry_run import Wishes as PlanWishes
+from worker.replay.plan.file import Plan, read_plan, write_plan
 from worker.verifying.verify import Verdict, verify
 
 AMOUNTS = ("1.5", "2,5", "3.25", "none", "4,75")

@@ -17,11 +17,11 @@ from pydantic import SecretStr
 
 from tests.kafka import Record, Topics, produce
 from tests.worker_process import COMMAND, write_config
-from worker.replay.applying import Wishes, apply
-from worker.replay.dry_run import Wishes as PlanWishes
-from worker.replay.plan_file import Plan, read_plan, write_plan
-from worker.replay.planning import make_plan
-from worker.replay.receipt import Receipt, read_receipt
+from worker.replay.apply.receipt import Receipt, read_receipt
+from worker.replay.apply.running import Wishes, apply
+from worker.replay.plan.dry_run import Wishes as PlanWishes
+from worker.replay.plan.file import Plan, read_plan, write_plan
+from worker.replay.plan.planning import make_plan
 from worker.routes.chains import RouteChain, load_chains
 from worker.settings import LedgerSettings, Settings, load_settings
 from worker.verifying.verify import Verdict, verify

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from worker.checklist.report import Line
     from worker.dlq.listing import Listing
     from worker.ledger import Ledger
-    from worker.replay.receipt import Receipt
+    from worker.replay.apply.receipt import Receipt
 
 VERSION = metadata.version("upcast-worker")
 
@@ -123,7 +123,7 @@ async def _serve_traced(settings: Settings, after: Receipt | None, traces: Traci
 
 
 async def _hand_over(clients: Clients, settings: Settings, after: Receipt) -> None:
-    from worker.replay.handover import hand_over
+    from worker.replay.apply.handover import hand_over
 
     await hand_over(clients, settings, after)
 

@@ -18,8 +18,8 @@ from tests.http import request
 from tests.kafka import Record, Topics, produce, read_all
 from tests.redriving import Orders
 from tests.worker_process import WorkerProcess, running_worker, write_config
-from worker.replay.plan_file import OutcomeCounts
-from worker.replay.receipt import Receipt
+from worker.replay.apply.receipt import Receipt
+from worker.replay.plan.file import OutcomeCounts
 
 FOREVER = {"retention.ms": "-1"}
 LENIENT = {**FOREVER, "message.timestamp.after.max.ms": str(1000 * HOUR_MS)}

@@ -15,10 +15,10 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from tests.integration.test_run import FOREVER, VALUES
 from tests.kafka import Record, Topics, produce
 from tests.worker_process import write_config
-from worker.replay.dry_run import Wishes
-from worker.replay.plan_file import Plan
-from worker.replay.planning import make_plan
-from worker.replay.surveying import Survey, survey
+from worker.replay.census.surveying import Survey, survey
+from worker.replay.plan.dry_run import Wishes
+from worker.replay.plan.file import Plan
+from worker.replay.plan.planning import make_plan
 from worker.routes.chains import RouteChain, load_chains
 from worker.settings import Settings, load_settings
 

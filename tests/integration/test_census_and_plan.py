@@ -21,9 +21,9 @@ from tests.integration.replay_setting import (
 from tests.kafka import Record, Topics, committed_offsets, read_all
 from tests.worker_process import COMMAND
 from worker.errors import WorkerError
-from worker.replay.census import Kind
-from worker.replay.plan_file import Filters, Plan, read_plan
-from worker.replay.surveying import Survey
+from worker.replay.census.counting import Kind
+from worker.replay.census.surveying import Survey
+from worker.replay.plan.file import Filters, Plan, read_plan
 
 MIXED = ("1.0", "1.1", "2.0", "tombstone", "broken", "no task") * 20
 

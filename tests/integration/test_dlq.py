@@ -19,7 +19,7 @@ from upcasters.event import Event, Header
 from worker.dead_letters import FINGERPRINT
 from worker.dlq.letter import read_letter
 from worker.errors import WorkerError
-from worker.replay.receipt import Receipt, write_receipt
+from worker.replay.apply.receipt import Receipt, write_receipt
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from tests.replaying import STAMP, Stage, ended, make_stage
 from tests.worker_process import WorkerProcess, running_worker
 from worker.lanes.lineage import REPLAY_ID
 from worker.processes.child import Child
-from worker.replay.applying import Wishes, apply_share
-from worker.replay.plan_file import read_plan
-from worker.replay.receipt import read_receipt
+from worker.replay.apply.receipt import read_receipt
+from worker.replay.apply.running import Wishes, apply_share
+from worker.replay.plan.file import read_plan
 
 TOKEN = "a-token-of-16-letters"  # noqa: S105
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}

@@ -19,9 +19,9 @@ from tests.lanes import ends
 from tests.replaying import FOREVER, Stage, ended, make_stage
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
-from worker.replay.identity import config_fingerprint
-from worker.replay.plan_file import Filters, Mark, Plan, write_plan
-from worker.replay.receipt import Receipt, read_receipt, write_receipt
+from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
+from worker.replay.plan.file import Filters, Mark, Plan, write_plan
+from worker.replay.plan.identity import config_fingerprint
 
 REPLAY_ID = "upcaster.replay.id"
 

@@ -16,8 +16,8 @@ from tests.replaying import Stage, make_stage
 from worker.errors import WorkerError
 from worker.kafka.clients import Clients
 from worker.ledger import open_ledger
-from worker.replay.handover import hand_over
-from worker.replay.receipt import Receipt, read_receipt, write_receipt
+from worker.replay.apply.handover import hand_over
+from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
 
 
 @pytest.fixture

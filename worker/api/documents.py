@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from worker.api.view import RouteStatus, Status
-from worker.replay.receipt import Receipt
+from worker.replay.apply.receipt import Receipt
 
 
 class Answer(BaseModel):

@@ -8,7 +8,7 @@ from upcasters import Chain
 from upcasters.describe import matrix
 from worker.authoring.checks import check_routes
 from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
-from worker.replay.receipt import read_receipt
+from worker.replay.apply.receipt import read_receipt
 
 
 async def configuration(facts: Facts) -> list[Evidence]:

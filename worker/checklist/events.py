@@ -12,7 +12,7 @@ from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
 from worker.checklist.running import is_ready
 from worker.errors import MAY_PASS, WorkerError
 from worker.ledger import Ledger, Run
-from worker.replay.receipt import Receipt
+from worker.replay.apply.receipt import Receipt
 from worker.replay.topics import committed_of, partitions_of
 
 

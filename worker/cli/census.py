@@ -10,7 +10,7 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Json
 from worker.cli.routes import Route
 
 if TYPE_CHECKING:
-    from worker.replay.surveying import Survey
+    from worker.replay.census.surveying import Survey
     from worker.routes.chains import RouteChain
 
 
@@ -38,7 +38,7 @@ def census(
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
-    from worker.replay.surveying import survey
+    from worker.replay.census.surveying import survey
 
     settings, given = load_route(config, route)
     with progress("census") as show:
@@ -51,7 +51,7 @@ def census(
 
 def _print_census(found: Survey, given: RouteChain, as_json: bool) -> None:
     from worker.cli.output import print_json, print_table
-    from worker.replay.census_report import COLUMNS, as_cells, content, summary
+    from worker.replay.census.report import COLUMNS, as_cells, content, summary
 
     if as_json:
         print_json(content(found, given))
@@ -64,8 +64,8 @@ def _print_census(found: Survey, given: RouteChain, as_json: bool) -> None:
 
 def _print_retiring(found: Survey, given: RouteChain, as_json: bool) -> None:
     from worker.cli.output import print_json, print_table
-    from worker.replay.census_report import RETIRE_COLUMNS, retire_cells, retire_content, summary
-    from worker.replay.retiring import retiring
+    from worker.replay.census.report import RETIRE_COLUMNS, retire_cells, retire_content, summary
+    from worker.replay.census.retiring import retiring
 
     lines = retiring(given.chain, found.census, whole_range=found.whole)
     if as_json:

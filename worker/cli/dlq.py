@@ -15,9 +15,9 @@ from worker.errors import WorkerError
 
 if TYPE_CHECKING:
     from worker.dlq.reading import Found
-    from worker.replay.applying import Wishes
-    from worker.replay.plan_file import Plan
-    from worker.replay.receipt import Receipt
+    from worker.replay.apply.receipt import Receipt
+    from worker.replay.apply.running import Wishes
+    from worker.replay.plan.file import Plan
     from worker.routes.chains import RouteChain
     from worker.settings import Settings
 
@@ -79,7 +79,7 @@ def show(
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.dlq.reading import find_letter, find_letters
-    from worker.replay.plan_file import Coordinates
+    from worker.replay.plan.file import Coordinates
 
     place = re.fullmatch(r"(\d{1,9}):(\d{1,18})", which)
     if place is None and not re.fullmatch(r"[0-9a-f]{16}", which):
@@ -162,7 +162,7 @@ def redrive(
     from worker.cli.replay import parse_rate
     from worker.cli.routes import load_route
     from worker.dlq.selection import takes
-    from worker.replay.applying import Wishes
+    from worker.replay.apply.running import Wishes
 
     chosen = _chosen(fingerprints, every)
     records, size = parse_rate(rate)
@@ -204,8 +204,8 @@ def _plan(
     from worker.dlq.planning import Chosen, plan_redrive
     from worker.dlq.unfinished import unfinished
     from worker.ledger import open_ledger
-    from worker.replay.dry_run import Wishes as PlanWishes
-    from worker.replay.plan_file import write_plan
+    from worker.replay.plan.dry_run import Wishes as PlanWishes
+    from worker.replay.plan.file import write_plan
 
     ledger = open_ledger(settings.ledger.url.get_secret_value())
     try:
@@ -226,7 +226,7 @@ def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes) ->
     from worker.cli.replay_progress import replay_progress
     from worker.dlq.redriving import Redriving
     from worker.loop import run_in_loop
-    from worker.replay.applying import apply_until_signal
+    from worker.replay.apply.running import apply_until_signal
 
     with replay_progress() as show_progress:
         return run_in_loop(apply_until_signal(settings, given, plan, wishes, show_progress, Redriving))
@@ -234,7 +234,7 @@ def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes) ->
 
 def _tell_plan(plan: Plan, path: Path, as_json: bool) -> None:
     from worker.cli.output import print_json, print_table
-    from worker.replay.plan_report import FAULT_COLUMNS, fault_cells, summary
+    from worker.replay.plan.report import FAULT_COLUMNS, fault_cells, summary
 
     if as_json:
         print_json({**plan.content(), "digest": plan.digest(), "objections": plan.objections()})

@@ -11,7 +11,7 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Json
 from worker.cli.routes import Route
 
 if TYPE_CHECKING:
-    from worker.replay.plan_file import Plan
+    from worker.replay.plan.file import Plan
 
 DEFAULT_OUT = Path("plan.json")
 
@@ -63,9 +63,9 @@ def plan(
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
-    from worker.replay.dry_run import Wishes
-    from worker.replay.plan_file import Filters, write_plan
-    from worker.replay.planning import make_plan
+    from worker.replay.plan.dry_run import Wishes
+    from worker.replay.plan.file import Filters, write_plan
+    from worker.replay.plan.planning import make_plan
 
     settings, given = load_route(config, route)
     filters = Filters(
@@ -88,7 +88,7 @@ def plan(
 
 def _show(made: Plan, out: Path) -> None:
     from worker.cli.output import print_table
-    from worker.replay.plan_report import FAULT_COLUMNS, HOP_COLUMNS, fault_cells, hop_cells, summary
+    from worker.replay.plan.report import FAULT_COLUMNS, HOP_COLUMNS, fault_cells, hop_cells, summary
 
     for line in summary(made):
         typer.echo(line)

@@ -12,7 +12,7 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Processes
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
-    from worker.replay.receipt import Receipt
+    from worker.replay.apply.receipt import Receipt
 
 UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
@@ -43,9 +43,9 @@ def replay(
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
     from worker.processes.child import this_child
-    from worker.replay.applying import Wishes, apply_share, apply_until_signal
-    from worker.replay.plan_file import read_plan
-    from worker.replay.together import apply_together
+    from worker.replay.apply.running import Wishes, apply_share, apply_until_signal
+    from worker.replay.apply.together import apply_together
+    from worker.replay.plan.file import read_plan
 
     made = read_plan(plan)
     records, size = parse_rate(rate)

@@ -10,7 +10,7 @@ import typer
 from worker.cli.options import DEFAULT_CONFIG, Config, Processes
 
 if TYPE_CHECKING:
-    from worker.replay.receipt import Receipt
+    from worker.replay.apply.receipt import Receipt
 
 
 def run(
@@ -56,6 +56,6 @@ def run(
 
 
 def _receipt(file: Path) -> Receipt:
-    from worker.replay.receipt import read_receipt
+    from worker.replay.apply.receipt import read_receipt
 
     return read_receipt(file)

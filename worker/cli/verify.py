@@ -10,7 +10,7 @@ import typer
 from worker.cli.options import DEFAULT_CONFIG, Config, Json
 
 if TYPE_CHECKING:
-    from worker.replay.receipt import Receipt
+    from worker.replay.apply.receipt import Receipt
     from worker.verifying.verify import Verdict
 
 
@@ -33,7 +33,7 @@ def verify(
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
-    from worker.replay.receipt import read_receipt
+    from worker.replay.apply.receipt import read_receipt
     from worker.verifying.noting import note
     from worker.verifying.verify import verify as prove
 

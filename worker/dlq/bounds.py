@@ -7,10 +7,10 @@ import hashlib
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.errors import WorkerError
-from worker.replay.account import Account, Taken, is_of
-from worker.replay.bounds import ReplayBounds
-from worker.replay.plan_file import Redrive
-from worker.replay.resume import Reached
+from worker.replay.apply.account import Account, Taken, is_of
+from worker.replay.apply.bounds import ReplayBounds
+from worker.replay.plan.file import Redrive
+from worker.replay.topics import Reached
 
 
 def note_digest(note: str) -> str:

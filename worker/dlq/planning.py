@@ -21,16 +21,16 @@ from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
 from worker.ledger import Ledger
 from worker.preflight import ClusterFacts, TopicFacts, ask_brokers
-from worker.replay.dry_run import DryRun, Wishes
-from worker.replay.fitness import judged
-from worker.replay.identity import planned_route
-from worker.replay.plan_file import Plan, Predecessor, Redrive, TakenBefore
-from worker.replay.planning import VERSION
+from worker.replay.census.surveying import Progress
+from worker.replay.plan.dry_run import DryRun, Wishes
+from worker.replay.plan.file import Plan, Predecessor, Redrive, TakenBefore
+from worker.replay.plan.fitness import judged
+from worker.replay.plan.identity import planned_route
+from worker.replay.plan.planning import VERSION
+from worker.replay.plan.trial import Trial
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece, open_range_reader
-from worker.replay.surveying import Progress
 from worker.replay.topics import cluster_id_of
-from worker.replay.trial import Trial
 from worker.routes.chains import RouteChain
 from worker.routes.route import Route
 from worker.settings import Settings

@@ -18,10 +18,10 @@ from worker.errors import WorkerError
 from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
 from worker.ledger import Ledger
-from worker.replay.plan_file import Coordinates
+from worker.replay.census.surveying import Behind, Progress
+from worker.replay.plan.file import Coordinates
 from worker.replay.ranges import Earliest, Latest, Range, freeze
 from worker.replay.reading import open_range_reader, read_ranges
-from worker.replay.surveying import Behind, Progress
 from worker.replay.topics import cluster_id_of, partition_counts
 from worker.routes.chains import RouteChain
 from worker.settings import Settings

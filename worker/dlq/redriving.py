@@ -14,9 +14,9 @@ from worker.dlq.selection import selection_of
 from worker.dlq.taken import Place
 from worker.lanes.supervisor import Supervisor
 from worker.preflight import Backlog, ClusterFacts, ask_brokers
-from worker.replay.applying import Replay, settings_of_pass
-from worker.replay.fitness import judged
-from worker.replay.plan_file import Plan
+from worker.replay.apply.running import Replay, settings_of_pass
+from worker.replay.plan.file import Plan
+from worker.replay.plan.fitness import judged
 from worker.routes.route import Route
 from worker.service import Service
 from worker.settings import Settings

@@ -16,8 +16,8 @@ from worker.dlq.letter import Letter
 from worker.dlq.listing import Fault, Group, Listing, fault_of
 from worker.dlq.reading import Found
 from worker.dlq.selection import Selection
-from worker.replay.census_report import time_text
-from worker.replay.plan_file import Coordinates
+from worker.replay.census.report import time_text
+from worker.replay.plan.file import Coordinates
 from worker.routes.chains import RouteChain
 
 COLUMNS = ("fingerprint", "letters", "left", "error", "of", "step", "from topic", "first seen", "last seen", "first at")

@@ -9,8 +9,8 @@ from upcasters.event import SourcePartition, SourceRecord
 from worker.dead_letters import Redriven
 from worker.dlq.done import ALL, Done, Limits
 from worker.dlq.letter import Letter, read_letter
-from worker.replay.plan_file import Plan
-from worker.replay.receipt import Receipt
+from worker.replay.apply.receipt import Receipt
+from worker.replay.plan.file import Plan
 
 NOT_OURS = "not-ours"
 """Somebody else's record, or one without the headers that a redrive needs."""

@@ -19,11 +19,10 @@ from worker.dlq.done import Done
 from worker.errors import WorkerError
 from worker.kafka.clients import Clients
 from worker.ledger import Ledger, open_ledger
-from worker.replay.account import Account, NotOurNote
-from worker.replay.changes import digests_of
-from worker.replay.plan_file import PlannedRange
-from worker.replay.resume import Reached
-from worker.replay.topics import committed_of
+from worker.replay.apply.account import Account, NotOurNote
+from worker.replay.apply.changes import digests_of
+from worker.replay.plan.file import PlannedRange
+from worker.replay.topics import Reached, committed_of
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from worker.dlq.selection import takes
 from worker.errors import WorkerError
 from worker.ledger import Ledger
-from worker.replay.plan_file import Plan, read_plan
+from worker.replay.plan.file import Plan, read_plan
 
 
 def unfinished(path: Path, chosen: tuple[str, ...], source: str, ledger: Ledger, *, anew: bool) -> Plan | None:

@@ -1,4 +1,4 @@
-"""Bounded passes over old offsets: what is there (census), what would happen (plan), and doing exactly that (replay).
+"""Bounded passes over old offsets: what is there (census), what would happen (plan), and doing exactly that (apply).
 
-``ranges`` freezes what is to be read, ``reading`` reads it, ``plan_file`` is what a plan says of it.
+``ranges`` freezes what is to be read, ``reading`` reads it, ``topics`` asks the cluster, ``digest`` sums records up.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import stamina
@@ -13,10 +14,17 @@ from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
-from worker.replay.resume import Reached
 
 TIMEOUT = 30.0
 RETRY_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Reached:
+    """An offset, and the account of all before it as a note."""
+
+    offset: int
+    note: str
 
 
 async def partitions_of(clients: Clients, topic: str) -> int:

@@ -7,7 +7,7 @@ from importlib import metadata
 
 from worker.errors import WorkerError
 from worker.ledger import Proof, open_ledger
-from worker.replay.receipt import Receipt
+from worker.replay.apply.receipt import Receipt
 from worker.settings import Settings
 from worker.verifying.verify import Verdict
 

@@ -19,10 +19,10 @@ from upcasters.outcome import DeadLettered, Fault, Passage, Passed, Skipped, Upc
 from upcasters.reference import Reference
 from worker.kafka.fetched import known
 from worker.kafka.raw_headers import writable
+from worker.replay.apply.receipt import Receipt
 from worker.replay.digest import Content
-from worker.replay.filters import filtered
-from worker.replay.plan_file import Filters
-from worker.replay.receipt import Receipt
+from worker.replay.plan.file import Filters
+from worker.replay.plan.filters import filtered
 from worker.routes.route import Upcaster
 
 EVERY = 100

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from upcasters.event import Header, SourcePartition, SourceRecord
 from worker.dlq.letter import Letter
 from worker.dlq.selection import Selection, selection_of
-from worker.replay.receipt import Receipt
+from worker.replay.apply.receipt import Receipt
 from worker.verifying.oracle import Expected, Judges, Lineage, Oracle, Output
 from worker.verifying.streams import END, REPLAY_ID, UNKNOWN, Place, Placed, Stream
 

@@ -15,10 +15,10 @@ from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
 from worker.kafka.fetched import Batch
-from worker.replay.identity import config_fingerprint
+from worker.replay.apply.receipt import PartitionReceipt, Receipt
+from worker.replay.plan.identity import config_fingerprint
 from worker.replay.ranges import Range
 from worker.replay.reading import open_range_reader, read_ranges
-from worker.replay.receipt import PartitionReceipt, Receipt
 from worker.replay.topics import cluster_id_of, partition_counts
 from worker.routes.chains import RouteChain
 from worker.settings import Settings

@@ -21,9 +21,9 @@ from upcasters import (
     default,
     drop,
 )
-from worker.replay.loss import Loss
-from worker.replay.plan_file import LossReport
-from worker.replay.samples import Sample
+from worker.replay.plan.file import LossReport
+from worker.replay.plan.loss import Loss
+from worker.replay.plan.samples import Sample
 
 SOURCE = SourcePartition("legacy", 3)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from upcasters.event import SourcePartition
 from upcasters.outcome import Passage
 from worker.kafka.unpacking import HEADER
-from worker.replay.plan_file import PlannedRoute
-from worker.replay.receipt import Receipt
+from worker.replay.apply.receipt import Receipt
+from worker.replay.plan.file import PlannedRoute
 from worker.verifying.encoding import Encoder
 from worker.verifying.oracle import Lineage, Output
 

@@ -15,7 +15,7 @@ from worker.api.documents import DeadLetterGroup, RunDetails, RunList, RunProgre
 from worker.api.v2.answers import may_answer
 from worker.api.view import OpenLedger
 from worker.errors import WorkerError
-from worker.replay.receipt import Receipt
+from worker.replay.apply.receipt import Receipt
 
 if TYPE_CHECKING:
     from worker.ledger import Ledger

@@ -1,0 +1,1 @@
+"""What a replay notes down, and where it goes on."""

@@ -1,0 +1,87 @@
+"""The account of a partition: what an offset commit carries, and takes up again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from upcasters.event import Event
+from upcasters.outcome import Fault, Passage
+from worker.lanes.tally import Tally
+from worker.replay.apply.account import Account, NotOurNote, TooOftenInterrupted
+
+
+def worked() -> Account:
+    account = Account("0123456789ab", 17, 4)
+    account.read([Event(b"v", offset=n) for n in range(5)])
+    account.wrote([(offset, 1, b"k", b"v", [("h", b"1")]) for offset in range(2)])
+    tally = Tally()
+    tally.add_upcast([Passage("thing", "1", "2")])
+    tally.passed = 1
+    tally.skipped["filtered"] = 2
+    tally.add_dead_letter(Fault("decode", "DecodeError", "no JSON"), 7, trimmed=False)
+    account.close(tally)
+    return account
+
+
+def test_the_note_holds_all_of_it() -> None:
+    account = worked()
+    again = Account.of_note(account.note, "0123456789ab")
+    assert again.note == account.note
+    assert (again.destination_start, again.dead_letter_start) == (17, 4)
+    assert again.counts.model_dump() == {
+        "read": 5,
+        "upcast": 1,
+        "passed": 1,
+        "skipped": {"filtered": 2},
+        "dead_lettered": 1,
+        "produced": 2,
+    }
+
+
+def test_the_note_fits_an_offset_commit() -> None:
+    account = worked()
+    account.source.count = account.output.count = account.upcast = account.passed = 2**63
+    account.skipped.update(dict.fromkeys(("dropped", "policy", "in-place"), 2**63))
+    with pytest.raises(TooOftenInterrupted):
+        interrupt(account, 300)
+    assert len(account.stretches) > 150
+    assert len(account.note) < 4_000
+
+
+def interrupt(account: Account, times: int) -> None:
+    for offset in range(times):
+        account.begin_stretch(10**12 + offset)
+
+
+def test_a_stretch_begins_only_where_something_was_read_since() -> None:
+    account = Account("0123456789ab")
+    account.begin_stretch(3)
+    account.read([Event(b"v", offset=3)])
+    account.begin_stretch(4)
+    account.begin_stretch(4)
+    assert account.stretches == [4]
+
+
+def test_a_copy_counts_only_when_it_is_kept() -> None:
+    account = worked()
+    before = account.note
+    copy = account.copy()
+    copy.read([Event(b"v", offset=9)])
+    copy.wrote([(9, 1, None, None, [])])
+    tally = Tally()
+    tally.skipped["filtered"] = 1
+    assert copy.close(tally) == copy.note != before
+    assert account.note == before
+
+
+@pytest.mark.parametrize("text", ["", "{}", "no JSON", '{"replay": 1}', json.dumps({"replay": "x" * 12})])
+def test_what_is_no_note_is_told(text: str) -> None:
+    with pytest.raises(NotOurNote):
+        Account.of_note(text, "0123456789ab")
+
+
+def test_the_note_of_another_replay_is_not_ours() -> None:
+    with pytest.raises(NotOurNote):
+        Account.of_note(worked().note, "another")

@@ -1,0 +1,1 @@
+"""What a plan says, and what it is made of."""

@@ -1,0 +1,176 @@
+"""The account of one partition of a replay: what was read and written, in counts and digests.
+
+It travels as the note of each offset commit, so that it is exactly as old as the offset, whatever is killed when.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import msgspec
+
+from upcasters.event import SourceRecord
+from worker.lanes.bounded import Written
+from worker.lanes.tally import Tally
+from worker.replay.digest import RunningDigest, contents
+from worker.replay.plan.file import Mark, OutcomeCounts
+from worker.replay.plan.marks import record_digest
+
+MOST_NOTE = 4_000
+"""Characters. Kafka keeps no more than 4,096 bytes beside an offset."""
+GROWTH = 300
+"""By which the counts of a note may grow after its last stretch has begun."""
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What a redrive takes of a partition's dead letters: those of these faults that had fewer ``rounds``, beside what
+    ``earlier`` ones took: by fingerprint, offsets and rounds."""
+
+    fingerprints: tuple[str, ...]
+    rounds: int
+    earlier: dict[str, tuple[tuple[int, int], ...]]
+
+
+class _Note(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The account as it is written: short names, some 400 bytes; more for a redrive."""
+
+    replay: str
+    read: tuple[int, str]
+    written: tuple[int, str]
+    stretches: list[int]
+    destination: int
+    dead_letter: int
+    upcast: int
+    passed: int
+    skipped: dict[str, int]
+    dead: int
+    taken: Taken | None = None
+    last: tuple[int, str] | None = None
+
+
+class NotOurNote(Exception):
+    """The text beside an offset was not written by this replay."""
+
+
+class TooOftenInterrupted(Exception):
+    """There is no room in the note for one more stretch."""
+
+
+@dataclass
+class Account:
+    """``destination_start`` and ``dead_letter_start`` are where those topics ended when the replay began: all that it
+    wrote is behind them. ``stretches`` are the source offsets, less the first, where digests began anew. Only a
+    redrive has ``taken`` and ``last``, a record by which the topic is known again."""
+
+    replay_id: str
+    destination_start: int = 0
+    dead_letter_start: int = 0
+    source: RunningDigest = field(default_factory=RunningDigest)
+    output: RunningDigest = field(default_factory=RunningDigest)
+    stretches: list[int] = field(default_factory=list)
+    upcast: int = 0
+    passed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    dead_lettered: int = 0
+    taken: Taken | None = None
+    last: Mark | None = None
+
+    @classmethod
+    def of_note(cls, text: str, replay_id: str | None) -> Account:
+        """``replay_id`` None takes anybody's. Raises ``NotOurNote``."""
+        try:
+            note = msgspec.json.decode(text, type=_Note)
+            source, output = RunningDigest(*note.read), RunningDigest(*note.written)
+        except ValueError:
+            raise NotOurNote from None
+        if replay_id not in (None, note.replay):
+            raise NotOurNote
+        return cls(
+            note.replay,
+            note.destination,
+            note.dead_letter,
+            source,
+            output,
+            note.stretches,
+            note.upcast,
+            note.passed,
+            Counter(note.skipped),
+            note.dead,
+            note.taken,
+            note.last and Mark(offset=note.last[0], digest=note.last[1]),
+        )
+
+    @property
+    def note(self) -> str:
+        note = _Note(
+            self.replay_id,
+            (self.source.count, self.source.text),
+            (self.output.count, self.output.text),
+            self.stretches,
+            self.destination_start,
+            self.dead_letter_start,
+            self.upcast,
+            self.passed,
+            dict(self.skipped),
+            self.dead_lettered,
+            self.taken,
+            (self.last.offset, self.last.digest) if self.last else None,
+        )
+        return msgspec.json.encode(note).decode()
+
+    @property
+    def counts(self) -> OutcomeCounts:
+        return OutcomeCounts(
+            read=self.source.count,
+            upcast=self.upcast,
+            passed=self.passed,
+            skipped=dict(sorted(self.skipped.items())),
+            dead_lettered=self.dead_lettered,
+            produced=self.output.count,
+        )
+
+    def begin_stretch(self, offset: int) -> None:
+        """The next record is at ``offset``, and what is in the hashes' memory is lost. Raises
+        ``TooOftenInterrupted``."""
+        if not self.source.count or offset in self.stretches[-1:]:
+            return
+        if len(self.note) + len(f",{offset}") > MOST_NOTE - GROWTH:
+            raise TooOftenInterrupted
+        self.stretches.append(offset)
+        self.source.begin_stretch()
+        self.output.begin_stretch()
+
+    # What a lane asks (``worker.lanes.bounded.Journal``).
+
+    def copy(self) -> Self:
+        made = type(self)(**vars(self))
+        made.source, made.output = self.source.copy(), self.output.copy()
+        made.stretches, made.skipped = self.stretches.copy(), self.skipped.copy()
+        return made
+
+    def read(self, records: Sequence[SourceRecord]) -> None:
+        self.source.add(contents(records))
+        if self.taken is not None and records:
+            self.last = Mark(offset=records[-1].offset or 0, digest=record_digest(records[-1]))
+
+    def wrote(self, records: Sequence[Written]) -> None:
+        self.output.add(records)
+
+    def close(self, tally: Tally) -> str:
+        self.upcast += tally.upcast_total()
+        self.passed += tally.passed
+        self.skipped += tally.skipped
+        self.dead_lettered += sum(tally.dead_lettered.values())
+        return self.note
+
+
+def is_of(note: str, replay_id: str) -> bool:
+    """Whether it was written by this replay."""
+    try:
+        Account.of_note(note, replay_id)
+    except NotOurNote:
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""The plan as the lanes see it: where each partition begins and ends, and how far they have come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from worker.errors import WorkerError
+from worker.kafka.internals import committed_with_note
+from worker.lanes.bounded import Beginning, Journal
+from worker.processes.child import Child
+from worker.replay.apply.account import Account
+from worker.replay.apply.resume import Place, Resume, resume
+from worker.replay.plan.file import Plan, PlannedRange
+from worker.replay.topics import Reached
+from worker.routes.route import OutputTopic, Route
+
+
+@dataclass
+class PartitionState:
+    """How far a partition is; ``account`` is None before it has begun."""
+
+    planned: PlannedRange
+    offset: int
+    account: Account | None = None
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.planned.end - self.offset)
+
+
+class ReplayBounds:
+    """``ledger`` is what the ledger knew when this process started. It and ``route`` are set before any lane starts."""
+
+    def __init__(self, plan: Plan, group: str) -> None:
+        self.plan = plan
+        self.states = {each.partition: PartitionState(each, each.start) for each in plan.ranges}
+        self.route: Route | None = None
+        self.ledger: Mapping[int, Reached] = {}
+        self._group = group
+
+    def keep_share(self, child: Child) -> None:
+        """Leave to the other processes what is theirs."""
+        work = [number for number, state in self.states.items() if not state.planned.empty]
+        self.states = {number: self.states[number] for number in child.part_of(work)}
+
+    @property
+    def partitions(self) -> list[TopicPartition]:
+        """Those with something to do."""
+        ranges = [state.planned for state in self.states.values()]
+        return [TopicPartition(self.plan.topic, each.partition) for each in ranges if not each.empty]
+
+    @property
+    def remaining(self) -> int:
+        """Offsets that are left, in all partitions."""
+        return sum(state.remaining for state in self.states.values())
+
+    async def begin(
+        self, partition: TopicPartition, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer
+    ) -> Beginning:
+        state = self.states[partition.partition]
+        found = self._resume(state, await self._committed(partition, consumer))
+        account = found.account or await self._fresh(partition.partition, offsets)
+        state.offset, state.account = found.offset, account
+        beginning = (await offsets.beginning_offsets([partition]))[partition]
+        end = (await offsets.end_offsets([partition]))[partition]
+        self._check_retained(state, beginning, end)
+        return Beginning(found.offset, end, state.planned.end, account)
+
+    def committed(self, partition: TopicPartition, offset: int, journal: Journal | None) -> None:
+        state = self.states[partition.partition]
+        state.offset = offset
+        assert isinstance(journal, Account)  # noqa: S101  (begin gave it)
+        state.account = journal
+
+    async def _committed(self, partition: TopicPartition, consumer: AIOKafkaConsumer) -> Reached | None:
+        committed = await committed_with_note(consumer, partition)
+        return None if committed is None else Reached(committed.offset, committed.metadata)
+
+    def _resume(self, state: PartitionState, kafka: Reached | None) -> Resume:
+        """Where only a producer was made anew, this process has the account still."""
+        if kafka and state.account and (state.offset, state.account.note) == (kafka.offset, kafka.note):
+            return Resume(state.offset, state.account)
+        return resume(self._place(state), kafka, self.ledger.get(state.planned.partition))
+
+    def _place(self, state: PartitionState) -> Place:
+        return Place(self.plan.replay_id, self._group, self.plan.topic, state.planned)
+
+    async def _fresh(self, number: int, offsets: AIOKafkaConsumer) -> Account:
+        assert self.route is not None  # noqa: S101  (set before any lane starts)
+        destination = await _end_of(self.route.destination, number, offsets)
+        dead_letter = await _end_of(self.route.dead_letter, number, offsets)
+        return Account(self.plan.replay_id, destination, dead_letter)
+
+    def _check_retained(self, state: PartitionState, beginning: int, end: int) -> None:
+        place = self._place(state)
+        if not state.remaining:
+            return
+        if beginning > state.offset:
+            raise WorkerError(
+                f"{place}: retention has deleted offsets {state.offset} to {beginning - 1} of the plan: "
+                "make a new plan of what is left, with a longer retention"
+            )
+        if end < state.planned.end:
+            raise WorkerError(
+                f"{place}: ends at offset {end}, the plan at {state.planned.end}: the topic was made anew or has "
+                "lost records; make a new plan"
+            )
+
+
+async def _end_of(topic: OutputTopic, source_partition: int, offsets: AIOKafkaConsumer) -> int:
+    partition = TopicPartition(topic.name, topic.partition_for(source_partition))
+    end: int = (await offsets.end_offsets([partition]))[partition]
+    return end

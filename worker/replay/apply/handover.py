@@ -1,0 +1,144 @@
+"""The hand-over: the live worker begins where a replay ended, so that both together give every event once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.clients import Clients
+from worker.kafka.internals import committed_with_note
+from worker.replay.apply.receipt import PartitionReceipt, Receipt
+from worker.replay.topics import cluster_id_of
+from worker.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+Offsets = Mapping[TopicPartition, int | None]
+
+
+async def hand_over(clients: Clients, settings: Settings, receipt: Receipt) -> None:
+    """Before the group is joined: commit the replay's ends for it, where it has not come so far by itself.
+
+    Raises WorkerError where the replay is unfinished or of another cluster, or the group has work left before it.
+    """
+    _check_route(settings, receipt)
+    if receipt.redrive is not None:
+        raise WorkerError("--after: the receipt is of a redrive, which moves no group: name the receipt of the replay")
+    cluster = await cluster_id_of(clients)
+    if cluster != receipt.cluster_id:
+        raise WorkerError(
+            f"--after: the receipt is of cluster {receipt.cluster_id}, this is {cluster}: correct "
+            "kafka.bootstrap_servers, or name the receipt of this cluster"
+        )
+    await _check_finished(clients, receipt)
+    try:
+        async with _member_of_none(clients) as consumer:
+            await _check_source(consumer, receipt)
+            await _move(consumer, receipt, settings.kafka.group_id)
+    except KafkaError as error:
+        raise WorkerError(
+            f"--after: the group's offsets cannot be read and set ({type(error).__name__}): try again", MAY_PASS
+        ) from error
+
+
+def _check_route(settings: Settings, receipt: Receipt) -> None:
+    topics = {route.source: route.destination for route in settings.routes}
+    found = topics.get(receipt.route.source)
+    if found != receipt.route.destination:
+        raise WorkerError(
+            f"--after: the replay went from {receipt.route.source} to {receipt.route.destination}, and no route of "
+            "this configuration does: name the receipt that belongs to it"
+        )
+
+
+async def _check_finished(clients: Clients, receipt: Receipt) -> None:
+    """The receipt says so, and nothing in Kafka says otherwise. Kafka forgets a replay's offsets after a while."""
+    ends = _ends(receipt)
+    async with _member_of_none(clients, receipt.group) as consumer:
+        for partition, committed in (await _committed(consumer, ends)).items():
+            if committed is not None and committed < ends[partition]:
+                raise WorkerError(
+                    f"--after: replay {receipt.replay_id} is unfinished: partition {partition.partition} of "
+                    f"{partition.topic} is at offset {committed} of {ends[partition]}: run `upcast replay` to its end"
+                )
+
+
+async def _check_source(consumer: AIOKafkaConsumer, receipt: Receipt) -> None:
+    """A topic that was made anew ends before the replay did; beginning there would skip all that is to come."""
+    ends = _ends(receipt)
+    for partition, end in (await consumer.end_offsets(list(ends))).items():
+        if end < ends[partition]:
+            raise WorkerError(
+                f"--after: partition {partition.partition} of {partition.topic} ends at offset {end}, the replay at "
+                f"{ends[partition]}: the topic was made anew or has lost records; plan a new replay, or run without "
+                "--after"
+            )
+
+
+async def _move(consumer: AIOKafkaConsumer, receipt: Receipt, group: str) -> None:
+    ends = _ends(receipt)
+    moves = _moves(receipt, await _committed(consumer, ends))
+    if not moves:
+        log.info("the group has moved on from the replay", replay_id=receipt.replay_id)
+        return
+    consumer.assign(moves)
+    try:
+        await consumer.commit({partition: OffsetAndMetadata(ends[partition], "") for partition in moves})
+    except KafkaError:
+        # Another worker that starts with the same receipt may have been quicker.
+        if _moves(receipt, await _committed(consumer, ends)):
+            raise WorkerError(
+                f"--after: the group {group} is at work before the replay's end: stop its workers first, then start "
+                "them with --after"
+            ) from None
+    log.info("beginning where the replay ended", replay_id=receipt.replay_id, partitions=len(moves))
+
+
+def _moves(receipt: Receipt, committed: Offsets) -> list[TopicPartition]:
+    """The partitions whose group has to be moved. Raises WorkerError where that would leave records out."""
+    found = []
+    for each in receipt.partitions:
+        partition = TopicPartition(receipt.route.source, each.partition)
+        at = committed[partition]
+        if at is not None and at >= each.end:
+            continue
+        if at is not None and at < each.start:
+            raise _left_out(partition, at, each)
+        found.append(partition)
+    return found
+
+
+def _left_out(partition: TopicPartition, at: int, each: PartitionReceipt) -> WorkerError:
+    return WorkerError(
+        f"--after: the group is at offset {at} of partition {partition.partition} of {partition.topic}, the replay "
+        f"began at {each.start}: what lies between would be left out; run without --after up to there, or plan a "
+        "replay from the group's offset"
+    )
+
+
+async def _committed(
+    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int | None]:
+    found = {partition: await committed_with_note(consumer, partition) for partition in ends}
+    return {partition: None if answer is None else answer.offset for partition, answer in found.items()}
+
+
+def _ends(receipt: Receipt) -> dict[TopicPartition, int]:
+    return {TopicPartition(receipt.route.source, each.partition): each.end for each in receipt.partitions}
+
+
+@asynccontextmanager
+async def _member_of_none(clients: Clients, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+    """A client that speaks for the group without joining it."""
+    consumer = clients.group_consumer(**({} if group is None else {"group_id": group, "group_instance_id": None}))
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()

@@ -1,0 +1,99 @@
+"""The last questions before a replay writes: is it the cluster of the plan, are its records still there, and is the
+destination as far as we believe?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from worker.dead_letters import LETTER_OFFSET
+from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.clients import Clients
+from worker.replay.apply.account import Account, NotOurNote, is_of
+from worker.replay.apply.changes import AGAIN, refuse_other_cluster, refuse_other_records
+from worker.replay.apply.traces import SOURCE_OFFSET, refuse_ahead, refuse_forgotten
+from worker.replay.plan.file import Plan
+from worker.replay.reading import open_range_reader
+from worker.replay.topics import Reached, cluster_id_of, committed_of, partition_counts
+
+
+async def prepare(clients: Clients, plan: Plan, ledger: Mapping[int, Reached]) -> None:
+    """Raises WorkerError where the plan does not fit any more, naming what is different."""
+    refuse_other_cluster(plan.cluster_id, await cluster_id_of(clients))
+    partitions = await partition_counts(clients)
+    _refuse_fewer(plan, partitions.get(plan.topic, 0))
+    committed = await _own_offsets(clients, plan)
+    try:
+        async with open_range_reader(clients, len(plan.ranges)) as consumer:
+            await _refuse_lost(plan, committed, ledger, consumer)
+            await refuse_other_records(plan, consumer)
+            if partitions.get(plan.route.destination, 0) >= len(plan.ranges):
+                await _refuse_traces(plan, committed, ledger, consumer)
+    except KafkaError as error:
+        raise WorkerError(
+            f"kafka: the plan's records cannot be looked at ({type(error).__name__}): try again", MAY_PASS
+        ) from error
+
+
+async def _own_offsets(clients: Clients, plan: Plan) -> dict[TopicPartition, int]:
+    """A redrive's group may still be where the one before it has left it."""
+    found = await committed_of(clients, clients.kafka.group_id)
+    replay, name = plan.redrive is None, plan.replay_id
+    return {place: reached.offset for place, reached in found.items() if replay or is_of(reached.note, name)}
+
+
+def _refuse_fewer(plan: Plan, partitions: int) -> None:
+    if partitions < len(plan.ranges):
+        raise WorkerError(
+            f"{plan.topic}: has {partitions} partitions, the plan {len(plan.ranges)}: the topic was made "
+            f"anew or is gone; {AGAIN}"
+        )
+
+
+async def _refuse_lost(
+    plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached], consumer: AIOKafkaConsumer
+) -> None:
+    """All lines at once, where the lanes would name the first alone."""
+    source = plan.topic
+    places = {TopicPartition(source, each.partition): each for each in plan.ranges if not each.empty}
+    first = await consumer.beginning_offsets(list(places))
+    last = await consumer.end_offsets(list(places))
+    lines = []
+    for place, planned in places.items():
+        kept = ledger.get(place.partition)
+        position = committed.get(place, kept.offset if kept else planned.start)
+        if position < min(first[place], planned.end):
+            lines.append(
+                f"{source} partition {place.partition}: begins at offset {first[place]} now, the plan goes on at "
+                f"{position}: retention has deleted records of the plan; {AGAIN}"
+            )
+        if last[place] < planned.end:
+            lines.append(
+                f"{source} partition {place.partition}: ends at offset {last[place]}, the plan at {planned.end}: "
+                f"the topic was made anew or has lost records; {AGAIN}"
+            )
+    if lines:
+        raise WorkerError("\n".join(lines))
+
+
+async def _refuse_traces(
+    plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached], consumer: AIOKafkaConsumer
+) -> None:
+    """Where Kafka has an offset, nothing else needs to be asked."""
+    open_ranges = [each.partition for each in plan.ranges if not each.empty]
+    silent = [number for number in open_ranges if TopicPartition(plan.topic, number) not in committed]
+    unknown = [number for number in silent if number not in ledger]
+    destination = plan.route.destination
+    await refuse_forgotten(plan.replay_id, destination, unknown, consumer)
+    reached = {number: _output_of(ledger[number], plan) for number in silent if number in ledger}
+    origin = SOURCE_OFFSET if plan.redrive is None else LETTER_OFFSET
+    await refuse_ahead(plan.replay_id, destination, reached, consumer, origin)
+
+
+def _output_of(reached: Reached, plan: Plan) -> tuple[int, int]:
+    try:
+        return Account.of_note(reached.note, plan.replay_id).destination_start, reached.offset
+    except NotOurNote:
+        return 0, reached.offset

@@ -1,0 +1,133 @@
+"""A census as people and machines read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from upcasters import Chain
+from worker.replay.census.counting import Kind, Line
+from worker.replay.census.retiring import Retiring, old_versions
+from worker.replay.census.surveying import Survey
+from worker.routes.chains import RouteChain
+
+COLUMNS = ("type", "version", "shape", "records", "share", "bytes", "first seen", "last seen", "by partition", "note")
+MOST_SHARES = 6
+RETIRE_COLUMNS = ("type", "version", "step", "producer", "records", "last seen", "why", "may go")
+
+
+def time_text(milliseconds: int) -> str:
+    """ISO 8601 to the second, in UTC; ``-`` where there is none or no calendar has it."""
+    try:
+        return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}" if milliseconds >= 0 else "-"
+    except (ValueError, OverflowError, OSError):
+        return "-"
+
+
+def summary(found: Survey, given: RouteChain) -> Iterator[str]:
+    """What was read, in a line or two."""
+    offsets = sum(each.offsets for each in found.ranges)
+    records = found.census.records
+    if not offsets:
+        yield f"{given.route.source}: the range is empty, there is nothing to count"
+        return
+    hidden = f", {offsets - records:,} offsets hold no visible record" if offsets > records else ""
+    yield f"{given.route.source}: {records:,} records in {len(found.ranges)} partitions, {found.seconds:.1f} s{hidden}"
+
+
+def retirable(found: Survey, chain: Chain) -> list[tuple[str, str]]:
+    """Old versions of which the range holds nothing; `--retire` says whether they may really go."""
+    there = {kind[:2] for kind in found.census.lines}
+    old = [(event_type, version) for event_type in chain.types for version in old_versions(chain, event_type)]
+    return [node for node in old if node not in there]
+
+
+def as_cells(found: Survey, chain: Chain) -> Iterator[tuple[str, ...]]:
+    """A row for each kind, and one for each old version that is not there."""
+    total = found.census.records
+    for kind, line in _ordered(found, chain):
+        seen = line.seen
+        yield (
+            kind.event_type or "-",
+            kind.version or "-",
+            kind.shape or "-",
+            f"{seen.records:,}",
+            f"{100 * seen.records / total:.1f} %",
+            f"{seen.bytes:,}",
+            time_text(seen.first),
+            time_text(seen.last),
+            _shares(line),
+            kind.problem,
+        )
+    for event_type, version in retirable(found, chain):
+        yield (event_type, version, "-", "0", "0.0 %", "0", "-", "-", "-", "not there: see --retire")
+
+
+def content(found: Survey, given: RouteChain) -> dict[str, Any]:
+    return {
+        **_header(found, given),
+        "records": found.census.records,
+        "kinds": [_kind(kind, line) for kind, line in _ordered(found, given.chain)],
+        "not_there": [
+            {"type": event_type, "version": version} for event_type, version in retirable(found, given.chain)
+        ],
+    }
+
+
+def retire_cells(lines: Iterable[Retiring]) -> Iterator[tuple[str, ...]]:
+    for line in lines:
+        yield (
+            line.event_type,
+            line.version or "-",
+            line.step,
+            line.producer or "-",
+            f"{line.records:,}",
+            time_text(line.last_seen),
+            line.why,
+            line.may_go,
+        )
+
+
+def retire_content(lines: Sequence[Retiring], found: Survey, given: RouteChain) -> dict[str, Any]:
+    listed = [{**asdict(line), "last_seen": time_text(line.last_seen)} for line in lines]
+    return {**_header(found, given), "whole_topic_read": found.whole, "versions": listed}
+
+
+def _header(found: Survey, given: RouteChain) -> dict[str, Any]:
+    return {
+        "source": given.route.source,
+        "chain": given.chain.fingerprint,
+        "ranges": [asdict(each) for each in found.ranges],
+    }
+
+
+def _kind(kind: Kind, line: Line) -> dict[str, Any]:
+    seen = line.seen
+    return {
+        "type": kind.event_type,
+        "version": kind.version,
+        "shape": kind.shape,
+        "problem": kind.problem,
+        "records": seen.records,
+        "bytes": seen.bytes,
+        "first_seen": time_text(seen.first),
+        "last_seen": time_text(seen.last),
+        "by_partition": {str(number): count for number, count in sorted(line.by_partition.items())},
+    }
+
+
+def _ordered(found: Survey, chain: Chain) -> list[tuple[Kind, Line]]:
+    """In the chain's own order; what it does not know behind it."""
+    order = {node: place for place, node in enumerate(chain.versions)}
+    last = len(order)
+    return sorted(found.census.lines.items(), key=lambda item: (order.get(item[0][:2], last), item[0]))
+
+
+def _shares(line: Line) -> str:
+    """``0: 60 %, 1: 40 %``: where the records of this kind are; of many partitions the fullest. JSON has all."""
+    total, found = line.seen.records, line.by_partition
+    most = sorted(found, key=lambda number: (-found[number], number))[:MOST_SHARES]
+    shown = ", ".join(f"{number}: {100 * found[number] / total:.0f} %" for number in sorted(most))
+    return shown + (f", {len(found) - len(most)} more" if len(found) > len(most) else "")

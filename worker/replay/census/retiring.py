@@ -1,0 +1,123 @@
+"""Which old versions may go: what the topic still holds of them, who sends it, and what the policy promises.
+
+The migration guide's policy: legacy schemas are supported for at least two minor versions. So the step of a version
+may be dropped when two minor versions have come after it, and when nothing of it, or of a version before it, is left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from upcasters import Chain
+from worker.kafka.fetched import NO_TIMESTAMP
+from worker.replay.census.counting import OTHERS, TOMBSTONE, Census, Seen
+
+SUPPORTED_MINORS = 2
+Verdict = Literal["yes", "no", "unknown"]
+
+
+@dataclass(frozen=True)
+class Retiring:
+    """One old version, as one producer sends it (empty where nobody does, or where producers are not told apart).
+
+    ``step`` is what could be dropped with it, ``last_seen`` in milliseconds, -1 where never.
+    """
+
+    event_type: str
+    version: str
+    step: str
+    producer: str
+    records: int
+    last_seen: int
+    why: str
+    may_go: Verdict
+
+
+@dataclass(frozen=True)
+class _Old:
+    """What was found of one old version."""
+
+    event_type: str
+    version: str
+    records: int
+    producers: dict[str, Seen]
+    last: int
+
+
+def retiring(chain: Chain, census: Census, *, whole_range: bool) -> list[Retiring]:
+    """Lines for each version below the current one, oldest first. ``yes`` only where the whole topic was read
+    (``whole_range``) and everything in it could be told apart."""
+    doubt = _doubt(census, whole_range)
+    lines: list[Retiring] = []
+    for event_type in chain.types:
+        left = ""
+        for version in old_versions(chain, event_type):
+            found = _found(census, event_type, version)
+            left = left or (version if found.records else "")
+            verdict, why = _judge(chain, found, left, doubt)
+            lines += _lines(chain, found, verdict, why)
+    return lines
+
+
+def old_versions(chain: Chain, event_type: str) -> Sequence[str]:
+    """The versions of a type below its current one, oldest first."""
+    versions = chain.types[event_type]
+    return versions[: versions.index(chain.current(event_type))]
+
+
+def _found(census: Census, event_type: str, version: str) -> _Old:
+    kinds = {
+        kind: line for kind, line in census.lines.items() if kind[:2] == (event_type, version) and not kind.problem
+    }
+    producers: dict[str, Seen] = {}
+    for line in kinds.values():
+        for name, seen in line.by_producer.items():
+            producers.setdefault(name, Seen()).merge(seen)
+    records = sum(line.seen.records for line in kinds.values())
+    last = max((line.seen.last for line in kinds.values()), default=NO_TIMESTAMP)
+    return _Old(event_type, version, records, producers, last)
+
+
+def _judge(chain: Chain, found: _Old, left: str, doubt: str) -> tuple[Verdict, str]:
+    newer = _minors_above(chain, found.event_type, found.version)
+    if found.records:
+        return "no", "the topic still holds it"
+    if left:
+        return "no", f"the topic still holds {left}, which goes by this step"
+    if newer < SUPPORTED_MINORS:
+        return "no", f"the policy promises {SUPPORTED_MINORS} minor versions of support, {newer} came after it"
+    if doubt:
+        return "unknown", doubt
+    return "yes", "nothing of it is left, and its time of support is over"
+
+
+def _minors_above(chain: Chain, event_type: str, version: str) -> int:
+    """How many minor versions came after it, up to the current one. Versions that are no numbers count one each."""
+    versions = list(chain.types[event_type])
+    above = versions[versions.index(version) + 1 : versions.index(chain.current(event_type)) + 1]
+    return len({_minor(other) for other in above} - {_minor(version)})
+
+
+def _minor(version: str) -> str:
+    numbers = re.fullmatch(r"v?(\d+\.\d+)(\.\d+)+", version)
+    return numbers[1] if numbers else version.removeprefix("v")
+
+
+def _doubt(census: Census, whole_range: bool) -> str:
+    if not whole_range:
+        return "only a part of the topic was read: leave out --from and --to"
+    unclear = sum(line.seen.records for kind, line in census.lines.items() if kind.problem not in ("", TOMBSTONE))
+    if unclear:
+        return f"{unclear} records could be of any version"
+    return "more kinds of events than can be told apart" if any(OTHERS in kind for kind in census.lines) else ""
+
+
+def _lines(chain: Chain, found: _Old, verdict: Verdict, why: str) -> Iterator[Retiring]:
+    hop = chain.hops.get((found.event_type, found.version))
+    step = hop.id if hop else ""
+    producers = found.producers or {"": Seen(found.records, 0, found.last, found.last)}
+    for name, seen in sorted(producers.items(), key=lambda item: -item[1].records):
+        yield Retiring(found.event_type, found.version, step, name, seen.records, seen.last, why, verdict)

@@ -1,0 +1,1 @@
+"""What would happen: the worker's own processing over frozen ranges, thrown away and written down as a plan."""

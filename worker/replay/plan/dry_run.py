@@ -1,0 +1,114 @@
+"""One dry run: everything read and tried, and then what was found, as a plan says it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+
+from upcasters.event import SourcePartition, SourceRecord
+from worker.dead_letters import Reporter
+from worker.kafka.clients import Clients
+from worker.preflight import ClusterFacts
+from worker.replay.census.surveying import Behind, Progress
+from worker.replay.plan.file import Estimate, Filters
+from worker.replay.plan.filters import filtered
+from worker.replay.plan.hops import hop_counts
+from worker.replay.plan.loss import Loss
+from worker.replay.plan.samples import Samples
+from worker.replay.plan.trial import Trial
+from worker.replay.ranges import Range
+from worker.replay.reading import Piece, read_ranges
+from worker.routes.building import build_route
+from worker.routes.chains import RouteChain
+from worker.routes.route import Route
+
+LINEAGE_BYTES = 250
+"""What a replay's own headers add to each record."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the operator asked for. ``sample`` events of each type and version are looked at closely; ``coordinates``
+    are kept of each kind of dead letter and each lost path."""
+
+    start: str = "earliest"
+    end: str = "now"
+    filters: Filters = field(default_factory=Filters)
+    sample: int = 100
+    coordinates: int = 5
+    allow: tuple[str, ...] = ()
+
+
+class DryRun:
+    """Runs once: ``read``, then ``findings``."""
+
+    def __init__(
+        self, clients: Clients, given: RouteChain, facts: ClusterFacts, wishes: Wishes, ranges: Sequence[Range]
+    ) -> None:
+        self._topic = self._read_topic(given)
+        self._given = given
+        self._wishes = wishes
+        self._ranges = ranges
+        self._producer = clients.producer()
+        """Never started: it only knows how batches are compressed."""
+        upcaster = filtered(given.upcaster, wishes.filters)
+        route = replace(build_route(given, facts), upcaster=upcaster, lineage_headers=False)
+        reporter = Reporter(clients.kafka.group_id, "plan", "plan")
+        self.trial = self._make_trial(route, reporter)
+        self._samples = Samples(upcaster, wishes.sample, sum(each.offsets for each in ranges), self._records_of)
+        self._seconds = 0.0
+
+    # What a redrive does differently.
+
+    def _read_topic(self, given: RouteChain) -> str:
+        return given.route.source
+
+    def _make_trial(self, route: Route, reporter: Reporter) -> Trial:
+        return Trial(route, self._ranges, self._producer, reporter, self._wishes.coordinates)
+
+    def _records_of(self, piece: Piece) -> Iterable[tuple[SourceRecord, SourcePartition]]:
+        source = SourcePartition(self._topic, piece.partition)
+        return ((record, source) for record in piece.slice.records)
+
+    async def read(self, consumer: AIOKafkaConsumer, progress: Progress) -> None:
+        """Run everything. Raises WorkerError where reading fails or a replay would be blocked."""
+        behind = Behind(self._ranges, progress)
+        began = time.monotonic()
+        try:
+            async for piece in read_ranges(consumer, self._topic, self._ranges):
+                tally = self.trial.process(piece)
+                self._samples.look(piece, tally)
+                behind.reached(piece.partition, piece.slice.next_offset)
+        finally:
+            await self._producer.stop()
+        self._seconds = time.monotonic() - began
+
+    def findings(self) -> Mapping[str, Any]:
+        """The parts of the plan that the events decide."""
+        trial, policy = self.trial, self._given.route.policy()
+        passages = trial.passages()
+        return {
+            "ranges": trial.ranges(),
+            "counts": trial.counts(),
+            "passages": passages,
+            "hops": hop_counts(self._given.chain, policy.target, passages),
+            "dead_letters": trial.faults(),
+            "dead_letters_truncated": trial.faults_truncated,
+            "determinism": self._samples.determinism(self._wishes.coordinates),
+            "loss": Loss(self._given.chain, policy, self._wishes.coordinates).look(self._samples),
+            "estimate": self._estimate(),
+        }
+
+    def _estimate(self) -> Estimate:
+        counts = self.trial.counts()
+        return Estimate(
+            seconds=round(self._seconds, 1),
+            records_per_second=round(counts.read / self._seconds) if self._seconds else 0,
+            input_bytes=self.trial.input_bytes,
+            output_records=counts.produced,
+            output_bytes=self.trial.output_bytes + LINEAGE_BYTES * counts.produced,
+        )

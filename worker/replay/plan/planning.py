@@ -1,0 +1,65 @@
+"""Making a plan: ranges frozen, topics judged, the chain run over everything, samples looked at closely.
+
+Writes nothing to Kafka, joins no group, and starts no producer.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+
+from worker.errors import WorkerError
+from worker.kafka.broker import wait_for_broker
+from worker.kafka.clients import Clients
+from worker.preflight import ask_brokers
+from worker.replay.census.surveying import Progress
+from worker.replay.plan.dry_run import DryRun, Wishes
+from worker.replay.plan.file import Filters, Plan
+from worker.replay.plan.fitness import first_look, judged
+from worker.replay.plan.identity import planned_route
+from worker.replay.ranges import freeze, parse_end, parse_start
+from worker.replay.reading import open_range_reader
+from worker.replay.topics import cluster_id_of
+from worker.routes.chains import RouteChain
+from worker.settings import Settings
+
+VERSION = metadata.version("upcast-worker")
+
+
+async def make_plan(settings: Settings, given: RouteChain, wishes: Wishes, progress: Progress) -> Plan:
+    """Raises WorkerError where there is nothing to be planned: topics that do not fit, offsets that are not there."""
+    now = time.time()
+    bounds = parse_start(wishes.start, now), parse_end(wishes.end, now)
+    clients = Clients(settings.kafka)
+    await wait_for_broker(clients)
+    only = _only(settings, given, wishes.filters)
+    facts = await ask_brokers(clients, only)
+    source = facts.topic(given.route.source)
+    if not source.partitions:
+        raise WorkerError(f"{source.name}: no such topic, or none that we may describe: correct the route's source")
+    async with open_range_reader(clients, source.partitions) as consumer:
+        ranges = await freeze(consumer, source.name, source.partitions, *bounds)
+        warnings = judged(only, given, facts, await first_look(clients, source.name, ranges))
+        dry_run = DryRun(clients, given, facts, wishes, ranges)
+        await dry_run.read(consumer, progress)
+    later_warnings = judged(only, given, facts, dry_run.trial.backlog())
+    return Plan(
+        created=datetime.fromtimestamp(now, UTC),
+        worker_version=VERSION,
+        cluster_id=await cluster_id_of(clients),
+        asked_from=wishes.start,
+        asked_to=wishes.end,
+        route=planned_route(given),
+        filters=wishes.filters,
+        warnings=tuple(dict.fromkeys((*warnings, *later_warnings))),
+        allowed=wishes.allow,
+        **dry_run.findings(),
+    )
+
+
+def _only(settings: Settings, given: RouteChain, filters: Filters) -> Settings:
+    """The settings with this route alone. Under filters nobody knows before which records will be written, so that
+    what their age or number may do is only warned of."""
+    route = given.route if filters == Filters() else given.route.model_copy(update={"short_retention": "warn"})
+    return settings.model_copy(update={"routes": (route,)})

@@ -1,0 +1,194 @@
+"""The dry run: the worker's own processing over a range, its output weighed and thrown away."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+
+from upcasters.event import SourcePartition, SourceRecord
+from upcasters.outcome import Fault, Passage
+from worker.dead_letters import Reporter
+from worker.errors import WorkerError
+from worker.lanes.breaker import Breaker
+from worker.lanes.faults import BlockedError, PoisonError
+from worker.lanes.processing import Processor, Work
+from worker.lanes.surroundings import MakeProcessor
+from worker.lanes.tally import Tally
+from worker.preflight import Backlog
+from worker.replay.plan.dry_outbox import DryOutbox
+from worker.replay.plan.file import Coordinates, FaultGroup, OutcomeCounts, PassageCount, PlannedRange
+from worker.replay.plan.marks import Marks
+from worker.replay.ranges import Range
+from worker.replay.reading import Piece
+from worker.routes.route import Route
+
+MOST_GROUPS = 500
+
+
+class Trial:
+    """What would become of every record. ``coordinates`` is how many to keep of each kind of dead letter."""
+
+    def __init__(
+        self,
+        route: Route,
+        ranges: Sequence[Range],
+        producer: AIOKafkaProducer,
+        reporter: Reporter,
+        coordinates: int,
+        make_processor: MakeProcessor = Processor,
+    ) -> None:
+        self._route = route
+        self._producer = producer
+        self._ranges = {each.partition: each for each in ranges}
+        self._marks = {each.partition: Marks(each.start, each.end) for each in ranges}
+        self._read: Counter[int] = Counter()
+        self._bytes: Counter[int] = Counter()
+        self._oldest: int | None = None
+        self._processors = {
+            each.partition: make_processor(route, SourcePartition(route.source, each.partition), reporter, time.time)
+            for each in ranges
+        }
+        self._total = Tally()
+        self._passages: dict[Passage, int] = {}
+        self._faults = Faults(coordinates)
+        self.output_bytes = 0
+
+    def process(self, piece: Piece) -> Tally:
+        """Run a piece; returns what became of it. Raises WorkerError where a replay could not go on."""
+        records = piece.slice.records
+        self._marks[piece.partition].look(records)
+        work = self._run(piece)
+        self.output_bytes += work.outbox.bytes if isinstance(work.outbox, DryOutbox) else 0
+        self._read[piece.partition] += len(records)
+        self._weigh(piece.partition, self._for_the_chain(piece))
+        self._add(work.tally)
+        return work.tally
+
+    def _for_the_chain(self, piece: Piece) -> Sequence[SourceRecord]:
+        return piece.slice.records
+
+    def _weigh(self, partition: int, records: Sequence[SourceRecord]) -> None:
+        self._bytes[partition] += sum([len(record.value or b"") + len(record.key or b"") for record in records])
+        stamps = [record.timestamp for record in records if (record.timestamp or -1) >= 0]
+        self._oldest = min([stamp for stamp in (self._oldest, *stamps) if stamp is not None], default=None)
+
+    def _run(self, piece: Piece) -> Work:
+        """A record that the chain chokes on is refused, and its piece done again, as a lane does."""
+        processor = self._processors[piece.partition]
+        while True:
+            found: list[tuple[SourceRecord, Fault]] = []
+            work = Work(
+                DryOutbox(self._producer, self._route.destination),
+                Breaker(self._route.breaker),
+                buried=lambda record, fault, found=found: found.append((record, fault)),  # type: ignore[misc]
+            )
+            try:
+                processor.process(piece.slice, work)
+            except PoisonError as error:
+                processor.refusals[error.offset] = error.fault
+                continue
+            except BlockedError as error:
+                raise WorkerError(str(error)) from error
+            processor.forget_before(piece.slice.next_offset)
+            for record, fault in found:
+                self._faults.add(piece.partition, record, fault)
+            return work
+
+    def _add(self, tally: Tally) -> None:
+        total = self._total
+        total.consumed += tally.consumed
+        total.passed += tally.passed
+        total.skipped += tally.skipped
+        total.dead_lettered += tally.dead_lettered
+        total.produced += tally.produced
+        for passage, count in tally.upcast.values():
+            self._passages[passage] = self._passages.get(passage, 0) + count
+
+    @property
+    def input_bytes(self) -> int:
+        return self._bytes.total()
+
+    def backlog(self) -> Backlog:
+        """What was read, in the words of the start's questions about topics."""
+        return Backlog(self._read.total(), self._oldest, max(self._bytes.values(), default=0))
+
+    def counts(self) -> OutcomeCounts:
+        total = self._total
+        return OutcomeCounts(
+            read=total.consumed,
+            upcast=sum(self._passages.values()),
+            passed=total.passed,
+            skipped=dict(sorted(total.skipped.items())),
+            dead_lettered=sum(total.dead_lettered.values()),
+            produced=total.produced[self._route.destination.name],
+        )
+
+    def passages(self) -> tuple[PassageCount, ...]:
+        ordered = sorted(self._passages.items(), key=lambda item: (item[0].event_type, item[0].from_version))
+        return tuple(
+            PassageCount(
+                event_type=each.event_type, from_version=each.from_version, to_version=each.to_version, records=count
+            )
+            for each, count in ordered
+        )
+
+    def ranges(self) -> tuple[PlannedRange, ...]:
+        return tuple(
+            PlannedRange(
+                partition=number,
+                start=each.start,
+                end=each.end,
+                records=self._read[number],
+                marks=self._marks[number].marks(),
+            )
+            for number, each in sorted(self._ranges.items())
+        )
+
+    def faults(self) -> tuple[FaultGroup, ...]:
+        return self._faults.groups()
+
+    @property
+    def faults_truncated(self) -> bool:
+        return self._faults.truncated
+
+
+class Faults:
+    """Dead letters by fault fingerprint: a bounded number of groups, and of coordinates in each."""
+
+    def __init__(self, coordinates: int) -> None:
+        self._coordinates = coordinates
+        self._groups: dict[str, tuple[Fault, int, list[Coordinates]]] = {}
+        self.truncated = False
+
+    def add(self, partition: int, record: SourceRecord, fault: Fault) -> None:
+        name = fault.fingerprint
+        if name not in self._groups and len(self._groups) >= MOST_GROUPS:
+            self.truncated = True
+            return
+        first, count, samples = self._groups.get(name, (fault, 0, []))
+        if len(samples) < self._coordinates:
+            samples.append(Coordinates(partition=partition, offset=record.offset or 0))
+        self._groups[name] = (first, count + 1, samples)
+
+    def groups(self) -> tuple[FaultGroup, ...]:
+        """Most first."""
+        ordered = sorted(self._groups.items(), key=lambda item: (-item[1][1], item[0]))
+        return tuple(_group(name, *found) for name, found in ordered)
+
+
+def _group(name: str, fault: Fault, count: int, samples: list[Coordinates]) -> FaultGroup:
+    return FaultGroup(
+        fingerprint=name,
+        count=count,
+        stage=fault.stage,
+        error_type=fault.error_type,
+        event_type=fault.event_type,
+        from_version=fault.from_version,
+        to_version=fault.to_version,
+        step=fault.step,
+        path=fault.path,
+        samples=tuple(samples),
+    )
