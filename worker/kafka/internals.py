@@ -502,11 +502,11 @@ def _patience(fetcher: Any, wait_ms: int, bytes_: int) -> tuple[int, int]:
     records still wait to be taken leaves out their partitions, which then wait for its end: that one stays short.
     """
     records = fetcher._records
-    if records:
+    wait_ms = wait_ms if records else max(wait_ms, IDLE_WAIT)
+    gather_ms = getattr(records, "gather_ms", 0)
+    if not gather_ms or not records.has_come:
         return wait_ms, bytes_
-    if getattr(records, "has_come", False) and records.gather_ms:
-        return records.gather_ms, min(GATHER_BYTES, fetcher._max_partition_fetch_bytes, fetcher._fetch_max_bytes)
-    return max(wait_ms, IDLE_WAIT), bytes_
+    return min(wait_ms, gather_ms), min(GATHER_BYTES, fetcher._max_partition_fetch_bytes, fetcher._fetch_max_bytes)
 
 
 aiokafka_fetcher.Fetcher._get_actions_per_node = _patient(aiokafka_fetcher.Fetcher._get_actions_per_node)

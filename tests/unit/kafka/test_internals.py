@@ -177,7 +177,8 @@ def test_what_was_fetched_goes_without_the_garbage_collector() -> None:
         (0, False, 190, 100, (500, 1)),
         (0, True, 0, 100, (500, 1)),
         (0, True, 190, 100, (190, internals.GATHER_BYTES)),
-        (1, True, 190, 100, (100, 1)),
+        (1, True, 190, 100, (100, internals.GATHER_BYTES)),
+        (1, False, 190, 100, (100, 1)),
         (1, False, 0, 100, (100, 1)),
     ],
 )
