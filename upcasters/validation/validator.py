@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
 from pydantic import BaseModel, ValidationError
+from pydantic_core import SchemaValidator
 
 from upcasters.document import read, write
 from upcasters.errors import EventError, InvalidEvent
 from upcasters.paths import show
 from upcasters.validation.accept import fast_accept
+from upcasters.validation.bounded import bounded_validator
 from upcasters.validation.declared import Declared
 
 _SHOWN = 10
+# Of more faults than this nobody reads, and larger documents may have half a million. Each takes time and memory.
+_MOST_FAULTS = 1_000
+_LARGE = 16 * 1024
 _values = reprlib.Repr()
 _values.maxstring = 200
 _NOT_ACCEPTED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -61,14 +67,19 @@ class Validator:
             raise InvalidEvent(self._told(faults), self._declared.place(faults[0]["loc"]))
 
     def _faults(self, data: bytes) -> list[Any]:
+        validator = self.model.__pydantic_validator__ if len(data) < _LARGE else self._bounded
         try:
-            self.model.__pydantic_validator__.validate_json(data, strict=True)
+            validator.validate_json(data, strict=True)
         except ValidationError as error:
             return error.errors(include_url=False, include_context=False, include_input=self._include_values)
         return []
 
-    def _told(self, faults: Iterable[Any]) -> str:
-        lines = list(dict.fromkeys(map(self._line, faults)))
+    @cached_property
+    def _bounded(self) -> SchemaValidator:
+        return bounded_validator(self.model)
+
+    def _told(self, faults: Sequence[Any]) -> str:
+        lines = list(dict.fromkeys(map(self._line, faults[:_MOST_FAULTS])))
         more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
         return "; ".join(lines[:_SHOWN]) + more
 

@@ -109,6 +109,74 @@ def test_a_long_list_of_faults_is_cut() -> None:
     assert text.endswith("; and 20 more")
 
 
+class Leaf(BaseModel):
+    kind: Literal["leaf"]
+    n: int
+
+
+class Branch(BaseModel):
+    kind: Literal["branch"]
+    type: list[int] = Field(default=[1, 2], min_length=1)
+    pair: tuple[int, str] | None = None
+    parts: list[Leaf | Branch] = []
+
+    @model_validator(mode="after")
+    def has_no_seven(self) -> Branch:
+        assert 7 not in self.type
+        return self
+
+
+class Wood(BaseModel):
+    """Lists in lists, in unions, in itself and in objects; a validator that gets the model."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, set[int]]
+
+    parts: list[Annotated[Leaf | Branch, Field(discriminator="kind")]]
+    named: dict[str, list[Branch]] = {}
+
+
+LEAF: dict[str, Any] = {"kind": "leaf", "n": 1}
+BRANCH: dict[str, Any] = {"kind": "branch", "parts": [LEAF, {"kind": "branch"}], "pair": [1, "x"]}
+WOODS: dict[str, tuple[dict[str, Any], str]] = {
+    "right": ({"parts": [BRANCH, LEAF], "named": {"a": [BRANCH], "b": []}, "x": [1]}, ""),
+    "an item": ({"parts": [LEAF, LEAF | {"n": "1"}, {"kind": "leaf"}]}, "parts.*.n: int_type"),
+    "an item of an item": (
+        {"parts": [LEAF, BRANCH | {"parts": [LEAF, {"kind": "leaf"}, 5]}]},
+        "parts.*.parts.*.n: missing; parts.*.parts.*.kind: literal_error",
+    ),
+    "a pair": ({"parts": [BRANCH | {"pair": [1, 2]}]}, "parts.*.pair: string_type"),
+    "a validator": ({"parts": [BRANCH | {"type": [7]}]}, "parts.*: assertion_error"),
+    "too few": ({"parts": [BRANCH | {"type": []}]}, "parts.*.type: too_short"),
+    "a named item": ({"parts": [], "named": {"a": [5, 6], "b": [5]}}, "named.*.*: model_type"),
+    "of what is not declared": ({"parts": [], "x": ["1", "2"]}, "*.*: int_type"),
+}
+
+
+@pytest.mark.parametrize(("wood", "told"), WOODS.values(), ids=WOODS.keys())
+def test_a_large_document_is_judged_like_a_small_one(wood: dict[str, Any], told: str) -> None:
+    """Only that of each list the faults of one item are told."""
+    large = dumps(wood | {"filler": list(range(10_000))})
+    if not told:
+        Validator(Wood).check(dumps(wood))
+        Validator(Wood).check(large)
+        return
+    small = refusal(Wood, dumps(wood))
+    error = refusal(Wood, large)
+    assert str(error) == told
+    assert error.path == small.path
+
+
+@pytest.mark.parametrize("item", [b"{}", b"[]", b"1"])
+@pytest.mark.parametrize("place", [b'{"parts":[%b]}', b'{"parts":[{"kind":"branch","parts":[%b]}]}'])
+def test_half_a_million_faults_cost_little(place: bytes, item: bytes) -> None:
+    """They took 19 seconds and 600 MB: enough for the worker to be killed again and again."""
+    data = place % b",".join([item] * 330_000)
+    started = time.process_time()
+    refusal(Wood, data)
+    assert time.process_time() - started < 1
+
+
 HOSTILE = {
     "an integer of 5,000 digits": "1" * 5000,
     "nested 300 deep": "[" * 300 + "]" * 300,
