@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
@@ -37,6 +37,15 @@ class Record:
     timestamp: int | None = None  # milliseconds
     partition: int = 0
     offset: int = field(default=-1, compare=False)
+
+
+class NotUtf8(str):
+    """The name of a header that goes out as bytes that are no UTF-8; only a builder in pure Python writes it."""
+
+    __slots__ = ()
+
+    def encode(self, *_: str, **__: str) -> bytes:
+        return b"\xff\xfe" + super().encode()
 
 
 class Topics:
@@ -89,6 +98,12 @@ async def delete_topics(bootstrap_servers: str, names: Iterable[str]) -> None:
     async with admin_of(bootstrap_servers) as admin, asyncio.timeout(READ_TIMEOUT):
         while there := wanted & set(await admin.list_topics()):
             await admin.delete_topics(sorted(there))
+
+
+async def delete_before(bootstrap_servers: str, topic: str, offset: int, partition: int = 0) -> None:
+    """What retention does, at once."""
+    async with admin_of(bootstrap_servers) as admin:
+        await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(before_offset=offset)})
 
 
 async def produce(bootstrap_servers: str, topic: str, records: Iterable[Record]) -> None:

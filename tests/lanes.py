@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -115,9 +115,6 @@ class Bench:
     group: str
     route: Route
     registries: list[CollectorRegistry] = field(default_factory=list)
-
-    def with_route(self, **changes: Any) -> Bench:
-        return replace(self, route=replace(self.route, **changes))
 
     def supervisor(self, clients: PlainClients | None = None, timing: Timing = QUICK) -> Supervisor:
         registry = CollectorRegistry()

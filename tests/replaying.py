@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from pydantic import SecretStr
 
 from tests.kafka import Record, Topics, produce
 from tests.worker_process import COMMAND, write_config
+from worker.errors import WorkerError
 from worker.replay.apply.receipt import Receipt, read_receipt
 from worker.replay.apply.running import Wishes, apply
 from worker.replay.plan.dry_run import Wishes as PlanWishes
@@ -167,3 +169,10 @@ async def make_stage(bootstrap: str, topics: Topics, folder: Path, partitions: i
     stage = Stage(bootstrap, source, destination, dead_letter, group, folder, partitions)
     stage.configure(**route)
     return stage
+
+
+async def refused(stage: Stage, told: str) -> None:
+    """A replay of the stage's plan ends at once, and says why."""
+    with pytest.raises(WorkerError, match=told) as raised:
+        await stage.replay()
+    assert raised.value.exit_code == 2

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.kafka import Record
+from tests.kafka import NotUtf8, Record
 
 HOUR_MS = 3_600_000
 LIMIT = 1_048_588
@@ -22,15 +22,6 @@ CURRENT: dict[str, Any] = {
     "metadata": {"task_id": "1", "project_id": "p", "branch": "main", "repo_path": "/r"},
     "nodes": {"select": {"status": "completed"}, "prep": {"status": "running"}},
 }
-
-
-class NotUtf8(str):
-    """The name of a header that goes out as bytes that are no UTF-8; only a builder in pure Python writes it."""
-
-    __slots__ = ()
-
-    def encode(self, *_: str, **__: str) -> bytes:
-        return b"\xff\xfe" + super().encode()
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka import AIOKafkaProducer
 
 from tests.integration.test_run import FOREVER, VALUES
 from tests.kafka import Record, Topics, produce
@@ -82,16 +80,6 @@ async def write_transactions(bootstrap: str, topic: str, *transactions: tuple[Se
                     topic, record.value, record.key, record.partition, record.timestamp, list(record.headers)
                 )
             await (producer.commit_transaction() if committed else producer.abort_transaction())
-
-
-async def delete_before(bootstrap: str, topic: str, partition: int, offset: int) -> None:
-    """What retention does, at once."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(offset)})
-    finally:
-        await admin.close()
 
 
 async def until_settled(bootstrap: str, topic: str) -> None:

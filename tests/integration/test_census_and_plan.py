@@ -13,17 +13,17 @@ import pytest
 from tests.integration.replay_setting import (
     STAMP,
     History,
-    delete_before,
     of_kinds,
     until_settled,
     write_transactions,
 )
-from tests.kafka import Record, Topics, committed_offsets, read_all
+from tests.kafka import Record, Topics, committed_offsets, delete_before, read_all
 from tests.worker_process import COMMAND
 from worker.errors import WorkerError
 from worker.replay.census.counting import Kind
 from worker.replay.census.surveying import Survey
-from worker.replay.plan.file import Filters, Plan, read_plan
+from worker.replay.plan.file import Plan, read_plan
+from worker.replay.plan.parts import Filters
 
 MIXED = ("1.0", "1.1", "2.0", "tombstone", "broken", "no task") * 20
 
@@ -157,7 +157,7 @@ async def test_an_empty_topic(history: History) -> None:
 
 
 async def test_offsets_below_retention(mixed: History) -> None:
-    await delete_before(mixed.bootstrap, mixed.source, 0, 50)
+    await delete_before(mixed.bootstrap, mixed.source, 50)
     with pytest.raises(WorkerError, match=r"--from 49: partition 0 of .* holds nothing before offset 50 any more"):
         await mixed.plan(start="0:49,1:0")
     plan = await mixed.plan()

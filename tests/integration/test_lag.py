@@ -9,11 +9,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import RecordsToDelete
+from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
-from tests.kafka import Record, Topics, admin_of, produce
+from tests.kafka import Record, Topics, delete_before, produce
 from tests.lanes import LIMIT, Bench, make_bench, until
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
@@ -109,11 +108,6 @@ async def test_exact_for_records_that_came_while_the_lane_was_paused(kafka_boots
         supervisor.resume(bench.route.source)
         await watch_until(bench, lambda seen: seen["partition_committed_offset"]["0"] == 15, kept=10)
         await watch_until(bench, caught_up)
-
-
-async def delete_before(bootstrap_servers: str, topic: str, offset: int) -> None:
-    async with admin_of(bootstrap_servers) as admin:
-        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
 
 
 async def watch_until_retention_shows(bench: Bench, left: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
-from tests.kafka import Record, Topics, produce
+from tests.kafka import NotUtf8, Record, Topics, produce
 from tests.lanes import Bench, caught_up, make_bench, read_settled, until
 from worker.kafka.raw_headers import decode_headers, encode_headers
 from worker.routes.route import OutputTopic
@@ -103,15 +103,6 @@ async def test_records_without_a_timestamp_stay_without(kafka_bootstrap: str, to
         await produce(kafka_bootstrap, bench.route.source, [Record(b"k", b"old a", (), stamp)])
     outputs, _ = await results(bench)
     assert [each.timestamp for each in outputs] == stamps
-
-
-class NotUtf8(str):
-    """A header name that the pure-Python builder writes as bytes that are no UTF-8."""
-
-    __slots__ = ()
-
-    def encode(self, *_: str, **__: str) -> bytes:
-        return b"\xff\xfe" + super().encode()
 
 
 async def produce_hostile(bootstrap_servers: str, topic: str, records: list[Record], codec: int) -> None:

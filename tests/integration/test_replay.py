@@ -16,12 +16,13 @@ import pytest
 from tests.http import request
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import ends
-from tests.replaying import FOREVER, Stage, ended, make_stage
+from tests.replaying import FOREVER, Stage, ended, make_stage, refused
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
 from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
-from worker.replay.plan.file import Filters, Mark, Plan, write_plan
+from worker.replay.plan.file import Plan, write_plan
 from worker.replay.plan.identity import config_fingerprint
+from worker.replay.plan.parts import Filters, Mark
 
 REPLAY_ID = "upcaster.replay.id"
 
@@ -203,12 +204,6 @@ async def test_a_plan_that_does_not_fit_any_more_is_refused(stage: Stage) -> Non
 def with_ranges(plan: Plan, **changes: Any) -> Plan:
     """A plan that was changed by somebody who knows how to make its digest."""
     return plan.model_copy(update={"ranges": tuple(each.model_copy(update=changes) for each in plan.ranges)})
-
-
-async def refused(stage: Stage, told: str) -> None:
-    with pytest.raises(WorkerError, match=told) as raised:
-        await stage.replay()
-    assert raised.value.exit_code == 2
 
 
 async def test_only_what_the_filters_let_through_and_no_further_than_the_end(stage: Stage) -> None:

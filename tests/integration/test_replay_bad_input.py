@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
-from tests.kafka import Topics, committed_offsets, read_all
-from tests.replaying import Stage, make_stage
+from tests.kafka import Topics, committed_offsets, delete_before, read_all
+from tests.replaying import Stage, make_stage, refused
 from worker.errors import WorkerError
 from worker.kafka.clients import Clients
 from worker.ledger import open_ledger
@@ -90,29 +89,16 @@ async def test_a_ledger_that_tells_another_story_is_not_believed(stage: Stage) -
     await refused(stage, "was written by this very replay")
 
 
-async def refused(stage: Stage, told: str) -> None:
-    with pytest.raises(WorkerError, match=told) as raised:
-        await stage.replay()
-    assert raised.value.exit_code == 2
-
-
 async def test_offsets_that_retention_has_deleted(stage: Stage) -> None:
     await stage.fill(60)
     await stage.make_plan()
-    await delete_before(stage, 10)
+    await delete_before(stage.bootstrap, stage.source, 10)
     await refused(stage, "begins at offset 10 now, the plan goes on at 0")
     await stage.make_plan()
     await stage.replay()
-    await delete_before(stage, 20)
+    await delete_before(stage.bootstrap, stage.source, 20)
     verdict = await stage.verify()
     assert list(verdict.findings.counts) == ["source gone"]
-
-
-async def delete_before(stage: Stage, offset: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=stage.bootstrap)
-    await admin.start()
-    await admin.delete_records({TopicPartition(stage.source, 0): RecordsToDelete(before_offset=offset)})
-    await admin.close()
 
 
 async def test_markers_and_aborted_records_at_the_end(stage: Stage) -> None:

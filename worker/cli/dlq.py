@@ -79,7 +79,7 @@ def show(
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.dlq.reading import find_letter, find_letters
-    from worker.replay.plan.file import Coordinates
+    from worker.replay.plan.parts import Coordinates
 
     place = re.fullmatch(r"(\d{1,9}):(\d{1,18})", which)
     if place is None and not re.fullmatch(r"[0-9a-f]{16}", which):

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from worker.errors import WorkerError
 from worker.replay.apply.account import Account, Taken, is_of
 from worker.replay.apply.bounds import ReplayBounds
-from worker.replay.plan.file import Redrive
+from worker.replay.plan.parts import Redrive
 from worker.replay.topics import Reached
 
 

@@ -11,7 +11,7 @@ from worker.dead_letters import CONNECT, OURS
 from worker.dlq.letter import Letter, read_letter
 from worker.dlq.selection import Selection
 from worker.kafka.fetched import NO_TIMESTAMP, known
-from worker.replay.plan.file import Coordinates
+from worker.replay.plan.parts import Coordinates
 
 MOST = 1_000
 SAMPLES = 3

@@ -23,9 +23,10 @@ from worker.ledger import Ledger
 from worker.preflight import ClusterFacts, TopicFacts, ask_brokers
 from worker.replay.census.surveying import Progress
 from worker.replay.plan.dry_run import DryRun, Wishes
-from worker.replay.plan.file import Plan, Predecessor, Redrive, TakenBefore
+from worker.replay.plan.file import Plan
 from worker.replay.plan.fitness import judged
 from worker.replay.plan.identity import planned_route
+from worker.replay.plan.parts import Predecessor, Redrive, TakenBefore
 from worker.replay.plan.planning import VERSION
 from worker.replay.plan.trial import Trial
 from worker.replay.ranges import Range

@@ -19,7 +19,7 @@ from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
 from worker.ledger import Ledger
 from worker.replay.census.surveying import Behind, Progress
-from worker.replay.plan.file import Coordinates
+from worker.replay.plan.parts import Coordinates
 from worker.replay.ranges import Earliest, Latest, Range, freeze
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.replay.topics import cluster_id_of, partition_counts

@@ -17,7 +17,7 @@ from worker.dlq.listing import Fault, Group, Listing, fault_of
 from worker.dlq.reading import Found
 from worker.dlq.selection import Selection
 from worker.replay.census.report import time_text
-from worker.replay.plan.file import Coordinates
+from worker.replay.plan.parts import Coordinates
 from worker.routes.chains import RouteChain
 
 COLUMNS = ("fingerprint", "letters", "left", "error", "of", "step", "from topic", "first seen", "last seen", "first at")

@@ -21,7 +21,7 @@ from worker.kafka.clients import Clients
 from worker.ledger import Ledger, open_ledger
 from worker.replay.apply.account import Account, NotOurNote
 from worker.replay.apply.changes import digests_of
-from worker.replay.plan.file import PlannedRange
+from worker.replay.plan.parts import PlannedRange
 from worker.replay.topics import Reached, committed_of
 
 

@@ -52,6 +52,11 @@ async def wait_for_broker(clients: Clients) -> None:
         log.info("kafka is there")
 
 
+def may_pass(error: Exception) -> bool:
+    """Whether it is worth asking again: a cluster that has just started has no coordinators yet."""
+    return isinstance(error, KafkaError) and bool(error.retriable)
+
+
 async def _reach(clients: Clients) -> None:
     """One bootstrap server, and then one of the brokers that it names, must answer."""
     bootstrap = [Address(host, port) for host, port, _ in collect_hosts(clients.kafka.bootstrap_servers)]

@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+from worker.kafka.broker import may_pass
 from worker.kafka.clients import Clients
 from worker.preflight.facts import Backlog, ChainTraits, ClusterFacts, Finding, TopicFacts
 from worker.preflight.gather import gather_facts
@@ -39,12 +40,7 @@ Starts = Mapping[TopicPartition, int]
 NO_STARTS: Starts = {}
 
 
-def _may_pass(error: Exception) -> bool:
-    """A cluster that has just started has no coordinators yet."""
-    return isinstance(error, KafkaError) and bool(error.retriable)
-
-
-@stamina.retry(on=_may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1)
+@stamina.retry(on=may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1)
 async def _gather(clients: Clients, settings: Settings, start_producers: bool, starts: Starts) -> ClusterFacts:
     async with asyncio.timeout(TIMEOUT):
         return await gather_facts(clients, settings, start_producers, starts)

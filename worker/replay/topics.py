@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.broker import may_pass
 from worker.kafka.clients import Clients
 
 TIMEOUT = 30.0
@@ -57,14 +58,9 @@ async def committed_of(clients: Clients, group: str) -> dict[TopicPartition, Rea
     }
 
 
-def _may_pass(error: Exception) -> bool:
-    """A cluster that has just started has no coordinators yet."""
-    return isinstance(error, KafkaError) and bool(error.retriable)
-
-
 async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:
     admin = clients.admin()
-    ask = stamina.retry(on=_may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0)(question)
+    ask = stamina.retry(on=may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0)(question)
     try:
         async with asyncio.timeout(TIMEOUT):
             await admin.start()

@@ -10,7 +10,7 @@ from upcasters.event import SourceRecord
 from upcasters.outcome import Passage
 from worker.kafka.fetched import Batch, known
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
-from worker.replay.plan.file import OutcomeCounts
+from worker.replay.plan.parts import OutcomeCounts
 from worker.verifying.ahead import Ahead, StretchedDigest, outputs_of
 from worker.verifying.differences import differences, is_refusal, letter_differences
 from worker.verifying.encoding import Encoder

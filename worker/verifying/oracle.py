@@ -21,8 +21,8 @@ from worker.kafka.fetched import known
 from worker.kafka.raw_headers import writable
 from worker.replay.apply.receipt import Receipt
 from worker.replay.digest import Content
-from worker.replay.plan.file import Filters
 from worker.replay.plan.filters import filtered
+from worker.replay.plan.parts import Filters
 from worker.routes.route import Upcaster
 
 EVERY = 100

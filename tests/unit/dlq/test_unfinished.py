@@ -10,7 +10,8 @@ import pytest
 from worker.dlq.unfinished import unfinished
 from worker.errors import WorkerError
 from worker.ledger import MemoryLedger, Run
-from worker.replay.plan.file import OutcomeCounts, Plan, PlannedRoute, Redrive, write_plan
+from worker.replay.plan.file import Plan, write_plan
+from worker.replay.plan.parts import OutcomeCounts, PlannedRoute, Redrive
 
 ROUTE = PlannedRoute(
     source="old", destination="new", dead_letter="dlt", chain="c", chain_fingerprint="f", config_fingerprint="g"

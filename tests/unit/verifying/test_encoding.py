@@ -12,7 +12,7 @@ from upcasters.event import SourcePartition
 from upcasters.outcome import Passage
 from worker.kafka.unpacking import HEADER
 from worker.replay.apply.receipt import Receipt
-from worker.replay.plan.file import PlannedRoute
+from worker.replay.plan.parts import PlannedRoute
 from worker.verifying.encoding import Encoder
 from worker.verifying.oracle import Lineage, Output
 

@@ -16,8 +16,8 @@ from upcasters.event import SourceRecord
 from worker.lanes.bounded import Written
 from worker.lanes.tally import Tally
 from worker.replay.digest import RunningDigest, contents
-from worker.replay.plan.file import Mark, OutcomeCounts
 from worker.replay.plan.marks import record_digest
+from worker.replay.plan.parts import Mark, OutcomeCounts
 
 MOST_NOTE = 4_000
 """Characters. Kafka keeps no more than 4,096 bytes beside an offset."""

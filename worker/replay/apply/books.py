@@ -10,7 +10,8 @@ from typing import Any
 from worker.ledger import DeadLetterSummary, Ledger, Progress, Run, RunState
 from worker.replay.apply.bounds import PartitionState
 from worker.replay.apply.receipt import Receipt
-from worker.replay.plan.file import FaultGroup, Plan
+from worker.replay.plan.file import Plan
+from worker.replay.plan.parts import FaultGroup
 from worker.replay.topics import Reached
 
 

@@ -13,7 +13,8 @@ from worker.lanes.bounded import Beginning, Journal
 from worker.processes.child import Child
 from worker.replay.apply.account import Account
 from worker.replay.apply.resume import Place, Resume, resume
-from worker.replay.plan.file import Plan, PlannedRange
+from worker.replay.plan.file import Plan
+from worker.replay.plan.parts import PlannedRange
 from worker.replay.topics import Reached
 from worker.routes.route import OutputTopic, Route
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.errors import WorkerError
-from worker.replay.plan.file import Plan, PlannedRange
+from worker.replay.plan.file import Plan
 from worker.replay.plan.identity import planned_route
 from worker.replay.plan.marks import differing, record_digest
+from worker.replay.plan.parts import PlannedRange
 from worker.replay.ranges import Range
 from worker.replay.reading import read_ranges
 from worker.routes.chains import RouteChain

@@ -5,7 +5,6 @@ Like the plan it holds coordinates, counts and digests, and never a value of an 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from worker.errors import WorkerError
-from worker.replay.plan.file import Filters, OutcomeCounts, Part, PlannedRoute, Redrive
+from worker.replay.plan.parts import Filters, OutcomeCounts, Part, PlannedRoute, Redrive
+from worker.replay.sealed import digest_of, write_sealed
 
 FORMAT: Final = 1
 KIND: Final = "upcast-receipt"
@@ -71,17 +71,13 @@ class Receipt(Part):
         return self.model_dump(mode="json")
 
     def digest(self) -> str:
-        canonical = json.dumps(self.content(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+        return digest_of(self.content())
 
 
 def write_receipt(receipt: Receipt, path: Path) -> None:
     """Write the file, whole or not at all. Raises WorkerError where that cannot be."""
-    text = json.dumps({**receipt.content(), "digest": receipt.digest()}, indent=2, ensure_ascii=False) + "\n"
-    unfinished = path.with_name(path.name + ".part")
     try:
-        unfinished.write_text(text, encoding="utf-8", errors="surrogatepass")
-        unfinished.replace(path)
+        write_sealed(receipt.content(), path)
     except OSError as error:
         raise WorkerError(
             f"{path}: cannot write the receipt: {error.strerror}: name another file with --receipt; "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from worker.errors import WorkerError
 from worker.replay.apply.account import Account, NotOurNote, TooOftenInterrupted
-from worker.replay.plan.file import PlannedRange
+from worker.replay.plan.parts import PlannedRange
 from worker.replay.topics import Reached
 
 

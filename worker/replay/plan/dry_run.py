@@ -14,10 +14,10 @@ from worker.dead_letters import Reporter
 from worker.kafka.clients import Clients
 from worker.preflight import ClusterFacts
 from worker.replay.census.surveying import Behind, Progress
-from worker.replay.plan.file import Estimate, Filters
 from worker.replay.plan.filters import filtered
 from worker.replay.plan.hops import hop_counts
 from worker.replay.plan.loss import Loss
+from worker.replay.plan.parts import Estimate, Filters
 from worker.replay.plan.samples import Samples
 from worker.replay.plan.trial import Trial
 from worker.replay.ranges import Range

@@ -5,7 +5,6 @@ It holds coordinates, paths and counts, and never a value of an event. Lists in 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -23,41 +22,14 @@ from worker.replay.plan.parts import (
     HopCount,
     LossReport,
     LostPath,
-    Mark,
     OutcomeCounts,
     Part,
     PassageCount,
     PlannedRange,
     PlannedRoute,
-    Predecessor,
     Redrive,
-    TakenBefore,
 )
-
-__all__ = [
-    "FORMAT",
-    "KIND",
-    "Coordinates",
-    "Determinism",
-    "Estimate",
-    "FaultGroup",
-    "Filters",
-    "HopCount",
-    "LossReport",
-    "LostPath",
-    "Mark",
-    "OutcomeCounts",
-    "Part",
-    "PassageCount",
-    "Plan",
-    "PlannedRange",
-    "PlannedRoute",
-    "Predecessor",
-    "Redrive",
-    "TakenBefore",
-    "read_plan",
-    "write_plan",
-]
+from worker.replay.sealed import digest_of, write_sealed
 
 FORMAT: Final = 1
 KIND: Final = "upcast-plan"
@@ -97,8 +69,7 @@ class Plan(Part):
 
     def digest(self) -> str:
         """SHA-256 of the content, in 64 hex digits: the same for the same plan, however the file is laid out."""
-        canonical = json.dumps(self.content(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+        return digest_of(self.content())
 
     @property
     def replay_id(self) -> str:
@@ -160,12 +131,8 @@ def _first(samples: tuple[Coordinates, ...]) -> str:
 
 def write_plan(plan: Plan, path: Path) -> None:
     """Write the file, whole or not at all. Raises WorkerError where that cannot be."""
-    content = {**plan.content(), "digest": plan.digest()}
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    unfinished = path.with_name(path.name + ".part")
     try:
-        unfinished.write_text(text, encoding="utf-8", errors="surrogatepass")
-        unfinished.replace(path)
+        write_sealed(plan.content(), path)
     except OSError as error:
         raise WorkerError(f"{path}: cannot write the plan: {error.strerror}: name another file") from None
 

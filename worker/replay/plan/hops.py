@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from upcasters import Chain
 from upcasters.step import Hop
-from worker.replay.plan.file import HopCount, PassageCount
+from worker.replay.plan.parts import HopCount, PassageCount
 
 
 def hop_counts(chain: Chain, targets: Mapping[str, str], passages: Iterable[PassageCount]) -> tuple[HopCount, ...]:

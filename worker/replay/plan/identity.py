@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from upcasters.fingerprint import fingerprint
-from worker.replay.plan.file import PlannedRoute
+from worker.replay.plan.parts import PlannedRoute
 from worker.routes.chains import RouteChain
 from worker.settings import RouteSettings
 

@@ -17,9 +17,9 @@ from upcasters.document import decode_plain, encode
 from upcasters.event import Event
 from upcasters.outcome import DeadLettered, Passage, Skipped, Upcast
 from upcasters.policy import Policy
-from worker.replay.plan.file import Coordinates, LossReport, LostPath
 from worker.replay.plan.leaves import Naming, Place, Scalar, leaves, others, put
 from worker.replay.plan.meant import meant
+from worker.replay.plan.parts import Coordinates, LossReport, LostPath
 from worker.replay.plan.samples import Sample
 
 MOST_PATHS = 200

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from upcasters.event import SourceRecord
 from worker.kafka.fetched import known
-from worker.replay.plan.file import Mark
+from worker.replay.plan.parts import Mark
 
 BETWEEN = 6
 """Marks of one partition between its first and its last record."""

@@ -15,9 +15,10 @@ from worker.kafka.clients import Clients
 from worker.preflight import ask_brokers
 from worker.replay.census.surveying import Progress
 from worker.replay.plan.dry_run import DryRun, Wishes
-from worker.replay.plan.file import Filters, Plan
+from worker.replay.plan.file import Plan
 from worker.replay.plan.fitness import first_look, judged
 from worker.replay.plan.identity import planned_route
+from worker.replay.plan.parts import Filters
 from worker.replay.ranges import freeze, parse_end, parse_start
 from worker.replay.reading import open_range_reader
 from worker.replay.topics import cluster_id_of

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from upcasters.event import Event, SourcePartition, SourceRecord
 from upcasters.outcome import Outcome, Passage, Upcast
 from worker.lanes.tally import Tally
-from worker.replay.plan.file import Coordinates, Determinism
+from worker.replay.plan.parts import Coordinates, Determinism
 from worker.replay.reading import Piece
 from worker.routes.route import Upcaster
 

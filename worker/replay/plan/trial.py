@@ -19,8 +19,8 @@ from worker.lanes.surroundings import MakeProcessor
 from worker.lanes.tally import Tally
 from worker.preflight import Backlog
 from worker.replay.plan.dry_outbox import DryOutbox
-from worker.replay.plan.file import Coordinates, FaultGroup, OutcomeCounts, PassageCount, PlannedRange
 from worker.replay.plan.marks import Marks
+from worker.replay.plan.parts import Coordinates, FaultGroup, OutcomeCounts, PassageCount, PlannedRange
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece
 from worker.routes.route import Route

@@ -8,7 +8,7 @@ from upcasters.event import Event
 from worker.errors import WorkerError
 from worker.replay.apply.account import Account
 from worker.replay.apply.resume import Place, resume
-from worker.replay.plan.file import PlannedRange
+from worker.replay.plan.parts import PlannedRange
 from worker.replay.topics import Reached
 
 PLACE = Place("0123456789ab", "group-replay-0123456789ab", "old", PlannedRange(partition=2, start=100, end=200))

@@ -22,7 +22,7 @@ from upcasters import (
     split_each,
     when,
 )
-from worker.replay.plan.file import Coordinates
+from worker.replay.plan.parts import Coordinates
 
 VALUE = b'{"title": "one", "status": "open", "items": [{"name": "a", "price": 1.5}, {"name": "b"}]}'
 

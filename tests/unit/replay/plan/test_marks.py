@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from upcasters import Event
-from worker.replay.plan.file import Mark
 from worker.replay.plan.marks import Marks, differing, record_digest
+from worker.replay.plan.parts import Mark
 
 RECORD: dict[str, Any] = {"value": b"v", "key": b"k", "headers": [("a", b"1"), ("b", None)], "timestamp": 5}
 
