@@ -237,7 +237,7 @@ def test_a_replay_shows_how_far_it_is_and_what_is_left(browser: Any, traffic: Tr
     upcast, config = [sys.executable, "-m", "worker"], ["--config", str(traffic.config)]
     plan = str(tmp_path / "plan.json")
     subprocess.run([*upcast, "plan", *config, "--version", "1.0", "--out", plan], check=True)
-    command = [*upcast, "replay", plan, *config, "--rate", "100", "--reason", "shown on the page"]
+    command = [*upcast, "replay", plan, *config, "--again", "--rate", "100", "--reason", "shown on the page"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as replay:
         try:
             open_page(browser, traffic.address)

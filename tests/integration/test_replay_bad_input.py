@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.replaying import Stage, make_stage, refused
 from worker.errors import WorkerError
 from worker.kafka.clients import Clients
 from worker.ledger import open_ledger
+from worker.replay.apply.finished import keep_begun
 from worker.replay.apply.handover import hand_over
 from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
 
@@ -147,6 +149,53 @@ async def test_a_replay_appends_behind_what_is_there(stage: Stage) -> None:
     assert receipt.partitions[0].destination_start == 1
     assert not (await stage.verify()).findings
     assert len(await read_all(stage.bootstrap, stage.destination)) == receipt.partitions[0].counts.produced + 2
+
+
+async def test_a_second_plan_of_what_was_replayed_is_not_written_again(stage: Stage) -> None:
+    """As after a kill, where somebody gives `plan` and `replay` again in place of `replay` alone."""
+    await stage.fill(60)
+    first = await stage.make_plan(end="40")
+    await stage.replay()
+    second = await stage.make_plan()
+    told = (
+        f"{stage.destination}: replay {first.replay_id} has read 40 of these offsets before, and a replay writes them "
+        "again: replay into an empty topic, plan what is behind them with --from 0:40, or say `upcast replay --again`"
+    )
+    assert set(second.warnings) - set(first.warnings) == {told}
+    stage.receipt.unlink()
+    await refused(stage, re.escape(told))
+    written = len(await read_all(stage.bootstrap, stage.destination))
+    behind = await stage.make_plan(start="0:40")
+    assert behind.warnings == first.warnings
+    written += (await stage.replay()).partitions[0].counts.produced
+    assert len(await read_all(stage.bootstrap, stage.destination)) == written
+    stage.receipt.unlink()
+    await stage.make_plan()
+    written += (await stage.replay(again=True)).partitions[0].counts.produced
+    assert len(await read_all(stage.bootstrap, stage.destination)) == written
+
+
+async def test_what_the_live_worker_has_written_is_not_written_again(stage: Stage) -> None:
+    await stage.fill(60)
+    await commit(stage, 50)
+    await stage.make_plan()
+    await stage.replay()  # into an empty topic: whoever has read it before has not written here
+    stage.receipt.unlink()
+    await stage.make_plan(start="30")
+    await refused(stage, rf"the live worker \({stage.group}\) has read 20 of these offsets before")
+
+
+async def test_the_plan_of_a_replay_that_has_begun_is_kept(stage: Stage) -> None:
+    await stage.fill(60)
+    plan = await stage.make_plan()
+    settings, _ = stage.given
+    keep_begun(settings, stage.plan)
+    await stage.replay()
+    with pytest.raises(WorkerError, match=f"is the plan of replay {plan.replay_id}, which is finished: keep it,"):
+        keep_begun(settings, stage.plan)
+    ended = await stage.upcast("plan", "--out", str(stage.config))
+    assert ended.code == 2
+    assert f"{stage.config}: is no plan" in ended.errors
 
 
 async def test_hand_overs_that_would_lose_or_double_are_refused(stage: Stage) -> None:

@@ -169,7 +169,7 @@ async def test_the_rights_of_the_handbook_are_enough(broker: SecureKafka, tmp_pa
     await grant(address, USER, RIGHTS[5:], route, group)
     for code, command in (
         (0, f"plan --to 1 --out plan.json --config {config}"),
-        (0, f"replay plan.json --receipt receipt.json --reason test --config {config}"),
+        (0, f"replay plan.json --again --receipt receipt.json --reason test --config {config}"),
         (0, f"verify receipt.json --config {config}"),
         (0, f"dlq list --config {config}"),
     ):

@@ -63,12 +63,14 @@ def plan(
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
+    from worker.replay.apply.finished import keep_begun
     from worker.replay.plan.dry_run import Wishes
     from worker.replay.plan.file import write_plan
     from worker.replay.plan.parts import Filters
     from worker.replay.plan.planning import make_plan
 
     settings, given = load_route(config, route)
+    keep_begun(settings, out)
     filters = Filters(
         types=tuple(types or ()),
         versions=tuple(versions or ()),

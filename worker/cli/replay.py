@@ -30,6 +30,9 @@ def replay(
         typer.Option("--receipt", metavar="FILE", help="Where to write the receipt; by default beside the plan."),
     ] = None,
     processes: Processes = 1,
+    again: Annotated[
+        bool, typer.Option("--again", help="Write what the live worker or another replay has read before, too.")
+    ] = False,
 ) -> None:
     """Apply a plan, exactly once, and write a receipt. Given again after any interruption, it goes on.
 
@@ -51,7 +54,7 @@ def replay(
     records, size = parse_rate(rate)
     file = receipt or plan.with_suffix(".receipt.json")
     settings, given = load_route(config, made.route.source)
-    wishes = Wishes(file, reason, records, size)
+    wishes = Wishes(file, reason, records, size, again)
     if child := this_child():
         run_in_loop(apply_share(settings, given, made, wishes, child))
         return
@@ -59,8 +62,8 @@ def replay(
         if processes == 1:
             done = run_in_loop(apply_until_signal(settings, given, made, wishes, show))
         else:
-            again = ("replay", str(plan), "--config", str(config), *(("--rate", rate) if rate else ()))
-            done = run_in_loop(apply_together(settings, given, made, wishes, show, again, processes))
+            same = ("replay", str(plan), "--config", str(config), *(("--rate", rate) if rate else ()))
+            done = run_in_loop(apply_together(settings, given, made, wishes, show, same, processes))
     _tell(done, file)
 
 

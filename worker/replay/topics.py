@@ -58,6 +58,11 @@ async def committed_of(clients: Clients, group: str) -> dict[TopicPartition, Rea
     }
 
 
+async def groups_of(clients: Clients) -> list[str]:
+    """The groups that we may know of."""
+    return [name for name, *_ in await _ask(clients, lambda admin: admin.list_consumer_groups())]
+
+
 async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:
     admin = clients.admin()
     ask = stamina.retry(on=may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0)(question)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from worker.app import open_existing_ledger
 from worker.errors import WorkerError
 from worker.replay.apply.books import Books
 from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
-from worker.replay.plan.file import Plan
+from worker.replay.plan.file import Plan, kept_plan
+from worker.settings import Settings
 
 
 def refuse_finished(books: Books, file: Path) -> None:
@@ -19,6 +21,20 @@ def refuse_finished(books: Books, file: Path) -> None:
         raise WorkerError(
             f"{books.plan.word} {books.plan.replay_id}: {books.plan.route.destination} holds it already, finished; its "
             f"receipt is {file}: prove it with `upcast verify {file}`"
+        )
+
+
+def keep_begun(settings: Settings, file: Path) -> None:
+    """Before a plan is written: without its plan a replay can neither go on nor be looked at. Raises WorkerError."""
+    replay_id = kept_plan(file)
+    ledger = open_existing_ledger(settings) if replay_id else None
+    if ledger is None:
+        return
+    run = ledger.run(replay_id)
+    ledger.close()
+    if run is not None:
+        raise WorkerError(
+            f"{file}: is the plan of replay {replay_id}, which is {run.state}: keep it, name another file with --out"
         )
 
 

@@ -14,13 +14,16 @@ from worker.kafka.clients import Clients
 from worker.replay.apply.account import Account, NotOurNote, is_of
 from worker.replay.apply.changes import AGAIN, refuse_other_cluster, refuse_other_records
 from worker.replay.apply.traces import SOURCE_OFFSET, refuse_ahead, refuse_forgotten
+from worker.replay.plan.earlier import told_twice
 from worker.replay.plan.file import Plan
+from worker.replay.ranges import Range
 from worker.replay.reading import open_range_reader
 from worker.replay.topics import Reached, cluster_id_of, committed_of, partition_counts
 
 
-async def prepare(clients: Clients, plan: Plan, ledger: Mapping[int, Reached]) -> None:
-    """Raises WorkerError where the plan does not fit any more, naming what is different."""
+async def prepare(clients: Clients, plan: Plan, ledger: Mapping[int, Reached], *, again: bool = False) -> None:
+    """Raises WorkerError where the plan does not fit any more, naming what is different, and where it has not begun and
+    others have read its range before, unless it shall be written ``again``."""
     refuse_other_cluster(plan.cluster_id, await cluster_id_of(clients))
     partitions = await partition_counts(clients)
     _refuse_fewer(plan, partitions.get(plan.topic, 0))
@@ -31,10 +34,20 @@ async def prepare(clients: Clients, plan: Plan, ledger: Mapping[int, Reached]) -
             await refuse_other_records(plan, consumer)
             if partitions.get(plan.route.destination, 0) >= len(plan.ranges):
                 await _refuse_traces(plan, committed, ledger, consumer)
+            if plan.redrive is None and not (again or committed or ledger):
+                await _refuse_twice(clients, plan, consumer)
     except KafkaError as error:
         raise WorkerError(
             f"kafka: the plan's records cannot be looked at ({type(error).__name__}): try again", MAY_PASS
         ) from error
+
+
+async def _refuse_twice(clients: Clients, plan: Plan, consumer: AIOKafkaConsumer) -> None:
+    live = clients.kafka.group_id.removesuffix(f"-replay-{plan.replay_id}")
+    ranges = [Range(each.partition, each.start, each.end) for each in plan.ranges]
+    lines = await told_twice(clients, live, consumer, (plan.topic, plan.route.destination), ranges)
+    if lines:
+        raise WorkerError("\n".join(lines))
 
 
 async def _own_offsets(clients: Clients, plan: Plan) -> dict[TopicPartition, int]:

@@ -54,6 +54,8 @@ class Wishes:
     reason: str = ""
     records_per_second: float | None = None
     bytes_per_second: float | None = None
+    again: bool = False
+    """Whether to write what others have read, and may have written, before."""
 
 
 def settings_of_pass(settings: Settings, plan: Plan, group: str) -> Settings:
@@ -227,7 +229,7 @@ class Replay:
         self._bounds.ledger = await asyncio.to_thread(self._books.reached)
         if self._child is None:
             # The parent of several has asked already: what the others write meanwhile would look forgotten.
-            await prepare(self._clients, self._plan, self._bounds.ledger)
+            await prepare(self._clients, self._plan, self._bounds.ledger, again=self._wishes.again)
         self._run = await asyncio.to_thread(self._books.begin, self._wishes.reason)
 
     @asynccontextmanager

@@ -32,6 +32,7 @@ from worker.replay.plan.parts import (
 from worker.replay.sealed import digest_of, write_sealed
 
 FORMAT: Final = 1
+ID_DIGITS = 12
 KIND: Final = "upcast-plan"
 
 
@@ -73,8 +74,8 @@ class Plan(Part):
 
     @property
     def replay_id(self) -> str:
-        """The name of the one replay of this plan: 12 hex digits, safe in a group's name and in a header."""
-        return self.digest()[:12]
+        """The name of the one replay of this plan: hex digits, safe in a group's name and in a header."""
+        return self.digest()[:ID_DIGITS]
 
     @property
     def topic(self) -> str:
@@ -135,6 +136,14 @@ def write_plan(plan: Plan, path: Path) -> None:
         write_sealed(plan.content(), path)
     except OSError as error:
         raise WorkerError(f"{path}: cannot write the plan: {error.strerror}: name another file") from None
+
+
+def kept_plan(path: Path) -> str:
+    """The id of the replay whose plan is in the file; empty where there is no file. Raises WorkerError where it holds
+    anything else: that would be overwritten."""
+    if not path.exists():
+        return ""
+    return str(_content(path).get("digest"))[:ID_DIGITS]
 
 
 def read_plan(path: Path) -> Plan:

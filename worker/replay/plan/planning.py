@@ -15,6 +15,7 @@ from worker.kafka.clients import Clients
 from worker.preflight import ask_brokers
 from worker.replay.census.surveying import Progress
 from worker.replay.plan.dry_run import DryRun, Wishes
+from worker.replay.plan.earlier import told_twice
 from worker.replay.plan.file import Plan
 from worker.replay.plan.fitness import first_look, judged
 from worker.replay.plan.identity import planned_route
@@ -43,6 +44,8 @@ async def make_plan(settings: Settings, given: RouteChain, wishes: Wishes, progr
         ranges = await freeze(consumer, source.name, source.partitions, *bounds)
         warnings = judged(only, given, facts, await first_look(clients, source.name, ranges))
         dry_run = DryRun(clients, given, facts, wishes, ranges)
+        topics = source.name, given.route.destination
+        twice = await told_twice(clients, settings.kafka.group_id, consumer, topics, ranges)
         await dry_run.read(consumer, progress)
     later_warnings = judged(only, given, facts, dry_run.trial.backlog())
     return Plan(
@@ -53,7 +56,7 @@ async def make_plan(settings: Settings, given: RouteChain, wishes: Wishes, progr
         asked_to=wishes.end,
         route=planned_route(given),
         filters=wishes.filters,
-        warnings=tuple(dict.fromkeys((*warnings, *later_warnings))),
+        warnings=tuple(dict.fromkeys((*warnings, *later_warnings, *twice))),
         allowed=wishes.allow,
         **dry_run.findings(),
     )
