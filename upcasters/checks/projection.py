@@ -68,6 +68,7 @@ from upcasters.operations.fields import (
     KeepOnly,
     Move,
     Nest,
+    Optional,
     Rename,
     RenameKeys,
     Unnest,
@@ -86,7 +87,7 @@ from upcasters.operations.values import (
     PrintJson,
     SplitValue,
 )
-from upcasters.paths import EACH, Path, Segment
+from upcasters.paths import EACH, Each, Path, Segment, overlap
 
 
 def follow(operations: Iterable[Operation], root: Shape, notes: Notes) -> None:
@@ -542,13 +543,47 @@ def _subdocument(operation: Subdocument, root: Shape, notes: Notes) -> None:
 
 @project.register
 def _when(operation: When, root: Shape, notes: Notes) -> None:
-    other = root.copy()
+    before, other = root.copy(), root.copy()
     refine(root, operation.condition, holds=True)
     refine(other, operation.condition, holds=False)
     inner = notes.perhaps(operation.operations)
     follow(operation.operations, root, inner)
     follow(operation.otherwise, other, notes.perhaps(operation.otherwise))
+    both = not root.impossible and not other.impossible
     root.become(join(root, other))
+    for path in operation.condition.reads() if both else ():
+        _as_before(root, before, path, operation.writes())
+
+
+def _as_before(root: Shape, before: Shape, path: Path, written: Iterable[Path]) -> None:
+    """Whether a field is there that a condition only asked about is known as well as before."""
+    for depth, name in enumerate(path, 1):
+        now, then = root.fields.get(str(name)), before.fields.get(str(name))
+        own = any(len(one) <= depth and overlap(one, path) for one in written)
+        if now is None or then is None or own:
+            return
+        if now.presence is Presence.UNKNOWN:
+            now.presence = then.presence
+        root, before = now.shape, then.shape
+
+
+@project.register
+def _optional(operation: Optional, root: Shape, _notes: Notes) -> None:
+    _allow(root, operation.path)
+
+
+def _allow(shape: Shape, path: Path) -> None:
+    """A field may be there, and what it stands in: the model has to declare it."""
+    if isinstance(path[0], Each):
+        inside = list(members(shape))
+    else:
+        found = shape.get(path[0])
+        if found is None:
+            made = anything() if len(path) == 1 else Shape(OBJECT)
+            found = shape.fields[path[0]] = Field(made, Presence.MAYBE)
+        inside = [found.shape]
+    for one in inside if len(path) > 1 else ():
+        _allow(one, path[1:])
 
 
 @project.register

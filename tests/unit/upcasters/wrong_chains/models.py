@@ -113,6 +113,10 @@ class DeepRenamed(BaseModel):
     a: InnerRenamed
 
 
+class Noted(Inner):
+    n: int = 0
+
+
 A = model(a=int)
 B = model(b=int)
 AB = model(a=int, b=int)
@@ -200,6 +204,48 @@ FIELDS = {
         between(
             model(a=Inner | None), when(has_type("a", "object"), rename("a.b", "x")), to=model(a=InnerRenamed | None)
         ),
+    ),
+    "a rename forgotten behind a condition": Case(
+        ["unaccounted"],
+        between(
+            model(a=(Inner | None, None)),
+            when(has_type("a", "object"), rename("a.b", "x")),
+            to=model(z=(InnerRenamed | None, None)),
+        ),
+        between(
+            model(a=(Inner | None, None)),
+            when(has_type("a", "object"), rename("a.b", "x")),
+            rename("a", "z", missing="skip"),
+            to=model(z=(InnerRenamed | None, None)),
+        ),
+    ),
+    "a rename behind a condition of what may be missing": Case(
+        ["may-be-missing"],
+        between(
+            model(a=(B, None)),
+            when(present("a"), rename("a.b", "x")),
+            rename("a", "z"),
+            to=model(z=model(x=int)),
+        ),
+        between(
+            model(a=(B, None)),
+            when(present("a"), rename("a.b", "x"), otherwise=[add("a", {"x": 1})]),
+            rename("a", "z"),
+            to=model(z=model(x=int)),
+        ),
+    ),
+    "an optional field that the model does not have": Case(
+        ["unaccounted"],
+        between(A, optional("c"), to=model(a=int, b=(int, 0))),
+        between(A, optional("b"), to=model(a=int, b=(int, 0))),
+    ),
+    "an optional field in one that the model does not have": Case(
+        ["unaccounted"],
+        between(ITEMS, optional("b.*.n"), to=model(a=list[Inner])),
+        between(ITEMS, optional("a.*.n"), to=model(a=list[Noted])),
+    ),
+    "an optional field that is required": Case(
+        ["unprovided"], between(A, optional("b"), to=AB), between(A, default("b", 1), to=AB)
     ),
     "a moved field that nothing puts back": Case(
         ["unprovided"],
@@ -857,13 +903,22 @@ QUIET = {
     "a condition below what may be missing": between(
         model(a=(Inner, None)),
         when(absent("a.c"), default("a.c", "x", missing="skip"), otherwise=[drop("a.c")]),
-        to=model(a=Any),
+        to=model(a=(Any, None)),
     ),
     "a condition below an object": between(
         Deep, when(absent("a.c"), default("a.c", "")), to=model(a=model(b=int, c=str | None))
     ),
     "an unknown field": between(A, when(present("z.y"), rename("z.y", "x")), to=A),
     "dropped where it does not fit": between(A_NULL, when(is_null_at("a"), drop_event()), to=A),
+    "dropped where it is missing": between(A_MAYBE, when(~present("a"), drop_event()), rename("a", "b"), to=B),
+    "made where it is missing": between(A_MAYBE, when(~present("a"), add("a", 1)), rename("a", "b"), to=B),
+    "made inside where something else is": between(
+        model(k=int, a=(Inner, None)),
+        when(equals("k", 1) & present("a"), rename("a.b", "x")),
+        when(~present("a"), add("a", {"b": 1, "x": 1})),
+        rename("a", "z"),
+        to=model(k=int, z=dict[str, Any]),
+    ),
     "everywhere": between(
         Tree,
         everywhere(present("name"), rename("name", "label"), stop_at=["x"]),
