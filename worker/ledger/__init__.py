@@ -1,7 +1,7 @@
 """The ledger: a small database of bounded passes, how far they are, their receipts and their dead letters.
 
 Synchronous: call it through ``asyncio.to_thread``. ``port`` says what it can do, ``sql`` does it in a database,
-``memory`` does it for tests; one contract suite holds both.
+``memory`` where there is none, and for tests; one contract suite holds both.
 """
 
 from worker.ledger.memory import MemoryLedger
