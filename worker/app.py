@@ -24,8 +24,8 @@ from prometheus_client import (
 from worker.api import create_api, listening
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
+from worker.kafka.waiting import wait_for_broker
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
 from worker.lanes.tracing import Tracing

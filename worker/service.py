@@ -14,8 +14,8 @@ from aiokafka.errors import KafkaError
 
 from worker.api.view import LaneStatus, NotRunningError, RouteStatus, Status
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
+from worker.kafka.waiting import wait_for_broker
 from worker.lanes.supervisor import Supervisor
 from worker.loop import spare_the_collector
 from worker.preflight import ClusterFacts, refuse_what_cannot_work

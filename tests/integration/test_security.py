@@ -18,8 +18,8 @@ from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.secure_kafka import PASSWORD, USER, SecureKafka, secure_kafka, sign
 from tests.worker_process import running_worker, write_config
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
-from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
+from worker.kafka.waiting import wait_for_broker
 from worker.settings import KafkaSettings
 
 CA = {"ssl_cafile": "{files}/ca.crt"}

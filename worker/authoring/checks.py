@@ -65,8 +65,8 @@ def _check_route(route: RouteSettings) -> Checked:
 
 
 async def _check_brokers(settings: Settings) -> list[Checked]:
-    from worker.kafka.broker import wait_for_broker
     from worker.kafka.clients import Clients
+    from worker.kafka.waiting import wait_for_broker
     from worker.preflight import ask_brokers, judge, of_severity
 
     clients = Clients(settings.kafka)

@@ -17,8 +17,8 @@ from worker.dlq.redriver import Redriver
 from worker.dlq.selection import Selection
 from worker.dlq.taken import Before, Place, taken_before
 from worker.errors import WorkerError
-from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
+from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger
 from worker.preflight import ClusterFacts, TopicFacts, ask_brokers
 from worker.replay.census.surveying import Progress

@@ -15,8 +15,8 @@ from worker.dlq.listing import Listing
 from worker.dlq.selection import Selection
 from worker.dlq.taken import Place, existing_ledger, taken_before
 from worker.errors import WorkerError
-from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
+from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger
 from worker.replay.census.surveying import Behind, Progress
 from worker.replay.plan.parts import Coordinates

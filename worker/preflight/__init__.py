@@ -11,8 +11,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
-from worker.kafka.broker import may_pass
 from worker.kafka.clients import Clients
+from worker.kafka.waiting import may_pass
 from worker.preflight.facts import Backlog, ChainTraits, ClusterFacts, Finding, TopicFacts
 from worker.preflight.gather import gather_facts
 from worker.preflight.judge import judge, of_severity

@@ -13,8 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.broker import may_pass
 from worker.kafka.clients import Clients
+from worker.kafka.waiting import may_pass
 
 TIMEOUT = 30.0
 RETRY_SECONDS = 20.0

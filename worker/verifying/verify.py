@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError
 
 from upcasters.event import SourcePartition
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
 from worker.kafka.fetched import Batch
+from worker.kafka.waiting import wait_for_broker
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.plan.identity import config_fingerprint
 from worker.replay.ranges import Range

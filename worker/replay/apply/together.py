@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from worker.app import new_process_metrics, stop_on_signals
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
+from worker.kafka.waiting import wait_for_broker
 from worker.processes.family import Family
 from worker.processes.together import keep_together
 from worker.replay.apply.bounds import PartitionState

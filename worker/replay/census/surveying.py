@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
+from worker.kafka.waiting import wait_for_broker
 from worker.replay.census.counting import Census, Identifier
 from worker.replay.ranges import Range, freeze, parse_end, parse_start
 from worker.replay.reading import open_range_reader, read_ranges

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 from worker.errors import WorkerError
-from worker.kafka.broker import wait_for_broker
 from worker.kafka.clients import Clients
+from worker.kafka.waiting import wait_for_broker
 from worker.preflight import ask_brokers
 from worker.replay.census.surveying import Progress
 from worker.replay.plan.dry_run import DryRun, Wishes
