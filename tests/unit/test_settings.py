@@ -193,6 +193,8 @@ def test_kubernetes_service_links_are_no_settings(config: Path, monkeypatch: pyt
         ),
         ("", "kafka is missing"),
         ("kafka: {bootstrap_servers: a:1, group_id: g}\nroutes: []", "routes: there is none"),
+        ("kafka: {bootstrap_servers: 'a:1,b:99999', group_id: g}\nroutes: []", "must be `host:port`"),
+        ("http: {token: secret}", "http.token: must have at least 16 characters"),
         ("kafka: {bootstrap_servers: http://a, group_id: g}\nroutes: []", "must be `host:port`"),
     ],
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from upcasters import Chain, ChainError, Detection, Upcaster, load_chain
 from upcasters.checks import model_problems
+from upcasters.errors import Irreversible
 from upcasters.operations.events import SetKey
-from upcasters.step import walk
+from upcasters.step import Step, walk
 from worker.errors import WorkerError
 from worker.preflight.facts import ChainTraits
 from worker.settings import RouteSettings
@@ -24,12 +26,19 @@ class RouteChain:
 
     @property
     def traits(self) -> ChainTraits:
-        operations = list(walk(operation for step in self.chain.steps for operation in step.operations))
-        splits = [split for step in self.chain.steps for split in step.splits]
+        """Of the steps on the way to the route's target: what a preview behind it would do does not count."""
+        steps = list(self._steps())
         return ChainTraits(
-            changes_keys=any(isinstance(operation, SetKey) for operation in operations),
-            splits=bool(splits),
+            changes_keys=any(isinstance(each, SetKey) for step in steps for each in walk(step.operations)),
+            splits=any(step.splits for step in steps),
         )
+
+    def _steps(self) -> Iterator[Step]:
+        targets = self.route.policy().target
+        for version in self.chain.versions:
+            with suppress(Irreversible):  # such an event ends as a dead letter
+                for hop in self.chain.path(version, targets):
+                    yield from hop.steps
 
 
 def load_chains(routes: Iterable[RouteSettings]) -> Mapping[str, RouteChain]:

@@ -23,9 +23,13 @@ def _joined(given: Any) -> Any:
     return ",".join(str(item) for item in given) if isinstance(given, list) else given
 
 
+LAST_PORT = 65_535
+
+
 def _addresses(servers: str) -> str:
     for server in servers.split(","):
-        if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,]+):\d{1,5}", server.strip()):
+        found = re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,]+):(\d{1,5})", server.strip())
+        if found is None or not 0 < int(found[1]) <= LAST_PORT:
             raise ValueError("must be `host:port`, several separated by commas")
     return servers
 

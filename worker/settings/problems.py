@@ -45,6 +45,8 @@ def _text(item: ErrorDetails, model: type[BaseModel]) -> str:
     if item["type"] == "missing":
         return f"{name} is missing: {_description(location, model)}"
     message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "too_short" and item["ctx"]["field_type"] == "Value":
+        message = f"must have at least {item['ctx']['min_length']} characters"
     if item["type"] == "string_type":
         message = "must be text: put it in quotes"
     return f"{name}: {message}" if name else message

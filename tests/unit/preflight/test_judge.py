@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from worker.preflight import Backlog, ChainTraits, ClusterFacts, Finding, TopicFacts, judge
+from worker.routes.chains import load_route_chain
 from worker.settings import KafkaSettings, RouteSettings, Settings
 
 DAY = 24 * 3_600_000
@@ -191,3 +192,9 @@ def test_denials_come_first_and_hidden_topics_are_not_missing() -> None:
     good = facts()
     topics = {**good.topics, "current": TopicFacts("current", visible=False)}
     assert judge(ClusterFacts(NOW, topics, good.backlogs, (denial,)), settings(), {}) == (denial,)
+
+
+@pytest.mark.parametrize(("target", "splits"), [({}, False), ({"task_context": "3.0"}, True)])
+def test_a_preview_that_no_route_asks_for_is_no_reason_to_refuse(target: dict[str, str], splits: bool) -> None:
+    route = settings().routes[0].model_copy(update={"target": target})
+    assert load_route_chain(route).traits == ChainTraits(splits=splits)

@@ -56,7 +56,8 @@ def add_upcast(router: APIRouter, chains: Mapping[str, RouteChain], aside: Aside
 def _answer(chains: Mapping[str, RouteChain], body: bytes) -> Response:
     asked, values = read_request(body)
     given = chain_of(chains, asked.route)
-    if given.traits.splits and any(len(value) > MAX_SPLIT_BYTES for value in values):
+    splits = any(step.splits for step in given.chain.steps)  # a request may name any version
+    if splits and any(len(value) > MAX_SPLIT_BYTES for value in values):
         detail = f"the chain splits events, so one may have {MAX_SPLIT_BYTES} bytes here at most"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
     upcaster = given.upcaster if asked.target is None else _to_version(given, asked.target)
