@@ -27,7 +27,7 @@ class HttpSettings(Section):
     token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Bearer token, of 16 characters at least, of requests that change something; without one they are off.",
+        description="Bearer token of requests that change something, 16 characters at least; without one they are off.",
     )
     token_file: Path | None = Field(None, description="File that holds the token.")
     stuck_after: PositiveFloat = Field(
