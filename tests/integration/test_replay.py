@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.cluster import configure_topic
 from tests.http import request
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import ends
@@ -98,6 +99,26 @@ async def test_every_change_of_the_destination_is_seen(stage: Stage, topics: Top
         findings = (await stage.verify()).findings
         assert bool(findings) is (name != "nothing"), name
         assert any(line.startswith(told) for line in findings.lines()) is bool(findings), (name, findings)
+
+
+COMPACTED = {**FOREVER, "cleanup.policy": "compact"}
+
+
+async def test_what_compaction_removes_is_told_as_that(stage: Stage, topics: Topics) -> None:
+    await stage.fill(24)
+    await configure_topic(stage.bootstrap, stage.destination, COMPACTED)
+    plan = await stage.make_plan()
+    assert any(
+        "is compacted, and what Kafka has removed `upcast verify` cannot prove" in line for line in plan.warnings
+    )
+    receipt = await stage.replay()
+    assert not (await stage.verify()).findings
+    written = await read_all(stage.bootstrap, stage.destination)
+    await redirect(stage, topics, receipt, "compacted", written[1:])
+    assert "compacted" not in (await stage.verify()).findings.counts
+    await configure_topic(stage.bootstrap, stage.destination, COMPACTED)
+    findings = (await stage.verify()).findings
+    assert findings.examples["compacted"][0].startswith(f"{stage.destination}: Kafka removes records whose key comes")
 
 
 async def test_every_change_of_the_dead_letters_is_seen(stage: Stage, topics: Topics) -> None:

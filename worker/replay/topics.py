@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import stamina
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, WorkerError
@@ -61,6 +62,18 @@ async def committed_of(clients: Clients, group: str) -> dict[TopicPartition, Rea
 async def groups_of(clients: Clients) -> list[str]:
     """The groups that we may know of."""
     return [name for name, *_ in await _ask(clients, lambda admin: admin.list_consumer_groups())]
+
+
+async def compacted_of(clients: Clients, topics: Sequence[str]) -> list[str]:
+    """Those from which Kafka removes records whose key comes again; not those whose settings may not be read."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+    answers = await _ask(clients, lambda admin: admin.describe_configs(asked))
+    return [
+        name
+        for answer in answers
+        for _, _, _, name, entries in answer.resources
+        if any(key == "cleanup.policy" and "compact" in value for key, value, *_ in entries)
+    ]
 
 
 async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:

@@ -19,7 +19,7 @@ from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.plan.identity import config_fingerprint
 from worker.replay.ranges import Range
 from worker.replay.reading import open_range_reader, read_ranges
-from worker.replay.topics import cluster_id_of, partition_counts
+from worker.replay.topics import cluster_id_of, compacted_of, partition_counts
 from worker.routes.chains import RouteChain
 from worker.settings import Settings
 from worker.verifying.ahead import Ahead
@@ -103,8 +103,15 @@ class Verification:
                 await settle(self._clients, consumers[0], written)
                 for partition in self._receipt.partitions:
                     await self._partition(partition, consumers, counts)
+        if findings:
+            await self._explain(list(dict.fromkeys(topics)))
         self._verdict.seconds = time.monotonic() - began
         return self._verdict
+
+    async def _explain(self, topics: list[str]) -> None:
+        for topic in await compacted_of(self._clients, topics):
+            told = "Kafka removes records whose key comes again, and then nothing here can tell them from lost ones"
+            self._verdict.findings.add("compacted", f"{topic}: {told}: verify right after a replay")
 
     async def _partition(
         self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from aiokafka import TopicPartition
@@ -45,4 +45,13 @@ def judged(
     if refusals:
         lines = [str(finding).replace("oldest unread record", "oldest planned record") for finding in refusals]
         raise WorkerError("\n".join(lines), NEEDS_A_PERSON)
-    return tuple(str(finding) for finding in of_severity(findings, "warn"))
+    warnings = tuple(str(finding) for finding in of_severity(findings, "warn"))
+    return (*warnings, *_soon_unproved(facts, given.route.destination))
+
+
+def _soon_unproved(facts: ClusterFacts, destination: str) -> Iterator[str]:
+    if facts.topic(destination).has_policy("compact"):
+        yield (
+            f"{destination}: is compacted, and what Kafka has removed `upcast verify` cannot prove: verify right after the "
+            "replay, and raise min.compaction.lag.ms until then"
+        )
