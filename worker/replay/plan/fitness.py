@@ -52,6 +52,6 @@ def judged(
 def _soon_unproved(facts: ClusterFacts, destination: str) -> Iterator[str]:
     if facts.topic(destination).has_policy("compact"):
         yield (
-            f"{destination}: is compacted, and what Kafka has removed `upcast verify` cannot prove: verify right after the "
-            "replay, and raise min.compaction.lag.ms until then"
+            f"{destination}: is compacted, and what Kafka has removed `upcast verify` cannot prove: verify right after "
+            "the replay, and raise min.compaction.lag.ms until then"
         )
