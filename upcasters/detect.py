@@ -78,7 +78,7 @@ class Detector:
         if event_type is None:
             event_type = self._type_default
         if event_type is None:
-            raise DetectionError("no rule could tell the type")
+            raise DetectionError(f"no rule could tell the type{_asked(self.type_rules)}")
         return Found(event_type, self._version(event_type, record, body, envelope), body, envelope)
 
     def _body(self, root: Object) -> tuple[Object, Object | None]:
@@ -98,7 +98,7 @@ class Detector:
         if answer is None:
             answer = self._version_default
         if answer is None:
-            raise DetectionError("no rule could tell the version")
+            raise DetectionError(f"no rule could tell the version{_asked(self.version_rules)}")
         return answer
 
     def shape_of(self, event_type: str, body: Object) -> str | None:
@@ -202,6 +202,11 @@ def _name(rule: Reader) -> str:
     if isinstance(rule, FromField):
         return f"field {show(path(rule.path))}"
     return f"CloudEvents attribute {rule.attribute}"
+
+
+def _asked(rules: Sequence[Rule]) -> str:
+    names = (_name(rule) if isinstance(rule, Reader) else "the shape" for rule in rules)
+    return f" (asked: {', '.join(names)})"
 
 
 def _check(rule: Rule) -> None:

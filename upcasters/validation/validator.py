@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -71,6 +72,8 @@ class Validator:
         try:
             validator.validate_json(data, strict=True)
         except ValidationError as error:
+            if error.error_count() > _MOST_FAULTS and not self._include_values:
+                return list(_first_of(error))
             return error.errors(include_url=False, include_context=False, include_input=self._include_values)
         return []
 
@@ -90,3 +93,13 @@ class Validator:
             at = ".".join(map(str, fault["loc"]))
             text += f" (at {at or 'the top'}: {fault['msg']}; found {_values.repr(fault['input'])})"
         return text
+
+
+def _first_of(error: ValidationError) -> Iterator[Any]:
+    """The first of very many faults, read out of their text, which takes an eighth of what all their dicts would."""
+    text, decoder = error.json(include_url=False, include_context=False, include_input=False), json.JSONDecoder()
+    position = len("[")
+    for _ in range(_MOST_FAULTS):
+        fault, end = decoder.raw_decode(text, position)
+        position = end + len(",")
+        yield fault

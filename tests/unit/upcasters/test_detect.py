@@ -116,7 +116,7 @@ def test_the_version(rules: list[VersionRule], value: bytes, headers: list[Heade
 @pytest.mark.parametrize(
     ("rules", "value", "headers", "message"),
     [
-        ([HEADER], b"{}", [], "no rule could tell the version"),
+        ([HEADER, FIELD], b"{}", [], "no rule could tell the version (asked: header v, field meta.v)"),
         ([HEADER], b"{}", [("v", b"\xff")], "header v is not UTF-8"),
         ([HEADER, FIELD], b'{"meta":{"v":2}}', [("v", b"1")], "disagree about the version; the second is field meta.v"),
         ([FIELD, HEADER], b'{"meta":{"v":2}}', [("v", b"1")], "disagree about the version; the second is header v"),
@@ -138,7 +138,7 @@ def test_no_version(rules: list[VersionRule], value: bytes, headers: list[Header
 
 def test_no_shape_fits() -> None:
     only = Chain([Step("t", 1, 2, [add("b", 1)])], [Baseline("t", 1, shape=present("a"))])
-    assert "no rule could tell the version" in complaint(only, b"{}")
+    assert complaint(only, b"{}") == "no rule could tell the version (asked: the shape)"
 
 
 TYPE_HEADER, TYPE_FIELD = FromHeader("type"), FromField("type")
@@ -162,7 +162,7 @@ def test_the_type(rules: list[TypeRule], value: bytes, headers: list[Header], ev
 
 def test_no_type() -> None:
     both = chain(DEFAULT, types=[TYPE_HEADER, TYPE_FIELD])
-    assert complaint(both, b"{}") == "no rule could tell the type"
+    assert complaint(both, b"{}") == "no rule could tell the type (asked: header type, field type)"
     assert "disagree about the type" in complaint(both, b'{"type":"t"}', [("type", b"u")])
     assert complaint(both, b'{"type":"x"}') == "the chain does not know this event type"
 

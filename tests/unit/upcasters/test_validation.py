@@ -177,6 +177,14 @@ def test_half_a_million_faults_cost_little(place: bytes, item: bytes) -> None:
     assert time.process_time() - started < 1
 
 
+def test_of_very_many_faults_the_first_thousand_are_read() -> None:
+    number = {f"k{each}": "1" for each in range(3_000)}
+    assert str(refusal(RootModel[dict[str, int]], dumps(number))) == "*: int_type"
+    text = str(refusal(RootModel[dict[str, int]], dumps(number), include_values=True))
+    assert text.startswith("*: int_type (at k0: ")
+    assert text.endswith("; and 990 more")
+
+
 HOSTILE = {
     "an integer of 5,000 digits": "1" * 5000,
     "nested 300 deep": "[" * 300 + "]" * 300,
