@@ -24,7 +24,7 @@ class Answer:
 async def request(
     address: str, path: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: Any = None
 ) -> Answer:
-    """``address`` is ``host:port``; ``body`` goes out as JSON."""
+    """``address`` is ``host:port``; ``body`` goes out as JSON, or as the bytes that it is."""
     return await asyncio.to_thread(request_blocking, address, path, method, headers, body)
 
 
@@ -34,7 +34,7 @@ def request_blocking(
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=10)
     try:
-        content = None if body is None else json.dumps(body)
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body)
         given = {"content-type": "application/json"} if content else {}
         connection.request(method, path, content, {**given, **(headers or {})})
         answer = connection.getresponse()

@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worker.api.legacy_port import CountLegacy, LegacyPort
+from worker.api.limits import STREAMS
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.settings import HttpSettings
 
@@ -50,7 +51,7 @@ async def listening(
             api = LegacyPort(api, legacy[0].getsockname()[1], count_legacy)
         server = _Server(
             uvicorn.Config(
-                _told(stopping, api),
+                _heard(stopping, api),
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -71,12 +72,14 @@ async def listening(
             await serving
 
 
-def _told(stopping: asyncio.Event, api: ASGIApp) -> ASGIApp:
-    """``api``, whose long answers end when the server stops."""
+def _heard(stopping: asyncio.Event, api: ASGIApp) -> ASGIApp:
+    """``api``, whose long answers end when the server stops. HEAD is GET, whose body the server leaves out."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["stopping"] = stopping
-        await api(scope, receive, send)
+        asked = {**scope, "stopping": stopping}
+        if asked.get("method") == "HEAD" and asked["path"] not in STREAMS:
+            asked["method"] = "GET"
+        await api(asked, receive, send)
 
     return app
 

@@ -65,6 +65,25 @@ async def test_status(address: str) -> None:
     assert answer.json["routes"][0]["lanes"][0]["lag"] == 3
 
 
+async def test_head_is_get_without_the_body(address: str) -> None:
+    for path in ("/", "/livez", "/metrics", "/v2/status", "/v1/status", "/v2/openapi.json"):
+        head, get = await request(address, path, "HEAD"), await request(address, path)
+        assert (head.status, head.text) == (200, "")
+        assert head.headers["content-type"] == get.headers["content-type"]
+    assert (await request(address, "/v2/stream", "HEAD")).status == 405
+    assert (await request(address, "/v2/routes/legacy/pause", "HEAD")).status == 405
+
+
+async def test_a_body_that_is_no_json_is_told_as_that(address: str) -> None:
+    path = "/v2/routes/legacy/rate"
+    cut = await request(address, path, "POST", AUTHORISED, b'{"records_per_second":')
+    assert cut.json["errors"] == [{"pointer": "/body", "detail": "the body is not JSON"}]
+    form = {**AUTHORISED, "content-type": "application/x-www-form-urlencoded"}
+    unmarked = await request(address, path, "POST", form, b'{"records_per_second": 5}')
+    told = "the body is not marked as JSON: send `Content-Type: application/json`"
+    assert unmarked.json["errors"] == [{"pointer": "/body", "detail": told}]
+
+
 async def test_status_says_what_readiness_says(worker: FakeWorker, address: str) -> None:
     worker.not_ready = ["the brokers have not answered since 2026-11-25T03:00:00Z"]
     assert (await request(address, "/readyz")).json["reasons"] == worker.not_ready

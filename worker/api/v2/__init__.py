@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -100,18 +100,22 @@ def _add_documents(api: FastAPI, aside: Aside) -> None:
         return JSONResponse(await aside.run(lambda: older_document(current())))
 
 
-async def _invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
-    errors = [{"pointer": _pointer(each["loc"]), "detail": _text(each)} for each in error.errors()]
+async def _invalid_request(request: Request, error: RequestValidationError) -> ProblemResponse:
+    errors = [{"pointer": _pointer(each), "detail": _text(each, request)} for each in error.errors()]
     detail = "the request is not as the API describes it"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
 
-def _pointer(location: Iterable[str | int]) -> str:
+def _pointer(error: Any) -> str:
+    """Of what is no JSON there are no parts: pydantic counts characters then."""
+    location = ("body",) if error["type"] == "json_invalid" else error["loc"]
     return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def _text(error: Any) -> str:
+def _text(error: Any, request: Request) -> str:
     """pydantic's words, less what may quote the caller."""
     if error["type"] == "json_invalid":
         return "the body is not JSON"
+    if error["loc"] == ("body",) and "json" not in request.headers.get("content-type", "json"):
+        return "the body is not marked as JSON: send `Content-Type: application/json`"
     return str(error["msg"]).removeprefix("Value error, ")
