@@ -71,7 +71,9 @@ class RouteStatus(BaseModel):
 
 class Status(BaseModel):
     version: str
-    state: str = Field(description="starting, waiting for kafka, checking topics, running or stopping")
+    state: str = Field(
+        description="How far the worker has come: starting, waiting for kafka, checking topics, running or stopping."
+    )
     consumer_group: str
     why_not_ready: list[str] = Field(description="What /readyz says; empty where all assigned lanes are at work.")
     routes: list[RouteStatus]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -81,10 +82,13 @@ class Screen:
 
     def account(self, account: Account) -> None:
         """What became of every event; the rows and columns add up."""
-        table = Table(title="What became of every event, counted in the topics", title_justify="left")
-        table.add_column("event", no_wrap=True)
+        title = "What became of every event, counted in the topics"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("event", overflow="fold")
+        # On a narrow screen words go on in the next line; a number that is cut would be another number.
+        digits = len(f"{sum(map(account.total, OUTCOMES)):,}")
         for name in ("written", *OUTCOMES):
-            table.add_column(name, justify="right")
+            table.add_column(name.replace("-", " "), justify="right", min_width=digits)
         for kind in Kind:
             self._row(table, kind, [account.of(kind, outcome) for outcome in OUTCOMES])
         table.add_section()
