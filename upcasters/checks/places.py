@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from upcasters.checks.notes import Notes
@@ -151,21 +152,27 @@ def _inside(parent: Shape, path: Path, notes: Notes, *, strict: bool) -> Field |
     return field_at(parent, path, notes, strict=strict)
 
 
-def parent_of(root: Shape, path: Path, notes: Notes, *, create: bool = False) -> Shape:
-    """The object that a new field at ``path`` goes into."""
+def parent_of(root: Shape, path: Path, notes: Notes, *, create: bool = False, beside: Sequence[Path] = ()) -> Shape:
+    """The object that a new field at ``path`` goes into. What ``beside`` fields stand in is there: they were found."""
     notes = replace(notes, remedy="Give it a default first; where a field is moved, parents='create' makes it.")
+    sure = min((_shared(path[:-1], other[:-1]) for other in beside), default=0)
     parent = root
     for depth in range(len(path) - 1):
-        expect(parent, OBJECT, path[:depth], notes)
         name = str(path[depth])
         found = parent.get(name)
         if create and found is None:
             found = parent.fields[name] = Field(Shape(OBJECT))
         elif create and found is not None:
             found.presence = Presence.ALWAYS
-        else:
+        elif depth >= sure:
             found = field_at(parent, path[: depth + 1], notes, strict=True)
         assert found is not None
         parent = found.shape
-    expect(parent, OBJECT, path[:-1], notes)
+        if depth >= sure:
+            expect(parent, OBJECT, path[: depth + 1], notes)
     return parent
+
+
+def _shared(one: Path, other: Path) -> int:
+    """How many of the first parts two paths have in common."""
+    return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))

@@ -135,7 +135,8 @@ def _move(operation: Move, root: Shape, notes: Notes) -> None:
         return
     parent, moved = found
     take(parent, operation.source[-1])
-    target = parent_of(root, operation.target, notes, create=operation.parents == "create")
+    create = operation.parents == "create"
+    target = parent_of(root, operation.target, notes, create=create, beside=[operation.source])
     put(target, operation.target, moved, notes, exists=operation.exists)
 
 
@@ -143,7 +144,7 @@ def _move(operation: Move, root: Shape, notes: Notes) -> None:
 def _copy(operation: Copy, root: Shape, notes: Notes) -> None:
     found = single_at(root, operation.source, notes, strict=_strict(operation))
     if found is not None:
-        target = parent_of(root, operation.target, notes)
+        target = parent_of(root, operation.target, notes, beside=[operation.source])
         put(target, operation.target, found[1].copy(), notes, exists=operation.exists)
 
 
@@ -196,7 +197,8 @@ def _first_of(operation: FirstOf, root: Shape, notes: Notes) -> None:
         take(parent, source[-1])
     sure = _strict(operation) or Presence.ALWAYS in presences
     presence = Presence.ALWAYS if sure else presences[0]
-    parent_of(root, operation.target, notes).fields[str(operation.target[-1])] = Field(shape, presence)
+    target = parent_of(root, operation.target, notes, beside=[source for source, _ in found])
+    target.fields[str(operation.target[-1])] = Field(shape, presence)
 
 
 @project.register

@@ -272,6 +272,16 @@ FIELDS = {
         between(A_MAYBE, copy("a", "b"), to=AB),
         between(A_MAYBE, copy("a", "b", missing="skip"), to=model(a=(int, 0), b=(int, 0))),
     ),
+    "copied into what may be missing": Case(
+        ["may-be-missing"],
+        between(model(a=Inner, z=(A, None)), copy("a.b", "z.b", missing="skip"), to=model(a=Inner, z=(AB, None))),
+        between(model(a=Inner, z=A), copy("a.b", "z.b", missing="skip"), to=model(a=Inner, z=AB)),
+    ),
+    "merged from two, one of which may be missing": Case(
+        ["may-be-missing"],
+        between(model(b=int, z=(A, None)), first_of(["z.b", "b"], "z.b"), to=model(z=(AB, None))),
+        between(model(b=int, z=A), first_of(["z.b", "b"], "z.b"), to=model(z=AB)),
+    ),
     "copied and forgotten": Case(["unaccounted"], between(A, copy("a", "b"), to=A), between(A, copy("a", "b"), to=AB)),
     "moved from nowhere, if at all": Case(
         ["unprovided"],
@@ -910,6 +920,17 @@ QUIET = {
     ),
     "an unknown field": between(A, when(present("z.y"), rename("z.y", "x")), to=A),
     "dropped where it does not fit": between(A_NULL, when(is_null_at("a"), drop_event()), to=A),
+    **{
+        f"{name} inside of what may be missing": between(
+            model(a=(Inner | None, None)), operation, to=model(a=(dict[str, Any] | None, None))
+        )
+        for name, operation in {
+            "copied": copy("a.b", "a.x", missing="skip"),
+            "moved": move("a.b", "a.x", missing="skip"),
+            "moved down": move("a.b", "a.x.b", missing="skip", parents="create"),
+            "merged": first_of(["a.b", "a.x"], "a.x", missing="skip"),
+        }.items()
+    },
     "dropped where it is missing": between(A_MAYBE, when(~present("a"), drop_event()), rename("a", "b"), to=B),
     "made where it is missing": between(A_MAYBE, when(~present("a"), add("a", 1)), rename("a", "b"), to=B),
     "made inside where something else is": between(
