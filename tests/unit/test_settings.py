@@ -252,6 +252,7 @@ def test_complaints_hold_no_value(config: Path, monkeypatch: pytest.MonkeyPatch)
         ({"version": [{"header": "a", "field": "b"}]}, "exactly one of"),
         ({"version": [{"default": "1.0"}, "shape"]}, "put it last"),
         ({"version": [{"default": 1.0}]}, "put it in quotes"),
+        ({"target": 1.1}, "routes.0.target: must be text (put it in quotes: 1.10 is 1.1 otherwise), or a map"),
         ({"event_type": [{"shape": True}]}, "tells versions apart"),
         ({"version": [{"shape": True, "pattern": "x"}]}, "pattern goes with header, field or cloudevents"),
         ({"event_type": {"header": "t"}, "target": "2.0"}, "must be a map"),

@@ -31,6 +31,9 @@ def _legal_topic(name: str) -> str:
 
 def _target(given: Any) -> Any:
     """A plain string is meant for the route's own type; the map is made once that is known."""
+    if not isinstance(given, str | dict):
+        told = "must be text (put it in quotes: 1.10 is 1.1 otherwise), or a map of type to version"
+        raise ValueError(told)  # noqa: TRY004  # pydantic takes ValueErrors
     return parse_text(given) if isinstance(given, str) and given.lstrip().startswith("{") else given
 
 
