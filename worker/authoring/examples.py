@@ -15,12 +15,14 @@ from upcasters.testing.law import LawBroken
 from upcasters.testing.routes import headers_of, rules_of, stamp
 from worker.errors import WorkerError
 
+_NONE = "no example was found that fits the model and shape of {} {}; write one, or give that version a shape"
+
 
 def golden_pair(chain: Chain, node: tuple[str, str], target: str, root: Path) -> tuple[Mapping[str, str], list[str]]:
     """The files of a golden pair for a step that changes nothing yet, and what is left to say about it."""
     rules = rules_of(chain)
     before = _example(chain, node, root)
-    notes = [] if before is not None else [f"note: no example of {node[0]} {node[1]} fits its model; write one"]
+    notes = [] if before is not None else [f"note: {_NONE.format(*node)}"]
     document = plain(read(before or b"{}"))
     if rules is not None:
         stamp(rules, *node, document)
