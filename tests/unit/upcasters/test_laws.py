@@ -188,6 +188,11 @@ def test_round_trip_can_fail_where_only_the_meaning_comes_back() -> None:
     assert "step thing:1->2 gives another event the second time up" in said["round-trip"]
 
 
+def test_round_trip_can_fail_where_what_comes_back_fits_no_older_model() -> None:
+    said = complaints(chain_of(drop("name", restore=None)), "round-trip")
+    assert "step thing:1->2 goes back to an event that the older model refuses" in said["round-trip"]
+
+
 def test_tombstones_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     passage = Passage("thing", "1", "2", 1)
     chain = chain_of(add("made", 1))
