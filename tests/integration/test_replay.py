@@ -101,6 +101,16 @@ async def test_every_change_of_the_destination_is_seen(stage: Stage, topics: Top
         assert any(line.startswith(told) for line in findings.lines()) is bool(findings), (name, findings)
 
 
+async def test_dead_letters_that_the_plan_allows_open_no_breaker(stage: Stage) -> None:
+    stage.configure(breaker={"window": 10})
+    broken = [Record(b"k", b"{", timestamp=1, partition=0)] * 40
+    await produce(stage.bootstrap, stage.source, broken)
+    await stage.make_plan()
+    async with asyncio.timeout(30):
+        receipt = await stage.replay()
+    assert receipt.partitions[0].counts.dead_lettered == 40
+
+
 COMPACTED = {**FOREVER, "cleanup.policy": "compact"}
 
 

@@ -159,7 +159,7 @@ async def test_a_second_plan_of_what_was_replayed_is_not_written_again(stage: St
     second = await stage.make_plan()
     told = (
         f"{stage.destination}: replay {first.replay_id} has read 40 of these offsets before, and a replay writes them "
-        "again: replay into an empty topic, plan what is behind them with --from 0:40, or say `upcast replay --again`"
+        "again: replay into an empty topic, plan what is behind them with `--from 0:40`, or say `upcast replay --again`"
     )
     assert set(second.warnings) - set(first.warnings) == {told}
     stage.receipt.unlink()

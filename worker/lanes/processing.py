@@ -229,7 +229,8 @@ class Processor:
                 f"{topic.name} takes no dead letter as large as the record at offset {record.offset}: "
                 f"raise its max.message.bytes (now {topic.max_message_bytes})"
             )
-        work.breaker.dead_letter(index)
+        if fault.fingerprint not in self._route.expected:
+            work.breaker.dead_letter(index)
         work.tally.add_dead_letter(fault, _offset(record), trimmed=letter.trimmed)
         if work.buried:
             work.buried(record, fault)

@@ -68,7 +68,8 @@ class Route:
     """One source topic, the upcaster its records pass, and where they go.
 
     ``chain`` is the fingerprint of the chain, ``replay_id`` the replay that this is, if it is one: both for the
-    lineage headers.
+    lineage headers. ``expected`` are the fingerprints of faults that somebody has looked at and allowed: the breaker
+    does not count them.
     """
 
     source: str
@@ -79,6 +80,7 @@ class Route:
     lineage_headers: bool = False
     chain: str = ""
     replay_id: str = ""
+    expected: frozenset[str] = frozenset()
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     limits: Limits = field(default_factory=Limits)
 

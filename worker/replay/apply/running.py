@@ -209,6 +209,7 @@ class Replay:
             route,
             upcaster=filtered(route.upcaster, self._plan.filters),
             replay_id=self._plan.replay_id,
+            expected=frozenset(self._plan.allowed),
             limits=limits,
         )
         return route

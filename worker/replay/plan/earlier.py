@@ -52,5 +52,5 @@ def _line(who: str, destination: str, ranges: Sequence[Range], reached: Mapping[
         behind = ",".join(f"{partition}:{end}" for partition, end in ends.items())
         yield (
             f"{destination}: {who} has read {again:,} of these offsets before, and a replay writes them again: replay "
-            f"into an empty topic, plan what is behind them with --from {behind}, or say `upcast replay --again`"
+            f"into an empty topic, plan what is behind them with `--from {behind}`, or say `upcast replay --again`"
         )
