@@ -79,7 +79,7 @@ def test_progress_is_kept_by_partition(ledger: Ledger) -> None:
 def test_progress_never_goes_back(ledger: Ledger) -> None:
     ledger.start_run(RUN)
     ledger.note_progress(PROGRESS)
-    with pytest.raises(WorkerError, match="legacy partition 1 up to offset 40, not 39"):
+    with pytest.raises(WorkerError, match="legacy partition 1 up to offset 40, not 39: another process"):
         ledger.note_progress(replace(PROGRESS, committed=39))
     assert ledger.progress("a1b2") == [PROGRESS]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from dataclasses import replace
 from typing import Any
@@ -10,14 +11,16 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
-from aiokafka.errors import ProducerFenced, RequestTimedOutError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaConnectionError, ProducerFenced, RequestTimedOutError, TopicAuthorizationFailedError
+from aiokafka.protocol.produce import ProduceRequest
 
 from tests.kafka import Record, Topics, admin_of, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
 from worker.errors import WorkerError
-from worker.kafka.internals import committed_with_note
+from worker.kafka.internals import committed_with_note, discard
 from worker.lanes import surroundings
-from worker.routes.route import Limits
+from worker.lanes.outbox import Outbox
+from worker.routes.route import Limits, OutputTopic
 
 
 def numbered(count: int, partitions: int = 1) -> list[Record]:
@@ -43,6 +46,68 @@ async def test_a_killed_worker_leaves_no_gap_and_no_double(kafka_bootstrap: str,
         await until(caught_up(supervisor, partitions=2))
     await assert_all_once_in_order(bench, 20_000, 2)
     assert bench.total("upcaster_records_consumed_total") < 20_000
+
+
+async def test_a_producer_that_is_thrown_away_in_mid_send_leaves_no_complaint(
+    kafka_bootstrap: str, topics: Topics
+) -> None:
+    """With a batch on its way to a broker that goes away then, and one that waits behind it."""
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    await _throw_away_in_mid_send(kafka_bootstrap, await topics.create("current"))
+    gc.collect()
+    assert complaints == []
+
+
+async def test_a_fenced_producer_that_is_thrown_away_leaves_no_complaint(kafka_bootstrap: str, topics: Topics) -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    await _throw_away_fenced(kafka_bootstrap, await topics.create("current"))
+    gc.collect()
+    assert complaints == []
+
+
+async def _throw_away_fenced(bootstrap: str, topic: str) -> None:
+    clients = PlainClients(bootstrap, topic)
+    fenced, other = (clients.producer(transactional_id=topic) for _ in range(2))
+    await fenced.start()
+    await fenced.begin_transaction()
+    outbox = Outbox(fenced, 0)
+    outbox.begin_batch(OutputTopic(topic, 1), 1, None, b"value", [])
+    async with other:
+        with pytest.raises(ProducerFenced):
+            await outbox.send_all()
+    outbox.forget()
+    await discard(fenced, 1)
+
+
+async def _throw_away_in_mid_send(bootstrap: str, topic: str) -> None:
+    sent, gone = asyncio.Event(), asyncio.Event()
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, retry_backoff_ms=1)
+    await producer.start()
+    send, accumulator = producer.client.send, producer._message_accumulator
+
+    async def sending(node: int, request: Any, **options: Any) -> Any:
+        if not isinstance(request, ProduceRequest):
+            return await send(node, request, **options)
+        sent.set()
+        await gone.wait()
+        raise KafkaConnectionError
+
+    producer.client.send = sending
+    outbox = Outbox(producer, 0)
+    for _ in range(2):
+        outbox.begin_batch(OutputTopic(topic, 1), 1, None, b"value", [])
+    sending_all = asyncio.create_task(outbox.send_all())
+    await sent.wait()
+    await until(lambda: accumulator._batches, "the second batch to wait behind the first")
+    sending_all.cancel()
+    await asyncio.wait([sending_all])
+    outbox.forget()
+    discarding = asyncio.create_task(discard(producer, 0.2))
+    await asyncio.sleep(0)
+    gone.set()
+    await discarding
 
 
 async def _until_written(bench: Bench, records: int) -> None:

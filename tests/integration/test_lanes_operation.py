@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import NodeNotReadyError
 
-from tests.kafka import Record, Topics, admin_of, committed_offsets, produce
+from tests.kafka import Record, Topics, admin_of, committed_offsets, delete_topics, produce
 from tests.lanes import LIMIT, ByWord, PlainClients, caught_up, make_bench, read_settled, until
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import Outcome
@@ -138,6 +138,21 @@ async def test_an_idle_worker_says_that_the_brokers_are_away(
             await until(lambda: any(silent in each for each in supervisor.why_not_ready()))
             assert bench.total("upcaster_errors_total", stage="fetch") >= 1
         await until(lambda: supervisor.why_not_ready() == [])
+
+
+async def test_a_source_that_is_deleted_is_named(
+    kafka_bootstrap: str, topics: Topics, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody has its partitions any more, and to the client that is nothing to speak of."""
+    bench = await make_bench(kafka_bootstrap, topics)
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        assert supervisor.why_not_ready() == []
+        await delete_topics(kafka_bootstrap, [bench.route.source])
+        await until(lambda: not len(supervisor.lanes) and bench.total("upcaster_rebalances_total") == 2)
+        (reason,) = supervisor.why_not_ready()
+    assert reason.startswith(f"{bench.route.source}: the source is not there any more: create it again")
+    assert "the source is not there any more" in capsys.readouterr().out
 
 
 async def test_who_is_stopped_while_the_brokers_are_away_closes_its_connections(

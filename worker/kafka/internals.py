@@ -234,7 +234,10 @@ class FetchedBatches:
         """Markers always, aborted records for whoever reads committed ones. Follows ``_unpack_records``."""
         parser = self._parser
         if parser._check_crcs and not self._is_intact(batch):
-            raise kafka_errors.CorruptRecordException(f"Invalid CRC - {parser._tp}")
+            raise kafka_errors.CorruptRecordException(
+                f"the checksum of the batch at offset {getattr(batch, 'base_offset', self.offset)} is wrong: if that "
+                "stays, it is so on the brokers' disks: repair it there, or set the group's offset behind it"
+            )
         if parser._isolation_level != aiokafka_fetcher.READ_COMMITTED or batch.producer_id is None:
             return bool(batch.is_control_batch)
         parser._consume_aborted_up_to(batch.base_offset)
@@ -377,7 +380,7 @@ async def discard(producer: AIOKafkaProducer, patience: float) -> None:
 
     Never raises: whatever its remains still have to say changes nothing.
     """
-    producer._message_accumulator.fail_all(kafka_errors.ProducerClosed())
+    _drop_unsent(producer)
     with contextlib.suppress(Exception):
         async with asyncio.timeout(patience):
             await producer.stop()
@@ -388,6 +391,25 @@ async def discard(producer: AIOKafkaProducer, patience: float) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(patience):
             await producer.client.close()
+
+
+def _drop_unsent(producer: AIOKafkaProducer) -> None:
+    """Nobody waits for its batches any more, nor for its transaction; and a batch that is gone is not put back, at
+    which the sender would fail."""
+    accumulator, manager = producer._message_accumulator, producer._txn_manager
+    batches = [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]
+    futures = [*chain.from_iterable((batch.future, batch._drain_waiter) for batch in batches)]
+    for future in (*futures, manager and manager._transaction_waiter):
+        if future is not None:
+            future.add_done_callback(nobody_asks)
+    accumulator.reenqueue = lambda _batch: None
+    accumulator.fail_all(kafka_errors.ProducerClosed())
+
+
+def nobody_asks(future: asyncio.Future[Any]) -> None:
+    """A callback for a future whose end is known, or does not matter: asyncio logs an error that nobody looks at."""
+    if not future.cancelled():
+        future.exception()
 
 
 def has_given_up(consumer: AIOKafkaConsumer) -> bool:

@@ -27,11 +27,16 @@ DENIED = (
 FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch)
 
 
+LOWERED = ": its max.message.bytes was lowered since the worker started: restart the worker, which is slow until then"
+"""No batch is larger than the limit that was found at the start."""
+
+
 class RefusedError(Exception):
     """The broker took a batch for ``topic`` for wrong; which of its records it was is not known yet."""
 
     def __init__(self, topic: str, cause: KafkaError) -> None:
-        super().__init__(f"{topic} refused a batch: {type(cause).__name__}")
+        lowered = isinstance(cause, errors.MessageSizeTooLargeError)
+        super().__init__(f"{topic} refused a batch: {type(cause).__name__}" + (LOWERED if lowered else ""))
         self.topic = topic
         self.cause = cause
 

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from upcasters.event import Header
-from worker.kafka.internals import Append, OpenBatch, wire_size
+from worker.kafka.internals import Append, OpenBatch, nobody_asks, wire_size
 from worker.lanes.faults import CONTENT_ERRORS, RefusedError
 from worker.routes.route import OutputTopic
 
@@ -107,18 +107,15 @@ class Outbox:
         for topic in list(self._open):
             self._close(topic)
         await self.send_full()
-        answers = await asyncio.gather(*(future for _, future in self._sent), return_exceptions=True)
-        failed = [
-            (topic, answer)
-            for (topic, _), answer in zip(self._sent, answers, strict=True)
-            if isinstance(answer, BaseException)
-        ]
-        _raise_first(failed)
+        if self._sent:
+            # Unlike `gather` it leaves them alone where it is cancelled, and they still have an end to tell of.
+            await asyncio.wait([future for _, future in self._sent])
+        _raise_first([(topic, error) for topic, future in self._sent if (error := future.exception())])
 
     def forget(self) -> None:
-        """Nobody waits for the batches any more."""
+        """Nobody waits for the batches any more, nor asks what became of them."""
         for _, future in self._sent:
-            future.cancel()
+            future.add_done_callback(nobody_asks)
 
     def _close(self, topic: OutputTopic) -> None:
         if topic in self._open:

@@ -227,7 +227,7 @@ class Processor:
         if not letter.fits or not outbox.put(topic, timestamp, record.key, record.value, letter.headers):
             raise BlockedError(
                 f"{topic.name} takes no dead letter as large as the record at offset {record.offset}: "
-                f"raise its max.message.bytes (now {topic.max_message_bytes})"
+                f"raise its max.message.bytes (from {topic.max_message_bytes}), then restart the worker"
             )
         if fault.fingerprint not in self._route.expected:
             work.breaker.dead_letter(index)

@@ -60,7 +60,10 @@ class Recovery:
         elif isinstance(error.cause, TIMESTAMP_ERRORS) and offset not in self._processor.restamped:
             self._processor.restamped.add(offset)
         else:
-            raise BlockedError(f"{error.topic} refuses the dead letter of offset {offset}: {kind(error)}")
+            raise BlockedError(
+                f"{error.topic} refuses the dead letter of offset {offset} ({kind(error)}): correct the topic, then "
+                "resume the route or restart the worker"
+            )
 
 
 def stage_of(transaction: Transaction | None) -> Stage:

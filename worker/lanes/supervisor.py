@@ -31,8 +31,12 @@ from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)
 
-CONSUMER_OPTIONS = {"fetch_max_wait_ms": 100, "fetch_max_bytes": 16 * 1024 * 1024}
-"""A partition that is ready to be fetched again waits for the fetch that is under way, so that must not take long."""
+CONSUMER_OPTIONS = {"fetch_max_wait_ms": 100, "fetch_max_bytes": 16 * 1024 * 1024, "metadata_max_age_ms": 30_000}
+"""A partition that is ready to be fetched again waits for the fetch that is under way, so that must not take long.
+A topic that is made again, or given partitions, is seen when the metadata is that old (five minutes by default)."""
+
+GONE = "the source is not there any more"
+MAKE_IT_AGAIN = "create it again as it was, then restart the worker: it begins at the new one's beginning"
 
 
 class Supervisor:
@@ -75,6 +79,7 @@ class Supervisor:
             tracing,
         )
         self.lanes = Lanes(routes, surroundings, self._give_up, self._stopping.set if bounds else None)
+        self._listener = _Listener(self.lanes, self._consumer, metrics)
         self._watch = Watch(self.lanes, self._consumer, self._offsets, clients, metrics)
         metrics.lanes.look = self._look
         self._stopped = asyncio.Event()
@@ -103,7 +108,7 @@ class Supervisor:
 
     def _take_partitions(self) -> None:
         if self._bounds is None:
-            self._consumer.subscribe(list(self.lanes.routes), listener=_Listener(self.lanes, self._metrics))
+            self._consumer.subscribe(list(self.lanes.routes), listener=self._listener)
         elif self._bounds.partitions:
             self._consumer.assign(list(self._bounds.partitions))
             self.lanes.add(self._bounds.partitions)
@@ -161,15 +166,16 @@ class Supervisor:
 
     def why_not_ready(self) -> list[str]:
         """A lane that an operator has paused is as ready as he wants it; one that came to its end needs nothing."""
+        gone = [f"{source}: {GONE}: {MAKE_IT_AGAIN}" for source in self._listener.gone()]
         if not len(self.lanes):
-            return ["no partitions assigned (yet)"]
+            return gone or ["no partitions assigned (yet)"]
         ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
         lanes = [
             f"{each.topic}:{each.partition}: {each.state}" + (f" ({each.reason})" if each.reason else "")
             for each in self.status()
             if each.state not in ready
         ]
-        return self._watch.why_not_ready(self._clock()) + lanes
+        return self._watch.why_not_ready(self._clock()) + gone + lanes
 
     def pause(self, source: str) -> None:
         """Stop working on a route. Raises ``KeyError`` where no route has this source."""
@@ -223,9 +229,15 @@ class Supervisor:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka only logs what is raised here, so nothing here raises."""
 
-    def __init__(self, lanes: Lanes, metrics: WorkerMetrics) -> None:
+    def __init__(self, lanes: Lanes, consumer: AIOKafkaConsumer, metrics: WorkerMetrics) -> None:
         self._lanes = lanes
+        self._consumer = consumer
         self._metrics = metrics
+        self._joined = False
+
+    def gone(self) -> list[str]:
+        """Sources that the brokers do not know. Before the group has met nobody has asked them."""
+        return [each for each in self._lanes.routes if self._joined and not self._consumer.partitions_for_topic(each)]
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """The group waits for us: eager rebalances take everything away before they give anything."""
@@ -235,3 +247,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._metrics.rebalances.inc()
         self._lanes.add(assigned)
         log.info("partitions assigned", partitions=len(assigned))
+        self._joined = True
+        for source in self.gone():
+            log.error(GONE, topic=source, fix=MAKE_IT_AGAIN)

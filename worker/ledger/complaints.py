@@ -21,7 +21,8 @@ def other_receipt(replay_id: str) -> WorkerError:
 def going_back(before: Progress, now: Progress) -> WorkerError:
     return WorkerError(
         f"ledger: replay {now.replay_id} has done {now.topic} partition {now.partition} up to offset "
-        f"{before.committed}, not {now.committed}: the ledger is ahead of Kafka, so one of them is of another replay"
+        f"{before.committed}, not {now.committed}: another process works on it, too: let that one finish; if there is "
+        "none, the ledger is of another cluster: see `ledger.url`"
     )
 
 

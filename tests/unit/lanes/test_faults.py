@@ -22,6 +22,11 @@ def test_a_refusal_is_told_by_the_topic_and_the_brokers_own_words() -> None:
     assert refusal(error).stage == "produce"
 
 
+def test_a_limit_that_was_lowered_is_told_with_what_helps() -> None:
+    assert "max.message.bytes was lowered" in str(RefusedError("new", errors.MessageSizeTooLargeError()))
+    assert "lowered" not in str(RefusedError("new", InvalidRecordError()))
+
+
 def test_answers_of_newer_brokers_have_their_names() -> None:
     assert errors.for_code(87) is InvalidRecordError
     assert errors.for_code(90) is errors.ProducerFenced

@@ -88,4 +88,7 @@ class Books:
         )
 
     def interrupt(self, state: RunState) -> None:
-        self.ledger.end_run(self.plan.replay_id, state, datetime.now(UTC))
+        """Not where somebody else has finished the same run meanwhile."""
+        known = self.ledger.run(self.plan.replay_id)
+        if known is None or known.state != "finished":
+            self.ledger.end_run(self.plan.replay_id, state, datetime.now(UTC))
