@@ -53,6 +53,20 @@ async def test_it_goes_green_line_by_line(kafka_bootstrap: str, topics: Topics, 
         assert await worker.stop() == 0
 
 
+async def test_a_replay_of_the_rest_does_not_prove_the_beginning(
+    kafka_bootstrap: str, topics: Topics, tmp_path: Path
+) -> None:
+    stage = await make_stage(kafka_bootstrap, topics, tmp_path)
+    stage.configure()
+    await stage.fill(24)
+    plan = await stage.make_plan(start="4")
+    await stage.replay()
+    assert (await stage.upcast("verify", str(stage.receipt))).code == 0
+    data = (await checked(stage, 1))["data"]
+    assert (data["status"], len(data["evidence"])) == ("not checked", 2)
+    assert f"8 offsets lie before the beginning of replay {plan.replay_id}" in data["evidence"][1]
+
+
 async def checked(stage: Stage, code: int, *arguments: str, **environment: str) -> dict[str, Any]:
     done = await stage.upcast("checklist", "--json", *arguments, environment=environment)
     assert done.code == code, done

@@ -17,9 +17,24 @@ from worker.replay.topics import committed_of, partitions_of
 
 
 async def replays_proved(facts: Facts) -> list[Evidence]:
-    """For each route its newest replay: finished, and found PASS by `upcast verify`."""
+    """For each route its newest replay: finished, found PASS by `upcast verify`, and from the topic's beginning."""
     runs = await asyncio.to_thread(facts.ledger.runs)
-    return [await asyncio.to_thread(_proved, facts.ledger, _newest(runs, source), source) for source in facts.chains]
+    found = []
+    for source in facts.chains:
+        run = _newest(runs, source)
+        found.append(await asyncio.to_thread(_proved, facts.ledger, run, source))
+        receipt = await asyncio.to_thread(_receipt, facts.ledger, run) if run else None
+        if receipt and (before := await _left_before(facts, receipt)):
+            found.append(unknown(f"{source}: {before}"))
+    return found
+
+
+async def _left_before(facts: Facts, receipt: Receipt) -> str:
+    starts = {TopicPartition(receipt.route.source, each.partition): each.start for each in receipt.partitions}
+    first, _ = await _bounds(facts, list(starts))
+    left = sum(max(0, start - first[place]) for place, start in starts.items())
+    told = f"{left:,} offsets lie before the beginning of replay {receipt.replay_id}: it says nothing of them"
+    return told if left else ""
 
 
 def _newest(runs: list[Run], source: str) -> Run | None:
