@@ -112,6 +112,18 @@ async def test_nothing_to_refuse(kafka_bootstrap: str, topics: Topics) -> None:
     assert facts.topic(topics.name("current")).partitions == 2
 
 
+async def test_a_new_group_at_a_destination_with_records(kafka_bootstrap: str, topics: Topics) -> None:
+    await create_all(topics)
+    settings, source, destination = settings_for(kafka_bootstrap, topics), topics.name("legacy"), topics.name("current")
+    assert (await ask_brokers(Clients(settings.kafka), settings)).filled == frozenset()
+    await produce(kafka_bootstrap, destination, [Record(None, b"v", timestamp=int(time.time() * 1000))])
+    facts = await ask_brokers(Clients(settings.kafka), settings)
+    assert (facts.filled, facts.backlogs[source].new) == (frozenset({destination}), True)
+    await commit(settings, 0)
+    facts = await ask_brokers(Clients(settings.kafka), settings)
+    assert (facts.filled, facts.backlogs[source].new) == (frozenset(), False)
+
+
 async def test_what_changes_while_the_worker_runs_is_told(kafka_bootstrap: str, topics: Topics) -> None:
     """A lane that was paused on Friday goes on, on Monday, into a topic that keeps two days."""
     await create_all(topics)

@@ -48,6 +48,7 @@ async def look_at_backlog(
     stamps = [sample.oldest for sample in samples.values() if sample.oldest is not None]
     unread = {p: end[p] - start[p] for p in start}
     return Backlog(
+        new=committed.keys().isdisjoint(partitions),
         records=sum(unread.values()),
         oldest=min(stamps, default=None),
         bytes_of_largest=max((int(samples[p].mean_bytes * unread[p]) for p in samples), default=0),

@@ -48,22 +48,26 @@ class Backlog:
     """What of a source topic the group has yet to read.
 
     ``oldest`` is the timestamp (ms) of the first unread record, None where there is none or none was shown in
-    time; ``bytes_of_largest`` an estimate of the largest partition's unread bytes.
+    time; ``bytes_of_largest`` an estimate of the largest partition's unread bytes. ``new``: the group has committed
+    nothing of the topic.
     """
 
     records: int = 0
     oldest: int | None = None
     bytes_of_largest: int = 0
+    new: bool = False
 
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """Everything that the rules look at. ``denied`` holds what the brokers' ACLs refused us."""
+    """Everything that the rules look at. ``denied`` holds what the brokers' ACLs refused us, ``filled`` the
+    destinations of new groups that hold records."""
 
     now: int
     topics: Mapping[str, TopicFacts]
     backlogs: Mapping[str, Backlog] = field(default_factory=dict)
     denied: tuple[Finding, ...] = ()
+    filled: frozenset[str] = frozenset()
 
     def topic(self, name: str) -> TopicFacts:
         return self.topics.get(name, TopicFacts(name))

@@ -41,8 +41,10 @@ async def gather_facts(
     (backlogs, denied_reads), denied_ids = await asyncio.gather(
         _backlogs(clients, sources, {**starts, **committed}), _denied_ids(clients, settings, start_producers)
     )
+    new = {route.destination for route in settings.routes if backlogs.get(route.source, Backlog()).new}
     return ClusterFacts(
         now=int(time.time() * 1000),
+        filled=await _filled(clients, [topics[name] for name in new if topics[name].partitions]),
         topics=topics,
         backlogs=backlogs,
         denied=(*denied, *denied_group, *denied_reads, *denied_ids),
@@ -110,6 +112,23 @@ async def _backlogs(
     finally:
         await reader.stop()
     return backlogs, denied
+
+
+async def _filled(clients: Clients, destinations: Sequence[TopicFacts]) -> frozenset[str]:
+    """Those that hold records; not those that we may not ask about."""
+    if not destinations:
+        return frozenset()
+    reader = clients.reader()
+    tell_of_topics(reader, [each.name for each in destinations])
+    await reader.start()
+    try:
+        places = [TopicPartition(each.name, number) for each in destinations for number in range(each.partitions)]
+        first, last = await reader.beginning_offsets(places), await reader.end_offsets(places)
+    except TopicAuthorizationFailedError:
+        return frozenset()
+    finally:
+        await reader.stop()
+    return frozenset(place.topic for place in places if first[place] < last[place])
 
 
 async def _denied_ids(clients: Clients, settings: Settings, start_producers: bool) -> list[Finding]:

@@ -25,6 +25,8 @@ class Inspection:
     backlog: Backlog
     now: int
     servers: str
+    group: str
+    filled: bool
 
     @property
     def outputs(self) -> tuple[TopicFacts, ...]:
@@ -57,6 +59,8 @@ def _inspection(facts: ClusterFacts, settings: Settings, route: RouteSettings, t
         backlog=facts.backlogs.get(route.source, Backlog()),
         now=facts.now,
         servers=settings.kafka.bootstrap_servers,
+        group=settings.kafka.group_id,
+        filled=route.destination in facts.filled,
     )
 
 
@@ -188,6 +192,18 @@ def compaction_keeps_events(at: Inspection) -> Iterator[Finding]:
         )
 
 
+def nothing_is_written_twice(at: Inspection) -> Iterator[Finding]:
+    """A group of another name begins at the beginning, whatever others have brought up before."""
+    if at.filled and at.backlog.new and at.backlog.records:
+        yield Finding(
+            "warn",
+            at.destination.name,
+            f"holds records, and group {at.group} has committed nothing of {at.source.name}: all "
+            f"{at.backlog.records:,} records there are brought up, again if a replay or another group did so before",
+            "in that case start with `upcast run --after RECEIPT`, or correct kafka.group_id",
+        )
+
+
 def settings_are_visible(at: Inspection) -> Iterator[Finding]:
     for topic in (at.source, at.destination, at.dead_letter):
         if topic.partitions and not topic.config:
@@ -209,6 +225,7 @@ RULES: tuple[Callable[[Inspection], Iterable[Finding]], ...] = (
     timestamps_are_kept,
     old_timestamps_are_taken,
     compaction_keeps_events,
+    nothing_is_written_twice,
     settings_are_visible,
 )
 

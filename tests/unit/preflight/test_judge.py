@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -192,6 +193,17 @@ def test_denials_come_first_and_hidden_topics_are_not_missing() -> None:
     good = facts()
     topics = {**good.topics, "current": TopicFacts("current", visible=False)}
     assert judge(ClusterFacts(NOW, topics, good.backlogs, (denial,)), settings(), {}) == (denial,)
+
+
+def test_a_new_group_at_a_filled_destination_is_told() -> None:
+    new = replace(OLD, new=True)
+    finding = only(judge(replace(facts(backlog=new), filled=frozenset({"current"})), settings(), {}))
+    assert (finding.severity, finding.topic) == ("warn", "current")
+    assert finding.found.startswith(
+        "holds records, and group g has committed nothing of legacy: all 1,000 records there"
+    )
+    assert judge(facts(backlog=new), settings(), {}) == ()
+    assert judge(replace(facts(), filled=frozenset({"current"})), settings(), {}) == ()
 
 
 @pytest.mark.parametrize(("target", "splits"), [({}, False), ({"task_context": "3.0"}, True)])
