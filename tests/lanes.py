@@ -115,6 +115,7 @@ class Bench:
     group: str
     route: Route
     registries: list[CollectorRegistry] = field(default_factory=list)
+    clock: Callable[[], float] = time.time
 
     def supervisor(self, clients: PlainClients | None = None, timing: Timing = QUICK) -> Supervisor:
         registry = CollectorRegistry()
@@ -125,6 +126,7 @@ class Bench:
             WorkerMetrics(registry, self.group),
             Reporter(self.group, "0", "test"),
             timing=timing,
+            clock=self.clock,
         )
 
     @asynccontextmanager

@@ -141,7 +141,7 @@ def _keys_and_timestamps() -> Iterator[Hostile]:
     yield Hostile("no timestamp, dead", Record(b"k", b"{", (), -1), "decode")
     yield Hostile("at the beginning of time", Record(b"k", good, (), 0), "upcast")
     yield Hostile("five hours ahead", Record(b"k", good, (), now + 5 * HOUR_MS), "produce")
-    yield Hostile("five hours ahead, dead anyhow", Record(b"k", b"{", (), now + 5 * HOUR_MS), "produce")
+    yield Hostile("five hours ahead, dead anyhow", Record(b"k", b"{", (), now + 5 * HOUR_MS), "decode")
 
 
 def _canaries() -> Iterator[Hostile]:

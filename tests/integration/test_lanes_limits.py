@@ -83,6 +83,25 @@ async def test_timestamps_far_ahead_become_dead_letters_with_the_time_of_now(
     assert dict(letters[0].headers)["upcaster.dlq.timestamp.original"] == str(ahead).encode()
 
 
+async def test_a_clock_that_is_behind_makes_no_dead_letters(kafka_bootstrap: str, topics: Topics) -> None:
+    """Two hours: to this machine everything is too far ahead, and only the brokers know what is."""
+    bench = await make_bench(kafka_bootstrap, topics)
+    lenient = await topics.create(
+        "lenient", configs={"retention.ms": "-1", "message.timestamp.after.max.ms": str(1000 * HOUR_MS)}
+    )
+    destination, dead_letter = (
+        replace(each, max_timestamp_ahead_ms=HOUR_MS) for each in (bench.route.destination, bench.route.dead_letter)
+    )
+    bench.route = replace(bench.route, source=lenient, destination=destination, dead_letter=dead_letter)
+    bench.clock = lambda: time.time() - 2 * HOUR_MS / 1000
+    now = round(time.time() * 1000)
+    records = [Record(b"k", b"old %d" % n, (), now + (5 * HOUR_MS if n in {5, 7} else 0)) for n in range(20)]
+    await produce(kafka_bootstrap, lenient, records)
+    outputs, letters = await results(bench)
+    assert [each.value for each in outputs] == [b"new %d" % n for n in range(20) if n not in {5, 7}]
+    assert [each.value for each in letters] == [b"old 5", b"old 7"]
+
+
 async def test_a_compacted_destination_refuses_records_without_a_key(kafka_bootstrap: str, topics: Topics) -> None:
     bench = await make_bench(kafka_bootstrap, topics)
     compacted = await topics.create("compacted", configs={"cleanup.policy": "compact"})

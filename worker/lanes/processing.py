@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -76,12 +77,21 @@ class Processor:
         """Offsets whose records are to become dead letters, whatever the chain says."""
         self.restamped: set[int] = set()
         """Offsets whose dead letters get the time of now, because the topic refuses their own."""
+        self.refused_ahead = math.inf
+        """Milliseconds past what the destination takes, by this machine's clock: the least that the brokers refused.
+        Before they did, nothing is taken for late, since it may be this clock that is wrong."""
 
     def forget_before(self, offset: int) -> None:
         """What was to be done about earlier records is done."""
         if self.refusals or self.restamped:
             self.refusals = {at: fault for at, fault in self.refusals.items() if at >= offset}
             self.restamped = {at for at in self.restamped if at >= offset}
+
+    def note_late(self, timestamp: int) -> None:
+        """The brokers refused a record for its timestamp."""
+        ahead = timestamp - round(self._clock() * 1000) - (self._route.destination.max_timestamp_ahead_ms or 0)
+        if ahead > 0:
+            self.refused_ahead = min(self.refused_ahead, ahead)
 
     def process(self, piece: Slice, work: Work) -> None:
         """Raises ``PoisonError`` where a record cannot be worked on, ``BlockedError`` where nothing takes it."""
@@ -164,11 +174,8 @@ class Processor:
         latest = self._latest(self._route.destination)
         for index, record in enumerate(records):
             try:
-                fault = self.refusals.get(_offset(record)) or self._refuse_late(record, latest)
-                if fault:
-                    self._bury(record, fault, index, work)
-                else:
-                    self._settle(record, self._route.upcaster.upcast(record, self._source), index, work)
+                outcome = self._refused(record) or self._route.upcaster.upcast(record, self._source)
+                self._settle(record, self._unless_late(record, outcome, latest), index, work)
             except BlockedError:
                 raise
             except Exception as error:
@@ -240,16 +247,23 @@ class Processor:
         return latest is not None and max(map(TIMESTAMP, records)) > latest
 
     def _latest(self, topic: OutputTopic) -> int | None:
-        """The latest timestamp that the topic takes now, where that is known."""
-        if topic.max_timestamp_ahead_ms is None:
+        """What is later is refused without asking the brokers: of what they refused, half as far ahead is surely too
+        late, too, unless this clock is wrong by as much. They refuse the rest."""
+        if topic.max_timestamp_ahead_ms is None or math.isinf(self.refused_ahead):
             return None
-        return round(self._clock() * 1000) + topic.max_timestamp_ahead_ms
+        return round(self._clock() * 1000 + topic.max_timestamp_ahead_ms + self.refused_ahead / 2)
 
-    def _refuse_late(self, record: SourceRecord, latest: int | None) -> Fault | None:
-        if latest is None or _timestamp(record) <= latest:
-            return None
+    def _refused(self, record: SourceRecord) -> DeadLettered | None:
+        fault = self.refusals.get(_offset(record))
+        return DeadLettered(fault) if fault else None
+
+    def _unless_late(self, record: SourceRecord, outcome: Outcome, latest: int | None) -> Outcome:
+        """Only what would be written can be too late."""
+        written = isinstance(outcome, Upcast) or (isinstance(outcome, Passed) and not self._route.in_place)
+        if latest is None or _timestamp(record) <= latest or not written:
+            return outcome
         name = self._route.destination.name
-        return Fault("produce", "InvalidTimestampError", f"the timestamp is too far ahead for {name}")
+        return DeadLettered(Fault("produce", "InvalidTimestampError", f"the timestamp is too far ahead for {name}"))
 
     def _too_large(self, outcome: Outcome) -> Fault:
         destination = self._route.destination

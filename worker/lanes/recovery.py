@@ -57,6 +57,8 @@ class Recovery:
             self.max_records = max(1, records // NARROWER)
         elif error.topic == self._route.destination.name:
             self._processor.refusals[offset] = refusal(error)
+            if isinstance(error.cause, TIMESTAMP_ERRORS):
+                self._processor.note_late(transaction.oldest)
         elif isinstance(error.cause, TIMESTAMP_ERRORS) and offset not in self._processor.restamped:
             self._processor.restamped.add(offset)
         else:

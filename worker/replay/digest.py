@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from upcasters.event import Header, SourceRecord
+from worker.kafka.raw_headers import writable
 
 Content = tuple[int, int, bytes | None, bytes | None, Sequence[Header]]
 """What counts of a record: the offset in the source, timestamp (ms, -1 unknown), key, value and headers. The headers of
@@ -69,11 +70,14 @@ def _bytes(records: Sequence[Content]) -> memoryview:
     try:
         encoded = _encode(records)
     except UnicodeEncodeError:
-        encoded = _encode([(*content[:4], _raw(content[4])) for content in records])
+        encoded = _encode(list(map(_encodable, records)))
     length = len(records)
     return memoryview(encoded)[1 if length < 16 else 3 if length < 65_536 else 5 :]
 
 
-def _raw(headers: Iterable[Header]) -> list[tuple[bytes, bytes | None]]:
-    """Names that are not UTF-8, as the bytes that they are."""
-    return [(name.encode("utf-8", "surrogateescape"), value) for name, value in headers]
+def _encodable(content: Content) -> Content | tuple[Any, ...]:
+    """Names that are not UTF-8, as the bytes that they are; other records are the same beside such a one or not."""
+    headers = content[4]
+    if all(map(writable, headers)):
+        return content
+    return (*content[:4], [(name.encode("utf-8", "surrogateescape"), value) for name, value in headers])
