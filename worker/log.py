@@ -46,6 +46,20 @@ class Repetitions(logging.Filter):
         return True
 
 
+def without_trace(record: logging.LogRecord) -> bool:
+    """A filter that takes the traceback off where aiokafka tells with one that a broker is away or refuses something:
+    the error says it all, and whose it was the lane does. Other errors would be its own or ours, and keep theirs."""
+    if not record.exc_info or not record.name.startswith("aiokafka."):
+        return True
+    from aiokafka.errors import KafkaError  # whoever logs has imported it; commands that need no Kafka do not
+
+    error = record.exc_info[1]
+    if isinstance(error, KafkaError):
+        record.msg, record.args = f"{record.getMessage()}: {error}", ()
+        record.exc_info = None
+    return True
+
+
 def set_up_logging(stream: TextIO | None = None, debug: bool = False) -> None:
     """Send structlog's and the standard library's logs to ``stream``, by default standard output."""
     stream = stream or sys.stdout
@@ -67,6 +81,7 @@ def set_up_logging(stream: TextIO | None = None, debug: bool = False) -> None:
     )
     if not debug:
         handler.addFilter(Repetitions("aiokafka"))
+        handler.addFilter(without_trace)
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.INFO, force=True)
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(logging.INFO if debug else level)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from aiokafka.errors import KafkaConnectionError
 
 from worker.log import set_up_logging
 
@@ -61,3 +62,20 @@ def test_debug_lets_them_talk() -> None:
     logging.getLogger("aiokafka.consumer").info("small talk")
     logging.getLogger("aiokafka.consumer").debug("whole batches")
     assert len(stream.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("error", [KafkaConnectionError("broker:9092 is closed"), KeyError("batch")])
+def test_a_broker_that_is_away_is_one_line_and_a_fault_of_the_library_is_not(error: Exception, debug: bool) -> None:
+    stream = io.StringIO()
+    set_up_logging(stream, debug)
+    try:
+        raise error
+    except type(error):
+        logging.getLogger("aiokafka.producer.sender").exception("Unexpected error in %s", "sender routine")
+    (line,) = stream.getvalue().splitlines()
+    entry = json.loads(line)
+    short = isinstance(error, KafkaConnectionError) and not debug
+    assert ("exception" not in entry) is short
+    assert entry["event"].startswith("Unexpected error in sender routine")
+    assert ("broker:9092 is closed" in entry["event"]) is short
