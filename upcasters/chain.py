@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from upcasters.checks import structure_problems
 from upcasters.conditions import Condition
 from upcasters.detection import Detection
-from upcasters.errors import ChainError, Irreversible
+from upcasters.errors import ChainError, Irreversible, StepError
 from upcasters.fingerprint import fingerprint
 from upcasters.operations.base import Reversibility
 from upcasters.policy import Policy
@@ -21,6 +22,7 @@ from upcasters.step import Baseline, Hop, Step, VersionLike, version_text
 from upcasters.upcaster import Upcaster
 
 Node = tuple[str, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Chain:
         detection: Detection | None = None,
         name: str = "",
     ) -> None:
-        object.__setattr__(self, "steps", tuple(steps))
-        object.__setattr__(self, "baselines", tuple(baselines))
+        object.__setattr__(self, "steps", _all(Step, steps))
+        object.__setattr__(self, "baselines", _all(Baseline, baselines))
         pinned = {event_type: version_text(version) for event_type, version in (current or {}).items()}
         object.__setattr__(self, "pinned", MappingProxyType(pinned))
         object.__setattr__(self, "detection", detection or Detection())
@@ -289,3 +291,14 @@ def _numbers(version: str) -> tuple[int, ...] | None:
     if not re.fullmatch(r"v?\d{1,18}([.-]\d{1,18})*", version):
         return None
     return tuple(int(part) for part in re.split(r"[.-]", version.removeprefix("v")))
+
+
+def _all(kind: type[T], given: Iterable[T]) -> tuple[T, ...]:
+    """Steps or baselines, each of them one. Raises StepError."""
+    if not isinstance(given, Iterable):
+        raise StepError(f"{type(given).__name__} is no list of {kind.__name__}s", "Put it into [ ].", "option")
+    listed = tuple(given)
+    for one in listed:
+        if not isinstance(one, kind):
+            raise StepError(f"{type(one).__name__} is no {kind.__name__}", f"List {kind.__name__}s only.", "option")
+    return listed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from upcasters.errors import StepError
+
 
 @dataclass(frozen=True)
 class FromHeader:
@@ -62,6 +64,14 @@ class Detection:
 
     event_type: tuple[TypeRule, ...] = ()
     version: tuple[VersionRule, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("event_type", "version"):
+            rules = getattr(self, name)
+            if not isinstance(rules, (tuple, list)):
+                what = f"{name} of a Detection is one {type(rules).__name__}"
+                raise StepError(what, "Write a tuple, with a comma behind a single rule: (rule,).", "detection")
+            object.__setattr__(self, name, tuple(rules))
 
     def or_those_of(self, other: Detection) -> Detection:
         """These rules, and the other's where there are none."""

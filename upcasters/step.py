@@ -9,10 +9,11 @@ from typing import Literal
 from pydantic import BaseModel
 
 from upcasters.conditions import Condition
+from upcasters.errors import StepError
 from upcasters.operations.base import Inverse, Operation, Reversibility, undo
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import DropEvent, RenameType, SplitEach, SplitEvent
-from upcasters.operations.reach import At, Everywhere, some
+from upcasters.operations.reach import At, Everywhere, any_number
 
 VersionLike = str | int | None
 Complexity = Literal["low", "medium", "high"]
@@ -22,6 +23,21 @@ Split = SplitEach | SplitEvent
 def version_text(version: VersionLike) -> str:
     """A version as the chain writes it: ``7`` is ``"7"``; None, for events without versions, is ``""``."""
     return "" if version is None else str(version)
+
+
+def _versions(listed: Sequence[VersionLike]) -> tuple[str, ...]:
+    if isinstance(listed, (str, int)):
+        raise StepError(f"looks_like={listed!r} is one version", f"Write a list: [{listed!r}].", "option")
+    return tuple(map(version_text, listed))
+
+
+def _check(model: object, shape: object) -> None:
+    if model is not None and not (isinstance(model, type) and issubclass(model, BaseModel)):
+        what = f"model={getattr(model, '__name__', type(model).__name__)} is no pydantic model"
+        raise StepError(what, "Give a class that derives from BaseModel; RootModel[…] makes one of any type.", "option")
+    if shape is not None and not isinstance(shape, Condition):
+        what = f"shape is a {type(shape).__name__}, not a condition"
+        raise StepError(what, "Use present, equals, has_type and their like.", "option")
 
 
 @dataclass(frozen=True)
@@ -42,8 +58,9 @@ class Baseline:
     description: str = ""
 
     def __post_init__(self) -> None:
+        _check(self.model, self.shape)
         object.__setattr__(self, "version", version_text(self.version))
-        object.__setattr__(self, "looks_like", tuple(map(version_text, self.looks_like)))
+        object.__setattr__(self, "looks_like", _versions(self.looks_like))
 
 
 @dataclass(frozen=True)
@@ -75,9 +92,9 @@ class Step:
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", version_text(self.source))
         object.__setattr__(self, "target", version_text(self.target))
-        object.__setattr__(self, "looks_like", tuple(map(version_text, self.looks_like)))
-        listed = tuple(self.operations)
-        object.__setattr__(self, "operations", some(listed) if listed else ())
+        _check(self.model, self.shape)
+        object.__setattr__(self, "looks_like", _versions(self.looks_like))
+        object.__setattr__(self, "operations", any_number(self.operations))
         if not self.id:
             object.__setattr__(self, "id", f"{self.event_type}:{self.source}->{self.target}")
 

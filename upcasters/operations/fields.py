@@ -122,6 +122,10 @@ def rename(
     spec = at_least_one(field)
     if spec[-1] is EACH:
         raise StepError("rename cannot rename '*'", "Use rename_keys for keys by rule.", "path")
+    parent = show(spec[:-1])
+    if parent and name.startswith(f"{parent}."):
+        what = f"the new name {name!r} has the path in it, and names have none"
+        raise StepError(what, f"Write rename({field!r}, {name.removeprefix(parent + '.')!r}).", "path")
     return rename_many(spec[:-1], {str(spec[-1]): name}, missing=missing, exists=exists, wrong_type=wrong_type)
 
 

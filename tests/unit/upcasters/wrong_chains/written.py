@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+
+from pydantic import RootModel
 
 from tests.unit.upcasters.wrong_chains.case import Case, step
 from upcasters import (
     EACH,
     SNAKE_CASE,
+    Baseline,
+    Chain,
+    Detection,
+    FromField,
+    Step,
     absent,
     add,
     any_present,
@@ -32,6 +39,7 @@ from upcasters import (
     move,
     nest,
     number,
+    optional,
     parse_json,
     present,
     rename,
@@ -288,4 +296,42 @@ NAMES = {
     ),
 }
 
-WRITTEN = {**PATHS, **OPTIONS, **VALUES, **NAMES}
+UP: dict[str, Any] = {"event_type": "order", "source": "1", "target": "2"}
+KIND, VERSION = FromField("kind"), FromField("v")
+PARTS: dict[str, Case] = {
+    "a step of one operation": Case(
+        ["option"],
+        lambda: Step(**UP, operations=cast("Any", optional("a"))),
+        lambda: Step(**UP, operations=[optional("a")]),
+    ),
+    "a model that is none": Case(
+        ["option"], lambda: Step(**UP, model=cast("Any", dict)), lambda: Step(**UP, model=RootModel[dict[str, int]])
+    ),
+    "an object for a model": Case(
+        ["option"], lambda: Baseline("order", "1", cast("Any", {})), lambda: Baseline("order", "1", None)
+    ),
+    "a field for a shape": Case(
+        ["option"],
+        lambda: Baseline("order", "1", shape=cast("Any", "a")),
+        lambda: Baseline("order", "1", shape=present("a")),
+    ),
+    "one version that it looks like": Case(
+        ["option"], lambda: Step(**UP, looks_like="30"), lambda: Step(**UP, looks_like=["30"])
+    ),
+    "a chain of one step": Case(["option"], lambda: Chain(cast("Any", Step(**UP))), lambda: Chain([Step(**UP)])),
+    "a chain of operations": Case(["option"], lambda: Chain([cast("Any", optional("a"))]), lambda: Chain([Step(**UP)])),
+    "a baseline among the steps": Case(
+        ["option"],
+        lambda: Chain([Step(**UP), cast("Any", Baseline("order", "1"))]),
+        lambda: Chain([Step(**UP)], [Baseline("order", "1")]),
+    ),
+    "one rule for the type": Case(["detection"], lambda: Detection(cast("Any", KIND)), lambda: Detection((KIND,))),
+    "one rule for the version": Case(
+        ["detection"], lambda: Detection((), cast("Any", VERSION)), lambda: hash(Detection((), cast("Any", [VERSION])))
+    ),
+    "a new name with its path": Case(
+        ["path"], lambda: rename("meta.taskId", "meta.task_id"), lambda: rename("meta.taskId", "task.id")
+    ),
+}
+
+WRITTEN = {**PATHS, **OPTIONS, **VALUES, **NAMES, **PARTS}
