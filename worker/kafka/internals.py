@@ -59,6 +59,7 @@ from worker.kafka.fetched import (
     cut,
     known,
 )
+from worker.kafka.large_batch import LARGE_RECORD, LargeBatch
 from worker.kafka.raw_headers import writable
 from worker.kafka.unpacking import CRC, HEADER, unpacked
 from worker.settings.kafka import UNPACKED_BATCH_BYTES
@@ -288,11 +289,16 @@ class OpenBatch:
     again. Whoever calls it counts, and sets ``count`` before anybody else looks at the batch.
     """
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: AIOKafkaProducer, value_bytes: int = 0) -> None:
         self._batch = producer.create_batch()
         self._counts = aiokafka.__version__.startswith(TESTED)
         self.append: Append = self._batch._builder.append if self._counts else self._append
         self.count = 0
+        if self._counts and value_bytes >= LARGE_RECORD and not producer._message_accumulator._compression_type:
+            manager = producer._txn_manager
+            transactional = manager is not None and manager.transactional_id is not None
+            self._batch = LargeBatch(producer._message_accumulator._batch_size, transactional=transactional)
+            self.append = self._batch.append
 
     def put(self, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]) -> bool:
         """False, and nothing done, where the batch is full."""
@@ -489,6 +495,9 @@ def _encoded(kind: Any, value: Any) -> Iterator[bytes]:
     elif isinstance(kind, types.Schema):
         for inner, part in zip(kind.fields, value, strict=True):
             yield from _encoded(inner, part)
+    elif kind is types.Bytes and isinstance(value, tuple):
+        yield types.Int32.encode(sum(map(len, value)))
+        yield from value
     elif kind is types.Bytes and value is not None:
         yield types.Int32.encode(len(value))
         yield value

@@ -56,7 +56,8 @@ class Outbox:
         headers: list[Header],
     ) -> bool:
         """A new batch with this record first; False, and nothing done, where the topic takes no such record."""
-        batch = OpenBatch(self._producer) if timestamp >= 0 else _UndatedBatch(self._producer)
+        make = OpenBatch if timestamp >= 0 else _UndatedBatch
+        batch = make(self._producer, len(value or b""))
         batch.put(timestamp, key, value, headers)
         if batch.size > topic.max_message_bytes and not self._fits_packed(topic, timestamp, key, value, headers):
             return False
@@ -147,8 +148,8 @@ class _UndatedBatch(OpenBatch):
     """A batch whose first record has no timestamp (-1) takes only such: aiokafka's builder uses -1 for "none yet",
     and would give the first ones the timestamp of the first that has one."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
-        super().__init__(producer)
+    def __init__(self, producer: AIOKafkaProducer, value_bytes: int) -> None:
+        super().__init__(producer, value_bytes)
         append = self.append
         self.append = lambda place, timestamp, *rest: None if timestamp >= 0 else append(place, timestamp, *rest)
 

@@ -1,53 +1,16 @@
-"""Records as they must stand in a batch of the log, byte for byte (Kafka's record format 2, KIP-98).
+"""Records as they must stand in a batch of the log, byte for byte.
 
 Comparing a whole batch at once costs a fraction of decoding it and looking at each of its records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from upcasters.event import Header
 from upcasters.outcome import Passage
+from worker.kafka.record_format import NONE, SMALL, SMALL_SIGNED, ZIGZAG, encoded_headers, sized, varint
 from worker.verifying.oracle import Lineage, Output
-
-SMALL = 1 << 14
-"""Numbers below it take two bytes, seven bits in each; signed ones have half of it to each side."""
-SMALL_SIGNED = SMALL // 2
-_NONE = b"\x01"
-
-
-def _unsigned(number: int) -> bytes:
-    found = bytearray()
-    while number > 0x7F:
-        found.append(0x80 | number & 0x7F)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
-
-
-_UNSIGNED = [_unsigned(number) for number in range(SMALL)]
-_LOW_HALF = [bytes((0x80 | number & 0x7F, 0x80 | number >> 7)) for number in range(SMALL)]
-_ZIGZAG = _UNSIGNED[::2]
-
-
-def varint(number: int) -> bytes:
-    """A signed number of up to 64 bits."""
-    folded = number << 1 if number >= 0 else (-number << 1) - 1
-    if folded < SMALL:
-        return _UNSIGNED[folded]
-    if folded < SMALL * SMALL:
-        return _LOW_HALF[folded & SMALL - 1] + _UNSIGNED[folded >> 14]
-    return _unsigned(folded)
-
-
-def sized(content: bytes | None) -> bytes:
-    return _NONE if content is None else varint(len(content)) + content
-
-
-def encoded_headers(headers: Iterable[Header]) -> bytes:
-    return b"".join([sized(name.encode()) + sized(value) for name, value in headers])
-
 
 class Encoder:
     """For the output of one source partition."""
@@ -61,7 +24,7 @@ class Encoder:
 
     def records(self, outputs: Sequence[Output], first_timestamp: int) -> bytes:
         """All records of a batch whose first timestamp this is, with the lineage behind each one's own headers."""
-        numbers, known, before, alone = _ZIGZAG, self._behind, self.before, self._alone
+        numbers, known, before, alone = ZIGZAG, self._behind, self.before, self._alone
         parts: list[bytes] = []
         for place, output in enumerate(outputs):
             offset, timestamp, key, value, headers = output.content
@@ -72,9 +35,9 @@ class Encoder:
                     b"\0",
                     numbers[late] if 0 <= late < SMALL_SIGNED else varint(late),
                     numbers[place] if place < SMALL_SIGNED else varint(place),
-                    _NONE if key is None else numbers[len(key)] if len(key) < SMALL_SIGNED else varint(len(key)),
+                    NONE if key is None else numbers[len(key)] if len(key) < SMALL_SIGNED else varint(len(key)),
                     key or b"",
-                    _NONE
+                    NONE
                     if value is None
                     else numbers[len(value)]
                     if len(value) < SMALL_SIGNED

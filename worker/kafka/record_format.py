@@ -1,0 +1,55 @@
+"""Kafka's record format 2 (KIP-98), as far as we write it ourselves."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from upcasters.event import Header
+
+BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
+"""Base offset, length, leader epoch, magic, checksum, attributes, last offset, first and last timestamp, producer's id,
+epoch and sequence, count of records."""
+BEHIND_LENGTH = 12
+"""Where what the length counts begins."""
+CHECKSUM = 17
+"""Where the checksum stands; it is taken of everything behind it."""
+TRANSACTIONAL = 0x10
+
+SMALL = 1 << 14
+"""Numbers below it take two bytes, seven bits in each; signed ones have half of it to each side."""
+SMALL_SIGNED = SMALL // 2
+NONE = b"\x01"
+
+
+def _unsigned(number: int) -> bytes:
+    found = bytearray()
+    while number > 0x7F:
+        found.append(0x80 | number & 0x7F)
+        number >>= 7
+    found.append(number)
+    return bytes(found)
+
+
+_UNSIGNED = [_unsigned(number) for number in range(SMALL)]
+_LOW_HALF = [bytes((0x80 | number & 0x7F, 0x80 | number >> 7)) for number in range(SMALL)]
+ZIGZAG = _UNSIGNED[::2]
+"""``varint`` of numbers from 0 to ``SMALL_SIGNED``."""
+
+
+def varint(number: int) -> bytes:
+    """A signed number of up to 64 bits."""
+    folded = number << 1 if number >= 0 else (-number << 1) - 1
+    if folded < SMALL:
+        return _UNSIGNED[folded]
+    if folded < SMALL * SMALL:
+        return _LOW_HALF[folded & SMALL - 1] + _UNSIGNED[folded >> 14]
+    return _unsigned(folded)
+
+
+def sized(content: bytes | None) -> bytes:
+    return NONE if content is None else varint(len(content)) + content
+
+
+def encoded_headers(headers: Iterable[Header]) -> bytes:
+    return b"".join([sized(name.encode()) + sized(value) for name, value in headers])
