@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 from aiokafka import AIOKafkaProducer
@@ -54,6 +55,9 @@ BOUNDS = (
 
 class Builders:
     """As much of a producer as a lane needs to fill a batch."""
+
+    _txn_manager = None
+    _message_accumulator = SimpleNamespace(_batch_size=4_000_000, _compression_type=0)
 
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(4_000_000, 0, is_transactional=True)

@@ -11,11 +11,12 @@ from worker.kafka import internals
 WORDS = [b"old a", b"new b", None, b"bad c", b"skip d", b"split e,f", b"what"]
 
 
-def mixed(count: int, partitions: int) -> list[Record]:
+def mixed(count: int, partitions: int, padding: bytes = b"") -> list[Record]:
+    words = [word and word + padding for word in WORDS]
     return [
         Record(
             str(n).encode(),
-            WORDS[n % len(WORDS)],
+            words[n % len(words)],
             (("trace", b"%d" % n),),
             1_700_000_000_000 + n,
             n % partitions,
@@ -24,14 +25,23 @@ def mixed(count: int, partitions: int) -> list[Record]:
     ]
 
 
-@pytest.mark.parametrize("tested", [internals.TESTED, ()], ids=["our reader", "public reader"])
+@pytest.mark.parametrize(
+    ("tested", "size"),
+    [(internals.TESTED, 0), ((), 0), (internals.TESTED, 3_000)],
+    ids=["our reader", "public reader", "large values"],
+)
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
 async def test_every_offset_is_accounted_for(
-    kafka_bootstrap: str, topics: Topics, delivery: str, tested: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    kafka_bootstrap: str,
+    topics: Topics,
+    delivery: str,
+    tested: tuple[str, ...],
+    size: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(internals, "TESTED", tested)
     bench = await make_bench(kafka_bootstrap, topics, partitions=2, delivery=delivery)
-    sent = mixed(700, 2)
+    sent = mixed(700, 2, b"x" * size)
     await produce(kafka_bootstrap, bench.route.source, sent)
     async with bench.running() as supervisor:
         await until(caught_up(supervisor, partitions=2))
@@ -70,7 +80,7 @@ def _expected(record: Record) -> list[tuple[bytes | None, bytes | None]]:
 
 
 def _check_letters(sent: list[Record], letters: list[Record]) -> None:
-    dead = [each for each in sent if each.value in {b"bad c", b"what"}]
+    dead = [each for each in sent if each.value and each.value.startswith((b"bad c", b"what"))]
     assert sorted((each.key, each.value, each.timestamp, each.partition) for each in letters) == sorted(
         (each.key, each.value, each.timestamp, each.partition) for each in dead
     )

@@ -39,6 +39,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol import types
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.group import LeaveGroupRequest
@@ -59,7 +60,7 @@ from worker.kafka.fetched import (
     cut,
     known,
 )
-from worker.kafka.large_batch import LARGE_RECORD, LargeBatch
+from worker.kafka.large_batch import LARGE_VALUE, LargeBatchBuilder
 from worker.kafka.raw_headers import writable
 from worker.kafka.unpacking import CRC, HEADER, unpacked
 from worker.settings.kafka import UNPACKED_BATCH_BYTES
@@ -285,20 +286,19 @@ class OpenBatch:
     """A producer's batch while it is being filled.
 
     ``append`` takes place in the batch, timestamp, key, value and headers, by position, and gives None where the batch
-    is full: it is the C builder's own, without the wrapper of some ten Python lines around it, which cost as much
+    is full: it is the builder's own, without aiokafka's wrapper of some ten Python lines around it, which cost as much
     again. Whoever calls it counts, and sets ``count`` before anybody else looks at the batch.
+
+    ``value_bytes``: how large the values are, as far as that is known; the first one's will do.
     """
 
     def __init__(self, producer: AIOKafkaProducer, value_bytes: int = 0) -> None:
-        self._batch = producer.create_batch()
-        self._counts = aiokafka.__version__.startswith(TESTED)
-        self.append: Append = self._batch._builder.append if self._counts else self._append
+        self._known = aiokafka.__version__.startswith(TESTED)
+        self._batch: Any = _large_batch(producer, value_bytes) if self._known else None
+        if self._batch is None:
+            self._batch = producer.create_batch()
+        self.append: Append = self._batch._builder.append if self._known else self._append
         self.count = 0
-        if self._counts and value_bytes >= LARGE_RECORD and not producer._message_accumulator._compression_type:
-            manager = producer._txn_manager
-            transactional = manager is not None and manager.transactional_id is not None
-            self._batch = LargeBatch(producer._message_accumulator._batch_size, transactional=transactional)
-            self.append = self._batch.append
 
     def put(self, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]) -> bool:
         """False, and nothing done, where the batch is full."""
@@ -314,7 +314,7 @@ class OpenBatch:
 
     def closed(self) -> Any:
         """What ``send_batch`` of the producer takes; nothing can be added any more."""
-        if self._counts:
+        if self._known:
             self._batch._relative_offset = self.count
         self._batch.close()
         return self._batch
@@ -334,6 +334,29 @@ class _RawBatch:
         self.count = int.from_bytes(data[HEADER - 4 : HEADER])
         self.content = bytes(data[HEADER:])
         self.records = decode
+
+
+class _LargeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's wrapper around a builder that is not its own."""
+
+    def __init__(self, builder: LargeBatchBuilder) -> None:
+        super().__init__(0, 0)
+        self._builder = builder
+
+    def _set_producer_state(self, producer_id: int, epoch: int, sequence: int) -> None:
+        self._builder.set_producer_state(producer_id, epoch, sequence)
+
+    def size(self) -> int:
+        return self._builder.size() if self._buffer is None else sum(map(len, self._buffer))
+
+
+def _large_batch(producer: AIOKafkaProducer, value_bytes: int) -> _LargeBatch | None:
+    """A batch for large values; None where aiokafka's own is cheaper, or has to compress them."""
+    accumulator, manager = producer._message_accumulator, producer._txn_manager
+    if value_bytes < LARGE_VALUE or accumulator._compression_type:
+        return None
+    transactional = manager is not None and manager.transactional_id is not None
+    return _LargeBatch(LargeBatchBuilder(accumulator._batch_size, transactional=transactional))
 
 
 async def _leave(coordinator: Any) -> None:
@@ -495,12 +518,10 @@ def _encoded(kind: Any, value: Any) -> Iterator[bytes]:
     elif isinstance(kind, types.Schema):
         for inner, part in zip(kind.fields, value, strict=True):
             yield from _encoded(inner, part)
-    elif kind is types.Bytes and isinstance(value, tuple):
-        yield types.Int32.encode(sum(map(len, value)))
-        yield from value
     elif kind is types.Bytes and value is not None:
-        yield types.Int32.encode(len(value))
-        yield value
+        parts = value if isinstance(value, tuple) else (value,)
+        yield types.Int32.encode(sum(map(len, parts)))
+        yield from parts
     else:
         yield kind.encode(value)
 

@@ -15,6 +15,9 @@ from worker.kafka.record_format import (
     BATCH_HEADER,
     BEHIND_LENGTH,
     CHECKSUM,
+    CHECKSUM_BYTES,
+    FORMAT,
+    NO_LEADER_EPOCH,
     NONE,
     TRANSACTIONAL,
     encoded_headers,
@@ -22,79 +25,65 @@ from worker.kafka.record_format import (
     varint,
 )
 
-LARGE_RECORD = 2048
-"""Bytes of a value from where this builder is the cheaper one (measured)."""
+LARGE_VALUE = 2048
+"""Bytes of a value from where this builder is the cheaper one (docs/performance.md)."""
 _NO_HEADERS = varint(0)
 
 
-class LargeBatch:
-    """What ``send_batch`` of aiokafka's producer takes (its ``BatchBuilder``), and ``append`` of the C builder.
-
-    The bytes are those of aiokafka's, in parts: whoever sends them joins them once.
-    """
+class LargeBatchBuilder:
+    """Makes the bytes that aiokafka's builder makes, in parts that whoever sends them joins once."""
 
     def __init__(self, limit: int, *, transactional: bool) -> None:
         self._limit = limit
         self._attributes = TRANSACTIONAL if transactional else 0
-        self._size = BATCH_HEADER.size
-        self._parts: list[bytes] = [b""]
-        self._first_timestamp = self._last_timestamp = 0
         self._producer = (-1, -1, 0)
+        self._parts: list[bytes] = []
+        self._size = BATCH_HEADER.size
+        self._last_place = 0
         self._count = 0
-        self._relative_offset = 0
+        self._first_timestamp = self._last_timestamp = 0
 
     def append(
         self, place: int, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
     ) -> object | None:
         """Something, or None where the batch is full. The first record is always taken."""
-        if not self._count:
+        if not self._parts:
             self._first_timestamp = self._last_timestamp = timestamp
         length = NONE if value is None else varint(len(value))
-        body = b"".join((b"\0", varint(timestamp - self._first_timestamp), varint(place), sized(key), length))
+        before = b"".join((b"\0", varint(timestamp - self._first_timestamp), varint(place), sized(key), length))
         behind = varint(len(headers)) + encoded_headers(headers) if headers else _NO_HEADERS
-        inside = len(body) + len(value or b"") + len(behind)
-        before = varint(inside)
-        size = self._size + len(before) + inside
-        if size > self._limit and self._count:
+        inside = len(before) + len(value or b"") + len(behind)
+        before = varint(inside) + before
+        size = self._size + len(before) + len(value or b"") + len(behind)
+        if size > self._limit and self._parts:
             return None
-        self._parts += (before + body, value or b"", behind)
+        self._parts += (before, value or b"", behind)
         self._size = size
-        self._count = place + 1
-        if timestamp > self._last_timestamp:
-            self._last_timestamp = timestamp
+        self._last_place = place
+        self._count += 1
+        self._last_timestamp = max(self._last_timestamp, timestamp)
         return self
 
     def size(self) -> int:
         """Bytes, with the header."""
         return self._size
 
-    def record_count(self) -> int:
-        return self._count
-
-    def close(self) -> None:
-        """It takes as long to be closed as it is: nobody but its owner appends."""
-
-    def closed(self) -> bool:
-        return True
-
-    def _set_producer_state(self, producer_id: int, epoch: int, sequence: int) -> None:
+    def set_producer_state(self, producer_id: int, epoch: int, sequence: int) -> None:
         self._producer = (producer_id, epoch, sequence)
 
-    def _build(self) -> tuple[bytes, ...]:
-        header = self._header(0)
-        summed = google_crc32c.value(header[CHECKSUM + 4 :])
-        self._parts[0] = self._header(functools.reduce(google_crc32c.extend, self._parts[1:], summed))
-        return tuple(self._parts)
+    def build(self) -> tuple[bytes, ...]:
+        summed = google_crc32c.value(self._header(0)[CHECKSUM + CHECKSUM_BYTES :])
+        return (self._header(functools.reduce(google_crc32c.extend, self._parts, summed)), *self._parts)
 
     def _header(self, checksum: int) -> bytes:
         return BATCH_HEADER.pack(
             0,
             self._size - BEHIND_LENGTH,
-            -1,
-            2,
+            NO_LEADER_EPOCH,
+            FORMAT,
             checksum,
             self._attributes,
-            self._count - 1,
+            self._last_place,
             self._first_timestamp,
             self._last_timestamp,
             *self._producer,

@@ -14,6 +14,9 @@ BEHIND_LENGTH = 12
 """Where what the length counts begins."""
 CHECKSUM = 17
 """Where the checksum stands; it is taken of everything behind it."""
+CHECKSUM_BYTES = 4
+FORMAT = 2
+NO_LEADER_EPOCH = -1
 TRANSACTIONAL = 0x10
 
 SMALL = 1 << 14

@@ -12,6 +12,7 @@ from upcasters.outcome import Passage
 from worker.kafka.record_format import NONE, SMALL, SMALL_SIGNED, ZIGZAG, encoded_headers, sized, varint
 from worker.verifying.oracle import Lineage, Output
 
+
 class Encoder:
     """For the output of one source partition."""
 
@@ -37,11 +38,7 @@ class Encoder:
                     numbers[place] if place < SMALL_SIGNED else varint(place),
                     NONE if key is None else numbers[len(key)] if len(key) < SMALL_SIGNED else varint(len(key)),
                     key or b"",
-                    NONE
-                    if value is None
-                    else numbers[len(value)]
-                    if len(value) < SMALL_SIGNED
-                    else varint(len(value)),
+                    NONE if value is None else numbers[len(value)] if len(value) < SMALL_SIGNED else varint(len(value)),
                     value or b"",
                     self._own(headers) if headers else alone,
                     before,

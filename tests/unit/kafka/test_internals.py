@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection
@@ -28,6 +28,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
 from worker.kafka import internals
+from worker.kafka.large_batch import LARGE_VALUE
 
 PARTITION = TopicPartition("source", 0)
 
@@ -114,6 +115,43 @@ def test_what_is_produced_is_encoded_as_aiokafka_would(version: Any) -> None:
         request = version(*head[3 - len(version.SCHEMA.names) + 1 :], topics)
         plain = version.SCHEMA.encode([request.get_item(name) for name in version.SCHEMA.names])
         assert request.encode() == plain
+
+
+@pytest.mark.parametrize("version", ProduceRequest._CLASSES, ids=lambda version: f"version {version.API_VERSION}")
+def test_a_batch_in_parts_is_encoded_as_the_whole(version: Any) -> None:
+    def request(batch: object) -> Any:
+        return version(*(None, 0, 0)[3 - len(version.SCHEMA.names) + 1 :], [("one", [(0, batch)])])
+
+    assert request((b"ba", b"", b"tch")).encode() == request(b"batch").encode()
+
+
+def never_started(**options: Any) -> AIOKafkaProducer:
+    producer = AIOKafkaProducer(**options)
+    producer._closed = True
+    return producer
+
+
+async def test_large_values_go_into_a_batch_of_our_own() -> None:
+    producer = never_started(transactional_id="id", max_batch_size=10_000)
+    large, small = (internals.OpenBatch(producer, size) for size in (LARGE_VALUE, LARGE_VALUE - 1))
+    for batch in (large, small):
+        assert batch.put(5, b"key", b"value" * 1000, [("name", b"value")])
+        assert batch.size > 5_000
+        assert not batch.put(6, b"key", b"value" * 1000, [])
+    parts, whole = (batch.closed() for batch in (large, small))
+    assert (parts.record_count(), parts.closed(), parts.size()) == (1, True, whole.size())
+    for batch in (parts, whole):
+        batch._set_producer_state(1, 2, 3)
+    assert isinstance(parts._build(), tuple)
+    assert b"".join(parts._build()) == whole._build()
+    assert parts.size() == whole.size()
+
+
+async def test_large_values_that_are_to_be_compressed_go_into_aiokafkas_batch() -> None:
+    producer = never_started(compression_type="zstd")
+    batch = internals.OpenBatch(producer, LARGE_VALUE)
+    assert batch.put(5, b"key", b"value" * 1000, [])
+    assert len(batch.closed()._build()) < 200
 
 
 def fetched(data: bytes) -> internals.FetchedBatches:
