@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import ClusterAuthorizationFailedError
 from prometheus_client import CollectorRegistry
 
 from tests.kafka import Record, Topics, read_all
@@ -78,6 +80,7 @@ class PlainClients:
     spoil: Callable[[AIOKafkaProducer], None] = lambda _producer: None
     options: dict[str, Any] = field(default_factory=dict)
     consumer_options: dict[str, Any] = field(default_factory=dict)
+    tells_sizes: bool = True
 
     def group_consumer(self, **options: Any) -> AIOKafkaConsumer:
         return Consumer(
@@ -105,6 +108,11 @@ class PlainClients:
         self.producers.append(made)
         self.spoil(made)
         return made
+
+    def admin(self) -> AIOKafkaAdminClient:
+        if not self.tells_sizes:
+            raise ClusterAuthorizationFailedError
+        return AIOKafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
 
 
 @dataclass

@@ -11,17 +11,20 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
+from tests.faults.cluster import configure_topic
 from tests.kafka import NotUtf8, Record, Topics, produce
-from tests.lanes import Bench, caught_up, make_bench, read_settled, until
+from tests.lanes import Bench, PlainClients, caught_up, make_bench, read_settled, until
 from worker.kafka.raw_headers import decode_headers, encode_headers
-from worker.routes.route import OutputTopic
+from worker.routes.route import BreakerPolicy, OutputTopic
 
 HOUR_MS = 3_600_000
 
 
-async def results(bench: Bench, partitions: int = 1) -> tuple[list[Record], list[Record]]:
+async def results(
+    bench: Bench, clients: PlainClients | None = None, partitions: int = 1
+) -> tuple[list[Record], list[Record]]:
     """Let a worker do its work; then what is in the destination and in the dead-letter topic."""
-    async with bench.running() as supervisor:
+    async with bench.running(clients) as supervisor:
         await until(caught_up(supervisor, partitions=partitions))
     outputs = await read_settled(bench.bootstrap_servers, bench.route.destination.name)
     return outputs, await read_settled(bench.bootstrap_servers, bench.route.dead_letter.name)
@@ -42,19 +45,59 @@ async def test_output_too_large_for_the_destination_becomes_a_dead_letter(kafka_
     assert reason(letters[0]) == (b"produce", b"MessageSizeTooLargeError")
 
 
-@pytest.mark.parametrize("compression", [None, "zstd"])
-async def test_a_refusal_that_nobody_foresaw_is_narrowed_down_to_its_record(
-    kafka_bootstrap: str, topics: Topics, compression: str | None
+async def test_a_refusal_that_nobody_explains_is_narrowed_down_to_its_record(
+    kafka_bootstrap: str, topics: Topics
 ) -> None:
     small = await topics.create("small", configs={"retention.ms": "-1", "max.message.bytes": "20000"})
     bench = await make_bench(kafka_bootstrap, topics)
     bench.route = replace(bench.route, destination=OutputTopic(small, 1, max_message_bytes=1_000_000))
     values = [b"old %d" % n if n != 333 else b"grow 30000" for n in range(1_000)]
     await produce(kafka_bootstrap, bench.route.source, [Record(b"k", value) for value in values])
-    outputs, letters = await results(bench)
+    outputs, letters = await results(bench, PlainClients(kafka_bootstrap, bench.group, tells_sizes=False))
     assert [each.value for each in outputs] == [b"new %d" % n for n in range(1_000) if n != 333]
     assert [each.value for each in letters] == [b"grow 30000"]
     assert reason(letters[0]) == (b"produce", b"MessageSizeTooLargeError")
+
+
+@pytest.mark.parametrize("lowered", ["destination", "dead_letter"])
+async def test_a_limit_that_is_lowered_under_the_worker_is_learned_from_one_refusal(
+    kafka_bootstrap: str, topics: Topics, lowered: str
+) -> None:
+    bench = await make_bench(kafka_bootstrap, topics, breaker=BreakerPolicy(rate=1.0))
+    topic: OutputTopic = getattr(bench.route, lowered)
+    word = {"destination": b"old", "dead_letter": b"bad"}[lowered]
+    values = [b"%s %d %s" % (word, n, b"x" * 3_000) for n in range(1_000)]
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        await configure_topic(kafka_bootstrap, topic.name, {"retention.ms": "-1", "max.message.bytes": "20000"})
+        records = [*values[:333], b"grow 30000" if word == b"old" else values[333], *values[334:]]
+        await produce(kafka_bootstrap, bench.route.source, [Record(b"k", value) for value in records])
+        await until(caught_up(supervisor, partitions=1))
+    assert bench.total("upcaster_retries_total") == 1
+    found = [each.value for each in await read_settled(kafka_bootstrap, topic.name)]
+    letters = await read_settled(kafka_bootstrap, bench.route.dead_letter.name)
+    if word == b"old":
+        assert found == [b"new" + value[3:] for n, value in enumerate(values) if n != 333]
+        assert [each.value for each in letters] == [b"grow 30000"]
+        assert reason(letters[0]) == (b"produce", b"MessageSizeTooLargeError")
+    else:
+        assert found == values
+
+
+async def test_a_dead_letter_topic_that_takes_more_at_last_needs_no_restart(
+    kafka_bootstrap: str, topics: Topics
+) -> None:
+    bench = await make_bench(kafka_bootstrap, topics)
+    dead_letter, kept = bench.route.dead_letter.name, {"retention.ms": "-1"}
+    await configure_topic(kafka_bootstrap, dead_letter, {**kept, "max.message.bytes": "20000"})
+    bench.route = replace(bench.route, dead_letter=OutputTopic(dead_letter, 1, max_message_bytes=20_000))
+    await produce(kafka_bootstrap, bench.route.source, [Record(b"k", b"bad " + b"x" * 30_000)])
+    async with bench.running() as supervisor:
+        await until(lambda: any("then resume the route" in each for each in supervisor.why_not_ready()))
+        await configure_topic(kafka_bootstrap, dead_letter, kept)
+        supervisor.resume(bench.route.source)
+        await until(caught_up(supervisor, partitions=1))
+    assert len(await read_settled(kafka_bootstrap, dead_letter)) == 1
 
 
 @pytest.mark.parametrize("known", [True, False])

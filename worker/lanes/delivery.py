@@ -7,6 +7,7 @@ import contextlib
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -25,6 +26,8 @@ class Clients(Protocol):
     def reader(self, **options: Any) -> AIOKafkaConsumer: ...
 
     def producer(self, **options: Any) -> AIOKafkaProducer: ...
+
+    def admin(self) -> AIOKafkaAdminClient: ...
 
 
 class Delivery(Protocol):

@@ -27,16 +27,11 @@ DENIED = (
 FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch)
 
 
-LOWERED = ": its max.message.bytes was lowered since the worker started: restart the worker, which is slow until then"
-"""No batch is larger than the limit that was found at the start."""
-
-
 class RefusedError(Exception):
     """The broker took a batch for ``topic`` for wrong; which of its records it was is not known yet."""
 
     def __init__(self, topic: str, cause: KafkaError) -> None:
-        lowered = isinstance(cause, errors.MessageSizeTooLargeError)
-        super().__init__(f"{topic} refused a batch: {type(cause).__name__}" + (LOWERED if lowered else ""))
+        super().__init__(f"{topic} refused a batch: {type(cause).__name__}")
         self.topic = topic
         self.cause = cause
 
@@ -83,6 +78,11 @@ class NotAssignedError(Exception):
 
 class BlockedError(Exception):
     """Even the shortest dead letter of a record is refused."""
+
+
+def is_too_large(error: Exception) -> bool:
+    """No batch is larger than the limit that we know: it was lowered since."""
+    return isinstance(error, RefusedError) and isinstance(error.cause, errors.MessageSizeTooLargeError)
 
 
 def refusal(error: RefusedError) -> Fault:

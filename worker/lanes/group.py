@@ -65,7 +65,8 @@ class Lanes:
 
     def of_route(self, source: str) -> list[Lane]:
         """Raises ``KeyError`` where no route has this source."""
-        return [lane for lane in self if lane.route is self.routes[source]]
+        route = self.routes[source]
+        return [lane for lane in self if lane.partition.topic == route.source]
 
     def add(self, partitions: Iterable[TopicPartition]) -> None:
         for partition in sorted(partitions):

@@ -29,6 +29,7 @@ from worker.lanes.faults import (
     NotAssignedError,
     WentBackError,
     denied,
+    is_too_large,
     kind,
 )
 from worker.lanes.intake import Intake
@@ -36,6 +37,7 @@ from worker.lanes.lag import Lag
 from worker.lanes.pace import Pace
 from worker.lanes.rate import Throttle
 from worker.lanes.recovery import Recovery, stage_of
+from worker.lanes.sizes import with_sizes_of_now
 from worker.lanes.state import LaneState, StateMachine
 from worker.lanes.status import LaneStatus
 from worker.lanes.surroundings import Surroundings
@@ -343,7 +345,8 @@ class Lane:
         """Make up our mind about the error, then wait as long as it takes to be worth another try."""
         failed, self._transaction = self._transaction, None
         try:
-            pause = self._recovery.pause_after(error, failed)
+            learned = is_too_large(error) and await self._learn_sizes()
+            pause = 0.0 if learned else self._recovery.pause_after(error, failed)
         except BlockedError as blocked:
             await self._wait_while_blocked(str(blocked))
             return
@@ -362,6 +365,18 @@ class Lane:
         self._move(LaneState.BLOCKED, reason)
         while self._blocked and not self._draining:
             await self.sleep(None)
+        if not self._draining:
+            await self._learn_sizes()
+
+    async def _learn_sizes(self) -> bool:
+        """Whether the topics take other sizes than they did: then the same may go well."""
+        before = self.route
+        self.route = self._processor.route = await with_sizes_of_now(self._around.clients, before)
+        if self.route == before:
+            return False
+        sizes = {each.name: each.max_message_bytes for each in (self.route.destination, self.route.dead_letter)}
+        log.warning("max.message.bytes of a topic has changed", **self._names(), sizes=sizes)
+        return True
 
     # Small parts.
 

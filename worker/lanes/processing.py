@@ -66,7 +66,8 @@ class Processor:
         clock: Callable[[], float] = time.time,
         redriven: Redriven | None = None,
     ) -> None:
-        self._route = route
+        self.route = route
+        """May be replaced by one whose topics take other sizes."""
         self._source = source
         self._reporter = reporter
         self._clock = clock
@@ -89,7 +90,7 @@ class Processor:
 
     def note_late(self, timestamp: int) -> None:
         """The brokers refused a record for its timestamp."""
-        ahead = timestamp - round(self._clock() * 1000) - (self._route.destination.max_timestamp_ahead_ms or 0)
+        ahead = timestamp - round(self._clock() * 1000) - (self.route.destination.max_timestamp_ahead_ms or 0)
         if ahead > 0:
             self.refused_ahead = min(self.refused_ahead, ahead)
 
@@ -112,14 +113,14 @@ class Processor:
 
     def settle(self, records: Sequence[SourceRecord], work: Work) -> None:
         """Find out what becomes of each record, and put its output into the outbox."""
-        if self.refusals or self._route.in_place or self._has_late_timestamps(records):
+        if self.refusals or self.route.in_place or self._has_late_timestamps(records):
             self._carefully(records, work)
         else:
             self._quickly(records, work)
 
     def _quickly(self, records: Sequence[SourceRecord], work: Work) -> None:  # noqa: C901, PLR0912, PLR0915  (hot: no calls)
-        upcast, source = self._route.upcaster.upcast, self._source
-        outbox, destination = work.outbox, self._route.destination
+        upcast, source = self.route.upcaster.upcast, self._source
+        outbox, destination = work.outbox, self.route.destination
         batch = outbox.batch(destination)
         append, place = batch.append, batch.count
         lineage = self._lineage
@@ -171,10 +172,10 @@ class Processor:
         work.tally.produced[destination.name] += len(passages) + passed
 
     def _carefully(self, records: Sequence[SourceRecord], work: Work) -> None:
-        latest = self._latest(self._route.destination)
+        latest = self._latest(self.route.destination)
         for index, record in enumerate(records):
             try:
-                outcome = self._refused(record) or self._route.upcaster.upcast(record, self._source)
+                outcome = self._refused(record) or self.route.upcaster.upcast(record, self._source)
                 self._settle(record, self._unless_late(record, outcome, latest), index, work)
             except BlockedError:
                 raise
@@ -188,7 +189,7 @@ class Processor:
             tally.skipped[outcome.reason] += 1
         elif isinstance(outcome, DeadLettered):
             self._bury(record, outcome.fault, index, work)
-        elif isinstance(outcome, Passed) and self._route.in_place:
+        elif isinstance(outcome, Passed) and self.route.in_place:
             tally.skipped[IN_PLACE] += 1
         elif not self._produce(record, outcome, work):
             self._bury(record, self._too_large(outcome), index, work)
@@ -205,7 +206,7 @@ class Processor:
             outputs = (Record(record.value, record.key, record.headers),)
         ours = self._lineage.headers(record, outcome.passage) if self._lineage else []
         parts = [(output.key, output.value, [*output.headers, *ours]) for output in outputs]
-        destination, timestamp = self._route.destination, _timestamp(record)
+        destination, timestamp = self.route.destination, _timestamp(record)
         if not all(work.outbox.fits(destination, timestamp, *part) for part in parts):
             return False
         for part in parts:
@@ -217,7 +218,7 @@ class Processor:
 
     def _bury(self, record: SourceRecord, fault: Fault, index: int, work: Work) -> None:
         """Make the record a dead letter in the same transaction."""
-        topic, outbox, now = self._route.dead_letter, work.outbox, self._clock()
+        topic, outbox, now = self.route.dead_letter, work.outbox, self._clock()
         latest = self._latest(topic)
         restamped = _offset(record) in self.restamped or (latest is not None and _timestamp(record) > latest)
         timestamp = round(now * 1000) if restamped else _timestamp(record)
@@ -234,16 +235,17 @@ class Processor:
         if not letter.fits or not outbox.put(topic, timestamp, record.key, record.value, letter.headers):
             raise BlockedError(
                 f"{topic.name} takes no dead letter as large as the record at offset {record.offset}: "
-                f"raise its max.message.bytes (from {topic.max_message_bytes}), then restart the worker"
+                f"raise its max.message.bytes (from {topic.max_message_bytes}), then resume the route or restart the "
+                "worker"
             )
-        if fault.fingerprint not in self._route.expected:
+        if fault.fingerprint not in self.route.expected:
             work.breaker.dead_letter(index)
         work.tally.add_dead_letter(fault, _offset(record), trimmed=letter.trimmed)
         if work.buried:
             work.buried(record, fault)
 
     def _has_late_timestamps(self, records: Sequence[SourceRecord]) -> bool:
-        latest = self._latest(self._route.destination)
+        latest = self._latest(self.route.destination)
         return latest is not None and max(map(TIMESTAMP, records)) > latest
 
     def _latest(self, topic: OutputTopic) -> int | None:
@@ -259,14 +261,14 @@ class Processor:
 
     def _unless_late(self, record: SourceRecord, outcome: Outcome, latest: int | None) -> Outcome:
         """Only what would be written can be too late."""
-        written = isinstance(outcome, Upcast) or (isinstance(outcome, Passed) and not self._route.in_place)
+        written = isinstance(outcome, Upcast) or (isinstance(outcome, Passed) and not self.route.in_place)
         if latest is None or _timestamp(record) <= latest or not written:
             return outcome
-        name = self._route.destination.name
+        name = self.route.destination.name
         return DeadLettered(Fault("produce", "InvalidTimestampError", f"the timestamp is too far ahead for {name}"))
 
     def _too_large(self, outcome: Outcome) -> Fault:
-        destination = self._route.destination
+        destination = self.route.destination
         message = f"the result is larger than {destination.name} takes ({destination.max_message_bytes} bytes)"
         passage = outcome.passage if isinstance(outcome, Upcast | Passed) else Passage("", "", "")
         return Fault(

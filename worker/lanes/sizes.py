@@ -1,0 +1,46 @@
+"""How large records may be, asked again where what was allowed at the start is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from worker.lanes.delivery import Clients
+from worker.routes.route import OutputTopic, Route
+
+ANSWER = 5.0
+LIMIT = "max.message.bytes"
+
+
+async def with_sizes_of_now(clients: Clients, route: Route) -> Route:
+    """The route with what its topics take now (bytes of a batch); as it was where the brokers do not say."""
+    try:
+        async with asyncio.timeout(ANSWER):
+            sizes = await _sizes(clients, (route.destination.name, route.dead_letter.name))
+    except (KafkaError, TimeoutError, OSError):
+        return route
+
+    def now(topic: OutputTopic) -> OutputTopic:
+        return replace(topic, max_message_bytes=sizes.get(topic.name, topic.max_message_bytes))
+
+    return replace(route, destination=now(route.destination), dead_letter=now(route.dead_letter))
+
+
+async def _sizes(clients: Clients, topics: Iterable[str]) -> dict[str, int]:
+    admin = clients.admin()
+    try:
+        await admin.start()
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, each) for each in topics])
+    finally:
+        await admin.close()
+    return {
+        name: int(entry[1])
+        for answer in answers
+        for _, _, _, name, entries in answer.resources
+        for entry in entries
+        if entry[0] == LIMIT
+    }
