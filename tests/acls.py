@@ -1,16 +1,18 @@
-"""Kafka's CreateAcls request, which aiokafka does not have, for tests on a broker with an authorizer."""
+"""Kafka's CreateAcls and DeleteAcls requests, which aiokafka does not have: for a broker with an authorizer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka.conn import create_conn
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
 LITERAL, PREFIXED, ALLOW, ANY_HOST = 3, 4, 3, "*"
+ANY = 1
+"""Of a filter: whatever there is."""
 
 
 class Resource(IntEnum):
@@ -74,6 +76,17 @@ async def grant(address: str, user: str, rights: Iterable[Right], route: Mapping
         await allow(address, user, right.resource, name, *right.operations, prefixed=not right.of)
 
 
+ACL = (
+    ("resource_type", Int8),
+    ("resource_name", String("utf-8")),
+    ("pattern_type", Int8),
+    ("principal", String("utf-8")),
+    ("host", String("utf-8")),
+    ("operation", Int8),
+    ("permission_type", Int8),
+)
+
+
 class CreateAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801  (aiokafka's way to name versions)
     API_KEY = 30
     API_VERSION = 1
@@ -86,20 +99,7 @@ class CreateAclsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801
     API_KEY = 30
     API_VERSION = 1
     RESPONSE_TYPE = CreateAclsResponse_v1
-    SCHEMA = Schema(
-        (
-            "creations",
-            Array(
-                ("resource_type", Int8),
-                ("resource_name", String("utf-8")),
-                ("pattern_type", Int8),
-                ("principal", String("utf-8")),
-                ("host", String("utf-8")),
-                ("operation", Int8),
-                ("permission_type", Int8),
-            ),
-        )
-    )
+    SCHEMA = Schema(("creations", Array(*ACL)))
 
 
 class CreateAclsRequest(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
@@ -112,16 +112,59 @@ class CreateAclsRequest(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
         return request_struct_class(self._creations)
 
 
+class DeleteAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801
+    API_KEY = 31
+    API_VERSION = 1
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "results",
+            Array(
+                ("error_code", Int16),
+                ("error_message", String("utf-8")),
+                ("matching", Array(("error_code", Int16), ("error_message", String("utf-8")), *ACL)),
+            ),
+        ),
+    )
+
+
+class DeleteAclsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801
+    API_KEY = 31
+    API_VERSION = 1
+    RESPONSE_TYPE = DeleteAclsResponse_v1
+    SCHEMA = Schema(("filters", Array(*ACL)))
+
+
+class DeleteAclsRequest(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
+    API_KEY = 31
+
+    def __init__(self, filters: Sequence[tuple[object, ...]]) -> None:
+        self._filters = filters
+
+    def build(self, request_struct_class: type[DeleteAclsRequest_v1]) -> DeleteAclsRequest_v1:
+        return request_struct_class(self._filters)
+
+
 async def allow(
     address: str, user: str, resource: Resource, name: str, *operations: Operation, prefixed: bool = False
 ) -> None:
     """Let ``user`` do this with the resource, as a super user at ``address``; ``*`` means all of them."""
+    pattern = PREFIXED if prefixed else LITERAL
+    rights = [(resource, name, pattern, f"User:{user}", ANY_HOST, op, ALLOW) for op in operations]
+    answer = await _ask(address, CreateAclsRequest(rights))
+    assert all(code == 0 for code, _ in answer.results), answer
+
+
+async def take_away(address: str, user: str, resource: Resource, name: str) -> None:
+    """Whatever ``user`` was allowed to do with the resource of exactly this name."""
+    answer = await _ask(address, DeleteAclsRequest([(resource, name, ANY, f"User:{user}", None, ANY, ANY)]))
+    assert all(code == 0 and matching for code, _, matching in answer.results), answer
+
+
+async def _ask(address: str, request: Request[Any]) -> Any:
     host, _, port = address.rpartition(":")
     connection = await create_conn(host, int(port))
     try:
-        pattern = PREFIXED if prefixed else LITERAL
-        rights = [(resource, name, pattern, f"User:{user}", ANY_HOST, op, ALLOW) for op in operations]
-        answer = await connection.send(CreateAclsRequest(rights))
+        return await connection.send(request)
     finally:
         await connection.close()
-    assert all(code == 0 for code, _ in answer.results), answer

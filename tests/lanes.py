@@ -22,6 +22,7 @@ from upcasters.event import Record as Output
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Reporter
 from worker.kafka.internals import Consumer
+from worker.lanes.delivery import Clients
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
 from worker.metrics import WorkerMetrics
@@ -31,7 +32,9 @@ LIMIT = 60.0
 OLD_TO_NEW = Passage("thing", "1", "2", 1)
 CURRENT = Passage("thing", "2", "2")
 UNKNOWN = Passage("", "", "")
-QUICK = Timing(start=10, operation=10, drain=4, first_pause=0.02, longest_pause=0.5, fenced_pause=0.2, tick=0.2)
+QUICK = Timing(
+    start=10, operation=10, drain=4, first_pause=0.02, longest_pause=0.5, denied_pause=0.2, fenced_pause=0.2, tick=0.2
+)
 
 
 class ByWord:
@@ -125,7 +128,7 @@ class Bench:
     registries: list[CollectorRegistry] = field(default_factory=list)
     clock: Callable[[], float] = time.time
 
-    def supervisor(self, clients: PlainClients | None = None, timing: Timing = QUICK) -> Supervisor:
+    def supervisor(self, clients: Clients | None = None, timing: Timing = QUICK) -> Supervisor:
         registry = CollectorRegistry()
         self.registries.append(registry)
         return Supervisor(
@@ -138,7 +141,7 @@ class Bench:
         )
 
     @asynccontextmanager
-    async def running(self, clients: PlainClients | None = None, timing: Timing = QUICK) -> AsyncIterator[Supervisor]:
+    async def running(self, clients: Clients | None = None, timing: Timing = QUICK) -> AsyncIterator[Supervisor]:
         supervisor = self.supervisor(clients, timing)
         await supervisor.start()
         try:

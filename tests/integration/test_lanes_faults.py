@@ -16,7 +16,6 @@ from aiokafka.protocol.produce import ProduceRequest
 
 from tests.kafka import Record, Topics, admin_of, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
-from worker.errors import WorkerError
 from worker.kafka.internals import committed_with_note, discard
 from worker.lanes import surroundings
 from worker.lanes.outbox import Outbox
@@ -214,17 +213,17 @@ async def test_a_record_that_breaks_the_upcaster_is_buried_alone(kafka_bootstrap
     assert bench.total("upcaster_records_consumed_total") == 5
 
 
-async def test_a_right_that_is_missing_ends_the_run_with_one_line(kafka_bootstrap: str, topics: Topics) -> None:
+async def test_a_right_that_is_missing_is_waited_for(kafka_bootstrap: str, topics: Topics) -> None:
     bench = await make_bench(kafka_bootstrap, topics)
     await produce(kafka_bootstrap, bench.route.source, numbered(10))
     denial: list[Exception] = [TopicAuthorizationFailedError(bench.route.destination.name)]
     clients = PlainClients(kafka_bootstrap, bench.group, spoil=lambda producer: fail_batches(producer, denial))
-    async with bench.running(clients) as supervisor:
-        with pytest.raises(WorkerError, match="grant the worker's user the right") as raised:
-            await supervisor.run()
-    assert raised.value.exit_code == 2
-    assert bench.total("upcaster_records_consumed_total") == 0
-    assert await read_settled(kafka_bootstrap, bench.route.destination.name) == []
+    async with bench.running(clients, timing=replace(QUICK, denied_pause=0.5)) as supervisor:
+        await until(lambda: any("grant the worker's user the right" in each for each in supervisor.why_not_ready()))
+        await until(caught_up(supervisor, partitions=1))
+        assert supervisor.why_not_ready() == []
+    assert bench.total("upcaster_errors_total", error_type="TopicAuthorizationFailedError") == 1
+    await assert_all_once_in_order(bench, 10)
 
 
 async def test_the_committed_offset_is_read_only_after_the_producer_has_started(

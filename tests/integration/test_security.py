@@ -8,18 +8,21 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acls import RIGHTS, RUN, Operation, Resource, allow, grant
+from tests.acls import RIGHTS, RUN, Operation, Resource, allow, grant, take_away
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
+from tests.lanes import Bench, caught_up, make_bench, read_settled, until
 from tests.secure_kafka import PASSWORD, USER, SecureKafka, secure_kafka, sign
 from tests.worker_process import running_worker, write_config
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.waiting import wait_for_broker
+from worker.lanes.supervisor import Supervisor
 from worker.settings import KafkaSettings
 
 CA = {"ssl_cafile": "{files}/ca.crt"}
@@ -123,7 +126,7 @@ async def test_waits_for_a_broker_that_is_away(server: str, expected: str) -> No
 
 
 async def test_rights_that_are_missing(broker: SecureKafka, tmp_path: Path) -> None:
-    """Those that show without writing are refused at start; a denied write ends the worker with one line."""
+    """Those that show without writing are refused at start; a denied write is waited for."""
     topics = Topics(broker.address["PLAINTEXT"])
     route = {
         "source": await topics.create("legacy"),
@@ -141,11 +144,50 @@ async def test_rights_that_are_missing(broker: SecureKafka, tmp_path: Path) -> N
     await allow(broker.address["PLAINTEXT"], USER, Resource.TOPIC, "*", *look)
     await allow(broker.address["PLAINTEXT"], USER, Resource.GROUP, group, Operation.ALL)
     await allow(broker.address["PLAINTEXT"], USER, Resource.TRANSACTIONAL_ID, "*", Operation.ALL)
-    (error,) = await refusal(config)
-    assert "TopicAuthorizationFailedError" in error
-    assert "grant" in error
+    async with running_worker(config) as worker:
+        while "grant the worker's user" not in (reasons := str(await worker.until("/readyz", 503))):
+            assert worker.process.returncode is None
+        assert route["destination"] in reasons
+        assert await worker.stop() == 0
+        assert worker.errors == []
     assert await read_all(broker.address["PLAINTEXT"], route["destination"]) == []
     assert sum((await committed_offsets(broker.address["PLAINTEXT"], group)).values()) == 0
+
+
+async def test_rights_that_are_taken_away_are_waited_for(broker: SecureKafka) -> None:
+    """Each of them; meanwhile it is named, and nothing is lost or doubled."""
+    address = broker.address["PLAINTEXT"]
+    bench = await make_bench(address, Topics(address))
+    route = {
+        "source": bench.route.source,
+        "destination": bench.route.destination.name,
+        "dead_letter": bench.route.dead_letter.name,
+    }
+    await grant(address, USER, RIGHTS[:5], route, bench.group)
+    login = clients(broker, "LOGIN", PLAIN | RIGHT | {"group_id": bench.group, "heartbeat_interval": "0.3"})
+    async with bench.running(login) as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        for number, right in enumerate(RIGHTS[:5]):
+            name = route[right.of] if right.of else bench.group
+            await take_away(address, USER, right.resource, name)
+            await produce(
+                address, route["source"], [Record(b"k", b"%s %d" % (word, number)) for word in (b"old", b"bad")]
+            )
+            await until(partial(is_named, name, supervisor), name)
+            await grant(address, USER, [right], route, bench.group)
+            await until(partial(has_consumed, 2 * number + 2, bench), name)
+            await until(lambda: supervisor.why_not_ready() == [])
+    outputs, letters = [await read_settled(address, route[key]) for key in ("destination", "dead_letter")]
+    assert [each.value for each in outputs] == [b"new %d" % number for number in range(5)]
+    assert [each.value for each in letters] == [b"bad %d" % number for number in range(5)]
+
+
+def is_named(name: str, supervisor: Supervisor) -> bool:
+    return any(f": {name}" in each and "grant the worker's user" in each for each in supervisor.why_not_ready())
+
+
+def has_consumed(records: int, bench: Bench) -> bool:
+    return bench.total("upcaster_records_consumed_total") == records
 
 
 async def test_the_rights_of_the_handbook_are_enough(broker: SecureKafka, tmp_path: Path) -> None:

@@ -425,20 +425,32 @@ async def discard(producer: AIOKafkaProducer, patience: float) -> None:
 def _drop_unsent(producer: AIOKafkaProducer) -> None:
     """Nobody waits for its batches any more, nor for its transaction; and a batch that is gone is not put back, at
     which the sender would fail."""
-    accumulator, manager = producer._message_accumulator, producer._txn_manager
+    accumulator = producer._message_accumulator
     batches = [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]
     futures = [*chain.from_iterable((batch.future, batch._drain_waiter) for batch in batches)]
-    for future in (*futures, manager and manager._transaction_waiter):
-        if future is not None:
-            future.add_done_callback(nobody_asks)
+    for future in futures:
+        future.add_done_callback(nobody_asks)
+    nobody_waits(producer)
     accumulator.reenqueue = lambda _batch: None
     accumulator.fail_all(kafka_errors.ProducerClosed())
+
+
+def nobody_waits(producer: AIOKafkaProducer) -> None:
+    """Call this before an abort: how the transaction fails is known, and aiokafka may drop the future of its end."""
+    manager = producer._txn_manager
+    if manager is not None and manager._transaction_waiter is not None:
+        manager._transaction_waiter.add_done_callback(nobody_asks)
 
 
 def nobody_asks(future: asyncio.Future[Any]) -> None:
     """A callback for a future whose end is known, or does not matter: asyncio logs an error that nobody looks at."""
     if not future.cancelled():
         future.exception()
+
+
+def join_again(consumer: AIOKafkaConsumer) -> None:
+    """After the group was denied: aiokafka's heartbeats have ended then, and come back with the group alone."""
+    consumer._coordinator.request_rejoin()
 
 
 def has_given_up(consumer: AIOKafkaConsumer) -> bool:
@@ -477,16 +489,22 @@ def _telling_that_it_is_closed(send: Callable[..., Any]) -> Callable[..., Any]:
 def _reading_the_whole_answer(send: Callable[..., Any]) -> Callable[..., Any]:
     """While a coordinator loads or moves, it answers a question for offsets with one error and no partitions. aiokafka
     looks only for errors of partitions, and takes that for a group that has committed nothing: its reader would
-    begin again at the beginning."""
+    begin again at the beginning. Of a right that is missing it does not say on what."""
 
     @functools.wraps(send)
     async def sending(asker: Any, request: Any, *arguments: Any) -> Any:
         answer = await send(asker, request, *arguments)
-        code = getattr(answer, "error_code", 0) if isinstance(request, OffsetFetchRequest) else 0
+        if not isinstance(request, OffsetFetchRequest):
+            return answer
+        code = getattr(answer, "error_code", 0)
         if code:
             if code == kafka_errors.NotCoordinatorForGroupError.errno and isinstance(asker, GroupCoordinator):
                 asker.coordinator_dead()
-            raise kafka_errors.for_code(code)("asked for committed offsets")
+            denied = code == kafka_errors.GroupAuthorizationFailedError.errno
+            raise kafka_errors.for_code(code)(request._consumer_group if denied else "asked for committed offsets")
+        for topic, partitions in answer.topics:
+            if any(each[-1] == kafka_errors.TopicAuthorizationFailedError.errno for each in partitions):
+                raise kafka_errors.TopicAuthorizationFailedError(topic)
         return answer
 
     return sending

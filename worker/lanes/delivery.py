@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from worker.kafka.internals import discard
+from worker.kafka.internals import discard, nobody_waits
 from worker.lanes.timing import Timing
 
 PRODUCER_OPTIONS = {"linger_ms": 0, "retry_backoff_ms": 20}
@@ -81,6 +81,7 @@ class ExactlyOnce:
 
     async def abort(self) -> None:
         """As far as possible: whoever starts the next producer of this id aborts what is left open."""
+        nobody_waits(self.producer)
         with contextlib.suppress(KafkaError, TimeoutError, OSError, AssertionError):
             async with asyncio.timeout(self._timing.abort):
                 await self.producer.abort_transaction()

@@ -92,14 +92,21 @@ def refusal(error: RefusedError) -> Fault:
     return Fault("produce", type(cause).__name__, f"{error.topic} refuses the record: {plainly}")
 
 
-def denied(error: KafkaError) -> WorkerError:
-    """One line for a person; trying again does not help."""
-    where = ", ".join(map(str, error.args)) or "nobody says on what"
+def denied(error: Exception) -> WorkerError:
+    """One line for a person."""
+    where = ", ".join(denied_on(error)) or "nobody says on what"
     return WorkerError(
         f"kafka: {type(error).__name__}: {where}: grant the worker's user the right it lacks "
         "(Read on the sources and the group; Write and Describe on destinations, dead-letter topics and the "
         "transactional ids)",
         NEEDS_A_PERSON,
+    )
+
+
+def denied_on(error: Exception) -> list[str]:
+    """What the right that is missing is for: names of topics, a group or a transactional id."""
+    return sorted(
+        str(name) for given in error.args for name in (given if isinstance(given, set | frozenset) else (given,))
     )
 
 

@@ -10,9 +10,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-from worker.errors import WorkerError
 from worker.kafka.internals import Reader, open_reader
-from worker.lanes.faults import DENIED, denied
+from worker.lanes.faults import DENIED
 from worker.lanes.group import Lanes
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
@@ -39,7 +38,7 @@ class Fetching:
         metrics: WorkerMetrics,
         timing: Timing,
         stopping: asyncio.Event,
-        give_up: Callable[[WorkerError], None],
+        on_denied: Callable[[KafkaError], None],
     ) -> None:
         self._consumer = consumer
         self._reader: Reader = open_reader(consumer, timing.gather)
@@ -47,7 +46,7 @@ class Fetching:
         self._metrics = metrics
         self._timing = timing
         self._stopping = stopping
-        self._give_up = give_up
+        self._on_denied = on_denied
 
     async def run(self) -> None:
         while not self._stopping.is_set():
@@ -55,11 +54,11 @@ class Fetching:
                 await self._fetch()
             except ConsumerStoppedError:
                 return
-            except DENIED as error:
-                self._give_up(denied(error))
-                return
             except KafkaError as error:
-                log.warning("fetching failed, trying again", error=type(error).__name__)
+                if isinstance(error, DENIED):
+                    self._on_denied(error)
+                else:
+                    log.warning("fetching failed, trying again", error=type(error).__name__)
                 self._metrics.error("fetch", type(error).__name__)
                 await self._rest(self._timing.tick)
 

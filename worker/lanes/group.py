@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import structlog
 from aiokafka import TopicPartition
@@ -67,6 +67,12 @@ class Lanes:
         """Raises ``KeyError`` where no route has this source."""
         route = self.routes[source]
         return [lane for lane in self if lane.partition.topic == route.source]
+
+    def refuse(self, error: Exception, topics: Collection[str]) -> None:
+        """Records of these topics cannot be fetched: their lanes start again."""
+        for lane in self:
+            if lane.partition.topic in topics:
+                lane.refuse(error)
 
     def add(self, partitions: Iterable[TopicPartition]) -> None:
         for partition in sorted(partitions):

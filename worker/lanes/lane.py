@@ -74,9 +74,10 @@ class Lane:
         self._paused = paused
         self._draining = False
         self._machine = StateMachine(self._log_transition)
+        self._told = ""
         self._wake = asyncio.Event()
         self._intake = Intake(route.limits.in_flight_bytes, route.limits.in_flight_records)
-        self._gap: GapError | None = None
+        self._fetch_error: Exception | None = None
         self._processor = surroundings.new_processor(route, partition)
         self._journal: Journal | None = None
         self._pace = Pace()
@@ -145,8 +146,12 @@ class Lane:
         try:
             self._intake.put(fetched)
         except GapError as gap:
-            self._gap = gap
-            self.wake()
+            self.refuse(gap)
+
+    def refuse(self, error: Exception) -> None:
+        """What comes next cannot be fetched: start again."""
+        self._fetch_error = error
+        self.wake()
 
     def note_end(self, end: int | None) -> None:
         """Where the partition ends now, as far as anything there can be read and is to be."""
@@ -181,7 +186,7 @@ class Lane:
 
     @property
     def may_go_on(self) -> bool:
-        return not (self._draining or self._paused or self._gap)
+        return not (self._draining or self._paused or self._fetch_error)
 
     @property
     def expects_more(self) -> bool:
@@ -213,8 +218,6 @@ class Lane:
             while await self._something_to_do():
                 await self._transact()
             await self._stop_producer()
-        except DENIED as error:
-            raise denied(error) from error
         except WorkerError:
             raise
         except BlockedError as error:
@@ -226,7 +229,7 @@ class Lane:
 
     async def _start(self) -> None:
         self._move(LaneState.STARTING)
-        self._gap = None
+        self._fetch_error = None
         if self.partition not in self._around.consumer.assignment():
             raise NotAssignedError("the partition is not ours at the moment")
         self._delivery = self._around.new_delivery(self.route, self.partition)
@@ -272,8 +275,8 @@ class Lane:
     async def _something_to_do(self) -> bool:
         """Wait for records that may be worked on now. False when the lane is to end, or has come to its bound."""
         while not self._draining:
-            if self._gap:
-                raise self._gap
+            if self._fetch_error:
+                raise self._fetch_error
             if self._at_bound:
                 self.drain()
                 return False
@@ -342,7 +345,10 @@ class Lane:
     # After something went wrong.
 
     async def _recover(self, error: Exception) -> None:
-        """Make up our mind about the error, then wait as long as it takes to be worth another try."""
+        """Make up our mind about the error, then wait as long as it takes to be worth another try. A right may be given
+        back, for which a worker waits and a bounded pass does not."""
+        if isinstance(error, DENIED) and self._around.bounds:
+            raise denied(error) from error
         failed, self._transaction = self._transaction, None
         try:
             learned = is_too_large(error) and await self._learn_sizes()
@@ -354,7 +360,7 @@ class Lane:
         metrics.retry(stage, kind(error))
         if pause:
             metrics.error(stage, kind(error))
-        self._move(LaneState.REBUILDING, f"{kind(error)}: {error}")
+        self._move(LaneState.REBUILDING, str(denied(error)) if isinstance(error, DENIED) else f"{kind(error)}: {error}")
         until = time.monotonic() + pause
         while not self._draining and (left := until - time.monotonic()) > 0:
             await self.sleep(left)
@@ -431,8 +437,12 @@ class Lane:
             self._machine.move(to, reason)
 
     def _log_transition(self, before: LaneState, after: LaneState, reason: str) -> None:
+        """Attempts that end as the one before them are told once."""
         troubled = after in {LaneState.REBUILDING, LaneState.BREAKER_OPEN, LaneState.BLOCKED}
-        level = log.warning if troubled else log.info
+        again = (before is LaneState.REBUILDING and after is LaneState.STARTING) or (troubled and reason == self._told)
+        if troubled or after is LaneState.RUNNING:
+            self._told = reason
+        level = log.debug if again else log.warning if troubled else log.info
         level("lane", before=before, state=after, **self._names(), **({"reason": reason} if reason else {}))
 
     def _names(self) -> dict[str, str | int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from upcasters.outcome import Stage
 from worker.lanes.faults import (
+    DENIED,
     FENCED,
     TIMESTAMP_ERRORS,
     BlockedError,
@@ -48,6 +49,8 @@ class Recovery:
             return 0.0
         if isinstance(error, FENCED):
             return self._timing.fenced_pause
+        if isinstance(error, DENIED):
+            return self._timing.denied_pause
         self._failures += 1
         return pause_before_retry(self._failures - 1, self._timing.first_pause, self._timing.longest_pause)
 

@@ -9,14 +9,14 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.internals import has_given_up, tell_of_topics
+from worker.kafka.internals import has_given_up, join_again, tell_of_topics
 from worker.lanes.bounded import Bounds
 from worker.lanes.delivery import Clients
-from worker.lanes.faults import DENIED, denied
+from worker.lanes.faults import DENIED, denied, denied_on
 from worker.lanes.fetching import Fetching
 from worker.lanes.group import Lanes
 from worker.lanes.processing import Processor
@@ -84,6 +84,7 @@ class Supervisor:
         metrics.lanes.look = self._look
         self._stopped = asyncio.Event()
         self._fault: WorkerError | None = None
+        self._why_no_lanes = ""
         self._ticked = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -97,7 +98,7 @@ class Supervisor:
             await self._consumer.start()
         except DENIED as error:
             raise denied(error) from error
-        fetching = Fetching(self._consumer, self.lanes, self._metrics, self._timing, self._stopping, self._give_up)
+        fetching = Fetching(self._consumer, self.lanes, self._metrics, self._timing, self._stopping, self._denied)
         self._take_partitions()
         self._tasks = [
             asyncio.create_task(fetching.run(), name="fetch"),
@@ -168,7 +169,7 @@ class Supervisor:
         """A lane that an operator has paused is as ready as he wants it; one that came to its end needs nothing."""
         gone = [f"{source}: {GONE}: {MAKE_IT_AGAIN}" for source in self._listener.gone()]
         if not len(self.lanes):
-            return gone or ["no partitions assigned (yet)"]
+            return gone or [self._why_no_lanes or "no partitions assigned (yet)"]
         ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
         lanes = [
             f"{each.topic}:{each.partition}: {each.state}" + (f" ({each.reason})" if each.reason else "")
@@ -204,6 +205,8 @@ class Supervisor:
         try:
             while not self._stopping.is_set():
                 self._ticked = time.monotonic()
+                if len(self.lanes):
+                    self._why_no_lanes = ""
                 if asking.done():
                     asking = asyncio.create_task(self._watch.ask(self._clock()))
                 self._watch.look(self._clock())
@@ -220,6 +223,19 @@ class Supervisor:
         if error is not None:
             log.error("the worker broke", part=task.get_name(), exc_info=error)
             self._give_up(WorkerError(f"{task.get_name()}: the worker broke ({type(error).__name__}): see the log", 1))
+
+    def _denied(self, error: KafkaError) -> None:
+        """A bounded pass ends; a worker waits until it has the right again."""
+        fault = denied(error)
+        if self._bounds:
+            self._give_up(fault)
+        elif isinstance(error, GroupAuthorizationFailedError):
+            if not self._why_no_lanes:
+                log.error("the group is denied", reason=str(fault))
+            self._why_no_lanes = str(fault)
+            join_again(self._consumer)
+        else:
+            self.lanes.refuse(error, denied_on(error))
 
     def _give_up(self, fault: WorkerError) -> None:
         self._fault = self._fault or fault

@@ -19,6 +19,8 @@ class Timing:
 
     first_pause: float = 0.1
     longest_pause: float = 20.0
+    denied_pause: float = 5.0
+    """A right comes back when a person gives it."""
     fenced_pause: float = 3.0
     """About a heartbeat: time to learn that the partition is somebody else's before fencing him in turn."""
 

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from worker.kafka.fetched import NO_TIMESTAMP
 from worker.lanes.delivery import Clients
+from worker.lanes.faults import DENIED
 from worker.lanes.group import Lanes
 from worker.lanes.lag import BELIEVED
 from worker.lanes.lane import Lane
@@ -55,6 +56,10 @@ class Watch:
         try:
             async with asyncio.timeout(ANSWER):
                 await self._ask_about(stale)
+        except DENIED as error:
+            # They have answered; the lanes will be denied as well.
+            self._metrics.error("fetch", type(error).__name__)
+            self._silent_since = None
         except (KafkaError, TimeoutError) as error:
             # With nothing to do no lane would notice that the brokers are away.
             self._metrics.error("fetch", type(error).__name__)
