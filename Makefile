@@ -75,6 +75,8 @@ mutation: $(VENV)/dev.installed ## change the engine in small ways and see which
 	$(BIN)/python tests/mutation.py $(MUTATION_ARGS)
 
 bench: $(PEERS_VENV)/peers.installed ## the worker and its peers drain the same topics, an hour and more (CASES="350 7k" PEERS="aiokafka-tuned" REPEAT=n SCALE=0.5)
+	@# What Python compiles at a first import is not what a drain writes.
+	$(BIN)/python -m compileall -q worker upcasters
 	$(BIN)/python -m benchmarks.drain $(if $(CASES),--cases "$(CASES)") $(if $(PEERS),--peers "$(PEERS)") \
 		$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))
 

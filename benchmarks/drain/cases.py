@@ -62,7 +62,7 @@ CASES = {
             title="2 KB",
             contenders=("aiokafka-tuned", "confluent-hand", "streams-tuned"),
             bytes=2_000,
-            sizes=(30_000, 150_000),
+            sizes=(30_000, 300_000),
         ),
         replace(
             FIRST,
@@ -70,7 +70,7 @@ CASES = {
             title="7 KB",
             contenders=("aiokafka-copy", "aiokafka-tuned", "confluent-hand", "streams-tuned"),
             bytes=7_000,
-            sizes=(10_000, 50_000),
+            sizes=(20_000, 150_000),
         ),
         replace(FIRST, name="legacy", title="all legacy", contenders=("aiokafka-tuned", "streams-tuned"), mix="legacy"),
         replace(
