@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ async def test_a_body_in_parts_arrives_whole() -> None:
 async def test_too_large_is_known_before_it_is_read() -> None:
     scope = {**SCOPE, "headers": [(b"content-length", str(MAX_BODY_BYTES + 1).encode())]}
     status, told = await ask(Limits(echo), scope=scope)
-    assert (status, told["title"]) == (413, "Request Entity Too Large")
+    assert (status, told["title"]) == (413, HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase)
 
 
 async def test_too_large_without_a_length() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from tests.depth import TOO_DEEP
 from upcasters.document import (
     ExactFloat,
     from_plain,
@@ -64,7 +65,7 @@ NOT_READ = {
     b'{"a":"\xff"}': "not UTF-8",
     b'{"a":"\xed\xa0\x80"}': "not UTF-8",
     b'{"a":{"b":"\xc3"}}': "not UTF-8",
-    b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}": "nested deeper",
+    b'{"a":' + b"[" * TOO_DEEP + b"]" * TOO_DEEP + b"}": "nested deeper",
 }
 
 
@@ -228,7 +229,7 @@ def test_not_written(value: Any) -> None:
 
 def test_too_deep_to_be_written() -> None:
     deep: list[Any] = []
-    for _ in range(100_000):
+    for _ in range(TOO_DEEP):
         deep = [deep]
     with pytest.raises(EncodeError, match="RecursionError"):
         write({"a": deep})

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.depth import TOO_DEEP
 from tests.unit.upcasters.applying import applied, assert_reversible, context, refused, touches, undone
 from upcasters import (
     KEY,
@@ -283,7 +284,7 @@ REFUSALS: dict[str, tuple[Operation, str, type[EventError], str]] = {
     "parse two texts": (parse_json("a"), '{"a":"1 2"}', FormatMismatch, "a"),
     "parse NaN": (parse_json("a"), '{"a":"NaN"}', FormatMismatch, "a"),
     "parse a lone surrogate": (parse_json("a"), '{"a":"\\"\\\\ud800\\""}', FormatMismatch, "a"),
-    "parse too deep": (parse_json("a"), '{"a":"' + "[" * 5000 + "]" * 5000 + '"}', FormatMismatch, "a"),
+    "parse too deep": (parse_json("a"), '{"a":"' + "[" * TOO_DEEP + "]" * TOO_DEEP + '"}', FormatMismatch, "a"),
     "print nothing": (print_json("a"), "{}", MissingField, "a"),
     "print null": (print_json("a"), '{"a":null}', WrongType, "a"),
     "call, and it fails": (function(fails, reads=["a"], writes=["b"]), "{}", FunctionFailed, ""),

@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from tests.depth import TOO_DEEP
 from upcasters.errors import InvalidEvent
 from upcasters.validation import Validator
 from upcasters.validation.accept import fast_accept
@@ -213,7 +214,7 @@ def test_a_field_that_no_model_declares_never_makes_an_event_invalid(
 
 
 def test_deeper_than_msgspec_goes_is_refused_and_not_raised_through() -> None:
-    deep = dumps(EVENT)[:-1] + b',"extra":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    deep = dumps(EVENT)[:-1] + b',"extra":' + b"[" * TOO_DEEP + b"]" * TOO_DEEP + b"}"
     assert "nested deeper" in str(refusal(TaskContext, deep))
 
 
