@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 from aiokafka.errors import KafkaConnectionError, ProducerFenced, RequestTimedOutError, TopicAuthorizationFailedError
 from aiokafka.protocol.produce import ProduceRequest
 
-from tests.kafka import Record, Topics, admin_of, produce
+from tests.kafka import Record, Topics, admin_of, delete_topics, make_topic, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
 from worker.kafka.internals import committed_with_note, discard
 from worker.lanes import surroundings
@@ -287,6 +288,32 @@ async def test_a_destination_that_is_deleted_is_not_made_anew(kafka_bootstrap: s
             await topics.create("destination", configs={"retention.ms": "-1"})
         await until(caught_up(supervisor, partitions=1))
     await assert_all_once_in_order(bench, 10)
+
+
+async def test_a_source_that_is_made_anew_while_the_worker_stands_still_is_not_skipped(
+    kafka_bootstrap: str, topics: Topics
+) -> None:
+    """To its fetches nothing has happened, and the new one has more records than the old one had."""
+    bench = await make_bench(kafka_bootstrap, topics)
+    await produce(kafka_bootstrap, bench.route.source, numbered(10))
+    async with bench.running(timing=replace(QUICK, believed=0)) as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        elsewhere = threading.Thread(target=lambda: asyncio.run(make_anew(kafka_bootstrap, bench.route.source, 30)))
+        elsewhere.start()
+        elsewhere.join()
+        await until(supervisor.why_not_ready)
+        assert any("made anew" in each or "not there any more" in each for each in supervisor.why_not_ready())
+    await assert_all_once_in_order(bench, 10)
+    async with bench.running() as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+    outputs = await read_settled(kafka_bootstrap, bench.route.destination.name)
+    assert [each.value for each in outputs] == [b"new %d" % n for n in (*range(10), *range(30))]
+
+
+async def make_anew(bootstrap_servers: str, topic: str, records: int) -> None:
+    await delete_topics(bootstrap_servers, [topic])
+    await make_topic(bootstrap_servers, topic, 1, {"retention.ms": "-1"})
+    await produce(bootstrap_servers, topic, numbered(records))
 
 
 async def test_a_partition_that_the_destination_does_not_have_waits_alone(kafka_bootstrap: str, topics: Topics) -> None:

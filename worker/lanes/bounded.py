@@ -33,13 +33,14 @@ class Journal(Protocol):
 @dataclass(frozen=True)
 class Beginning:
     """Where a lane begins, and where its partition ends now. ``bound`` is where the lane itself ends, ``note`` what
-    stands beside the group's offset."""
+    stands beside the group's offset, ``committed`` whether that is where it begins."""
 
     offset: int
     end: int
     bound: int | None = None
     journal: Journal | None = None
     note: str = ""
+    committed: bool = False
 
 
 class Bounds(Protocol):

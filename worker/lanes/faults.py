@@ -56,12 +56,13 @@ class CommittedPastEndError(Exception):
 
 class WentBackError(Exception):
     """The group's offset is behind one that this worker has seen committed. Its coordinator has forgotten (Kafka 4.3
-    does so for a moment when it loads twice in a row), or somebody set it back under a running worker."""
+    does so for a moment when it loads twice in a row), somebody set it back under a running worker, or the source was
+    deleted and made anew, at which it goes."""
 
     def __init__(self, known: int, now: int) -> None:
         super().__init__(
-            f"the group had committed offset {known}, now its offset is {now}: to read from there again, restart the "
-            "worker; else it goes on when the brokers know the offset again"
+            f"the group had committed offset {known}, now its offset is {now}: the source was made anew, or it was set "
+            "back: restart the worker to read from there; else it goes on when the brokers know the offset again"
         )
 
 

@@ -83,6 +83,8 @@ class Lane:
         self._pace = Pace()
         self._noted = False
         self._recalled = False
+        self._has_committed = False
+        """Whether the group's offset is the lane's, so that it tells of a source that was made anew."""
         self._delivery: Delivery | None = None
         self._transaction: Transaction | None = None
         self._position: int | None = None
@@ -260,6 +262,7 @@ class Lane:
         self._recalled = True
         self._noted = beginning.note.startswith(OPEN)
         self.known_offset = beginning.offset
+        self._has_committed = beginning.committed
         self._position, self._journal = beginning.offset, beginning.journal
         self._intake.bound = beginning.bound
         self.note_end(beginning.end)
@@ -314,6 +317,8 @@ class Lane:
         self._move(state, reason)
 
     async def _transact(self) -> None:
+        if self._has_committed and time.monotonic() - self.last_step > self._around.timing.believed:
+            await self._look_at_offset()
         transaction = self._new_transaction()
         try:
             most = self._recovery.max_records
@@ -324,6 +329,14 @@ class Lane:
         self._account(transaction)
         self._transaction = None
 
+    async def _look_at_offset(self) -> None:
+        """A topic that is deleted and made again at once looks as before to whoever goes on to fetch, and what it has
+        before his position would be skipped. The group's offset goes with the topic."""
+        async with asyncio.timeout(self._around.timing.operation):
+            now = await self._around.committed(self.partition)
+        if now < self.known_offset:
+            raise WentBackError(self.known_offset, now)
+
     def _account(self, transaction: Transaction) -> None:
         """The transaction is committed: now it counts."""
         if transaction.position is None:
@@ -331,6 +344,7 @@ class Lane:
         work, around, now = transaction.work, self._around, self._around.clock()
         self._position, self._journal = transaction.position, work.journal
         self.known_offset = transaction.position
+        self._has_committed = self._around.bounds is None
         self.lag.note_committed(transaction.position)
         self.breaker = work.breaker
         self._noted = bool(work.breaker.note)

@@ -81,7 +81,12 @@ class Surroundings:
                 f"the group has committed offset {committed}, the partition ends at {end}: it was made anew "
                 "or has lost records; reset the group's offset to where reading shall go on"
             )
-        return Beginning(committed, end, note=found.metadata)
+        return Beginning(committed, end, note=found.metadata, committed=True)
+
+    async def committed(self, partition: TopicPartition) -> int:
+        """The group's offset; 0 where it has none (any more)."""
+        found = await committed_with_note(self.consumer, partition)
+        return found.offset if found else 0
 
     def _tell_of_deleted(self, partition: TopicPartition, offsets: int) -> None:
         """As loud as can be: these records are gone, and nobody has read them."""

@@ -31,6 +31,8 @@ class Timing:
     """The wait for data while some lane has no room or is about to start, so that it is asked again soon."""
     gather: float = 0.19
     """So long a fetch gathers records at the broker, with little to do: each one costs a transaction a lane."""
+    believed: float = 0.5
+    """So long after a commit the group's offset is taken for the same: longer than between two of a trickle."""
     slice: float = 0.01
     """How long the event loop may be kept from everything else."""
     tick: float = 1.0
