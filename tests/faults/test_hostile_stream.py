@@ -182,7 +182,7 @@ async def test_a_record_that_nothing_takes_blocks_its_lane_alone(setting: Settin
         assert len(reasons) == 1
         assert f"{setting.source}:0: blocked" in reasons[0]
         assert "raise its max.message.bytes" in reasons[0]
-        assert "then restart the worker" in reasons[0], "the limit is read at the start"
+        assert "then resume the route or restart the worker" in reasons[0], "the limit is read then"
         await worker.says("upcaster_paused_partitions", 1)
         assert await worker.stop() == 0
     await configure_topic(setting.bootstrap, setting.dead_letter, {**FOREVER, "max.message.bytes": "1100000"})
