@@ -263,7 +263,7 @@ class Stamp(ABC):
         name = rule.name if isinstance(rule, FromHeader) else _CLOUD_EVENTS_PREFIX + rule.attribute
         old = last_header(context.headers, name)
         if old is not None:
-            new = text if rule.pattern is None else _replaced(old.decode(), rule.pattern, text)
+            new = text if rule.pattern is None else replaced(old.decode(), rule.pattern, text)
             put_header(context, name, new.encode())
 
     @abstractmethod
@@ -293,7 +293,7 @@ class IdStamp(Stamp):
             self.write(body, envelope, context, context.origin)
 
 
-def _replaced(old: str, pattern: str, text: str) -> str:
+def replaced(old: str, pattern: str, text: str) -> str:
     """``old`` with ``text`` where the pattern found the answer."""
     match = re.search(pattern, old)
     if match is None or match.group(1) is None:
@@ -308,5 +308,5 @@ def restamp(body: Object, where: Path, text: str, pattern: str | None = None) ->
         parent = {} if find(body, where) is MISSING else parent_of(body, where, create=False)
     node = parent.get(where[-1])
     if not is_null(node):
-        new = restamped(node, text) if pattern is None else _replaced(_field(body, where) or "", pattern, text)
+        new = restamped(node, text) if pattern is None else replaced(_field(body, where) or "", pattern, text)
         parent[where[-1]] = new

@@ -16,7 +16,7 @@ from upcasters.document import plain, read, write
 from upcasters.errors import EventError
 from upcasters.event import Event, Header, SourcePartition
 from upcasters.testing.documents import Documents, documents_like, documents_of, near_misses
-from upcasters.testing.golden import Golden
+from upcasters.testing.golden import Golden, event_of
 from upcasters.testing.hints import Hints, hints_of, schema_of
 from upcasters.testing.routes import attributes_of, headers_of, stamp
 
@@ -54,6 +54,9 @@ class Inputs:
                 | self._events(near_misses(documents), *wanted)
                 | self._made(st.sampled_from(_RUBBISH), [])
             )
+            here = [event_of(self.chain, one) for one in self._goldens(event_type, version)]
+            if here:
+                self._any[wanted] |= st.sampled_from(here)
         return self._any[wanted]
 
     def _documents(self, event_type: str, version: str) -> Documents:
@@ -68,9 +71,11 @@ class Inputs:
             made = self._without_model(event_type, version)
         else:
             made = documents_of(known.model, self._hints)
-        here = [one.before for one in self.goldens if (one.event_type, one.source) == (event_type, version)]
-        values = [value for value in here if _document(value) is not None]
+        values = [one.before for one in self._goldens(event_type, version) if _document(one.before) is not None]
         return made | st.sampled_from(values).map(_document) if values else made
+
+    def _goldens(self, event_type: str, version: str) -> list[Golden]:
+        return [one for one in self.goldens if (one.event_type, one.source) == (event_type, version)]
 
     def _without_model(self, event_type: str, version: str) -> Documents:
         """Documents that have what the next hop reads, and some that have what any hop reads."""

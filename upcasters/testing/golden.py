@@ -140,9 +140,14 @@ def check(chain: Chain, golden: Golden) -> None:
         _check_after(golden, event, outcome, after)
 
 
+def event_of(chain: Chain, golden: Golden) -> Event:
+    """The event of a case, with its headers."""
+    return Event(golden.before, None, _headers(chain, golden), offset=0)
+
+
 def run(chain: Chain, golden: Golden) -> tuple[Event, Outcome]:
     """The event of a case and what the chain makes of it."""
-    event = Event(golden.before, None, _headers(chain, golden), offset=0)
+    event = event_of(chain, golden)
     targets = {**dict(_hop_ends(chain, golden)), golden.event_type: golden.target}
     try:
         upcaster = chain.upcaster(Policy(target=targets, validate_source="never"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from upcasters.chain import Chain
-from upcasters.detect import Detector
+from upcasters.detect import Detector, replaced
 from upcasters.detection import Always, Detection, FromCloudEvents, FromField, FromHeader, TypeRule, VersionRule
 from upcasters.document import Object, is_null, restamped
 from upcasters.errors import ChainError, EventError
@@ -51,22 +51,22 @@ def pinned(chain: Chain, event_type: str, version: str) -> Detection:
 
 def headers_of(rules: Detection, event_type: str, version: str) -> list[Header]:
     """Headers from which the rules read a type and version, as far as they read headers."""
-    found = {
-        rule.name: _matching(rule, answer).encode()
-        for answer, rule in _answers(rules, event_type, version)
-        if isinstance(rule, FromHeader)
-    }
+    found: dict[str, str] = {}
+    for answer, rule in _answers(rules, event_type, version):
+        if isinstance(rule, FromHeader):
+            found[rule.name] = _matching(rule, answer, found.get(rule.name, ""))
     attributes = attributes_of(rules, event_type, version)
-    return [*found.items(), *(("ce_" + name, text.encode()) for name, text in attributes.items())]
+    texts = [*found.items(), *(("ce_" + name, text) for name, text in attributes.items())]
+    return [(name, text.encode()) for name, text in texts]
 
 
 def attributes_of(rules: Detection, event_type: str, version: str) -> dict[str, str]:
     """CloudEvents attributes from which the rules read a type and version, as far as they read any."""
-    return {
-        rule.attribute: _matching(rule, answer)
-        for answer, rule in _answers(rules, event_type, version)
-        if isinstance(rule, FromCloudEvents)
-    }
+    found: dict[str, str] = {}
+    for answer, rule in _answers(rules, event_type, version):
+        if isinstance(rule, FromCloudEvents):
+            found[rule.attribute] = _matching(rule, answer, found.get(rule.attribute, ""))
+    return found
 
 
 def _answers(rules: Detection, event_type: str, version: str) -> Iterator[tuple[str, TypeRule | VersionRule]]:
@@ -75,14 +75,20 @@ def _answers(rules: Detection, event_type: str, version: str) -> Iterator[tuple[
             yield answer, rule
 
 
-def _matching(rule: FromHeader | FromField | FromCloudEvents, answer: str) -> str:
-    """A text in which the rule's pattern finds the answer; the answer itself where none is found easily."""
+def _matching(rule: FromHeader | FromField | FromCloudEvents, answer: str, old: str) -> str:
+    """A text in which the rule's pattern finds the answer; the answer itself where none is found easily.
+
+    The text that is there already comes first: a model, a golden pair or another rule knows more than the pattern.
+    """
     if rule.pattern is None:
         return answer
     before, _, rest = rule.pattern.partition("(")
-    text = _literal(before) + answer + _literal(rest.rpartition(")")[2])
-    match = re.search(rule.pattern, text)
-    return text if match is not None and match.group(1) == answer else answer
+    made = _literal(before) + answer + _literal(rest.rpartition(")")[2])
+    for text in (replaced(old, rule.pattern, answer), old + made, made):
+        match = re.search(rule.pattern, text)
+        if match is not None and match.group(1) == answer:
+            return text
+    return answer
 
 
 def _literal(pattern: str) -> str:
@@ -104,7 +110,7 @@ def _put(document: Object, rule: FromField, answer: str) -> None:
         parent = parent_of(document, where, create=True)
     except EventError:
         return
-    text = _matching(rule, answer)
+    text = _matching(rule, answer, old if isinstance(old, str) else "")
     parent[str(where[-1])] = text if old is MISSING or is_null(old) else restamped(old, text)
 
 

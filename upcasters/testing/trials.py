@@ -33,6 +33,7 @@ from upcasters.validation import Validator
 
 _MOST_EXAMPLES = 2_000
 _PASSED_AS_IT_IS = "tombstone"
+_NOT_TOLD = ("DecodeError", "DetectionError", "WrongDetectionField")
 
 
 def laws_of(chain: Chain, folder: Path | None, examples: int) -> Iterator[Law]:
@@ -71,8 +72,8 @@ def _bound(law: Callable[[Any], None], subject: Any) -> Callable[[], None]:
 class _Tried:
     """How often a law could be tried, and the last reason why not."""
 
-    times: int = 0
     reason: str = "no event could be made up that fits the model"
+    times: int = 0
 
     def demand(self, law: str, subject: str) -> None:
         """Raise LawBroken where the law was never tried: it would hold of anything."""
@@ -140,7 +141,8 @@ class _Trial:
         self._run(st.tuples(events, events), lambda pair: check(*pair), self._versions(route))
 
     def fused(self, route: Route) -> None:
-        """The compiled path and the path hop by hop come to the same outcome."""
+        """The compiled path and the path hop by hop come to the same outcome, for events whose version can be told."""
+        tried = _Tried("the type or version of no event could be told")
 
         def check(event: Event) -> None:
             fused = route.upcaster.upcast(event, SOURCE)
@@ -148,8 +150,11 @@ class _Trial:
             if fused != plain:
                 message = "the compiled path and the way hop by hop differ"
                 raise _differ("fused", route.subject, message, event, fused, plain, ("compiled", "hop by hop"))
+            tried.times += not (isinstance(plain, DeadLettered) and plain.fault.error_type in _NOT_TOLD)
 
         self._for_events(route, check)
+        if self._versions(route) > 1:
+            tried.demand("fused", route.subject)
 
     def _for_events(self, route: Route, check: Callable[[Event], None]) -> None:
         self._run(self._events(route), check, self._versions(route))

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given, settings
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from upcasters import (
     Always,
@@ -314,6 +314,46 @@ def test_a_pattern_that_is_hard_to_fill_in_is_left_alone() -> None:
     rules = Detection((Always("thing"),), (FromCloudEvents("v", r"(?:a|b)+(\d)"),))
     assert attributes_of(rules, "thing", "1") == {"v": "1"}
     assert headers_of(rules, "thing", "1") == [("ce_v", b"1")]
+
+
+class Described(BaseModel):
+    """Its type and version stand in one address."""
+
+    model_config = ConfigDict(extra="allow")
+
+    address: Annotated[str, Field(alias="schema", pattern="^iglu:a[.]b/thing/jsonschema/[0-9-]+$")]
+
+
+IN_ONE_PLACE = {
+    "a field": Detection((FromField("schema", r"^iglu:[^/]+/([^/]+)/"),), (FromField("schema", r"/jsonschema/(.+)$"),)),
+    "a header": Detection((FromHeader("v", r"/vnd\.([a-z]+)\."),), (FromHeader("v", r"\.(.-.-.)\+json$"),)),
+}
+
+
+@pytest.mark.parametrize("rules", IN_ONE_PLACE.values(), ids=IN_ONE_PLACE.keys())
+def test_a_type_and_a_version_in_one_text(rules: Detection) -> None:
+    bases = [Baseline("thing", "1-0-0", model=Described), Baseline("other", "1-0-0")]
+    steps = [Step("thing", "1-0-0", "1-0-1", [add("made", 1)], model=Described)]
+    chain = Chain(steps, bases, detection=rules)
+    assert complaints(chain, examples=20) == {}
+    document = {"schema": "iglu:a.b/thing/jsonschema/0-0-0"}
+    stamp(IN_ONE_PLACE["a field"], "thing", "1-0-1", document)
+    assert document == {"schema": "iglu:a.b/thing/jsonschema/1-0-1"}
+    assert headers_of(IN_ONE_PLACE["a header"], "thing", "1-0-1") == [("v", b"/vnd.thing..1-0-1+json")]
+
+
+def test_a_law_that_saw_no_event_of_any_version_says_nothing(tmp_path: Path) -> None:
+    rules = Detection((Always("thing"),), (FromHeader("v", r"^(?:a|b)+(\d)$"),))
+    chain = Chain([Step("thing", 1, 2, [add("made", 1)])], detection=rules)
+    said = complaints(chain, "fused", examples=20)["fused"]
+    assert "could not be tried on any event" in said
+    assert "the type or version of no event could be told" in said
+    folder = tmp_path / "thing" / "1-to-2"
+    folder.mkdir(parents=True)
+    (folder / "a.before.json").write_text("{}")
+    (folder / "a.after.json").write_text('{"made":1}')
+    (folder / "a.headers.json").write_text('{"v":"ab1"}')
+    assert complaints(chain, "fused", golden=tmp_path, examples=20) == {}
 
 
 def test_what_the_steps_compare_with_is_made_up_too() -> None:
