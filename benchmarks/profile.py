@@ -108,7 +108,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=600_000)
     given = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
-    with on_core(OURS), LocalKafka.start() as kafka:
+    with on_core(OURS), LocalKafka.start_or_exit() as kafka:
         microseconds, stacks = asyncio.run(profile(kafka.bootstrap_servers, given.case, given.events))
     found = count(stacks.read_text(encoding="utf-8").splitlines())
     print(f"{microseconds:.2f} us an event, start and stop included; flame graph: {OUT / 'flame.svg'}")

@@ -200,7 +200,7 @@ if __name__ == "__main__":
         told = json.loads(sys.argv[3])
         measure_here(sys.argv[2], Stage(**{**told, "folder": Path(told["folder"])}))
     else:
-        broker = LocalKafka.start()
+        broker = LocalKafka.start_or_exit()
         try:
             for checked in ("always", "never"):
                 asyncio.run(main(broker.bootstrap_servers, int((*sys.argv[1:], 200_000)[0]), checked))

@@ -117,7 +117,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="how long to watch it idle")
     parser.add_argument("--records", type=int, default=300_000, help="how many records to drain")
     given = parser.parse_args()
-    with LocalKafka.start() as broker, tempfile.TemporaryDirectory() as temporary:
+    with LocalKafka.start_or_exit() as broker, tempfile.TemporaryDirectory() as temporary:
         config, folder = route(broker.bootstrap_servers), Path(temporary)
         asyncio.run(create_topics(broker.bootstrap_servers, TOPICS, PARTITIONS))
         memory, share = idle(config, folder, given.seconds)

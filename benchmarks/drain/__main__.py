@@ -71,7 +71,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory(dir=IN_MEMORY) as scratch,
         on_core(OURS),
-        LocalKafka.start(properties=PROPERTIES) as kafka,
+        LocalKafka.start_or_exit(properties=PROPERTIES) as kafka,
     ):
         asyncio.run(measure(kafka.bootstrap_servers, given, Path(scratch)))
     say(table(load(given.results), given.cases.split() or list(CASES)))

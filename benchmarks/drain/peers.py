@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from benchmarks.drain.contenders import PEERS, STREAMS
-from worker.local_kafka.jars import fetch_jars, pinned_jars
+from worker.local_kafka.jars import JarsUnavailableError, fetch_jars, pinned_jars
 
 
 def main() -> int:
@@ -15,7 +15,10 @@ def main() -> int:
         print("no javac (a JDK of 17 or newer): the benchmark leaves out Kafka Streams", file=sys.stderr)
         return 0
     STREAMS.mkdir(parents=True, exist_ok=True)
-    jars = [*fetch_jars(), *fetch_jars(jars=pinned_jars(PEERS / "kafka_streams_jars.txt"))]
+    try:
+        jars = [*fetch_jars(), *fetch_jars(jars=pinned_jars(PEERS / "kafka_streams_jars.txt"))]
+    except JarsUnavailableError as error:
+        raise SystemExit(str(error)) from None
     for jar in jars:
         link = STREAMS / jar.name
         if not link.exists():

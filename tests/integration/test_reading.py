@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from aiokafka.protocol.fetch import FetchRequest
 
 from tests.kafka import Record, Topics, produce
 from tests.lanes import LIMIT
+from worker.errors import WorkerError
 from worker.kafka.clients import Clients
-from worker.kafka.internals import GATHER_BYTES, open_reader
+from worker.kafka.internals import GATHER_BYTES, FetchedBatches, open_reader
 from worker.replay.ranges import Range
-from worker.replay.reading import open_range_reader, read_ranges
+from worker.replay.reading import LOOKS, open_range_reader, read_batches, read_ranges
 from worker.settings import KafkaSettings
 
 
@@ -72,3 +74,38 @@ async def test_what_comes_little_by_little_is_gathered_at_the_broker(
         while seen != set(partitions):
             rounds, seen = rounds + 1, seen | set(await reader.read(partitions, LIMIT))
     assert rounds == fetches
+
+
+@pytest.mark.parametrize("as_batches", [False, True], ids=["slices", "batches"])
+@pytest.mark.parametrize("wrong", [1, 3, 99])
+async def test_a_batch_that_came_broken_is_fetched_again(
+    kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch, as_batches: bool, wrong: int
+) -> None:
+    """A bit that flipped on the way is not there the next time; one that stays needs a person."""
+    topic = await topics.create()
+    for first in range(0, 900, 300):
+        await produce(kafka_bootstrap, topic, [Record(b"k", b"%d" % at) for at in range(first, first + 300)])
+    intact, times = FetchedBatches._is_intact, [wrong]
+
+    def flipped(fetched: FetchedBatches, batch: Any) -> bool:
+        if batch.base_offset < 600 or not times[0]:
+            return intact(fetched, batch)
+        times[0] -= 1
+        return False
+
+    monkeypatch.setattr(FetchedBatches, "_is_intact", flipped)
+    clients = Clients(KafkaSettings(bootstrap_servers=kafka_bootstrap, group_id="none"))
+    values: list[bytes | None] = []
+    async with open_range_reader(clients, 1) as consumer:
+        with ExitStack() as stack:
+            if wrong >= LOOKS:
+                stack.enter_context(pytest.raises(WorkerError, match=r"cannot be read \(CorruptRecordException\)"))
+            if as_batches:
+                async for batch in read_batches(consumer, topic, Range(0, 0, 900)):
+                    values += [record.value for record in batch.records()]
+            else:
+                async for piece in read_ranges(consumer, topic, [Range(0, 0, 900)]):
+                    values += [record.value for record in piece.slice.records]
+    wanted = [b"%d" % at for at in range(900)]
+    assert values == wanted[: len(values)]
+    assert len(values) == 900 or wrong >= LOOKS

@@ -339,7 +339,7 @@ def _kafka() -> Iterator[str]:
     if given:
         yield given
         return
-    broker = LocalKafka.start()
+    broker = LocalKafka.start_or_exit()
     try:
         yield broker.bootstrap_servers
     finally:

@@ -17,7 +17,7 @@ EVENTS = 200_000
 
 
 def main(arguments: list[str]) -> int:
-    began, broker = time.monotonic(), LocalKafka.start()
+    began, broker = time.monotonic(), LocalKafka.start_or_exit()
     try:
         with tempfile.TemporaryDirectory() as folder:
             story = Story(broker.bootstrap_servers, Path(folder), EVENTS)

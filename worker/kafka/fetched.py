@@ -47,6 +47,10 @@ class Batch(Protocol):
     @property
     def count(self) -> int: ...
 
+    @property
+    def next_offset(self) -> int:
+        """Where the next one may begin."""
+
     def records(self) -> Sequence[SourceRecord]:
         """Decoded. Raises KafkaError on broken bytes."""
 
@@ -74,8 +78,9 @@ class DecodedBatch:
 
     content: bytes | None = None
 
-    def __init__(self, records: Sequence[SourceRecord]) -> None:
+    def __init__(self, records: Sequence[SourceRecord], next_offset: int) -> None:
         self.first_timestamp = known(records[0].timestamp) if records else NO_TIMESTAMP
+        self.next_offset = next_offset
         self.count = len(records)
         self._records = records
 
@@ -98,7 +103,7 @@ class FetchedRecords:
         yield from cut([self._records], size, self.next_offset)
 
     def batches(self) -> Iterator[Batch]:
-        yield DecodedBatch(self._records)
+        yield DecodedBatch(self._records, self.next_offset)
 
 
 def cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Iterator[Slice]:

@@ -204,7 +204,7 @@ class FetchedBatches:
                     data = unpacked(data, batch.base_offset, self._unpacked_bytes)
                 yield _RawBatch(batch, data, lambda batch=batch: self._all_of(batch))  # type: ignore[misc]
             else:
-                yield DecodedBatch(self._all_of(batch))
+                yield DecodedBatch(self._all_of(batch), batch.next_offset)
 
     def _all_of(self, batch: Any) -> Sequence[SourceRecord]:
         return [record for part in self._decoded(batch, set()) for record in self._wanted(part)]
@@ -331,6 +331,7 @@ class _RawBatch:
 
     def __init__(self, batch: Any, data: memoryview, decode: Callable[[], Sequence[SourceRecord]]) -> None:
         self.first_timestamp: int = batch.first_timestamp
+        self.next_offset: int = batch.next_offset
         self.count = int.from_bytes(data[HEADER - 4 : HEADER])
         self.content = bytes(data[HEADER:])
         self.records = decode

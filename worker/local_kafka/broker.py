@@ -74,6 +74,14 @@ class LocalKafka:
             raise
         return broker
 
+    @classmethod
+    def start_or_exit(cls, *, properties: Mapping[str, str] | None = None) -> Self:
+        """`start`, for a script's main: where it cannot be, the script ends with the reason as its only line."""
+        try:
+            return cls.start(properties=properties)
+        except LocalKafkaError as error:
+            raise SystemExit(str(error)) from None
+
     @property
     def bootstrap_servers(self) -> str:
         first = self._properties["advertised.listeners"].split(",")[0]

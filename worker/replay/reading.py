@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.fetched import Batch, Fetched, Slice, UnpackError
@@ -32,7 +33,10 @@ TURN = 0.02
 """Seconds of work after which others get their turn: fetches, signals, a progress bar."""
 
 
-Part = TypeVar("Part")
+LOOKS = 4
+"""At a batch whose checksum is wrong: the bytes may have changed on their way here."""
+
+Part = TypeVar("Part", Slice, Batch)
 
 
 class Piece(NamedTuple):
@@ -80,15 +84,24 @@ async def _read(
     consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range], parts: Callable[[Fetched, int], Iterator[Part]]
 ) -> AsyncIterator[tuple[int, Part]]:
     ends = _seek(consumer, topic, [each for each in ranges if each.offsets])
-    reader, pace = open_reader(consumer), _Pace()
+    reader, pace, broken = open_reader(consumer), _Pace(), Counter[TopicPartition]()
     while ends:
         found = await _fetch(reader, topic, ends, pace)
         _rest(consumer, found, ends)
         for partition, fetched in found.items():
+            behind = fetched.offset
             with _telling_broken(topic, fetched):
-                for part in parts(fetched, ends[partition]):
-                    yield partition.partition, part
-                    await pace.give_way()
+                try:
+                    for part in parts(fetched, ends[partition]):
+                        yield partition.partition, part
+                        behind = part.next_offset
+                        del broken[partition]
+                        await pace.give_way()
+                except CorruptRecordException:
+                    broken[partition] += 1
+                    if behind is None or broken[partition] >= LOOKS:
+                        raise
+                    _look_again(consumer, partition, behind)
         for partition in list(ends):
             if await consumer.position(partition) >= ends[partition]:
                 del ends[partition]
@@ -102,6 +115,12 @@ def _rest(
     done = [partition for partition, fetched in found.items() if fetched.next_offset >= ends[partition]]
     if done:
         consumer.pause(*done)
+
+
+def _look_again(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
+    """Fetch from there once more, also where that was thought to be the end."""
+    consumer.seek(partition, offset)
+    consumer.resume(partition)
 
 
 def _seek(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range]) -> dict[TopicPartition, int]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +22,8 @@ from worker.local_kafka import jars
 from worker.local_kafka.jars import Jar, JarsUnavailableError, fetch_jars, pinned_jars
 
 CONTENT = b"a jar"
+ROOT = Path(__file__).parents[3]
+LEFT_OUT = {"kafka_bootstrap_servers", "no_proxy"}
 
 
 def downloaded(jar: Jar, scratch: Path) -> Path:
@@ -106,3 +111,14 @@ def refused(scratch: Path) -> str:
         jars._download(Jar("org.example", "thing", "1.0", "0" * 64), scratch)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+@pytest.mark.parametrize("script", ["tests.upgrade.story", "benchmarks.drain"])
+def test_a_script_says_in_one_line_that_the_jars_cannot_be_had(tmp_path: Path, script: str) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
+    environment = {name: value for name, value in environment.items() if name.lower() not in LEFT_OUT}
+    ended = subprocess.run(
+        [sys.executable, "-m", script], env=environment, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ended.returncode == 1
+    assert re.fullmatch(r"\S+ could not be fetched from .*\n", ended.stderr), ended.stderr
