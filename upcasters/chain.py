@@ -17,6 +17,7 @@ from upcasters.detection import Detection
 from upcasters.errors import ChainError, Irreversible, StepError
 from upcasters.fingerprint import fingerprint
 from upcasters.operations.base import Reversibility
+from upcasters.paths import text_of
 from upcasters.policy import Policy
 from upcasters.step import Baseline, Hop, Step, VersionLike, version_text
 from upcasters.upcaster import Upcaster
@@ -63,9 +64,9 @@ class Chain:
     ) -> None:
         object.__setattr__(self, "steps", _all(Step, steps))
         object.__setattr__(self, "baselines", _all(Baseline, baselines))
-        pinned = {event_type: version_text(version) for event_type, version in (current or {}).items()}
+        pinned = {text_of(event_type): version_text(version) for event_type, version in (current or {}).items()}
         object.__setattr__(self, "pinned", MappingProxyType(pinned))
-        object.__setattr__(self, "detection", detection or Detection())
+        object.__setattr__(self, "detection", _rules(detection))
         object.__setattr__(self, "name", name)
         problems = structure_problems(self)
         if problems:
@@ -291,6 +292,15 @@ def _numbers(version: str) -> tuple[int, ...] | None:
     if not re.fullmatch(r"v?\d{1,18}([.-]\d{1,18})*", version):
         return None
     return tuple(int(part) for part in re.split(r"[.-]", version.removeprefix("v")))
+
+
+def _rules(given: object) -> Detection:
+    if given is None:
+        return Detection()
+    if not isinstance(given, Detection):
+        what = f"detection={type(given).__name__} is no Detection"
+        raise StepError(what, "Put the rules into one: Detection(version=(rule,)).", "detection")
+    return given
 
 
 def _all(kind: type[T], given: Iterable[T]) -> tuple[T, ...]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from types import UnionType
+from typing import Any, get_args
 
 from upcasters.errors import StepError
+from upcasters.paths import text_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ class Always:
 
     value: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", text_of(self.value))
+
 
 TypeRule = FromHeader | FromField | FromCloudEvents | Always
 VersionRule = FromHeader | FromField | FromCloudEvents | FromShape | Always
@@ -66,13 +73,22 @@ class Detection:
     version: tuple[VersionRule, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("event_type", "version"):
+        for name, kinds in (("event_type", TypeRule), ("version", VersionRule)):
             rules = getattr(self, name)
-            if not isinstance(rules, (tuple, list)):
+            if isinstance(rules, str) or not isinstance(rules, Iterable):
                 what = f"{name} of a Detection is one {type(rules).__name__}"
                 raise StepError(what, "Write a tuple, with a comma behind a single rule: (rule,).", "detection")
-            object.__setattr__(self, name, tuple(rules))
+            object.__setattr__(self, name, _all(kinds, rules, name))
 
     def or_those_of(self, other: Detection) -> Detection:
         """These rules, and the other's where there are none."""
         return Detection(self.event_type or other.event_type, self.version or other.version)
+
+
+def _all(kinds: UnionType, rules: Iterable[Any], name: str) -> tuple[Any, ...]:
+    listed = tuple(rules)
+    for rule in listed:
+        if not isinstance(rule, kinds):
+            remedy = f"Use {', '.join(kind.__name__ for kind in get_args(kinds))}."
+            raise StepError(f"{type(rule).__name__} is no rule for {name}", remedy, "detection")
+    return listed

@@ -38,15 +38,22 @@ def path(spec: PathLike) -> Path:
     if isinstance(spec, tuple):
         if not all(isinstance(part, (str, Each)) for part in spec):
             raise ValueError(f"a path's parts are strings or EACH, not {spec!r}")
-        return spec
+        return tuple(part if isinstance(part, Each) else text_of(part) for part in spec)
     if not isinstance(spec, str):
         raise ValueError(f"a path is a string or a tuple, not {type(spec).__name__}")  # noqa: TRY004  # one error for all
     if spec == "":
         return ()
-    parts = spec.split(".")
+    parts = text_of(spec).split(".")
     if "" in parts:
         raise ValueError(f"{spec!r} has an empty part; write an empty key as a tuple, such as ('a', '')")
     return tuple(EACH if part == "*" else part for part in parts)
+
+
+def text_of(value: object) -> str:
+    """A name or version as plain text: ``7`` is ``"7"``, and a member of an enumeration is its value."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int.__repr__(value) if isinstance(value, int) else str(value)
 
 
 def show(spec: Iterable[Segment]) -> str:

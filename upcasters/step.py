@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel
 
 from upcasters.conditions import Condition
 from upcasters.errors import StepError
-from upcasters.operations.base import Inverse, Operation, Reversibility, undo
+from upcasters.operations.base import Inverse, Operation, Reversibility, choice, undo
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import DropEvent, RenameType, SplitEach, SplitEvent
 from upcasters.operations.reach import At, Everywhere, any_number
+from upcasters.paths import text_of
 
 VersionLike = str | int | None
 Complexity = Literal["low", "medium", "high"]
@@ -22,7 +23,7 @@ Split = SplitEach | SplitEvent
 
 def version_text(version: VersionLike) -> str:
     """A version as the chain writes it: ``7`` is ``"7"``; None, for events without versions, is ``""``."""
-    return "" if version is None else str(version)
+    return "" if version is None else text_of(version)
 
 
 def _versions(listed: Sequence[VersionLike]) -> tuple[str, ...]:
@@ -59,6 +60,7 @@ class Baseline:
 
     def __post_init__(self) -> None:
         _check(self.model, self.shape)
+        object.__setattr__(self, "event_type", text_of(self.event_type or ""))
         object.__setattr__(self, "version", version_text(self.version))
         object.__setattr__(self, "looks_like", _versions(self.looks_like))
 
@@ -90,9 +92,12 @@ class Step:
     description: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "event_type", text_of(self.event_type or ""))
         object.__setattr__(self, "source", version_text(self.source))
         object.__setattr__(self, "target", version_text(self.target))
         _check(self.model, self.shape)
+        if self.complexity is not None:
+            choice(self.complexity, get_args(Complexity), "complexity")
         object.__setattr__(self, "looks_like", _versions(self.looks_like))
         object.__setattr__(self, "operations", any_number(self.operations))
         if not self.id:

@@ -123,9 +123,10 @@ def rename(
     if spec[-1] is EACH:
         raise StepError("rename cannot rename '*'", "Use rename_keys for keys by rule.", "path")
     parent = show(spec[:-1])
-    if parent and name.startswith(f"{parent}."):
+    if parent and isinstance(field, str) and str(name).startswith(f"{parent}."):
         what = f"the new name {name!r} has the path in it, and names have none"
-        raise StepError(what, f"Write rename({field!r}, {name.removeprefix(parent + '.')!r}).", "path")
+        remedy = f"Write rename({field!r}, {name.removeprefix(parent + '.')!r})"
+        raise StepError(what, f"{remedy}; if the dots belong to the name, give the field as a tuple.", "path")
     return rename_many(spec[:-1], {str(spec[-1]): name}, missing=missing, exists=exists, wrong_type=wrong_type)
 
 
@@ -144,6 +145,9 @@ def rename_many(
         raise StepError("rename_many gives two fields the same name", "Use first_of to merge fields.", "collision")
     if any(old == new for old, new in names.items()):
         raise StepError("a field is renamed to its own name", "Leave it out.", "no-op")
+    for name in (*names, *names.values()):
+        if not isinstance(name, str):
+            raise StepError(f"{name!r} is no name of a field", "Names are strings.", "option")
     choice(missing, _MISSING, "missing")
     choice(exists, _EXISTS, "exists")
     choice(wrong_type, _WRONG, "wrong_type")

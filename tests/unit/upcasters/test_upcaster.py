@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -422,3 +423,26 @@ def test_a_split_behind_a_dropped_event_does_not_happen() -> None:
     outcome = upcast(upcaster, Event(b'{"b":[1]}', offset=1))
     assert isinstance(outcome, Upcast)
     assert json.loads(outcome.value or b"") == {"i": 1, "new": 1}
+
+
+class Word(str, enum.Enum):  # noqa: UP042  # unlike a StrEnum's, its str() is not its value
+    TYPE = "thing"
+    ONE = "1"
+    NAME = "name"
+    TITLE = "title"
+
+
+class Number(enum.IntEnum):
+    TWO = 2
+
+
+def test_members_of_enumerations_stand_for_their_values() -> None:
+    step = Step(Word.TYPE, Word.ONE, Number.TWO, [rename((Word.NAME,), Word.TITLE)])
+    rules = Detection((Always(Word.TYPE),), (FromField("v"),))
+    upcaster = Chain([step], detection=rules, current={Word.TYPE: Number.TWO}).upcaster()
+    event = Event(b'{"v":1,"name":"a"}')
+    outcome = upcaster.upcast(event)
+    assert outcome == upcaster.reference.upcast(event)
+    assert isinstance(outcome, Upcast)
+    assert outcome.value == b'{"v":2,"title":"a"}'
+    assert step.id == "thing:1->2"

@@ -14,6 +14,7 @@ from upcasters import (
     Chain,
     Detection,
     FromField,
+    FromShape,
     Step,
     absent,
     add,
@@ -328,6 +329,28 @@ PARTS: dict[str, Case] = {
     "one rule for the type": Case(["detection"], lambda: Detection(cast("Any", KIND)), lambda: Detection((KIND,))),
     "one rule for the version": Case(
         ["detection"], lambda: Detection((), cast("Any", VERSION)), lambda: hash(Detection((), cast("Any", [VERSION])))
+    ),
+    "a condition among the rules": Case(
+        ["detection"],
+        lambda: Detection((), cast("Any", (present("v"),))),
+        lambda: Detection((), cast("Any", (rule for rule in [VERSION]))),
+    ),
+    "a shape that tells the type": Case(
+        ["detection"], lambda: Detection(cast("Any", (FromShape(),))), lambda: Detection((), (FromShape(),))
+    ),
+    "a rule for a detection": Case(
+        ["detection"],
+        lambda: Chain([Step(**UP)], detection=cast("Any", VERSION)),
+        lambda: Chain([Step(**UP)], detection=Detection((), (VERSION,))),
+    ),
+    "a complexity of its own": Case(
+        ["option"], lambda: Step(**UP, complexity=cast("Any", "huge")), lambda: Step(**UP, complexity="high")
+    ),
+    "a new name that is none": Case(
+        ["option"], lambda: rename("meta.a", cast("Any", None)), lambda: rename("meta.a", "b")
+    ),
+    "a new name with its path, where a tuple takes it as it is": Case(
+        ["path"], lambda: rename("http.method", "http.method"), lambda: rename(("http", "method"), "http.method")
     ),
     "a new name with its path": Case(
         ["path"], lambda: rename("meta.taskId", "meta.task_id"), lambda: rename("meta.taskId", "task.id")
