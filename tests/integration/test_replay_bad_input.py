@@ -273,3 +273,28 @@ async def test_a_receipt_of_another_chain_or_cluster_proves_nothing(stage: Stage
     stage.configure(unknown_type="skip")
     with pytest.raises(WorkerError, match="the configuration of the route has fingerprint"):
         await stage.verify()
+
+
+async def test_a_proof_finds_what_another_replay_wrote_of_the_same_offsets(stage: Stage) -> None:
+    """Both of them: the first one's records stand before the second one's, and the second one's behind."""
+    await stage.fill(60)
+    await stage.make_plan()
+    first = await stage.replay()
+    stage.receipt.unlink()
+    await stage.make_plan()
+    second = await stage.replay(again=True)
+    for receipt, other in ((first, second), (second, first)):
+        found = (await stage.verify(receipt)).findings
+        assert list(found.counts) == ["doubled by another pass"]
+        assert f"replay {other.replay_id} wrote {other.partitions[0].counts.produced} of these" in found.lines()[0]
+
+
+async def test_a_proof_finds_nothing_in_replays_that_share_a_topic_and_no_offsets(stage: Stage) -> None:
+    await stage.fill(60)
+    await stage.make_plan(end="40")
+    first = await stage.replay()
+    stage.receipt.unlink()
+    await stage.make_plan(start="40")
+    second = await stage.replay()
+    for receipt in (first, second):
+        assert not (await stage.verify(receipt)).findings

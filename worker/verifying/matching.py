@@ -16,6 +16,7 @@ from worker.verifying.differences import differences, is_refusal, letter_differe
 from worker.verifying.encoding import Encoder
 from worker.verifying.findings import Findings
 from worker.verifying.oracle import Expected, Lineage, Output
+from worker.verifying.others import Others
 from worker.verifying.streams import END, UNKNOWN, Stream, last_header
 
 MOST_UNPLACED = 1_000
@@ -77,6 +78,7 @@ class Matching:
         source: Ahead,
         written: tuple[Stream, Stream],
         lineage: Lineage,
+        others: Others,
         findings: Findings,
     ) -> None:
         self._receipt = receipt
@@ -90,6 +92,7 @@ class Matching:
         self._findings = findings
         self._missing: set[int] = set()
         self._unplaced: list[SourceRecord] = []
+        self._others = others
         self.counts = Counts()
 
     async def run(self) -> None:
@@ -101,6 +104,7 @@ class Matching:
         await self._leftovers(END)
         for letter in self._unplaced:
             self._find("dead letter doubled or out of order", UNKNOWN, letter, dead_letter=True)
+        self._others.tell(self._findings, self._receipt.route.destination)
         self._compare_with_receipt()
 
     async def _match(self, batch: Batch) -> bool:
@@ -109,7 +113,7 @@ class Matching:
         if content is None:
             return False
         if self._is_of_others(content, batch.count):
-            self._destination.skip()
+            self._step_over(batch, content)
             return True
         judged = await self._source.reach(batch.count)
         outputs = outputs_of(judged)
@@ -126,6 +130,12 @@ class Matching:
             elif expected.invalid or expected.disputed:
                 self._judge_chain(record, expected, [])
         return True
+
+    def _step_over(self, batch: Batch, content: bytes) -> None:
+        if self._encoder.before in content:
+            for record in batch.records():
+                self._others.look(dict(record.headers))
+        self._destination.skip()
 
     def _is_of_others(self, content: bytes, records: int) -> bool:
         """Of no replay, of another one, or of another source partition. Where it is not clear, it is ours."""
@@ -145,6 +155,8 @@ class Matching:
         offset = record.offset or 0
         await self._leftover_letters(offset)
         letters = await self._take_letters(offset)
+        if not found:
+            self._others.silent.add(offset)
         if not letters and not found and (expected.outputs or expected.fate == "dead-lettered"):
             letters = self._unplaced_letter_of(record)
         refused = bool(letters) and not found and is_refusal(letters[0], _passage(expected))

@@ -16,7 +16,8 @@ from worker.dlq.letter import Letter
 from worker.dlq.selection import Selection, selection_of
 from worker.replay.apply.receipt import Receipt
 from worker.verifying.oracle import Expected, Judges, Lineage, Oracle, Output
-from worker.verifying.streams import END, REPLAY_ID, UNKNOWN, Place, Placed, Stream
+from worker.verifying.others import REPLAY_ID
+from worker.verifying.streams import END, UNKNOWN, Place, Placed, Stream
 
 PLACE = ("upcaster.dlq.partition", "upcaster.dlq.offset")
 

@@ -12,9 +12,8 @@ from upcasters.event import SourceRecord
 from worker.kafka.fetched import Batch
 from worker.replay.ranges import Range
 from worker.replay.reading import read_batches
+from worker.verifying.others import REPLAY_ID, Others
 
-REPLAY_ID = "upcaster.replay.id"
-SOURCE = ("upcaster.source.topic", "upcaster.source.partition", "upcaster.source.offset")
 ORIGIN = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
 UNKNOWN = -1
 END = sys.maxsize
@@ -74,8 +73,11 @@ async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, star
         yield batch
 
 
-def written_by(replay_id: str, source: str, partition: int, names: tuple[str, str, str]) -> Place:
-    """Picks the replay's records that came from a source partition; one whose origin is cut off is taken, too."""
+def written_by(
+    replay_id: str, source: str, partition: int, names: tuple[str, str, str], others: Others | None = None
+) -> Place:
+    """Picks the replay's records that came from a source partition; one whose origin is cut off is taken, too.
+    ``others`` looks at what is not picked."""
     wanted, topics, numbers = replay_id.encode(), (source.encode(), None), (b"%d" % partition, None)
     topic, number, offset = names
 
@@ -86,6 +88,8 @@ def written_by(replay_id: str, source: str, partition: int, names: tuple[str, st
             if headers.get(REPLAY_ID) == wanted and headers.get(topic) in topics and headers.get(number) in numbers:
                 told = headers.get(offset)
                 yield int(told) if told is not None and told.isdigit() else UNKNOWN, record
+            elif others is not None:
+                others.look(headers)
 
     return place
 

@@ -16,6 +16,7 @@ from worker.kafka.clients import Clients
 from worker.kafka.fetched import Batch
 from worker.kafka.waiting import wait_for_broker
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
+from worker.replay.plan.earlier import read_by_others
 from worker.replay.plan.identity import config_fingerprint
 from worker.replay.ranges import Range
 from worker.replay.reading import open_range_reader, read_ranges
@@ -26,12 +27,14 @@ from worker.verifying.ahead import Ahead
 from worker.verifying.findings import Findings
 from worker.verifying.matching import Matching
 from worker.verifying.oracle import Judges, Lineage, Oracle
+from worker.verifying.others import SOURCE, Others
 from worker.verifying.redrives import LetterOracle, Merged, made_of
 from worker.verifying.settling import settle
-from worker.verifying.streams import ORIGIN, SOURCE, Stream, read_from, written_by
+from worker.verifying.streams import ORIGIN, Stream, read_from, written_by
 
-Sides = tuple[Ahead, tuple[Stream, Stream], Lineage]
-"""What was read, what was written (to the destination, and as dead letters), and the headers by which it tells."""
+Sides = tuple[Ahead, tuple[Stream, Stream], Lineage, Others]
+"""What was read, what was written (to the destination, and as dead letters), the headers by which it tells,
+and what stands there beside it."""
 
 Progress = Callable[[int, int], None]
 """Called with how many source records are behind, and how many there are in all."""
@@ -86,6 +89,8 @@ class Verification:
         self._receipt = receipt
         self._progress = progress
         self._verdict = Verdict()
+        self._again = False
+        """Another replay has read the same offsets: what it wrote may stand in front of ours."""
 
     async def run(self) -> Verdict:
         began = time.monotonic()
@@ -97,6 +102,7 @@ class Verification:
             if not counts.get(topic):
                 findings.add("no such topic", topic)
         if not findings:
+            self._again = await self._was_read_again()
             async with AsyncExitStack() as stack:
                 consumers = [await stack.enter_async_context(open_range_reader(self._clients, 4)) for _ in range(3)]
                 written = [TopicPartition(name, at) for name in topics[1:] for at in range(counts[name])]
@@ -107,6 +113,13 @@ class Verification:
             await self._explain(list(dict.fromkeys(topics)))
         self._verdict.seconds = time.monotonic() - began
         return self._verdict
+
+    async def _was_read_again(self) -> bool:
+        told = self._receipt
+        if told.redrive is not None:
+            return False
+        ranges = [Range(each.partition, each.start, each.end) for each in told.partitions]
+        return await read_by_others(self._clients, told.group, told.replay_id, told.route.source, ranges)
 
     async def _explain(self, topics: list[str]) -> None:
         for topic in await compacted_of(self._clients, topics):
@@ -119,8 +132,8 @@ class Verification:
         if await self._is_gone(partition, consumers[0], counts):
             return
         made = self._redriven if self._receipt.redrive is not None else self._replayed
-        source, written, lineage = made(partition, consumers, counts)
-        matching = Matching(self._receipt, partition, source, written, lineage, self._verdict.findings)
+        source, written, lineage, others = made(partition, consumers, counts)
+        matching = Matching(self._receipt, partition, source, written, lineage, others, self._verdict.findings)
         await matching.run()
         self._verdict.records += matching.counts.read
         self._verdict.outputs += matching.counts.produced
@@ -156,7 +169,9 @@ class Verification:
             Oracle(self._judges, self._receipt, place),
             partition.stretches,
         )
-        return source, self._written(partition, consumers, counts), Lineage(self._receipt, place)
+        wanted = range(partition.start, partition.end)
+        others = Others(self._receipt.replay_id, (route.source, number), wanted, counts[route.destination])
+        return source, self._written(partition, consumers, counts, others), Lineage(self._receipt, place), others
 
     def _redriven(
         self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]
@@ -179,6 +194,7 @@ class Verification:
                 Stream(read_from(letters, route.dead_letter, number, partition.dead_letter_start), ours),
             ),
             oracle.lineage(SourcePartition(route.source, number), 0),
+            Others(self._receipt.replay_id, ("", number), range(0), 1),
         )
 
     async def _read_apart(self, topic: str, partition: int, start: int) -> AsyncIterator[Batch]:
@@ -188,16 +204,18 @@ class Verification:
                 yield batch
 
     def _written(
-        self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]
+        self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int], others: Others
     ) -> tuple[Stream, Stream]:
         """The destination and the dead letters."""
         route, number = self._receipt.route, partition.partition
 
-        def stream(consumer: AIOKafkaConsumer, topic: str, start: int, names: tuple[str, str, str]) -> Stream:
-            ours = written_by(self._receipt.replay_id, route.source, number, names)
+        def stream(
+            consumer: AIOKafkaConsumer, topic: str, start: int, names: tuple[str, str, str], beside: Others | None
+        ) -> Stream:
+            ours = written_by(self._receipt.replay_id, route.source, number, names, beside)
             return Stream(read_from(consumer, topic, number % counts[topic], start), ours)
 
         return (
-            stream(consumers[1], route.destination, partition.destination_start, SOURCE),
-            stream(consumers[2], route.dead_letter, partition.dead_letter_start, ORIGIN),
+            stream(consumers[1], route.destination, 0 if self._again else partition.destination_start, SOURCE, others),
+            stream(consumers[2], route.dead_letter, partition.dead_letter_start, ORIGIN, None),
         )

@@ -30,6 +30,20 @@ async def told_twice(
     return lines
 
 
+async def read_by_others(clients: Clients, group: str, replay_id: str, source: str, ranges: Sequence[Range]) -> bool:
+    """Whether replays other than this one of ``group`` have read offsets of ``ranges``, into whatever topic."""
+    ours = f"-replay-{replay_id}"
+    live = group.removesuffix(ours)
+    for name in await _passes(clients, live):
+        if name in (live, live + ours):
+            continue
+        committed = await committed_of(clients, name)
+        reached = {place.partition: found.offset for place, found in committed.items() if place.topic == source}
+        if any(reached.get(each.partition, 0) > each.start for each in ranges):
+            return True
+    return False
+
+
 async def _filled(clients: Clients, consumer: AIOKafkaConsumer, topic: str) -> set[int]:
     places = [TopicPartition(topic, number) for number in range((await partition_counts(clients)).get(topic, 0))]
     first, last = await consumer.beginning_offsets(places), await consumer.end_offsets(places)

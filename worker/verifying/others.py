@@ -1,0 +1,78 @@
+"""Records of the destination that are not what is proved, though they came from the same source or the same replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from worker.verifying.findings import Findings
+
+REPLAY_ID = "upcaster.replay.id"
+SOURCE = ("upcaster.source.topic", "upcaster.source.partition", "upcaster.source.offset")
+BITS = 1024
+MOST_WRITERS = 100
+"""That are told apart."""
+
+
+class Offsets:
+    """A set of offsets, a bit for each, and nothing for stretches without any."""
+
+    def __init__(self) -> None:
+        self._bits: dict[int, int] = {}
+
+    def add(self, offset: int) -> None:
+        at = offset // BITS
+        self._bits[at] = self._bits.get(at, 0) | 1 << offset % BITS
+
+    def without(self, other: Offsets) -> Iterator[tuple[int, int]]:
+        """Of each stretch that has offsets which the other one has not: the first of them, and how many."""
+        for at, bits in sorted(self._bits.items()):
+            if left := bits & ~other._bits.get(at, 0):
+                yield at * BITS + (left & -left).bit_length() - 1, left.bit_count()
+
+
+class Others:
+    """What other passes over a source partition wrote of the offsets in ``wanted``, and what the replay itself wrote
+    into a partition that is not its own: ``partitions`` are those of the destination.
+
+    ``silent`` are the offsets of which the replay itself wrote nothing: what another one wrote of those, such as a
+    redrive, is there once.
+    """
+
+    def __init__(self, replay_id: str, source: tuple[str, int], wanted: range, partitions: int) -> None:
+        self._ours = replay_id.encode()
+        self._topic, self._number = source[0].encode(), source[1]
+        self._wanted = wanted
+        self._partitions = partitions
+        self._by_writer: dict[bytes | None, Offsets] = {}
+        self._astray = 0
+        self.silent = Offsets()
+
+    def look(self, headers: Mapping[str, bytes | None]) -> None:
+        """At one record that is not what is proved."""
+        topic, number, offset = (headers.get(name) or b"" for name in SOURCE)
+        if topic != self._topic or not (number.isdigit() and offset.isdigit()):
+            return
+        writer = headers.get(REPLAY_ID)
+        if writer == self._ours:
+            self._astray += (int(number) - self._number) % self._partitions != 0
+            return
+        known = writer in self._by_writer or len(self._by_writer) < MOST_WRITERS
+        if known and int(number) == self._number and int(offset) in self._wanted:
+            self._by_writer.setdefault(writer, Offsets()).add(int(offset))
+
+    def tell(self, findings: Findings, destination: str) -> None:
+        """A finding for each writer whose records stand beside the replay's own, and one for those astray."""
+        if self._astray:
+            home = self._number % self._partitions
+            findings.add(
+                "in another partition", f"{destination} partition {home} holds {self._astray:,} that are not its"
+            )
+        for writer, offsets in self._by_writer.items():
+            if stretches := list(offsets.without(self.silent)):
+                first, count = stretches[0][0], sum(count for _, count in stretches)
+                who = "the live worker" if writer is None else f"replay {writer.decode(errors='replace')}"
+                findings.add(
+                    "doubled by another pass",
+                    f"partition {self._number}, source offset {first}: {who} wrote {count:,} of these offsets to "
+                    f"{destination}, too, so readers see them twice: replay into an empty topic",
+                )
