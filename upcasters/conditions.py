@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
-from upcasters.document import JsonType, Object, is_null, json_type, same
+from upcasters.document import JsonType, Object, is_null, json_type, same, value_of
 from upcasters.errors import StepError
 from upcasters.operations.base import checked, choice, constant
 from upcasters.paths import EACH, Path, PathLike, overlap, show
@@ -235,7 +235,7 @@ def any_present(*fields: PathLike) -> Condition:
 def equals(field: PathLike, value: Any) -> Condition:
     """The field is there and equals ``value`` as JSON does: ``1.0`` equals ``1``, ``true`` does not."""
     constant(value)
-    return Equals(_exact(field), value)
+    return Equals(_exact(field), value_of(value))
 
 
 def has_type(field: PathLike, *types: JsonType) -> Condition:

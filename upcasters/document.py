@@ -6,6 +6,7 @@ operation put there. Encoding splices the raw parts back, so that what was not t
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -181,15 +182,24 @@ def plain(node: Node, path: Path = ()) -> Any:
 def from_plain(value: Any, path: Path = ()) -> Node:
     """A function's result, checked: only what JSON has. Raises EncodeError for anything else.
 
+    A member of an enumeration of texts or numbers is its value.
+
     The result is not shared with the function's own objects, so that one event cannot change another.
     """
     if type(value) is dict:
         return _object(value, path)
     maker = _MAKERS.get(type(value))
     if maker is None:
+        if value_of(value) is not value:
+            return from_plain(value_of(value), path)
         where, kind = show(path) or "the value", type(value).__name__
         raise EncodeError(f"{where} became a {kind}, which JSON does not have", path)
     return maker(value, path)
+
+
+def value_of(value: Any) -> Any:
+    """The value of an enumeration's member, where that is a text or number; anything else as it is."""
+    return value.value if isinstance(value, enum.Enum) and isinstance(value, (str, int, float)) else value
 
 
 def _same(value: Any, _: Path) -> Any:

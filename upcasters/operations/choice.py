@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from upcasters.conditions import Condition, lasts
 from upcasters.context import Context
-from upcasters.document import Object, json_type, plain
+from upcasters.document import Object, json_type, plain, value_of
 from upcasters.errors import MissingField, StepError, UnmappedValue
 from upcasters.operations.base import Inverse, Operation, run, single, undo, worst
 from upcasters.operations.reach import any_number, some
@@ -162,5 +162,5 @@ def switch(
         if not isinstance(value, (str, int, float, bool, type(None))):
             raise StepError(f"a case is a {type(value).__name__}", "Use single JSON values.", "value")
         listed = (operations,) if isinstance(operations, Operation) else operations
-        table[(type(value) is bool, value)] = any_number(listed)
+        table[(type(value) is bool, value_of(value))] = any_number(listed)
     return Switch(single(field), table, "error" if otherwise == "error" else any_number(otherwise))

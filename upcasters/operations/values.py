@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from upcasters.context import Context, last_header
-from upcasters.document import Object, encode, from_plain, is_null, json_type, plain, same
+from upcasters.document import Object, encode, from_plain, is_null, json_type, plain, same, value_of
 from upcasters.errors import (
     Ambiguous,
     EventError,
@@ -436,7 +436,7 @@ def _lookup(table: Mapping[Any, Any], option: str) -> dict[tuple[bool, Any], Any
         if not isinstance(value, scalars):
             raise StepError(f"{option} holds a {type(value).__name__}", "List single JSON values.", "value")
         constant(value)
-    return {_scalar(old): new for old, new in table.items()}
+    return {_scalar(value_of(old)): value_of(new) for old, new in table.items()}
 
 
 @dataclass(frozen=True)

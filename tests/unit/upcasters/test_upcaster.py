@@ -35,12 +35,15 @@ from upcasters import (
     Upcaster,
     absent,
     add,
+    assign,
     at,
     convert,
     default,
     derive,
     drop_event,
+    equals,
     everywhere,
+    map_values,
     present,
     rename,
     set_header,
@@ -446,3 +449,19 @@ def test_members_of_enumerations_stand_for_their_values() -> None:
     assert isinstance(outcome, Upcast)
     assert outcome.value == b'{"v":2,"title":"a"}'
     assert step.id == "thing:1->2"
+
+
+def test_members_of_enumerations_are_values_too() -> None:
+    operations = [
+        map_values("a", {Word.ONE: Word.TITLE}),
+        default("b", Number.TWO),
+        convert("c", lambda _: [Word.NAME, Number.TWO]),
+        when(equals("kind", Word.TYPE), assign("kind", None)),
+    ]
+    chain = Chain([Step("thing", 1, 2, operations, lossy="a test")], detection=Detection(version=(FromField("v"),)))
+    upcaster = chain.upcaster()
+    event = Event(b'{"v":1,"a":"1","c":0,"kind":"thing"}')
+    outcome = upcaster.upcast(event)
+    assert outcome == upcaster.reference.upcast(event)
+    assert isinstance(outcome, Upcast)
+    assert outcome.value == b'{"v":2,"a":"title","c":["name",2],"kind":null,"b":2}'
