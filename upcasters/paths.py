@@ -36,6 +36,8 @@ def path(spec: PathLike) -> Path:
     Raises ValueError for an empty part in a string and for parts that are neither a string nor ``EACH``.
     """
     if isinstance(spec, tuple):
+        if all(type(part) is str for part in spec):
+            return spec  # detection asks for each event
         if not all(isinstance(part, (str, Each)) for part in spec):
             raise ValueError(f"a path's parts are strings or EACH, not {spec!r}")
         return tuple(part if isinstance(part, Each) else text_of(part) for part in spec)
@@ -43,7 +45,7 @@ def path(spec: PathLike) -> Path:
         raise ValueError(f"a path is a string or a tuple, not {type(spec).__name__}")  # noqa: TRY004  # one error for all
     if spec == "":
         return ()
-    parts = text_of(spec).split(".")
+    parts = str.split(spec, ".")
     if "" in parts:
         raise ValueError(f"{spec!r} has an empty part; write an empty key as a tuple, such as ('a', '')")
     return tuple(EACH if part == "*" else part for part in parts)
