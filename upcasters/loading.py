@@ -29,6 +29,9 @@ def load_chain(name: str) -> Chain:
     Raises ChainError that says what is not there and what to do.
     """
     module_name, colon, attribute = name.partition(":")
+    if "/" in module_name or module_name.endswith(".py"):
+        meant = f"{Path(module_name).stem}:{attribute or 'chain'}"
+        raise _refused(f"{name!r} names a file", f"Write module:attribute, in the file's folder {meant}.")
     return _from_module(module_name, attribute, name) if colon else _from_entry_point(name)
 
 
@@ -48,7 +51,7 @@ def _import(module_name: str, name: str) -> ModuleType:
         return importlib.import_module(module_name)
     except ChainError as error:
         raise _placed(error) from error
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         remedy = "Install the package, or run where it can be imported (PYTHONPATH)."
         raise _refused(f"chain {name} cannot be imported: {error}", remedy) from error
     except Exception as error:

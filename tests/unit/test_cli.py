@@ -216,3 +216,16 @@ def test_help_does_not_import_what_it_does_not_need() -> None:
         ),
         *("starlette", "structlog", "upcasters", "uvicorn", "uvloop", "worker.app", "worker.settings", "yaml"),
     }
+
+
+def test_ctrl_c_while_the_command_loads_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    script = Path(sys.executable).with_name("upcast")
+    stopped = subprocess.run([script, "check"], capture_output=True, text=True, check=False, env=environment)
+    assert (stopped.returncode, stopped.stderr) == (130, "")
+
+
+def test_the_mark_that_windows_begins_a_file_with_is_no_part_of_an_event() -> None:
+    data = b'\xef\xbb\xbf{"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}}\r\n'
+    assert CliRunner().invoke(app, ["try"], input=data).exit_code == 0

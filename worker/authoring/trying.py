@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,7 @@ class Tried:
 
 def documents(data: bytes) -> list[bytes]:
     """The events in what was read: one a line, or a single one where the first line is no document by itself."""
+    data = data.removeprefix(BOM_UTF8)  # what Windows puts before a file is no part of its first event
     lines = [line.strip() for line in data.splitlines() if line.strip()]
     if not lines or not _is_json(lines[0]):
         return [data.strip()] if lines else []

@@ -12,7 +12,9 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Json
 if TYPE_CHECKING:
     from worker.settings.sources import Setting
 
-app = typer.Typer(name="config", help="Look at the configuration, and bring older files up to date.")
+app = typer.Typer(
+    name="config", no_args_is_help=True, help="Look at the configuration, and bring older files up to date."
+)
 
 COLUMNS = ("setting", "value", "source")
 COLOURS = {"+": "green", "-": "red"}

@@ -60,10 +60,20 @@ def fetch_jars(progress: Progress | None = None, jars: Sequence[Jar] | None = No
     directory = cache_directory()
     paths = [directory / jar.file_name for jar in jars]
     if not all(path.exists() for path in paths):
-        directory.mkdir(parents=True, exist_ok=True)
+        _make(directory)
         with _one_process_at_a_time(directory / ".lock"):
             _fetch_missing([jar for jar in jars if not (directory / jar.file_name).exists()], directory, progress)
     return paths
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JarsUnavailableError(
+            f"{directory} cannot be made to keep Kafka in: {error.strerror}. "
+            "Set XDG_CACHE_HOME to a folder that can be written."
+        ) from error
 
 
 def _parse(line: str) -> Jar:

@@ -122,3 +122,10 @@ def test_a_script_says_in_one_line_that_the_jars_cannot_be_had(tmp_path: Path, s
     )
     assert ended.returncode == 1
     assert re.fullmatch(r"\S+ could not be fetched from .*\n", ended.stderr), ended.stderr
+
+
+def test_a_home_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    with pytest.raises(JarsUnavailableError, match=r"cannot be made to keep Kafka in: .* Set XDG_CACHE_HOME"):
+        fetch_jars()

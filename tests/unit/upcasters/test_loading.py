@@ -140,3 +140,13 @@ def test_a_problem_names_the_file(folder: Path) -> None:
     package(folder, "lossy", a=BASELINE, b=STEP.replace("add('a', 1)", "drop('a')").replace("add", "drop"))
     with pytest.raises(ChainError, match=r"lossy/b\.py, step b: the step loses something"):
         chain_from_package("lossy")
+
+
+@pytest.mark.parametrize("name", ["chains.py", "chains.py:chain", "./chains.py:chain", "src/chains"])
+def test_a_file_is_no_module(name: str) -> None:
+    assert refusal(name) == f"{name!r} names a file. Write module:attribute, in the file's folder chains:chain."
+
+
+def test_a_wrong_name_in_an_import_is_not_a_package_to_install(folder: Path) -> None:
+    (folder / "slip.py").write_text("from upcasters import renam\n")
+    assert "Mend slip;" in refusal("slip:chain")
