@@ -143,6 +143,13 @@ def test_try_tells_what_would_be_a_dead_letter() -> None:
     assert refused("try", stdin=" \n") == "there is no event on stdin; give one JSON document a line"
 
 
+def test_try_names_the_type_of_what_passes() -> None:
+    """A type that is misspelt in one place of a chain has no steps: all of its events pass."""
+    current = {"metadata": {"task_id": "1", "project_id": "p", "branch": "b", "repo_path": "r"}, "nodes": {"prep": {}}}
+    passed = printed("try", stdin=json.dumps(current)).splitlines()[-1]
+    assert passed == "passed as it is (current) as task_context 2.0"
+
+
 def test_try_with_headers_key_and_target() -> None:
     split = printed(
         "try", "--to", "3.0", "--key", "k", stdin='{"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}}'
