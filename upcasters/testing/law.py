@@ -59,7 +59,8 @@ def told_outcome(outcome: Outcome, event: Event) -> str:
         place = "".join(f", {name} {text}" for name, text in (("step", fault.step), ("at", fault.path)) if text)
         return f"dead letter of stage {fault.stage}{place}: {fault.error_type}: {fault.message}"
     if isinstance(outcome, Passed):
-        return f"passed as it is ({outcome.reason}) as {outcome.passage.event_type} {outcome.passage.from_version}".rstrip()
+        known = f"{outcome.passage.event_type} {outcome.passage.from_version}".strip()
+        return f"passed as it is ({outcome.reason}) as {known}"
     if isinstance(outcome, Skipped):
         return f"skipped ({outcome.reason})"
     records = outcome.output(event)

@@ -12,6 +12,7 @@ Why we look inside at all:
 * with uvloop, a connection that is lost at the wrong moment ends its tasks for good;
 * its consumer, when it is stopped while a rebalance waits, waits as well, and goes without a word if it is not let;
 * it takes a coordinator that is still loading for a group that has committed nothing;
+* it asks only brokers that it knows for the cluster, and never the bootstrap servers again, also when all have moved;
 * it lets brokers create a topic that it asks for, also one that somebody has just deleted;
 * its wait for data is one for busy and for idle times: what is right for the one is half of an idle worker's CPU.
 
@@ -36,7 +37,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
 from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -545,6 +547,59 @@ def _encoded(kind: Any, value: Any) -> Iterator[bytes]:
         yield kind.encode(value)
 
 
+LOST_AFTER = 30.0
+"""Seconds without an answer of any broker, after which the bootstrap servers are asked again (KIP-899)."""
+
+
+def _finding_moved_brokers(update: Callable[..., Any]) -> Callable[..., Any]:
+    """Brokers that have all got other names or ports meanwhile are known to the bootstrap servers alone."""
+
+    @functools.wraps(update)
+    async def updating(client: AIOKafkaClient, cluster: Any, topics: Iterable[str]) -> bool:
+        now = asyncio.get_running_loop().time()
+        if await update(client, cluster, topics):
+            vars(client).pop("_lost_since", None)
+            return True
+        if now - vars(client).setdefault("_lost_since", now) < LOST_AFTER:
+            return False
+        return await _update_from_bootstrap(client, cluster, topics)
+
+    return updating
+
+
+async def _update_from_bootstrap(client: AIOKafkaClient, cluster: Any, topics: Iterable[str]) -> bool:
+    options = {name: getattr(client, f"_{name}") for name in CONNECTING}
+    for host, port, _ in client.hosts:
+        try:
+            connection = await create_conn(host, port, max_idle_ms=client._connections_max_idle_ms, **options)
+        except (OSError, kafka_errors.KafkaError, TimeoutError):
+            continue
+        try:
+            found = await connection.send(MetadataRequest(list(topics) or None))
+        except (kafka_errors.KafkaError, TimeoutError):
+            continue
+        finally:
+            connection.close()
+        if found.brokers:
+            log.warning("the brokers have moved, and were found by the bootstrap servers", server=f"{host}:{port}")
+            cluster.update_metadata(found)
+            return True
+    return False
+
+
+CONNECTING = (
+    "client_id",
+    "request_timeout_ms",
+    "ssl_context",
+    "security_protocol",
+    "sasl_mechanism",
+    "sasl_plain_username",
+    "sasl_plain_password",
+    "sasl_kerberos_service_name",
+    "sasl_kerberos_domain_name",
+    "sasl_oauth_token_provider",
+)
+
 IDLE_WAIT = 500
 """Milliseconds that the broker may hold a fetch while nothing comes, which is most of what an idle worker does."""
 GATHER_BYTES = 256 * 1024
@@ -583,6 +638,7 @@ def _patience(fetcher: Any, wait_ms: int, bytes_: int) -> tuple[int, int]:
 aiokafka_fetcher.Fetcher._get_actions_per_node = _patient(aiokafka_fetcher.Fetcher._get_actions_per_node)
 for _version in ProduceRequest._CLASSES:
     _version.encode = _encoded_at_once
+AIOKafkaClient._metadata_update = _finding_moved_brokers(AIOKafkaClient._metadata_update)
 MetadataRequest.build = _creating_nothing(MetadataRequest.build)
 GroupCoordinator._send_req = _reading_the_whole_answer(GroupCoordinator._send_req)
 AIOKafkaAdminClient._send_request = _reading_the_whole_answer(AIOKafkaAdminClient._send_request)

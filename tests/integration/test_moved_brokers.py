@@ -1,0 +1,55 @@
+"""A cluster whose brokers are all at other addresses after an outage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from tests.kafka import Topics
+from tests.ports import free_ports
+from worker.kafka import internals
+from worker.local_kafka import LocalKafka
+
+
+def addresses(port: int, controller: int) -> dict[str, str]:
+    return {
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+    }
+
+
+@pytest.fixture
+def ports() -> list[int]:
+    return free_ports(3)
+
+
+@pytest.fixture
+def broker(ports: list[int]) -> Iterator[LocalKafka]:
+    with LocalKafka.start(properties=addresses(ports[0], ports[2])) as started:
+        yield started
+
+
+async def test_brokers_that_have_all_moved_are_found_by_the_bootstrap_servers(
+    broker: LocalKafka, ports: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(internals, "LOST_AFTER", 0.5)
+    topic = await Topics(broker.bootstrap_servers).create()
+    both = [f"127.0.0.1:{port}" for port in ports[:2]]
+    async with (
+        AIOKafkaConsumer(bootstrap_servers=both) as consumer,
+        AIOKafkaProducer(bootstrap_servers=both) as producer,
+    ):
+        consumer.assign([TopicPartition(topic, 0)])
+        await producer.send_and_wait(topic, b"before")
+        assert (await consumer.getone()).value == b"before"
+        broker._terminate()
+        broker._given = addresses(ports[1], ports[2])
+        broker._write_properties()
+        await asyncio.to_thread(broker._run, 60)
+        async with asyncio.timeout(30):
+            await producer.send_and_wait(topic, b"after")
+            assert (await consumer.getone()).value == b"after"
