@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 
 from tests.acls import RIGHTS, RUN, Operation, Resource, allow, grant, take_away
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
@@ -154,7 +155,8 @@ async def test_rights_that_are_missing(broker: SecureKafka, tmp_path: Path) -> N
     assert sum((await committed_offsets(broker.address["PLAINTEXT"], group)).values()) == 0
 
 
-async def test_rights_that_are_taken_away_are_waited_for(broker: SecureKafka) -> None:
+@pytest.mark.parametrize("asked", [False, True], ids=["told by what fails", "told when asked for the cluster"])
+async def test_rights_that_are_taken_away_are_waited_for(broker: SecureKafka, asked: bool) -> None:
     """Each of them; meanwhile it is named, and nothing is lost or doubled."""
     address = broker.address["PLAINTEXT"]
     bench = await make_bench(address, Topics(address))
@@ -170,6 +172,8 @@ async def test_rights_that_are_taken_away_are_waited_for(broker: SecureKafka) ->
         for number, right in enumerate(RIGHTS[:5]):
             name = route[right.of] if right.of else bench.group
             await take_away(address, USER, right.resource, name)
+            if asked and right.of == "source":
+                await asks_until_hidden(supervisor._consumer._client, name)
             await produce(
                 address, route["source"], [Record(b"k", b"%s %d" % (word, number)) for word in (b"old", b"bad")]
             )
@@ -180,6 +184,12 @@ async def test_rights_that_are_taken_away_are_waited_for(broker: SecureKafka) ->
     outputs, letters = [await read_settled(address, route[key]) for key in ("destination", "dead_letter")]
     assert [each.value for each in outputs] == [b"new %d" % number for number in range(5)]
     assert [each.value for each in letters] == [b"bad %d" % number for number in range(5)]
+
+
+async def asks_until_hidden(client: AIOKafkaClient, topic: str) -> None:
+    async with asyncio.timeout(30):
+        while topic not in client.cluster.unauthorized_topics:
+            await client.force_metadata_update()
 
 
 def is_named(name: str, supervisor: Supervisor) -> bool:

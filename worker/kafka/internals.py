@@ -398,6 +398,14 @@ async def missing(producer: AIOKafkaProducer, topics: Iterable[str]) -> str | No
     return next((topic for topic in wanted if not cluster.partitions_for_topic(topic)), None)
 
 
+def hidden_topics(consumer: AIOKafkaConsumer) -> set[str]:
+    """The topics that the consumer may not even know of: it fetches nothing of them, and says nothing. Asks again."""
+    hidden = set(consumer._client.cluster.unauthorized_topics)
+    if hidden:
+        consumer._client.force_metadata_update()
+    return hidden
+
+
 def wire_size(
     producer: AIOKafkaProducer, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
 ) -> int:

@@ -169,7 +169,7 @@ class Supervisor:
         """A lane that an operator has paused is as ready as he wants it; one that came to its end needs nothing."""
         gone = [f"{source}: {GONE}: {MAKE_IT_AGAIN}" for source in self._listener.gone()]
         if not len(self.lanes):
-            return gone or [self._why_no_lanes or "no partitions assigned (yet)"]
+            return [self._why_no_lanes] if self._why_no_lanes else gone or ["no partitions assigned (yet)"]
         ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
         lanes = [
             f"{each.topic}:{each.partition}: {each.state}" + (f" ({each.reason})" if each.reason else "")
@@ -236,6 +236,7 @@ class Supervisor:
             join_again(self._consumer)
         else:
             self.lanes.refuse(error, denied_on(error))
+            self._why_no_lanes = str(fault)
 
     def _give_up(self, fault: WorkerError) -> None:
         self._fault = self._fault or fault
