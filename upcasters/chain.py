@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -16,14 +15,13 @@ from upcasters.conditions import Condition
 from upcasters.detection import Detection
 from upcasters.errors import ChainError, Irreversible, StepError
 from upcasters.fingerprint import fingerprint
-from upcasters.operations.base import Reversibility
+from upcasters.operations.base import Reversibility, listed
 from upcasters.paths import text_of
 from upcasters.policy import Policy
 from upcasters.step import Baseline, Hop, Step, VersionLike, version_text
 from upcasters.upcaster import Upcaster
 
 Node = tuple[str, str]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ class Chain:
         detection: Detection | None = None,
         name: str = "",
     ) -> None:
-        object.__setattr__(self, "steps", _all(Step, steps))
-        object.__setattr__(self, "baselines", _all(Baseline, baselines))
+        object.__setattr__(self, "steps", listed(steps, Step, "Step", "List Steps only."))
+        object.__setattr__(self, "baselines", listed(baselines, Baseline, "Baseline", "List Baselines only."))
         pinned = {text_of(event_type): version_text(version) for event_type, version in (current or {}).items()}
         object.__setattr__(self, "pinned", MappingProxyType(pinned))
         object.__setattr__(self, "detection", _rules(detection))
@@ -301,14 +299,3 @@ def _rules(given: object) -> Detection:
         what = f"detection={type(given).__name__} is no Detection"
         raise StepError(what, "Put the rules into one: Detection(version=(rule,)).", "detection")
     return given
-
-
-def _all(kind: type[T], given: Iterable[T]) -> tuple[T, ...]:
-    """Steps or baselines, each of them one. Raises StepError."""
-    if not isinstance(given, Iterable):
-        raise StepError(f"{type(given).__name__} is no list of {kind.__name__}s", "Put it into [ ].", "option")
-    listed = tuple(given)
-    for one in listed:
-        if not isinstance(one, kind):
-            raise StepError(f"{type(one).__name__} is no {kind.__name__}", f"List {kind.__name__}s only.", "option")
-    return listed

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from types import UnionType
-from typing import Any, get_args
+from typing import get_args
 
-from upcasters.errors import StepError
+from upcasters.operations.base import listed
 from upcasters.paths import text_of
 
 
@@ -74,21 +72,9 @@ class Detection:
 
     def __post_init__(self) -> None:
         for name, kinds in (("event_type", TypeRule), ("version", VersionRule)):
-            rules = getattr(self, name)
-            if isinstance(rules, str) or not isinstance(rules, Iterable):
-                what = f"{name} of a Detection is one {type(rules).__name__}"
-                raise StepError(what, "Write a tuple, with a comma behind a single rule: (rule,).", "detection")
-            object.__setattr__(self, name, _all(kinds, rules, name))
+            remedy = f"Use {', '.join(kind.__name__ for kind in get_args(kinds))}."
+            object.__setattr__(self, name, listed(getattr(self, name), kinds, f"rule for {name}", remedy, "detection"))
 
     def or_those_of(self, other: Detection) -> Detection:
         """These rules, and the other's where there are none."""
         return Detection(self.event_type or other.event_type, self.version or other.version)
-
-
-def _all(kinds: UnionType, rules: Iterable[Any], name: str) -> tuple[Any, ...]:
-    listed = tuple(rules)
-    for rule in listed:
-        if not isinstance(rule, kinds):
-            remedy = f"Use {', '.join(kind.__name__ for kind in get_args(kinds))}."
-            raise StepError(f"{type(rule).__name__} is no rule for {name}", remedy, "detection")
-    return listed

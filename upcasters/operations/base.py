@@ -6,7 +6,8 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from types import UnionType
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -14,6 +15,8 @@ from upcasters.context import Context
 from upcasters.document import Object, from_plain, write
 from upcasters.errors import EncodeError, StepError
 from upcasters.paths import EACH, Path, PathLike, path, show
+
+T = TypeVar("T")
 
 
 class Reversibility(enum.IntEnum):
@@ -170,6 +173,17 @@ def function_given(function: object, option: str) -> None:
     """Raises StepError where something that is to be called cannot be."""
     if not callable(function):
         raise StepError(f"{option} is a {type(function).__name__}, not a function", "Give a function.", "option")
+
+
+def listed(given: Any, kinds: type[T] | UnionType, one: str, remedy: str, code: str = "option") -> tuple[T, ...]:
+    """What was given as a list, each of it of these kinds. Raises StepError."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise StepError(f"{type(given).__name__} is no list of {one}s", "Put it into [ ].", code)
+    found = tuple(given)
+    for each in found:
+        if not isinstance(each, kinds):
+            raise StepError(f"{type(each).__name__} is no {one}", remedy, code)
+    return found
 
 
 def choice(value: str, allowed: tuple[str, ...], option: str) -> str:

@@ -13,7 +13,17 @@ from upcasters.conditions import Condition
 from upcasters.context import Context
 from upcasters.document import Object, encode, is_null, json_type, open_array, open_container, open_object, restamped
 from upcasters.errors import EventError, MissingField, StepError
-from upcasters.operations.base import Inverse, Operation, at_least_one, choice, different_names, run, single, undo
+from upcasters.operations.base import (
+    Inverse,
+    Operation,
+    at_least_one,
+    choice,
+    different_names,
+    listed,
+    run,
+    single,
+    undo,
+)
 from upcasters.operations.opened import DEEP, Opened
 from upcasters.operations.values import string
 from upcasters.paths import EACH, Path, PathLike, overlap, show
@@ -78,21 +88,15 @@ def at(
 
 def some(operations: Iterable[Operation]) -> tuple[Operation, ...]:
     """At least one operation, each of them one. Raises StepError."""
-    listed = any_number(operations)
-    if not listed:
+    found = any_number(operations)
+    if not found:
         raise StepError("there are no operations", "Give at least one.", "option")
-    return listed
+    return found
 
 
 def any_number(operations: Iterable[Operation]) -> tuple[Operation, ...]:
     """Operations, if there are any. Raises StepError for anything else among them."""
-    if not isinstance(operations, Iterable):
-        raise StepError(f"{type(operations).__name__} is no list of operations", "Put it into [ ].", "option")
-    listed = tuple(operations)
-    for operation in listed:
-        if not isinstance(operation, Operation):
-            raise StepError(f"{type(operation).__name__} is not an operation", "Use those of `upcasters`.", "option")
-    return listed
+    return listed(operations, Operation, "operation", "Use those of `upcasters`.")
 
 
 @dataclass(frozen=True)
