@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
+from worker.kafka.topics import settings_of
 from worker.lanes.delivery import Clients
 from worker.routes.route import OutputTopic, Route
 
@@ -34,13 +34,7 @@ async def _sizes(clients: Clients, topics: Iterable[str]) -> dict[str, int]:
     admin = clients.admin()
     try:
         await admin.start()
-        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, each) for each in topics])
+        told = await settings_of(admin, topics)
     finally:
         await admin.close()
-    return {
-        name: int(entry[1])
-        for answer in answers
-        for _, _, _, name, entries in answer.resources
-        for entry in entries
-        if entry[0] == LIMIT
-    }
+    return {name: int(settings[LIMIT]) for name, _, settings in told if LIMIT in settings}

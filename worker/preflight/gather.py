@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     TopicAuthorizationFailedError,
@@ -17,6 +16,7 @@ from aiokafka.errors import (
 
 from worker.kafka.clients import Clients
 from worker.kafka.internals import tell_of_topics
+from worker.kafka.topics import settings_of
 from worker.preflight.backlog import look_at_backlog
 from worker.preflight.facts import Backlog, ClusterFacts, Finding, TopicFacts
 from worker.settings import RouteSettings, Settings
@@ -74,11 +74,10 @@ async def _topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> tuple[dic
     listed = await _partition_counts(admin, names)
     configs: dict[str, dict[str, str]] = {}
     denied: list[Finding] = []
-    for answer in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, n) for n in names]):
-        for error_code, _, _, name, entries in answer.resources:
-            configs[name] = {entry[0]: entry[1] for entry in entries}
-            if error_code == TOPIC_DENIED and name not in listed:
-                denied.append(_denied(name, "topic", "DESCRIBE"))
+    for name, error_code, settings in await settings_of(admin, names):
+        configs[name] = settings
+        if error_code == TOPIC_DENIED and name not in listed:
+            denied.append(_denied(name, "topic", "DESCRIBE"))
     hidden = {finding.topic for finding in denied}
     facts = {n: TopicFacts(n, listed.get(n, 0), configs.get(n, {}), n not in hidden) for n in names}
     return facts, denied

@@ -10,11 +10,11 @@ from typing import Any
 import stamina
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.topics import settings_of
 from worker.kafka.waiting import may_pass
 
 TIMEOUT = 30.0
@@ -66,14 +66,8 @@ async def groups_of(clients: Clients) -> list[str]:
 
 async def compacted_of(clients: Clients, topics: Sequence[str]) -> list[str]:
     """Those from which Kafka removes records whose key comes again; not those whose settings may not be read."""
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
-    answers = await _ask(clients, lambda admin: admin.describe_configs(asked))
-    return [
-        name
-        for answer in answers
-        for _, _, _, name, entries in answer.resources
-        if any(key == "cleanup.policy" and "compact" in value for key, value, *_ in entries)
-    ]
+    told = await _ask(clients, lambda admin: settings_of(admin, topics))
+    return [name for name, _, settings in told if "compact" in settings.get("cleanup.policy", "")]
 
 
 async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:

@@ -1,0 +1,18 @@
+"""The settings of topics, as the brokers tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+
+async def settings_of(admin: AIOKafkaAdminClient, topics: Iterable[str]) -> Iterator[tuple[str, int, dict[str, str]]]:
+    """Name, error code (0 where all is well) and settings of each topic. Raises KafkaError."""
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, each) for each in topics])
+    return (
+        (name, code, {key: value for key, value, *_ in entries})
+        for answer in answers
+        for code, _, _, name, entries in answer.resources
+    )
