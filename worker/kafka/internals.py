@@ -64,7 +64,8 @@ from worker.kafka.fetched import (
 )
 from worker.kafka.large_batch import LARGE_VALUE, LargeBatchBuilder
 from worker.kafka.raw_headers import writable
-from worker.kafka.unpacking import CRC, HEADER, unpacked
+from worker.kafka.record_format import BEHIND_LENGTH, CHECKSUM, CHECKSUM_BYTES
+from worker.kafka.unpacking import HEADER, unpacked
 from worker.settings.kafka import UNPACKED_BATCH_BYTES
 
 log = structlog.get_logger(__name__)
@@ -260,8 +261,8 @@ class FetchedBatches:
         """aiokafka computes the sum without the processor's own instruction for it, ten times as slowly."""
         if not isinstance(batch, default_records.DefaultRecordBatch):
             return bool(batch.validate_crc())
-        summed = self._first[CRC + 4 :]
-        return bool(google_crc32c.value(bytes(summed)) == int.from_bytes(self._first[CRC : CRC + 4]))
+        told, summed = self._first[CHECKSUM:][:CHECKSUM_BYTES], self._first[CHECKSUM + CHECKSUM_BYTES :]
+        return bool(google_crc32c.value(bytes(summed)) == int.from_bytes(told))
 
     def _decoded(self, batch: Any, unreadable: set[int]) -> Iterator[Sequence[Any]]:
         """The records in parts, so that not all of a large batch are objects at a time."""
@@ -399,11 +400,13 @@ async def missing(producer: AIOKafkaProducer, topics: Iterable[str]) -> str | No
 
 
 def hidden_topics(consumer: AIOKafkaConsumer) -> set[str]:
-    """The topics that the consumer may not even know of: it fetches nothing of them, and says nothing. Asks again."""
-    hidden = set(consumer._client.cluster.unauthorized_topics)
-    if hidden:
-        consumer._client.force_metadata_update()
-    return hidden
+    """The topics that the consumer may not even know of: it fetches nothing of them, and says nothing."""
+    return set(consumer._client.cluster.unauthorized_topics)
+
+
+def ask_about_topics(consumer: AIOKafkaConsumer) -> None:
+    """Now, and not when aiokafka would do it, which may be minutes later."""
+    consumer._client.force_metadata_update()
 
 
 def wire_size(
@@ -701,7 +704,7 @@ def _leniently(data: bytes) -> Sequence[Any]:
 
 def _length_of_batch(data: bytes, start: int) -> int:
     """Each begins with its base offset (8 bytes) and the length of the rest (4 bytes)."""
-    return 12 + int.from_bytes(data[start + 8 : start + 12])
+    return BEHIND_LENGTH + int.from_bytes(data[start + 8 : start + BEHIND_LENGTH])
 
 
 def _records_at_once(batch: memoryview) -> int:

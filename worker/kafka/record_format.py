@@ -12,9 +12,11 @@ BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
 epoch and sequence, count of records."""
 BEHIND_LENGTH = 12
 """Where what the length counts begins."""
-CHECKSUM = 17
+CHECKSUM, CHECKSUM_BYTES = 17, 4
 """Where the checksum stands; it is taken of everything behind it."""
-CHECKSUM_BYTES = 4
+ATTRIBUTES = 22
+"""Where the low byte of the attributes stands."""
+CODEC_BITS = 0x07
 FORMAT = 2
 NO_LEADER_EPOCH = -1
 TRANSACTIONAL = 0x10

@@ -13,12 +13,9 @@ from typing import Any
 import cramjam
 
 from worker.kafka.fetched import UnpackError
+from worker.kafka.record_format import ATTRIBUTES, BATCH_HEADER, CODEC_BITS
 
-# The header of a record batch of message format 2: KIP-98.
-HEADER = 61
-CRC = 17
-ATTRIBUTES = 22
-CODEC_BITS = 0x07
+HEADER = BATCH_HEADER.size
 SNAPPY = 2
 CODECS: dict[int, Any] = {1: cramjam.gzip, 3: cramjam.lz4, 4: cramjam.zstd}
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-from worker.kafka.internals import Reader, hidden_topics, open_reader
+from worker.kafka.internals import Reader, open_reader
 from worker.lanes.faults import DENIED
 from worker.lanes.group import Lanes
 from worker.lanes.lane import Lane
@@ -52,8 +52,6 @@ class Fetching:
         while not self._stopping.is_set():
             try:
                 await self._fetch()
-                if hidden := hidden_topics(self._consumer):
-                    raise TopicAuthorizationFailedError(*sorted(hidden))
             except ConsumerStoppedError:
                 return
             except KafkaError as error:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.internals import has_given_up, join_again, tell_of_topics
+from worker.kafka.internals import ask_about_topics, has_given_up, hidden_topics, join_again, tell_of_topics
 from worker.lanes.bounded import Bounds
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED, denied, denied_on
@@ -167,9 +167,13 @@ class Supervisor:
 
     def why_not_ready(self) -> list[str]:
         """A lane that an operator has paused is as ready as he wants it; one that came to its end needs nothing."""
-        gone = [f"{source}: {GONE}: {MAKE_IT_AGAIN}" for source in self._listener.gone()]
+        hidden = [each for each in hidden_topics(self._consumer) if not self.lanes.of_route(each)]
+        gone = [
+            *(str(denied(TopicAuthorizationFailedError(source))) for source in sorted(hidden)),
+            *(f"{source}: {GONE}: {MAKE_IT_AGAIN}" for source in self._listener.gone()),
+        ]
         if not len(self.lanes):
-            return [self._why_no_lanes] if self._why_no_lanes else gone or ["no partitions assigned (yet)"]
+            return gone or [self._why_no_lanes or "no partitions assigned (yet)"]
         ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
         lanes = [
             f"{each.topic}:{each.partition}: {each.state}" + (f" ({each.reason})" if each.reason else "")
@@ -210,6 +214,7 @@ class Supervisor:
                 if asking.done():
                     asking = asyncio.create_task(self._watch.ask(self._clock()))
                 self._watch.look(self._clock())
+                self._look_for_hidden()
                 if has_given_up(self._consumer):
                     self._give_up(WorkerError("kafka: the client has given up, see the log: start again", MAY_PASS))
                 with contextlib.suppress(TimeoutError):
@@ -224,6 +229,12 @@ class Supervisor:
             log.error("the worker broke", part=task.get_name(), exc_info=error)
             self._give_up(WorkerError(f"{task.get_name()}: the worker broke ({type(error).__name__}): see the log", 1))
 
+    def _look_for_hidden(self) -> None:
+        if hidden := hidden_topics(self._consumer):
+            self._metrics.error("fetch", TopicAuthorizationFailedError.__name__)
+            self._denied(TopicAuthorizationFailedError(*sorted(hidden)))
+            ask_about_topics(self._consumer)
+
     def _denied(self, error: KafkaError) -> None:
         """A bounded pass ends; a worker waits until it has the right again."""
         fault = denied(error)
@@ -236,7 +247,6 @@ class Supervisor:
             join_again(self._consumer)
         else:
             self.lanes.refuse(error, denied_on(error))
-            self._why_no_lanes = str(fault)
 
     def _give_up(self, fault: WorkerError) -> None:
         self._fault = self._fault or fault
@@ -254,7 +264,9 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     def gone(self) -> list[str]:
         """Sources that the brokers do not know. Before the group has met nobody has asked them."""
-        return [each for each in self._lanes.routes if self._joined and not self._consumer.partitions_for_topic(each)]
+        known = self._consumer.partitions_for_topic
+        hidden = hidden_topics(self._consumer)
+        return [each for each in self._lanes.routes if self._joined and not known(each) and each not in hidden]
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """The group waits for us: eager rebalances take everything away before they give anything."""
