@@ -65,7 +65,7 @@ def wait(done: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, "the worker takes too long"
-        time.sleep(0.1)
+        time.sleep(0.1)  # each look costs the worker an answer
 
 
 def caught_up(worker: WorkerProcess) -> bool:
@@ -79,7 +79,7 @@ def idle(config: dict[str, Any], folder: Path, seconds: float) -> tuple[float, f
         wait(lambda: caught_up(worker), 60)
         time.sleep(10)  # what belongs to the start is over
         before, started = cpu(worker.process.pid), time.monotonic()
-        time.sleep(seconds)
+        time.sleep(seconds)  # what is measured
         share = (cpu(worker.process.pid) - before) / (time.monotonic() - started)
         memory = pss(worker.process.pid)
         worker.stop()
@@ -93,7 +93,7 @@ def drain(config: dict[str, Any], folder: Path) -> tuple[list[float], float]:
         wait(lambda: worker.committed() is not None, 60)
         while not caught_up(worker):
             seen.append(pss(worker.process.pid))
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two samples
         seen.append(pss(worker.process.pid))
         used = cpu(worker.process.pid)
         worker.stop()

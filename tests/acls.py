@@ -1,4 +1,7 @@
-"""Kafka's CreateAcls and DeleteAcls requests, which aiokafka does not have: for a broker with an authorizer."""
+"""Kafka's CreateAcls and DeleteAcls requests, which aiokafka does not have: for a broker with an authorizer.
+
+Named and laid out as aiokafka does it with those that it has (hence N801), whose classes have no types.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,7 @@ ACL = (
 )
 
 
-class CreateAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801  (aiokafka's way to name versions)
+class CreateAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801
     API_KEY = 30
     API_VERSION = 1
     SCHEMA = Schema(

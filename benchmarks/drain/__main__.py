@@ -22,7 +22,7 @@ from worker.local_kafka import LocalKafka
 
 TRICKLE, START = "trickle", "start"
 # Logs go to a file system in memory, where there is one: what a contender writes to disk is counted.
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (only the place of a private folder)
 PROPERTIES = {"log.segment.bytes": "1073741824", "file.delete.delay.ms": "1000"}
 
 

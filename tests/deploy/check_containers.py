@@ -72,7 +72,7 @@ def until(seen: Callable[[], Any], what: str, seconds: float = 180) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := seen()):
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(1)
+        time.sleep(1)  # each look starts a process of its own
     return found
 
 
@@ -125,7 +125,7 @@ def test_it_needs_no_shell(docker: Engine) -> None:
 def test_a_stop_reaches_it_in_its_first_moments(docker: Engine, age: float) -> None:
     """Also before Python has a handler, when the kernel would keep it from a first process."""
     name = docker.docker("run", "-d", *AS_NOBODY, *environment(), IMAGE)
-    time.sleep(age)
+    time.sleep(age)  # the moment is what is tried
     assert stopped(docker, name) in {143, 0}
 
 

@@ -153,4 +153,4 @@ def _wait_for(daemon: subprocess.Popen[bytes], socket: str, folder: Path) -> Non
         if daemon.poll() is not None or time.monotonic() > deadline:
             tail = (folder / "dockerd.log").read_text(errors="replace").splitlines()[-3:]
             raise UnavailableError(f"no Docker engine answers, and one of our own does not start: {' '.join(tail)}")
-        time.sleep(0.2)
+        time.sleep(0.2)  # it tells nobody when it is ready
