@@ -12,6 +12,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from worker.service_links import is_service_link
+
 TIMEOUT = 4.0
 DEFAULT_PORT = 8090
 
@@ -32,7 +34,8 @@ def main() -> int:
 def listening_port(environment: Mapping[str, str], config: Path) -> int:
     """The port that the worker was given; the default where that cannot be told."""
     given = {name.upper(): value for name, value in environment.items()}
-    port = given.get("UPCAST_HTTP__PORT") or given.get("DEVTEAM_RUNNER_PORT") or _port_in(config)
+    older = given.get("DEVTEAM_RUNNER_PORT", "")
+    port = given.get("UPCAST_HTTP__PORT") or ("" if is_service_link(older) else older) or _port_in(config)
     return int(port) if port.isdigit() else DEFAULT_PORT
 
 

@@ -65,6 +65,11 @@ def with_keda(tmp_path: Path) -> list[dict[str, Any]]:
     return [each for each in yaml.safe_load_all(build(overlay)) if each]
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_service_sets_a_variable_of_the_worker(overlay: str) -> None:
+    assert pod_template(overlay)["spec"]["enableServiceLinks"] is False
+
+
 def test_each_object_fits_its_schema(with_keda: list[dict[str, Any]], tmp_path: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (make deploy-tools)")
     everything = [each for overlay in OVERLAYS for each in objects(overlay)] + with_keda

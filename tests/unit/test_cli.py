@@ -66,6 +66,15 @@ def test_check_of_a_wrong_chain_found_something(config: Path) -> None:
     assert result.stdout.startswith("wrong: legacy -> current\n  chain no.such:chain cannot be imported")
 
 
+def test_check_of_two_files_finds_routes_that_lead_back_over_both(config: Path) -> None:
+    other = config.with_name("other.yaml")
+    other.write_text(yaml.safe_dump(CONFIG | {"routes": [ROUTE | {"source": "current", "destination": "legacy"}]}))
+    assert upcast("check", "-c", str(other)).returncode == 0
+    together = upcast("check", "-c", str(config), "-c", str(other))
+    assert together.returncode == 1
+    assert f"wrong: {config} with {other}\n  the routes legacy -> current -> legacy lead back" in together.stdout
+
+
 def test_a_step_that_does_not_lead_to_its_model_is_refused_by_check_and_at_start(config: Path) -> None:
     (config.parent / "mistaken.py").write_text(MISTAKEN)
     of_chain = upcast("check", "--chain", "mistaken:chain", cwd=config.parent)

@@ -23,6 +23,7 @@ WAYS = {
     "environment beats the file": ("http: {port: 8123}\n", {"UPCAST_HTTP__PORT": "8200"}),
     "the old name beats the file": ("http: {port: 8123}\n", {"DEVTEAM_RUNNER_PORT": "8300"}),
     "the new name beats the old": ("", {"UPCAST_HTTP__PORT": "8200", "DEVTEAM_RUNNER_PORT": "8300"}),
+    "a Service of the old name": ("http: {port: 8123}\n", {"DEVTEAM_RUNNER_PORT": "tcp://10.96.0.7:8090"}),
     "the first format": ("port: 8123\n", {}),
     "small letters": ("", {"upcast_http__port": "8200"}),
 }

@@ -84,6 +84,8 @@ def test_all_routes_by_environment(config: Path, monkeypatch: pytest.MonkeyPatch
         ({}, 1234),
         ({"DEVTEAM_RUNNER_PORT": "8080"}, 8080),
         ({"DEVTEAM_RUNNER_PORT": "8080", "UPCAST_HTTP__PORT": "9999"}, 9999),
+        ({"DEVTEAM_RUNNER_PORT": "tcp://10.96.0.7:8090"}, 1234),
+        ({"DEVTEAM_RUNNER_PORT": "tcp://10.96.0.7:8090", "UPCAST_HTTP__PORT": "9999"}, 9999),
     ],
 )
 def test_order_of_ports(config: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], port: int) -> None:
@@ -99,6 +101,8 @@ def test_order_of_ports(config: Path, monkeypatch: pytest.MonkeyPatch, variables
         ({"LEGACY_RUNNER_PORT": "8080"}, 8080),
         ({"LEGACY_RUNNER_PORT": ""}, None),
         ({"LEGACY_RUNNER_PORT": "8080", "UPCAST_HTTP__LEGACY_PORT": "8081"}, 8081),
+        ({"LEGACY_RUNNER_PORT": "tcp://10.96.0.8:8080"}, None),
+        ({"LEGACY_RUNNER_PORT": "tcp://10.96.0.8:8080", "UPCAST_HTTP__LEGACY_PORT": "8081"}, 8081),
     ],
 )
 def test_the_legacy_port_is_off_unless_it_is_set(
@@ -107,6 +111,45 @@ def test_the_legacy_port_is_off_unless_it_is_set(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert load(config).http.legacy_port == port
+
+
+LINKS = ["tcp://10.96.0.7:8090", "udp://[fd00::7]:8090", "sctp://runner.devteam.svc:1"]
+
+
+@pytest.mark.parametrize("name", ["DEVTEAM_RUNNER", "LEGACY_RUNNER"])
+@pytest.mark.parametrize("link", LINKS)
+def test_what_kubernetes_sets_for_a_service_of_that_name_is_ignored(
+    config: Path, monkeypatch: pytest.MonkeyPatch, name: str, link: str
+) -> None:
+    config.write_text(yaml.safe_dump(MINIMAL))
+    for variable, value in {
+        f"{name}_PORT": link,
+        f"{name}_SERVICE_HOST": "10.96.0.7",
+        f"{name}_SERVICE_PORT": "8090",
+        f"{name}_SERVICE_PORT_HTTP": "8090",
+        f"{name}_PORT_8090_TCP": link,
+        f"{name}_PORT_8090_TCP_PROTO": "tcp",
+        f"{name}_PORT_8090_TCP_PORT": "8090",
+        f"{name}_PORT_8090_TCP_ADDR": "10.96.0.7",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    notes: list[str] = []
+    http = load_settings(config, notes.append).http
+    assert (http.port, http.legacy_port) == (8090, None)
+    (note,) = notes
+    assert note.startswith(
+        f"environment variable {name}_PORT: is the address of a Service and no port, so it is ignored"
+    )
+
+
+@pytest.mark.parametrize(
+    "nonsense", ["tcp://10.96.0.7", "http://10.96.0.7:8090", "eighty", "8090/tcp", "tcp://10.96.0.7:http", "99999"]
+)
+@pytest.mark.parametrize("name", ["DEVTEAM_RUNNER_PORT", "LEGACY_RUNNER_PORT"])
+def test_nonsense_is_no_port(config: Path, monkeypatch: pytest.MonkeyPatch, name: str, nonsense: str) -> None:
+    config.write_text(yaml.safe_dump(MINIMAL))
+    monkeypatch.setenv(name, nonsense)
+    assert f"environment variable {name}: http." in complaint(config)
 
 
 def test_the_guides_new_configuration(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,6 +314,42 @@ def test_one_topic_may_be_both_with_lineage(config: Path) -> None:
 def test_two_routes_with_one_source_are_refused(config: Path) -> None:
     config.write_text(yaml.safe_dump(MINIMAL | {"routes": [ROUTE, ROUTE | {"destination": "b"}]}))
     assert "two routes read legacy" in complaint(config)
+
+
+@pytest.mark.parametrize(
+    ("ways", "told"),
+    [
+        ("a>b b>a", "a -> b -> a"),
+        ("a>b b>c c>a", "a -> b -> c -> a"),
+        ("x>a a>b b>c c>d d>b y>a", "b -> c -> d -> b"),
+    ],
+)
+@pytest.mark.parametrize("lineage", [False, True])
+def test_routes_that_lead_back_are_refused(config: Path, ways: str, told: str, lineage: bool) -> None:
+    config.write_text(yaml.safe_dump(MINIMAL | {"routes": routes(ways, lineage_headers=lineage)}))
+    assert f"the routes {told} lead back to where they begin" in complaint(config)
+
+
+def test_a_variable_can_close_the_circle(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text(yaml.safe_dump(MINIMAL | {"routes": routes("a>b b>c")}))
+    monkeypatch.setenv("UPCAST_ROUTES__1__DESTINATION", "a")
+    assert "the routes a -> b -> a lead back" in complaint(config)
+
+
+@pytest.mark.parametrize("ways", ["a>b b>c c>d", "a>c b>c c>d", "a>b b>d c>b", "a>b c>a"])
+def test_routes_one_behind_the_other_are_fine(config: Path, ways: str) -> None:
+    config.write_text(yaml.safe_dump(MINIMAL | {"routes": routes(ways)}))
+    assert len(load_settings(config).routes) == len(ways.split())
+
+
+def test_a_route_in_place_may_have_one_before_it(config: Path) -> None:
+    given = routes("a>b b>b", lineage_headers=True)
+    config.write_text(yaml.safe_dump(MINIMAL | {"routes": given}))
+    assert load_settings(config).routes[1].destination == "b"
+
+
+def routes(ways: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"source": source, "destination": to, **more} for source, to in (way.split(">") for way in ways.split())]
 
 
 def test_a_dead_letter_topic_is_no_source(config: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from upcasters import ChainError
 from worker.routes.chains import RouteChain, load_route_chain, load_sound_chain
 from worker.settings import RouteSettings, Settings
+from worker.settings.graph import loops
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ def check_chain(path: str) -> list[Checked]:
 def check_routes(settings: Settings) -> list[Checked]:
     """Each route's chain, and whether it can do what the route asks of it."""
     return [_check_route(route) for route in settings.routes]
+
+
+def check_together(given: Mapping[str, Settings]) -> list[Checked]:
+    """Whether the routes of several files, by file, lead a record round; each file's own are known not to."""
+    if len(given) == 1:
+        return []
+    routes = [route for settings in given.values() for route in settings.routes]
+    return [Checked(" with ".join(given), "", problems=tuple(loops(routes)))]
 
 
 def check_policy() -> Checked:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Chain, Config, Json
+from worker.cli.options import DEFAULT_CONFIG, Chain, Json
 
 if TYPE_CHECKING:
     from worker.authoring.checks import Checked
 
+Configs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Configuration file (YAML); several are checked together.",
+        readable=False,
+    ),
+]
+
 
 def check(
-    config: Config = DEFAULT_CONFIG,
+    config: Configs = None,
     chain: Chain = None,
     broker: Annotated[
         bool, typer.Option("--broker", help="Ask the brokers about topics and rights, too. Writes nothing.")
@@ -27,14 +39,15 @@ def check(
 ) -> None:
     """Check the configuration and its chains, offline.
 
-    With --chain it checks that chain and reads no configuration. Exit codes: 0 all is well, 1 a chain or a
-    topic is wrong, 2 the configuration is.
+    With --chain it checks that chain and reads no configuration. With the files of several workers it also finds
+    routes that lead a record back over more than one of them. Exit codes: 0 all is well, 1 a chain or a topic is
+    wrong, 2 the configuration is.
 
     **Example:** `upcast check --config upcast.yaml --broker`
     """
     from worker.cli.output import print_json
 
-    checked = _check(config, chain, broker, laws)
+    checked = _check(config or [DEFAULT_CONFIG], chain, broker, laws)
     if as_json:
         print_json([each.as_json() for each in checked])
     else:
@@ -44,20 +57,21 @@ def check(
         raise typer.Exit(1)
 
 
-def _check(config: Config, chain: Chain, broker: bool, laws: bool) -> list[Checked]:
-    from worker.authoring.checks import check_brokers, check_chain, check_policy, check_routes
+def _check(configs: list[Path], chain: Chain, broker: bool, laws: bool) -> list[Checked]:
+    from worker.authoring.checks import check_brokers, check_chain, check_policy, check_routes, check_together
     from worker.log import set_up_logging
     from worker.settings import load_settings
 
     if chain is not None:
         return check_chain(chain) + (_check_laws([chain]) if laws else [])
-    settings = load_settings(config)
-    checked = [*check_routes(settings), check_policy()]
+    given = {str(config): load_settings(config) for config in configs}
+    checked = [each for settings in given.values() for each in check_routes(settings)]
+    checked += [*check_together(given), check_policy()]
     if laws:
-        checked += _check_laws([route.chain for route in settings.routes])
+        checked += _check_laws([route.chain for settings in given.values() for route in settings.routes])
     if broker:
         set_up_logging(sys.stderr)
-        checked += check_brokers(settings)
+        checked += [each for settings in given.values() for each in check_brokers(settings)]
     return checked
 
 

@@ -10,6 +10,7 @@ import typer
 from worker.cli.options import DEFAULT_CONFIG, Config, Json
 
 if TYPE_CHECKING:
+    from worker.settings.load import Loaded
     from worker.settings.sources import Setting
 
 app = typer.Typer(
@@ -37,12 +38,12 @@ def check(
 
     loaded = load(config)
     settings = settings_with_sources(loaded)
-    _show(settings, list(loaded.warnings), as_json=as_json)
+    _show(settings, loaded, as_json=as_json)
     if strict and loaded.warnings:
         raise typer.Exit(1)
 
 
-def _show(settings: list[Setting], warnings: list[str], *, as_json: bool) -> None:
+def _show(settings: list[Setting], loaded: Loaded, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from worker.cli.output import print_json, print_table
@@ -50,10 +51,11 @@ def _show(settings: list[Setting], warnings: list[str], *, as_json: bool) -> Non
     from worker.settings.sources import told
 
     if as_json:
-        print_json({"settings": [asdict(each) for each in settings], "deprecations": warnings})
+        told_apart = {"deprecations": list(loaded.warnings), "ignored": list(loaded.ignored)}
+        print_json({"settings": [asdict(each) for each in settings], **told_apart})
         return
     print_table(COLUMNS, [(each.name, told(each), each.source) for each in settings])
-    for line in warnings:
+    for line in (*loaded.warnings, *loaded.ignored):
         to_stderr(line)
 
 

@@ -41,14 +41,15 @@ def run(
     from worker.cli.commands import debugging
     from worker.log import set_up_logging
     from worker.processes.child import this_child
-    from worker.settings import load_settings
+    from worker.settings.load import load
 
-    warnings: list[str] = []
-    settings = load_settings(config, warnings.append)
+    loaded = load(config)
+    settings = loaded.settings
     set_up_logging(debug=debugging())
     receipt, child = _receipt(after) if after else None, this_child()
-    for line in warnings if child is None else ():
-        structlog.get_logger(__name__).warning("deprecated setting", told=line)
+    for event, lines in (("deprecated setting", loaded.warnings), ("ignored variable", loaded.ignored)):
+        for line in lines if child is None else ():
+            structlog.get_logger(__name__).warning(event, told=line)
     if processes == 1 or child:
         serve(settings, receipt)
     else:

@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from worker.service_links import is_service_link
+
 PREFIX = "UPCAST_"
 
 # The DevTeam Runner's own names, and the keys of `http` that they set.
@@ -32,6 +34,19 @@ class Environment:
         """The names that are meant for us."""
         return tuple(name for name in self.variables if _is_ours(name.upper()))
 
+    @cached_property
+    def runner_ports(self) -> Mapping[str, str]:
+        """The DevTeam Runner's variables that are set, by name. A Service of one of these names sets it, too."""
+        return {name: value for name in RUNNER_PORTS if (value := self._runner(name)) and not is_service_link(value)}
+
+    @cached_property
+    def service_links(self) -> tuple[str, ...]:
+        """The variables of these names that are the address of a Service, and so no port of ours."""
+        return tuple(name for name in RUNNER_PORTS if is_service_link(self._runner(name)))
+
+    def _runner(self, name: str) -> str:
+        return self.variables.get(name, "")
+
     def variable_of(self, location: tuple[str | int, ...]) -> str | None:
         """The variable that set this key, or a part that holds it; None where it came from the file."""
         names = {name.upper(): name for name in self.ours}
@@ -39,8 +54,7 @@ class Environment:
             name = variable_name(location[:end])
             if name in names:
                 return self.older.get(names[name], names[name])
-        ports = (name for name, key in RUNNER_PORTS.items() if location == ("http", key) and self.variables.get(name))
-        return next(ports, None)
+        return next((name for name in self.runner_ports if location == ("http", RUNNER_PORTS[name])), None)
 
 
 def _is_ours(upper: str) -> bool:
@@ -70,9 +84,8 @@ class EnvironmentSource(EnvSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         given = super().__call__()
-        for variable, key in RUNNER_PORTS.items():
-            if self._environment.variables.get(variable):
-                given.setdefault("http", {}).setdefault(key, self._environment.variables[variable])
+        for variable, port in self._environment.runner_ports.items():
+            given.setdefault("http", {}).setdefault(RUNNER_PORTS[variable], port)
         return _lay_over_mapping(self._file, given)
 
 

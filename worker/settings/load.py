@@ -19,7 +19,7 @@ from worker.errors import WorkerError
 from worker.settings.environment import PREFIX, Environment, EnvironmentSource
 from worker.settings.file import ConfigFile, read_config_file
 from worker.settings.model import Settings
-from worker.settings.notices import notices
+from worker.settings.notices import ignored, notices
 from worker.settings.problems import describe, unknown_variables
 from worker.settings.upgrade import CURRENT, OLDEST, Renamed, renamed_in, upgrade, upgraded, version_of
 
@@ -33,13 +33,15 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings and where they come from. ``warnings`` has a line for each deprecated name or word."""
+    """Settings and where they come from. ``warnings`` has a line for each deprecated name or word, ``ignored`` one for
+    each variable that looks like ours and is not."""
 
     settings: Settings
     file: ConfigFile
     environment: Environment
     renamed: tuple[Renamed, ...] = ()
     warnings: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 def to_stderr(line: str) -> None:
@@ -48,9 +50,10 @@ def to_stderr(line: str) -> None:
 
 
 def load_settings(path: Path = DEFAULT_CONFIG, warn: Warn = to_stderr) -> Settings:
-    """Raise ``WorkerError`` with one line a problem, unless all of it is right. ``warn`` gets each deprecation once."""
+    """Raise ``WorkerError`` with one line a problem, unless all of it is right. ``warn`` gets each deprecation and
+    each variable that is ignored, once."""
     loaded = load(path)
-    for line in loaded.warnings:
+    for line in (*loaded.warnings, *loaded.ignored):
         warn(line)
     return loaded.settings
 
@@ -111,4 +114,11 @@ def _upgraded(
 
 
 def _loaded(settings: Settings, file: ConfigFile, environment: Environment, renamed: Sequence[Renamed]) -> Loaded:
-    return Loaded(settings, file, environment, tuple(renamed), tuple(notices(file, environment, renamed)))
+    return Loaded(
+        settings,
+        file,
+        environment,
+        tuple(renamed),
+        tuple(notices(file, environment, renamed)),
+        tuple(map(ignored, environment.service_links)),
+    )

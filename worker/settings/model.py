@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from worker.settings.checklist import ChecklistSettings
 from worker.settings.environment import PREFIX
+from worker.settings.graph import loops
 from worker.settings.http import HttpSettings
 from worker.settings.kafka import KafkaSettings
 from worker.settings.ledger import LedgerSettings
@@ -54,14 +55,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _no_loop(self) -> Self:
-        """A dead-letter topic that some route reads would come round for ever."""
-        sources = {route.source for route in self.routes}
-        for route in self.routes:
-            if route.dead_letter in sources:
-                raise ValueError(
-                    f"{route.dead_letter} is a dead-letter topic and a route's source: "
-                    "use `upcast dlq redrive` to send dead letters again"
-                )
+        if wrong := next(loops(self.routes), None):
+            raise ValueError(wrong)
         return self
 
     @classmethod

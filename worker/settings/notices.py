@@ -1,4 +1,5 @@
-"""The warnings about deprecated settings: one line for each name or word, at the first place where it stands."""
+"""The warnings about settings: a line for each deprecated name or word, at the first place where it stands, and one for
+each variable that is ignored."""
 
 from __future__ import annotations
 
@@ -17,6 +18,14 @@ def notices(file: ConfigFile, environment: Environment, renamed: Sequence[Rename
         word = str(each.old_value) if each.is_word else ""
         first.setdefault((each.variable + name_of(each.old), word), line_of(each, file))
     return [*first.values(), *_leaving(file, environment)]
+
+
+def ignored(variable: str) -> str:
+    """The note about a variable that Kubernetes has set for a Service of that name."""
+    return (
+        f"environment variable {variable}: is the address of a Service and no port, so it is ignored: "
+        "set enableServiceLinks: false for the Pod, and ports with UPCAST_HTTP__PORT and UPCAST_HTTP__LEGACY_PORT"
+    )
 
 
 def line_of(each: Renamed, file: ConfigFile) -> str:
