@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from worker.errors import WorkerError
-from worker.ledger import DeadLetterSummary, Ledger, MemoryLedger, Progress, Proof, Run, open_ledger
+from worker.ledger import Beside, DeadLetterSummary, Ledger, MemoryLedger, Progress, Proof, Run, open_ledger
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 RUN = Run("a1b2", "d" * 64, "cluster", "legacy", STARTED, "0.1.0", reason="upgrade \N{SNOWMAN}")
@@ -121,8 +121,19 @@ def test_the_last_proof_counts(ledger: Ledger) -> None:
     ledger.start_run(RUN)
     assert ledger.proof("a1b2") is None
     first = Proof("a1b2", STARTED, "0.1.0", records=7, findings=2)
-    for proof in (first, replace(first, made=STARTED + timedelta(hours=1), findings=0)):
+    for proof in (first, replace(first, made=STARTED + timedelta(hours=1), findings=0, undecided=3)):
         ledger.save_proof(proof)
         assert ledger.proof("a1b2") == proof
     with pytest.raises(WorkerError):
         ledger.save_proof(replace(first, replay_id="none"))
+
+
+def test_a_worker_that_was_let_in_beside_a_replay_stays_written_down(ledger: Ledger) -> None:
+    ledger.start_run(RUN)
+    later = Beside("a1b2", STARTED + timedelta(hours=1), "orders", "0.1.0")
+    first = replace(later, noted=STARTED, group="others")
+    for each in (later, first):
+        ledger.note_beside(each)
+    assert ledger.besides("a1b2") == [first, later]
+    with pytest.raises(WorkerError):
+        ledger.note_beside(replace(first, replay_id="none"))

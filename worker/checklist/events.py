@@ -55,6 +55,10 @@ def _proved(ledger: Ledger, run: Run | None, source: str) -> Evidence:
         return failed(
             f"{source}: `upcast verify` found {proof.findings:,} differences in replay {run.replay_id} ({when})"
         )
+    if proof.undecided:
+        return unknown(
+            f"{source}: `upcast verify` was UNDECIDED on {proof.undecided:,} of replay {run.replay_id} ({when})"
+        )
     return passed(f"{source}: replay {run.replay_id}, {proof.records:,} records, verified {when}: PASS")
 
 

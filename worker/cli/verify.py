@@ -24,8 +24,9 @@ def verify(
     """Prove a replay or a redrive by reading all of its topics again. Reads only; joins no group.
 
     Every source offset must have its outcome, once and in order, with the bytes that the chain's plain reference
-    makes; counts and digests must be the receipt's. Exit codes: 0 PASS, 1 FAIL (with coordinates) or may pass when
-    tried again, 2 the receipt does not belong to this cluster, chain or configuration.
+    makes; counts and digests must be the receipt's. UNDECIDED says what could not be judged, and where it is. Exit
+    codes: 0 PASS, 1 FAIL (with coordinates), UNDECIDED or may pass when tried again, 2 the receipt does not belong to
+    this cluster, chain or configuration.
 
     **Example:** `upcast verify plan.receipt.json`
     """
@@ -54,12 +55,17 @@ def verify(
 def _content(receipt: Receipt, verdict: Verdict) -> dict[str, object]:
     return {
         "replay_id": receipt.replay_id,
-        "verdict": "FAIL" if verdict.findings else "PASS",
+        "verdict": verdict.findings.result,
         "records": verdict.records,
         "outputs": verdict.outputs,
         "dead_letters": verdict.dead_letters,
         "findings": [
-            {"kind": kind, "count": count, "examples": verdict.findings.examples[kind]}
+            {
+                "kind": kind,
+                "count": count,
+                "undecided": kind in verdict.findings.open,
+                "examples": verdict.findings.examples[kind],
+            }
             for kind, count in verdict.findings.counts.items()
         ],
     }
@@ -70,6 +76,6 @@ def _show(receipt: Receipt, verdict: Verdict) -> None:
         typer.echo(line)
     read = "source records" if receipt.redrive is None else "letters"
     typer.echo(
-        f"{'FAIL' if verdict.findings else 'PASS'}: {receipt.word} {receipt.replay_id}: {verdict.records:,} {read}, "
+        f"{verdict.findings.result}: {receipt.word} {receipt.replay_id}: {verdict.records:,} {read}, "
         f"{verdict.outputs:,} written, {verdict.dead_letters:,} dead letters, in {verdict.seconds:.1f} s"
     )

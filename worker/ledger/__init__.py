@@ -7,6 +7,16 @@ Synchronous: call it through ``asyncio.to_thread``. ``port`` says what it can do
 from worker.ledger.memory import MemoryLedger
 from worker.ledger.opening import open_ledger
 from worker.ledger.port import Ledger
-from worker.ledger.records import DeadLetterSummary, Progress, Proof, Run, RunState
+from worker.ledger.records import Beside, DeadLetterSummary, Progress, Proof, Run, RunState
 
-__all__ = ["DeadLetterSummary", "Ledger", "MemoryLedger", "Progress", "Proof", "Run", "RunState", "open_ledger"]
+__all__ = [
+    "Beside",
+    "DeadLetterSummary",
+    "Ledger",
+    "MemoryLedger",
+    "Progress",
+    "Proof",
+    "Run",
+    "RunState",
+    "open_ledger",
+]

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from worker.ledger.complaints import going_back, known_already, other_receipt, unknown_run
-from worker.ledger.records import DeadLetterSummary, Progress, Proof, Run, RunState
+from worker.ledger.records import Beside, DeadLetterSummary, Progress, Proof, Run, RunState
 
 
 class MemoryLedger:
@@ -18,6 +18,7 @@ class MemoryLedger:
         self._progress: dict[tuple[str, str, int], Progress] = {}
         self._receipts: dict[str, dict[str, Any]] = {}
         self._proofs: dict[str, Proof] = {}
+        self._besides: list[Beside] = []
         self._dead_letters: dict[str, list[DeadLetterSummary]] = {}
 
     def start_run(self, run: Run) -> None:
@@ -59,6 +60,13 @@ class MemoryLedger:
 
     def proof(self, replay_id: str) -> Proof | None:
         return self._proofs.get(replay_id)
+
+    def note_beside(self, beside: Beside) -> None:
+        self._known(beside.replay_id)
+        self._besides.append(beside)
+
+    def besides(self, replay_id: str) -> list[Beside]:
+        return sorted((each for each in self._besides if each.replay_id == replay_id), key=lambda each: each.noted)
 
     def save_dead_letters(self, replay_id: str, summaries: Sequence[DeadLetterSummary]) -> None:
         self._known(replay_id)

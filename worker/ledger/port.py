@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from worker.ledger.records import DeadLetterSummary, Progress, Proof, Run, RunState
+from worker.ledger.records import Beside, DeadLetterSummary, Progress, Proof, Run, RunState
 
 
 class Ledger(Protocol):
@@ -38,6 +38,12 @@ class Ledger(Protocol):
         """Replace what an earlier verification found. Raises WorkerError where there is no such run."""
 
     def proof(self, replay_id: str) -> Proof | None: ...
+
+    def note_beside(self, beside: Beside) -> None:
+        """Keep that a live worker was let in beside a run. Raises WorkerError where there is no such run."""
+
+    def besides(self, replay_id: str) -> list[Beside]:
+        """Oldest first."""
 
     def save_dead_letters(self, replay_id: str, summaries: Sequence[DeadLetterSummary]) -> None:
         """Replace what was known of the run's dead letters."""

@@ -43,14 +43,26 @@ class Progress:
 
 @dataclass(frozen=True)
 class Proof:
-    """What the last verification of a receipt found: ``findings`` is how many differences, 0 for PASS. ``made`` is an
-    aware time (UTC)."""
+    """What the last verification of a receipt found: ``findings`` is how many differences, ``undecided`` how much could
+    not be judged; both 0 for PASS. ``made`` is an aware time (UTC)."""
 
     replay_id: str
     made: datetime
     worker_version: str
     records: int
     findings: int
+    undecided: int = 0
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Somebody let the live worker of ``group`` begin beside a replay, though both write the same offsets. ``noted`` is
+    an aware time (UTC)."""
+
+    replay_id: str
+    noted: datetime
+    group: str
+    worker_version: str
 
 
 @dataclass(frozen=True)

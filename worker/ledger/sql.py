@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from worker.ledger import tables
 from worker.ledger.complaints import going_back, known_already, other_receipt, unknown_run
 from worker.ledger.faults import explained
-from worker.ledger.records import DeadLetterSummary, Progress, Proof, Run, RunState
+from worker.ledger.records import Beside, DeadLetterSummary, Progress, Proof, Run, RunState
 
 
 class SqlLedger:
@@ -86,6 +86,15 @@ class SqlLedger:
     def proof(self, replay_id: str) -> Proof | None:
         rows = self._rows(tables.proofs, replay_id)
         return Proof(**{**rows[0], "made": datetime.fromisoformat(rows[0]["made"])}) if rows else None
+
+    def note_beside(self, beside: Beside) -> None:
+        with self._transaction() as connection:
+            _check_run(connection, beside.replay_id)
+            connection.execute(insert(tables.besides).values({**asdict(beside), "noted": _iso(beside.noted)}))
+
+    def besides(self, replay_id: str) -> list[Beside]:
+        rows = sorted(self._rows(tables.besides, replay_id), key=lambda row: row["noted"])
+        return [Beside(**{**row, "noted": datetime.fromisoformat(row["noted"])}) for row in rows]
 
     def save_dead_letters(self, replay_id: str, summaries: Sequence[DeadLetterSummary]) -> None:
         rows = [{**asdict(each), "replay_id": replay_id} for each in summaries]

@@ -48,6 +48,16 @@ proofs = Table(
     Column("worker_version", Text, nullable=False),
     Column("records", BigInteger, nullable=False),
     Column("findings", BigInteger, nullable=False),
+    Column("undecided", BigInteger, nullable=False),
+)
+
+besides = Table(
+    "besides",
+    metadata,
+    _of_run(),
+    Column("noted", String(32), primary_key=True),
+    Column("group", Text, nullable=False),
+    Column("worker_version", Text, nullable=False),
 )
 
 dead_letters = Table(

@@ -1,35 +1,66 @@
-"""What a verification found wrong: counted by kind, with the first few coordinates of each."""
+"""What a verification found wrong, and what it could not judge: counted by kind, with the first few coordinates."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 EXAMPLES = 10
 
 
+class Result(StrEnum):
+    """UNDECIDED: nothing is wrong as far as can be seen, and not all could be."""
+
+    PASSED = "PASS"
+    FAILED = "FAIL"
+    UNDECIDED = "UNDECIDED"
+
+
 @dataclass
 class Findings:
-    """Bounded, whatever there is to find."""
+    """Bounded, whatever there is to find. ``open`` are the kinds that are no fault: nobody can tell."""
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    open: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         return bool(self.counts)
 
-    def add(self, kind: str, place: str) -> None:
-        self.counts[kind] += 1
+    @property
+    def result(self) -> Result:
+        if self.wrong:
+            return Result.FAILED
+        return Result.UNDECIDED if self.counts else Result.PASSED
+
+    @property
+    def wrong(self) -> int:
+        return sum(count for kind, count in self.counts.items() if kind not in self.open)
+
+    @property
+    def undecided(self) -> int:
+        return self.counts.total() - self.wrong
+
+    def add(self, kind: str, place: str, count: int = 1) -> None:
+        """A fault."""
+        self.counts[kind] += count
         known = self.examples.setdefault(kind, [])
         if len(known) < EXAMPLES:
             known.append(place)
+
+    def leave_open(self, kind: str, place: str, count: int = 1) -> None:
+        """What can be judged neither right nor wrong: ``place`` says where it is and why."""
+        self.open.add(kind)
+        self.add(kind, place, count)
 
     def lines(self) -> list[str]:
         """One for each example, and one for those of a kind that are not shown."""
         made = []
         for kind, places in self.examples.items():
-            made += [f"{kind}: {place}" for place in places]
+            name = f"undecided: {kind}" if kind in self.open else kind
+            made += [f"{name}: {place}" for place in places]
             more = self.counts[kind] - len(places)
-            if more:
-                made.append(f"{kind}: and {more:,} more")
+            if more and len(places) == EXAMPLES:
+                made.append(f"{name}: and {more:,} more")
         return made

@@ -19,7 +19,8 @@ def note(settings: Settings, receipt: Receipt, verdict: Verdict) -> str:
         made=datetime.now(UTC),
         worker_version=metadata.version("upcast-worker"),
         records=verdict.records,
-        findings=verdict.findings.counts.total(),
+        findings=verdict.findings.wrong,
+        undecided=verdict.findings.undecided,
     )
     try:
         ledger = open_ledger(settings.ledger.url.get_secret_value())

@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Verdict:
-    """PASS where nothing was found."""
+    """PASS where nothing was found: see ``findings.result``."""
 
     records: int = 0
     outputs: int = 0
