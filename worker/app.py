@@ -106,6 +106,7 @@ async def _serve_traced(settings: Settings, after: Receipt | None, traces: Traci
             routes, clients, metrics, reporter_of(settings), timing=timing, tracing=traces
         ),
         prepare=partial(_hand_over, clients, settings, after) if after else None,
+        processes=child.of if child else 1,
     )
     api = create_api(
         service,

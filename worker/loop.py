@@ -8,6 +8,8 @@ import gc
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
+from worker.open_files import raise_limit
+
 # Python's default looks for garbage every 700 allocations, which in a drain makes pauses of 85 ms.
 GC_THRESHOLD = 50_000
 
@@ -25,6 +27,7 @@ def run_in_loop(work: Coroutine[None, None, T]) -> T:
     gc.freeze()
     collect_seldom()
     keep_freed_memory()
+    raise_limit()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(work)
 

@@ -18,6 +18,7 @@ from worker.kafka.clients import Clients
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes.supervisor import Supervisor
 from worker.loop import spare_the_collector
+from worker.open_files import refuse_too_few
 from worker.preflight import ClusterFacts, refuse_what_cannot_work
 from worker.preflight.repeated import SECONDS, RepeatedChecks
 from worker.routes.building import build_route
@@ -49,7 +50,7 @@ class Service:
 
     ``prepare`` is awaited when the brokers are there and nothing is read yet; ``starts`` are where partitions begin
     that the group has no offset for. ``check_topics`` is for who has other questions about the topics; the usual ones
-    are asked again every ``check_seconds``.
+    are asked again every ``check_seconds``. ``processes`` is how many there are to share the partitions.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Service:
         starts: Mapping[TopicPartition, int] | None = None,
         check_topics: TopicCheck | None = None,
         check_seconds: float = SECONDS,
+        processes: int = 1,
     ) -> None:
         self.phase = Phase.STARTING
         self._settings = settings
@@ -74,6 +76,7 @@ class Service:
         self._check_topics = check_topics or self._refuse_what_cannot_work
         self._checks = RepeatedChecks(clients, settings, self._traits, self._starts, check_seconds)
         self._checks_again = check_topics is None
+        self._processes = processes
         self._supervisor: Supervisor | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -100,10 +103,14 @@ class Service:
             await self._prepare()
         self.phase = Phase.CHECKING_TOPICS
         facts = await self._check_topics()
+        refuse_too_few(self._partitions(facts), facts.brokers, self._processes)
         supervisor = self._make_supervisor([build_route(given, facts) for given in self._chains.values()])
         spare_the_collector()
         await _join(supervisor)
         return supervisor
+
+    def _partitions(self, facts: ClusterFacts) -> int:
+        return sum(facts.topic(source).partitions for source in self._chains)
 
     async def _refuse_what_cannot_work(self) -> ClusterFacts:
         return await refuse_what_cannot_work(self._clients, self._settings, self._traits, self._starts)

@@ -68,6 +68,7 @@ class ClusterFacts:
     backlogs: Mapping[str, Backlog] = field(default_factory=dict)
     denied: tuple[Finding, ...] = ()
     filled: frozenset[str] = frozenset()
+    brokers: int = 1
 
     def topic(self, name: str) -> TopicFacts:
         return self.topics.get(name, TopicFacts(name))

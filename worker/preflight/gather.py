@@ -34,6 +34,7 @@ async def gather_facts(
     await admin.start()
     try:
         topics, denied = await _topics(admin, _names(settings.routes))
+        brokers = len((await admin.describe_cluster())["brokers"])
         committed, denied_group = await _committed(admin, settings.kafka.group_id)
     finally:
         await admin.close()
@@ -48,6 +49,7 @@ async def gather_facts(
         topics=topics,
         backlogs=backlogs,
         denied=(*denied, *denied_group, *denied_reads, *denied_ids),
+        brokers=brokers,
     )
 
 

@@ -192,6 +192,7 @@ class Replay:
             make_supervisor=self._supervisor,
             prepare=self._prepare,
             starts={TopicPartition(source, each.partition): each.start for each in self._plan.ranges},
+            processes=self._child.of if self._child else 1,
         )
 
     def _supervisor(self, routes: Sequence[Route]) -> Supervisor:
