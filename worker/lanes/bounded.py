@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import Header, SourceRecord
+from worker.lanes.offset_note import OffsetNote
 from worker.lanes.tally import Tally
 
 Written = tuple[int, int, bytes | None, bytes | None, Sequence[Header]]
@@ -39,7 +40,7 @@ class Beginning:
     end: int
     bound: int | None = None
     journal: Journal | None = None
-    note: str = ""
+    note: OffsetNote = field(default_factory=OffsetNote)
     committed: bool = False
 
 

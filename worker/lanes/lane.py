@@ -14,12 +14,13 @@ from collections.abc import Iterator
 
 import structlog
 from aiokafka import TopicPartition
+from msgspec.structs import replace
 
 from worker.errors import WorkerError
 from worker.kafka.fetched import NO_TIMESTAMP, Fetched
 from worker.kafka.internals import missing
 from worker.lanes.bounded import Beginning, Journal
-from worker.lanes.breaker import OPEN, Breaker
+from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import (
     DENIED,
@@ -34,6 +35,7 @@ from worker.lanes.faults import (
 )
 from worker.lanes.intake import Intake
 from worker.lanes.lag import Lag
+from worker.lanes.offset_note import OffsetNote
 from worker.lanes.pace import Pace
 from worker.lanes.rate import Throttle
 from worker.lanes.recovery import Recovery, stage_of
@@ -81,7 +83,7 @@ class Lane:
         self._processor = surroundings.new_processor(route, partition)
         self._journal: Journal | None = None
         self._pace = Pace()
-        self._noted = False
+        self._note = OffsetNote()
         self._recalled = False
         self._has_committed = False
         """Whether the group's offset is the lane's, so that it tells of a source that was made anew."""
@@ -258,9 +260,9 @@ class Lane:
         if beginning.offset != self.known_offset and not self._recalled:
             # Others have worked here since we did, if ever: what the brokers remember of the breaker counts.
             self.breaker = self.breaker.closed()
-            self.breaker.remember(beginning.note)
+            self.breaker.remember(beginning.note.breaker)
         self._recalled = True
-        self._noted = beginning.note.startswith(OPEN)
+        self._note = beginning.note
         self.known_offset = beginning.offset
         self._has_committed = beginning.committed
         self._position, self._journal = beginning.offset, beginning.journal
@@ -284,7 +286,7 @@ class Lane:
                 self.drain()
                 return False
             self._settle_state()
-            if self._noted and not self.breaker.tripped:
+            if self._note.breaker and not self.breaker.tripped:
                 await self._take_back_note()
             delay = self._throttle.delay(time.monotonic())
             if self.state is LaneState.RUNNING and self._intake and not delay:
@@ -296,9 +298,10 @@ class Lane:
         """The breaker is closed again: nobody is to find it open after a restart."""
         assert self._delivery is not None  # noqa: S101  (_start made it)
         assert self._position is not None  # noqa: S101  (_start set it)
+        note = replace(self._note, breaker="")
         await self._delivery.begin()
-        await self._delivery.commit(self._position)
-        self._noted = False
+        await self._delivery.commit(self._position, note.text)
+        self._note = note
 
     def _settle_state(self) -> None:
         """A lane that waits for an operator holds no records: they are fetched again when it goes on."""
@@ -347,7 +350,7 @@ class Lane:
         self._has_committed = self._around.bounds is None
         self.lag.note_committed(transaction.position)
         self.breaker = work.breaker
-        self._noted = bool(work.breaker.note)
+        self._note = transaction.note
         self._recovery.succeeded(transaction.position)
         self._throttle.spend(work.tally.consumed, time.monotonic(), work.tally.bytes)
         if around.bounds:
@@ -411,6 +414,7 @@ class Lane:
             self._pace,
             self._around.timing,
             self.partition.partition,
+            self._note,
             self._journal,
             weigh=self._throttle.bytes_per_second is not None,
             trace=self._around.new_trace(self.route, self.partition),

@@ -13,6 +13,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from upcasters.event import Header
 from worker.kafka.internals import Append, OpenBatch, nobody_asks, wire_size
 from worker.lanes.faults import CONTENT_ERRORS, RefusedError
+from worker.lanes.offset_note import LastWritten
 from worker.routes.route import OutputTopic
 
 BATCH_BYTES = 900_000
@@ -41,7 +42,8 @@ class Outbox:
         self._source_partition = source_partition
         self._open: dict[OutputTopic, OpenBatch] = {}
         self._full: list[tuple[OutputTopic, Any]] = []
-        self._sent: list[tuple[str, asyncio.Future[Any]]] = []
+        self._sent: list[tuple[str, asyncio.Future[Any], int]] = []
+        """Topic, answer, and how many records it is about."""
 
     def batch(self, topic: OutputTopic) -> Batch:
         """The topic's open batch; one that takes nothing where there is none yet."""
@@ -100,7 +102,7 @@ class Outbox:
         for topic, batch in self._full:
             partition = topic.partition_for(self._source_partition)
             future = await self._producer.send_batch(batch, topic.name, partition=partition)
-            self._sent.append((topic.name, future))
+            self._sent.append((topic.name, future, batch.record_count()))
         self._full.clear()
 
     async def send_all(self) -> None:
@@ -110,12 +112,22 @@ class Outbox:
         await self.send_full()
         if self._sent:
             # Unlike `gather` it leaves them alone where it is cancelled, and they still have an end to tell of.
-            await asyncio.wait([future for _, future in self._sent])
-        _raise_first([(topic, error) for topic, future in self._sent if (error := future.exception())])
+            await asyncio.wait([future for _, future, _ in self._sent])
+        _raise_first([(topic, error) for topic, future, _ in self._sent if (error := future.exception())])
+
+    @property
+    def last_written(self) -> dict[str, LastWritten]:
+        """By topic, when ``send_all`` has returned. A batch that was sent twice is answered without an offset."""
+        answers = [(future.result(), count) for _, future, count in self._sent]
+        return {
+            answer.topic: LastWritten(answer.topic, answer.partition, answer.offset + count - 1)
+            for answer, count in answers
+            if answer.offset is not None and answer.offset >= 0
+        }
 
     def forget(self) -> None:
         """Nobody waits for the batches any more, nor asks what became of them."""
-        for _, future in self._sent:
+        for _, future, _ in self._sent:
             future.add_done_callback(nobody_asks)
 
     def _close(self, topic: OutputTopic) -> None:

@@ -15,6 +15,7 @@ from worker.kafka.internals import committed_with_note
 from worker.lanes.bounded import Beginning, Bounds
 from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
 from worker.lanes.faults import CommittedPastEndError
+from worker.lanes.offset_note import read_note
 from worker.lanes.outbox import batch_bytes
 from worker.lanes.processing import Processor
 from worker.lanes.timing import Timing
@@ -72,16 +73,16 @@ class Surroundings:
         end: int = (await self.offsets.end_offsets([partition]))[partition]
         if found is None:
             return Beginning(beginning, end)
-        committed: int = found.offset
+        committed, note = found.offset, read_note(found.metadata)
         if committed < beginning:
             self._tell_of_deleted(partition, beginning - committed)
-            return Beginning(beginning, end, note=found.metadata)
+            return Beginning(beginning, end, note=note)
         if committed > end:
             raise CommittedPastEndError(
                 f"the group has committed offset {committed}, the partition ends at {end}: it was made anew "
                 "or has lost records; reset the group's offset to where reading shall go on"
             )
-        return Beginning(committed, end, note=found.metadata, committed=True)
+        return Beginning(committed, end, note=note, committed=True)
 
     async def committed(self, partition: TopicPartition) -> int:
         """The group's offset; 0 where it has none (any more)."""

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from upcasters.outcome import Stage
 from worker.kafka.fetched import NO_TIMESTAMP, Slice, UnpackError
 from worker.lanes.bounded import Journal
@@ -15,6 +17,7 @@ from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import BlockedError, kind
 from worker.lanes.intake import Intake
+from worker.lanes.offset_note import OffsetNote
 from worker.lanes.outbox import Outbox
 from worker.lanes.pace import Pace
 from worker.lanes.processing import Processor, Work
@@ -50,6 +53,7 @@ class Transaction:
         pace: Pace,
         timing: Timing,
         source_partition: int,
+        note: OffsetNote,
         journal: Journal | None = None,
         *,
         weigh: bool = False,
@@ -61,6 +65,8 @@ class Transaction:
         self._intake = intake
         self._pace = pace
         self._timing = timing
+        self.note = note
+        """What stands beside the offset: as it was, and when ``run`` has returned as it is now."""
         self._rested = time.monotonic()
         self.work = Work(
             Outbox(delivery.producer, source_partition), breaker.copy(), journal=journal and journal.copy(), weigh=weigh
@@ -148,9 +154,19 @@ class Transaction:
             if self.position is None:
                 await self._delivery.abort()
             else:
-                work = self.work
-                note = work.journal.close(work.tally) if work.journal else work.breaker.note
-                await self._delivery.commit(self.position, note)
+                self.note = self._new_note()
+                await self._delivery.commit(self.position, self.note.text)
+
+    def _new_note(self) -> OffsetNote:
+        work, route, written = self.work, self._processor.route, self.work.outbox.last_written
+        return replace(
+            self.note,
+            breaker=work.breaker.note,
+            journal=work.journal.close(work.tally) if work.journal else "",
+            chain=route.chain,
+            destination=written.get(route.destination.name, self.note.destination),
+            dead_letter=written.get(route.dead_letter.name, self.note.dead_letter),
+        )
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:

@@ -16,6 +16,7 @@ from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.topics import settings_of
 from worker.kafka.waiting import may_pass
+from worker.lanes.offset_note import Committed, read_note
 
 TIMEOUT = 30.0
 RETRY_SECONDS = 20.0
@@ -50,10 +51,16 @@ async def cluster_id_of(clients: Clients) -> str:
 
 
 async def committed_of(clients: Clients, group: str) -> dict[TopicPartition, Reached]:
-    """What a group has committed, with the notes beside it; a partition without an offset is not in it."""
+    """What a group has committed, with the accounts beside it; a partition without an offset is not in it."""
+    found = await notes_of(clients, group)
+    return {partition: Reached(each.offset, each.note.journal) for partition, each in found.items()}
+
+
+async def notes_of(clients: Clients, group: str) -> dict[TopicPartition, Committed]:
+    """What a group has committed, with all that its workers keep beside it, the fingerprint of their chain for one."""
     offsets = await _ask(clients, lambda admin: admin.list_consumer_group_offsets(group))
     return {
-        partition: Reached(answer.offset, answer.metadata or "")
+        partition: Committed(answer.offset, read_note(answer.metadata))
         for partition, answer in offsets.items()
         if answer.offset >= 0
     }

@@ -24,7 +24,7 @@ async def test_batches_that_fail_after_they_were_forgotten_are_nothing_to_compla
 async def _forget_one_that_fails() -> None:
     kept = asyncio.get_running_loop().create_future()
     outbox = Outbox(cast("AIOKafkaProducer", None), 0)
-    outbox._sent = [("current", asyncio.shield(kept))]
+    outbox._sent = [("current", asyncio.shield(kept), 1)]
     sending = asyncio.create_task(outbox.send_all())
     await asyncio.sleep(0)
     sending.cancel()

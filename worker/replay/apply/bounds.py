@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from worker.errors import WorkerError
 from worker.kafka.internals import committed_with_note
 from worker.lanes.bounded import Beginning, Journal
+from worker.lanes.offset_note import read_note
 from worker.processes.child import Child
 from worker.replay.apply.account import Account
 from worker.replay.apply.resume import Place, Resume, resume
@@ -78,7 +79,7 @@ class ReplayBounds:
 
     async def _committed(self, partition: TopicPartition, consumer: AIOKafkaConsumer) -> Reached | None:
         committed = await committed_with_note(consumer, partition)
-        return None if committed is None else Reached(committed.offset, committed.metadata)
+        return None if committed is None else Reached(committed.offset, read_note(committed.metadata).journal)
 
     def _resume(self, state: PartitionState, kafka: Reached | None) -> Resume:
         """Where only a producer was made anew, this process has the account still."""
