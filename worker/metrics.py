@@ -74,6 +74,12 @@ class WorkerMetrics:
         )
         self.errors = counter("errors_total", "What went wrong, dead letters included.", *FAULT)
         self.retries = counter("retries_total", "Starts of a lane anew after something that may pass.", *FAULT)
+        self.throttled = counter(
+            "throttled_seconds_total",
+            "What brokers asked to wait over a quota, by what was asked of them: produce, fetch, transaction, group, "
+            "other.",
+            "request",
+        )
 
     def _declare_durations(self, registry: CollectorRegistry) -> None:
         def histogram(name: str, description: str, buckets: tuple[float, ...]) -> WeightedHistogram:

@@ -65,6 +65,7 @@ from worker.kafka.fetched import (
 from worker.kafka.large_batch import LARGE_VALUE, LargeBatchBuilder
 from worker.kafka.raw_headers import writable
 from worker.kafka.record_format import BEHIND_LENGTH, CHECKSUM, CHECKSUM_BYTES
+from worker.kafka.throttling import throttling_of
 from worker.kafka.unpacking import HEADER, unpacked
 from worker.settings.kafka import UNPACKED_BATCH_BYTES
 
@@ -418,11 +419,18 @@ def wire_size(
     return len(batch._build())
 
 
+def transaction_timeout(producer: AIOKafkaProducer) -> float:
+    """Seconds after which the brokers take back a transaction of this producer that is still open."""
+    milliseconds: int = producer._txn_manager.transaction_timeout_ms
+    return milliseconds / 1000
+
+
 async def discard(producer: AIOKafkaProducer, patience: float) -> None:
     """Close a producer whose state nobody knows. What it has not sent yet is dropped, never flushed.
 
     Never raises: whatever its remains still have to say changes nothing.
     """
+    throttling_of(producer).close()
     _drop_unsent(producer)
     with contextlib.suppress(Exception):
         async with asyncio.timeout(patience):

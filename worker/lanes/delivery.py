@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -11,11 +12,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from worker.kafka.internals import discard, nobody_waits
+from worker.kafka.internals import discard, nobody_waits, transaction_timeout
+from worker.kafka.throttling import GROUP, TRANSACTION, Throttling, throttling_of
 from worker.lanes.timing import Timing
 
 PRODUCER_OPTIONS = {"linger_ms": 0, "retry_backoff_ms": 20}
 """The back-off is also the wait for the markers of the transaction before, where 100 ms would be an age."""
+
+SHARE_OF_TIMEOUT = 0.75
+"""Of the transaction's timeout at the brokers: the rest is for the commit."""
 
 
 class Clients(Protocol):
@@ -34,6 +39,9 @@ class Delivery(Protocol):
     """One producer's life. Everything but ``discard`` may raise, and may take as long as it likes."""
 
     producer: AIOKafkaProducer
+    throttling: Throttling
+    may_take: float
+    """Seconds from its beginning until a transaction should be handed over: then the brokers take it back soon."""
 
     async def start(self) -> None: ...
 
@@ -64,6 +72,8 @@ class ExactlyOnce:
             max_batch_size=batch_bytes,
             **PRODUCER_OPTIONS,
         )
+        self.throttling = throttling_of(self.producer)
+        self.may_take = transaction_timeout(self.producer) * SHARE_OF_TIMEOUT
 
     async def start(self) -> None:
         await self.producer.start()
@@ -73,7 +83,7 @@ class ExactlyOnce:
             await self.producer.begin_transaction()
 
     async def commit(self, offset: int, note: str = "") -> None:
-        async with asyncio.timeout(self._timing.operation):
+        async with self.throttling.patience(TRANSACTION, self._timing.operation):
             await self.producer.send_offsets_to_transaction(
                 {self._partition: OffsetAndMetadata(offset, note)}, self._group
             )
@@ -109,6 +119,8 @@ class AtLeastOnce:
         self._partition = partition
         self._timing = timing
         self.producer = clients.producer(enable_idempotence=True, max_batch_size=batch_bytes, **PRODUCER_OPTIONS)
+        self.throttling = throttling_of(self.producer)
+        self.may_take = math.inf
 
     async def start(self) -> None:
         await self.producer.start()
@@ -117,7 +129,7 @@ class AtLeastOnce:
         """Nothing to begin."""
 
     async def commit(self, offset: int, note: str = "") -> None:
-        async with asyncio.timeout(self._timing.operation):
+        async with throttling_of(self._consumer).patience(GROUP, self._timing.operation):
             await self._consumer.commit({self._partition: OffsetAndMetadata(offset, note)})
 
     async def abort(self) -> None:

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from worker.errors import WorkerError
 from worker.kafka.fetched import NO_TIMESTAMP, Fetched
 from worker.kafka.internals import missing
+from worker.kafka.throttling import FETCH, PRODUCE, TRANSACTION, ThrottledError, throttling_of
 from worker.lanes.bounded import Beginning, Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
@@ -37,6 +38,7 @@ from worker.lanes.intake import Intake
 from worker.lanes.lag import Lag
 from worker.lanes.offset_note import OffsetNote
 from worker.lanes.pace import Pace
+from worker.lanes.quota import THROTTLED
 from worker.lanes.rate import Throttle
 from worker.lanes.recovery import Recovery, stage_of
 from worker.lanes.sizes import with_sizes_of_now
@@ -47,6 +49,9 @@ from worker.lanes.transaction import Transaction
 from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)
+
+LATELY = 2.0
+"""Seconds."""
 
 
 class Lane:
@@ -91,7 +96,7 @@ class Lane:
         self._transaction: Transaction | None = None
         self._position: int | None = None
         self._blocked = ""
-        self._recovery = Recovery(route, self._processor, surroundings.timing)
+        self._recovery = Recovery(route, self._processor, surroundings.timing, surroundings.quota)
 
     # What others may know.
 
@@ -125,14 +130,28 @@ class Lane:
     def is_stuck(self, now: float) -> bool:
         """Whether the lane has work that it should be doing and has not moved for very long. ``now`` is monotonic."""
         busy = self.state is LaneState.RUNNING and (bool(self._intake) or self._transaction is not None)
-        return busy and now - self.last_step > self._around.timing.stuck_after
+        return busy and now - max(self.last_step, self._throttled_until) > self._around.timing.stuck_after
+
+    @property
+    def _throttled_until(self) -> float:
+        """For so long the brokers have asked this lane to wait."""
+        told = self._delivery.throttling if self._delivery else None
+        return max(told.until(PRODUCE), told.until(TRANSACTION)) if told else 0.0
+
+    @property
+    def _slowed_by(self) -> str:
+        """Why a lane that runs is slow. Between two waits there are moments in which it is not asked to."""
+        lately, fetching = time.monotonic() - LATELY, throttling_of(self._around.consumer).until(FETCH)
+        if self.state is not LaneState.RUNNING or max(self._throttled_until, fetching) < lately:
+            return ""
+        return f"{THROTTLED} ({'produce' if self._throttled_until >= lately else 'fetch'})"
 
     def status(self) -> LaneStatus:
         return LaneStatus(
             topic=self.partition.topic,
             partition=self.partition.partition,
             state=self.state,
-            reason=self._machine.reason,
+            reason=self._machine.reason or self._slowed_by,
             position=self._position,
             committed=self.lag.committed,
             end=self.lag.end,
@@ -288,10 +307,11 @@ class Lane:
             self._settle_state()
             if self._note.breaker and not self.breaker.tripped:
                 await self._take_back_note()
-            delay = self._throttle.delay(time.monotonic())
-            if self.state is LaneState.RUNNING and self._intake and not delay:
+            # Between two transactions nothing runs out meanwhile.
+            delay = max(self._throttle.delay(time.monotonic()), self._throttled_until - time.monotonic())
+            if self.state is LaneState.RUNNING and self._intake and delay <= 0:
                 return True
-            await self.sleep(delay or None)
+            await self.sleep(delay if delay > 0 else None)
         return False
 
     async def _take_back_note(self) -> None:
@@ -351,7 +371,7 @@ class Lane:
         self.lag.note_committed(transaction.position)
         self.breaker = work.breaker
         self._note = transaction.note
-        self._recovery.succeeded(transaction.position)
+        self._recovery.succeeded(transaction, transaction.position)
         self._throttle.spend(work.tally.consumed, time.monotonic(), work.tally.bytes)
         if around.bounds:
             around.bounds.committed(self.partition, transaction.position, work.journal)
@@ -377,7 +397,7 @@ class Lane:
         metrics.retry(stage, kind(error))
         if pause:
             metrics.error(stage, kind(error))
-        self._move(LaneState.REBUILDING, str(denied(error)) if isinstance(error, DENIED) else f"{kind(error)}: {error}")
+        self._move(LaneState.REBUILDING, _told_as(error))
         until = time.monotonic() + pause
         while not self._draining and (left := until - time.monotonic()) > 0:
             await self.sleep(left)
@@ -465,3 +485,9 @@ class Lane:
 
     def _names(self) -> dict[str, str | int]:
         return {"topic": self.partition.topic, "partition": self.partition.partition}
+
+
+def _told_as(error: Exception) -> str:
+    if isinstance(error, DENIED):
+        return str(denied(error))
+    return str(error) if isinstance(error, ThrottledError) else f"{kind(error)}: {error}"

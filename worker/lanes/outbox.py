@@ -44,6 +44,8 @@ class Outbox:
         self._full: list[tuple[OutputTopic, Any]] = []
         self._sent: list[tuple[str, asyncio.Future[Any], int]] = []
         """Topic, answer, and how many records it is about."""
+        self.bytes = 0
+        """Of all batches that are closed, before they are compressed."""
 
     def batch(self, topic: OutputTopic) -> Batch:
         """The topic's open batch; one that takes nothing where there is none yet."""
@@ -132,7 +134,9 @@ class Outbox:
 
     def _close(self, topic: OutputTopic) -> None:
         if topic in self._open:
-            self._full.append((topic, self._open.pop(topic).closed()))
+            batch = self._open.pop(topic)
+            self.bytes += batch.size
+            self._full.append((topic, batch.closed()))
 
     def _fits_packed(
         self,

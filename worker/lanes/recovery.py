@@ -1,8 +1,9 @@
-"""What a lane does differently after something went wrong, and how long it waits before it starts again."""
+"""What a lane does differently after something went wrong or slowly, and how long it waits before it starts again."""
 
 from __future__ import annotations
 
 from upcasters.outcome import Stage
+from worker.kafka.throttling import ThrottledError
 from worker.lanes.faults import (
     DENIED,
     FENCED,
@@ -15,29 +16,57 @@ from worker.lanes.faults import (
     refusal,
 )
 from worker.lanes.processing import Processor
+from worker.lanes.quota import Quota
 from worker.lanes.timing import Timing
 from worker.lanes.transaction import Transaction
 from worker.routes.route import Route
 
 NARROWER = 8
-"""How much smaller each transaction is on the way to the one record that a broker refuses."""
+"""How much smaller a transaction is after one that was refused or that took too long."""
+IN_GOOD_TIME = 5.0
+"""Seconds that a transaction may take under a quota, with the wait that it causes: of these there are many in the
+timeouts of transactions, sessions and requests."""
+FAR_TOO_SLOW = 20.0
+MEAN_BYTES = 1000.0
+"""Of a record, until some were sent."""
 
 
 class Recovery:
-    """Finds the one record that is refused by making transactions smaller, and remembers failures in a row."""
+    """How many records the next transaction takes, and how many failures there were in a row.
 
-    def __init__(self, route: Route, processor: Processor, timing: Timing) -> None:
+    Fewer after one that was refused, until the one record is found at which the broker takes offence; after one whose
+    output the brokers did not take in time; and under a quota, where each transaction tells what goes through. Then
+    more again with each that ends well. So a broker that was away costs a few small transactions when it is back, and
+    no more: while it is away no lane gets as far as a transaction. It need not be told from a line that is too slow.
+    """
+
+    def __init__(self, route: Route, processor: Processor, timing: Timing, quota: Quota) -> None:
         self._route = route
         self._processor = processor
         self._timing = timing
+        self._quota = quota
+        self._cuts = quota.cuts
         self._failures = 0
-        self.max_records = route.limits.transaction_records
+        self._mean_bytes = MEAN_BYTES
+        self._most = route.limits.transaction_records
 
-    def succeeded(self, position: int) -> None:
+    @property
+    def max_records(self) -> int:
+        if self._cuts != self._quota.cuts:
+            self._cuts = self._quota.cuts
+            self._shrink_to(self._quota.most_bytes / self._mean_bytes)
+        return self._most
+
+    def succeeded(self, transaction: Transaction, position: int) -> None:
         """A transaction up to ``position`` is committed."""
         self._failures = 0
         self._processor.forget_before(position)
-        self.max_records = min(self._route.limits.transaction_records, self.max_records * 2)
+        self._weigh(transaction)
+        self._most = min(self._route.limits.transaction_records, self.max_records * 2)
+        if transaction.slowed:
+            self._shrink_to(transaction.work.tally.consumed * IN_GOOD_TIME / transaction.slowed)
+        if transaction.slowed > FAR_TOO_SLOW:
+            self._quota.cut(transaction.work.outbox.bytes * IN_GOOD_TIME / transaction.slowed)
 
     def pause_after(self, error: Exception, transaction: Transaction | None) -> float:
         """Learn from the error; seconds to wait. Raises ``BlockedError`` where another try would end the same."""
@@ -47,6 +76,11 @@ class Recovery:
         if isinstance(error, RefusedError) and transaction:
             self._narrow_down(error, transaction)
             return 0.0
+        if transaction and (transaction.slowed or _not_taken(error, transaction)):
+            self._take_fewer(transaction)
+        if isinstance(error, ThrottledError):
+            # What was asked for longer than this has been forgotten: quotas look at some ten seconds.
+            return min(error.seconds, self._timing.longest_pause)
         if isinstance(error, FENCED):
             return self._timing.fenced_pause
         if isinstance(error, DENIED):
@@ -54,10 +88,24 @@ class Recovery:
         self._failures += 1
         return pause_before_retry(self._failures - 1, self._timing.first_pause, self._timing.longest_pause)
 
+    def _take_fewer(self, transaction: Transaction) -> None:
+        """What was too much once is not tried a second time."""
+        self._weigh(transaction)
+        self._shrink_to(transaction.work.tally.consumed / NARROWER)
+        if transaction.slowed:
+            self._quota.cut(transaction.work.outbox.bytes / NARROWER)
+
+    def _weigh(self, transaction: Transaction) -> None:
+        if consumed := transaction.work.tally.consumed:
+            self._mean_bytes = max(1.0, transaction.work.outbox.bytes / consumed)
+
+    def _shrink_to(self, records: float) -> None:
+        self._most = max(1, min(self._most, int(records)))
+
     def _narrow_down(self, error: RefusedError, transaction: Transaction) -> None:
         records, offset = transaction.work.tally.consumed, transaction.first_offset
         if records > 1:
-            self.max_records = max(1, records // NARROWER)
+            self._shrink_to(records / NARROWER)
         elif error.topic == self._route.destination.name:
             self._processor.refusals[offset] = refusal(error)
             if isinstance(error.cause, TIMESTAMP_ERRORS):
@@ -74,3 +122,8 @@ class Recovery:
 def stage_of(transaction: Transaction | None) -> Stage:
     """Where it went wrong; before the first transaction there was only fetching."""
     return transaction.stage if transaction else "fetch"
+
+
+def _not_taken(error: Exception, transaction: Transaction) -> bool:
+    """The brokers did not take its output in time. A commit takes as long for few records as for many."""
+    return isinstance(error, TimeoutError) and transaction.stage == "produce"

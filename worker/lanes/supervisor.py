@@ -14,12 +14,14 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuth
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.internals import ask_about_topics, has_given_up, hidden_topics, join_again, tell_of_topics
+from worker.kafka.throttling import throttling_of
 from worker.lanes.bounded import Bounds
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED, denied, denied_on
 from worker.lanes.fetching import Fetching
 from worker.lanes.group import Lanes
 from worker.lanes.processing import Processor
+from worker.lanes.quota import Quota
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
 from worker.lanes.surroundings import MakeProcessor, Surroundings
@@ -66,12 +68,16 @@ class Supervisor:
         self._consumer: AIOKafkaConsumer = clients.group_consumer(**CONSUMER_OPTIONS)
         self._offsets = clients.reader()
         self._bounds = bounds
+        quota = Quota(metrics)
+        for client in (self._consumer, self._offsets):
+            throttling_of(client).on_told = quota.told
         surroundings = Surroundings(
             self._consumer,
             self._offsets,
             clients,
             reporter,
             metrics,
+            quota,
             self._timing,
             clock,
             bounds,

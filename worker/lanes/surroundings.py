@@ -18,6 +18,7 @@ from worker.lanes.faults import CommittedPastEndError
 from worker.lanes.offset_note import read_note
 from worker.lanes.outbox import batch_bytes
 from worker.lanes.processing import Processor
+from worker.lanes.quota import Quota
 from worker.lanes.timing import Timing
 from worker.lanes.tracing import Trace, Tracing
 from worker.metrics import WorkerMetrics
@@ -39,6 +40,7 @@ class Surroundings:
     clients: Clients
     reporter: Reporter
     metrics: WorkerMetrics
+    quota: Quota
     timing: Timing
     clock: Callable[[], float] = time.time
     bounds: Bounds | None = None
@@ -55,6 +57,11 @@ class Surroundings:
         return self.make_processor(route, source, self.reporter, self.clock)
 
     def new_delivery(self, route: Route, partition: TopicPartition) -> Delivery:
+        delivery = self._delivery(route, partition)
+        delivery.throttling.on_told = self.quota.told
+        return delivery
+
+    def _delivery(self, route: Route, partition: TopicPartition) -> Delivery:
         size = batch_bytes((route.destination, route.dead_letter))
         if route.delivery == "exactly-once":
             return ExactlyOnce(self.clients, self.reporter.group, partition, size, self.timing)

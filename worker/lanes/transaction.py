@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from upcasters.outcome import Stage
 from worker.kafka.fetched import NO_TIMESTAMP, Slice, UnpackError
+from worker.kafka.throttling import PRODUCE
 from worker.lanes.bounded import Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
@@ -23,6 +24,10 @@ from worker.lanes.pace import Pace
 from worker.lanes.processing import Processor, Work
 from worker.lanes.timing import Timing
 from worker.lanes.tracing import Trace
+
+LONG_WAIT = 1.0
+"""Seconds. A quota of requests never asks for more, and is served by few large ones; after a longer wait in the middle
+of a transaction what it has is enough."""
 
 
 class Host(Protocol):
@@ -67,7 +72,7 @@ class Transaction:
         self._timing = timing
         self.note = note
         """What stands beside the offset: as it was, and when ``run`` has returned as it is now."""
-        self._rested = time.monotonic()
+        self._rested = self._began = time.monotonic()
         self.work = Work(
             Outbox(delivery.producer, source_partition), breaker.copy(), journal=journal and journal.copy(), weigh=weigh
         )
@@ -101,7 +106,7 @@ class Transaction:
 
     async def _fill(self, max_records: int, ends: float) -> None:
         tally = self.work.tally
-        while tally.consumed < max_records and not self.work.breaker.tripped and self._host.may_go_on:
+        while tally.consumed < max_records and not self.work.breaker.tripped and self._may_go_on:
             left = ends - time.monotonic()
             if left <= 0:
                 return
@@ -112,6 +117,17 @@ class Transaction:
                 await self._host.sleep(left)
             else:
                 return
+
+    @property
+    def _may_go_on(self) -> bool:
+        wait = self._delivery.throttling.until(PRODUCE) - time.monotonic()
+        return self._host.may_go_on and wait < LONG_WAIT
+
+    @property
+    def slowed(self) -> float:
+        """Seconds from its beginning until the brokers take output again; 0 where they did not ask to wait for any."""
+        until = self._delivery.throttling.until(PRODUCE)
+        return max(until, time.monotonic()) - self._began if until > self._began else 0.0
 
     def _take(self, limit: int) -> Slice | None:
         """Raises ``BlockedError`` at a batch that is too large to unpack; what comes before it is committed first."""
@@ -137,7 +153,7 @@ class Transaction:
         self.position = piece.next_offset
         if self.work.outbox.has_full_batches:
             with self._timed("produce"):
-                async with asyncio.timeout(self._timing.operation):
+                async with self._patience():
                     await self.work.outbox.send_full()
         if time.monotonic() - self._rested > self._timing.slice:
             await asyncio.sleep(0)
@@ -145,8 +161,12 @@ class Transaction:
 
     async def _send_all(self) -> None:
         with self._timed("produce"):
-            async with asyncio.timeout(self._timing.operation):
+            async with self._patience():
                 await self.work.outbox.send_all()
+
+    def _patience(self) -> AbstractAsyncContextManager[None]:
+        ends = self._began + self._delivery.may_take
+        return self._delivery.throttling.patience(PRODUCE, self._timing.operation, ends)
 
     async def _commit(self) -> None:
         self.stage = "commit"

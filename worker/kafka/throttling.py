@@ -1,0 +1,140 @@
+"""What brokers ask a client to wait, where it is over a quota; aiokafka does not look at it.
+
+Since Kafka 2.0 (KIP-219) a broker does what it was asked, answers at once with ``throttle_time_ms``, and reads nothing
+more from that connection until the time is over. A request that is sent before waits there unread, and its time-out
+runs meanwhile: the connection is closed, the request is sent again on a new one, and uses up the quota once more.
+Here a client waits before it sends, and whoever waits for an answer is patient for as long as the brokers have asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Hashable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.errors import ProducerClosed
+
+PRODUCE, FETCH, TRANSACTION, GROUP, OTHER = "produce", "fetch", "transaction", "group", "other"
+KINDS = {
+    0: PRODUCE,
+    1: FETCH,
+    **dict.fromkeys((22, 24, 25, 26, 28), TRANSACTION),
+    **dict.fromkeys(range(8, 15), GROUP),
+}
+"""Of requests, by Kafka's number of them."""
+
+A_MOMENT = 0.5
+"""Seconds in which an answer gets from the connection to whoever waits for it."""
+
+Told = Callable[[str, float], None]
+
+
+class ThrottledError(Exception):
+    """What was begun would not be done in time: the brokers ask to wait for ``seconds`` before the next request."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"throttled by a quota: the brokers ask to wait {seconds:.0f} s, longer than the transaction may take; "
+            "smaller ones follow"
+        )
+        self.seconds = seconds
+
+
+class Throttling:
+    """What the brokers have told one client. Times are monotonic."""
+
+    def __init__(self) -> None:
+        self.on_told: Told = lambda _kind, _seconds: None
+        self._until: dict[str, float] = {}
+        self._connections: dict[Hashable, float] = {}
+        self._patient: dict[asyncio.Timeout, tuple[str, float, float]] = {}
+        self._closed = asyncio.Event()
+
+    def told(self, connection: Hashable, api_key: int, seconds: float) -> None:
+        """An answer on this connection asks to wait."""
+        kind, until = KINDS.get(api_key, OTHER), time.monotonic() + seconds
+        self._connections[connection] = until
+        self._until[kind] = max(until, self.until(kind))
+        for timeout in self._patient:
+            self._settle(timeout)
+        self.on_told(kind, seconds)
+
+    def until(self, kind: str) -> float:
+        """When requests of this kind may be sent again."""
+        return self._until.get(kind, 0.0)
+
+    async def wait(self, connection: Hashable) -> None:
+        """Until this connection may be used. Raises ``ProducerClosed`` where the client is thrown away meanwhile: what
+        waits here is not to be sent any more."""
+        while (left := self._connections.get(connection, 0.0) - time.monotonic()) > 0 and not self._closed.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._closed.wait()
+        if self._closed.is_set():
+            raise ProducerClosed
+
+    def close(self) -> None:
+        """Nothing is sent any more."""
+        self._closed.set()
+
+    @contextlib.asynccontextmanager
+    async def patience(self, kind: str, seconds: float, ends: float = math.inf) -> AsyncIterator[None]:
+        """Raises ``TimeoutError`` after ``seconds`` in which nobody has asked to wait, and ``ThrottledError`` as soon
+        as it is clear that the wait goes past ``ends``."""
+        timeout = asyncio.timeout(seconds)
+        try:
+            async with timeout:
+                self._patient[timeout] = kind, seconds, ends
+                self._settle(timeout)
+                try:
+                    yield
+                finally:
+                    del self._patient[timeout]
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            if self.until(kind) > ends:
+                raise ThrottledError(self.until(kind) - time.monotonic()) from None
+            raise TimeoutError(f"no answer of the brokers to {kind} for {seconds:g} s") from None
+
+    def _settle(self, timeout: asyncio.Timeout) -> None:
+        """How long to be patient, after what was told."""
+        kind, seconds, ends = self._patient[timeout]
+        left = self.until(kind) - time.monotonic()
+        if left <= 0:
+            return
+        too_long = self.until(kind) > ends
+        timeout.reschedule(asyncio.get_running_loop().time() + (A_MOMENT if too_long else left + seconds))
+
+
+def throttling_of(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaClient) -> Throttling:
+    """What the brokers have told this client."""
+    inner = client.client if isinstance(client, AIOKafkaProducer) else getattr(client, "_client", client)
+    found: Throttling | None = vars(inner).get("_throttling")
+    if found is None:
+        found = vars(inner)["_throttling"] = Throttling()
+    return found
+
+
+def _honouring_quotas(send: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(send)
+    async def sending(
+        client: AIOKafkaClient, node: Any, request: Any, *, group: ConnectionGroup = ConnectionGroup.DEFAULT
+    ) -> Any:
+        throttling = throttling_of(client)
+        await throttling.wait((node, group))
+        answer = await send(client, node, request, group=group)
+        if milliseconds := getattr(answer, "throttle_time_ms", 0):
+            throttling.told((node, group), request.API_KEY, milliseconds / 1000)
+        return answer
+
+    return sending
+
+
+AIOKafkaClient.send = _honouring_quotas(AIOKafkaClient.send)

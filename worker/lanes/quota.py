@@ -1,0 +1,47 @@
+"""What brokers tell the lanes of this process of their quotas: counted, said once, and shared by all lanes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from worker.metrics import WorkerMetrics
+
+log = structlog.get_logger(__name__)
+
+OVER_AFTER = 60.0
+"""Seconds without a word, after which the next one is told again."""
+THROTTLED = "throttled by a quota"
+
+
+class Quota:
+    """A quota counts what all lanes send to a broker together (one client id, one user). Each lane finds by itself how
+    much goes through in good time; where one finds that it was far too much, it was for all of them."""
+
+    def __init__(self, metrics: WorkerMetrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._last = -OVER_AFTER
+        self.cuts = 0
+        """How often the lanes' transactions were cut; a lane that has seen fewer has yet to follow."""
+        self.most_bytes = 0.0
+        """Of one transaction, as of the last cut."""
+
+    def told(self, request: str, seconds: float) -> None:
+        """A broker asked to wait."""
+        now = self._clock()
+        self._metrics.throttled.labels(request).inc(seconds)
+        if now - self._last >= OVER_AFTER:
+            log.warning(
+                THROTTLED,
+                request=request,
+                seconds=round(seconds, 3),
+                fix="raise the quota of kafka.client_id or of the user, or let it take its time",
+            )
+        self._last = max(self._last, now + seconds)
+
+    def cut(self, most_bytes: float) -> None:
+        self.cuts += 1
+        self.most_bytes = most_bytes
