@@ -60,6 +60,14 @@ def without_trace(record: logging.LogRecord) -> bool:
     return True
 
 
+def of_no_discarded_client(record: logging.LogRecord) -> bool:
+    """A filter without what aiokafka says of requests that a client was to send and that was thrown away meanwhile: the
+    lane has told why it was."""
+    if not record.name.startswith("aiokafka.") or not isinstance(record.args, tuple):
+        return True
+    return not any(type(given).__name__ == "ProducerClosed" for given in record.args)
+
+
 def set_up_logging(stream: TextIO | None = None, debug: bool = False) -> None:
     """Send structlog's and the standard library's logs to ``stream``, by default standard output."""
     stream = stream or sys.stdout
@@ -80,6 +88,7 @@ def set_up_logging(stream: TextIO | None = None, debug: bool = False) -> None:
         )
     )
     if not debug:
+        handler.addFilter(of_no_discarded_client)
         handler.addFilter(Repetitions("aiokafka"))
         handler.addFilter(without_trace)
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.INFO, force=True)

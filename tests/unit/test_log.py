@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, ProducerClosed
 
 from worker.log import set_up_logging
 
@@ -54,6 +54,15 @@ def test_libraries_join_in_and_keep_their_small_talk() -> None:
     logging.getLogger("aiokafka.consumer").error("lost %s", "a node")
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["event"] == "lost a node"
+
+
+def test_what_a_client_that_was_thrown_away_did_not_send_is_no_news() -> None:
+    stream = io.StringIO()
+    set_up_logging(stream)
+    logging.getLogger("aiokafka.producer.sender").warning("Got error produce response: %s", ProducerClosed())
+    logging.getLogger("aiokafka.producer.sender").warning("Could not send %r: %r", str, KafkaConnectionError())
+    (line,) = stream.getvalue().splitlines()
+    assert "KafkaConnectionError" in line
 
 
 def test_debug_lets_them_talk() -> None:

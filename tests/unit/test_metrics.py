@@ -169,6 +169,7 @@ NAMES = [
     "records_skipped",
     "errors",
     "retries",
+    "throttled_seconds",
     "upcasts",
     "record_e2e_latency_seconds",
     "process_duration_seconds",

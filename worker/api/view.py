@@ -50,7 +50,7 @@ class LaneStatus(BaseModel):
     end: int | None = Field(None, description="Last stable offset: what can be read.")
     lag: int | None = Field(None, description="end - committed")
     lag_seconds: float | None = Field(None, description="Age of the oldest record not committed.")
-    reason: str = Field("", description="Why the lane is not running, where it is not.")
+    reason: str = Field("", description="Why the lane is not running, or is slow.")
     breaker: str = Field("", description="Why the breaker is open; empty while it is closed.")
     in_flight_records: int = 0
     in_flight_bytes: int = 0

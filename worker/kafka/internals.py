@@ -65,7 +65,7 @@ from worker.kafka.fetched import (
 from worker.kafka.large_batch import LARGE_VALUE, LargeBatchBuilder
 from worker.kafka.raw_headers import writable
 from worker.kafka.record_format import BEHIND_LENGTH, CHECKSUM, CHECKSUM_BYTES
-from worker.kafka.throttling import throttling_of
+from worker.kafka.throttling import PRODUCE, throttling_of
 from worker.kafka.unpacking import HEADER, unpacked
 from worker.settings.kafka import UNPACKED_BATCH_BYTES
 
@@ -579,6 +579,8 @@ def _finding_moved_brokers(update: Callable[..., Any]) -> Callable[..., Any]:
         if await update(client, cluster, topics):
             vars(client).pop("_lost_since", None)
             return True
+        if throttling_of(client).until(PRODUCE) > now:
+            return False  # they are there, and read nothing from us for a while
         if now - vars(client).setdefault("_lost_since", now) < LOST_AFTER:
             return False
         return await _update_from_bootstrap(client, cluster, topics)

@@ -19,6 +19,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import ProducerClosed
+from aiokafka.protocol.coordination import FindCoordinatorRequest
 
 PRODUCE, FETCH, TRANSACTION, GROUP, OTHER = "produce", "fetch", "transaction", "group", "other"
 KINDS = {
@@ -68,6 +69,9 @@ class Throttling:
     def until(self, kind: str) -> float:
         """When requests of this kind may be sent again."""
         return self._until.get(kind, 0.0)
+
+    def asks_to_wait(self, connection: Hashable) -> bool:
+        return self._connections.get(connection, 0.0) > time.monotonic()
 
     async def wait(self, connection: Hashable) -> None:
         """Until this connection may be used. Raises ``ProducerClosed`` where the client is thrown away meanwhile: what
@@ -128,6 +132,9 @@ def _honouring_quotas(send: Callable[..., Any]) -> Callable[..., Any]:
         client: AIOKafkaClient, node: Any, request: Any, *, group: ConnectionGroup = ConnectionGroup.DEFAULT
     ) -> Any:
         throttling = throttling_of(client)
+        if isinstance(request, FindCoordinatorRequest) and throttling.asks_to_wait((node, group)):
+            # aiokafka asks on the connection that output goes over: in the middle of a transaction, before its commit.
+            group = ConnectionGroup.COORDINATION
         await throttling.wait((node, group))
         answer = await send(client, node, request, group=group)
         if milliseconds := getattr(answer, "throttle_time_ms", 0):

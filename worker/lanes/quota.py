@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -28,6 +29,7 @@ class Quota:
         """How often the lanes' transactions were cut; a lane that has seen fewer has yet to follow."""
         self.most_bytes = 0.0
         """Of one transaction, as of the last cut."""
+        self._usual_bytes = 0.0
 
     def told(self, request: str, seconds: float) -> None:
         """A broker asked to wait."""
@@ -41,6 +43,12 @@ class Quota:
                 fix="raise the quota of kafka.client_id or of the user, or let it take its time",
             )
         self._last = max(self._last, now + seconds)
+
+    def share(self, fitting_bytes: float) -> float:
+        """Bytes of the next transaction of a lane that finds so many fitting. How long brokers ask to wait is up to
+        what all lanes send: one that sends little would come to send ever less. So each comes closer to the others."""
+        self._usual_bytes = math.sqrt(self._usual_bytes * fitting_bytes) if self._usual_bytes else fitting_bytes
+        return math.sqrt(self._usual_bytes * fitting_bytes)
 
     def cut(self, most_bytes: float) -> None:
         self.cuts += 1

@@ -63,10 +63,11 @@ class Recovery:
         self._processor.forget_before(position)
         self._weigh(transaction)
         self._most = min(self._route.limits.transaction_records, self.max_records * 2)
-        if transaction.slowed:
-            self._shrink_to(transaction.work.tally.consumed * IN_GOOD_TIME / transaction.slowed)
-        if transaction.slowed > FAR_TOO_SLOW:
-            self._quota.cut(transaction.work.outbox.bytes * IN_GOOD_TIME / transaction.slowed)
+        if slowed := transaction.slowed:
+            fitting = max(1.0, transaction.work.outbox.bytes * IN_GOOD_TIME / slowed)
+            self._shrink_to(self._quota.share(fitting) / self._mean_bytes)
+            if slowed > FAR_TOO_SLOW:
+                self._quota.cut(fitting)
 
     def pause_after(self, error: Exception, transaction: Transaction | None) -> float:
         """Learn from the error; seconds to wait. Raises ``BlockedError`` where another try would end the same."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LaneStatus:
-    """Offsets are None until they are known. ``reason`` says why the lane is not running, where it is not."""
+    """Offsets are None until they are known. ``reason`` says why the lane is not running, or is slow."""
 
     topic: str
     partition: int

@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from worker.kafka.throttling import ThrottledError
 from worker.lanes.processing import Processor
-from worker.lanes.quota import OVER_AFTER, Quota
+from worker.lanes.quota import OVER_AFTER, THROTTLED, Quota
 from worker.lanes.recovery import IN_GOOD_TIME, NARROWER, Recovery
 from worker.lanes.timing import Timing
 from worker.lanes.transaction import Transaction
@@ -148,6 +149,20 @@ def test_one_that_got_through_late_warns_the_others_too(quota: Quota) -> None:
     assert other.max_records == int(450 * RECORD * IN_GOOD_TIME / 62 / 1000)
 
 
+def test_lanes_that_share_a_quota_come_to_send_as_much_as_each_other(quota: Quota) -> None:
+    """All of them are asked to wait as long, whatever each has sent."""
+    lanes = [recovery(quota) for _ in range(3)]
+    for lane, records in zip(lanes, (800, 80, 8), strict=True):
+        lane.succeeded(transaction(records, slowed=IN_GOOD_TIME), 1)
+    for _ in range(10):
+        seconds = sum(lane.max_records for lane in lanes) * RECORD / 100_000
+        for lane in lanes:
+            lane.succeeded(transaction(lane.max_records, slowed=seconds), 1)
+    sizes = [lane.max_records for lane in lanes]
+    assert max(sizes) <= 1.5 * min(sizes)
+    assert 50 <= sum(sizes) <= 250
+
+
 def test_a_lane_in_good_time_leaves_the_others_alone(quota: Quota) -> None:
     lane, other = recovery(quota), recovery(quota)
     lane.succeeded(transaction(450, slowed=7), 1)
@@ -155,14 +170,14 @@ def test_a_lane_in_good_time_leaves_the_others_alone(quota: Quota) -> None:
     assert other.max_records == MOST
 
 
-def test_a_quota_is_told_once_and_counted_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_quota_is_told_once_and_counted_each_time() -> None:
     registry, clock = CollectorRegistry(), Clock()
     quota = Quota(WorkerMetrics(registry, "g"), clock)
-    for _ in range(3):
-        quota.told("produce", 5)
-        clock.now += 5
+    with capture_logs() as lines:
+        for _ in range(3):
+            quota.told("produce", 5)
+            clock.now += 5
+        clock.now += OVER_AFTER
+        quota.told("fetch", 1)
     assert registry.get_sample_value("upcaster_throttled_seconds_total", {"request": "produce"}) == 15
-    assert capsys.readouterr().out.count("throttled by a quota") == 1
-    clock.now += OVER_AFTER
-    quota.told("fetch", 1)
-    assert capsys.readouterr().out.count("throttled by a quota") == 1
+    assert [(line["event"], line["request"]) for line in lines] == [(THROTTLED, "produce"), (THROTTLED, "fetch")]
