@@ -89,6 +89,9 @@ bench-chain: $(VENV)/dev.installed ## the engine beside hand-written functions: 
 bench-replay: $(VENV)/dev.installed ## what plan, replay and verify cost beside the worker's own work (EVENTS=n)
 	$(BIN)/python -m benchmarks.replay $(EVENTS)
 
+bench-partitions: $(VENV)/dev.installed ## 1,000 partitions in 20 routes: start, idle, files, scrape, traffic (five minutes)
+	@$(BIN)/python -m benchmarks.partitions $(PARTITIONS_ARGS)
+
 bench-rows: $(VENV)/dev.installed ## documents in a database brought up, beside a bare loop
 	@$(BIN)/python -m benchmarks.rows
 

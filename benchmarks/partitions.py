@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
+
 from benchmarks.sidecar import cpu, pss, tree
 from worker.demo.history import make_history
 from worker.demo.kafka import create_topics, write
@@ -46,7 +48,7 @@ def get(worker: WorkerProcess, path: str) -> tuple[int, bytes, float]:
     """Status (0 where there is no answer), body, and seconds."""
     began = time.monotonic()
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}{path}", timeout=60) as answer:
             return answer.status, answer.read(), time.monotonic() - began
     except urllib.error.HTTPError as error:
         return error.code, error.read(), time.monotonic() - began
@@ -149,24 +151,55 @@ async def fill(bootstrap_servers: str, number: int, partitions: int, records: in
 
 
 def watch_traffic(worker: WorkerProcess, bootstrap_servers: str, given: argparse.Namespace) -> None:
+    total = given.routes * given.partitions * given.records
     before, began = cpu(worker.process.pid), time.monotonic()
     with probing(worker) as probe:
         asyncio.run(fill(bootstrap_servers, given.routes, given.partitions, given.records))
         written = time.monotonic() - began
-        await_caught_up(worker, given)
+        await_caught_up(worker, total)
     used, took = cpu(worker.process.pid) - before, time.monotonic() - began
-    total = given.routes * given.partitions * given.records
     line("records to all partitions", f"{total:,}, written in {written:.1f} s, all committed after {took:.1f} s")
     line("CPU for them", f"{used:.1f} s")
     line("longest answer of /livez meanwhile", f"{probe.longest:.2f} s, {probe.not_live} not 200")
     line("memory, open files", f"{pss(worker.process.pid):.0f} MB PSS, {files(worker.process.pid):,}")
 
 
-def await_caught_up(worker: WorkerProcess, given: argparse.Namespace) -> None:
-    total, deadline = given.routes * given.partitions * given.records, time.monotonic() + PATIENCE
+def await_caught_up(worker: WorkerProcess, total: int) -> None:
+    deadline = time.monotonic() + PATIENCE
     while worker.metrics().get("upcaster_records_consumed_total", 0) < total:
         assert time.monotonic() < deadline, "the worker takes too long"
         time.sleep(0.5)  # each look costs the worker an answer
+
+
+async def trickle(bootstrap_servers: str, given: argparse.Namespace) -> None:
+    """A record a second for each partition."""
+    value = make_history(1, 1)[0].value
+    partitions = [(route["source"], each) for route in routes(given.routes) for each in range(given.partitions)]
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer:
+        for _ in range(given.trickle):
+            second = asyncio.create_task(asyncio.sleep(1))
+            for topic, partition in partitions:
+                await producer.send(topic, value, partition=partition)
+            await second
+
+
+def latency(worker: WorkerProcess) -> tuple[float, float]:
+    """Sum of seconds, and records."""
+    found = worker.metrics()
+    name = "upcaster_record_e2e_latency_seconds"
+    return found[f"{name}_sum"], found[f"{name}_count"]
+
+
+def watch_trickle(worker: WorkerProcess, bootstrap_servers: str, given: argparse.Namespace) -> None:
+    used, began, (seconds, records) = cpu(worker.process.pid), time.monotonic(), latency(worker)
+    with probing(worker) as probe:
+        asyncio.run(trickle(bootstrap_servers, given))
+    share = (cpu(worker.process.pid) - used) / (time.monotonic() - began)
+    await_caught_up(worker, given.routes * given.partitions * (given.records + given.trickle))
+    after = latency(worker)
+    line("a record a second for each partition, CPU", f"{share * 100:.0f} % of a core")
+    line("from its timestamp to its commit, on average", f"{(after[0] - seconds) / (after[1] - records):.2f} s")
+    line("longest answer of /livez meanwhile", f"{probe.longest:.2f} s, {probe.not_live} not 200")
 
 
 def stop(worker: WorkerProcess) -> None:
@@ -184,18 +217,25 @@ def main() -> int:
     parser.add_argument("--routes", type=int, default=20)
     parser.add_argument("--partitions", type=int, default=50, help="of each route")
     parser.add_argument("--records", type=int, default=20, help="for each partition")
+    parser.add_argument("--trickle", type=int, default=30, help="seconds with a record a second for each partition")
     parser.add_argument("--seconds", type=float, default=60, help="how long to watch it idle")
     given = parser.parse_args()
     partitions = given.routes * given.partitions
     with LocalKafka.start_or_exit() as broker, tempfile.TemporaryDirectory() as temporary:
         asyncio.run(make_topics(broker.bootstrap_servers, given.routes, given.partitions))
         line("partitions", f"{partitions:,} in {given.routes} routes")
-        with running(config(broker.bootstrap_servers, given.routes), Path(temporary)) as worker:
+        settings = config(broker.bootstrap_servers, given.routes)
+        with running(settings, Path(temporary)) as worker:
+            # The brokers have topics of their own to make at a first start.
+            await_ready(worker, partitions)
+            worker.stop()
+        with running(settings, Path(temporary)) as worker:
             watch_start(worker, partitions)
             watch_idle(worker, given.seconds)
             good = watch_scrapes(worker)
             watch_traffic(worker, broker.bootstrap_servers, given)
             good = watch_scrapes(worker) and good
+            watch_trickle(worker, broker.bootstrap_servers, given)
             stop(worker)
     return 0 if good else 1
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from enum import StrEnum
 from importlib import metadata
 from typing import TypeVar
@@ -16,6 +17,7 @@ from worker.api.view import LaneStatus, NotRunningError, RouteStatus, Status
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.waiting import wait_for_broker
+from worker.lanes import status as lanes_status
 from worker.lanes.supervisor import Supervisor
 from worker.loop import spare_the_collector
 from worker.open_files import refuse_too_few
@@ -131,7 +133,7 @@ class Service:
             state=self.phase,
             consumer_group=self._settings.kafka.group_id,
             why_not_ready=self.why_not_ready(),
-            routes=[self._route_status(route) for route in self._settings.routes],
+            routes=self._routes_status(),
         )
 
     def route_chains(self) -> Mapping[str, RouteChain]:
@@ -151,9 +153,14 @@ class Service:
             raise NotRunningError(self.phase)
         return self._supervisor
 
-    def _route_status(self, route: RouteSettings) -> RouteStatus:
+    def _routes_status(self) -> list[RouteStatus]:
+        lanes = defaultdict[str, list[lanes_status.LaneStatus]](list)
+        for lane in self._supervisor.status() if self._supervisor else ():
+            lanes[lane.topic].append(lane)
+        return [self._route_status(route, lanes[route.source]) for route in self._settings.routes]
+
+    def _route_status(self, route: RouteSettings, lanes: Iterable[lanes_status.LaneStatus]) -> RouteStatus:
         supervisor = self._supervisor
-        lanes = supervisor.status() if supervisor else []
         throttle = supervisor.lanes.throttles[route.source] if supervisor else None
         return RouteStatus(
             source=route.source,
@@ -165,7 +172,7 @@ class Service:
             paused=supervisor is not None and route.source in supervisor.lanes.paused,
             records_per_second=throttle.records_per_second if throttle else route.limits.records_per_second,
             bytes_per_second=throttle.bytes_per_second if throttle else None,
-            lanes=[LaneStatus.model_validate(lane) for lane in lanes if lane.topic == route.source],
+            lanes=[LaneStatus.model_validate(lane) for lane in lanes],
         )
 
 

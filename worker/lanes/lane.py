@@ -252,6 +252,11 @@ class Lane:
 
     async def _start(self) -> None:
         self._move(LaneState.STARTING)
+        async with self._around.turns.one():
+            if not self._draining:
+                await self._start_now()
+
+    async def _start_now(self) -> None:
         self._fetch_error = None
         if self.partition not in self._around.consumer.assignment():
             raise NotAssignedError("the partition is not ours at the moment")

@@ -22,6 +22,7 @@ from worker.lanes.fetching import Fetching
 from worker.lanes.group import Lanes
 from worker.lanes.processing import Processor
 from worker.lanes.quota import Quota
+from worker.lanes.reasons import reasons
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
 from worker.lanes.surroundings import MakeProcessor, Surroundings
@@ -181,12 +182,8 @@ class Supervisor:
         if not len(self.lanes):
             return gone or [self._why_no_lanes or "no partitions assigned (yet)"]
         ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
-        lanes = [
-            f"{each.topic}:{each.partition}: {each.state}" + (f" ({each.reason})" if each.reason else "")
-            for each in self.status()
-            if each.state not in ready
-        ]
-        return self._watch.why_not_ready(self._clock()) + gone + lanes
+        lanes = [each for each in self.status() if each.state not in ready]
+        return self._watch.why_not_ready(self._clock()) + gone + reasons(lanes)
 
     def pause(self, source: str) -> None:
         """Stop working on a route. Raises ``KeyError`` where no route has this source."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,6 +21,7 @@ from worker.lanes.processing import Processor
 from worker.lanes.quota import Quota
 from worker.lanes.timing import Timing
 from worker.lanes.tracing import Trace, Tracing
+from worker.lanes.turns import Turns
 from worker.metrics import WorkerMetrics
 from worker.routes.route import Route
 
@@ -46,6 +47,7 @@ class Surroundings:
     bounds: Bounds | None = None
     make_processor: MakeProcessor = Processor
     tracing: Tracing | None = None
+    turns: Turns = field(default_factory=Turns)
 
     def new_trace(self, route: Route, partition: TopicPartition) -> Trace | None:
         if self.tracing is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -56,6 +56,7 @@ class _Port:
         self._family = family
         self._why_not_ready = why_not_ready
         self._scrapes = Scrapes(len(family.members), registry)
+        self._scraping = asyncio.Lock()
 
     async def livez(self) -> JSONResponse:
         """A child that was just started (again) may be silent for a while."""
@@ -72,12 +73,22 @@ class _Port:
     async def metrics(self, request: Request) -> Response:
         members = [each for each in self._family.members if each.pid]
         pids = [each.pid for each in members]
-        self._scrapes.begin()
-        for member, pid, answer in zip(members, pids, await _answers(members, "/metrics"), strict=True):
-            if answer.status == HTTPStatus.OK:
-                self._scrapes.note(member.number, pid, answer.body.decode())
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(self._scrapes), headers={"content-type": content_type})
+        async with self._scraping:
+            texts = [
+                (member.number, pid, answer.body.decode())
+                for member, pid, answer in zip(members, pids, await _answers(members, "/metrics"), strict=True)
+                if answer.status == HTTPStatus.OK
+            ]
+            text = await asyncio.to_thread(self._merged, texts, encode)
+        return Response(text, headers={"content-type": content_type})
+
+    def _merged(self, texts: Iterable[tuple[int, int | None, str]], encode: Callable[[Any], bytes]) -> bytes:
+        """In a thread: of many partitions it takes a second."""
+        self._scrapes.begin()
+        for number, pid, text in texts:
+            self._scrapes.note(number, pid, text)
+        return encode(self._scrapes)
 
     async def status(self) -> JSONResponse:
         found = [each.json for each in await _answers(self._working(), "/v2/status") if each.status == HTTPStatus.OK]

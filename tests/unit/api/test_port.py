@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 from pydantic import SecretStr
 
 from tests.http import request
@@ -48,6 +51,34 @@ async def test_probes_say_why(worker: FakeWorker, address: str, path: str, attri
     answer = await request(address, path)
     assert answer.status == 503
     assert answer.json["reasons"] == ["the breaker of legacy/0 is open"]
+
+
+async def test_figures_are_taken_in_the_loop_and_written_outside_of_it(worker: FakeWorker) -> None:
+    """Figures agree with each other then, and the text of a thousand partitions holds up no heartbeat."""
+    seen: dict[str, threading.Thread] = {}
+
+    class Seen(Metric):
+        @property
+        def samples(self) -> list[Sample]:
+            seen["written"] = threading.current_thread()
+            return [Sample("upcaster_seen", {}, 1)]
+
+        @samples.setter
+        def samples(self, _: list[Sample]) -> None:
+            """The family begins empty."""
+
+    class Lanes(Collector):
+        def collect(self) -> Iterator[Metric]:
+            seen["taken"] = threading.current_thread()
+            yield Seen("upcaster_seen", "Whether somebody looked.", "gauge")
+
+    registry = CollectorRegistry()
+    registry.register(Lanes())
+    seen.clear()
+    async with listening(HttpSettings(port=0), create_api(worker, registry)) as address:
+        assert "upcaster_seen 1.0" in (await request(address, "/metrics")).text
+    assert seen["taken"] is threading.current_thread()
+    assert seen["written"] is not threading.current_thread()
 
 
 async def test_metrics_in_both_formats(address: str) -> None:
