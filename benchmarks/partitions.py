@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.sidecar import cpu, pss, tree
 from worker.demo.history import make_history
@@ -42,6 +42,13 @@ def routes(number: int) -> list[dict[str, str]]:
 async def make_topics(bootstrap_servers: str, number: int, partitions: int) -> None:
     for route in routes(number):
         await create_topics(bootstrap_servers, route.values(), partitions)
+    # The brokers have topics of their own to make for the first group and the first transaction.
+    async with (
+        AIOKafkaConsumer(routes(1)[0]["source"], bootstrap_servers=bootstrap_servers, group_id="first") as consumer,
+        AIOKafkaProducer(bootstrap_servers=bootstrap_servers, transactional_id="first"),
+    ):
+        while not consumer.assignment():
+            await consumer.getmany(timeout_ms=100)
 
 
 def get(worker: WorkerProcess, path: str) -> tuple[int, bytes, float]:
@@ -225,10 +232,6 @@ def main() -> int:
         asyncio.run(make_topics(broker.bootstrap_servers, given.routes, given.partitions))
         line("partitions", f"{partitions:,} in {given.routes} routes")
         settings = config(broker.bootstrap_servers, given.routes)
-        with running(settings, Path(temporary)) as worker:
-            # The brokers have topics of their own to make at a first start.
-            await_ready(worker, partitions)
-            worker.stop()
         with running(settings, Path(temporary)) as worker:
             watch_start(worker, partitions)
             watch_idle(worker, given.seconds)
