@@ -76,13 +76,25 @@ class Topics:
 
 
 async def make_topic(
-    bootstrap_servers: str, name: str, partitions: int, configs: Mapping[str, str], replicas: int = 1
+    bootstrap_servers: str,
+    name: str,
+    partitions: int | Mapping[int, list[int]],
+    configs: Mapping[str, str],
+    replicas: int = 1,
 ) -> None:
-    """A topic of exactly this name; returns when each of the named brokers tells its clients of it."""
+    """A topic of exactly this name; returns when each of the named brokers tells its clients of it.
+
+    `partitions` may say which brokers each of them is on, the leader first.
+    """
+    if isinstance(partitions, int):
+        topic, count = NewTopic(name, partitions, replicas, topic_configs=dict(configs)), partitions
+    else:
+        given = dict(partitions)
+        topic, count = NewTopic(name, -1, -1, replica_assignments=given, topic_configs=dict(configs)), len(given)
     async with admin_of(bootstrap_servers) as admin:
-        _check(await admin.create_topics([NewTopic(name, partitions, replicas, topic_configs=dict(configs))]))
+        _check(await admin.create_topics([topic]))
     for broker in bootstrap_servers.split(","):
-        await _told_of(broker, name, partitions)
+        await _told_of(broker, name, count)
 
 
 async def _told_of(broker: str, name: str, partitions: int) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from benchmarks.drain.contenders import PEERS, STREAMS
 from worker.local_kafka.jars import JarsUnavailableError, fetch_jars, pinned_jars
+
+CLIENT = Path(__file__).parents[2] / "tests" / "brokers" / "4.3.1.txt"
+"""Streams goes with the client library of its own version."""
 
 
 def main() -> int:
@@ -16,7 +20,7 @@ def main() -> int:
         return 0
     STREAMS.mkdir(parents=True, exist_ok=True)
     try:
-        jars = [*fetch_jars(), *fetch_jars(jars=pinned_jars(PEERS / "kafka_streams_jars.txt"))]
+        jars = fetch_jars(jars=[*pinned_jars(CLIENT), *pinned_jars(PEERS / "kafka_streams_jars.txt")])
     except JarsUnavailableError as error:
         raise SystemExit(str(error)) from None
     for jar in jars:

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from tests.brokers.releases import named
 from tests.faults.checker import Verdict, check
 from tests.faults.cluster import running_cluster
 from tests.faults.kinds import CLUSTER, EVERY_TIME, QUICK, SINGLE, WORKERS, Fault
 from tests.faults.table import row, show
 from tests.faults.world import World, committed_to_the_end, make_place, open_world, recovered
+from worker.local_kafka.release import NEWEST, Release
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Plan:
     pace: float = 3.0
     """Seconds over which the records of one fault are written."""
     longest_stall: float = 4.0
+    release: Release = NEWEST
     only: tuple[str, ...] = ()
     """These kinds in this order, instead of what the seed says."""
 
@@ -73,6 +76,7 @@ class Report:
     """Workers that gave up (exit code 1) and were started again."""
     mended: int
     """Brokers that had lost their state and were restarted."""
+    busy_coordinators: int
 
     @property
     def is_clean(self) -> bool:
@@ -106,7 +110,7 @@ async def run(plan: Plan, directory: Path) -> Report:
 @asynccontextmanager
 async def _world(plan: Plan, directory: Path) -> AsyncIterator[World]:
     async with (
-        running_cluster(plan.nodes) as cluster,
+        running_cluster(plan.nodes, plan.release) as cluster,
         open_world(cluster, await make_place(cluster, plan.partitions), directory, seed=plan.seed) as world,
     ):
         world.longest_stall = plan.longest_stall
@@ -174,6 +178,7 @@ def _report(this: Run, verdict: Verdict, seconds: float) -> Report:
         counted=counted,
         replaced=world.fleet.replaced,
         mended=world.mended,
+        busy_coordinators=world.busy_coordinators,
     )
 
 
@@ -197,6 +202,7 @@ def tell(report: Report) -> str:
         "watched live": report.watched,
         "workers that gave up": report.replaced,
         "brokers that lost their state": report.mended,
+        "coordinators still busy": report.busy_coordinators,
         "longest pause": f"{report.longest_pause:.1f} s",
         "took": f"{report.seconds:.0f} s",
     }
@@ -215,13 +221,18 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _plans(seed: int, records: int, faults: int) -> list[Plan]:
+def _plans(seed: int, records: int, faults: int, release: Release) -> list[Plan]:
     """Most of it on one broker, where a fault hits everything; the rest on three."""
     on_three = max(1, faults // 10) if faults >= 10 else 0
     share = records * on_three // faults if faults else 0
-    first = Plan(seed, records - share, faults - on_three, pace=6.0, longest_stall=60.0)
-    second = Plan(seed, share, on_three, nodes=3, pace=6.0)
+    first = Plan(seed, records - share, faults - on_three, pace=6.0, longest_stall=60.0, release=release)
+    second = Plan(seed, share, on_three, nodes=3, pace=6.0, release=release)
     return [first, second] if on_three else [first]
+
+
+def _release(name: str | None) -> Release:
+    """The newest one where no other is asked for."""
+    return list(named(name).values())[-1] if name else NEWEST
 
 
 def main() -> int:
@@ -230,10 +241,13 @@ def main() -> int:
     records = int(os.environ.get("RECORDS") or 1_000_000)
     faults = int(os.environ.get("FAULTS") or 50)
     directory = Path(tempfile.mkdtemp(prefix="upcast-chaos-"))
-    say(f"SEED={seed} RECORDS={records} FAULTS={faults}; logs in {directory}")
+    release = _release(os.environ.get("BROKER"))
+    say(f"SEED={seed} RECORDS={records} FAULTS={faults} BROKER={release.version}; logs in {directory}")
     clean = True
     only = tuple(filter(None, os.environ.get("KINDS", "").split(",")))
-    plans = [Plan(seed, records, len(only), only=only)] if only else _plans(seed, records, faults)
+    nodes = int(os.environ.get("NODES") or 1)
+    chosen = Plan(seed, records, len(only), nodes=nodes, only=only, release=release)
+    plans = [chosen] if only else _plans(seed, records, faults, release)
     for plan in plans:
         place = directory / f"{plan.nodes}-brokers"
         place.mkdir()

@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from tests.brokers.releases import WithZooKeeper
+from tests.brokers.zookeeper import running_zookeeper
+from tests.faults.coordinators import OFFSETS_TOPIC
 from tests.faults.proxy import Proxy
 from tests.kafka import admin_of, make_topic
 from tests.ports import free_ports
 from worker.local_kafka import LocalKafka
+from worker.local_kafka.release import NEWEST, Release
 
 STARTING = b"Transition from SHUTDOWN to STARTING"
+OFFSETS = OFFSETS_TOPIC.encode()
 OUT_OF_SYNC = b"is out of sync with the underlying log"
 """Kafka 4.3.1, killed and started on a busy machine: a coordinator that is told to load twice in a row takes the end
 of the first load for that of the second, serves an empty state until its next write, and then never writes a
@@ -58,6 +63,15 @@ class Node:
                 lost = OUT_OF_SYNC in line or (lost and STARTING not in line)
         return lost
 
+    def log_size(self) -> int:
+        return self.broker.log_file.stat().st_size
+
+    def has_loaded(self, partition: int, since: int) -> bool:
+        """By its log behind this position: the commits in this partition of the brokers' own topic are read."""
+        with self.broker.log_file.open("rb") as log:
+            log.seek(since)
+            return any(b"Finished loading" in line and b"%s-%d " % (OFFSETS, partition) in line for line in log)
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """The process stands still, its connections stay."""
@@ -85,6 +99,10 @@ class Cluster:
     def proxied(self) -> str:
         return ",".join(f"127.0.0.1:{node.ports.proxy}" for node in self.nodes)
 
+    def node(self, number: int) -> Node:
+        """By its `node.id`."""
+        return self.nodes[number - 1]
+
     async def create_topic(self, name: str, partitions: int, configs: Mapping[str, str] | None = None) -> None:
         kept = {"retention.ms": "-1", **(configs or {})}
         await make_topic(self.direct, name, partitions, kept, replicas=len(self.nodes))
@@ -93,7 +111,7 @@ class Cluster:
         async with AIOKafkaConsumer(bootstrap_servers=self.direct) as consumer:
             await consumer._client._wait_on_metadata(topic)
             leader: int = consumer._client.cluster.leader_for_partition(TopicPartition(topic, partition))
-        return self.nodes[leader - 1]
+        return self.node(leader)
 
 
 async def configure_topic(bootstrap_servers: str, name: str, configs: Mapping[str, str]) -> None:
@@ -103,16 +121,25 @@ async def configure_topic(bootstrap_servers: str, name: str, configs: Mapping[st
 
 
 @asynccontextmanager
-async def running_cluster(size: int = 1) -> AsyncIterator[Cluster]:
+async def running_cluster(
+    size: int = 1, release: Release = NEWEST, properties: Mapping[str, str] | None = None
+) -> AsyncIterator[Cluster]:
     """Brokers that have found each other; gone in the end, with all they had."""
-    ports = _free_ports(size)
-    starts = (asyncio.to_thread(PatientKafka.start, properties=_properties(number, ports)) for number in range(size))
-    brokers = await asyncio.gather(*starts)
+    ports, shared = _free_ports(size), dict(properties or {})
     async with AsyncExitStack() as stack:
+        if isinstance(release, WithZooKeeper):
+            shared["zookeeper.connect"] = stack.enter_context(running_zookeeper(release))
+        brokers = await asyncio.gather(
+            *(_started(release, _properties(number, ports) | shared) for number in range(size))
+        )
         for broker in brokers:
             stack.push_async_callback(asyncio.to_thread, broker.stop)
         proxies = [await stack.enter_async_context(Proxy(each.proxy, each.behind_proxy)) for each in ports]
         yield Cluster([Node(*parts) for parts in zip(brokers, proxies, ports, strict=True)])
+
+
+async def _started(release: Release, properties: Mapping[str, str]) -> LocalKafka:
+    return await asyncio.to_thread(PatientKafka.start, properties=properties, release=release)
 
 
 def _properties(number: int, ports: Sequence[Ports]) -> dict[str, str]:
@@ -131,6 +158,9 @@ def _properties(number: int, ports: Sequence[Ports]) -> dict[str, str]:
         "transaction.state.log.replication.factor": copies,
         "transaction.state.log.min.isr": str(max(1, len(ports) - 1)),
         "share.coordinator.state.topic.replication.factor": copies,
+        # Leaders that have moved go back as soon as their broker is there again.
+        "leader.imbalance.check.interval.seconds": "5",
+        "leader.imbalance.per.broker.percentage": "0",
         "min.insync.replicas": str(max(1, len(ports) - 1)),
     }
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from tests.faults.coordinators import OFFSETS_TOPIC, partition_of
 from tests.faults.reading import records_of
-
-OFFSETS_TOPIC = "__consumer_offsets"
-PARTITIONS = 4
-"""Of that topic, as the local brokers are configured."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +19,11 @@ class Commit:
 async def commits_of(bootstrap_servers: str, group: str) -> dict[tuple[str, int], list[int]]:
     """The offsets that became valid, by topic and partition, in their order."""
     history: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
-    for number in range(PARTITIONS):
-        async for records in records_of(bootstrap_servers, OFFSETS_TOPIC, number):
-            for record in records:
-                commit = _parse(record.key, record.value, group.encode())
-                if commit:
-                    history[commit.topic, commit.partition].append(commit.offset)
+    async for records in records_of(bootstrap_servers, OFFSETS_TOPIC, partition_of(group)):
+        for record in records:
+            commit = _parse(record.key, record.value, group.encode())
+            if commit:
+                history[commit.topic, commit.partition].append(commit.offset)
     return history
 
 

@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaProducer
 
 from tests.faults import proxy
 from tests.faults.cluster import Node
+from tests.faults.coordinators import Takeover, leader_of, takeover_by_the_coordinator, write_old_commits
 from tests.faults.events import Kind
-from tests.faults.world import BREAKER_WINDOW, SESSION_SECONDS, World, until
+from tests.faults.world import BREAKER_WINDOW, SESSION_SECONDS, World, recovered, until
 from tests.kafka import committed_offsets
 
 WORKERS = 2
@@ -167,13 +168,75 @@ async def poison_burst(world: World) -> None:
 
 async def lane_fenced(world: World) -> None:
     """Somebody starts with the transactional id of a lane that is in the middle of its work."""
-    partition = world.chance.randrange(world.place.partitions)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=world.cluster.direct,
-        transactional_id=f"{world.place.group}:{world.place.source}:{partition}",
-    )
-    async with producer:
+    async with AIOKafkaProducer(bootstrap_servers=world.cluster.direct, transactional_id=world.some_producer()):
         pass
+
+
+async def late_produce(world: World) -> None:
+    """Before Kafka 3.6 a broker takes it as the beginning of a new transaction."""
+    await _arrives_late(world, proxy.PRODUCE)
+
+
+async def late_offsets(world: World) -> None:
+    """Up to Kafka 3.6 a coordinator takes them, and then has offsets that wait for ever."""
+    await _arrives_late(world, world.chance.choice([proxy.OFFSET_COMMIT_IN_TRANSACTION, proxy.ADD_OFFSETS]))
+
+
+async def _arrives_late(world: World, api: int) -> None:
+    """A request arrives when its transaction was ended, or taken over, without it. Then another worker takes over."""
+    late = proxy.Late(api, world.some_producer())
+    async with contextlib.AsyncExitStack() as stack:
+        for node in world.cluster.nodes:
+            await stack.enter_async_context(node.proxy.healed_after())
+            node.proxy.make_late(late)
+        await world.feeder.feed(world.place.partitions * 20)
+
+        async def is_over() -> bool:
+            return late.over.is_set()
+
+        await until(is_over, f"a transaction to be over without its request {api}")
+    await exchange_workers(world)
+
+
+async def coordinator_slow(world: World) -> None:
+    """A broker dies, and our group's coordinator has to load what that one had. Meanwhile workers are exchanged."""
+    direct, group = world.cluster.direct, world.place.group
+    takeover: Takeover | None = None
+
+    async def is_possible() -> bool:
+        nonlocal takeover
+        takeover = await takeover_by_the_coordinator(direct, group)
+        return takeover is not None
+
+    await until(is_possible, "leaders to be where they belong")
+    assert takeover is not None
+    await write_old_commits(direct, takeover.partition, world.old_commits)
+    await _fail_over(world, takeover)
+
+
+async def _fail_over(world: World, takeover: Takeover) -> None:
+    victim, heir = (world.cluster.node(number) for number in (takeover.victim, takeover.heir))
+    survivors = f"127.0.0.1:{heir.ports.direct}"
+    begins = heir.log_size()
+    await asyncio.to_thread(victim.broker.kill)
+
+    async def has_moved() -> bool:
+        return await leader_of(survivors, takeover.partition) == takeover.heir
+
+    await until(has_moved, "the coordinator to take over")
+    await world.feeder.feed(world.place.partitions * 100)
+    await recovered(world, "what is written after the failover")
+    await exchange_workers(world)
+    await recovered(world, "the new workers to begin")
+    world.busy_coordinators += not heir.has_loaded(takeover.partition, since=begins)
+    await asyncio.to_thread(victim.broker.restart)
+
+
+async def exchange_workers(world: World) -> None:
+    """A rolling upgrade: each goes in order, and another one comes."""
+    for member in list(world.fleet.members):
+        await world.fleet.send_away(member)
+        await world.start_worker()
 
 
 SINGLE: dict[str, Fault] = {
@@ -193,12 +256,17 @@ SINGLE: dict[str, Fault] = {
     "records at the size limit": large_records,
     "poison burst": poison_burst,
     "lane fenced": lane_fenced,
+    "late produce": late_produce,
+    "late offsets": late_offsets,
 }
 CLUSTER: dict[str, Fault] = {
     "leader lost": leader_lost,
     "worker killed": worker_killed,
     "connections half-open": connections_half_open,
     "answers lost": answers_lost,
+    "coordinator slow": coordinator_slow,
+    "late produce": late_produce,
+    "late offsets": late_offsets,
 }
 EVERY_TIME = ("worker killed", "worker frozen", "broker killed")
 """Also in the shortest run."""

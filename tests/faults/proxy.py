@@ -1,6 +1,7 @@
 """A TCP proxy between workers and one broker: it knows where Kafka's messages begin and end, and nothing else.
 
-It can cut connections, slow them down, leave them half-open, hold back what is written, and swallow answers.
+It can cut connections, slow them down, leave them half-open, hold back what is written, swallow answers, and hand a
+request over only when its transaction is over.
 """
 
 from __future__ import annotations
@@ -13,8 +14,46 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
-PRODUCE, OFFSET_COMMIT_IN_TRANSACTION, END_TRANSACTION, INIT_PRODUCER = 0, 28, 26, 22
+PRODUCE, OFFSET_COMMIT_IN_TRANSACTION, END_TRANSACTION, INIT_PRODUCER, ADD_OFFSETS = 0, 28, 26, 22, 25
 """Numbers of requests in Kafka's protocol."""
+MARKER_SECONDS = 0.5
+"""A transaction's markers are written after its end was answered; what comes before them ends with it."""
+SETTLED_SECONDS = 2.0
+"""How long a broker may take to answer what arrives late; one that waits for something answers later."""
+
+
+class Late:
+    """Requests of one kind of one producer, which arrive when their transaction was ended, or taken over, without them.
+
+    All proxies of a cluster share it: what ends a transaction may go to another broker than what belongs to it.
+    """
+
+    def __init__(self, api: int, transactional_id: str) -> None:
+        self._api = api
+        self._producer = transactional_id.encode()
+        self.is_held = asyncio.Event()
+        self.over = asyncio.Event()
+        """Its transaction has ended; what is held goes on now."""
+        self.arrived = asyncio.Event()
+        """A broker has answered what was held."""
+
+    def holds(self, api: int, message: bytes) -> bool:
+        return api == self._api and self._producer in message and not self.over.is_set()
+
+    def is_ended_by(self, api: int, message: bytes) -> bool:
+        return self.is_held.is_set() and api in {END_TRANSACTION, INIT_PRODUCER} and self._producer in message
+
+    async def hold(self) -> None:
+        self.is_held.set()
+        await self.over.wait()
+
+    async def end(self) -> None:
+        """Return when what was held has arrived, so that it is there before the client hears that all is over."""
+        await asyncio.sleep(MARKER_SECONDS)
+        self.over.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLED_SECONDS):
+                await self.arrived.wait()
 
 
 @dataclass(eq=False)
@@ -25,6 +64,10 @@ class Link:
     broker: tuple[asyncio.StreamReader, asyncio.StreamWriter]
     flowing: asyncio.Event
     swallowed: set[bytes] = field(default_factory=set)
+    """Requests, by their correlation id, whose answers are not passed on."""
+    ending: set[bytes] = field(default_factory=set)
+    """Those whose answers say that a transaction is over, which something late belongs to."""
+    late: set[bytes] = field(default_factory=set)
 
     def cut(self) -> None:
         """A reset, on both sides."""
@@ -46,6 +89,7 @@ class Proxy:
         self._writable.set()
         self._refusing = False
         self._swallow: Counter[int] = Counter()
+        self._late: Late | None = None
         self.delay = 0.0
         """Seconds that every message is late."""
         self.held = 0
@@ -87,9 +131,15 @@ class Proxy:
         """Let the next ``count`` requests of this kind through, and cut the connection in place of the answer."""
         self._swallow[api] = count
 
+    def make_late(self, late: Late) -> None:
+        self._late = late
+
     def heal(self) -> None:
         """All as it should be; what was held back arrives late."""
         self.delay, self._refusing = 0.0, False
+        if self._late is not None:
+            self._late.over.set()
+            self._late = None
         self._swallow.clear()
         self._writable.set()
         for link in self._links:
@@ -137,7 +187,17 @@ class Proxy:
                 if self._swallow[api] > 0:
                     self._swallow[api] -= 1
                     link.swallowed.add(message[8:12])
+                if self._late is not None:
+                    await self._judge(self._late, link, api, message)
                 await self._pass_on(link, link.broker[1], message)
+
+    @staticmethod
+    async def _judge(late: Late, link: Link, api: int, message: bytes) -> None:
+        if late.is_ended_by(api, message):
+            link.ending.add(message[8:12])
+        elif late.holds(api, message):
+            link.late.add(message[8:12])
+            await late.hold()
 
     async def _to_client(self, link: Link) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -145,7 +205,16 @@ class Proxy:
                 message = await _message(link.broker[0])
                 if message[4:8] in link.swallowed:
                     return
+                if self._late is not None:
+                    await self._answered(self._late, link, message[4:8])
                 await self._pass_on(link, link.client[1], message)
+
+    @staticmethod
+    async def _answered(late: Late, link: Link, correlation: bytes) -> None:
+        if correlation in link.late:
+            late.arrived.set()
+        elif correlation in link.ending:
+            await late.end()
 
     async def _pass_on(self, link: Link, writer: asyncio.StreamWriter, message: bytes) -> None:
         if self.delay:

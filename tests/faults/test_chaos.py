@@ -21,4 +21,5 @@ async def test_nothing_is_lost_or_doubled_or_out_of_order(tmp_path: Path) -> Non
     report = await run(Plan(seed=seed, records=20_000, faults=6, pace=1.5, only=FAULTS), tmp_path)
     assert report.is_clean, tell(report)
     assert report.verdict.records_in >= 20_000
+    assert report.verdict.commits > 0
     assert sum(map(len, report.recoveries.values())) == 6

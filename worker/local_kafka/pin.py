@@ -1,27 +1,40 @@
-"""`python -m worker.local_kafka.pin 4.3.1` pins the jars of another version of Kafka: writes `jars.txt` again."""
+"""`python -m worker.local_kafka.pin 4.4.0` pins the jars of another version of Kafka: writes `jars.txt` again.
+
+`python -m worker.local_kafka.pin 3.4.1 tests/brokers/3.4.1.txt` pins those of a version that only tests run.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from worker.local_kafka.jars import PINNED
 
 
-def pin(version: str) -> None:
+def pin(version: str, pinned: Path = PINNED) -> None:
     import jgo
 
     kafka = jgo.resolve(f"org.apache.kafka:kafka_2.13:{version}")
-    log4j = next(artifact.version for artifact in kafka if artifact.artifactId == "log4j-core")
-    # Kafka logs to SLF4J 1; without this bridge it would log nothing. Resolved by itself: beside Kafka, its
-    # parent's versions of Kafka's own jars would win.
-    bridge = jgo.resolve(f"org.apache.logging.log4j:log4j-slf4j-impl:{log4j}")[:1]
-    lines = [f"# Apache Kafka {version}; made by `python -m worker.local_kafka.pin {version}`."]
-    for artifact in sorted(kafka + bridge, key=str):
+    # Kafka logs to SLF4J 1; without a backend it would log nothing. Resolved by itself: beside Kafka, its parent's
+    # versions of Kafka's own jars would win.
+    backend = jgo.resolve(_backend(kafka))[:1]
+    lines = [f"# Apache Kafka {version}; made by `python -m worker.local_kafka.pin {' '.join(sys.argv[1:])}`."]
+    for artifact in sorted(kafka + backend, key=str):
         sha256 = hashlib.sha256(artifact.resolve().read_bytes()).hexdigest()
         lines.append(f"{artifact.groupId}:{artifact.artifactId}:{artifact.version} {sha256}")
-    PINNED.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pinned.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _backend(kafka: Sequence[Any]) -> str:
+    """Where a release brings no Log4j 2, SLF4J's own: one jar that writes to the console."""
+    versions = {artifact.artifactId: artifact.version for artifact in kafka}
+    if "log4j-core" in versions:
+        return f"org.apache.logging.log4j:log4j-slf4j-impl:{versions['log4j-core']}"
+    return f"org.slf4j:slf4j-simple:{versions['slf4j-api']}"
 
 
 if __name__ == "__main__":
-    pin(sys.argv[1])
+    pin(sys.argv[1], *map(Path, sys.argv[2:]))
