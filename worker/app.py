@@ -6,7 +6,9 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -52,19 +54,30 @@ LISTING_SECONDS = 20.0
 log = structlog.get_logger(__name__)
 
 
-def serve(settings: Settings, after: Receipt | None = None) -> None:
-    """Run the worker until a signal ends it; ``after`` a replay, where it left off. Raises ``WorkerError`` where it
-    cannot go on."""
-    run_in_loop(_serve(settings, after))
+@dataclass(frozen=True)
+class Replays:
+    """What the operator says of replays: begin where this one ended (``after``); begin although these write the same
+    offsets (``beside``)."""
+
+    after: Receipt | None = None
+    beside: Collection[str] = ()
 
 
-def serve_together(settings: Settings, arguments: Sequence[str], size: int, after: Receipt | None = None) -> None:
+NONE_NAMED = Replays()
+
+
+def serve(settings: Settings, replays: Replays = NONE_NAMED) -> None:
+    """Run the worker until a signal ends it. Raises ``WorkerError`` where it cannot go on."""
+    run_in_loop(_serve(settings, replays))
+
+
+def serve_together(settings: Settings, arguments: Sequence[str], size: int, replays: Replays = NONE_NAMED) -> None:
     """The same by ``size`` processes, each started with ``arguments``. Raises ``WorkerError``, also where one of them
     has ended by itself."""
-    run_in_loop(_serve_together(settings, arguments, size, after))
+    run_in_loop(_serve_together(settings, arguments, size, replays))
 
 
-async def _serve_together(settings: Settings, arguments: Sequence[str], size: int, after: Receipt | None) -> None:
+async def _serve_together(settings: Settings, arguments: Sequence[str], size: int, replays: Replays) -> None:
     from worker.processes.family import Family
     from worker.processes.together import keep_together
 
@@ -75,20 +88,19 @@ async def _serve_together(settings: Settings, arguments: Sequence[str], size: in
     async def prepare() -> None:
         """What would be refused is refused once, before there are children."""
         await wait_for_broker(clients)
-        if after:
-            await _hand_over(clients, settings, after)
+        await _settle_with_replays(clients, settings, replays)
         await refuse_what_cannot_work(clients, settings, {source: given.traits for source, given in chains.items()})
 
     await keep_together(settings, Family(arguments, size), registry, stop, prepare)
     log.info("stopped")
 
 
-async def _serve(settings: Settings, after: Receipt | None) -> None:
+async def _serve(settings: Settings, replays: Replays) -> None:
     with tracing(settings.tracing, settings.kafka.group_id, VERSION) as traces:
-        await _serve_traced(settings, after, traces)
+        await _serve_traced(settings, replays, traces)
 
 
-async def _serve_traced(settings: Settings, after: Receipt | None, traces: Tracing | None) -> None:
+async def _serve_traced(settings: Settings, replays: Replays, traces: Tracing | None) -> None:
     stop, child = stop_on_signals(), this_child()
     if child:
         settings = child.settings(settings)
@@ -105,7 +117,7 @@ async def _serve_traced(settings: Settings, after: Receipt | None, traces: Traci
         make_supervisor=lambda routes: Supervisor(
             routes, clients, metrics, reporter_of(settings), timing=timing, tracing=traces
         ),
-        prepare=partial(_hand_over, clients, settings, after) if after else None,
+        prepare=partial(_settle_with_replays, clients, settings, replays),
         processes=child.of if child else 1,
     )
     api = create_api(
@@ -123,10 +135,29 @@ async def _serve_traced(settings: Settings, after: Receipt | None, traces: Traci
     log.info("stopped")
 
 
-async def _hand_over(clients: Clients, settings: Settings, after: Receipt) -> None:
+async def _settle_with_replays(clients: Clients, settings: Settings, replays: Replays) -> None:
+    from worker.replay.apply.beside import refuse_beside
     from worker.replay.apply.handover import hand_over
 
-    await hand_over(clients, settings, after)
+    if replays.after:
+        await hand_over(clients, settings, replays.after)
+    async with _existing_ledger(settings) as ledger:
+        await refuse_beside(clients, settings, ledger, replays.beside)
+
+
+@asynccontextmanager
+async def _existing_ledger(settings: Settings) -> AsyncIterator[Ledger | None]:
+    """None, too, where it cannot be opened: a live worker needs none."""
+    try:
+        ledger = await asyncio.to_thread(open_existing_ledger, settings)
+    except WorkerError as error:
+        log.warning("the ledger cannot be asked about replays", reason=str(error))
+        ledger = None
+    try:
+        yield ledger
+    finally:
+        if ledger:
+            await asyncio.to_thread(ledger.close)
 
 
 def open_existing_ledger(settings: Settings) -> Ledger | None:

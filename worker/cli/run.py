@@ -21,13 +21,22 @@ def run(
             "--after", metavar="RECEIPT", help="Begin where this replay ended. Harmless once the group has moved on."
         ),
     ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--beside",
+            metavar="REPLAY_ID",
+            help="Begin although this replay writes what the group has yet to read. May be given several times.",
+        ),
+    ] = None,
     processes: Processes = 1,
 ) -> None:
     """Run the worker until SIGTERM or Ctrl-C: read, upcast, write, commit.
 
     Every setting is also an environment variable, which beats the file: `kafka.group_id` is
     `UPCAST_KAFKA__GROUP_ID`. With --processes each process has a share of the partitions, and one port answers for
-    all of them. Exit codes: 0 stopped as asked, 1 may pass when tried again (broker, DNS, port),
+    all of them. It does not start where a replay writes what the group has yet to read into the same topic: begin
+    behind it with --after. Exit codes: 0 stopped as asked, 1 may pass when tried again (broker, DNS, port),
     2 needs a person (configuration, chain, topics, rights).
 
     **Example:** `upcast run --config upcast.yaml`
@@ -37,7 +46,7 @@ def run(
     collect_seldom()
     import structlog
 
-    from worker.app import serve, serve_together
+    from worker.app import Replays, serve, serve_together
     from worker.cli.commands import debugging
     from worker.log import set_up_logging
     from worker.processes.child import this_child
@@ -46,14 +55,16 @@ def run(
     loaded = load(config)
     settings = loaded.settings
     set_up_logging(debug=debugging())
-    receipt, child = _receipt(after) if after else None, this_child()
+    child = this_child()
+    replays = Replays(_receipt(after) if after else None, tuple(beside or ()))
     for event, lines in (("deprecated setting", loaded.warnings), ("ignored variable", loaded.ignored)):
         for line in lines if child is None else ():
             structlog.get_logger(__name__).warning(event, told=line)
     if processes == 1 or child:
-        serve(settings, receipt)
+        serve(settings, replays)
     else:
-        serve_together(settings, ("run", "--config", str(config)), processes, receipt)
+        named = [argument for each in replays.beside for argument in ("--beside", each)]
+        serve_together(settings, ("run", "--config", str(config), *named), processes, replays)
 
 
 def _receipt(file: Path) -> Receipt:

@@ -34,7 +34,8 @@ class Journal(Protocol):
 @dataclass(frozen=True)
 class Beginning:
     """Where a lane begins, and where its partition ends now. ``bound`` is where the lane itself ends, ``note`` what
-    stands beside the group's offset, ``committed`` whether that is where it begins."""
+    stands beside the group's offset, ``committed`` whether that is where it begins. An ``announcement`` is committed
+    there before anything is read: so others see a pass before it has written."""
 
     offset: int
     end: int
@@ -42,6 +43,7 @@ class Beginning:
     journal: Journal | None = None
     note: OffsetNote = field(default_factory=OffsetNote)
     committed: bool = False
+    announcement: str = ""
 
 
 class Bounds(Protocol):

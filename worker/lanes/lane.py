@@ -265,6 +265,9 @@ class Lane:
             await self._delivery.start()
             await self._find_topics(self._delivery)
             beginning = await self._around.begin(self.partition)
+            if beginning.announcement:
+                await self._delivery.begin()
+                await self._delivery.commit(beginning.offset, beginning.announcement)
         self._take_up(beginning)
         self.last_step = time.monotonic()
 

@@ -14,6 +14,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuth
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.internals import ask_about_topics, has_given_up, hidden_topics, join_again, tell_of_topics
+from worker.kafka.members import TellingAssignor, Way
 from worker.kafka.throttling import throttling_of
 from worker.lanes.bounded import Bounds
 from worker.lanes.delivery import Clients
@@ -66,7 +67,11 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._clock = clock
         self._metrics = metrics
-        self._consumer: AIOKafkaConsumer = clients.group_consumer(**CONSUMER_OPTIONS)
+        routes = tuple(routes)
+        ways = {route.source: Way(route.destination.name, route.chain) for route in routes}
+        self._consumer: AIOKafkaConsumer = clients.group_consumer(
+            **CONSUMER_OPTIONS, partition_assignment_strategy=(TellingAssignor(ways),)
+        )
         self._offsets = clients.reader()
         self._bounds = bounds
         quota = Quota(metrics)

@@ -10,10 +10,11 @@ from typing import Any
 import stamina
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.members import Member, members_of
 from worker.kafka.topics import settings_of
 from worker.kafka.waiting import may_pass
 from worker.lanes.offset_note import Committed, read_note
@@ -69,6 +70,27 @@ async def notes_of(clients: Clients, group: str) -> dict[TopicPartition, Committ
 async def groups_of(clients: Clients) -> list[str]:
     """The groups that we may know of."""
     return [name for name, *_ in await _ask(clients, lambda admin: admin.list_consumer_groups())]
+
+
+async def group_members(clients: Clients, group: str) -> list[Member]:
+    """Raises WorkerError, also where we may not know."""
+    return list(await _ask(clients, lambda admin: members_of(admin, group)))
+
+
+async def refuse_hidden(clients: Clients, group: str) -> None:
+    """Raises WorkerError where we may not know whether there is such a group: brokers leave it out of their list."""
+    admin = clients.admin()
+    try:
+        await admin.start()
+        await admin.find_coordinator(group)
+    except GroupAuthorizationFailedError as error:
+        raise WorkerError(f"{group}: grant Read on all groups that begin with this name") from error
+    except KafkaError as error:
+        raise WorkerError(
+            f"kafka: the group {group} cannot be asked about ({type(error).__name__})", MAY_PASS
+        ) from error
+    finally:
+        await admin.close()
 
 
 async def compacted_of(clients: Clients, topics: Sequence[str]) -> list[str]:

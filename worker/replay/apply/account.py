@@ -16,6 +16,7 @@ from upcasters.event import SourceRecord
 from worker.lanes.bounded import Written
 from worker.lanes.tally import Tally
 from worker.replay.digest import RunningDigest, contents
+from worker.replay.known import Share
 from worker.replay.plan.marks import record_digest
 from worker.replay.plan.parts import Mark, OutcomeCounts
 
@@ -49,6 +50,7 @@ class _Note(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     dead: int
     taken: Taken | None = None
     last: tuple[int, str] | None = None
+    share: Share | None = None
 
 
 class NotOurNote(Exception):
@@ -77,6 +79,7 @@ class Account:
     dead_lettered: int = 0
     taken: Taken | None = None
     last: Mark | None = None
+    share: Share | None = None
 
     @classmethod
     def of_note(cls, text: str, replay_id: str | None) -> Account:
@@ -101,6 +104,7 @@ class Account:
             note.dead,
             note.taken,
             note.last and Mark(offset=note.last[0], digest=note.last[1]),
+            note.share,
         )
 
     @property
@@ -118,6 +122,7 @@ class Account:
             self.dead_lettered,
             self.taken,
             (self.last.offset, self.last.digest) if self.last else None,
+            self.share,
         )
         return msgspec.json.encode(note).decode()
 

@@ -14,6 +14,7 @@ from worker.lanes.offset_note import read_note
 from worker.processes.child import Child
 from worker.replay.apply.account import Account
 from worker.replay.apply.resume import Place, Resume, resume
+from worker.replay.known import Share
 from worker.replay.plan.file import Plan
 from worker.replay.plan.parts import PlannedRange
 from worker.replay.topics import Reached
@@ -65,11 +66,12 @@ class ReplayBounds:
         state = self.states[partition.partition]
         found = self._resume(state, await self._committed(partition, consumer))
         account = found.account or await self._fresh(partition.partition, offsets)
+        announcement = account.note if account.share and not found.account else ""
         state.offset, state.account = found.offset, account
         beginning = (await offsets.beginning_offsets([partition]))[partition]
         end = (await offsets.end_offsets([partition]))[partition]
         self._check_retained(state, beginning, end)
-        return Beginning(found.offset, end, state.planned.end, account)
+        return Beginning(found.offset, end, state.planned.end, account, announcement=announcement)
 
     def committed(self, partition: TopicPartition, offset: int, journal: Journal | None) -> None:
         state = self.states[partition.partition]
@@ -94,7 +96,11 @@ class ReplayBounds:
         assert self.route is not None  # noqa: S101  (set before any lane starts)
         destination = await _end_of(self.route.destination, number, offsets)
         dead_letter = await _end_of(self.route.dead_letter, number, offsets)
-        return Account(self.plan.replay_id, destination, dead_letter)
+        account = Account(self.plan.replay_id, destination, dead_letter)
+        if self.plan.redrive is None:
+            planned = self.states[number].planned
+            account.share = Share(self.plan.route.destination, planned.start, planned.end)
+        return account
 
     def _check_retained(self, state: PartitionState, beginning: int, end: int) -> None:
         place = self._place(state)

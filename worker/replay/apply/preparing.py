@@ -11,7 +11,9 @@ from aiokafka.errors import KafkaError
 from worker.dead_letters import LETTER_OFFSET
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
+from worker.ledger import Ledger
 from worker.replay.apply.account import Account, NotOurNote, is_of
+from worker.replay.apply.beside import refuse_live
 from worker.replay.apply.changes import AGAIN, refuse_other_cluster, refuse_other_records
 from worker.replay.apply.traces import SOURCE_OFFSET, refuse_ahead, refuse_forgotten
 from worker.replay.plan.earlier import told_twice
@@ -21,31 +23,36 @@ from worker.replay.reading import open_range_reader
 from worker.replay.topics import Reached, cluster_id_of, committed_of, partition_counts
 
 
-async def prepare(clients: Clients, plan: Plan, ledger: Mapping[int, Reached], *, again: bool = False) -> None:
-    """Raises WorkerError where the plan does not fit any more, naming what is different, and where it has not begun and
-    others have read its range before, unless it shall be written ``again``."""
+async def prepare(
+    clients: Clients, plan: Plan, reached: Mapping[int, Reached], ledger: Ledger | None = None, *, again: bool = False
+) -> None:
+    """``reached`` is how far the ``ledger`` knows it to be. Raises WorkerError where the plan does not fit any more,
+    naming what is different; unless it shall be written ``again``, also where it has not begun and others have read its
+    range before, and where the live worker is running and has yet to read it."""
     refuse_other_cluster(plan.cluster_id, await cluster_id_of(clients))
     partitions = await partition_counts(clients)
     _refuse_fewer(plan, partitions.get(plan.topic, 0))
     committed = await _own_offsets(clients, plan)
     try:
         async with open_range_reader(clients, len(plan.ranges)) as consumer:
-            await _refuse_lost(plan, committed, ledger, consumer)
+            await _refuse_lost(plan, committed, reached, consumer)
             await refuse_other_records(plan, consumer)
             if partitions.get(plan.route.destination, 0) >= len(plan.ranges):
-                await _refuse_traces(plan, committed, ledger, consumer)
-            if plan.redrive is None and not (again or committed or ledger):
-                await _refuse_twice(clients, plan, consumer)
+                await _refuse_traces(plan, committed, reached, consumer)
+            if plan.redrive is None and not again:
+                if not (committed or reached):
+                    await _refuse_twice(clients, plan, consumer, ledger)
+                await refuse_live(clients, plan)
     except KafkaError as error:
         raise WorkerError(
             f"kafka: the plan's records cannot be looked at ({type(error).__name__}): try again", MAY_PASS
         ) from error
 
 
-async def _refuse_twice(clients: Clients, plan: Plan, consumer: AIOKafkaConsumer) -> None:
+async def _refuse_twice(clients: Clients, plan: Plan, consumer: AIOKafkaConsumer, ledger: Ledger | None) -> None:
     live = clients.kafka.group_id.removesuffix(f"-replay-{plan.replay_id}")
     ranges = [Range(each.partition, each.start, each.end) for each in plan.ranges]
-    lines = await told_twice(clients, live, consumer, (plan.topic, plan.route.destination), ranges)
+    lines = await told_twice(clients, live, consumer, (plan.topic, plan.route.destination), ranges, ledger)
     if lines:
         raise WorkerError("\n".join(lines))
 

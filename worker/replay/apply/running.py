@@ -26,6 +26,7 @@ from worker.ledger import Run, RunState, open_ledger
 from worker.metrics import WorkerMetrics
 from worker.processes.child import Child
 from worker.replay.apply.account import Account
+from worker.replay.apply.beside import refuse_live
 from worker.replay.apply.books import Books
 from worker.replay.apply.bounds import PartitionState, ReplayBounds
 from worker.replay.apply.changes import refuse_other_route
@@ -231,7 +232,8 @@ class Replay:
         self._bounds.ledger = await asyncio.to_thread(self._books.reached)
         if self._child is None:
             # The parent of several has asked already: what the others write meanwhile would look forgotten.
-            await prepare(self._clients, self._plan, self._bounds.ledger, again=self._wishes.again)
+            reached, ledger = self._bounds.ledger, self._books.ledger
+            await prepare(self._clients, self._plan, reached, ledger, again=self._wishes.again)
         self._run = await asyncio.to_thread(self._books.begin, self._wishes.reason)
 
     @asynccontextmanager
@@ -249,9 +251,14 @@ class Replay:
             await self._note(show)
 
     async def _note_now_and_then(self, show: Show) -> None:
+        looked = self._wishes.again or self._plan.redrive is not None
         while True:
             await asyncio.sleep(NOTE_SECONDS)
             await self._note(show)
+            if not looked and all(state.account or state.planned.empty for state in self._bounds.states.values()):
+                # By now all see this replay; a live worker that has not seen it has joined its group before.
+                await refuse_live(self._clients, self._plan)
+                looked = True
 
     async def _note(self, show: Show) -> None:
         states = list(self._bounds.states.values())

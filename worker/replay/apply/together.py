@@ -49,7 +49,8 @@ async def apply_together(
         async def prepare_once() -> None:
             """The children find the run in the ledger, and go on with it."""
             await wait_for_broker(clients)
-            await prepare(clients, plan, await asyncio.to_thread(books.reached), again=wishes.again)
+            reached = await asyncio.to_thread(books.reached)
+            await prepare(clients, plan, reached, books.ledger, again=wishes.again)
             await asyncio.to_thread(books.begin, wishes.reason)
 
         async with _showing(clients, plan, show):

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.kafka.clients import Clients
+from worker.ledger import Ledger
+from worker.replay.known import known_replays
 from worker.replay.ranges import Range
 from worker.replay.topics import committed_of, groups_of, partition_counts
 
 
 async def told_twice(
-    clients: Clients, group: str, consumer: AIOKafkaConsumer, topics: tuple[str, str], ranges: Sequence[Range]
+    clients: Clients,
+    group: str,
+    consumer: AIOKafkaConsumer,
+    topics: tuple[str, str],
+    ranges: Sequence[Range],
+    ledger: Ledger | None = None,
 ) -> list[str]:
-    """A line for each pass over offsets of ``ranges`` whose output the destination may hold: the live worker, called
-    ``group``, and earlier replays. ``topics`` are source and destination; one that is empty holds nothing twice.
+    """A line for each pass over offsets of ``ranges`` whose output the destination may hold: of the live worker, called
+    ``group``, and of other replays. ``topics`` are source and destination; one that is empty holds nothing twice.
 
     Raises WorkerError where the brokers do not say.
     """
     source, destination = topics
-    filled = await _filled(clients, consumer, destination)
-    affected = [each for each in ranges if each.partition in filled]
-    lines: list[str] = []
-    for name in await _passes(clients, group) if affected else ():
-        committed = await committed_of(clients, name)
-        reached = {place.partition: found.offset for place, found in committed.items() if place.topic == source}
-        lines += _line(_who(name, group), destination, affected, reached)
+    written = await _written(clients, consumer, destination, ranges)
+    if not written:
+        return []
+    committed = await committed_of(clients, group)
+    live = [Range(place.partition, 0, found.offset) for place, found in committed.items() if place.topic == source]
+    lines = list(_line(f"the live worker ({group}) has read", destination, written, live))
+    for replay in (await known_replays(clients, group, [source], ledger)).get(source, ()):
+        if replay.destination in ("", destination):
+            lines += _line(f"replay {replay.replay_id} has read", destination, written, replay.read)
     return lines
 
 
@@ -44,10 +53,13 @@ async def read_by_others(clients: Clients, group: str, replay_id: str, source: s
     return False
 
 
-async def _filled(clients: Clients, consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    places = [TopicPartition(topic, number) for number in range((await partition_counts(clients)).get(topic, 0))]
+async def _written(clients: Clients, consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range]) -> list[Range]:
+    """Those whose output goes to partitions that hold something."""
+    count = (await partition_counts(clients)).get(topic, 0)
+    places = [TopicPartition(topic, number) for number in range(count)]
     first, last = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-    return {place.partition for place in places if first[place] < last[place]}
+    filled = {place.partition for place in places if first[place] < last[place]}
+    return [each for each in ranges if count and each.partition % count in filled]
 
 
 async def _passes(clients: Clients, group: str) -> list[str]:
@@ -55,16 +67,20 @@ async def _passes(clients: Clients, group: str) -> list[str]:
     return [group, *sorted(name for name in await groups_of(clients) if name.startswith(replays))]
 
 
-def _who(name: str, group: str) -> str:
-    return f"the live worker ({group})" if name == group else f"replay {name.removeprefix(f'{group}-replay-')}"
-
-
-def _line(who: str, destination: str, ranges: Sequence[Range], reached: Mapping[int, int]) -> Iterator[str]:
-    ends = {each.partition: min(max(reached.get(each.partition, 0), each.start), each.end) for each in ranges}
-    again = sum(ends[each.partition] - each.start for each in ranges)
-    if again:
-        behind = ",".join(f"{partition}:{end}" for partition, end in ends.items())
-        yield (
-            f"{destination}: {who} has read {again:,} of these offsets before, and a replay writes them again: replay "
-            f"into an empty topic, plan what is behind them with `--from {behind}`, or say `upcast replay --again`"
+def _line(who: str, destination: str, ranges: Sequence[Range], others: Iterable[Range]) -> Iterator[str]:
+    read = {each.partition: each for each in others}
+    again = {each.partition: _common(each, read[each.partition]) for each in ranges if each.partition in read}
+    if any(again.values()):
+        behind = ",".join(
+            f"{each.partition}:{read[each.partition].end if again.get(each.partition) else each.start}"
+            for each in ranges
         )
+        yield (
+            f"{destination}: {who} {sum(again.values()):,} of these offsets before, and a replay writes them again: "
+            f"replay into an empty topic, plan what is behind them with `--from {behind}`, or say "
+            "`upcast replay --again`"
+        )
+
+
+def _common(one: Range, other: Range) -> int:
+    return max(0, min(one.end, other.end) - max(one.start, other.start))

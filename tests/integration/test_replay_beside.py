@@ -1,0 +1,114 @@
+"""A live worker and a replay of the same offsets: one of them does not start, unless somebody insists."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.kafka import Topics, committed_offsets
+from tests.replaying import Stage, make_stage, refused
+from tests.worker_process import running_worker
+from worker.errors import WorkerError
+from worker.kafka.clients import Clients
+from worker.ledger import open_ledger
+from worker.replay.apply.beside import refuse_beside
+from worker.replay.apply.handover import hand_over
+from worker.replay.apply.receipt import read_receipt
+
+
+@pytest.fixture
+async def stage(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> Stage:
+    return await make_stage(kafka_bootstrap, topics, tmp_path)
+
+
+async def beside(stage: Stage, *allowed: str) -> str:
+    """Why a live worker that has no ledger would not begin."""
+    settings, _ = stage.given
+    try:
+        await refuse_beside(Clients(settings.kafka), settings, None, allowed)
+    except WorkerError as error:
+        return str(error)
+    return ""
+
+
+@asynccontextmanager
+async def replaying(stage: Stage) -> AsyncIterator[None]:
+    """So slowly that it does not end by itself."""
+    stop = asyncio.Event()
+    replay = asyncio.create_task(stage.replay(stop, records_per_second=1))
+    deadline = time.monotonic() + 30
+    try:
+        while len(await committed_offsets(stage.bootstrap, f"{stage.group}-replay-{stage.replay_id}")) < 2:
+            assert time.monotonic() < deadline, "nobody can see the replay"
+            assert not replay.done(), await replay
+            await asyncio.sleep(0.05)
+        yield
+    finally:
+        stop.set()
+        with pytest.raises(WorkerError, match="stopped with"):
+            await replay
+
+
+async def test_a_worker_begins_behind_a_replay_or_not_at_all(stage: Stage) -> None:
+    await stage.fill(60)
+    await stage.make_plan(end="0:30,1:20")
+    async with replaying(stage):
+        told = await beside(stage)
+    assert told == (
+        f"{stage.source}:0 0-29, {stage.source}:1 0-19: replay {stage.replay_id} writes these offsets to "
+        f"{stage.destination}, and the group {stage.group} has yet to read them, so that readers would see them twice: "
+        "let it finish, verify it, then start with `upcast run --after RECEIPT`, or insist with "
+        f"`--beside {stage.replay_id}`"
+    )
+    assert await beside(stage) == told, "it will be resumed"
+    await stage.replay()
+    run = await stage.upcast("run")
+    assert (run.code, f"replay {stage.replay_id} wrote these offsets" in run.errors) == (2, True), run
+    assert await beside(stage, stage.replay_id) == ""
+    settings, _ = stage.given
+    await hand_over(Clients(settings.kafka), settings, read_receipt(stage.receipt))
+    assert await beside(stage) == "", "what it reads now nobody has read"
+    async with running_worker(stage.config, folder=stage.folder) as worker:
+        await worker.caught_up(10)
+
+
+async def test_other_groups_and_other_destinations(stage: Stage, topics: Topics) -> None:
+    """What a group's name cannot tell the ledger can; into another topic nothing is written twice."""
+    await stage.fill(60)
+    await stage.make_plan()
+    await stage.replay()
+    settings, _ = stage.given
+    ledger = open_ledger(settings.ledger.url.get_secret_value())
+    kafka = settings.kafka.model_copy(update={"group_id": f"new-{stage.group}"})
+    renamed = settings.model_copy(update={"kafka": kafka})
+    with pytest.raises(WorkerError, match=f"{stage.source}:0 0-29, {stage.source}:1 0-29: replay {stage.replay_id}"):
+        await refuse_beside(Clients(kafka), renamed, ledger)
+    await refuse_beside(Clients(kafka), renamed, ledger, [stage.replay_id])
+    assert [each.group for each in ledger.besides(stage.replay_id)] == [kafka.group_id]
+    ledger.close()
+    stage.destination = await topics.create("another", partitions=2)
+    stage.configure()
+    assert await beside(stage) == ""
+
+
+async def test_a_replay_does_not_begin_beside_a_live_worker_that_is_not_there_yet(stage: Stage) -> None:
+    stage.configure(limits={"records_per_second": 1})
+    await stage.fill(60)
+    await stage.make_plan(start="0:20,1:20")
+    async with running_worker(stage.config, folder=stage.folder) as worker:
+        await worker.until("/readyz", 200)
+        await refused(
+            stage,
+            re.escape(
+                f"{stage.source}:0 20-29, {stage.source}:1 20-29: the live worker (group {stage.group}) is running and "
+                f"has yet to read these offsets, and writes them to {stage.destination}, too"
+            ),
+        )
+        assert await worker.stop() == 0
+    await stage.replay()

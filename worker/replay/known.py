@@ -1,0 +1,153 @@
+"""What is known of replays: each tells its group and the ledger what it is to do, and how far it is.
+
+The group is `<group>-replay-<id>`, and the note beside each of its offsets says it. Groups stay for a week behind the
+end of their replays, the ledger for good; whoever runs elsewhere may have no ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from aiokafka import TopicPartition
+
+from worker.errors import WorkerError
+from worker.kafka.clients import Clients
+from worker.ledger import Ledger
+from worker.replay.ranges import Range
+from worker.replay.topics import Reached, cluster_id_of, committed_of, groups_of, refuse_hidden
+
+log = structlog.get_logger(__name__)
+
+
+class Share(msgspec.Struct, frozen=True, array_like=True):
+    """What a replay is to do in one partition: ``[start, end)``, into ``destination``."""
+
+    destination: str
+    start: int
+    end: int
+
+
+class _Note(msgspec.Struct):
+    """What is asked here of the account of a partition; `worker.replay.apply.account` writes it."""
+
+    share: Share | None = None
+
+
+@dataclass(frozen=True)
+class KnownReplay:
+    """What is known of a replay of one source. ``destination`` is empty where nobody tells; ``read`` is, of each of its
+    ``ranges``, what is done."""
+
+    replay_id: str
+    destination: str
+    ranges: tuple[Range, ...]
+    read: tuple[Range, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to be written."""
+        return self.read == self.ranges
+
+    def united(self, other: KnownReplay) -> KnownReplay:
+        """With what another witness knows: who has seen more of a partition is believed."""
+        destination = self.destination or other.destination
+        return KnownReplay(
+            self.replay_id, destination, _united(self.ranges, other.ranges), _united(self.read, other.read)
+        )
+
+
+def _united(some: Iterable[Range], more: Iterable[Range]) -> tuple[Range, ...]:
+    known = {each.partition: each for each in some}
+    for each in more:
+        before = known.get(each.partition, each)
+        known[each.partition] = Range(each.partition, max(before.start, each.start), max(before.end, each.end))
+    return tuple(known[partition] for partition in sorted(known))
+
+
+async def known_replays(
+    clients: Clients, group: str, sources: Collection[str], ledger: Ledger | None
+) -> dict[str, list[KnownReplay]]:
+    """By source. Where one of the witnesses may not or cannot tell, that is logged, and the other one counts."""
+    found: dict[tuple[str, str], KnownReplay] = {}
+    for source, replay in [*await _of_groups(clients, group, sources), *await _of_ledger(clients, sources, ledger)]:
+        known = found.get((source, replay.replay_id))
+        found[source, replay.replay_id] = known.united(replay) if known else replay
+    by_source: dict[str, list[KnownReplay]] = {}
+    for (source, _), replay in sorted(found.items()):
+        by_source.setdefault(source, []).append(replay)
+    return by_source
+
+
+async def _of_groups(clients: Clients, group: str, sources: Collection[str]) -> list[tuple[str, KnownReplay]]:
+    prefix = f"{group}-replay-"
+    found = []
+    try:
+        await refuse_hidden(clients, prefix)
+        for name in await groups_of(clients):
+            if name.startswith(prefix):
+                committed = await committed_of(clients, name)
+                found += list(_of_offsets(name.removeprefix(prefix), committed, sources))
+    except WorkerError as error:
+        log.warning("replays beside the worker cannot be seen by their groups", group=group, reason=str(error))
+    return found
+
+
+def _share_of(note: str) -> Share | None:
+    try:
+        return msgspec.json.decode(note, type=_Note).share
+    except ValueError:
+        return None
+
+
+def _of_offsets(
+    replay_id: str, committed: Mapping[TopicPartition, Reached], sources: Collection[str]
+) -> Iterator[tuple[str, KnownReplay]]:
+    for source in sources:
+        places = [(place.partition, reached) for place, reached in committed.items() if place.topic == source]
+        if places:
+            yield source, of_shares(replay_id, ((number, each.offset, each.note) for number, each in places))
+
+
+def of_shares(replay_id: str, committed: Iterable[tuple[int, int, str]]) -> KnownReplay:
+    """What the notes beside a replay's offsets tell. One without a share is of an older version, or was changed by
+    hand: then all up to its offset counts, whatever the destination."""
+    destination, ranges, read = "", [], []
+    for partition, offset, note in sorted(committed):
+        share = _share_of(note) or Share(destination, 0, offset)
+        destination = share.destination
+        ranges.append(Range(partition, share.start, share.end))
+        read.append(Range(partition, share.start, offset))
+    return KnownReplay(replay_id, destination, tuple(ranges), tuple(read))
+
+
+async def _of_ledger(
+    clients: Clients, sources: Collection[str], ledger: Ledger | None
+) -> list[tuple[str, KnownReplay]]:
+    if ledger is None:
+        return []
+    try:
+        runs = await asyncio.to_thread(ledger.runs)
+        ours = [run for run in runs if run.kind == "replay" and run.route in sources]
+        cluster = await cluster_id_of(clients) if ours else ""
+        of_cluster = [run.replay_id for run in ours if run.cluster_id == cluster]
+        return await asyncio.to_thread(_of_runs, ledger, of_cluster)
+    except WorkerError as error:
+        log.warning("replays beside the worker cannot be seen in the ledger", reason=str(error))
+        return []
+
+
+def _of_runs(ledger: Ledger, replay_ids: Iterable[str]) -> list[tuple[str, KnownReplay]]:
+    found = []
+    for replay_id in replay_ids:
+        progress, kept = ledger.progress(replay_id), ledger.receipt(replay_id)
+        known = of_shares(replay_id, ((each.partition, each.committed, each.digest) for each in progress))
+        ranges = tuple(Range(each.partition, each.start, each.end) for each in progress)
+        read = tuple(Range(each.partition, each.start, each.committed) for each in progress)
+        destination = kept["route"]["destination"] if kept else known.destination
+        if progress:
+            found.append((progress[0].topic, KnownReplay(replay_id, destination, ranges, read)))
+    return found
