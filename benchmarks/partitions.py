@@ -180,7 +180,7 @@ def await_caught_up(worker: WorkerProcess, total: int) -> None:
 
 async def trickle(bootstrap_servers: str, given: argparse.Namespace) -> None:
     """A record a second for each partition."""
-    value = make_history(1, 1)[0].value
+    value = next(iter(make_history(1, 1))).value
     partitions = [(route["source"], each) for route in routes(given.routes) for each in range(given.partitions)]
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer:
         for _ in range(given.trickle):

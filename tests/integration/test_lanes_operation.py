@@ -249,3 +249,30 @@ async def test_what_closes_an_open_breaker(kafka_bootstrap: str, topics: Topics,
         supervisor.resume(bench.route.source)
         await until(lambda: lane.lag.records == 0 and lane.state is LaneState.RUNNING)
     assert await state_after_a_start() is LaneState.RUNNING
+
+
+async def test_a_lane_that_was_idle_for_long_is_not_stuck_when_work_comes(kafka_bootstrap: str, topics: Topics) -> None:
+    """Its last step was long ago, and that is nobody's fault. Where the work then takes too long, it is."""
+    may_answer = asyncio.Event()
+
+    def hold(producer: AIOKafkaProducer) -> None:
+        send_batch = producer.send_batch
+
+        async def held(*arguments: Any, **options: Any) -> asyncio.Future[Any]:
+            await may_answer.wait()
+            taken: asyncio.Future[Any] = await send_batch(*arguments, **options)
+            return taken
+
+        producer.send_batch = held
+
+    bench = await make_bench(kafka_bootstrap, topics)
+    async with bench.running(PlainClients(kafka_bootstrap, bench.group, spoil=hold)) as supervisor:
+        (lane,) = await _lanes(supervisor)
+        await until(lambda: lane.state is LaneState.RUNNING)
+        lane.last_step -= 1_000
+        await produce(kafka_bootstrap, bench.route.source, named(b"old", 1))
+        await until(lambda: lane.in_flight_records)
+        assert supervisor.why_not_live() == []
+        assert lane.is_stuck(time.monotonic() + 1_000)
+        may_answer.set()
+        await until(caught_up(supervisor, partitions=1))

@@ -78,6 +78,7 @@ class Lane:
         """When the lane last got anywhere; a lane with work to do and no step for long is stuck."""
         self._around = surroundings
         self._throttle = throttle
+        self._busy_since = self.last_step
         self._paused = paused
         self._draining = False
         self._machine = StateMachine(self._log_transition)
@@ -129,8 +130,12 @@ class Lane:
 
     def is_stuck(self, now: float) -> bool:
         """Whether the lane has work that it should be doing and has not moved for very long. ``now`` is monotonic."""
-        busy = self.state is LaneState.RUNNING and (bool(self._intake) or self._transaction is not None)
-        return busy and now - max(self.last_step, self._throttled_until) > self._around.timing.stuck_after
+        since = max(self.last_step, self._busy_since, self._throttled_until)
+        return self._is_busy and now - since > self._around.timing.stuck_after
+
+    @property
+    def _is_busy(self) -> bool:
+        return self.state is LaneState.RUNNING and (bool(self._intake) or self._transaction is not None)
 
     @property
     def _throttled_until(self) -> float:
@@ -166,6 +171,8 @@ class Lane:
 
     def put(self, fetched: Fetched) -> None:
         """Take what was fetched; ``wake`` sets the lane to work. Never refused: the fetcher has moved on already."""
+        if not self._is_busy:
+            self._busy_since = time.monotonic()
         try:
             self._intake.put(fetched)
         except GapError as gap:
