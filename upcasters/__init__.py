@@ -77,7 +77,7 @@ from upcasters.operations.values import (
     print_json,
     split_value,
 )
-from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
+from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast, Violation
 from upcasters.paths import EACH
 from upcasters.policy import Policy
 from upcasters.step import Baseline, Step
@@ -122,6 +122,7 @@ __all__ = [
     "Upcast",
     "Upcaster",
     "Version",
+    "Violation",
     "absent",
     "add",
     "any_present",

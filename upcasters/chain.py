@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from upcasters.detection import Detection
 from upcasters.errors import ChainError, Irreversible, StepError
 from upcasters.fingerprint import fingerprint
 from upcasters.operations.base import Reversibility, listed
+from upcasters.outcome import Violation
 from upcasters.paths import text_of
 from upcasters.policy import Policy
 from upcasters.step import Baseline, Hop, Step, VersionLike, version_text
@@ -247,19 +248,22 @@ class Chain:
         return None
 
     def is_newer(self, event_type: str, version: str) -> bool:
-        """True where an unknown version is newer than the newest, or cannot be compared with it."""
+        """True where an unknown version compares greater than the newest; False where the two cannot be compared."""
         newest = _numbers(self.newest(event_type))
         asked = _numbers(version)
-        return newest is None or asked is None or asked > newest
+        return newest is not None and asked is not None and asked > newest
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all that decides what comes out: 16 hex digits."""
         return fingerprint((self.steps, self.baselines, dict(self.pinned), self.detection))
 
-    def upcaster(self, policy: Policy | None = None) -> Upcaster:
-        """The pure middle for a route: bytes in, outcome out. Raises ChainError where the policy does not fit."""
-        return Upcaster(self, policy or Policy())
+    def upcaster(self, policy: Policy | None = None, observe: Callable[[Violation], None] | None = None) -> Upcaster:
+        """The pure middle for a route: bytes in, outcome out. Raises ChainError where the policy does not fit.
+
+        ``observe`` is told of events that do not fit their model where the policy only observes that.
+        """
+        return Upcaster(self, policy or Policy(), observe)
 
     def __hash__(self) -> int:
         return id(self)
@@ -287,9 +291,13 @@ def order_steps(steps: list[Step]) -> tuple[Step, ...]:
 
 
 def _numbers(version: str) -> tuple[int, ...] | None:
-    if not re.fullmatch(r"v?\d{1,18}([.-]\d{1,18})*", version):
+    """What a version compares by: 2.0 is no newer than 2. None for a version that is not made of numbers."""
+    if not re.fullmatch(r"v?[0-9]{1,1000}([.-][0-9]{1,1000})*", version):
         return None
-    return tuple(int(part) for part in re.split(r"[.-]", version.removeprefix("v")))
+    numbers = [int(part) for part in re.split(r"[.-]", version.removeprefix("v"))]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def _rules(given: object) -> Detection:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 from pydantic import BaseModel
 
+from upcasters.document import scalar_value
 from upcasters.operations.base import Operation, Reversibility, undo, worst
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.reach import At, Everywhere
@@ -129,8 +130,8 @@ def _inside(operation: Operation) -> Iterator[tuple[str, tuple[Operation, ...]]]
         if operation.otherwise:
             yield "otherwise", operation.otherwise
     elif isinstance(operation, Switch):
-        for (_, value), case in operation.cases.items():
-            yield f"case {value!r}", case
+        for value, case in operation.cases.items():
+            yield f"case {scalar_value(value)!r}", case
         if operation.otherwise != "error":
             yield "any other value", operation.otherwise
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ from upcasters.detection import (
     TypeRule,
     VersionRule,
 )
-from upcasters.document import Object, is_null, json_type, open_object, plain, restamped
-from upcasters.errors import ChainError, DetectionError, Problem, WrongType
+from upcasters.document import Object, is_null, json_type, open_object, plain, read, restamped
+from upcasters.errors import ChainError, DetectionError, EventError, Problem, UnreadableStamp, WrongType
 from upcasters.event import SourceRecord
 from upcasters.operations.events import put_header
 from upcasters.paths import Path, path, show
@@ -58,6 +58,10 @@ class Detector:
             _check(rule)
         self._type_readers = _readers(self.type_rules)
         self._version_readers = _readers(self.version_rules)
+        self.stamps_first = rules.stamp == "first"
+        if self.stamps_first and not self._version_readers:
+            message = "stamp='first' has no rule that reads a version from a place"
+            raise ChainError([Problem("detection", message, "Put a header or a field before the default.")])
         self._type_default = _default(self.type_rules)
         self._version_default = _default(self.version_rules)
         self._asks_shape = any(isinstance(rule, FromShape) for rule in self.version_rules)
@@ -79,7 +83,25 @@ class Detector:
             event_type = self._type_default
         if event_type is None:
             raise DetectionError(f"no rule could tell the type{_asked(self.type_rules)}")
+        if event_type not in self._chain.types:
+            return Found(event_type, self._version_if_told(record, body, envelope), body, envelope)
         return Found(event_type, self._version(event_type, record, body, envelope), body, envelope)
+
+    def _version_if_told(self, record: SourceRecord, body: Object, envelope: Object | None) -> str:
+        """The version that an event of a type unknown to the chain names; its fate does not depend on it."""
+        try:
+            answer = _agreed("version", self._version_readers, record, body, envelope)
+        except DetectionError:
+            answer = None
+        return answer or self._version_default or ""
+
+    def names_version(self, record: SourceRecord) -> bool:
+        """True where a header, field or attribute tells the version; False for what is assumed, or cannot be read."""
+        try:
+            body, envelope = self._body(read(record.value or b""))
+            return _agreed("version", self._version_readers, record, body, envelope) is not None
+        except EventError:
+            return False
 
     def _body(self, root: Object) -> tuple[Object, Object | None]:
         if self._structured and "specversion" in root and "data" in root:
@@ -88,7 +110,10 @@ class Detector:
         return root, None
 
     def _version(self, event_type: str, record: SourceRecord, body: Object, envelope: Object | None) -> str:
-        answer = _agreed("version", self._version_readers, record, body, envelope)
+        known = self._chain.versions
+        answer = _agreed(
+            "version", self._version_readers, record, body, envelope, lambda answer: (event_type, answer) in known
+        )
         if self._asks_shape:
             shape = self.shape_of(event_type, body)
             if answer is None:
@@ -118,7 +143,8 @@ class Detector:
     def stamps(self) -> tuple[Stamp, ...]:
         """What writes the new type and version where the old ones were found, and the ids of a split's children."""
         types = map(TypeStamp, self._type_readers)
-        versions = map(VersionStamp, self._version_readers)
+        create = (self.stamps_first, *(False,) * len(self._version_readers))
+        versions = map(VersionStamp, self._version_readers, create)
         ids = (IdStamp(FromCloudEvents("id")),) if self._structured else ()
         return (*types, *versions, *ids)
 
@@ -139,11 +165,20 @@ def _default(rules: Sequence[Rule]) -> str | None:
 
 
 def _agreed(
-    what: str, rules: Sequence[Reader], record: SourceRecord, body: Object, envelope: Object | None
+    what: str,
+    rules: Sequence[Reader],
+    record: SourceRecord,
+    body: Object,
+    envelope: Object | None,
+    is_known: Callable[[str], bool] | None = None,
 ) -> str | None:
+    """What the rules say with one voice, or None. With ``is_known``, what says nothing is no answer unless it is known
+    all the same."""
     answer: str | None = None
     for rule in rules:
         found = answer_of(rule, record, body, envelope)
+        if found is not None and is_known is not None and says_nothing(found) and not is_known(found):
+            continue
         if found is not None and answer is not None and found != answer:
             raise DetectionError(f"two rules disagree about the {what}; the second is {_name(rule)}")
         answer = found if answer is None else answer
@@ -192,8 +227,15 @@ def _matched(value: str | None, rule: Reader) -> str | None:
         return value
     match = re.search(rule.pattern, value)
     if match is None:
+        if says_nothing(value):
+            return None
         raise DetectionError(f"{_name(rule)} does not match its pattern")
     return match.group(1)
+
+
+def says_nothing(version: str) -> bool:
+    """True for a place that holds no version: empty, blank, or a null written as text."""
+    return not version or version.isspace() or version == "null"
 
 
 def _name(rule: Reader) -> str:
@@ -246,24 +288,25 @@ def _by_shape_or_only(chain: Chain) -> tuple[VersionRule, ...]:
 
 @dataclass(frozen=True)
 class Stamp(ABC):
-    """Writes into the place that a rule reads, where something stands there already."""
+    """Writes into the place that a rule reads, where something stands there already or ``create`` says so."""
 
     rule: Reader
+    create: bool = False
 
     def write(self, body: Object, envelope: Object | None, context: Context, text: str) -> None:
         rule = self.rule
         if isinstance(rule, FromField):
-            restamp(body, path(rule.path), text, rule.pattern)
+            restamp(body, path(rule.path), text, rule.pattern, create=self.create)
         elif isinstance(rule, FromCloudEvents) and envelope is not None:
-            restamp(envelope, (rule.attribute,), text, rule.pattern)
+            restamp(envelope, (rule.attribute,), text, rule.pattern, create=self.create)
         else:
             self._write_header(rule, context, text)
 
     def _write_header(self, rule: FromHeader | FromCloudEvents, context: Context, text: str) -> None:
         name = rule.name if isinstance(rule, FromHeader) else _CLOUD_EVENTS_PREFIX + rule.attribute
         old = last_header(context.headers, name)
-        if old is not None:
-            new = text if rule.pattern is None else replaced(old.decode(), rule.pattern, text)
+        if old is not None or self.create:
+            new = text if rule.pattern is None else replaced((old or b"").decode(), rule.pattern, text)
             put_header(context, name, new.encode())
 
     @abstractmethod
@@ -294,19 +337,30 @@ class IdStamp(Stamp):
 
 
 def replaced(old: str, pattern: str, text: str) -> str:
-    """``old`` with ``text`` where the pattern found the answer."""
+    """``old`` with ``text`` where the pattern found the answer, or ``text`` alone: what the pattern can read again.
+
+    Raises UnreadableStamp where it can read neither: the event would be taken for another one the next time.
+    """
     match = re.search(pattern, old)
-    if match is None or match.group(1) is None:
+    said_nothing = match is None or match.group(1) is None
+    if said_nothing and not says_nothing(old):
         return old
-    return old[: match.start(1)] + text + old[match.end(1) :]
+    inside = [] if match is None else [old[: match.start(1)] + text + old[match.end(1) :]]
+    for new in (*inside, text):
+        again = re.search(pattern, new)
+        if again is not None and again.group(1) == text:
+            return new
+    if said_nothing and old:
+        return old
+    raise UnreadableStamp(f"the detection rule's pattern cannot read {text} again where it would be written")
 
 
-def restamp(body: Object, where: Path, text: str, pattern: str | None = None) -> None:
-    """Write a type or version where another stands; nothing where nothing does."""
+def restamp(body: Object, where: Path, text: str, pattern: str | None = None, *, create: bool = False) -> None:
+    """Write a type or version where another stands; where nothing does, only if ``create`` says so."""
     parent = body
     if len(where) > 1:
-        parent = {} if find(body, where) is MISSING else parent_of(body, where, create=False)
+        parent = {} if find(body, where) is MISSING and not create else parent_of(body, where, create=create)
     node = parent.get(where[-1])
-    if not is_null(node):
-        new = restamped(node, text) if pattern is None else replaced(_field(body, where) or "", pattern, text)
-        parent[where[-1]] = new
+    if create or not is_null(node):
+        new = text if pattern is None else replaced(_field(body, where) or "", pattern, text)
+        parent[where[-1]] = restamped(node, new) if not is_null(node) else new

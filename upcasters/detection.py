@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
-from upcasters.operations.base import listed
+from upcasters.operations.base import choice, listed
 from upcasters.paths import text_of
 
 
@@ -57,6 +57,7 @@ class Always:
 
 TypeRule = FromHeader | FromField | FromCloudEvents | Always
 VersionRule = FromHeader | FromField | FromCloudEvents | FromShape | Always
+StampAt = Literal["found", "first"]
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,23 @@ class Detection:
 
     Every rule before the final ``Always`` that has an answer must have the same one, else the event is a dead
     letter of stage ``detect``; ``Always`` speaks only where the others were silent.
+
+    ``stamp`` says where the new version is written: wherever a rule ``found`` the old one, which leaves an event whose
+    version was only assumed without one; or also where the ``first`` rule that reads a place would read it, so that
+    what comes out is told as current.
     """
 
     event_type: tuple[TypeRule, ...] = ()
     version: tuple[VersionRule, ...] = ()
+    stamp: StampAt = "found"
 
     def __post_init__(self) -> None:
+        choice(self.stamp, get_args(StampAt), "stamp")
         for name, kinds in (("event_type", TypeRule), ("version", VersionRule)):
             remedy = f"Use {', '.join(kind.__name__ for kind in get_args(kinds))}."
             object.__setattr__(self, name, listed(getattr(self, name), kinds, f"rule for {name}", remedy, "detection"))
 
     def or_those_of(self, other: Detection) -> Detection:
         """These rules, and the other's where there are none."""
-        return Detection(self.event_type or other.event_type, self.version or other.version)
+        stamp = self.stamp if self.version or self.stamp != "found" else other.stamp
+        return Detection(self.event_type or other.event_type, self.version or other.version, stamp)

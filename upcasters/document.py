@@ -9,13 +9,15 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Literal, Self
 
 import msgspec
 from msgspec import Raw
 
-from upcasters.errors import DecodeError, EncodeError, WrongType
+from upcasters.depth import MOST_LEVELS, is_too_deep
+from upcasters.errors import DecodeError, EncodeError, TooDeep, WrongType
 from upcasters.paths import Path, show
 
 Node = Any
@@ -65,6 +67,7 @@ def _write_exactly(value: object) -> Raw:
 
 decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 decode_text = msgspec.json.Decoder(str).decode
+_decode_any = msgspec.json.Decoder(Raw).decode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
 decode_plain = msgspec.json.Decoder(float_hook=ExactFloat).decode
 _encoder = msgspec.json.Encoder(enc_hook=_write_exactly)
@@ -74,28 +77,42 @@ encode = _encoder.encode
 def read(value: bytes) -> Object:
     """The top object of ``value``, each of its fields still raw.
 
-    Raises DecodeError for anything but one UTF-8 JSON object, however hostile.
+    Raises DecodeError for anything but one UTF-8 JSON object, however hostile, and TooDeep.
     """
+    if is_too_deep(value):
+        raise TooDeep("the value", "decode")
     try:
         if not value.isascii():
             value.decode()
         return decode_object(value)
     except UnicodeDecodeError:
         raise DecodeError("the value is not UTF-8") from None
-    except msgspec.ValidationError:
-        raise DecodeError("the value is JSON but not an object") from None
+    except (msgspec.ValidationError, RecursionError):
+        raise DecodeError(f"the value is {'JSON but not an object' if is_json(value) else 'not JSON'}") from None
     except msgspec.DecodeError:
         raise DecodeError("the value is not JSON") from None
-    except RecursionError:
-        raise DecodeError("the value is nested deeper than the reader goes") from None
+
+
+def is_json(text: bytes) -> bool:
+    """True for JSON text that is not nested too deep."""
+    try:
+        _decode_any(text)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return not is_too_deep(text)
 
 
 def write(root: Object) -> bytes:
-    """The document as bytes. Raises EncodeError for what JSON does not have."""
+    """The document as bytes. Raises EncodeError for what JSON does not have, and TooDeep."""
     try:
-        return encode(root)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        made = encode(root)
+    except RecursionError:
+        raise TooDeep("the result", "encode") from None
+    except (TypeError, ValueError, OverflowError) as error:
         raise EncodeError(f"the result cannot be written as JSON ({type(error).__name__})") from None
+    if is_too_deep(made):
+        raise TooDeep("the result", "encode")
+    return made
 
 
 def json_type(node: Node) -> JsonType:
@@ -172,34 +189,58 @@ def plain(node: Node, path: Path = ()) -> Any:
             return decode_plain(node)
         except msgspec.DecodeError:
             raise WrongType(f"{show(path) or 'the value'} holds a number too large to compute with", path) from None
+    # No comprehensions: each would take a frame of its own a level.
     if kind is dict:
-        return {key: plain(child, path) for key, child in node.items()}
+        fields = {}
+        for key, child in node.items():
+            fields[key] = plain(child, path)
+        return fields
     if kind is list:
-        return [plain(child, path) for child in node]
+        items = []
+        for child in node:
+            items.append(plain(child, path))  # noqa: PERF401
+        return items
     return node
 
 
-def from_plain(value: Any, path: Path = ()) -> Node:
-    """A function's result, checked: only what JSON has. Raises EncodeError for anything else.
+def from_plain(value: Any, path: Path = (), levels: int = MOST_LEVELS) -> Node:
+    """A function's result, checked: only what JSON has. Raises EncodeError for anything else, and TooDeep.
 
     A member of an enumeration of texts or numbers is its value.
 
     The result is not shared with the function's own objects, so that one event cannot change another.
     """
-    if type(value) is dict:
-        return _object(value, path)
-    maker = _MAKERS.get(type(value))
+    kind = type(value)
+    if kind is dict or kind is list or kind is tuple:
+        if not levels:
+            raise TooDeep(show(path) or "the value", "encode", path)
+        if kind is dict:
+            return _object(value, path, levels - 1)
+        # No comprehension: it would take a frame of its own a level.
+        items = []
+        for child in value:
+            items.append(from_plain(child, path, levels - 1))  # noqa: PERF401
+        return items
+    maker = _MAKERS.get(kind)
     if maker is None:
         if value_of(value) is not value:
             return from_plain(value_of(value), path)
-        where, kind = show(path) or "the value", type(value).__name__
-        raise EncodeError(f"{where} became a {kind}, which JSON does not have", path)
+        where = show(path) or "the value"
+        raise EncodeError(f"{where} became a {kind.__name__}, which JSON does not have", path)
     return maker(value, path)
 
 
 def value_of(value: Any) -> Any:
     """The value of an enumeration's member, where that is a text or number; anything else as it is."""
     return value.value if isinstance(value, enum.Enum) and isinstance(value, (str, int, float)) else value
+
+
+def _object(value: dict[Any, Any], path: Path, levels: int) -> Object:
+    made: Object = {}
+    for key, child in value.items():
+        name = key if type(key) is str and key.isascii() else _key(key, path)
+        made[name] = child if type(child) is str and child.isascii() else from_plain(child, path, levels)
+    return made
 
 
 def _same(value: Any, _: Path) -> Any:
@@ -210,17 +251,6 @@ def _finite(value: float, path: Path) -> float:
     if not math.isfinite(value):
         raise EncodeError(f"{show(path) or 'the value'} became NaN or infinite, which JSON does not have", path)
     return value
-
-
-def _object(value: dict[Any, Any], path: Path) -> Object:
-    for key, child in value.items():
-        if not (type(key) is type(child) is str and key.isascii() and child.isascii()):
-            return {_key(key, path): from_plain(child, path) for key, child in value.items()}
-    return dict(value)
-
-
-def _array(value: list[Any] | tuple[Any, ...], path: Path) -> Array:
-    return [from_plain(child, path) for child in value]
 
 
 def _key(key: Any, path: Path) -> str:
@@ -257,15 +287,13 @@ def _not_written(error: Exception, path: Path) -> EncodeError:
 _MAKERS: Mapping[type, Callable[[Any, Path], Node]] = {
     str: _writable,
     int: _whole,
-    list: _array,
-    tuple: _array,
     float: _finite,
     **dict.fromkeys((bool, type(None), ExactFloat, Raw), _same),
 }
 
 
 def same(one: Node, other: Node) -> bool:
-    """JSON equality: ``1.0`` equals ``1.00`` and ``1``; ``true`` does not equal ``1``."""
+    """JSON equality: ``1.0`` equals ``1.00`` and ``1``; ``true`` does not equal ``1``; no digit is left out."""
     if type(one) is Raw and type(other) is Raw and memoryview(one) == memoryview(other):
         return True
     return json_type(one) == json_type(other) and _equal(plain(one), plain(other))
@@ -273,14 +301,55 @@ def same(one: Node, other: Node) -> bool:
 
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(_equal(a, b) for a, b in zip(one, other, strict=True))
+        if one.keys() != other.keys():
+            return False
+        pairs = [(value, other[key]) for key, value in one.items()]
+    elif isinstance(one, list) and isinstance(other, list):
+        if len(one) != len(other):
+            return False
+        pairs = list(zip(one, other, strict=True))
+    else:
+        return _equal_scalars(one, other)
+    for first, second in pairs:  # noqa: SIM110  # a generator would take a frame of its own a level
+        if not _equal(first, second):
+            return False
+    return True
+
+
+def _equal_scalars(one: Any, other: Any) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
-    if type(one) is ExactFloat and type(other) is ExactFloat and math.isinf(one):
-        return one.text == other.text
-    return bool(one == other)
+    return bool(number_of(one) == number_of(other))
+
+
+def number_of(value: Any) -> Any:
+    """A number as one that compares and hashes by all of its digits (int, Decimal); anything else as it is.
+
+    A float is the number that is written for it: 0.1 is a tenth. Exponents of more digits than Decimal has are compared
+    as text.
+    """
+    if not isinstance(value, float):
+        return value
+    text = value.text if type(value) is ExactFloat else repr(value)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        mantissa = text.lower().partition("e")[0]
+        return text if mantissa.strip("-0.") else 0
+
+
+Scalar = tuple[bool, Any]
+"""A single JSON value as a key of a table: ``true`` is not ``1``, and numbers are told apart by all of their digits."""
+
+
+def scalar_key(value: Any) -> Scalar:
+    """The key of a plain single value."""
+    return (type(value) is bool, number_of(value))
+
+
+def scalar_value(key: Scalar) -> Any:
+    """A plain value with this key."""
+    return ExactFloat(str(key[1])) if isinstance(key[1], Decimal) else key[1]
 
 
 def restamped(old: Node, version: str) -> Node:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from upcasters.depth import MOST_LEVELS
 from upcasters.outcome import Stage
 from upcasters.paths import Path, show
 
@@ -67,6 +68,14 @@ class DecodeError(EventError):
     """The value is not one UTF-8 JSON object that can be read."""
 
     stage: Stage = "decode"
+
+
+class TooDeep(EventError):
+    """The event, a text in it, or what it became is nested deeper than any document may be."""
+
+    def __init__(self, what: str, stage: Stage, path: Path = ()) -> None:
+        super().__init__(f"{what} is nested deeper than {MOST_LEVELS} levels", path)
+        self.stage = stage
 
 
 class DetectionError(EventError):
@@ -137,6 +146,10 @@ class TooManyHops(EventError):
 
 class TooLarge(EventError):
     """A split would write what its children share so often that all of them together are more than may be."""
+
+
+class UnreadableStamp(EncodeError):
+    """The rule that read the old version could not read the new one from where it would be written."""
 
 
 class NoCoordinates(EventError):

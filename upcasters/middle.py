@@ -7,7 +7,7 @@ the one thing that the two do differently; they hand it in.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
@@ -20,7 +20,9 @@ from upcasters.errors import (
     ChainError,
     DecodeError,
     FutureVersion,
+    InvalidEvent,
     Irreversible,
+    TooDeep,
     TooLarge,
     TooManyHops,
     UnknownType,
@@ -28,7 +30,7 @@ from upcasters.errors import (
 )
 from upcasters.event import Partition, Record, SourceRecord
 from upcasters.operations.events import MOST_BYTES
-from upcasters.outcome import Outcome, Passage, Passed, Skipped, Upcast
+from upcasters.outcome import Outcome, Passage, Passed, Skipped, Upcast, Violation
 from upcasters.policy import Policy
 from upcasters.step import Hop
 from upcasters.validation import Validator
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from upcasters.chain import Chain
 
 Node = tuple[str, str]
+Observed = Callable[[InvalidEvent, Node], None]
 
 # A chain has no circles, so only a split of a split of a split … could come near this.
 MOST_HOPS = 100_000
@@ -65,11 +68,12 @@ class Runner(Protocol):
 
 
 class Middle:
-    """The chain as one route sees it."""
+    """The chain as one route sees it. ``observe`` is told of events that do not fit their model and go on."""
 
-    def __init__(self, chain: Chain, policy: Policy) -> None:
+    def __init__(self, chain: Chain, policy: Policy, observe: Callable[[Violation], None] | None = None) -> None:
         self.chain = chain
         self.policy = policy
+        self.observe = observe
         self.detector = Detector(chain, policy.detection)
         self.stamps: tuple[Stamp, ...] = self.detector.stamps()
         self.ways: dict[Node, Way] = {}
@@ -113,14 +117,27 @@ class Middle:
             position = crc32(record.value or b"")
         return position % self.policy.sample_every == 0
 
+    def observes(self, choice: str) -> bool:
+        """Whether a validation choice only looks, and there is somebody to tell."""
+        return choice in ("observe", "sampled") and self.observe is not None
+
     def wants(self, choice: str, record: SourceRecord) -> bool:
         """Whether an event is to be validated, by one of the policy's choices."""
-        return choice == "always" or (choice == "sampled" and self.sampled(record))
+        return choice == "always" or (self.observes(choice) and self.sampled(record))
 
     def process(
-        self, record: SourceRecord, source: Partition | None, run: Runner, notes: Notes | None = None
+        self,
+        record: SourceRecord,
+        source: Partition | None,
+        run: Runner,
+        notes: Notes | None = None,
+        observed: Observed | None = None,
     ) -> Outcome:
-        """What becomes of one event. Raises EventError and whatever else goes wrong; ``notes`` says how far it got."""
+        """What becomes of one event. Raises EventError and whatever else goes wrong; ``notes`` says how far it got.
+
+        ``observed`` is told of an event that does not fit its model and goes on. Without it that is raised, too: the
+        fast path then leaves the event to the reference, so that it is told once.
+        """
         value = record.value
         if value is None:
             return self.tombstone
@@ -135,7 +152,7 @@ class Middle:
             return let_through
         way = self.way((found.event_type, found.version))
         notes.to_version = way.end[1]
-        return self.bring(record, source, found, way, run)
+        return self.bring(record, source, found, way, run, observed)
 
     def _let_through(self, found: Found) -> Outcome | None:
         """What the policy says of a type or version that the chain does not know; None where it knows both."""
@@ -153,20 +170,33 @@ class Middle:
             return Passed(passage, "policy")
         raise FutureVersion("the version is newer than the newest that the chain knows")
 
-    def bring(self, record: SourceRecord, source: Partition | None, found: Found, way: Way, run: Runner) -> Outcome:
-        """What becomes of an event whose type and version are known to the chain."""
+    def bring(
+        self,
+        record: SourceRecord,
+        source: Partition | None,
+        found: Found,
+        way: Way,
+        run: Runner,
+        observed: Observed | None = None,
+    ) -> Outcome:
+        """What becomes of an event whose type and version are known to the chain; ``observed`` as for ``process``."""
         if way.broken:
             raise Irreversible(way.broken)
-        self._validate_source(record, found, way)
+        policy, value = self.policy, record.value
+        if way.hops and self.wants(policy.validate_source, record):
+            data = value if found.envelope is None else write(found.body)
+            self._validate(policy.validate_source, way.start, data, observed)
         if not way.hops:
-            self._validate_target(record, way.end, record.value if found.envelope is None else write(found.body))
+            if self.wants(policy.validate_target, record):
+                data = value if found.envelope is None else write(found.body)
+                self._validate(policy.validate_target, way.end, data, observed)
             return way.passed
         context = Context.of(record, source, found.event_type)
         context.bring = self._bringer(record, source, run)
         results = self._results(way, found.body, context, run, [0])
         if not results:
             return Skipped(way.passage, "dropped")
-        records = tuple(self._all_written(record, found, results))
+        records = tuple(self._all_written(record, found, results, observed))
         only = records[0]
         if len(records) == 1 and only.key == record.key and list(only.headers) == list(record.headers):
             return Upcast(way.passage, only.value)
@@ -218,38 +248,48 @@ class Middle:
         return bring
 
     def _all_written(
-        self, record: SourceRecord, found: Found, results: Sequence[tuple[Object, Context, Node]]
+        self,
+        record: SourceRecord,
+        found: Found,
+        results: Sequence[tuple[Object, Context, Node]],
+        observed: Observed | None,
     ) -> Iterator[Record]:
         written = 0
         for result in results:
-            made = self._written(record, found, result)
+            made = self._written(record, found, result, observed)
             written += len(made.value or b"")
             if written > MOST_BYTES and len(results) > 1:
                 raise TooLarge(f"{len(results)} events would be more than {MOST_BYTES} bytes together")
             yield made
 
-    def _written(self, record: SourceRecord, found: Found, result: tuple[Object, Context, Node]) -> Record:
+    def _written(
+        self,
+        record: SourceRecord,
+        found: Found,
+        result: tuple[Object, Context, Node],
+        observed: Observed | None,
+    ) -> Record:
         body, context, node = result
         envelope = None if found.envelope is None else {**found.envelope, "data": body}
         for stamp in self.stamps:
             stamp.apply(body, envelope, context, *node)
         value = write(body if envelope is None else envelope)
-        if self.policy.validate_target != "never":
-            self._validate_target(record, node, value if envelope is None else write(body))
+        if self.wants(self.policy.validate_target, record):
+            data = value if envelope is None else write(body)
+            self._validate(self.policy.validate_target, node, data, observed)
         return Record(value, context.key, context.headers)
 
-    def _validate_source(self, record: SourceRecord, found: Found, way: Way) -> None:
-        if way.hops and self.wants(self.policy.validate_source, record):
-            validator = self.validator(way.start)
-            if validator is not None:
-                data = record.value if found.envelope is None else write(found.body)
-                validator.check(data or b"")
-
-    def _validate_target(self, record: SourceRecord, node: Node, data: bytes | None) -> None:
-        if self.wants(self.policy.validate_target, record):
-            validator = self.validator(node)
-            if validator is not None:
-                validator.check(data or b"")
+    def _validate(self, choice: str, node: Node, data: bytes | None, observed: Observed | None) -> None:
+        """Raises InvalidEvent where the document does not fit the version's model and the choice is to mind that."""
+        validator = self.validator(node)
+        if validator is None:
+            return
+        try:
+            validator.check(data or b"")
+        except InvalidEvent as error:
+            if choice == "always" or observed is None:
+                raise
+            observed(error, node)
 
 
 @dataclass
@@ -272,4 +312,4 @@ def refuse_duplicate_keys(value: bytes) -> None:
     try:
         json.loads(value, object_pairs_hook=pairs, parse_int=str, parse_float=str)
     except RecursionError:
-        raise DecodeError("the value is nested deeper than the reader goes") from None
+        raise TooDeep("the value", "decode") from None

@@ -87,6 +87,17 @@ class Fault(msgspec.Struct, frozen=True):
         return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+class Violation(msgspec.Struct, frozen=True):
+    """An event that goes on although it does not fit the model of ``version``: its own, or the one it was brought to.
+
+    Told where a policy only observes; ``fault`` says what does not fit, and where.
+    """
+
+    event_type: str
+    version: str
+    fault: Fault
+
+
 class DeadLettered(msgspec.Struct, frozen=True):
     """The event could not be upcast; it is kept byte for byte beside its ``fault``."""
 

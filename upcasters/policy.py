@@ -11,7 +11,7 @@ from upcasters.detection import Detection
 UnknownType = Literal["dead-letter", "pass", "skip"]
 FutureVersion = Literal["dead-letter", "pass"]
 DuplicateKeys = Literal["last-wins", "refuse"]
-Validation = Literal["always", "sampled", "never"]
+Validation = Literal["always", "observe", "sampled", "never"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,9 @@ class Policy:
     """A route's choices.
 
     ``target`` pins the version of some types (type -> version); a type that is not named goes to its current one.
-    ``sample_every`` is the distance between two sampled events: 100 means 1 %.
+    ``validate_target`` and ``validate_source``: ``always`` makes dead letters of events that do not fit their model;
+    ``observe`` looks at a share of the events, tells what does not fit and lets it go on; ``sampled`` is its old name.
+    ``sample_every`` is the distance between two events that are observed: 100 means 1 %.
     ``include_values`` lets error texts carry values of the event.
     ``allow_loss`` lets events go down over steps that cannot be undone wholly: what is gone stays gone.
     """
@@ -30,7 +32,7 @@ class Policy:
     future_version: FutureVersion = "dead-letter"
     duplicate_keys: DuplicateKeys = "last-wins"
     validate_target: Validation = "always"
-    validate_source: Validation = "sampled"
+    validate_source: Validation = "observe"
     sample_every: int = 100
     include_values: bool = False
     allow_loss: bool = False

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from upcasters.context import Context
 from upcasters.document import Object, read, write
-from upcasters.errors import EventError
+from upcasters.errors import EventError, InvalidEvent
 from upcasters.event import Partition, SourceRecord
-from upcasters.middle import Middle, Notes, Way
-from upcasters.outcome import DeadLettered, Fault, Outcome
+from upcasters.middle import Middle, Node, Notes, Observed, Way
+from upcasters.outcome import DeadLettered, Fault, Outcome, Violation
 from upcasters.step import Hop
 
 LONGEST_NAME = 100
@@ -52,10 +52,19 @@ class Reference:
         hops: list[HopTrace] = []
         run = _HopByHop(notes, hops, older)
         try:
-            outcome = self._middle.process(record, source, run, notes)
+            outcome = self._middle.process(record, source, run, notes, self._teller(notes))
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends as this event's dead letter
             outcome = DeadLettered(fault_of(error, notes))
         return Trace(outcome, hops)
+
+    def _teller(self, notes: Notes) -> Observed:
+        """Tells whoever observes of an event that does not fit the model of a version, and goes on."""
+
+        def tell(error: InvalidEvent, node: Node) -> None:
+            if self._middle.observe is not None:
+                self._middle.observe(Violation(*node, fault_of(error, notes)))
+
+        return tell
 
 
 @dataclass

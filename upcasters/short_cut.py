@@ -14,6 +14,7 @@ from upcasters.compile import Compiled, Fused, compile_shapes
 from upcasters.compile.code import Code
 from upcasters.compile.layouts import Unexpected
 from upcasters.context import Context, last_header
+from upcasters.depth import FEW_BYTES, is_too_deep
 from upcasters.detect import Found, restamp, shapes_of
 from upcasters.detection import Always, FromField, FromHeader, FromShape
 from upcasters.document import ExactFloat, decode_object, decode_plain, encode
@@ -100,6 +101,8 @@ def short_cut(middle: Middle, compiled: Callable[[Node], Compiled], run: Runner)
     )
     if not plain or len(set(headers)) != len(headers) or middle.policy.duplicate_keys != "last-wins":
         return None
+    if middle.detector.stamps_first:
+        return None
     lanes = {event_type: Lanes(event_type, middle, compiled) for event_type in middle.chain.types}
     writer = _Writer(middle, lanes, run)
     source = writer.source()
@@ -129,7 +132,8 @@ class _Writer:
         self.code.line("if value is None: return tombstone")
         if self.headers:
             self._find_headers()
-        if self.policy.validate_target == "never" and not (self.shape or self.fields):
+        looks = self.policy.validate_target == "always" or self.middle.observes(self.policy.validate_target)
+        if not looks and not (self.shape or self.fields):
             self._answers()
             self.code.line("if lane.function is None: return lane.passed")
             self._read()
@@ -147,6 +151,7 @@ class _Writer:
                 self.code.line(f"{'elif' if number else 'if'} pair[0] == {header!r}: {name} = pair")
 
     def _read(self) -> None:
+        self.code.line(f"if len(value) > {FEW_BYTES} and is_too_deep(value): return None")
         self.code.line("if not value.isascii(): value.decode()")
         self.code.line("root = decode_object(value)")
 
@@ -211,7 +216,7 @@ class _Writer:
         """What becomes of an event whose lane is known."""
         with self.code.block("if lane.whole:"):
             self.code.line("return bring(record, source, Found(event_type, version, root), lane.way, run)")
-        if "sampled" in (self.policy.validate_source, self.policy.validate_target):
+        if any(map(self.middle.observes, (self.policy.validate_source, self.policy.validate_target))):
             every = self.policy.sample_every
             self.code.line("offset = record.offset")
             self.code.line(f"sample = sampled(record) if offset is None else not offset % {every}")
@@ -227,12 +232,13 @@ class _Writer:
                     where = self.code.constant(path(reader.path), "path")
                     self.code.line(f"restamp(root, {where}, lane.{name}_stamp)")
         self.code.line("made = encode(root)")
+        self.code.line(f"if len(made) > {FEW_BYTES} and is_too_deep(made): return None")
         self._check(self.policy.validate_target, "lane.check_target(made)")
 
     def _check(self, choice: str, call: str) -> None:
         if choice == "always":
             self.code.line(call)
-        elif choice == "sampled":
+        elif self.middle.observes(choice):
             self.code.line(f"if sample: {call}")
 
     def _result(self) -> str:
@@ -300,6 +306,7 @@ _SCOPE: dict[str, Any] = {
     "decode_object": decode_object,
     "encode": encode,
     "field_text": _field_text,
+    "is_too_deep": is_too_deep,
     "put_again": _put_again,
     "restamp": restamp,
     "restamped": _restamped,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from upcasters.compile import Compiled, compile_hops
@@ -9,7 +10,7 @@ from upcasters.context import Context
 from upcasters.document import Object
 from upcasters.event import Partition, SourceRecord
 from upcasters.middle import Middle, Node, Way
-from upcasters.outcome import Outcome
+from upcasters.outcome import Outcome, Violation
 from upcasters.policy import Policy
 from upcasters.reference import Reference, Trace
 from upcasters.short_cut import short_cut
@@ -31,12 +32,14 @@ class Upcaster:
 
     Takes events of any age and never raises: whatever cannot be upcast is a DeadLettered outcome. Keeps nothing of
     an event. ``reference`` does the same hop by hop; ``source`` is the text of the function that most events take.
+    ``observe`` is told of each event that a validation which only observes finds not to fit its model;
+    without it such a validation does nothing.
     """
 
-    def __init__(self, chain: Chain, policy: Policy) -> None:
+    def __init__(self, chain: Chain, policy: Policy, observe: Callable[[Violation], None] | None = None) -> None:
         self.chain = chain
         self.policy = policy
-        self._middle = Middle(chain, policy)
+        self._middle = Middle(chain, policy, observe)
         self.reference = Reference(self._middle)
         self._compiled: dict[Node, Compiled] = {}
         self._compile_some()
@@ -69,6 +72,10 @@ class Upcaster:
         if found is None:
             found = self._compiled[node] = compile_hops(self._middle.way(node).hops)
         return found
+
+    def names_version(self, record: SourceRecord) -> bool:
+        """True where a rule of the route finds a version in the event itself, in a place that can be written again."""
+        return self._middle.detector.names_version(record)
 
     def target(self, event_type: str, version: str) -> str:
         """The version to which an event of this type and version goes."""

@@ -72,6 +72,13 @@ class WorkerMetrics:
             "from_version",
             "to_version",
         )
+        self.observed_invalid = counter(
+            "observed_invalid_total",
+            "Events that do not fit the model of this version and went on: validation that observes found them.",
+            "topic",
+            "event_type",
+            "version",
+        )
         self.errors = counter("errors_total", "What went wrong, dead letters included.", *FAULT)
         self.retries = counter("retries_total", "Starts of a lane anew after something that may pass.", *FAULT)
         self.throttled = counter(
@@ -153,6 +160,9 @@ class WorkerMetrics:
             self._count_passage(passage, count)
         for reason, count in tally.skipped.items():
             self.skipped.labels(topic, self._reason(reason)).inc(count)
+        for violation, count in tally.violations.values():
+            event_type = self._event_type(violation.event_type)
+            self.observed_invalid.labels(topic, event_type, violation.version).inc(count)
         self._count_dead_letters(topic, partition, tally)
         latency = self.latency.labels(topic)
         for oldest, count, offset in tally.slices:

@@ -171,6 +171,7 @@ NAMES = [
     "retries",
     "throttled_seconds",
     "upcasts",
+    "observed_invalid",
     "record_e2e_latency_seconds",
     "process_duration_seconds",
     "produce_duration_seconds",

@@ -299,7 +299,7 @@ def test_complaints_hold_no_value(config: Path, monkeypatch: pytest.MonkeyPatch)
         ({"event_type": [{"shape": True}]}, "tells versions apart"),
         ({"version": [{"shape": True, "pattern": "x"}]}, "pattern goes with header, field or cloudevents"),
         ({"event_type": {"header": "t"}, "target": "2.0"}, "must be a map"),
-        ({"validate": {"target": "sometimes"}}, "'always', 'sampled' or 'never'"),
+        ({"validate": {"target": "sometimes"}}, "'always', 'observe', 'sampled' or 'never'"),
     ],
 )
 def test_routes_that_are_wrong(config: Path, changes: dict[str, Any], expected: str) -> None:

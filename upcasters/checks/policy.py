@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from upcasters import policy as choices
-from upcasters.detection import Always, FromField, FromShape
+from upcasters.detection import Always, Detection, FromField, FromShape
 from upcasters.errors import Problem
 from upcasters.paths import EACH, path
 
@@ -26,6 +26,20 @@ _CHOICES = {
 def policy_problems(chain: Chain, policy: Policy) -> list[Problem]:
     """Everything that keeps a route from starting; empty where the policy fits."""
     return [*_options(policy), *_targets(chain, policy), *_rules(chain, policy)]
+
+
+def detection_notes(chain: Chain, detection: Detection) -> list[Problem]:
+    """What is worth knowing of the rules and keeps nothing from starting."""
+    rules = detection.or_those_of(chain.detection)
+    assumed = next((rule.value for rule in rules.version if isinstance(rule, Always)), None)
+    if assumed is None or rules.stamp == "first" or any(isinstance(rule, FromShape) for rule in rules.version):
+        return []
+    if all(chain.current(event_type) == assumed for event_type in chain.types):
+        return []
+    message = f"an event whose version nothing tells is taken for {assumed}, and so is what comes out of it"
+    return [
+        Problem("detection-note", message, "Say stamp='first', and it gets a version where the first rule reads it.")
+    ]
 
 
 def _options(policy: Policy) -> Iterator[Problem]:

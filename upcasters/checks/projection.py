@@ -41,11 +41,11 @@ from upcasters.checks.shape import (
     members,
     nothing,
     scalar,
-    scalar_of,
     shape_of_value,
     type_of,
 )
 from upcasters.conditions import Equals
+from upcasters.document import Scalar, scalar_key, scalar_value
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import (
@@ -314,14 +314,14 @@ def _report_unmapped(operation: MapValues, value: Shape, notes: Notes) -> None:
         return
     left = {old for old in value.values - operation.table.keys() if type_of(old[1]) in value.types}
     if operation.null == "keep":
-        left.discard(scalar_of(None))
+        left.discard(scalar_key(None))
     if left:
         what = f"{notes.named(operation.path)} may be {_listed(left)}, which the table does not list"
         notes.report("unmapped", what, "List it, or say otherwise='keep'.")
 
 
-def _listed(values: Iterable[tuple[bool, Any]]) -> str:
-    return " or ".join(sorted(repr(value) for _, value in values))
+def _listed(values: Iterable[Scalar]) -> str:
+    return " or ".join(sorted(repr(scalar_value(value)) for value in values))
 
 
 @project.register
@@ -598,14 +598,14 @@ def _switch(operation: Switch, root: Shape, notes: Notes) -> None:
             what = f"{notes.named(operation.path)} may be {_listed(left)}, for which there is no case"
             notes.report("unmapped", what, "Add the case, or say otherwise=[].")
     made = nothing()
-    for (_, value), operations in operation.cases.items():
+    for value, operations in operation.cases.items():
         case = root.copy()
-        refine(case, Equals(operation.path, value), holds=True)
+        refine(case, Equals(operation.path, scalar_value(value)), holds=True)
         follow(operations, case, notes.perhaps(operations))
         made = join(made, case)
     if operation.otherwise != "error":
-        for _, value in operation.cases:
-            refine(root, Equals(operation.path, value), holds=False)
+        for value in operation.cases:
+            refine(root, Equals(operation.path, scalar_value(value)), holds=False)
         follow(operation.otherwise, root, notes.perhaps(operation.otherwise))
         made = join(made, root)
     root.become(made)
@@ -656,7 +656,12 @@ def _set_key(operation: SetKey, root: Shape, notes: Notes) -> None:
     for path in operation.paths:
         found = single_at(root, path, notes, strict=True)
         assert found is not None
-        expect(found[1].shape, ALL - CONTAINERS - NULL, path, notes)
+        expect(
+            found[1].shape,
+            ALL - CONTAINERS - NULL if operation.numbers == "text" else frozenset({"string"}),
+            path,
+            notes,
+        )
 
 
 @project.register(DropEvent)
@@ -684,7 +689,7 @@ def _split_each(operation: SplitEach, root: Shape, notes: Notes) -> None:
         if name is not None:
             put(child, (name,), Field(shape), notes)
     if operation.key:
-        _set_key(SetKey(operation.key), child, notes)
+        _set_key(SetKey(operation.key, numbers="text"), child, notes)
     notes.children.append((operation.into, operation.version, child))
     root.become(nothing())
 

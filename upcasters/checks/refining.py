@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from upcasters.checks.notes import SILENT
 from upcasters.checks.places import NULL, OBJECT, single_at, take
-from upcasters.checks.shape import ALL, Field, Presence, Shape, anything, nothing, scalar_of, shape_of_value
+from upcasters.checks.shape import ALL, Field, Presence, Shape, anything, nothing, shape_of_value
 from upcasters.conditions import AllOf, AnyOf, Condition, Equals, HasType, IsNull, Not, Present
+from upcasters.document import scalar_key
 from upcasters.paths import Path
 
 
@@ -47,7 +48,7 @@ def _is_equal(shape: Shape, condition: Condition) -> None:
     """A value is known to be one: nothing else, or nothing at all where it cannot be that."""
     if not isinstance(condition, Equals) or isinstance(condition.value, (dict, list)):
         return
-    value = scalar_of(condition.value)
+    value = scalar_key(condition.value)
     if shape.values is not None and value not in shape.values:
         shape.become(nothing())
     else:
@@ -59,7 +60,7 @@ def _is_other(root: Shape, condition: Equals) -> None:
     found = single_at(root, condition.path, SILENT, strict=False)
     if found is None or found[1].shape.values is None:
         return
-    found[1].shape.values -= {scalar_of(condition.value)}
+    found[1].shape.values -= {scalar_key(condition.value)}
     if not found[1].shape.values and found[1].presence is Presence.ALWAYS:
         root.become(nothing())
 

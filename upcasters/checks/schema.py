@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from upcasters.checks.limits import limits_of
-from upcasters.checks.shape import Field, Presence, Shape, anything, join, scalar, scalar_of, shape_of_value, type_of
+from upcasters.checks.shape import Field, Presence, Shape, anything, join, scalar, shape_of_value, type_of
+from upcasters.document import scalar_key
 
 
 def shape_of(model: type[BaseModel]) -> Shape:
@@ -95,7 +96,7 @@ def _read(schema: Any, definitions: _Definitions, inside: tuple[str, ...]) -> Sh
         return reduce(join, (_read(choice, definitions, inside) for choice in choices))
     if "const" in schema or "enum" in schema:
         values = schema.get("enum", [schema.get("const")])
-        return replace(scalar(*map(type_of, values)), values=frozenset(map(scalar_of, values)), limits={})
+        return replace(scalar(*map(type_of, values)), values=frozenset(map(scalar_key, values)), limits={})
     return _read_type(schema, definitions, inside)
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from upcasters.checks.limits import Limits, types_of
+from upcasters.document import Scalar, scalar_key
 
 ALL = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 CONTAINERS = frozenset({"object", "array"})
-Scalar = tuple[bool, Any]
 
 
 class Presence(enum.Enum):
@@ -45,7 +45,7 @@ class Shape:
     there are none, as far as is declared, unless ``open`` says that nothing is known of them. ``items`` is what an
     array holds, None if that is not known. No types at all: there is no such value. ``told``: the types are known
     and not only what is left of a guess; of others nothing is reported. ``values`` are all single values that there
-    are, as ``scalar_of`` writes them, and ``limits`` what JSON Schema says of single values; None if not known.
+    are, as ``scalar_key`` writes them, and ``limits`` what JSON Schema says of single values; None if not known.
     """
 
     types: frozenset[str] = ALL
@@ -115,12 +115,7 @@ def shape_of_value(value: Any) -> Shape:
         for item in value:
             items = join(items, shape_of_value(item))
         return Shape(frozenset({"array"}), items=items)
-    return replace(scalar(type_of(value)), values=frozenset({scalar_of(value)}))
-
-
-def scalar_of(value: Any) -> Scalar:
-    """A plain single value so that it equals what JSON calls equal: ``1`` is ``1.0`` and not ``true``."""
-    return (type(value) is bool, value)
+    return replace(scalar(type_of(value)), values=frozenset({scalar_key(value)}))
 
 
 def type_of(value: Any) -> str:

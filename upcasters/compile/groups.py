@@ -67,7 +67,8 @@ def _inside(operation: At) -> list[FlatGroup] | None:
         for single in singles:
             touched = [(*operation.path, *path) for path in single.touched]
             groups.append(FlatGroup(operation.path, single.operations, touched, operation.missing == "skip"))
-    return groups
+    # Operations that change nothing ask for the object all the same.
+    return groups or [FlatGroup(operation.path, [], [operation.path], operation.missing == "skip")]
 
 
 def _join(groups: list[Operation | FlatGroup], later: FlatGroup) -> None:

@@ -18,7 +18,7 @@ from upcasters.compile.conditions import expression, looked_at
 from upcasters.compile.groups import FlatGroup, grouped
 from upcasters.compile.layouts import Layouts, Unexpected
 from upcasters.context import Context
-from upcasters.document import Object, plain
+from upcasters.document import Object, plain, scalar_key
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import DropEvent, EventOperation, SplitEach, SplitEvent
@@ -91,6 +91,10 @@ def _emit_call(operation: Operation, code: Code) -> None:
 
 
 def _emit_group(group: FlatGroup, code: Code) -> None:
+    missing = "skip" if group.optional else "error"
+    if not group.operations:
+        _at_each(group.at, missing, code, lambda _: None)
+        return
     layouts = code.constant(Layouts(group.operations), "layouts")
     for operation in group.operations:
         code.line(f"# {comment(group.at) or 'root'}: {comment_text(str(operation))}")
@@ -100,7 +104,7 @@ def _emit_group(group: FlatGroup, code: Code) -> None:
         code.line(f"change = {layouts}[tuple({target})]")
         code.line(f"if change is not None: {target}{slot} = change({target})")
 
-    _at_each(group.at, "skip" if group.optional else "error", code, body)
+    _at_each(group.at, missing, code, body)
     for path in group.touched:
         code.forget(path)
 
@@ -190,7 +194,7 @@ class Cases(dict[Any, Fused]):
         """The function for a document with this value."""
         value = plain(node)
         if type(value) is not str:
-            value = (type(value) is bool, value) if type(value) not in (dict, list) else MISSING
+            value = scalar_key(value) if type(value) not in (dict, list) else MISSING
         return self[value]
 
     def __missing__(self, value: Any) -> Fused:

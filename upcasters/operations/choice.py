@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from upcasters.conditions import Condition, lasts
 from upcasters.context import Context
-from upcasters.document import Object, json_type, plain, value_of
+from upcasters.document import Object, Scalar, json_type, plain, scalar_key, value_of
 from upcasters.errors import MissingField, StepError, UnmappedValue
 from upcasters.operations.base import Inverse, Operation, run, single, undo, worst
 from upcasters.operations.reach import any_number, some
@@ -91,7 +91,7 @@ class Switch(Operation):
     """The value of a field chooses the operations, by one look-up."""
 
     path: Path
-    cases: Mapping[tuple[bool, Any], tuple[Operation, ...]]
+    cases: Mapping[Scalar, tuple[Operation, ...]]
     otherwise: tuple[Operation, ...] | Literal["error"] = "error"
 
     needs_context = True
@@ -103,8 +103,7 @@ class Switch(Operation):
         """The operations for this document. Raises MissingField or UnmappedValue where there are none."""
         node = find(root, self.path)
         if node is not MISSING and json_type(node) not in ("object", "array"):
-            value = plain(node, self.path)
-            found = self.cases.get((type(value) is bool, value))
+            found = self.cases.get(scalar_key(plain(node, self.path)))
             if found is not None:
                 return found
         if self.otherwise != "error":
@@ -157,10 +156,10 @@ def switch(
     """
     if not cases:
         raise StepError("switch has no cases", "Give at least one.", "option")
-    table: dict[tuple[bool, Any], tuple[Operation, ...]] = {}
+    table: dict[Scalar, tuple[Operation, ...]] = {}
     for value, operations in cases.items():
         if not isinstance(value, (str, int, float, bool, type(None))):
             raise StepError(f"a case is a {type(value).__name__}", "Use single JSON values.", "value")
         listed = (operations,) if isinstance(operations, Operation) else operations
-        table[(type(value) is bool, value_of(value))] = any_number(listed)
+        table[scalar_key(value_of(value))] = any_number(listed)
     return Switch(single(field), table, "error" if otherwise == "error" else any_number(otherwise))

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Raw
 
 from upcasters.context import Child, Context, last_header
 from upcasters.document import Object, from_plain, is_null, json_type, open_object, plain
-from upcasters.errors import Ambiguous, FieldExists, MissingField, StepError, TooLarge, UnmappedValue, WrongType
+from upcasters.errors import (
+    Ambiguous,
+    FieldExists,
+    FormatMismatch,
+    MissingField,
+    StepError,
+    TooLarge,
+    UnmappedValue,
+    WrongType,
+)
 from upcasters.operations.base import (
     Inverse,
     Operation,
@@ -299,9 +309,21 @@ class SetKey(EventOperation):
 
     paths: tuple[Path, ...]
     separator: str = "/"
+    numbers: Literal["error", "text"] = "error"
 
     def apply(self, root: Object, context: Context) -> None:
-        context.key = self.separator.join(_text(find(root, path), path) for path in self.paths).encode()
+        parts = [self._part(find(root, path), path) for path in self.paths]
+        context.key = joined(parts, self.separator, self.paths).encode()
+
+    def _part(self, node: Any, path: Path) -> str:
+        text = _text(node, path)
+        if json_type(node) == "string":
+            if self.numbers == "text" and _reads_as_one(text):
+                what = f"{show(path)} is a text that reads as a number or boolean, which would give the same key"
+                raise WrongType(what, path)
+        elif self.numbers == "error":
+            raise WrongType(f"{show(path)} is a {json_type(node)}, and set_key does not say numbers='text'", path)
+        return text
 
     def reads(self) -> tuple[Path, ...]:
         return self.paths
@@ -324,11 +346,35 @@ def _text(node: Any, path: Path) -> str:
     return bytes(frozen([node]))[1:-1].decode()
 
 
-def set_key(*fields: PathLike, separator: str = "/") -> Operation:
-    """Make the record key out of fields. Partitions stay as they are."""
+def joined(parts: Sequence[str], separator: str, paths: Sequence[Path]) -> str:
+    """One key out of several parts. Raises FormatMismatch where other parts would give the same one."""
+    key = separator.join(parts)
+    if len(parts) > 1 and key.split(separator) != list(parts):
+        path = next((path for part, path in zip(parts, paths, strict=True) if separator in part), paths[0])
+        raise FormatMismatch(f"{show(path)}, which is part of the key, holds the separator", path)
+    return key
+
+
+def _reads_as_one(text: str) -> bool:
+    """True for a text that a number or boolean is written as."""
+    try:
+        return type(msgspec.json.decode(text)) in (int, float, bool)
+    except msgspec.DecodeError:
+        return False
+
+
+def set_key(*fields: PathLike, separator: str = "/", numbers: Literal["error", "text"] = "error") -> Operation:
+    """Make the record key out of texts; a part that holds the separator is an error. Partitions stay as they are.
+
+    ``numbers="text"`` takes numbers and booleans as well, as they are written; a text that reads as one is then an
+    error, so that no two events with different fields get the same key.
+    """
     if not fields:
         raise StepError("set_key has no fields", "Name at least one.", "option")
-    return SetKey(tuple(map(single, fields)), separator)
+    if not separator and len(fields) > 1:
+        raise StepError("the separator is empty", "Give at least one character.", "option")
+    choice(numbers, ("error", "text"), "numbers")
+    return SetKey(tuple(map(single, fields)), separator, numbers)
 
 
 @dataclass(frozen=True)
@@ -407,7 +453,8 @@ class SplitEach(EventOperation):
         return Child(body, self.into, self.version or "", self._key(body))
 
     def _key(self, body: Object) -> bytes | None:
-        return "/".join(_text(find(body, path), path) for path in self.key).encode() if self.key else None
+        parts = [_text(find(body, path), path) for path in self.key]
+        return joined(parts, "/", self.key).encode() if parts else None
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)

@@ -9,7 +9,21 @@ from typing import Any, Literal
 import msgspec
 
 from upcasters.context import Context, last_header
-from upcasters.document import Object, encode, from_plain, is_null, json_type, plain, same, value_of
+from upcasters.depth import is_too_deep
+from upcasters.document import (
+    Object,
+    Scalar,
+    encode,
+    from_plain,
+    is_json,
+    is_null,
+    json_type,
+    plain,
+    same,
+    scalar_key,
+    scalar_value,
+    value_of,
+)
 from upcasters.errors import (
     Ambiguous,
     EventError,
@@ -18,6 +32,7 @@ from upcasters.errors import (
     FunctionFailed,
     MissingField,
     StepError,
+    TooDeep,
     UnmappedValue,
     WrongType,
 )
@@ -328,22 +343,18 @@ def convert(
     return Convert(at_least_one(field), forward, backward, missing, null, wrong_type)
 
 
-def _scalar(value: Any) -> tuple[bool, Any]:
-    return (type(value) is bool, value)
-
-
 @dataclass(frozen=True)
 class MapValues(Operation):
     """Every value at a path is looked up in a table."""
 
     path: Path
-    table: Mapping[tuple[bool, Any], Any]
+    table: Mapping[Scalar, Any]
     otherwise: Literal["error", "keep"] = "error"
     missing: OnMissing = "error"
     null: OnNull = "error"
     wrong_type: OnWrongType = "error"
-    back: Mapping[tuple[bool, Any], Any] | None = None
-    ambiguous: frozenset[tuple[bool, Any]] = frozenset()
+    back: Mapping[Scalar, Any] | None = None
+    ambiguous: frozenset[Scalar] = frozenset()
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing, self.wrong_type):
@@ -353,7 +364,7 @@ class MapValues(Operation):
         """The node that one value becomes."""
         if json_type(node) in ("object", "array"):
             raise WrongType(f"{show(self.path)} is not a single value", self.path)
-        found = _scalar(plain(node, self.path))
+        found = scalar_key(plain(node, self.path))
         if found in self.ambiguous:
             raise Ambiguous(f"{show(self.path)} came from one of several values", self.path)
         if found in self.table:
@@ -370,17 +381,17 @@ class MapValues(Operation):
 
     def one_to_one(self) -> bool:
         """True where no two values become the same one."""
-        return len(set(map(_scalar, self.table.values()))) == len(self.table)
+        return len(set(map(scalar_key, self.table.values()))) == len(self.table)
 
     def inverse(self) -> Inverse:
-        targets: dict[tuple[bool, Any], Any] = {}
+        targets: dict[Scalar, Any] = {}
         ambiguous = set()
-        for (_, old), new in self.table.items():
-            if _scalar(new) in targets:
-                ambiguous.add(_scalar(new))
-            targets[_scalar(new)] = old
-        if self.null == "keep" and _scalar(None) in targets and _scalar(None) not in self.table:
-            ambiguous.add(_scalar(None))
+        for old, new in self.table.items():
+            if scalar_key(new) in targets:
+                ambiguous.add(scalar_key(new))
+            targets[scalar_key(new)] = scalar_value(old)
+        if self.null == "keep" and scalar_key(None) in targets and scalar_key(None) not in self.table:
+            ambiguous.add(scalar_key(None))
         if self.back is not None:
             targets.update(self.back)
             ambiguous -= self.back.keys()
@@ -389,7 +400,7 @@ class MapValues(Operation):
         if ambiguous:
             return Inverse.lossy(f"several values of {show(self.path)} become the same one", back)
         named = {**self.table, **(self.back or {})}
-        if self.otherwise == "keep" and any(new not in named for new in map(_scalar, self.table.values())):
+        if self.otherwise == "keep" and any(new not in named for new in map(scalar_key, self.table.values())):
             return Inverse.lossy(f"a value of {show(self.path)} may have been one of the results before", back)
         if not self.one_to_one() or self.back:
             return Inverse((back,), Reversibility.EQUIVALENT, f"{show(self.path)} goes back to the value named")
@@ -422,13 +433,13 @@ def map_values(
     lookup = _lookup(table, "table")
     undo = None if back is None else _lookup(back, "back")
     for new, old in (undo or {}).items():
-        if _scalar(old) not in lookup or _scalar(lookup[_scalar(old)]) != new:
+        if scalar_key(old) not in lookup or scalar_key(lookup[scalar_key(old)]) != new:
             what = f"back sends {new[1]!r} to {old!r}, which the table does not turn into it"
             raise StepError(what, "Name for each result one of the values that become it.", "value")
     return MapValues(at_least_one(field), lookup, otherwise, missing, null, wrong_type, undo)
 
 
-def _lookup(table: Mapping[Any, Any], option: str) -> dict[tuple[bool, Any], Any]:
+def _lookup(table: Mapping[Any, Any], option: str) -> dict[Scalar, Any]:
     scalars = (str, int, float, bool, type(None))
     if not table:
         raise StepError(f"{option} is empty", "List at least one value.", "option")
@@ -436,7 +447,7 @@ def _lookup(table: Mapping[Any, Any], option: str) -> dict[tuple[bool, Any], Any
         if not isinstance(value, scalars):
             raise StepError(f"{option} holds a {type(value).__name__}", "List single JSON values.", "value")
         constant(value)
-    return {_scalar(value_of(old)): value_of(new) for old, new in table.items()}
+    return {scalar_key(value_of(old)): value_of(new) for old, new in table.items()}
 
 
 @dataclass(frozen=True)
@@ -565,10 +576,10 @@ class ParseJson(Operation):
         if self.null == "keep" and is_null(node):
             return node
         raw = string(node, self.path).strip(" \t\r\n").encode()
-        try:
-            msgspec.json.decode(raw, type=msgspec.Raw)
-        except (msgspec.DecodeError, RecursionError):
-            raise FormatMismatch(f"{show(self.path)} does not hold JSON text", self.path) from None
+        if is_too_deep(raw):
+            raise TooDeep(f"the JSON text in {show(self.path)}", "upcast", self.path)
+        if not is_json(raw):
+            raise FormatMismatch(f"{show(self.path)} does not hold JSON text", self.path)
         return msgspec.Raw(raw)
 
     def reads(self) -> tuple[Path, ...]:

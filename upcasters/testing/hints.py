@@ -8,6 +8,7 @@ from typing import Any
 
 from upcasters.chain import Chain
 from upcasters.conditions import AllOf, AnyOf, Condition, Equals, Not
+from upcasters.document import scalar_value
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import DropHeader, HeaderToField, RenameHeader, RenameType
@@ -70,11 +71,11 @@ def _constants(hints: Hints, operation: Operation, at: Path) -> None:
         _ask(hints, operation.where, at)
         _collect(hints, operation.operations, at)
     elif isinstance(operation, Switch):
-        _value(hints, operation.path, [value for _, value in operation.cases])
+        _value(hints, operation.path, list(map(scalar_value, operation.cases)))
         for case in operation.cases.values():
             _collect(hints, case, at)
     elif isinstance(operation, MapValues):
-        _value(hints, operation.path, [value for _, value in operation.table])
+        _value(hints, operation.path, list(map(scalar_value, operation.table)))
     elif isinstance(operation, RenameType) and operation.table:
         _value(hints, operation.path, list(operation.table))
 

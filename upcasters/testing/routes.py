@@ -38,7 +38,7 @@ def rules_of(chain: Chain) -> Detection | None:
         detector = Detector(chain, chain.detection)
     except ChainError:
         return None
-    return Detection(detector.type_rules, detector.version_rules)
+    return Detection(detector.type_rules, detector.version_rules, chain.detection.stamp)
 
 
 def pinned(chain: Chain, event_type: str, version: str) -> Detection:

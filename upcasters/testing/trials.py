@@ -47,7 +47,7 @@ def laws_of(chain: Chain, folder: Path | None, examples: int) -> Iterator[Law]:
         yield Law("golden", pair.subject, _golden(chain, pair))
     trial = _Trial(chain, Inputs(chain, pairs), examples)
     for route in routes(chain):
-        for law in (trial.tombstones, trial.deterministic, trial.no_shared_state, trial.fused):
+        for law in (trial.tombstones, trial.deterministic, trial.no_shared_state, trial.fused, trial.stamped):
             yield Law(law.__name__.replace("_", "-"), route.subject, _bound(law, route))
     for hop in chain.hops.values():
         yield from trial.of_hop(hop)
@@ -155,6 +155,22 @@ class _Trial:
         self._for_events(route, check)
         if self._versions(route) > 1:
             tried.demand("fused", route.subject)
+
+    def stamped(self, route: Route) -> None:
+        """What comes out of an event that names its version is taken for what it is now."""
+
+        def check(event: Event) -> None:
+            outcome = route.upcaster.upcast(event, SOURCE)
+            if not isinstance(outcome, Upcast) or not route.upcaster.names_version(event):
+                return
+            for record in outcome.output(event):
+                made = Event(record.value, record.key, record.headers, event.timestamp, event.offset)
+                again = route.upcaster.upcast(made, SOURCE)
+                if not isinstance(again, Passed):
+                    message = "what comes out is not taken for what it is now"
+                    raise _differ("stamped", route.subject, message, event, outcome, again, ("once", "again"))
+
+        self._for_events(route, check)
 
     def _for_events(self, route: Route, check: Callable[[Event], None]) -> None:
         self._run(self._events(route), check, self._versions(route))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from upcasters import ChainError
+from upcasters.checks import detection_notes
 from worker.routes.chains import RouteChain, load_route_chain, load_sound_chain
 from worker.settings import RouteSettings, Settings
 from worker.settings.graph import loops
@@ -33,7 +34,8 @@ def check_chain(path: str) -> list[Checked]:
 
     try:
         chain = load_sound_chain(path)
-        return [Checked(path, path, chain.fingerprint, breaches(path, chain))]
+        notes = tuple(map(str, detection_notes(chain, chain.detection)))
+        return [Checked(path, path, chain.fingerprint, breaches(path, chain), notes)]
     except ChainError as error:
         return [Checked(path, path, problems=tuple(str(error).splitlines()))]
 
@@ -69,7 +71,8 @@ def _check_route(route: RouteSettings) -> Checked:
 
     try:
         chain = load_route_chain(route).chain
-        return Checked(subject, route.chain, chain.fingerprint, breaches(route.chain, chain))
+        notes = tuple(map(str, detection_notes(chain, route.policy().detection)))
+        return Checked(subject, route.chain, chain.fingerprint, breaches(route.chain, chain), notes)
     except ChainError as error:
         return Checked(subject, route.chain, problems=tuple(str(error).splitlines()))
 

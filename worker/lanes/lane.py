@@ -393,6 +393,7 @@ class Lane:
         topic, partition = self.partition
         around.metrics.add(topic, partition, self.route.destination.name, work.tally, now, transaction.trace_ids)
         around.metrics.observe(topic, transaction.seconds)
+        around.tell_violations(topic, (each for each, _ in work.tally.violations.values()))
 
     # After something went wrong.
 

@@ -101,7 +101,12 @@ class Processor:
             self.refusals.setdefault(offset, UNREADABLE)
         if not records:
             return
+        violations = self.route.violations
+        violations.clear()  # what a piece left that was taken back
         self.settle(records, work)
+        if violations:
+            work.tally.add_violations(violations)
+            violations.clear()
         if work.journal:
             work.journal.read(records)
             work.journal.wrote(work.written)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourcePartition
+from upcasters.outcome import Violation
 from worker.dead_letters import Reporter
 from worker.kafka.internals import committed_with_note
 from worker.lanes.bounded import Beginning, Bounds
@@ -28,6 +29,9 @@ from worker.routes.route import Route
 MakeProcessor = Callable[[Route, SourcePartition, Reporter, Callable[[], float]], Processor]
 
 log = structlog.get_logger(__name__)
+
+MOST_TOLD = 1_000
+"""Kinds of observed violations that a process writes to its log."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Surroundings:
     make_processor: MakeProcessor = Processor
     tracing: Tracing | None = None
     turns: Turns = field(default_factory=Turns)
+    told: set[str] = field(default_factory=set)
+    """Fingerprints of observed violations that stand in the log."""
 
     def new_trace(self, route: Route, partition: TopicPartition) -> Trace | None:
         if self.tracing is None:
@@ -97,6 +103,22 @@ class Surroundings:
         """The group's offset; 0 where it has none (any more)."""
         found = await committed_with_note(self.consumer, partition)
         return found.offset if found else 0
+
+    def tell_violations(self, topic: str, violations: Iterable[Violation]) -> None:
+        """One line for each kind of event that does not fit its model and goes on; the metric counts them."""
+        for each in violations:
+            fault = each.fault
+            if fault.fingerprint in self.told or len(self.told) >= MOST_TOLD:
+                continue
+            self.told.add(fault.fingerprint)
+            log.warning(
+                "events do not fit their model and go on",
+                topic=topic,
+                event_type=each.event_type,
+                version=each.version,
+                path=fault.path,
+                reason=fault.message,
+            )
 
     def _tell_of_deleted(self, partition: TopicPartition, offsets: int) -> None:
         """As loud as can be: these records are gone, and nobody has read them."""

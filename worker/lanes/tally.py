@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from upcasters.outcome import Fault, Passage
+from upcasters.outcome import Fault, Passage, Violation
 
 
 class Tally:
@@ -19,6 +19,8 @@ class Tally:
         self.dead_lettered: Counter[tuple[str, str]] = Counter()
         self.produced: Counter[str] = Counter()
         self.trimmed = 0
+        self.violations: dict[tuple[str, str, str], tuple[Violation, int]] = {}
+        """Of events that go on although they do not fit their model: the first of each kind, and how many."""
         self.dead_letter_at: dict[tuple[str, str], int] = {}
         """The offset of the last one of each kind."""
         self.slices: list[tuple[int, int, int]] = []
@@ -44,6 +46,12 @@ class Tally:
         self.dead_lettered[kind] += 1
         self.dead_letter_at[kind] = offset
         self.trimmed += trimmed
+
+    def add_violations(self, violations: Iterable[Violation]) -> None:
+        for each in violations:
+            kind = each.event_type, each.version, each.fault.fingerprint
+            first, count = self.violations.get(kind, (each, 0))
+            self.violations[kind] = first, count + 1
 
     def add_slice(self, oldest: int, records: int, offset: int) -> None:
         self.consumed += records

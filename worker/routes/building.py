@@ -17,6 +17,7 @@ def build_route(given: RouteChain, facts: ClusterFacts) -> Route:
         destination=output_topic(facts, settings.destination),
         dead_letter=output_topic(facts, settings.dead_letter),
         upcaster=given.upcaster,
+        violations=given.violations,
         delivery=settings.delivery,
         lineage_headers=settings.lineage_headers,
         chain=given.chain.fingerprint,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
-from upcasters import Chain, ChainError, Detection, Upcaster, load_chain
+from upcasters import Chain, ChainError, Detection, Upcaster, Violation, load_chain
 from upcasters.checks import model_problems
 from upcasters.errors import Irreversible
 from upcasters.operations.events import SetKey
@@ -23,6 +24,13 @@ class RouteChain:
     route: RouteSettings
     chain: Chain
     upcaster: Upcaster
+    violations: list[Violation]
+    """Where the upcaster puts what it observes; whoever runs it takes them out again."""
+
+    @cached_property
+    def preview(self) -> Upcaster:
+        """The same for whoever only wants to see what would become of an event: it observes nothing."""
+        return self.chain.upcaster(self.route.policy())
 
     @property
     def traits(self) -> ChainTraits:
@@ -59,7 +67,8 @@ def load_route_chain(route: RouteSettings) -> RouteChain:
     """Raises ``ChainError``."""
     policy = route.policy()
     chain = load_sound_chain(route.chain, policy.detection)
-    return RouteChain(route, chain, chain.upcaster(policy))
+    violations: list[Violation] = []
+    return RouteChain(route, chain, chain.upcaster(policy, violations.append), violations)
 
 
 def load_sound_chain(name: str, detection: Detection | None = None) -> Chain:

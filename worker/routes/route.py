@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from upcasters.event import Partition, SourceRecord
-from upcasters.outcome import Outcome
+from upcasters.outcome import Outcome, Violation
 
 Delivery = Literal["exactly-once", "at-least-once"]
 
@@ -67,9 +67,10 @@ class Limits:
 class Route:
     """One source topic, the upcaster its records pass, and where they go.
 
-    ``chain`` is the fingerprint of the chain, ``replay_id`` the replay that this is, if it is one: both for the
-    lineage headers. ``expected`` are the fingerprints of faults that somebody has looked at and allowed: the breaker
-    does not count them.
+    ``violations`` is where the upcaster puts the events that it observes not to fit their model; whoever runs it takes
+    them out again. ``chain`` is the fingerprint of the chain, ``replay_id`` the replay that this is, if it is one: both
+    for the lineage headers. ``expected`` are the fingerprints of faults that somebody has looked at and allowed: the
+    breaker does not count them.
     """
 
     source: str
@@ -81,6 +82,7 @@ class Route:
     chain: str = ""
     replay_id: str = ""
     expected: frozenset[str] = frozenset()
+    violations: list[Violation] = field(default_factory=list, compare=False)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     limits: Limits = field(default_factory=Limits)
 

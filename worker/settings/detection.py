@@ -13,6 +13,7 @@ from upcasters.detection import (
     FromField,
     FromHeader,
     FromShape,
+    StampAt,
     TypeRule,
     VersionRule,
 )
@@ -89,8 +90,9 @@ TypeRules = Annotated[
 VersionRules = Annotated[tuple[Rule, ...], BeforeValidator(_version_rules), AfterValidator(_default_last)]
 
 
-def detection(event_type: tuple[Rule, ...], version: tuple[Rule, ...]) -> Detection:
+def detection(event_type: tuple[Rule, ...], version: tuple[Rule, ...], stamp: StampAt = "found") -> Detection:
     return Detection(
         event_type=tuple(rule.type_rule() for rule in event_type),
         version=tuple(rule.version_rule() for rule in version),
+        stamp=stamp,
     )

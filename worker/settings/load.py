@@ -19,7 +19,7 @@ from worker.errors import WorkerError
 from worker.settings.environment import PREFIX, Environment, EnvironmentSource
 from worker.settings.file import ConfigFile, read_config_file
 from worker.settings.model import Settings
-from worker.settings.notices import ignored, notices
+from worker.settings.notices import ignored, notices, sampled
 from worker.settings.problems import describe, unknown_variables
 from worker.settings.upgrade import CURRENT, OLDEST, Renamed, renamed_in, upgrade, upgraded, version_of
 
@@ -119,6 +119,6 @@ def _loaded(settings: Settings, file: ConfigFile, environment: Environment, rena
         file,
         environment,
         tuple(renamed),
-        tuple(notices(file, environment, renamed)),
+        (*notices(file, environment, renamed), *sampled(settings, file, environment)),
         tuple(map(ignored, environment.service_links)),
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from worker.deprecation import DEPRECATED, Deprecation
 from worker.settings.environment import Environment, variable_name
 from worker.settings.file import ConfigFile, Location
+from worker.settings.model import Settings
 from worker.settings.upgrade import Renamed, name_of
 
 
@@ -18,6 +19,20 @@ def notices(file: ConfigFile, environment: Environment, renamed: Sequence[Rename
         word = str(each.old_value) if each.is_word else ""
         first.setdefault((each.variable + name_of(each.old), word), line_of(each, file))
     return [*first.values(), *_leaving(file, environment)]
+
+
+def sampled(settings: Settings, file: ConfigFile, environment: Environment) -> Iterator[str]:
+    """A line for each route that validates by the old name of ``observe``, which once made dead letters."""
+    for index, route in enumerate(settings.routes):
+        for key in ("target", "source"):
+            if getattr(route.validation, key) == "sampled":
+                location: Location = ("routes", index, "validate", key)
+                variable = environment.variable_of(location)
+                place = f"environment variable {variable}" if variable else file.place(location)
+                yield (
+                    f"{place}: {name_of(location)}: the value sampled is deprecated: write observe; either counts and "
+                    "reports events that do not fit their model, and only always makes dead letters of them"
+                )
 
 
 def ignored(variable: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from upcasters.detection import StampAt
 from upcasters.policy import DuplicateKeys, FutureVersion, Policy, UnknownType, Validation
 from worker.settings.detection import Rule, TypeRules, VersionRules, detection
 from worker.settings.section import Section, parse_text
@@ -41,9 +42,15 @@ Topic = Annotated[str, AfterValidator(_legal_topic)]
 
 
 class ValidateSettings(Section):
-    target: Validation = Field("always", description="Check results against the target version's model.")
-    source: Validation = Field("sampled", description="Check events against their own version's model first.")
-    sample: float = Field(0.01, gt=0, le=1, description="Share of the events that `sampled` checks.")
+    target: Validation = Field(
+        "always",
+        description="Check results against the target version's model: `always` makes dead letters of what does not "
+        "fit, `observe` counts and reports a share and lets it go on (`sampled` is its old name), or `never`.",
+    )
+    source: Validation = Field(
+        "observe", description="Check events against their own version's model first; `observe` and `never` as above."
+    )
+    sample: float = Field(0.01, gt=0, le=1, description="Share of the events that `observe` looks at; 1 is all.")
 
 
 class BreakerSettings(Section):
@@ -98,6 +105,11 @@ class RouteSettings(Section):
         description="Rules that find the version: `{header: …}`, `{field: …}`, `{cloudevents: …}`, `shape`, "
         "`{default: …}`; none means the chain's own.",
     )
+    stamp: StampAt = Field(
+        "found",
+        description="Where the new version is written: wherever a rule `found` the old one, or also where the `first` "
+        "rule that reads a header or field would read it.",
+    )
     target: Annotated[str | dict[str, str], BeforeValidator(_target)] = Field(
         default_factory=dict,
         description="Version to bring events to, or a map of type to version; default: the current one.",
@@ -111,6 +123,9 @@ class RouteSettings(Section):
         default_factory=ValidateSettings,
         alias="validate",
         description="When events are checked against models.",
+    )
+    allow_loss: bool = Field(
+        False, description="Let events go down over steps that cannot be undone wholly: what is gone stays gone."
     )
     delivery: Delivery = Field("exactly-once", description="Transactions, or only produce before commit.")
     lineage_headers: bool = Field(
@@ -163,7 +178,7 @@ class RouteSettings(Section):
         """What the pure engine needs to know of this route."""
         target = {self.fixed_type or "": self.target} if isinstance(self.target, str) else self.target
         return Policy(
-            detection=detection(self.event_type, self.version),
+            detection=detection(self.event_type, self.version, self.stamp),
             target=target,
             unknown_type=self.unknown_type,
             future_version=self.future_version,
@@ -172,4 +187,5 @@ class RouteSettings(Section):
             validate_source=self.validation.source,
             sample_every=max(1, round(1 / self.validation.sample)),
             include_values=self.include_values,
+            allow_loss=self.allow_loss,
         )

@@ -87,7 +87,10 @@ SOURCE = SourcePartition("topic", 3)
 
 # Keys that a path could mistake, and two that become one when respelled.
 KEYS = ("a", "b", "c", "aB", "a_b", "x.y", "")
-NUMBERS = ("0", "-0", "1", "1.0", "1.10", "1e400", "1E2", "9223372036854775809", "-1", "1" * 30)
+NUMBERS = (
+    *("0", "-0", "1", "1.0", "1.10", "1e400", "1E2", "9223372036854775809", "-1", "1" * 30),
+    *("1.00000000000000000001", "1e-400", "12345678901234567890.1", "12345678901234567890.2"),
+)
 TEXTS = ('"x"', '"y"', '"x y"', '""', '"\\u0061"', '"\\ud83d\\ude00"', '"é"', '"[1, 2]"', '"{\\"a\\" : 1.0}"')
 LITERALS = ("true", "false", "null")
 
@@ -269,7 +272,11 @@ around: Makes = st.one_of(
     st.builds(drop_header, header_name, missing=SKIP),
     st.builds(header_to_field, header_name, paths, missing=SKIP),
     st.builds(field_to_header, paths, header_name, missing=SKIP),
-    st.builds(lambda fields: set_key(*fields), st.lists(paths, min_size=1, max_size=2)),
+    st.builds(
+        lambda fields, numbers: set_key(*fields, numbers=numbers),
+        st.lists(paths, min_size=1, max_size=2),
+        st.sampled_from(["error", "text", "text"]),
+    ),
     st.builds(
         derive,
         paths,
@@ -289,10 +296,11 @@ def several(inner: Makes) -> st.SearchStrategy[list[Operation]]:
 def _reaching(inner: Makes) -> Makes:
     return st.one_of(
         st.builds(
-            lambda field, ops, missing: at(field, *ops, missing=missing, wrong_type=missing),
+            lambda field, ops, missing, wrong: at(field, *ops, missing=missing, wrong_type=wrong),
             starred,
             several(inner),
             SKIP,
+            st.sampled_from(["error", "error", "skip"]),
         ),
         st.builds(lambda where, ops: everywhere(where, *ops, stop_at=["b"]), conditions, several(inner)),
         st.builds(
@@ -317,7 +325,16 @@ def _written_wrongly(make: Callable[[], Operation]) -> Operation | None:
         return None
 
 
-fusable: Makes = st.one_of(renaming, filling)
+fusable: Makes = st.one_of(
+    renaming,
+    filling,
+    st.builds(
+        lambda field, ops, missing: at(field, *ops, missing=missing),
+        starred,
+        several(st.one_of(renaming, filling)),
+        SKIP,
+    ),
+)
 any_operation: Makes = st.one_of(
     simple,
     st.recursive(simple, _reaching, max_leaves=3),

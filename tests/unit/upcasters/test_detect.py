@@ -21,6 +21,8 @@ from upcasters import (
     FromShape,
     Outcome,
     Passed,
+    Policy,
+    Skipped,
     SourcePartition,
     Step,
     Upcast,
@@ -106,8 +108,13 @@ HEADER, FIELD, SHAPE, DEFAULT = FromHeader("v"), FromField("meta.v"), FromShape(
         ([FromHeader("v", "(x)?1"), DEFAULT], b"{}", [("v", b"1")], "1"),
         ([FromField("meta.v", "^urn:t/(.+)$")], b'{"meta":{"v":"urn:t/2"}}', [], "2"),
         ([FromField("meta.v", "^(.)"), HEADER], b'{"meta":{"v":21}}', [("v", b"2")], "2"),
+        *(([HEADER, DEFAULT], b"{}", [("v", silence)], "1") for silence in (b"", b" ", b"\t\n", b"null")),
+        ([FromHeader("v", r"v=(\d+)"), DEFAULT], b"{}", [("v", b" ")], "1"),
+        ([FIELD, HEADER], b'{"meta":{"v":""}}', [("v", b"2")], "2"),
+        ([HEADER, FIELD], b'{"meta":{"v":2}}', [("v", b"null")], "2"),
+        ([HEADER, SHAPE], b'{"new":1}', [("v", b"")], "3"),
     ],
-    ids=range(23),
+    ids=range(31),
 )
 def test_the_version(rules: list[VersionRule], value: bytes, headers: list[Header], version: str) -> None:
     assert detected(chain(*rules), value, headers) == ("t", version)
@@ -229,7 +236,7 @@ PATTERNS: list[tuple[VersionRule, bytes, list[Header], bytes, list[Header]]] = [
         [("v", b"application/json; v=3; q=2")],
     ),
     (FromField("meta.v", "^urn:t/(.+)$"), b'{"meta":{"v":"urn:t/2"}}', [], b'{"meta":{"v":"urn:t/3"}}', []),
-    (FromField("meta.v", "^(.)"), b'{"meta":{"v":21}}', [], b'{"meta":{"v":"31"}}', []),
+    (FromField("meta.v", "^(.)"), b'{"meta":{"v":21}}', [], b'{"meta":{"v":31}}', []),
 ]
 
 
@@ -240,6 +247,78 @@ def test_a_pattern_leaves_the_rest_as_it_is(
     made, written = output(chain(rule), value, headers)
     assert made is not None
     assert (made.replace(b',"two":2', b""), written) == (after.replace(b',"two":2', b""), headers_after)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "before", "after"),
+    [
+        (r"^(\d)", b"1", b"3"),
+        (r"^(\d)(?!\.\d\.)", b"1.5", b"3.5"),
+        (r"^(1(?=\.)|[2-9].*)", b"1.5", b"3"),
+        (r"v(1|3)$", b"urn:v1", b"urn:v3"),
+    ],
+)
+def test_a_pattern_can_read_again_what_was_written(pattern: str, before: bytes, after: bytes) -> None:
+    made = chain(FromHeader("v", pattern))
+    _, headers = output(made, b"{}", [("v", before)])
+    assert headers == [("v", after)]
+    assert detected(made, b'{"new":1}', headers) == ("t", "3")
+
+
+def test_a_version_that_could_not_be_read_again_is_not_written() -> None:
+    outcome = upcast(chain(FromHeader("v", r"^([12])$")), b"{}", [("v", b"1")])
+    assert isinstance(outcome, DeadLettered)
+    assert (outcome.fault.stage, outcome.fault.error_type) == ("encode", "UnreadableStamp")
+
+
+@pytest.mark.parametrize(
+    ("rules", "value", "headers", "after", "headers_after"),
+    [
+        ([HEADER, DEFAULT], b"{}", [], b'{"two":2}', [("v", b"3")]),
+        ([HEADER, DEFAULT], b"{}", [("v", b"1")], b'{"two":2}', [("v", b"3")]),
+        ([FIELD, DEFAULT], b"{}", [], b'{"two":2,"meta":{"v":"3"}}', []),
+        ([FIELD, DEFAULT], b'{"meta":{"v":1}}', [], b'{"meta":{"v":3},"two":2}', []),
+        ([FIELD, HEADER, DEFAULT], b"{}", [], b'{"two":2,"meta":{"v":"3"}}', []),
+        ([HEADER, FIELD], b'{"meta":{"v":1}}', [], b'{"meta":{"v":3},"two":2}', [("v", b"3")]),
+    ],
+)
+def test_the_first_place_gets_a_version(
+    rules: list[VersionRule], value: bytes, headers: list[Header], after: bytes, headers_after: list[Header]
+) -> None:
+    made = chain(*rules)
+    made = Chain(made.steps, made.baselines, detection=Detection((Always("t"),), rules, "first"))  # type: ignore[arg-type]
+    assert output(made, value, headers) == (after, headers_after)
+    assert detected(made, after, headers_after) == ("t", "3")
+
+
+def test_the_first_place_needs_a_rule_that_reads_one() -> None:
+    with pytest.raises(ChainError, match="no rule that reads a version from a place"):
+        chain().upcaster(Policy(Detection((Always("t"),), (Always("1"),), "first")))
+
+
+def test_an_unknown_type_is_unknown_whatever_its_version() -> None:
+    made = chain(HEADER, types=[FromField("type")])
+    for headers in ([], [("v", b"\xff")], [("v", b"1")], [("v", b"9")]):
+        outcome = upcast(made, b'{"type":"x"}', headers)
+        assert isinstance(outcome, DeadLettered)
+        assert outcome.fault.error_type == "UnknownType"
+        skipped = made.upcaster(Policy(unknown_type="skip")).upcast(Event(b'{"type":"x"}', None, headers))
+        assert isinstance(skipped, Skipped)
+
+
+def test_what_cannot_be_compared_is_never_newer() -> None:
+    upcaster = chain(HEADER).upcaster(Policy(future_version="pass"))
+    for version, kind in (
+        (b"10", "Passed"),
+        (b"3.0.1", "Passed"),
+        (b"3.0", "UnknownVersion"),
+        (b"\x00\x01", "UnknownVersion"),
+        (b'"1"', "UnknownVersion"),
+        (b"latest", "UnknownVersion"),
+        (b" 9", "UnknownVersion"),
+    ):
+        outcome = upcaster.upcast(Event(b"{}", None, [("v", version)]))
+        assert (outcome.fault.error_type if isinstance(outcome, DeadLettered) else type(outcome).__name__) == kind
 
 
 def test_a_number_becomes_text_where_the_new_version_is_none() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +14,11 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from tests.depth import TOO_DEEP
+from upcasters.depth import is_too_deep
 from upcasters.document import (
     ExactFloat,
     from_plain,
+    is_json,
     is_null,
     json_type,
     open_array,
@@ -26,7 +30,7 @@ from upcasters.document import (
     same,
     write,
 )
-from upcasters.errors import DecodeError, EncodeError, WrongType
+from upcasters.errors import DecodeError, EncodeError, TooDeep, WrongType
 from upcasters.paths import path
 
 UNTOUCHED = [
@@ -37,7 +41,7 @@ UNTOUCHED = [
     '{"é":"é","":{"":""},"a.b":null}'.encode(),
     b'{"z":true,"a":false,"m":null}',
     b'{"a":' + b"1" * 10_000 + b"}",
-    b'{"a":' + b"[" * 800 + b"]" * 800 + b"}",
+    b'{"a":' + b"[" * 399 + b"]" * 399 + b"}",
 ]
 
 
@@ -71,7 +75,7 @@ NOT_READ = {
 
 @pytest.mark.parametrize(("value", "message"), NOT_READ.items(), ids=lambda value: repr(value)[:30])
 def test_not_read(value: bytes, message: str) -> None:
-    with pytest.raises(DecodeError, match=message) as caught:
+    with pytest.raises((DecodeError, TooDeep), match=message) as caught:
         read(value)
     assert (caught.value.stage, caught.value.path) == ("decode", "")
 
@@ -231,7 +235,7 @@ def test_too_deep_to_be_written() -> None:
     deep: list[Any] = []
     for _ in range(TOO_DEEP):
         deep = [deep]
-    with pytest.raises(EncodeError, match="RecursionError"):
+    with pytest.raises(TooDeep, match="nested deeper than 400 levels"):
         write({"a": deep})
 
 
@@ -250,6 +254,15 @@ EQUAL: list[tuple[bytes, bytes, bool]] = [
     (b"1e400", b"1e401", False),
     (b"1e400", b"1", False),
     (b"9007199254740993", b"9007199254740992.0", False),
+    (b"9007199254740993", b"9007199254740993.0", True),
+    (b"12345678901234567890.1", b"12345678901234567890.2", False),
+    (b"1.00000000000000000001", b"1", False),
+    (b"1e-400", b"0", False),
+    (b"1e-400", b"10e-401", True),
+    (b"1e400", b"10e399", True),
+    (b"0e99999999999999999999", b"0", True),
+    (b"1e99999999999999999999", b"1e-99999999999999999999", False),
+    (b"1e99999999999999999999", b"1e99999999999999999999", True),
     (b'{"a":1,"b":[1.0]}', b'{"b":[1],"a":1.00}', True),
     (b'{"a":1}', b'{"a":1,"b":1}', False),
     (b'{"a":1}', b'{"b":1}', False),
@@ -281,3 +294,60 @@ STAMPS: list[tuple[Any, str, bytes]] = [
 @pytest.mark.parametrize(("old", "version", "written"), STAMPS)
 def test_a_version_keeps_the_type_that_it_had(old: Any, version: str, written: bytes) -> None:
     assert write({"v": restamped(old, version)}) == b'{"v":' + written + b"}"
+
+
+def arrays(levels: int) -> bytes:
+    return b"[" * levels + b"]" * levels
+
+
+DEPTHS: dict[str, tuple[bytes, bool]] = {
+    "short": (arrays(400), False),
+    "just deep enough": (b'{"a":%s,"b":"%s"}' % (arrays(399), b"x" * 1000), False),
+    "one too many": (b'{"a":%s}' % arrays(400), True),
+    "objects": (b'{"k":' * 401 + b"1" + b"}" * 401, True),
+    "wide": (b"[" + b"[{}]," * 10_000 + b"1]", False),
+    "brackets in texts": (b'{"a":"%s","b":"%s","c":%s}' % (b"[" * 500, b"]" * 500, arrays(399)), False),
+    "closed in texts": (b'["]",' * 401 + b"1" + b"]" * 401, True),
+    "opened in texts": (b'["[",' * 400 + b"1" + b"]" * 400, False),
+    "escapes in texts": (b'["\\"]\\\\",' * 401 + b"1" + b"]" * 401, True),
+    "escapes and brackets in texts": (b'["\\"[\\\\",' * 400 + b"1" + b"]" * 400, False),
+    "very deep": (arrays(1_000_000), True),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), DEPTHS.values(), ids=DEPTHS.keys())
+def test_depth_is_counted_in_levels(text: bytes, *, expected: bool) -> None:
+    assert is_too_deep(text) is expected
+    assert is_json(text) is not expected
+
+
+@given(st.recursive(st.text('[]{}"\\ a', max_size=3), lambda inner: st.lists(inner, max_size=3), max_leaves=8))
+def test_depth_does_not_depend_on_what_texts_hold(value: Any) -> None:
+    around = 400 - height(value)
+    text = json.dumps(value).encode()
+    for more in (0, 1):
+        deep = b"[" * (around + more) + text + b',""' * 300 + b"]" * (around + more)
+        assert is_too_deep(deep) is bool(more)
+
+
+def height(value: Any) -> int:
+    return 1 + max(map(height, value), default=0) if isinstance(value, list) else 0
+
+
+@pytest.mark.parametrize("frames", [0, 300])
+def test_the_caller_makes_no_difference(frames: int) -> None:
+    def down(left: int, ask: Callable[[], Any]) -> Any:
+        return ask() if not left else down(left - 1, ask)
+
+    def nested(levels: int) -> Any:
+        value: Any = 1
+        for _ in range(levels):
+            value = {"k": [value]}
+        return value
+
+    assert down(frames, lambda: write(read(b'{"a":%s}' % arrays(399)))) == b'{"a":%s}' % arrays(399)
+    assert down(frames, lambda: plain(from_plain(nested(200)))) == nested(200)
+    assert down(frames, lambda: same(from_plain(nested(200)), from_plain(nested(200))))
+    for too_deep in (lambda: read(b'{"a":%s}' % arrays(400)), lambda: from_plain([nested(200)])):
+        with pytest.raises(TooDeep):
+            down(frames, too_deep)

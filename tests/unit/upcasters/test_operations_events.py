@@ -33,6 +33,7 @@ from upcasters.errors import (
     Ambiguous,
     EncodeError,
     FieldExists,
+    FormatMismatch,
     FunctionFailed,
     MissingField,
     NoCoordinates,
@@ -131,8 +132,8 @@ def test_headers(
 
 KEYS: dict[str, tuple[Operation, str, bytes]] = {
     "one text": (set_key("m.id"), '{"m":{"id":"\\u00e9"}}', "é".encode()),
-    "several": (set_key("a", "b", separator=":"), '{"a":1.10,"b":true}', b"1.10:true"),
-    "a number that is exact": (set_key("a"), '{"a":1e400}', b"1e400"),
+    "several": (set_key("a", "b", separator=":", numbers="text"), '{"a":1.10,"b":true}', b"1.10:true"),
+    "a number that is exact": (set_key("a", numbers="text"), '{"a":1e400}', b"1e400"),
     "an odd key": (set_key(("a.b",), ("",)), '{"a.b":"x","":""}', b"x/"),
 }
 
@@ -146,7 +147,7 @@ def test_keys(operation: Operation, before: str, key: bytes) -> None:
 
 def test_a_key_of_values_that_another_operation_has_set() -> None:
     around = context()
-    applied("{}", add("a", 1.5), add("b", True), add("c", "x"), set_key("a", "b", "c"), around=around)
+    applied("{}", add("a", 1.5), add("b", True), add("c", "x"), set_key("a", "b", "c", numbers="text"), around=around)
     assert around.key == b"1.5/true/x"
 
 
@@ -170,6 +171,23 @@ REFUSALS: dict[str, tuple[Operation, str, type[EventError], str]] = {
     "a number for a header": (field_to_header("a", "g"), '{"a":1}', WrongType, "a"),
     "a field onto a header": (field_to_header("a", "none"), '{"a":"x"}', FieldExists, ""),
     "a key of nothing": (set_key("a.b"), '{"a":{}}', MissingField, "a.b"),
+    "a key of a number": (set_key("a"), '{"a":1}', WrongType, "a"),
+    "a key of a boolean": (set_key("a", "b"), '{"a":"x","b":true}', WrongType, "b"),
+    "a key of a text that reads as a number": (set_key("a", numbers="text"), '{"a":"1e5"}', WrongType, "a"),
+    "a key of a text that reads as a boolean": (set_key("a", numbers="text"), '{"a":"true"}', WrongType, "a"),
+    "a key of a part that holds the separator": (set_key("a", "b"), '{"a":"x","b":"y/z"}', FormatMismatch, "b"),
+    "a key of parts that make a separator": (
+        set_key("a", "b", separator="::"),
+        '{"a":"x:","b":"y"}',
+        FormatMismatch,
+        "a",
+    ),
+    "a split with a key that holds the separator": (
+        split_each("a", "x", item="i", key=["i", "n"]),
+        '{"a":["x/y"],"n":"z"}',
+        FormatMismatch,
+        "i",
+    ),
     "a key of null": (set_key("a"), '{"a":null}', MissingField, "a"),
     "a key of a list": (set_key("a"), '{"a":[]}', WrongType, "a"),
     "a split of nothing": (split_each("a.b", "x", item="i"), '{"a":{}}', MissingField, "a.b"),
@@ -319,7 +337,7 @@ WAYS_BACK: dict[str, tuple[Operation, Reversibility, Sequence[Header], str, Sequ
         '{"f":"x"}',
     ),
     "a type": (rename_type("x"), EXACT, [], "{}", [], "{}"),
-    "a key": (set_key("a"), LOSSY, [], '{"a":1}', [], '{"a":1}'),
+    "a key": (set_key("a", numbers="text"), LOSSY, [], '{"a":1}', [], '{"a":1}'),
     "dropped event": (drop_event(), LOSSY, [], "{}", [], "{}"),
 }
 

@@ -34,6 +34,7 @@ from upcasters.errors import (
     FunctionFailed,
     MissingField,
     NoCoordinates,
+    TooDeep,
     UnmappedValue,
     WrongType,
 )
@@ -284,7 +285,7 @@ REFUSALS: dict[str, tuple[Operation, str, type[EventError], str]] = {
     "parse two texts": (parse_json("a"), '{"a":"1 2"}', FormatMismatch, "a"),
     "parse NaN": (parse_json("a"), '{"a":"NaN"}', FormatMismatch, "a"),
     "parse a lone surrogate": (parse_json("a"), '{"a":"\\"\\\\ud800\\""}', FormatMismatch, "a"),
-    "parse too deep": (parse_json("a"), '{"a":"' + "[" * TOO_DEEP + "]" * TOO_DEEP + '"}', FormatMismatch, "a"),
+    "parse too deep": (parse_json("a"), '{"a":"' + "[" * TOO_DEEP + "]" * TOO_DEEP + '"}', TooDeep, "a"),
     "print nothing": (print_json("a"), "{}", MissingField, "a"),
     "print null": (print_json("a"), '{"a":null}', WrongType, "a"),
     "call, and it fails": (function(fails, reads=["a"], writes=["b"]), "{}", FunctionFailed, ""),
@@ -464,3 +465,15 @@ def test_a_functions_result_is_not_shared_between_events() -> None:
     around: Context = context()
     first = applied("{}", derive("a", [], lambda: shared), convert("a.x.y", str), around=around)
     assert (first, shared) == ('{"a":{"x":{"y":"1"}}}', {"x": {"y": 1}})
+
+
+def test_a_table_of_numbers_is_exact() -> None:
+    table = map_values("a", {0.1: "tenth", 1: 1.5}, otherwise="keep")
+    assert applied('{"a":0.10}', table) == '{"a":"tenth"}'
+    assert applied('{"a":1.0}', table) == '{"a":1.5}'
+    for other in ("0.10000000000000000001", "1.00000000000000000001", "1e-400"):
+        assert applied(f'{{"a":{other}}}', table) == f'{{"a":{other}}}'
+    back = map_values("a", {0.1: "tenth", 1: 1.5})
+    assert undone('{"a":"tenth"}', back) == '{"a":0.1}'
+    assert undone('{"a":1.50}', back) == '{"a":1}'
+    refused(UnmappedValue, "a", '{"a":1.50000000000000000001}', back.inverse().operations[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -33,6 +34,7 @@ from upcasters import (
     Step,
     Upcast,
     Upcaster,
+    Violation,
     absent,
     add,
     assign,
@@ -52,7 +54,7 @@ from upcasters import (
     switch,
     when,
 )
-from upcasters.errors import DecodeError
+from upcasters.errors import TooDeep
 from upcasters.event import Header
 from upcasters.middle import refuse_duplicate_keys
 from upcasters.operations.values import KEY
@@ -182,7 +184,7 @@ def test_duplicate_keys() -> None:
     assert fault(run(refuse, b'{"a":1,"\\u0061":2}')).stage == "decode"
     assert isinstance(run(refuse, b'{"a":1,"z":1e400,"y":%s}' % (b"1" * 5000)), Upcast)
     assert fault(run(refuse, b"{")).message == "the value is not JSON"
-    with pytest.raises(DecodeError, match="deeper than the reader goes"):
+    with pytest.raises(TooDeep):
         refuse_duplicate_keys(b"[" * 100_000 + b"]" * 100_000)
 
 
@@ -194,24 +196,40 @@ VALID, NO_SOURCE, NO_TARGET = b'{"a":1}', b'{"a":"x"}', b'{"a":1,"c":7}'
 @pytest.mark.parametrize("source", get_args(Validation))
 def test_validation(source: Validation, target: Validation, detection: Detection) -> None:
     policy = Policy(detection, validate_source=source, validate_target=target, sample_every=2)
-    upcaster = CHAIN.upcaster(policy)
+    violations: list[Violation] = []
+    upcaster = CHAIN.upcaster(policy, violations.append)
+    quiet = CHAIN.upcaster(policy)
+    refuses = {choice: choice == "always" for choice in get_args(Validation)}
+    two = [TWO] if detection is BY_HEADER else []
     for offset in (6, 7):
-        asked = {"always": True, "never": False, "sampled": offset == 6}
-        checks = asked[source] or asked[target]
-        assert isinstance(upcast(upcaster, Event(VALID, offset=offset)), Upcast)
-        assert isinstance(upcast(upcaster, Event(NO_SOURCE, offset=offset)), DeadLettered if checks else Upcast)
-        wanted = DeadLettered if asked[target] else Upcast
-        assert isinstance(upcast(upcaster, Event(NO_TARGET, offset=offset)), wanted)
-        passed = upcast(upcaster, Event(b'{"b":1,"c":7}', None, [TWO] if detection is BY_HEADER else [], None, offset))
-        assert isinstance(passed, DeadLettered if asked[target] else Passed)
+        tells = {choice: choice in ("observe", "sampled") and offset == 6 for choice in get_args(Validation)}
+        for event, faults, otherwise in (
+            (Event(VALID, offset=offset), (), Upcast),
+            (Event(NO_SOURCE, offset=offset), (("1", source), ("2", target)), Upcast),
+            (Event(NO_TARGET, offset=offset), (("2", target),), Upcast),
+            (Event(b'{"b":1,"c":7}', None, two, None, offset), (("2", target),), Passed),
+        ):
+            violations.clear()
+            outcome = upcaster.upcast(event)
+            assert isinstance(outcome, DeadLettered if any(refuses[choice] for _, choice in faults) else otherwise)
+            assert quiet.upcast(event) == outcome
+            reached = list(itertools.takewhile(lambda fault: not refuses[fault[1]], faults))
+            told = [(each.event_type, each.version, each.fault.error_type) for each in violations]
+            assert told == [("t", version, "InvalidEvent") for version, choice in reached if tells[choice]]
 
 
-def test_without_an_offset_the_content_is_sampled() -> None:
-    upcaster = CHAIN.upcaster(Policy(validate_target="sampled", sample_every=3))
-    outcomes = [upcast(upcaster, Event(b'{"a":%d,"c":7}' % number)) for number in range(200)]
-    refused = sum(isinstance(outcome, DeadLettered) for outcome in outcomes)
-    assert 30 < refused < 110
-    assert outcomes == [upcast(upcaster, Event(b'{"a":%d,"c":7}' % number)) for number in range(200)]
+def test_without_an_offset_a_share_of_the_contents_is_observed() -> None:
+    violations: list[Violation] = []
+    upcaster = CHAIN.upcaster(Policy(validate_target="observe", sample_every=3), violations.append)
+    events = [Event(b'{"a":%d,"c":7}' % number) for number in range(200)]
+    assert {type(upcast(upcaster, event)) for event in events} == {Upcast}
+    first = len(violations)
+    assert 30 < first / 3 < 110, "each event is upcast three times here"
+
+
+def test_equal_events_have_one_fate_whatever_their_offsets() -> None:
+    upcaster = CHAIN.upcaster(Policy(validate_source="sampled", validate_target="sampled", sample_every=2))
+    assert len({repr(upcaster.upcast(Event(NO_SOURCE, offset=offset))) for offset in range(10)}) == 1
 
 
 def test_values_are_told_only_where_asked_for() -> None:

@@ -60,7 +60,7 @@ def _answer(chains: Mapping[str, RouteChain], body: bytes) -> Response:
     if splits and any(len(value) > MAX_SPLIT_BYTES for value in values):
         detail = f"the chain splits events, so one may have {MAX_SPLIT_BYTES} bytes here at most"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-    upcaster = given.upcaster if asked.target is None else _to_version(given, asked.target)
+    upcaster = given.preview if asked.target is None else _to_version(given, asked.target)
     parts, size = [], 0
     for part in _outcomes(given, upcaster, asked, values):
         parts.append(part)

@@ -97,6 +97,7 @@ class DryRun:
             "passages": passages,
             "hops": hop_counts(self._given.chain, policy.target, passages),
             "dead_letters": trial.faults(),
+            "observed": trial.violations(),
             "dead_letters_truncated": trial.faults_truncated,
             "determinism": self._samples.determinism(self._wishes.coordinates),
             "loss": Loss(self._given.chain, policy, self._wishes.coordinates).look(self._samples),

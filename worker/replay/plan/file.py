@@ -22,6 +22,7 @@ from worker.replay.plan.parts import (
     HopCount,
     LossReport,
     LostPath,
+    ObservedViolation,
     OutcomeCounts,
     Part,
     PassageCount,
@@ -60,6 +61,7 @@ class Plan(Part):
     loss: LossReport = LossReport()
     determinism: Determinism = Determinism()
     estimate: Estimate = Estimate()
+    observed: tuple[ObservedViolation, ...] = ()
     warnings: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     """Fault fingerprints and ``loss:PATH``, as given by the operator."""

@@ -112,6 +112,16 @@ class OutcomeCounts(Part):
     produced: int = 0
 
 
+class ObservedViolation(Part):
+    """Records that go on although they do not fit the model of ``version``: validation observes them, or a share."""
+
+    event_type: str
+    version: str
+    path: str
+    message: str
+    records: int
+
+
 class HopCount(Part):
     """How many records take one hop of the chain. Empty versions mean that the events carry none."""
 

@@ -24,6 +24,11 @@ def summary(plan: Plan) -> Iterator[str]:
         f"{counts.read:,} records in {len(plan.ranges)} partitions: {counts.upcast:,} upcast, "
         f"{counts.passed:,} passed, {skipped}, {counts.dead_lettered:,} would be dead letters"
     )
+    for seen in plan.observed:
+        yield (
+            f"{seen.records:,} observed that do not fit {seen.event_type} {seen.version or '(no version)'} and go on: "
+            f"{seen.path or 'the document'}: {seen.message}"
+        )
     lost = len(plan.loss.lost)
     yield (
         f"{plan.loss.compared} events compared field by field: {lost or 'no'} paths lost; "

@@ -20,7 +20,14 @@ from worker.lanes.tally import Tally
 from worker.preflight import Backlog
 from worker.replay.plan.dry_outbox import DryOutbox
 from worker.replay.plan.marks import Marks
-from worker.replay.plan.parts import Coordinates, FaultGroup, OutcomeCounts, PassageCount, PlannedRange
+from worker.replay.plan.parts import (
+    Coordinates,
+    FaultGroup,
+    ObservedViolation,
+    OutcomeCounts,
+    PassageCount,
+    PlannedRange,
+)
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece
 from worker.routes.route import Route
@@ -57,6 +64,7 @@ class Trial:
         self._total = Tally()
         self._passages: dict[Passage, int] = {}
         self._faults = Faults(coordinates)
+        self._violations: Counter[tuple[str, str, str, str]] = Counter()
         self.output_bytes = 0
 
     def process(self, piece: Piece) -> Tally:
@@ -107,6 +115,11 @@ class Trial:
         total.skipped += tally.skipped
         total.dead_lettered += tally.dead_lettered
         total.produced += tally.produced
+        for violation, count in tally.violations.values():
+            fault = violation.fault
+            kind = (violation.event_type, violation.version, fault.path, fault.message)
+            if kind in self._violations or len(self._violations) < MOST_GROUPS:
+                self._violations[kind] += count
         for passage, count in tally.upcast.values():
             self._passages[passage] = self._passages.get(passage, 0) + count
 
@@ -152,6 +165,13 @@ class Trial:
 
     def faults(self) -> tuple[FaultGroup, ...]:
         return self._faults.groups()
+
+    def violations(self) -> tuple[ObservedViolation, ...]:
+        """Most first."""
+        return tuple(
+            ObservedViolation(event_type=event_type, version=version, path=path, message=message, records=count)
+            for (event_type, version, path, message), count in self._violations.most_common()
+        )
 
     @property
     def faults_truncated(self) -> bool:

@@ -534,9 +534,11 @@ VALUES = {
         between(A, field_to_header("b", "h"), to=A),
         between(A, field_to_header("b", "h", missing="skip"), to=A),
     ),
-    "a key from nowhere": Case(["no-such-path"], between(A, set_key("z"), to=A), between(A, set_key("a"), to=A)),
+    "a key from nowhere": Case(
+        ["no-such-path"], between(A, set_key("z"), to=A), between(A, set_key("a", numbers="text"), to=A)
+    ),
     "a key from an object": Case(
-        ["wrong-type"], between(Deep, set_key("a"), to=Deep), between(Deep, set_key("a.b"), to=Deep)
+        ["wrong-type"], between(Deep, set_key("a"), to=Deep), between(Deep, set_key("a.b", numbers="text"), to=Deep)
     ),
     "a type from nowhere": Case(
         ["no-such-path"],
