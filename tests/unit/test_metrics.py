@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import choose_encoder
 
-from upcasters.outcome import Fault, Passage
+from upcasters.outcome import Fault, Passage, Violation
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
 from worker.lanes.tally import Tally
@@ -39,6 +39,7 @@ def tally() -> Tally:
     made.skipped["dropped"] += 1
     made.add_dead_letter(Fault("decode", "DecodeError", "x"), 7, trimmed=True)
     made.add_dead_letter(Fault("upcast", "WrongType", "x"), 7, trimmed=False)
+    made.add_violations([Violation("t", "2", Fault("validate", "InvalidEvent", "x"))] * 2)
     made.produced["new"] += 6
     made.add_slice(1_000, 8, 40)
     made.add_slice(-1, 1, 48)
@@ -63,6 +64,7 @@ def test_consumed_is_the_sum_of_all_fates(registry: CollectorRegistry, metrics: 
     assert fates == {"consumed": 9, "upcast": 4, "passed": 2, "skipped": 1, "dead_lettered": 2}
     assert total(registry, "upcaster_records_produced_total", topic="old", destination="new") == 6
     assert total(registry, "upcaster_upcasts_total", from_version="1.0") == 3
+    assert total(registry, "upcaster_observed_invalid_total", event_type="t", version="2") == 2
     assert total(registry, "upcaster_errors_total", error_type="DeadLetterTrimmed") == 1
     assert total(registry, "upcaster_errors_total", stage="decode") == 1
     assert total(registry, "upcaster_last_progress_timestamp_seconds") == 31

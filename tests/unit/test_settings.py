@@ -404,6 +404,15 @@ def test_detection(config: Path, changes: dict[str, Any], detection: Detection) 
     assert load_route(config, **changes).routes[0].policy().detection == detection
 
 
+def test_the_old_name_of_observe_is_told(config: Path) -> None:
+    config.write_text(yaml.safe_dump(MINIMAL | {"routes": [ROUTE | {"validate": {"source": "sampled"}}]}))
+    lines: list[str] = []
+    settings = load_settings(config, lines.append)
+    assert settings.routes[0].policy().validate_source == "sampled"
+    (line,) = lines
+    assert "routes.validate.source: the value sampled is deprecated: write observe" in line
+
+
 def test_policy(config: Path) -> None:
     policy = load_route(config, target="1.1", validate={"sample": 0.25}, unknown_type="pass").routes[0].policy()
     assert policy.target == {"task_context": "1.1"}

@@ -12,6 +12,7 @@ from tests.lanes import ByWord
 from tests.unit.replay.chains import chain_of
 from upcasters import Event, Outcome, Policy, Upcaster, derive
 from upcasters.event import SourcePartition
+from upcasters.outcome import Fault, Violation
 from worker.dead_letters import Reporter
 from worker.kafka.fetched import Slice
 from worker.lanes.tally import Tally
@@ -29,7 +30,7 @@ WORDS = (b"old a", b"new b", b"bad c", b"skip d", b"split e,f", b"raise g", b"ol
 
 def trial_of(end: int, **route: Any) -> Trial:
     topics = {"destination": OutputTopic("current", 1), "dead_letter": OutputTopic("dlt", 1)}
-    made = Route(source="legacy", upcaster=ByWord(), **{**topics, **route})
+    made = Route(source="legacy", **{"upcaster": ByWord(), **topics, **route})
     return Trial(made, [Range(0, 0, end)], NOBODY, Reporter("group", "plan", "test"), 2)
 
 
@@ -117,3 +118,19 @@ def test_what_comes_out_differently_is_found_out() -> None:
     assert [each.offset for each in found.samples] == [0, 1, 2]
     steady = chain_of(derive("title", [], lambda: "t")).upcaster(Policy())
     assert sampled(steady, 200, 10).determinism(3).different == 0
+
+
+def test_what_validation_only_observes_is_counted() -> None:
+    violations: list[Violation] = []
+
+    class Observing(ByWord):
+        def upcast(self, record: Any, source: Any = None) -> Outcome:
+            if b"a" in record.value:
+                violations.append(Violation("t", "2", Fault("validate", "InvalidEvent", "x: missing", path="x")))
+            return super().upcast(record, source)
+
+    trial = trial_of(3, upcaster=Observing(), violations=violations)
+    trial.process(piece(b"old a", b"raise a", b"new b"))
+    (seen,) = trial.violations()
+    assert (seen.event_type, seen.version, seen.path, seen.records) == ("t", "2", "x", 2)
+    assert violations == []
