@@ -86,10 +86,10 @@ async def _check_brokers(settings: Settings) -> list[Checked]:
     await wait_for_broker(clients)
     facts = await ask_brokers(clients, settings)
     findings = judge(facts, settings, {given.route.source: given.traits for given in _loadable(settings)})
-    lines = {
-        severity: tuple(str(finding) for finding in of_severity(findings, severity)) for severity in ("refuse", "warn")
-    }
-    return [Checked(settings.kafka.bootstrap_servers, "", "", lines["refuse"], lines["warn"])]
+    refused = tuple(str(finding) for finding in of_severity(findings, "refuse"))
+    undecided = tuple(f"UNDECIDED: {finding}" for finding in of_severity(findings, "undecided"))
+    warnings = tuple(str(finding) for finding in of_severity(findings, "warn"))
+    return [Checked(settings.kafka.bootstrap_servers, "", "", refused + undecided, warnings)]
 
 
 def _loadable(settings: Settings) -> list[RouteChain]:

@@ -64,7 +64,7 @@ def _proved(ledger: Ledger, run: Run | None, source: str) -> Evidence:
 
 async def group_in_step(facts: Facts) -> list[Evidence]:
     """No partition was left behind by retention, none begins behind the end of its replay, and what waits is small."""
-    reached = await committed_of(facts.clients, facts.settings.kafka.group_id)
+    reached = await committed_of(facts.clients, facts.settings.kafka.group_id, *facts.chains)
     committed = {partition: each.offset for partition, each in reached.items()}
     runs = await asyncio.to_thread(facts.ledger.runs)
     found = []

@@ -50,8 +50,8 @@ class Before:
 
 async def taken_before(place: Place, clients: Clients, consumer: AIOKafkaConsumer, ledger: Ledger | None) -> Before:
     """Raises WorkerError where somebody has set the group's offsets by hand."""
-    found = await committed_of(clients, place.redrives)
-    kafka = {at.partition: reached for at, reached in found.items() if at.topic == place.topic}
+    found = await committed_of(clients, place.redrives, place.topic)
+    kafka = {at.partition: reached for at, reached in found.items()}
     done = {number: _done(place, number, reached) for number, reached in kafka.items()}
     if ledger is not None:
         kept = await asyncio.to_thread(_kept, place, ledger)

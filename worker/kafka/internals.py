@@ -1,4 +1,5 @@
-"""The one room that knows aiokafka from the inside; everything else uses its public interface.
+"""The room that knows aiokafka from the inside; but for ``stable_offsets`` and ``transactions`` beside it, everything
+else uses its public interface.
 
 Why we look inside at all:
 
@@ -7,8 +8,7 @@ Why we look inside at all:
   a bound, when it gets there;
 * a header whose name is not UTF-8 makes its ``getmany`` raise for ever, for every partition; ours reads such
   a batch with a lenient parser and says which records are unreadable;
-* it does not know two answers of newer brokers, keeps back the text of an offset commit, and cannot throw a
-  producer away that hangs;
+* it does not know two answers of newer brokers;
 * with uvloop, a connection that is lost at the wrong moment ends its tasks for good;
 * its consumer, when it is stopped while a rebalance waits, waits as well, and goes without a word if it is not let;
 * it takes a coordinator that is still loading for a group that has committed nothing;
@@ -43,12 +43,11 @@ from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol import types
-from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record import default_records, memory_records
-from aiokafka.structs import OffsetAndMetadata
 
 from upcasters.event import Event, Header, SourceRecord
 from worker.kafka.fetched import (
@@ -380,13 +379,6 @@ def tell_of_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
     consumer._client.set_topics(list(topics))
 
 
-async def committed_with_note(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:
-    """What the consumer's group has committed, with the text beside it, which the public ``committed`` keeps back."""
-    found = await consumer._coordinator.fetch_committed_offsets([partition])
-    answer = found.get(partition)
-    return None if answer is None or answer.offset < 0 else answer
-
-
 async def missing(producer: AIOKafkaProducer, topics: Iterable[str]) -> str | None:
     """The first of the topics that is not there. Raises TopicAuthorizationFailedError where we may not know."""
     wanted = list(topics)
@@ -425,54 +417,15 @@ def transaction_timeout(producer: AIOKafkaProducer) -> float:
     return milliseconds / 1000
 
 
-async def discard(producer: AIOKafkaProducer, patience: float) -> None:
-    """Close a producer whose state nobody knows. What it has not sent yet is dropped, never flushed.
-
-    Never raises: whatever its remains still have to say changes nothing.
-    """
-    throttling_of(producer).close()
-    _drop_unsent(producer)
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(patience):
-            await producer.stop()
-            return
-    sender = producer._sender.sender_task
-    if sender is not None:
-        sender.cancel()
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(patience):
-            await producer.client.close()
-
-
-def _drop_unsent(producer: AIOKafkaProducer) -> None:
-    """Nobody waits for its batches any more, nor for its transaction; and a batch that is gone is not put back, at
-    which the sender would fail."""
-    accumulator = producer._message_accumulator
-    batches = [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]
-    futures = [*chain.from_iterable((batch.future, batch._drain_waiter) for batch in batches)]
-    for future in futures:
-        future.add_done_callback(nobody_asks)
-    nobody_waits(producer)
-    accumulator.reenqueue = lambda _batch: None
-    accumulator.fail_all(kafka_errors.ProducerClosed())
-
-
-def nobody_waits(producer: AIOKafkaProducer) -> None:
-    """Call this before an abort: how the transaction fails is known, and aiokafka may drop the future of its end."""
-    manager = producer._txn_manager
-    if manager is not None and manager._transaction_waiter is not None:
-        manager._transaction_waiter.add_done_callback(nobody_asks)
-
-
-def nobody_asks(future: asyncio.Future[Any]) -> None:
-    """A callback for a future whose end is known, or does not matter: asyncio logs an error that nobody looks at."""
-    if not future.cancelled():
-        future.exception()
-
-
 def join_again(consumer: AIOKafkaConsumer) -> None:
     """After the group was denied: aiokafka's heartbeats have ended then, and come back with the group alone."""
     consumer._coordinator.request_rejoin()
+
+
+def is_expelled(consumer: AIOKafkaConsumer) -> bool:
+    """Whether the group goes on without it: its partitions may be somebody else's already."""
+    by_group: bool = consumer._subscription.partitions_auto_assigned()
+    return by_group and bool(consumer._coordinator.generation == OffsetCommitRequest.DEFAULT_GENERATION_ID)
 
 
 def has_given_up(consumer: AIOKafkaConsumer) -> bool:

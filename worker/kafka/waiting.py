@@ -13,6 +13,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.diagnosis import PROBE_TIMEOUT, Address, Cause, diagnose, no_brokers
+from worker.kafka.stable_offsets import TooOldBrokerError, UnstableOffsetCommitError, refuse_too_old
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +54,9 @@ async def wait_for_broker(clients: Clients) -> None:
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether it is worth asking again: a cluster that has just started has no coordinators yet."""
-    return isinstance(error, KafkaError) and bool(error.retriable)
+    """Whether it is worth asking again: a cluster that has just started has no coordinators yet. Whoever asks for
+    offsets has waited already for one that is to come."""
+    return isinstance(error, KafkaError) and bool(error.retriable) and not isinstance(error, UnstableOffsetCommitError)
 
 
 async def _reach(clients: Clients) -> None:
@@ -91,7 +93,10 @@ async def _ask(clients: Clients, at: Address) -> list[Address] | Cause:
         connection = await create_conn(
             at.host, at.port, request_timeout_ms=round(PROBE_TIMEOUT * 1000), **clients.security
         )
+        refuse_too_old(connection._versions)  # noqa: SLF001  (aiokafka has asked, and tells nobody)
         answer = await connection.send(MetadataRequest([]))
+    except TooOldBrokerError as error:
+        return Cause(str(error), permanent=True)
     except (OSError, KafkaError) as error:
         return await diagnose(error, at, clients.kafka, answered=connection is not None)
     finally:

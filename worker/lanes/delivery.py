@@ -12,8 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from worker.kafka.internals import discard, nobody_waits, transaction_timeout
+from worker.kafka.internals import transaction_timeout
 from worker.kafka.throttling import GROUP, TRANSACTION, Throttling, throttling_of
+from worker.kafka.transactions import Requests, discard, end_with_offsets, nobody_waits
 from worker.lanes.timing import Timing
 
 PRODUCER_OPTIONS = {"linger_ms": 0, "retry_backoff_ms": 20}
@@ -43,6 +44,10 @@ class Delivery(Protocol):
     may_take: float
     """Seconds from its beginning until a transaction should be handed over: then the brokers take it back soon."""
 
+    @property
+    def left_open(self) -> bool:
+        """Whether the brokers may hold a transaction of it that has not ended: the next producer's start ends it."""
+
     async def start(self) -> None: ...
 
     async def begin(self) -> None: ...
@@ -50,7 +55,11 @@ class Delivery(Protocol):
     async def commit(self, offset: int, note: str = "") -> None:
         """Only after every batch was taken by the brokers. The brokers keep the note beside the offset."""
 
-    async def abort(self) -> None: ...
+    async def abort(self) -> None:
+        """Take back what was sent, where that is safe. Never raises."""
+
+    async def clear_leftovers(self) -> None:
+        """Of earlier transactions, in the group's coordinator. The group's offset stays what it is."""
 
     async def stop(self) -> None: ...
 
@@ -74,13 +83,17 @@ class ExactlyOnce:
         )
         self.throttling = throttling_of(self.producer)
         self.may_take = transaction_timeout(self.producer) * SHARE_OF_TIMEOUT
+        self._requests = Requests(self.producer)
+        self.left_open = False
 
     async def start(self) -> None:
         await self.producer.start()
 
     async def begin(self) -> None:
+        self._requests.begin()
         async with asyncio.timeout(self._timing.operation):
             await self.producer.begin_transaction()
+        self.left_open = True
 
     async def commit(self, offset: int, note: str = "") -> None:
         async with self.throttling.patience(TRANSACTION, self._timing.operation):
@@ -88,13 +101,23 @@ class ExactlyOnce:
                 {self._partition: OffsetAndMetadata(offset, note)}, self._group
             )
             await self.producer.commit_transaction()
+        self.left_open = False
 
     async def abort(self) -> None:
-        """As far as possible: whoever starts the next producer of this id aborts what is left open."""
+        """Not where something was not answered. It may arrive late, and a broker before Kafka 3.6 would take it for the
+        beginning of the next transaction: whoever starts the next producer of this id ends this one, by a higher epoch.
+        """
         nobody_waits(self.producer)
+        if not self._requests.all_answered:
+            return
         with contextlib.suppress(KafkaError, TimeoutError, OSError, AssertionError):
             async with asyncio.timeout(self._timing.abort):
                 await self.producer.abort_transaction()
+            self.left_open = False
+
+    async def clear_leftovers(self) -> None:
+        async with asyncio.timeout(self._timing.operation):
+            await end_with_offsets(self.producer, self._group)
 
     async def stop(self) -> None:
         async with asyncio.timeout(self._timing.stop):
@@ -106,6 +129,8 @@ class ExactlyOnce:
 
 class AtLeastOnce:
     """An idempotent producer; the group's offset is committed when the brokers have taken the output."""
+
+    left_open = False
 
     def __init__(
         self,
@@ -134,6 +159,9 @@ class AtLeastOnce:
 
     async def abort(self) -> None:
         """Nothing to take back: what was sent will be sent again."""
+
+    async def clear_leftovers(self) -> None:
+        """It has no transactions."""
 
     async def stop(self) -> None:
         async with asyncio.timeout(self._timing.stop):

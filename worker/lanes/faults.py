@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from upcasters.outcome import Fault
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.internals import InvalidRecordError
+from worker.kafka.stable_offsets import END_IT
 
 CONTENT_ERRORS = (
     errors.MessageSizeTooLargeError,
@@ -78,7 +79,18 @@ class NotAssignedError(Exception):
 
 
 class BlockedError(Exception):
-    """Even the shortest dead letter of a record is refused."""
+    """A lane cannot go on before somebody does what the reason says: for example, even the shortest dead letter of a
+    record is refused."""
+
+
+class HeldOffsetError(BlockedError):
+    """Somebody else's transaction is about to move the group's offset, and does not end. The lane sees when it has."""
+
+    def __init__(self, since: str) -> None:
+        super().__init__(
+            f"the group's offset cannot be known since {since}: a transaction that moves it has not ended, or the "
+            f"group's coordinator has not come to its end; the lane goes on by itself when it has: {END_IT}"
+        )
 
 
 def is_too_large(error: Exception) -> bool:

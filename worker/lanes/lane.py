@@ -11,22 +11,26 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import structlog
 from aiokafka import TopicPartition
 from msgspec.structs import replace
 
-from worker.errors import WorkerError
+from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.fetched import NO_TIMESTAMP, Fetched
 from worker.kafka.internals import missing
+from worker.kafka.stable_offsets import TooOldBrokerError, UnstableOffsetCommitError
 from worker.kafka.throttling import FETCH, PRODUCE, TRANSACTION, ThrottledError, throttling_of
 from worker.lanes.bounded import Beginning, Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import (
     DENIED,
+    FENCED,
     BlockedError,
     GapError,
+    HeldOffsetError,
     MissingTopicError,
     NotAssignedError,
     WentBackError,
@@ -44,6 +48,7 @@ from worker.lanes.recovery import Recovery, stage_of
 from worker.lanes.sizes import with_sizes_of_now
 from worker.lanes.state import LaneState, StateMachine
 from worker.lanes.status import LaneStatus
+from worker.lanes.successor import end_by_successor
 from worker.lanes.surroundings import Surroundings
 from worker.lanes.transaction import Transaction
 from worker.routes.route import Route
@@ -56,6 +61,9 @@ LATELY = 2.0
 
 class Lane:
     """``run`` is its life, in a task of its own; the other public methods may be called at any time meanwhile."""
+
+    _left_open = False
+    """Whether a producer that was thrown away may have left a transaction open at the brokers."""
 
     def __init__(
         self,
@@ -239,6 +247,7 @@ class Lane:
         finally:
             self.drain()
             await self._discard()
+            await self._end_what_is_open()
             self._machine.move(LaneState.STOPPED)
 
     async def _live(self) -> None:
@@ -250,9 +259,11 @@ class Lane:
             await self._stop_producer()
         except WorkerError:
             raise
+        except TooOldBrokerError as error:
+            raise WorkerError(f"kafka: {error}", NEEDS_A_PERSON) from error
         except BlockedError as error:
             await self._discard()
-            await self._wait_while_blocked(str(error))
+            await self._wait_while_blocked(error)
         except Exception as error:  # noqa: BLE001  (whatever it was: nothing is lost by starting again)
             await self._discard()
             await self._recover(error)
@@ -270,13 +281,26 @@ class Lane:
         self._delivery = self._around.new_delivery(self.route, self.partition)
         async with asyncio.timeout(self._around.timing.start):
             await self._delivery.start()
+            self._left_open = False
             await self._find_topics(self._delivery)
-            beginning = await self._around.begin(self.partition)
+            beginning = await self._begin(self._delivery)
             if beginning.announcement:
                 await self._delivery.begin()
                 await self._delivery.commit(beginning.offset, beginning.announcement)
         self._take_up(beginning)
         self.last_step = time.monotonic()
+
+    async def _begin(self, delivery: Delivery) -> Beginning:
+        """Where to begin. An offset that stays on its way may be a late one of this lane, which its next transaction
+        clears (Kafka up to 3.6.2), or the coordinator needs longer, or it is somebody else's."""
+        since = datetime.fromtimestamp(self._around.clock(), UTC)
+        with contextlib.suppress(UnstableOffsetCommitError):
+            return await self._around.begin(self.partition)
+        await delivery.clear_leftovers()
+        try:
+            return await self._around.begin(self.partition)
+        except UnstableOffsetCommitError as error:
+            raise HeldOffsetError(f"{since:%Y-%m-%dT%H:%M:%SZ}") from error
 
     async def _find_topics(self, delivery: Delivery) -> None:
         route = self.route
@@ -402,12 +426,15 @@ class Lane:
         back, for which a worker waits and a bounded pass does not."""
         if isinstance(error, DENIED) and self._around.bounds:
             raise denied(error) from error
+        if isinstance(error, FENCED):
+            # Whoever did it has ended what we had left.
+            self._left_open = False
         failed, self._transaction = self._transaction, None
         try:
             learned = is_too_large(error) and await self._learn_sizes()
             pause = 0.0 if learned else self._recovery.pause_after(error, failed)
         except BlockedError as blocked:
-            await self._wait_while_blocked(str(blocked))
+            await self._wait_while_blocked(blocked)
             return
         metrics, stage = self._around.metrics, stage_of(failed)
         metrics.retry(stage, kind(error))
@@ -418,12 +445,17 @@ class Lane:
         while not self._draining and (left := until - time.monotonic()) > 0:
             await self.sleep(left)
 
-    async def _wait_while_blocked(self, reason: str) -> None:
-        self._blocked = reason
+    async def _wait_while_blocked(self, error: BlockedError) -> None:
+        """For a person; also for the end of somebody else's transaction, which may come without one."""
+        self._blocked = str(error)
         self._transaction = None
-        self._move(LaneState.BLOCKED, reason)
+        self._move(LaneState.BLOCKED, self._blocked)
+        await self._end_what_is_open()
+        held = isinstance(error, HeldOffsetError)
         while self._blocked and not self._draining:
-            await self.sleep(None)
+            await self.sleep(self._around.timing.look_again if held else None)
+            if held and await self._around.is_settled(self.partition):
+                self._blocked = ""
         if not self._draining:
             await self._learn_sizes()
 
@@ -472,7 +504,14 @@ class Lane:
         self._drop_intake()
         if self._delivery:
             delivery, self._delivery = self._delivery, None
+            self._left_open |= delivery.left_open
             await delivery.discard()
+
+    async def _end_what_is_open(self) -> None:
+        """Where nobody is about to start the next producer."""
+        if self._left_open:
+            self._left_open = False
+            await end_by_successor(self._around, self.route, self.partition)
 
     def _drop_intake(self) -> None:
         """All of it will be fetched again; how old it is remains known."""

@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from upcasters.event import Header
-from worker.kafka.internals import Append, OpenBatch, nobody_asks, wire_size
+from worker.kafka.internals import Append, OpenBatch, wire_size
+from worker.kafka.transactions import nobody_asks
 from worker.lanes.faults import CONTENT_ERRORS, RefusedError
 from worker.lanes.offset_note import LastWritten
 from worker.routes.route import OutputTopic

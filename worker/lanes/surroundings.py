@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from upcasters.event import SourcePartition
 from upcasters.outcome import Violation
 from worker.dead_letters import Reporter
-from worker.kafka.internals import committed_with_note
+from worker.kafka.stable_offsets import committed_with_note
 from worker.lanes.bounded import Beginning, Bounds
 from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
 from worker.lanes.faults import CommittedPastEndError
@@ -83,7 +85,7 @@ class Surroundings:
         """
         if self.bounds:
             return await self.bounds.begin(partition, self.consumer, self.offsets)
-        found = await committed_with_note(self.consumer, partition)
+        found = await committed_with_note(self.consumer, partition, self.timing.unstable)
         beginning: int = (await self.offsets.beginning_offsets([partition]))[partition]
         end: int = (await self.offsets.end_offsets([partition]))[partition]
         if found is None:
@@ -101,8 +103,17 @@ class Surroundings:
 
     async def committed(self, partition: TopicPartition) -> int:
         """The group's offset; 0 where it has none (any more)."""
-        found = await committed_with_note(self.consumer, partition)
+        found = await committed_with_note(self.consumer, partition, self.timing.unstable)
         return found.offset if found else 0
+
+    async def is_settled(self, partition: TopicPartition) -> bool:
+        """Whether the group's offset can be known now. Where the brokers do not answer, that is not known either."""
+        try:
+            async with asyncio.timeout(self.timing.operation):
+                await committed_with_note(self.consumer, partition, patience=0)
+        except (KafkaError, TimeoutError):
+            return False
+        return True
 
     def tell_violations(self, topic: str, violations: Iterable[Violation]) -> None:
         """One line for each kind of event that does not fit its model and goes on; the metric counts them."""

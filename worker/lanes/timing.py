@@ -17,6 +17,11 @@ class Timing:
     stop: float = 1.0
     drain: float = 4.0
 
+    unstable: float = 5.0
+    """So long the group's offset may be on its way at a lane's start. Behind a failover that is common."""
+    look_again: float = 1.0
+    """Between two looks at an offset that holds up a lane."""
+
     first_pause: float = 0.1
     longest_pause: float = 20.0
     denied_pause: float = 5.0

@@ -67,7 +67,7 @@ async def refuse_what_cannot_work(
     """Log the warnings; raise ``WorkerError`` with one line a refusal."""
     facts = await ask_brokers(clients, settings, start_producers=True, starts=starts)
     findings = judge(facts, settings, traits)
-    for finding in of_severity(findings, "warn"):
+    for finding in (*of_severity(findings, "warn"), *of_severity(findings, "undecided")):
         log.warning("preflight", topic=finding.topic, found=finding.found, fix=finding.fix)
     refusals = of_severity(findings, "refuse")
     if refusals:

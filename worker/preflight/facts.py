@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Severity = Literal["refuse", "warn"]
+Severity = Literal["refuse", "warn", "undecided"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that will not work (``refuse``) or that somebody should know (``warn``)."""
+    """Something that will not work (``refuse``), that somebody should know (``warn``), or that could not be found out
+    (``undecided``)."""
 
     severity: Severity
     topic: str
@@ -60,13 +61,14 @@ class Backlog:
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """Everything that the rules look at. ``denied`` holds what the brokers' ACLs refused us, ``filled`` the
-    destinations of new groups that hold records."""
+    """Everything that the rules look at. ``denied`` holds what the brokers' ACLs refused us, ``undecided`` what they
+    could not say, ``filled`` the destinations of new groups that hold records."""
 
     now: int
     topics: Mapping[str, TopicFacts]
     backlogs: Mapping[str, Backlog] = field(default_factory=dict)
     denied: tuple[Finding, ...] = ()
+    undecided: tuple[Finding, ...] = ()
     filled: frozenset[str] = frozenset()
     brokers: int = 1
 

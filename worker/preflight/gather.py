@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -16,6 +17,7 @@ from aiokafka.errors import (
 
 from worker.kafka.clients import Clients
 from worker.kafka.internals import tell_of_topics
+from worker.kafka.stable_offsets import END_IT, UnstableOffsetCommitError, cannot_be_known, committed_by_group
 from worker.kafka.topics import settings_of
 from worker.preflight.backlog import look_at_backlog
 from worker.preflight.facts import Backlog, ClusterFacts, Finding, TopicFacts
@@ -35,10 +37,12 @@ async def gather_facts(
     try:
         topics, denied = await _topics(admin, _names(settings.routes))
         brokers = len((await admin.describe_cluster())["brokers"])
-        committed, denied_group = await _committed(admin, settings.kafka.group_id)
+        sources = [topics[route.source] for route in settings.routes if topics[route.source].partitions]
+        told = await asyncio.gather(*(_committed(admin, settings.kafka.group_id, source) for source in sources))
     finally:
         await admin.close()
-    sources = [topics[route.source] for route in settings.routes if topics[route.source].partitions]
+    committed = {place: offset for each in told for place, offset in each.offsets.items()}
+    sources = [source for source, each in zip(sources, told, strict=True) if not each.undecided]
     (backlogs, denied_reads), denied_ids = await asyncio.gather(
         _backlogs(clients, sources, {**starts, **committed}), _denied_ids(clients, settings, start_producers)
     )
@@ -48,7 +52,8 @@ async def gather_facts(
         filled=await _filled(clients, [topics[name] for name in new if topics[name].partitions]),
         topics=topics,
         backlogs=backlogs,
-        denied=(*denied, *denied_group, *denied_reads, *denied_ids),
+        denied=(*denied, *(finding for each in told for finding in each.denied), *denied_reads, *denied_ids),
+        undecided=tuple(finding for each in told for finding in each.undecided),
         brokers=brokers,
     )
 
@@ -85,12 +90,25 @@ async def _topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> tuple[dic
     return facts, denied
 
 
-async def _committed(admin: AIOKafkaAdminClient, group: str) -> tuple[dict[TopicPartition, int], list[Finding]]:
+@dataclass(frozen=True)
+class _Committed:
+    """What the group has committed of a source, or why that is not known."""
+
+    offsets: Mapping[TopicPartition, int] = field(default_factory=dict)
+    denied: tuple[Finding, ...] = ()
+    undecided: tuple[Finding, ...] = ()
+
+
+async def _committed(admin: AIOKafkaAdminClient, group: str, source: TopicFacts) -> _Committed:
+    places = [TopicPartition(source.name, number) for number in range(source.partitions)]
     try:
-        offsets = await admin.list_consumer_group_offsets(group)
+        offsets = await committed_by_group(admin, group, places)
     except GroupAuthorizationFailedError:
-        return {}, [_denied(group, "group", "READ")]
-    return {partition: answer.offset for partition, answer in offsets.items()}, []
+        return _Committed(denied=(_denied(group, "group", "READ"),))
+    except UnstableOffsetCommitError as error:
+        found = f"{cannot_be_known(group, error)}, so what is unread was not judged"
+        return _Committed(undecided=(Finding("undecided", source.name, found, f"try again; {END_IT}"),))
+    return _Committed({place: answer.offset for place, answer in offsets.items()})
 
 
 async def _backlogs(

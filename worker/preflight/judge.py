@@ -41,7 +41,7 @@ class Inspection:
 
 def judge(facts: ClusterFacts, settings: Settings, traits: Mapping[str, ChainTraits]) -> tuple[Finding, ...]:
     """All findings. ``traits`` are by source topic."""
-    findings = list(facts.denied)
+    findings = [*facts.denied, *facts.undecided]
     for route in settings.routes:
         inspection = _inspection(facts, settings, route, traits.get(route.source, ChainTraits()))
         for rule in RULES:

@@ -89,7 +89,7 @@ async def _of_groups(clients: Clients, group: str, sources: Collection[str]) -> 
         await refuse_hidden(clients, prefix)
         for name in await groups_of(clients):
             if name.startswith(prefix):
-                committed = await committed_of(clients, name)
+                committed = await committed_of(clients, name, *sources)
                 found += list(_of_offsets(name.removeprefix(prefix), committed, sources))
     except WorkerError as error:
         log.warning("replays beside the worker cannot be seen by their groups", group=group, reason=str(error))

@@ -15,6 +15,13 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.members import Member, members_of
+from worker.kafka.stable_offsets import (
+    END_IT,
+    Offsets,
+    UnstableOffsetCommitError,
+    cannot_be_known,
+    committed_by_group,
+)
 from worker.kafka.topics import settings_of
 from worker.kafka.waiting import may_pass
 from worker.lanes.offset_note import Committed, read_note
@@ -51,20 +58,26 @@ async def cluster_id_of(clients: Clients) -> str:
     return str(cluster.get("cluster_id") or "")
 
 
-async def committed_of(clients: Clients, group: str) -> dict[TopicPartition, Reached]:
-    """What a group has committed, with the accounts beside it; a partition without an offset is not in it."""
-    found = await notes_of(clients, group)
+async def committed_of(clients: Clients, group: str, *topics: str) -> dict[TopicPartition, Reached]:
+    """What a group has committed of the topics, with the accounts beside it; a partition without an offset is not in
+    it. Raises WorkerError where a transaction is about to move one of the offsets and does not end."""
+    found = await notes_of(clients, group, *topics)
     return {partition: Reached(each.offset, each.note.journal) for partition, each in found.items()}
 
 
-async def notes_of(clients: Clients, group: str) -> dict[TopicPartition, Committed]:
-    """What a group has committed, with all that its workers keep beside it, the fingerprint of their chain for one."""
-    offsets = await _ask(clients, lambda admin: admin.list_consumer_group_offsets(group))
-    return {
-        partition: Committed(answer.offset, read_note(answer.metadata))
-        for partition, answer in offsets.items()
-        if answer.offset >= 0
-    }
+async def notes_of(clients: Clients, group: str, *topics: str) -> dict[TopicPartition, Committed]:
+    """The same, with all that its workers keep beside it, the fingerprint of their chain for one."""
+
+    async def ask(admin: AIOKafkaAdminClient) -> Offsets:
+        partitions = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
+        places = [TopicPartition(topic, number) for topic in topics for number in range(partitions.get(topic, 0))]
+        return await committed_by_group(admin, group, places)
+
+    try:
+        offsets: Offsets = await _ask(clients, ask)
+    except UnstableOffsetCommitError as error:
+        raise WorkerError(f"kafka: {cannot_be_known(group, error)}: try again; {END_IT}", MAY_PASS) from error
+    return {partition: Committed(each.offset, read_note(each.metadata)) for partition, each in offsets.items()}
 
 
 async def groups_of(clients: Clients) -> list[str]:
@@ -106,6 +119,8 @@ async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Await
         async with asyncio.timeout(TIMEOUT):
             await admin.start()
             return await ask(admin)
+    except UnstableOffsetCommitError:
+        raise
     except (KafkaError, TimeoutError) as error:
         raise WorkerError(
             f"kafka: the brokers do not answer questions about topics ({type(error).__name__}): try again once the "

@@ -94,7 +94,7 @@ async def refuse_live(clients: Clients, plan: Plan) -> None:
     source, destination = plan.topic, plan.route.destination
     if not any(writes(member, source, destination) for member in members):
         return
-    committed = await committed_of(clients, group)
+    committed = await committed_of(clients, group, source)
     ahead = still_to_read(
         [Range(each.partition, each.start, each.end) for each in plan.ranges],
         {place.partition: reached.offset for place, reached in committed.items() if place.topic == source},
@@ -163,7 +163,7 @@ def _note_in(ledger: Ledger, replay_id: str, group: str) -> None:
 
 async def _source_now(clients: Clients, group: str, route: RouteSettings) -> SourceNow:
     counts = await partition_counts(clients)
-    committed = await committed_of(clients, group)
+    committed = await committed_of(clients, group, route.source)
     places = [TopicPartition(route.source, number) for number in range(counts.get(route.source, 0))]
     reader = clients.reader()
     try:

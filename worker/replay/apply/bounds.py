@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.errors import WorkerError
-from worker.kafka.internals import committed_with_note
+from worker.kafka.stable_offsets import committed_with_note
 from worker.lanes.bounded import Beginning, Journal
 from worker.lanes.offset_note import read_note
 from worker.processes.child import Child

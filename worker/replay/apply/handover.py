@@ -12,7 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
-from worker.kafka.internals import committed_with_note
+from worker.kafka.stable_offsets import committed_with_note
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.topics import cluster_id_of
 from worker.settings import Settings

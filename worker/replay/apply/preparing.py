@@ -59,7 +59,7 @@ async def _refuse_twice(clients: Clients, plan: Plan, consumer: AIOKafkaConsumer
 
 async def _own_offsets(clients: Clients, plan: Plan) -> dict[TopicPartition, int]:
     """A redrive's group may still be where the one before it has left it."""
-    found = await committed_of(clients, clients.kafka.group_id)
+    found = await committed_of(clients, clients.kafka.group_id, plan.topic)
     replay, name = plan.redrive is None, plan.replay_id
     return {place: reached.offset for place, reached in found.items() if replay or is_of(reached.note, name)}
 

@@ -78,7 +78,7 @@ async def _show_now_and_then(clients: Clients, plan: Plan, show: Show) -> None:
     while True:
         await asyncio.sleep(NOTE_SECONDS)
         try:
-            committed = await committed_of(clients, clients.kafka.group_id)
+            committed = await committed_of(clients, clients.kafka.group_id, plan.topic)
         except WorkerError:
             continue
         source = plan.route.source

@@ -30,8 +30,8 @@ async def told_twice(
     written = await _written(clients, consumer, destination, ranges)
     if not written:
         return []
-    committed = await committed_of(clients, group)
-    live = [Range(place.partition, 0, found.offset) for place, found in committed.items() if place.topic == source]
+    committed = await committed_of(clients, group, source)
+    live = [Range(place.partition, 0, found.offset) for place, found in committed.items()]
     lines = list(_line(f"the live worker ({group}) has read", destination, written, live))
     for replay in (await known_replays(clients, group, [source], ledger)).get(source, ()):
         if replay.destination in ("", destination):
@@ -46,7 +46,7 @@ async def read_by_others(clients: Clients, group: str, replay_id: str, source: s
     for name in await _passes(clients, live):
         if name in (live, live + ours):
             continue
-        committed = await committed_of(clients, name)
+        committed = await committed_of(clients, name, source)
         reached = {place.partition: found.offset for place, found in committed.items() if place.topic == source}
         if any(reached.get(each.partition, 0) > each.start for each in ranges):
             return True

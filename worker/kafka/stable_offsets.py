@@ -1,0 +1,239 @@
+"""What a group has committed, with nothing of it still to come.
+
+Up to Kafka 3.9.0 the group's coordinator applies the offsets of a committed transaction on a thread that does other
+things as well, such as loading partitions after a failover. Until it has come to them, whoever asks is told the offset
+*before* the transaction, and would do all of it again. Since OffsetFetch version 7 (Kafka 2.5) one may ask for stable
+offsets: the coordinator then says that there is one to come. aiokafka asks by version 3, and knows no such answer, so
+this room asks by itself. Nobody else asks for committed offsets; where aiokafka does so for its own reader, the lane
+has the last word, for it seeks.
+"""
+
+# ruff: noqa: SLF001  (aiokafka's admin client and group coordinator have no public way to send a request)
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import errors as kafka_errors
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Int64,
+    Schema,
+    TaggedFields,
+)
+from aiokafka.structs import OffsetAndMetadata
+
+OFFSET_FETCH, STABLE_SINCE = 9, 7
+"""The request's key, and its first version that can ask for stable offsets."""
+TOO_OLD = "the broker is older than Kafka 2.5 and cannot say whether an offset is still to come: use Kafka 2.5 or later"
+
+PATIENCE = 5.0
+"""Seconds that an offset may be on its way before somebody should do something about it."""
+END_IT = (
+    "where it stays, find its producer with `kafka-transactions.sh --bootstrap-server SERVER find-hanging --topic "
+    "__consumer_offsets` and end it with `abort`"
+)
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
+
+Offsets = Mapping[TopicPartition, OffsetAndMetadata]
+
+
+class UnstableOffsetCommitError(kafka_errors.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
+    """A transaction that is to move the group's offset is open, or its end is not applied yet."""
+
+    errno = 88
+    message = "UNSTABLE_OFFSET_COMMIT"
+    description = "The group's offset is about to be moved by a transaction whose end is not known yet"
+    retriable = True
+
+
+class TooOldBrokerError(kafka_errors.IncompatibleBrokerVersion):  # type: ignore[misc]  # aiokafka has no types
+    """It cannot be asked for stable offsets."""
+
+    def __init__(self) -> None:
+        super().__init__(TOO_OLD)
+
+
+kafka_errors.kafka_errors.setdefault(UnstableOffsetCommitError.errno, UnstableOffsetCommitError)
+
+
+class _StableOffsetsResponse(Response):  # type: ignore[misc]  # aiokafka has no types
+    API_KEY = OFFSET_FETCH
+    API_VERSION = STABLE_SINCE
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("topic", CompactString("utf-8")),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("partition", Int32),
+                        ("offset", Int64),
+                        ("leader_epoch", Int32),
+                        ("metadata", CompactString("utf-8")),
+                        ("error_code", Int16),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("error_code", Int16),
+        ("tags", TaggedFields),
+    )
+
+
+class _StableOffsetsRequestV7(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
+    API_KEY = OFFSET_FETCH
+    API_VERSION = STABLE_SINCE
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = _StableOffsetsResponse
+    SCHEMA = Schema(
+        ("group", CompactString("utf-8")),
+        (
+            "topics",
+            CompactArray(
+                ("topic", CompactString("utf-8")), ("partitions", CompactArray(Int32)), ("tags", TaggedFields)
+            ),
+        ),
+        ("require_stable", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class StableOffsetsRequest(Request[_StableOffsetsRequestV7]):  # type: ignore[misc]  # aiokafka has no types
+    """Of the partitions that it names: a broker that is asked for all leaves out one whose first offset is to come."""
+
+    API_KEY = OFFSET_FETCH
+
+    def __init__(self, group: str, partitions: Iterable[TopicPartition]) -> None:
+        self.group = group
+        self._topics: dict[str, list[int]] = {}
+        for topic, partition in sorted(partitions):
+            self._topics.setdefault(topic, []).append(partition)
+
+    def prepare(self, versions: Mapping[int, tuple[int, int]]) -> Any:
+        if versions.get(OFFSET_FETCH, (0, 0))[1] < STABLE_SINCE:
+            raise TooOldBrokerError
+        return super().prepare(versions)
+
+    def build(self, struct: type[Any]) -> Any:
+        topics: list[Any] = [(topic, partitions, {}) for topic, partitions in self._topics.items()]
+        return struct(self.group, topics, REQUIRE_STABLE, {})
+
+
+REQUIRE_STABLE = True
+
+
+async def committed_with_note(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, patience: float | None = None
+) -> OffsetAndMetadata | None:
+    """What the consumer's group has committed, with the text beside it; None where it has committed nothing.
+
+    Raises UnstableOffsetCommitError where that is still to come after ``patience`` seconds (``PATIENCE`` if not told),
+    TooOldBrokerError where the broker does not know. Brokers that are away are waited for without end.
+    """
+    return (await committed_by_group_of(consumer, [partition], patience)).get(partition)
+
+
+async def committed_by_group_of(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition], patience: float | None = None
+) -> Offsets:
+    """The same of several partitions; one without an offset is not in it."""
+    coordinator = consumer._coordinator
+    request = StableOffsetsRequest(coordinator.group_id, partitions)
+
+    async def ask() -> Offsets:
+        await coordinator.ensure_coordinator_known()
+        answer = await coordinator._send_req(request)
+        if answer.error_code == kafka_errors.NotCoordinatorForGroupError.errno:
+            coordinator.coordinator_dead()
+        return _read(answer, request.group)
+
+    return await _once_stable(lambda: _once_there(ask), patience)
+
+
+async def committed_by_group(
+    admin: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition], patience: float | None = None
+) -> Offsets:
+    """The same, asked by one who is no member; one try where the brokers do not answer."""
+    if not partitions:
+        return {}
+    request = StableOffsetsRequest(group, partitions)
+
+    async def ask() -> Offsets:
+        coordinator = await admin.find_coordinator(group)
+        return _read(await admin._send_request(request, coordinator), group)
+
+    return await _once_stable(ask, patience)
+
+
+def cannot_be_known(group: str, error: UnstableOffsetCommitError) -> str:
+    """What an observer says who has waited long enough. It is no offset, and not the absence of one."""
+    return f"the offset of group {group} for {error.args[0]} cannot be known: a transaction that moves it has not ended"
+
+
+def refuse_too_old(versions: Mapping[int, tuple[int, int]]) -> None:
+    """Raises TooOldBrokerError. ``versions`` are those that a broker says it speaks, by request."""
+    StableOffsetsRequest("", ()).prepare(versions)
+
+
+async def _once_stable(ask: Callable[[], Awaitable[Offsets]], patience: float | None) -> Offsets:
+    ends, pause = time.monotonic() + (PATIENCE if patience is None else patience), FIRST_PAUSE
+    while True:
+        try:
+            return await ask()
+        except UnstableOffsetCommitError:
+            if time.monotonic() >= ends:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _once_there(ask: Callable[[], Awaitable[Offsets]]) -> Offsets:
+    """A coordinator that moves, loads or is away is waited for."""
+    while True:
+        try:
+            return await ask()
+        except kafka_errors.KafkaError as error:
+            if isinstance(error, UnstableOffsetCommitError) or not error.retriable:
+                raise
+        await asyncio.sleep(FIRST_PAUSE)
+
+
+def _read(answer: Any, group: str) -> Offsets:
+    """While a coordinator loads or moves, it answers with one error and no partitions."""
+    if answer.error_code:
+        raise _error(answer.error_code, group)
+    found: dict[TopicPartition, OffsetAndMetadata] = {}
+    unstable = []
+    for topic, partitions, _ in answer.topics:
+        for partition, offset, _, note, code, _ in partitions:
+            if code == UnstableOffsetCommitError.errno:
+                unstable.append(f"{topic}:{partition}")
+            elif code not in (0, kafka_errors.UnknownTopicOrPartitionError.errno):
+                raise _error(code, group, topic)
+            elif offset >= 0:
+                found[TopicPartition(topic, partition)] = OffsetAndMetadata(offset, note or "")
+    if unstable:
+        raise UnstableOffsetCommitError(", ".join(unstable))
+    return found
+
+
+def _error(code: int, group: str, topic: str = "") -> Exception:
+    """Of a right that is missing: on what."""
+    of_topic = code == kafka_errors.TopicAuthorizationFailedError.errno
+    error: Exception = kafka_errors.for_code(code)(topic if of_topic else group)
+    return error
