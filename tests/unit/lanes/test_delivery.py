@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from aiokafka import TopicPartition
 from aiokafka import errors as kafka_errors
+from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.produce import ProduceRequest
 
 from worker.lanes.delivery import AtLeastOnce, Clients, ExactlyOnce
@@ -27,9 +28,8 @@ class Wire:
 class Producer:
     """Notes what it is asked for."""
 
-    _txn_manager = None
-
     def __init__(self, *failures: Exception) -> None:
+        self._txn_manager = TransactionManager("id", 60_000)
         self.client = Wire(list(failures))
         self.asked: list[str] = []
         self.fails: type[Exception] | None = None
