@@ -22,6 +22,7 @@ from upcasters.event import Record as Output
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Reporter
 from worker.kafka.internals import Consumer
+from worker.kafka.login import Login
 from worker.lanes.delivery import Clients
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
@@ -84,6 +85,7 @@ class PlainClients:
     options: dict[str, Any] = field(default_factory=dict)
     consumer_options: dict[str, Any] = field(default_factory=dict)
     tells_sizes: bool = True
+    login: Login = field(default_factory=Login)
 
     def group_consumer(self, **options: Any) -> AIOKafkaConsumer:
         return Consumer(

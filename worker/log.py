@@ -15,6 +15,8 @@ from structlog.typing import Processor
 # Their INFO lines are about themselves; at DEBUG aiokafka would format whole batches.
 QUIET = dict.fromkeys(("aiokafka", "alembic", "asyncio", "uvicorn"), logging.WARNING)
 
+ONCE = {"Sending username and password in the clear"}
+"""What is true from the start on, and said at each connection."""
 REPEATED_AFTER = 10.0
 """Seconds. While a broker is away aiokafka says so some hundred times a second."""
 
@@ -36,6 +38,8 @@ class Repetitions(logging.Filter):
         if record.name.partition(".")[0] != self._library:
             return True
         kind, now = str(record.msg), self._clock()
+        if kind in ONCE and kind in self._said:
+            return False
         if now - self._said.get(kind, now - REPEATED_AFTER) < REPEATED_AFTER:
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
             return False

@@ -9,17 +9,22 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from worker.kafka.internals import Consumer
-from worker.kafka.oauth import token_provider
+from worker.kafka.login import Login
 from worker.kafka.tls import ssl_context
 from worker.settings import KafkaSettings
 
 
 class Clients:
-    """Makes clients that are not started yet. All of them share one TLS context and one token."""
+    """Makes clients that are not started yet. All of them share one TLS context and one login."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self.kafka = kafka
-        self.security: Mapping[str, Any] = _security(kafka)
+        self.login = Login(kafka)
+        self.security: Mapping[str, Any] = {
+            "security_protocol": kafka.security_protocol,
+            "ssl_context": ssl_context(kafka),
+            **self.login.options(),
+        }
         self._connection = {
             "bootstrap_servers": kafka.bootstrap_servers,
             "client_id": kafka.client_id,
@@ -73,21 +78,6 @@ class Clients:
                 **options,
             }
         )
-
-
-def _security(kafka: KafkaSettings) -> dict[str, Any]:
-    security: dict[str, Any] = {
-        "security_protocol": kafka.security_protocol,
-        "ssl_context": ssl_context(kafka),
-    }
-    if kafka.authenticated:
-        security |= {
-            "sasl_mechanism": kafka.sasl_mechanism,
-            "sasl_plain_username": kafka.sasl_username,
-            "sasl_plain_password": kafka.sasl_password and kafka.sasl_password.get_secret_value(),
-            "sasl_oauth_token_provider": token_provider(kafka),
-        }
-    return security
 
 
 def _milliseconds(seconds: float) -> int:

@@ -18,11 +18,11 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from worker.kafka.login import refused_login
 from worker.kafka.oauth import TokenError
 from worker.settings import KafkaSettings
 
 PROBE_TIMEOUT = 5.0
-REFUSED_TOKEN = "the broker refuses the token: check what kafka.sasl_oauth_token_* gives"  # noqa: S105
 
 # OpenSSL's X509_V_ERR_* codes.
 EXPIRED, NOT_YET_VALID = 10, 9
@@ -58,7 +58,7 @@ async def diagnose(error: BaseException, at: Address, kafka: KafkaSettings, answ
 def no_brokers(kafka: KafkaSettings) -> Cause:
     """An answer that names no broker. aiokafka takes the refusal of a token for an empty answer."""
     if kafka.sasl_mechanism == "OAUTHBEARER":
-        return Cause(REFUSED_TOKEN, permanent=True)
+        return Cause(refused_login(kafka), permanent=True)
     return Cause("the broker is not ready yet", permanent=False)
 
 
@@ -66,7 +66,7 @@ def _authentication(error: BaseException, kafka: KafkaSettings) -> Cause | None:
     if isinstance(error, TokenError):
         return Cause(str(error.args[0]), permanent=True)
     if isinstance(error, SaslAuthenticationFailed):
-        return Cause(_refused_login(kafka), permanent=True)
+        return Cause(refused_login(kafka), permanent=True)
     if isinstance(error, UnsupportedSaslMechanismError):
         return Cause(
             f"the broker does not offer {kafka.sasl_mechanism}: set kafka.sasl_mechanism to one that it does",
@@ -79,15 +79,6 @@ def _authentication(error: BaseException, kafka: KafkaSettings) -> Cause | None:
             permanent=True,
         )
     return None
-
-
-def _refused_login(kafka: KafkaSettings) -> str:
-    if kafka.sasl_mechanism == "OAUTHBEARER":
-        return REFUSED_TOKEN
-    return (
-        f"the broker refuses user {kafka.sasl_username}: check kafka.sasl_username and kafka.sasl_password, "
-        f"and that the user exists for {kafka.sasl_mechanism}"
-    )
 
 
 def _certificate(error: BaseException) -> Cause | None:

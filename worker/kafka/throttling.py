@@ -70,6 +70,11 @@ class Throttling:
         """When requests of this kind may be sent again."""
         return self._until.get(kind, 0.0)
 
+    @property
+    def asked(self) -> bool:
+        """Whether some request has to wait now."""
+        return any(until > time.monotonic() for until in self._connections.values())
+
     def asks_to_wait(self, connection: Hashable) -> bool:
         return self._connections.get(connection, 0.0) > time.monotonic()
 

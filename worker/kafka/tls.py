@@ -10,6 +10,7 @@ import structlog
 
 from worker.errors import WorkerError
 from worker.settings import KafkaSettings
+from worker.settings.section import read_secret
 
 log = structlog.get_logger(__name__)
 
@@ -67,12 +68,18 @@ def _read_into(context: ssl.SSLContext, kafka: KafkaSettings) -> None:
         context.load_verify_locations(kafka.ssl_cafile)
     if kafka.ssl_certfile:
         # Without a password OpenSSL would ask for one on the terminal: an empty one fails instead.
-        password = kafka.ssl_password.get_secret_value() if kafka.ssl_password else ""
-        context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile, password)
+        context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile, _password(kafka))
+
+
+def _password(kafka: KafkaSettings) -> str:
+    if kafka.ssl_password_file:
+        return read_secret(kafka.ssl_password_file)
+    return kafka.ssl_password.get_secret_value() if kafka.ssl_password else ""
 
 
 def _files(kafka: KafkaSettings) -> list[Path]:
-    return [path for path in (kafka.ssl_cafile, kafka.ssl_certfile, kafka.ssl_keyfile) if path]
+    files = kafka.ssl_cafile, kafka.ssl_certfile, kafka.ssl_keyfile, kafka.ssl_password_file
+    return [path for path in files if path]
 
 
 def _stamp(kafka: KafkaSettings) -> Stamp:

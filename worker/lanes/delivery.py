@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from worker.kafka.internals import transaction_timeout
+from worker.kafka.login import Login
 from worker.kafka.throttling import GROUP, TRANSACTION, Throttling, throttling_of
 from worker.kafka.transactions import Requests, discard, end_with_offsets, nobody_waits
 from worker.lanes.timing import Timing
@@ -26,6 +27,8 @@ SHARE_OF_TIMEOUT = 0.75
 
 class Clients(Protocol):
     """Makes clients that are not started yet."""
+
+    login: Login
 
     def group_consumer(self, **options: Any) -> AIOKafkaConsumer: ...
 

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from upcasters.outcome import Fault
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.internals import InvalidRecordError
+from worker.kafka.login import LoginRefusedError
 from worker.kafka.stable_offsets import END_IT
 
 CONTENT_ERRORS = (
@@ -25,6 +26,8 @@ DENIED = (
     errors.ClusterAuthorizationFailedError,
     errors.TransactionalIdAuthorizationFailed,
 )
+WAITS_FOR_A_PERSON = (*DENIED, LoginRefusedError)
+"""It comes back when somebody gives it."""
 FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch)
 
 

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.fetched import NO_TIMESTAMP, Fetched
 from worker.kafka.internals import missing
+from worker.kafka.login import LoginRefusedError
 from worker.kafka.stable_offsets import TooOldBrokerError, UnstableOffsetCommitError
 from worker.kafka.throttling import FETCH, PRODUCE, TRANSACTION, ThrottledError, throttling_of
 from worker.lanes.bounded import Beginning, Journal
@@ -55,6 +56,8 @@ from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)
 
+PLAINLY = (ThrottledError, LoginRefusedError)
+"""Errors whose text says it all."""
 LATELY = 2.0
 """Seconds."""
 
@@ -429,6 +432,9 @@ class Lane:
         if isinstance(error, FENCED):
             # Whoever did it has ended what we had left.
             self._left_open = False
+        if refused := self._around.clients.login.refused:
+            # Whatever it was that failed: aiokafka says nothing but that a node is not ready, or says nothing at all.
+            error = LoginRefusedError(refused)
         failed, self._transaction = self._transaction, None
         try:
             learned = is_too_large(error) and await self._learn_sizes()
@@ -545,4 +551,4 @@ class Lane:
 def _told_as(error: Exception) -> str:
     if isinstance(error, DENIED):
         return str(denied(error))
-    return str(error) if isinstance(error, ThrottledError) else f"{kind(error)}: {error}"
+    return str(error.args[0]) if isinstance(error, PLAINLY) else f"{kind(error)}: {error}"

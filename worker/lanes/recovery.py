@@ -5,9 +5,9 @@ from __future__ import annotations
 from upcasters.outcome import Stage
 from worker.kafka.throttling import ThrottledError
 from worker.lanes.faults import (
-    DENIED,
     FENCED,
     TIMESTAMP_ERRORS,
+    WAITS_FOR_A_PERSON,
     BlockedError,
     PoisonError,
     RefusedError,
@@ -84,7 +84,7 @@ class Recovery:
             return min(error.seconds, self._timing.longest_pause)
         if isinstance(error, FENCED):
             return self._timing.fenced_pause
-        if isinstance(error, DENIED):
+        if isinstance(error, WAITS_FOR_A_PERSON):
             return self._timing.denied_pause
         self._failures += 1
         return pause_before_retry(self._failures - 1, self._timing.first_pause, self._timing.longest_pause)

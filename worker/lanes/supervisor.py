@@ -67,6 +67,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._clock = clock
         self._metrics = metrics
+        self._login = clients.login
         routes = tuple(routes)
         ways = {route.source: Way(route.destination.name, route.chain) for route in routes}
         self._consumer: AIOKafkaConsumer = clients.group_consumer(
@@ -185,7 +186,7 @@ class Supervisor:
             *(f"{source}: {GONE}: {MAKE_IT_AGAIN}" for source in self._listener.gone()),
         ]
         if not len(self.lanes):
-            return gone or [self._why_no_lanes or "no partitions assigned (yet)"]
+            return gone or [self._why_no_lanes or self._login.refused or "no partitions assigned (yet)"]
         ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
         lanes = [each for each in self.status() if each.state not in ready]
         return self._watch.why_not_ready(self._clock()) + gone + reasons(lanes)

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.kafka.fetched import NO_TIMESTAMP
+from worker.kafka.throttling import throttling_of
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED
 from worker.lanes.group import Lanes
@@ -63,7 +64,8 @@ class Watch:
         except (KafkaError, TimeoutError) as error:
             # With nothing to do no lane would notice that the brokers are away.
             self._metrics.error("fetch", type(error).__name__)
-            self._silent_since = now if self._silent_since is None else self._silent_since
+            if not throttling_of(self._offsets).asked:
+                self._silent_since = now if self._silent_since is None else self._silent_since
         else:
             self._silent_since = None
 
@@ -72,7 +74,7 @@ class Watch:
         if self._silent_since is None or now - self._silent_since <= BELIEVED:
             return []
         since = datetime.fromtimestamp(self._silent_since, UTC)
-        return [f"the brokers have not answered since {since:%Y-%m-%dT%H:%M:%SZ}"]
+        return [self._clients.login.refused or f"the brokers have not answered since {since:%Y-%m-%dT%H:%M:%SZ}"]
 
     async def _ask_about(self, stale: list[Lane]) -> None:
         if not stale:

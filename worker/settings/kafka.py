@@ -70,7 +70,9 @@ class KafkaSettings(Section):
     sasl_mechanism: SaslMechanism | None = Field(None, description="How to authenticate under SASL.")
     sasl_username: str | None = Field(None, description="User for PLAIN and SCRAM.")
     sasl_password: SecretStr | None = Field(None, description="Password for PLAIN and SCRAM.")
-    sasl_password_file: Path | None = Field(None, description="File that holds the password.")
+    sasl_password_file: Path | None = Field(
+        None, description="File that holds the password; read again at each connection."
+    )
     sasl_oauth_token_file: Path | None = Field(
         None, description="File that holds the OAUTHBEARER token; read again at each connection."
     )
@@ -88,7 +90,9 @@ class KafkaSettings(Section):
     )
     ssl_keyfile: Path | None = Field(None, description="PEM file of its key, where it is not in `ssl_certfile`.")
     ssl_password: SecretStr | None = Field(None, description="Password of the key.")
-    ssl_password_file: Path | None = Field(None, description="File that holds the password of the key.")
+    ssl_password_file: Path | None = Field(
+        None, description="File that holds the password of the key; read again when it changes."
+    )
 
     @property
     def encrypted(self) -> bool:

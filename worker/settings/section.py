@@ -44,10 +44,15 @@ def _with_secrets(section: type[BaseModel], given: Mapping[str, Any]) -> dict[st
     return complete
 
 
+def read_secret(path: Path) -> str:
+    """The file's text without the newline that editors and ``echo`` leave at its end. Raises ``OSError`` and
+    ``UnicodeDecodeError``."""
+    return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+
+
 def _read_secret(name: str, path: Any) -> str:
-    """The file's text without the newline that editors and ``echo`` leave at its end."""
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        return read_secret(path)
     except (OSError, TypeError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise ValueError(f"{name}_file: cannot read {path}: {reason}") from error
