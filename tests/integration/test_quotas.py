@@ -73,7 +73,7 @@ async def test_reading_under_a_quota_is_told(kafka_bootstrap: str, topics: Topic
     )
     clients = clients_of(bench, name)
     clients.consumer_options |= {"max_partition_fetch_bytes": 300_000}
-    async with quota(kafka_bootstrap, name, consumer_byte_rate=50_000), bench.running(clients) as supervisor:
+    async with quota(kafka_bootstrap, name, consumer_byte_rate=80_000), bench.running(clients) as supervisor:
         reasons = await watch(supervisor)
     assert await numbers(bench) == list(range(RECORDS))
     assert f"{THROTTLED} (fetch)" in reasons
@@ -82,7 +82,7 @@ async def test_reading_under_a_quota_is_told(kafka_bootstrap: str, topics: Topic
 
 async def test_a_quota_that_is_taken_away_is_forgotten(kafka_bootstrap: str, topics: Topics) -> None:
     bench, name = await bench_of(kafka_bootstrap, topics), topics.name("slow")
-    await set_quota(kafka_bootstrap, name, "producer_byte_rate", 100_000)
+    await set_quota(kafka_bootstrap, name, "producer_byte_rate", 65_000)
     async with bench.running(clients_of(bench, name), WORTH_WAITING) as supervisor:
         await until(lambda: any(THROTTLED in each.reason for each in supervisor.status()))
         await set_quota(kafka_bootstrap, name, "producer_byte_rate", None)
