@@ -89,10 +89,15 @@ async def _check_source(place: Place, ledger: Ledger, verdict: Verdict) -> None:
             verdict.records_in += len(records)
             for record in records:
                 number = number_of(record.headers)
-                if record.offset * place.partitions + partition != number:
+                if not _is_at(ledger, number, partition, record.offset):
                     verdict.complain("source broken", f"{place.source}:{partition}:{record.offset} has number {number}")
     if verdict.records_in != len(ledger):
         verdict.complain("source broken", f"{verdict.records_in} records, {len(ledger)} numbers")
+
+
+def _is_at(ledger: Ledger, number: int, partition: int, offset: int) -> bool:
+    known = 0 <= number < len(ledger)
+    return known and number % ledger.partitions == partition and ledger.offsets[number] == offset
 
 
 async def _read_destination(place: Place, ledger: Ledger, tracks: Tracks, verdict: Verdict) -> None:
@@ -180,8 +185,8 @@ def _check_fates(ledger: Ledger, arrived: Tracks, buried: Tracks, verdict: Verdi
         wanted = (fate in {"upcast", "passed"}, fate == "dead-lettered")
         found = (arrived.has(number), buried.has(number))
         if found != wanted:
-            offset, partition = divmod(number, ledger.partitions)
-            verdict.complain("wrong fate" if any(found) else "lost", f"number {number}, offset {partition}:{offset}")
+            at = f"{number % ledger.partitions}:{ledger.offsets[number]}"
+            verdict.complain("wrong fate" if any(found) else "lost", f"number {number}, offset {at}")
 
 
 async def _check_commits(place: Place, verdict: Verdict) -> None:

@@ -1,13 +1,15 @@
 """Numbered events, and what must become of each: written out here, without the chain and without the worker.
 
 An event is made from its number and kind alone, so the checker can make it again. Number ``n`` goes to partition
-``n % partitions`` and has the offset ``n // partitions`` there.
+``n % partitions``; its offset there is what the brokers say, since records of others may be in between.
 """
 
 from __future__ import annotations
 
 import json
 import random
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any
@@ -68,6 +70,8 @@ class Ledger:
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
         self.kinds = bytearray()
+        self.offsets = array("q")
+        """Of each number; -1 until it is acknowledged."""
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -76,6 +80,7 @@ class Ledger:
         """New numbers for these kinds."""
         first = len(self.kinds)
         self.kinds.extend(kinds)
+        self.offsets.extend([-1] * (len(self.kinds) - first))
         return range(first, len(self.kinds))
 
     def kind(self, number: int) -> Kind:
@@ -85,7 +90,12 @@ class Ledger:
         return FATES[self.kind(number)]
 
     def record(self, number: int) -> Record:
-        return make_record(number, self.kind(number), number % self.partitions, number // self.partitions)
+        return make_record(number, self.kind(number), number % self.partitions, self.offsets[number])
+
+    def numbers_before(self, partition: int, offset: int, written: int) -> int:
+        """How many of the first ``written`` numbers this partition has before the offset."""
+        its_own = range(partition, written, self.partitions)
+        return bisect_left(its_own, offset, key=self.offsets.__getitem__)
 
     def count(self, fate: str) -> int:
         return sum(self.kinds.count(kind) for kind in Kind if FATES[kind] == fate)

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 
-from tests.faults.events import Kind, Ledger, mixture
+from tests.faults.events import Kind, Ledger, mixture, number_of
 from tests.kafka import Record
 
 PATIENCE_MS = 180_000
@@ -62,10 +62,13 @@ class Feeder:
             self.written = len(self.ledger)
 
     async def _write(self, records: Sequence[Record], partition: int) -> None:
-        acknowledged = [
-            await self._producer.send_batch(batch, self._topic, partition=partition) for batch in self._batches(records)
-        ]
-        await asyncio.gather(*acknowledged)
+        batches = self._batches(records)
+        acknowledged = [await self._producer.send_batch(batch, self._topic, partition=partition) for batch in batches]
+        number = number_of(records[0].headers) if records else 0
+        for batch, told in zip(batches, await asyncio.gather(*acknowledged), strict=True):
+            for offset in range(told.offset, told.offset + batch.record_count()):
+                self.ledger.offsets[number] = offset
+                number += self.ledger.partitions
 
     def _batches(self, records: Sequence[Record]) -> list[Any]:
         batches: list[Any] = []

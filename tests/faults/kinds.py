@@ -6,15 +6,26 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from tests.faults import proxy
+from tests.faults.clock import Clock, library
 from tests.faults.cluster import Node
-from tests.faults.coordinators import Takeover, leader_of, takeover_by_the_coordinator, write_old_commits
+from tests.faults.coordinators import (
+    OFFSETS_TOPIC,
+    Takeover,
+    leader_of,
+    takeover_by_the_coordinator,
+    write_old_commits,
+)
 from tests.faults.events import Kind
 from tests.faults.world import BREAKER_WINDOW, SESSION_SECONDS, World, recovered, until
 from tests.kafka import committed_offsets
 
+WORKER_CLIENT = "upcast"
+"""The client id that a worker has by default."""
+JUMPS = (-86_400, -3_600, -30, 30, 3_600, 86_400, 30 * 86_400)
+"""Seconds."""
 WORKERS = 2
 MOST_WORKERS = 4
 
@@ -192,7 +203,7 @@ async def _arrives_late(world: World, api: int) -> None:
         await world.feeder.feed(world.place.partitions * 20)
 
         async def is_over() -> bool:
-            return late.over.is_set()
+            return late.done.is_set()
 
         await until(is_over, f"a transaction to be over without its request {api}")
     await exchange_workers(world)
@@ -232,11 +243,48 @@ async def _fail_over(world: World, takeover: Takeover) -> None:
     await asyncio.to_thread(victim.broker.restart)
 
 
-async def exchange_workers(world: World) -> None:
+async def exchange_workers(world: World, **environment: str) -> None:
     """A rolling upgrade: each goes in order, and another one comes."""
     for member in list(world.fleet.members):
         await world.fleet.send_away(member)
-        await world.start_worker()
+        await world.start_worker(**environment)
+
+
+async def transaction_hangs(world: World) -> None:
+    """Somebody else leaves one open for a while: in the source, in what we write, or in our group's offsets."""
+    place, partition = world.place, world.chance.randrange(world.place.partitions)
+    where = world.chance.choice([place.source, place.destination, place.dead_letter, OFFSETS_TOPIC])
+    async with AIOKafkaProducer(bootstrap_servers=world.cluster.direct, transactional_id="somebody-else") as producer:
+        await producer.begin_transaction()
+        if where == OFFSETS_TOPIC:
+            await producer.send_offsets_to_transaction({TopicPartition(place.source, partition): 0}, place.group)
+            await exchange_workers(world)
+        else:
+            await producer.send_and_wait(where, b"never committed", partition=partition)
+        await asyncio.sleep(world.chance.uniform(3.0, 10.0))
+        await producer.abort_transaction()
+
+
+async def quota_lowered(world: World) -> None:
+    """The brokers let a trickle of our writes through."""
+    rate = world.chance.randint(20_000, 60_000)
+    async with world.cluster.producer_quota(WORKER_CLIENT, rate):
+        await world.feeder.feed(world.place.partitions * 500)
+        await asyncio.sleep(world.chance.uniform(5.0, 20.0))
+
+
+async def clock_jumps(world: World) -> None:
+    """Seconds to weeks ahead or back, while the workers work."""
+    if library() is None:
+        return
+    clock = Clock(world.fleet.config.with_name("clock"))
+    await exchange_workers(world, **clock.environment)
+    for seconds in world.chance.sample(JUMPS, 3):
+        await world.feeder.feed(world.place.partitions * 20)
+        clock.jump(seconds)
+        await world.moment(3.0)
+        await recovered(world, "the workers to go on by another clock")
+    await exchange_workers(world)
 
 
 SINGLE: dict[str, Fault] = {
@@ -258,6 +306,9 @@ SINGLE: dict[str, Fault] = {
     "lane fenced": lane_fenced,
     "late produce": late_produce,
     "late offsets": late_offsets,
+    "transaction hangs": transaction_hangs,
+    "quota lowered": quota_lowered,
+    "clock jumps": clock_jumps,
 }
 CLUSTER: dict[str, Fault] = {
     "leader lost": leader_lost,
@@ -267,6 +318,7 @@ CLUSTER: dict[str, Fault] = {
     "coordinator slow": coordinator_slow,
     "late produce": late_produce,
     "late offsets": late_offsets,
+    "transaction hangs": transaction_hangs,
 }
 EVERY_TIME = ("worker killed", "worker frozen", "broker killed")
 """Also in the shortest run."""

@@ -36,6 +36,8 @@ class Late:
         """Its transaction has ended; what is held goes on now."""
         self.arrived = asyncio.Event()
         """A broker has answered what was held."""
+        self.done = asyncio.Event()
+        """It has arrived, or nobody can say; the client may hear that its transaction is over."""
 
     def holds(self, api: int, message: bytes) -> bool:
         return api == self._api and self._producer in message and not self.over.is_set()
@@ -54,6 +56,7 @@ class Late:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLED_SECONDS):
                 await self.arrived.wait()
+        self.done.set()
 
 
 @dataclass(eq=False)

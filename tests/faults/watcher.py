@@ -77,8 +77,7 @@ class Watcher:
         """By partition, the last of the first ``numbers`` numbers that must become visible; -1 for none."""
         partitions = self._ledger.partitions
         return [
-            self.last_visible(partition, (numbers - partition + partitions - 1) // partitions)
-            for partition in range(partitions)
+            self._last_shown(partition, len(range(partition, numbers, partitions))) for partition in range(partitions)
         ]
 
     def has_reached(self, goals: list[int]) -> bool:
@@ -86,8 +85,12 @@ class Watcher:
 
     def last_visible(self, partition: int, offset: int) -> int:
         """The last number of the partition, before the offset, that is not skipped; -1 where there is none."""
+        return self._last_shown(partition, self._ledger.numbers_before(partition, offset, self._written()))
+
+    def _last_shown(self, partition: int, count: int) -> int:
+        """The same, for the first ``count`` numbers of the partition."""
         partitions = self._ledger.partitions
-        last = (offset - 1) * partitions + partition
+        last = (count - 1) * partitions + partition
         while last >= 0 and self._ledger.fate(last) == "skipped":
             last -= partitions
         return max(-1, last)

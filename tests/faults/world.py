@@ -46,10 +46,10 @@ class World:
     mended: int = 0
     """Brokers that had lost their state and were restarted, as their operator would."""
 
-    async def start_worker(self) -> Member:
+    async def start_worker(self, **environment: str) -> Member:
         """Each with a transaction size of its own, so that faults meet them in other places."""
         size = self.chance.choice([50, 200, 1000])
-        return await self.fleet.start(UPCAST_ROUTES__0__LIMITS__TRANSACTION_RECORDS=str(size))
+        return await self.fleet.start(UPCAST_ROUTES__0__LIMITS__TRANSACTION_RECORDS=str(size), **environment)
 
     def some_worker(self) -> Member:
         return self.chance.choice(self.fleet.members)
