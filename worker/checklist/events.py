@@ -11,6 +11,8 @@ from aiokafka.errors import KafkaError
 from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
 from worker.checklist.running import is_ready
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
+from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.ledger import Ledger, Run
 from worker.replay.apply.receipt import Receipt
 from worker.replay.topics import committed_of, partitions_of
@@ -31,8 +33,8 @@ async def replays_proved(facts: Facts) -> list[Evidence]:
 
 async def _left_before(facts: Facts, receipt: Receipt) -> str:
     starts = {TopicPartition(receipt.route.source, each.partition): each.start for each in receipt.partitions}
-    first, _ = await _bounds(facts, list(starts))
-    left = sum(max(0, start - first[place]) for place, start in starts.items())
+    offsets, _ = await _offsets(facts, list(starts))
+    left = sum(max(0, start - offsets[place].start) for place, start in starts.items())
     told = f"{left:,} offsets lie before the beginning of replay {receipt.replay_id}: it says nothing of them"
     return told if left else ""
 
@@ -84,39 +86,43 @@ async def _in_step(
     facts: Facts, source: str, committed: Mapping[TopicPartition, int], receipt: Receipt | None
 ) -> Evidence:
     places = [TopicPartition(source, number) for number in range(await partitions_of(facts.clients, source))]
-    first, last = await _bounds(facts, places)
+    offsets, hidden = await _offsets(facts, places)
     ends = {TopicPartition(source, each.partition): each.end for each in receipt.partitions} if receipt else {}
     waiting = 0
     for place in places:
         at = committed.get(place)
-        if wrong := _out_of_step(at, first[place], last[place], ends.get(place, 0)):
+        if wrong := _out_of_step(at, offsets[place], ends.get(place, 0)):
             return failed(f"{source} partition {place.partition}: {wrong}")
-        waiting += last[place] - (last[place] if at is None else at)
+        waiting += 0 if at is None else max(0, offsets[place].stable - at)
     if waiting and not await is_ready(facts):
         return failed(
             f"{source}: {waiting:,} offsets wait, and no worker is ready at {facts.worker}: start `upcast run`"
         )
+    if hidden:
+        return unknown(f"{hidden[0]}: {hidden[0].fix}, then look again")
     behind = f", at or past the end of replay {receipt.replay_id}" if receipt else ""
     return passed(f"{source}: {len(places)} partitions, no offset left out{behind}; {waiting:,} offsets wait")
 
 
-def _out_of_step(committed: int | None, first: int, last: int, replayed: int) -> str:
+def _out_of_step(committed: int | None, log: LogOffsets, replayed: int) -> str:
     if committed is None:
-        return "the group has committed nothing: start `upcast run`" if last > first else ""
-    if committed < first:
-        return f"retention deleted offsets {committed} to {first - 1} before they were processed"
+        return "the group has committed nothing: start `upcast run`" if log.stable > log.start else ""
+    if committed < log.start:
+        return f"retention deleted offsets {committed} to {log.start - 1} before they were processed"
     if committed < replayed:
         return f"the group is at offset {committed}, the replay ended at {replayed}: use `upcast run --after`"
     return ""
 
 
-async def _bounds(
+async def _offsets(
     facts: Facts, places: list[TopicPartition]
-) -> tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]]:
+) -> tuple[Mapping[TopicPartition, LogOffsets], list[OpenTransaction]]:
+    """And what hides the rest of some of them."""
     reader = facts.clients.reader()
     try:
         await reader.start()
-        return await reader.beginning_offsets(places), await reader.end_offsets(places)
+        offsets = await settled(reader, places)
+        return offsets, await open_transactions(reader, hidden_in(offsets))
     except KafkaError as error:
         raise WorkerError(f"kafka: offsets cannot be read ({type(error).__name__}): try again", MAY_PASS) from error
     finally:

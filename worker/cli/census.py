@@ -67,7 +67,9 @@ def _print_retiring(found: Survey, given: RouteChain, as_json: bool) -> None:
     from worker.replay.census.report import RETIRE_COLUMNS, retire_cells, retire_content, summary
     from worker.replay.census.retiring import retiring
 
-    lines = retiring(given.chain, found.census, whole_range=found.whole)
+    lines = retiring(
+        given.chain, found.census, whole_range=found.whole, hidden=sum(each.hidden for each in found.hidden)
+    )
     if as_json:
         print_json(retire_content(lines, found, given))
         return

@@ -54,7 +54,8 @@ def list_letters(route: Route = None, config: Config = DEFAULT_CONFIG, as_json: 
     if as_json:
         print_json(report.listing_content(found, given))
         return
-    typer.echo(report.summary(found, given.route.dead_letter))
+    for line in report.summary(found, given.route.dead_letter):
+        typer.echo(line)
     if found.groups:
         print_table(report.COLUMNS, report.as_cells(found))
 
@@ -174,6 +175,8 @@ def redrive(
         if plan.objections():
             raise typer.Exit(1)
         return
+    for warning in plan.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     receipt = path.with_name(f"redrive-{plan.replay_id}.receipt.json")
     _tell_receipt(_apply(settings, given, plan, Wishes(receipt, reason, records, size)), receipt, as_json)
 

@@ -11,6 +11,7 @@ from worker.dead_letters import CONNECT, OURS
 from worker.dlq.letter import Letter, read_letter
 from worker.dlq.selection import Selection
 from worker.kafka.fetched import NO_TIMESTAMP, known
+from worker.kafka.open_transactions import OpenTransaction
 from worker.replay.plan.parts import Coordinates
 
 MOST = 1_000
@@ -67,10 +68,11 @@ class Group:
 
 
 class Listing:
-    """Counts every record of the topic once."""
+    """Counts every record of the topic once; ``hidden`` is what cannot be read yet."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, hidden: Sequence[OpenTransaction] = ()) -> None:
         self._selection = selection
+        self.hidden = hidden
         self.groups: dict[Fault, Group] = {}
         self.records = 0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from upcasters.event import SourcePartition, SourceRecord
 from worker.dead_letters import Reporter
@@ -18,6 +18,8 @@ from worker.dlq.selection import Selection
 from worker.dlq.taken import Before, Place, taken_before
 from worker.errors import WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
+from worker.kafka.open_transactions import open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger
 from worker.preflight import ClusterFacts, TopicFacts, ask_brokers
@@ -27,7 +29,7 @@ from worker.replay.plan.file import Plan
 from worker.replay.plan.fitness import judged
 from worker.replay.plan.identity import planned_route
 from worker.replay.plan.parts import Predecessor, Redrive, TakenBefore
-from worker.replay.plan.planning import VERSION
+from worker.replay.plan.planning import VERSION, left_out
 from worker.replay.plan.trial import Trial
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece, open_range_reader
@@ -60,13 +62,15 @@ async def plan_redrive(
     place = Place(await cluster_id_of(clients), given.route.source, topic.name, settings.kafka.group_id)
     async with open_range_reader(clients, topic.partitions) as consumer:
         before = await taken_before(place, clients, consumer, ledger)
-        first, ends = await _offsets(consumer, topic)
+        offsets = await settled(consumer, [TopicPartition(topic.name, number) for number in range(topic.partitions)])
+        hidden = await open_transactions(consumer, hidden_in(offsets))
+        first = {at.partition: each.start for at, each in offsets.items()}
         aligned = topic.partitions == facts.topic(given.route.destination).partitions
         redrive = _redrive(chosen, before, first, aligned)
         selection = Selection(
             given.route.source, topic.name, frozenset(chosen.fingerprints), chosen.rounds, aligned, before.done
         )
-        ranges = [_range(number, chosen, before, first[number], ends[number]) for number in sorted(ends)]
+        ranges = [_range(at.partition, chosen, before, each) for at, each in sorted(offsets.items())]
         dry_run = RedriveDryRun(clients, given, facts, wishes, ranges, selection)
         await dry_run.read(consumer, progress)
     backlog = dry_run.trial.backlog()
@@ -78,7 +82,7 @@ async def plan_redrive(
         asked_to=wishes.end,
         route=planned_route(given),
         redrive=redrive.model_copy(update={"oldest": backlog.oldest}),
-        warnings=judged(only, given, facts, backlog, but=given.route.source),
+        warnings=(*judged(only, given, facts, backlog, but=given.route.source), *map(left_out, hidden)),
         allowed=wishes.allow,
         **dry_run.findings(),
     )
@@ -89,12 +93,6 @@ def _dead_letters(facts: ClusterFacts, given: RouteChain) -> TopicFacts:
     if not topic.partitions:
         raise WorkerError(f"{topic.name}: no such topic, or none that we may describe: correct the route's dead_letter")
     return topic
-
-
-async def _offsets(consumer: AIOKafkaConsumer, topic: TopicFacts) -> tuple[dict[int, int], dict[int, int]]:
-    places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-    first, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-    return {at.partition: offset for at, offset in first.items()}, {at.partition: end for at, end in ends.items()}
 
 
 def _redrive(chosen: Chosen, before: Before, first: dict[int, int], aligned: bool) -> Redrive:
@@ -123,11 +121,11 @@ def _refuse_too_many(taken: Sequence[TakenBefore], chosen: Chosen, partitions: I
             )
 
 
-def _range(number: int, chosen: Chosen, before: Before, first: int, end: int) -> Range:
+def _range(number: int, chosen: Chosen, before: Before, offsets: LogOffsets) -> Range:
     """Without what is surely done already."""
     done = before.done.get(number, Done())
     start = min(done.up_to(fingerprint, chosen.rounds) for fingerprint in chosen.fingerprints)
-    return Range(number, min(max(first, start), end), end)
+    return Range(number, min(max(offsets.start, start), offsets.stable), offsets.stable)
 
 
 class RedriveTrial(Trial):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -14,13 +14,14 @@ from worker.dlq.letter import Letter, read_letter
 from worker.dlq.listing import Listing
 from worker.dlq.selection import Selection
 from worker.dlq.taken import Place, existing_ledger, taken_before
-from worker.errors import WorkerError
+from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger
 from worker.replay.census.surveying import Behind, Progress
 from worker.replay.plan.parts import Coordinates
-from worker.replay.ranges import Earliest, Latest, Range, freeze
+from worker.replay.ranges import Earliest, Frozen, Latest, Range, freeze
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.replay.topics import cluster_id_of, partition_counts
 from worker.routes.chains import RouteChain
@@ -38,20 +39,22 @@ class Found:
 
 async def list_letters(settings: Settings, given: RouteChain, progress: Progress) -> Listing:
     """Everything that is there. Raises WorkerError."""
-    async with _opened(settings, given) as (clients, consumer, ranges):
+    async with _opened(settings, given) as (clients, consumer, frozen):
         selection = await _selection(settings, given, clients, consumer)
-        listing, behind = Listing(selection), Behind(ranges, progress)
-        async for piece in read_ranges(consumer, given.route.dead_letter, ranges):
+        listing = Listing(selection, await open_transactions(consumer, frozen.hidden))
+        behind = Behind(frozen.ranges, progress)
+        async for piece in read_ranges(consumer, given.route.dead_letter, frozen.ranges):
             listing.add(piece.partition, piece.slice.records)
             behind.reached(piece.partition, piece.slice.next_offset)
     return listing
 
 
 async def find_letter(settings: Settings, given: RouteChain, place: Coordinates) -> Found:
-    """Raises WorkerError where there is no record at that place."""
+    """Raises WorkerError where there is no record at that place, or none that can be read yet."""
     topic = given.route.dead_letter
-    async with _opened(settings, given) as (_, consumer, ranges):
-        within = [each for each in ranges if each.partition == place.partition]
+    async with _opened(settings, given) as (_, consumer, frozen):
+        _refuse_hidden(await open_transactions(consumer, frozen.hidden), place)
+        within = [each for each in frozen.ranges if each.partition == place.partition]
         if within and within[0].start <= place.offset < within[0].end:
             async for piece in read_ranges(consumer, topic, [Range(place.partition, place.offset, place.offset + 1)]):
                 for record in piece.slice.records:
@@ -65,11 +68,12 @@ async def find_letter(settings: Settings, given: RouteChain, place: Coordinates)
 async def find_letters(
     settings: Settings, given: RouteChain, fingerprint: str, most: int, progress: Progress
 ) -> list[Found]:
-    """The first ``most`` letters of a fault. Raises WorkerError where there is none."""
+    """The first ``most`` letters of a fault. Raises WorkerError where there is none, or none that can be read yet."""
     found: list[Found] = []
-    async with _opened(settings, given) as (_, consumer, ranges):
-        behind = Behind(ranges, progress)
-        async for piece in read_ranges(consumer, given.route.dead_letter, ranges):
+    async with _opened(settings, given) as (_, consumer, frozen):
+        hidden = await open_transactions(consumer, frozen.hidden)
+        behind = Behind(frozen.ranges, progress)
+        async for piece in read_ranges(consumer, given.route.dead_letter, frozen.ranges):
             for record in piece.slice.records:
                 letter = read_letter(record)
                 if letter is not None and letter.fingerprint == fingerprint and len(found) < most:
@@ -78,11 +82,26 @@ async def find_letters(
             behind.reached(piece.partition, piece.slice.next_offset)
             if len(found) >= most:
                 break
+    if not found and hidden:
+        raise WorkerError(
+            f"{given.route.dead_letter}: no dead letter that can be read has the fingerprint {fingerprint}, and "
+            f"{hidden[0]}: {hidden[0].fix}, then look again",
+            MAY_PASS,
+        )
     if not found:
         raise WorkerError(
             f"{given.route.dead_letter}: no dead letter has the fingerprint {fingerprint}: `upcast dlq list` names all"
         )
     return found
+
+
+def _refuse_hidden(hidden: Sequence[OpenTransaction], place: Coordinates) -> None:
+    for each in hidden:
+        if each.partition == place.partition and each.offset <= place.offset < each.offset + each.hidden:
+            raise WorkerError(
+                f"{each.place}: offset {place.offset} cannot be read yet: {each.cause}: {each.fix}, then look again",
+                MAY_PASS,
+            )
 
 
 async def _selection(settings: Settings, given: RouteChain, clients: Clients, consumer: AIOKafkaConsumer) -> Selection:
@@ -105,9 +124,7 @@ def _closing(ledger: Ledger | None) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _opened(
-    settings: Settings, given: RouteChain
-) -> AsyncIterator[tuple[Clients, AIOKafkaConsumer, list[Range]]]:
+async def _opened(settings: Settings, given: RouteChain) -> AsyncIterator[tuple[Clients, AIOKafkaConsumer, Frozen]]:
     topic, clients = given.route.dead_letter, Clients(settings.kafka)
     await wait_for_broker(clients)
     partitions = (await partition_counts(clients)).get(topic, 0)

@@ -27,7 +27,14 @@ def place_text(place: Coordinates) -> str:
     return f"{place.partition}:{place.offset}"
 
 
-def summary(found: Listing, topic: str) -> str:
+def summary(found: Listing, topic: str) -> Iterator[str]:
+    """What is there, in a line, and what could not be read."""
+    yield _counted(found, topic)
+    for each in found.hidden:
+        yield f"not counted: {each}: {each.fix}, then list again"
+
+
+def _counted(found: Listing, topic: str) -> str:
     left = sum(group.left for fault, group in found.groups.items() if fault.fingerprint)
     others = sum(group.records for fault, group in found.groups.items() if not fault.fingerprint)
     foreign = f", {others:,} records of somebody else's" if others else ""
@@ -66,6 +73,7 @@ def listing_content(found: Listing, given: RouteChain) -> dict[str, Any]:
     return {
         "topic": given.route.dead_letter,
         "records": found.records,
+        "hidden": [each.content() for each in found.hidden],
         "faults": [_group(fault, group) for fault, group in found.ordered()],
     }
 

@@ -96,12 +96,12 @@ async def _of_this_topic(place: Place, kept: Mapping[int, Reached], consumer: AI
     """A topic made anew under the same name does not hold the last record of then."""
     marks = {number: Account.of_note(reached.note, None).last for number, reached in kept.items()}
     marked = {number: mark for number, mark in marks.items() if mark is not None}
-    ends = await consumer.end_offsets([TopicPartition(place.topic, number) for number in marked])
+    offsets = await consumer.log_offsets(TopicPartition(place.topic, number) for number in marked)
     ranges = [PlannedRange(partition=at, start=0, end=0, marks=(mark,)) for at, mark in marked.items()]
     found = await digests_of(place.topic, ranges, consumer)
     return {
         number: kept[number]
         for number, mark in marked.items()
-        if mark.offset < ends[TopicPartition(place.topic, number)]
+        if mark.offset < offsets[TopicPartition(place.topic, number)].end
         and found[number].get(mark.offset) in (None, mark.digest)
     }

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import functools
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
 from aiokafka.consumer import fetcher as aiokafka_fetcher
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol import types
@@ -62,6 +64,7 @@ from worker.kafka.fetched import (
     known,
 )
 from worker.kafka.large_batch import LARGE_VALUE, LargeBatchBuilder
+from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.raw_headers import writable
 from worker.kafka.record_format import BEHIND_LENGTH, CHECKSUM, CHECKSUM_BYTES
 from worker.kafka.throttling import PRODUCE, throttling_of
@@ -122,6 +125,18 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         finally:
             stopping.cancel()
 
+    async def log_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, LogOffsets]:
+        """Where partitions begin and end, for readers and in the log. Raises KafkaError.
+
+        The end is asked for first: what is written between two questions is hidden by nobody.
+        """
+        asked, patience = list(partitions), self._request_timeout_ms
+        of_all, of_committed = (_asking(self._fetcher, level) for level in (READ_UNCOMMITTED, READ_COMMITTED))
+        ends = await of_all.end_offsets(asked, patience)
+        stable = await of_committed.end_offsets(asked, patience)
+        start = await self.beginning_offsets(asked)
+        return {at: LogOffsets(start[at], stable[at], max(stable[at], ends[at])) for at in asked}
+
     async def _put_away(self) -> None:
         """What aiokafka leaves when a fetch waits for its next attempt: that fetch's end looks to it like its own."""
         fetches = self._fetcher._pending_tasks
@@ -129,6 +144,39 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
             fetch.cancel()
         await asyncio.gather(*fetches, return_exceptions=True)
         await self._client.close()
+
+
+def _asking(fetcher: Any, isolation_level: int) -> Any:
+    """The same fetcher, for questions about offsets of another level."""
+    asking = copy.copy(fetcher)
+    asking._isolation_level = isolation_level
+    return asking
+
+
+async def ask_leaders(
+    consumer: AIOKafkaConsumer,
+    partitions: Iterable[TopicPartition],
+    build: Callable[[list[tuple[str, list[int]]]], Any],
+) -> list[Any]:
+    """What the leaders of partitions answer to a request about them, which is built of topics and partitions. Raises
+    KafkaError."""
+    by_leader: dict[int, dict[str, list[int]]] = {}
+    for at in partitions:
+        leader = consumer._client.cluster.leader_for_partition(at)
+        if leader is not None and leader >= 0:
+            by_leader.setdefault(leader, {}).setdefault(at.topic, []).append(at.partition)
+    return [await ask_broker(consumer, node, build(list(topics.items()))) for node, topics in by_leader.items()]
+
+
+async def ask_all_brokers(consumer: AIOKafkaConsumer, request: Any) -> dict[int, Any]:
+    """Their answers by node. Raises KafkaError."""
+    nodes = [broker.nodeId for broker in consumer._client.cluster.brokers()]
+    return {node: await ask_broker(consumer, node, request) for node in nodes}
+
+
+async def ask_broker(consumer: AIOKafkaConsumer, node: int, request: Any) -> Any:
+    """Raises KafkaError, also where the broker is too old for the request."""
+    return await consumer._client.send(node, request)
 
 
 class BatchReader:
@@ -243,7 +291,7 @@ class FetchedBatches:
                 f"the checksum of the batch at offset {getattr(batch, 'base_offset', self.offset)} is wrong: if that "
                 "stays, it is so on the brokers' disks: repair it there, or set the group's offset behind it"
             )
-        if parser._isolation_level != aiokafka_fetcher.READ_COMMITTED or batch.producer_id is None:
+        if parser._isolation_level != READ_COMMITTED or batch.producer_id is None:
             return bool(batch.is_control_batch)
         parser._consume_aborted_up_to(batch.base_offset)
         if batch.is_control_batch:

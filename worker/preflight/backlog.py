@@ -40,9 +40,9 @@ async def look_at_backlog(
     reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition], committed: Offsets
 ) -> Backlog:
     """``committed`` is what the group has done; a new group starts at the beginning."""
-    first = await reader.beginning_offsets(partitions)
-    end = await reader.end_offsets(partitions)
-    start = {p: max(first[p], committed.get(p, -1)) for p in partitions}
+    offsets = await reader.log_offsets(partitions)
+    end = {p: offsets[p].stable for p in partitions}
+    start = {p: max(offsets[p].start, committed.get(p, -1)) for p in partitions}
     start = {p: offset for p, offset in start.items() if offset < end[p]}
     samples = await _peek(reader, start, end)
     stamps = [sample.oldest for sample in samples.values() if sample.oldest is not None]

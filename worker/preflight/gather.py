@@ -134,7 +134,7 @@ async def _backlogs(
 
 
 async def _filled(clients: Clients, destinations: Sequence[TopicFacts]) -> frozenset[str]:
-    """Those that hold records; not those that we may not ask about."""
+    """Those that hold records, also such as cannot be read yet; not those that we may not ask about."""
     if not destinations:
         return frozenset()
     reader = clients.reader()
@@ -142,12 +142,12 @@ async def _filled(clients: Clients, destinations: Sequence[TopicFacts]) -> froze
     await reader.start()
     try:
         places = [TopicPartition(each.name, number) for each in destinations for number in range(each.partitions)]
-        first, last = await reader.beginning_offsets(places), await reader.end_offsets(places)
+        offsets = await reader.log_offsets(places)
     except TopicAuthorizationFailedError:
         return frozenset()
     finally:
         await reader.stop()
-    return frozenset(place.topic for place in places if first[place] < last[place])
+    return frozenset(place.topic for place in places if not offsets[place].empty)
 
 
 async def _denied_ids(clients: Clients, settings: Settings, start_producers: bool) -> list[Finding]:

@@ -8,15 +8,16 @@ A bound is ``earliest``, ``latest`` (or ``now``), an offset (``1200``; one for e
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndTimestamp
 
-from worker.errors import WorkerError
+from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.log_offsets import AnswersOffsets, LogOffsets, settled
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 START_FORMS = "earliest, latest, an offset, a time such as 2026-01-31T12:00:00Z, or a duration ago such as 90d"
@@ -66,12 +67,16 @@ class Range:
         return max(0, self.end - self.start)
 
 
-class OffsetSource(Protocol):
-    """The questions that are put to the brokers; an AIOKafkaConsumer of no group answers them."""
+@dataclass(frozen=True)
+class Frozen:
+    """``hidden`` are the partitions whose range may end before its bound: what is behind cannot be read yet."""
 
-    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]: ...
+    ranges: list[Range]
+    hidden: Mapping[TopicPartition, LogOffsets] = field(default_factory=dict)
 
-    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]: ...
+
+class OffsetSource(AnswersOffsets, Protocol):
+    """The questions that are put to the brokers; a consumer of ours of no group answers them."""
 
     async def offsets_for_times(
         self, timestamps: Mapping[TopicPartition, int]
@@ -119,28 +124,39 @@ def _parse_time(text: str) -> Since | None:
     return Since(max(0, round(seconds * 1000)))
 
 
-async def freeze(offsets: OffsetSource, topic: str, partitions: int, start: Bound, end: Bound) -> list[Range]:
-    """The range of each partition now. Raises WorkerError for offsets that are not there; empty ranges are fine."""
-    all_partitions = [TopicPartition(topic, number) for number in range(partitions)]
-    first = _by_number(await offsets.beginning_offsets(all_partitions))
-    last = _by_number(await offsets.end_offsets(all_partitions))
-    starts = await _resolve("--from", start, offsets, topic, first, last)
-    ends = await _resolve("--to", end, offsets, topic, first, last)
-    return [_range(topic, number, starts[number], ends[number], start, end) for number in range(partitions)]
+async def freeze(
+    offsets: OffsetSource, topic: str, partitions: int, start: Bound, end: Bound, patience: float | None = None
+) -> Frozen:
+    """The range of each partition now; a transaction that is open has so many seconds of ``patience`` to end.
+
+    Raises WorkerError for offsets that are not there, or that nobody can read; empty ranges are fine.
+    """
+    found = await settled(offsets, [TopicPartition(topic, number) for number in range(partitions)], patience)
+    starts = await _resolve("--from", start, offsets, topic, found)
+    ends = await _resolve("--to", end, offsets, topic, found)
+    ranges = [_range(topic, number, starts[number], ends[number], start, end) for number in range(partitions)]
+    return Frozen(ranges, {} if isinstance(end, At) else _short(ranges, found))
+
+
+def _short(ranges: list[Range], found: Mapping[TopicPartition, LogOffsets]) -> dict[TopicPartition, LogOffsets]:
+    ends = {each.partition: each.end for each in ranges}
+    return {at: each for at, each in found.items() if each.hidden and ends[at.partition] >= each.stable}
 
 
 async def _resolve(
-    option: str, bound: Bound, offsets: OffsetSource, topic: str, first: Offsets, last: Offsets
+    option: str, bound: Bound, offsets: OffsetSource, topic: str, found: Mapping[TopicPartition, LogOffsets]
 ) -> Offsets:
+    first = {at.partition: each.start for at, each in found.items()}
+    last = {at.partition: each.stable for at, each in found.items()}
     if isinstance(bound, Earliest):
         return first
     if isinstance(bound, Latest):
         return last
     if isinstance(bound, Since):
         asked = {TopicPartition(topic, number): bound.timestamp for number in last}
-        found = {at.partition: answer for at, answer in (await offsets.offsets_for_times(asked)).items()}
-        return {number: _of_time(found.get(number), last[number]) for number in last}
-    return _named(option, bound, topic, first, last)
+        times = {at.partition: answer for at, answer in (await offsets.offsets_for_times(asked)).items()}
+        return {number: _of_time(times.get(number), last[number]) for number in last}
+    return _named(option, bound, topic, {at.partition: each for at, each in found.items()})
 
 
 def _of_time(found: OffsetAndTimestamp | None, end: int) -> int:
@@ -148,21 +164,27 @@ def _of_time(found: OffsetAndTimestamp | None, end: int) -> int:
     return end if found is None else min(found.offset, end)
 
 
-def _named(option: str, bound: At, topic: str, first: Offsets, last: Offsets) -> Offsets:
-    named = bound.by_partition if bound.everywhere is None else dict.fromkeys(last, bound.everywhere)
-    if named.keys() != last.keys():
+def _named(option: str, bound: At, topic: str, found: Mapping[int, LogOffsets]) -> Offsets:
+    named = bound.by_partition if bound.everywhere is None else dict.fromkeys(found, bound.everywhere)
+    if named.keys() != found.keys():
         raise WorkerError(
-            f"{option}: it names partitions {_listed(named)}, {topic} has {_listed(last)}: name each of them once"
+            f"{option}: it names partitions {_listed(named)}, {topic} has {_listed(found)}: name each of them once"
         )
     for number, offset in sorted(named.items()):
         place = f"{option} {offset}: partition {number} of {topic}"
-        if offset < first[number]:
+        if offset < found[number].start:
             raise WorkerError(
-                f"{place} holds nothing before offset {first[number]} any more (retention): "
+                f"{place} holds nothing before offset {found[number].start} any more (retention): "
                 f"begin there, or use --from earliest"
             )
-        if offset > last[number]:
-            raise WorkerError(f"{place} ends at offset {last[number]} so far: name an offset up to that, or `now`")
+        if offset > found[number].end:
+            raise WorkerError(f"{place} ends at offset {found[number].end} so far: name an offset up to that, or `now`")
+        if offset > found[number].stable:
+            raise WorkerError(
+                f"{place} cannot be read past offset {found[number].stable}, where a transaction is open: name an "
+                "offset up to that, or try again once it has ended",
+                MAY_PASS,
+            )
     return named
 
 
@@ -172,9 +194,5 @@ def _range(topic: str, number: int, start: int, end: int, asked_start: Bound, as
     return Range(number, start, max(start, end))
 
 
-def _by_number(found: Mapping[TopicPartition, int]) -> dict[int, int]:
-    return {partition.partition: offset for partition, offset in found.items()}
-
-
-def _listed(numbers: Offsets) -> str:
+def _listed(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, sorted(numbers)))

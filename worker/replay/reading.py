@@ -47,13 +47,17 @@ class Piece(NamedTuple):
 
 
 @asynccontextmanager
-async def open_range_reader(clients: Clients, partitions: int) -> AsyncIterator[AIOKafkaConsumer]:
-    """A started consumer of no group whose fetches of so many partitions stay within bounds."""
+async def open_range_reader(
+    clients: Clients, partitions: int, *, committed: bool = True
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer of no group whose fetches of so many partitions stay within bounds. Unless ``committed``, it
+    also reads what is open and what was taken back."""
     share = TOTAL_BYTES // max(1, partitions)
     consumer = clients.reader(
         max_partition_fetch_bytes=min(LARGEST_FETCH, max(SMALLEST_FETCH, share)),
         fetch_max_bytes=TOTAL_BYTES,
         fetch_max_wait_ms=FETCH_WAIT_MS,
+        isolation_level="read_committed" if committed else "read_uncommitted",
     )
     try:
         await consumer.start()

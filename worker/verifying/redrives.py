@@ -118,6 +118,9 @@ class Merged(Stream):
                 await stream.open()
             self.at, self.head = self._first.at, self._first.head
 
+    def may_hide_more(self) -> bool:
+        return any(stream.may_hide_more() for stream in self._streams)
+
     def step(self) -> None:
         self._first.step()
         self.at, self.head = END, None

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from worker.kafka.clients import Clients
+from worker.kafka.log_offsets import hidden_in, settled
+from worker.kafka.open_transactions import OpenTransaction, open_transactions
 
 PATIENCE = 15.0
 """Seconds. A transaction that is open for longer is somebody else's."""
-BETWEEN = 0.05
 
 
-async def settle(clients: Clients, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
-    """Return when all that stands in the partitions now can be read, or when waiting is in vain."""
-    written = await _ends(clients, partitions)
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        visible = await consumer.end_offsets(partitions)
-        if all(visible[partition] >= end for partition, end in written.items()):
-            return
-        await asyncio.sleep(BETWEEN)
-
-
-async def _ends(clients: Clients, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-    """Also behind what is not committed (yet)."""
-    reader = clients.reader(isolation_level="read_uncommitted")
-    try:
-        await reader.start()
-        ends: dict[TopicPartition, int] = await reader.end_offsets(partitions)
-    finally:
-        await reader.stop()
-    return ends
+async def settle(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> dict[TopicPartition, OpenTransaction]:
+    """Return when all that stands in the partitions now can be read, or when waiting is in vain: then with what hides
+    the rest."""
+    offsets = await settled(consumer, partitions, PATIENCE)
+    found = await open_transactions(consumer, hidden_in(offsets))
+    return {TopicPartition(each.topic, each.partition): each for each in found}

@@ -27,10 +27,12 @@ class Stream:
     tells none, ``END`` at the end or where the next batch was not opened yet (``open``).
 
     A batch that is next, as a whole, can be looked at (``unopened``) and stepped over (``skip``) without decoding it.
+    ``short``: it ends before the log does, at an open transaction.
     """
 
-    def __init__(self, batches: AsyncIterator[Batch], place: Place) -> None:
+    def __init__(self, batches: AsyncIterator[Batch], place: Place, *, short: bool = False) -> None:
         self._batches = batches
+        self._short = short
         self._place = place
         self._held: deque[Placed] = deque()
         self._next: Batch | None = None
@@ -54,6 +56,11 @@ class Stream:
             self._held.extend(self._place(batch.records()))
             self.step()
 
+    def may_hide_more(self) -> bool:
+        """Whether records may follow that nobody can read yet. Ours are in the source's order: where a later one can
+        be read, no earlier one is hidden."""
+        return self._short and self.head is None and self._next is None
+
     async def advance(self) -> None:
         """Step over the head, to the next one."""
         self.step()
@@ -67,9 +74,8 @@ class Stream:
 async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, start: int) -> AsyncIterator[Batch]:
     """From an offset, or where the topic begins by now, to the end of what can be read now."""
     place = TopicPartition(topic, partition)
-    first = (await consumer.beginning_offsets([place]))[place]
-    end = (await consumer.end_offsets([place]))[place]
-    async for batch in read_batches(consumer, topic, Range(partition, max(first, start), end)):
+    log = (await consumer.log_offsets([place]))[place]
+    async for batch in read_batches(consumer, topic, Range(partition, max(log.start, start), log.stable)):
         yield batch
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndTimestamp
 
 from worker.errors import WorkerError
-from worker.replay.ranges import At, Bound, Earliest, Latest, Range, Since, freeze, parse_end, parse_start
+from worker.kafka.log_offsets import LogOffsets
+from worker.replay.ranges import At, Bound, Earliest, Frozen, Latest, Range, Since, freeze, parse_end, parse_start
 
 NOW = 1_700_000_000.0
 DAY = 86_400_000
@@ -53,16 +54,16 @@ def test_nothing_ends_at_its_beginning() -> None:
 
 
 class Log:
-    """Two partitions: offsets 10 to 100 and 0 to 0; offset ``n`` has the timestamp ``1000 * n``."""
+    """Two partitions: offsets 10 to 100 and 0 to 0; offset ``n`` has the timestamp ``1000 * n``. Offsets from 100 on
+    are there, up to ``end``, behind an open transaction."""
 
     first: Mapping[int, int] = {0: 10, 1: 0}
-    last: Mapping[int, int] = {0: 100, 1: 0}
 
-    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        return {at: self.first[at.partition] for at in partitions}
+    def __init__(self, end: int) -> None:
+        self.found = {0: LogOffsets(10, 100, end), 1: LogOffsets(0, 0, 0)}
 
-    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        return {at: self.last[at.partition] for at in partitions}
+    async def log_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, LogOffsets]:
+        return {at: self.found[at.partition] for at in partitions}
 
     async def offsets_for_times(
         self, timestamps: Mapping[TopicPartition, int]
@@ -72,14 +73,22 @@ class Log:
         return {at: OffsetAndTimestamp(offset, 0) if offset < 110 else None for at, offset in found.items()}
 
 
+async def freezing(start: str, end: str, log_end: int) -> Frozen:
+    return await freeze(Log(log_end), "legacy", 2, parse_start(start, 0.1), parse_end(end, 0.1), patience=0)
+
+
 async def frozen(start: str, end: str = "now") -> list[tuple[int, int]]:
-    ranges = await freeze(Log(), "legacy", 2, parse_start(start, 0.1), parse_end(end, 0.1))
-    return [(each.start, each.end) for each in ranges]
+    return [(each.start, each.end) for each in (await freezing(start, end, 100)).ranges]
 
 
-async def complaint(start: str, end: str = "now") -> str:
+async def hidden(start: str, end: str = "now") -> dict[TopicPartition, LogOffsets]:
+    """Of a log that goes on behind an open transaction at offset 100."""
+    return dict((await freezing(start, end, 120)).hidden)
+
+
+async def complaint(start: str, end: str = "now", log_end: int = 100) -> str:
     with pytest.raises(WorkerError) as caught:
-        await frozen(start, end)
+        await freezing(start, end, log_end)
     return str(caught.value)
 
 
@@ -134,3 +143,23 @@ async def test_offsets_the_wrong_way_round() -> None:
 async def test_partitions_that_are_not_there_or_not_named() -> None:
     assert "it names partitions 0, legacy has 0, 1" in await complaint("0:10")
     assert "it names partitions 0, 1, 2, legacy has 0, 1" in await complaint("0:10,1:0,2:0")
+
+
+async def test_what_stands_behind_an_open_transaction_is_hidden_and_not_absent() -> None:
+    held = {TopicPartition("legacy", 0): LogOffsets(10, 100, 120)}
+    assert await hidden("earliest") == held
+    assert await hidden("latest") == held
+    assert await hidden("earliest", "1970-01-01T00:01:45Z") == held
+
+
+async def test_a_range_that_ends_before_it_misses_nothing() -> None:
+    assert await hidden("earliest", "1970-01-01T00:01:00Z") == {}
+    assert await hidden("earliest", "0:100,1:0") == {}
+
+
+async def test_an_offset_behind_an_open_transaction_can_be_named_later() -> None:
+    assert await complaint("earliest", "0:110,1:0", log_end=120) == (
+        "--to 110: partition 0 of legacy cannot be read past offset 100, where a transaction is open: name an offset "
+        "up to that, or try again once it has ended"
+    )
+    assert "ends at offset 120 so far" in await complaint("earliest", "0:121,1:0", log_end=120)

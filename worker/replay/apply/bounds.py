@@ -68,10 +68,9 @@ class ReplayBounds:
         account = found.account or await self._fresh(partition.partition, offsets)
         announcement = account.note if account.share and not found.account else ""
         state.offset, state.account = found.offset, account
-        beginning = (await offsets.beginning_offsets([partition]))[partition]
-        end = (await offsets.end_offsets([partition]))[partition]
-        self._check_retained(state, beginning, end)
-        return Beginning(found.offset, end, state.planned.end, account, announcement=announcement)
+        log = (await offsets.log_offsets([partition]))[partition]
+        self._check_retained(state, log.start, log.end)
+        return Beginning(found.offset, log.stable, state.planned.end, account, announcement=announcement)
 
     def committed(self, partition: TopicPartition, offset: int, journal: Journal | None) -> None:
         state = self.states[partition.partition]
@@ -120,5 +119,5 @@ class ReplayBounds:
 
 async def _end_of(topic: OutputTopic, source_partition: int, offsets: AIOKafkaConsumer) -> int:
     partition = TopicPartition(topic.name, topic.partition_for(source_partition))
-    end: int = (await offsets.end_offsets([partition]))[partition]
-    return end
+    """Where what can be read ends: the replay's own records come behind it in any case."""
+    return int((await offsets.log_offsets([partition]))[partition].stable)

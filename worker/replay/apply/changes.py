@@ -86,14 +86,13 @@ async def digests_of(
     topic: str, ranges: list[PlannedRange], consumer: AIOKafkaConsumer
 ) -> dict[int, dict[int, str | None]]:
     """The digests of the marked records, by partition and offset; None where a record is gone."""
-    first = await consumer.beginning_offsets([TopicPartition(topic, each.partition) for each in ranges])
-    last = await consumer.end_offsets([TopicPartition(topic, each.partition) for each in ranges])
+    offsets = await consumer.log_offsets(TopicPartition(topic, each.partition) for each in ranges)
     found: dict[int, dict[int, str | None]] = {each.partition: {} for each in ranges}
     for turn in range(max((len(each.marks) for each in ranges), default=0)):
         asked = []
         for each in ranges:
-            partition = TopicPartition(topic, each.partition)
-            if turn < len(each.marks) and first[partition] <= each.marks[turn].offset < last[partition]:
+            log = offsets[TopicPartition(topic, each.partition)]
+            if turn < len(each.marks) and log.start <= each.marks[turn].offset < log.stable:
                 asked.append(Range(each.partition, each.marks[turn].offset, each.marks[turn].offset + 1))
         async for piece in read_ranges(consumer, topic, asked):
             for record in piece.slice.records:

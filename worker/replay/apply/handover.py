@@ -72,12 +72,12 @@ async def _check_finished(clients: Clients, receipt: Receipt) -> None:
 async def _check_source(consumer: AIOKafkaConsumer, receipt: Receipt) -> None:
     """A topic that was made anew ends before the replay did; beginning there would skip all that is to come."""
     ends = _ends(receipt)
-    for partition, end in (await consumer.end_offsets(list(ends))).items():
-        if end < ends[partition]:
+    for partition, offsets in (await consumer.log_offsets(ends)).items():
+        if offsets.end < ends[partition]:
             raise WorkerError(
-                f"--after: partition {partition.partition} of {partition.topic} ends at offset {end}, the replay at "
-                f"{ends[partition]}: the topic was made anew or has lost records; plan a new replay, or run without "
-                "--after"
+                f"--after: partition {partition.partition} of {partition.topic} ends at offset {offsets.end}, the "
+                f"replay at {ends[partition]}: the topic was made anew or has lost records; plan a new replay, or run "
+                "without --after"
             )
 
 

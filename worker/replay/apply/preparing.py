@@ -38,7 +38,7 @@ async def prepare(
             await _refuse_lost(plan, committed, reached, consumer)
             await refuse_other_records(plan, consumer)
             if partitions.get(plan.route.destination, 0) >= len(plan.ranges):
-                await _refuse_traces(plan, committed, reached, consumer)
+                await _refuse_traces(plan, committed, reached, consumer, clients)
             if plan.redrive is None and not again:
                 if not (committed or reached):
                     await _refuse_twice(clients, plan, consumer, ledger)
@@ -78,20 +78,19 @@ async def _refuse_lost(
     """All lines at once, where the lanes would name the first alone."""
     source = plan.topic
     places = {TopicPartition(source, each.partition): each for each in plan.ranges if not each.empty}
-    first = await consumer.beginning_offsets(list(places))
-    last = await consumer.end_offsets(list(places))
+    offsets = await consumer.log_offsets(list(places))
     lines = []
     for place, planned in places.items():
         kept = ledger.get(place.partition)
         position = committed.get(place, kept.offset if kept else planned.start)
-        if position < min(first[place], planned.end):
+        if position < min(offsets[place].start, planned.end):
             lines.append(
-                f"{source} partition {place.partition}: begins at offset {first[place]} now, the plan goes on at "
-                f"{position}: retention has deleted records of the plan; {AGAIN}"
+                f"{source} partition {place.partition}: begins at offset {offsets[place].start} now, the plan goes on "
+                f"at {position}: retention has deleted records of the plan; {AGAIN}"
             )
-        if last[place] < planned.end:
+        if (end := offsets[place].end) < planned.end:
             lines.append(
-                f"{source} partition {place.partition}: ends at offset {last[place]}, the plan at {planned.end}: "
+                f"{source} partition {place.partition}: ends at offset {end}, the plan at {planned.end}: "
                 f"the topic was made anew or has lost records; {AGAIN}"
             )
     if lines:
@@ -99,17 +98,21 @@ async def _refuse_lost(
 
 
 async def _refuse_traces(
-    plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached], consumer: AIOKafkaConsumer
+    plan: Plan,
+    committed: Mapping[TopicPartition, int],
+    ledger: Mapping[int, Reached],
+    consumer: AIOKafkaConsumer,
+    clients: Clients,
 ) -> None:
     """Where Kafka has an offset, nothing else needs to be asked."""
     open_ranges = [each.partition for each in plan.ranges if not each.empty]
     silent = [number for number in open_ranges if TopicPartition(plan.topic, number) not in committed]
     unknown = [number for number in silent if number not in ledger]
     destination = plan.route.destination
-    await refuse_forgotten(plan.replay_id, destination, unknown, consumer)
+    await refuse_forgotten(plan.replay_id, destination, unknown, consumer, clients)
     reached = {number: _output_of(ledger[number], plan) for number in silent if number in ledger}
     origin = SOURCE_OFFSET if plan.redrive is None else LETTER_OFFSET
-    await refuse_ahead(plan.replay_id, destination, reached, consumer, origin)
+    await refuse_ahead(plan.replay_id, destination, reached, consumer, clients, origin)
 
 
 def _output_of(reached: Reached, plan: Plan) -> tuple[int, int]:

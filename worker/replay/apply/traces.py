@@ -1,4 +1,8 @@
-"""Traces of a replay in its destination, for when neither Kafka's offsets nor the ledger can say where it was."""
+"""Traces of a replay in its destination, for when neither Kafka's offsets nor the ledger can say where it was.
+
+Records behind an open transaction are looked at as well, committed or not: nobody can tell yet, and a replay that went
+on beside them might double them.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,24 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourceRecord
 from worker.errors import WorkerError
+from worker.kafka.clients import Clients
+from worker.kafka.log_offsets import LogOffsets
 from worker.lanes.lineage import PREFIX, REPLAY_ID
 from worker.replay.ranges import Range
-from worker.replay.reading import read_ranges
+from worker.replay.reading import Piece, open_range_reader, read_ranges
 
 SOURCE_OFFSET = PREFIX + "source.offset"
 TAIL = 2_000
 """Offsets looked at behind which a forgotten replay may hide."""
 
 
-async def refuse_forgotten(replay_id: str, topic: str, partitions: Sequence[int], consumer: AIOKafkaConsumer) -> None:
+async def refuse_forgotten(
+    replay_id: str, topic: str, partitions: Sequence[int], consumer: AIOKafkaConsumer, clients: Clients
+) -> None:
     """Nobody knows of this replay: its records must not be at the destination's end."""
-    ends = await _ends(topic, partitions, consumer)
-    starts = {number: end - TAIL for number, end in ends.items()}
-    async for number, record in _records(replay_id, topic, starts, ends, consumer):
+    found = await _offsets(topic, partitions, consumer)
+    starts = {number: each.stable - TAIL for number, each in found.items()}
+    async for number, record in _records(replay_id, topic, starts, found, (consumer, clients)):
         raise WorkerError(
             f"{topic} partition {number}: offset {record.offset} was written by this very replay ({replay_id}), of "
             "which neither Kafka's offsets nor the ledger know any more: set ledger.url to the ledger it was run with"
@@ -33,6 +41,7 @@ async def refuse_ahead(
     topic: str,
     reached: Mapping[int, tuple[int, int]],
     consumer: AIOKafkaConsumer,
+    clients: Clients,
     origin: str = SOURCE_OFFSET,
 ) -> None:
     """Only the ledger knows how far the replay is, and may be a moment behind: nothing past it may have been written.
@@ -40,9 +49,9 @@ async def refuse_ahead(
     ``reached`` holds, by partition, where the replay's output begins and the source offset it has come to; ``origin``
     is the header that tells of which offset an output was made.
     """
-    ends = await _ends(topic, list(reached), consumer)
+    found = await _offsets(topic, list(reached), consumer)
     starts = {number: start for number, (start, _) in reached.items()}
-    async for number, record in _records(replay_id, topic, starts, ends, consumer):
+    async for number, record in _records(replay_id, topic, starts, found, (consumer, clients)):
         source = int(_last(record, origin) or -1)
         if source >= reached[number][1]:
             raise WorkerError(
@@ -53,23 +62,33 @@ async def refuse_ahead(
 
 
 async def _records(
-    replay_id: str, topic: str, starts: Mapping[int, int], ends: Mapping[int, int], consumer: AIOKafkaConsumer
+    replay_id: str,
+    topic: str,
+    starts: Mapping[int, int],
+    found: Mapping[int, LogOffsets],
+    readers: tuple[AIOKafkaConsumer, Clients],
 ) -> AsyncIterator[tuple[int, SourceRecord]]:
-    if not ends:
-        return
-    first = await consumer.beginning_offsets([TopicPartition(topic, number) for number in ends])
-    ranges = [
-        Range(number, max(starts[number], first[TopicPartition(topic, number)]), end) for number, end in ends.items()
-    ]
-    async for piece in read_ranges(consumer, topic, ranges):
+    consumer, clients = readers
+    ranges = [Range(number, max(starts[number], each.start), each.stable) for number, each in found.items()]
+    hidden = [Range(number, max(starts[number], each.stable), each.end) for number, each in found.items()]
+    async for record in _of_replay(replay_id, read_ranges(consumer, topic, ranges)):
+        yield record
+    if any(each.offsets for each in hidden):
+        async with open_range_reader(clients, len(hidden), committed=False) as reader:
+            async for record in _of_replay(replay_id, read_ranges(reader, topic, hidden)):
+                yield record
+
+
+async def _of_replay(replay_id: str, pieces: AsyncIterator[Piece]) -> AsyncIterator[tuple[int, SourceRecord]]:
+    async for piece in pieces:
         for record in piece.slice.records:
             if _last(record, REPLAY_ID) == replay_id.encode():
                 yield piece.partition, record
 
 
-async def _ends(topic: str, partitions: Sequence[int], consumer: AIOKafkaConsumer) -> dict[int, int]:
-    found = await consumer.end_offsets([TopicPartition(topic, number) for number in partitions])
-    return {partition.partition: end for partition, end in found.items()}
+async def _offsets(topic: str, partitions: Sequence[int], consumer: AIOKafkaConsumer) -> dict[int, LogOffsets]:
+    places = [TopicPartition(topic, number) for number in partitions]
+    return {at.partition: each for at, each in (await consumer.log_offsets(places)).items()}
 
 
 def _last(record: SourceRecord, name: str) -> bytes | None:

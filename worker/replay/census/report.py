@@ -27,14 +27,21 @@ def time_text(milliseconds: int) -> str:
 
 
 def summary(found: Survey, given: RouteChain) -> Iterator[str]:
-    """What was read, in a line or two."""
+    """What was read, in a line or two, and what could not be."""
+    yield _read(found, given)
+    for each in found.hidden:
+        yield f"not counted: {each}: {each.fix}, then count again"
+
+
+def _read(found: Survey, given: RouteChain) -> str:
     offsets = sum(each.offsets for each in found.ranges)
     records = found.census.records
     if not offsets:
-        yield f"{given.route.source}: the range is empty, there is nothing to count"
-        return
-    hidden = f", {offsets - records:,} offsets hold no visible record" if offsets > records else ""
-    yield f"{given.route.source}: {records:,} records in {len(found.ranges)} partitions, {found.seconds:.1f} s{hidden}"
+        return f"{given.route.source}: the range is empty, there is nothing to count"
+    without = f", {offsets - records:,} offsets hold no visible record" if offsets > records else ""
+    return (
+        f"{given.route.source}: {records:,} records in {len(found.ranges)} partitions, {found.seconds:.1f} s{without}"
+    )
 
 
 def retirable(found: Survey, chain: Chain) -> list[tuple[str, str]]:
@@ -100,6 +107,7 @@ def _header(found: Survey, given: RouteChain) -> dict[str, Any]:
         "source": given.route.source,
         "chain": given.chain.fingerprint,
         "ranges": [asdict(each) for each in found.ranges],
+        "hidden": [each.content() for each in found.hidden],
     }
 
 

@@ -47,10 +47,10 @@ class _Old:
     last: int
 
 
-def retiring(chain: Chain, census: Census, *, whole_range: bool) -> list[Retiring]:
+def retiring(chain: Chain, census: Census, *, whole_range: bool, hidden: int = 0) -> list[Retiring]:
     """Lines for each version below the current one, oldest first. ``yes`` only where the whole topic was read
-    (``whole_range``) and everything in it could be told apart."""
-    doubt = _doubt(census, whole_range)
+    (``whole_range``, and no offsets were ``hidden``) and everything in it could be told apart."""
+    doubt = _doubt(census, whole_range, hidden)
     lines: list[Retiring] = []
     for event_type in chain.types:
         left = ""
@@ -106,9 +106,11 @@ def _minor(version: str) -> str:
     return numbers[1] if numbers else version.removeprefix("v")
 
 
-def _doubt(census: Census, whole_range: bool) -> str:
+def _doubt(census: Census, whole_range: bool, hidden: int) -> str:
     if not whole_range:
         return "only a part of the topic was read: leave out --from and --to"
+    if hidden:
+        return f"{hidden:,} offsets are hidden by an open transaction"
     unclear = sum(line.seen.records for kind, line in census.lines.items() if kind.problem not in ("", TOMBSTONE))
     if unclear:
         return f"{unclear} records could be of any version"

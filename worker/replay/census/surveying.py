@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from worker.kafka.clients import Clients
+from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.replay.census.counting import Census, Identifier
 from worker.replay.ranges import Range, freeze, parse_end, parse_start
@@ -21,10 +22,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Survey:
-    """What was counted, in which ranges."""
+    """What was counted, in which ranges. ``hidden`` is what could not be counted."""
 
     census: Census
     ranges: list[Range]
+    hidden: list[OpenTransaction]
     whole: bool
     seconds: float
 
@@ -42,13 +44,14 @@ async def survey(
     census = Census(Identifier(given.chain, given.route.policy()), given.route.producer_header if producers else None)
     began = time.monotonic()
     async with open_range_reader(clients, partitions) as consumer:
-        ranges = await freeze(consumer, source, partitions, first, last)
-        behind = Behind(ranges, progress)
-        async for piece in read_ranges(consumer, source, ranges):
+        frozen = await freeze(consumer, source, partitions, first, last)
+        hidden = await open_transactions(consumer, frozen.hidden)
+        behind = Behind(frozen.ranges, progress)
+        async for piece in read_ranges(consumer, source, frozen.ranges):
             census.add(piece.partition, piece.slice.records)
             behind.reached(piece.partition, piece.slice.next_offset)
     whole = (start, end) in {("earliest", "now"), ("earliest", "latest")}
-    return Survey(census, ranges, whole, time.monotonic() - began)
+    return Survey(census, frozen.ranges, hidden, whole, time.monotonic() - began)
 
 
 class Behind:

@@ -22,7 +22,8 @@ async def told_twice(
     ledger: Ledger | None = None,
 ) -> list[str]:
     """A line for each pass over offsets of ``ranges`` whose output the destination may hold: of the live worker, called
-    ``group``, and of other replays. ``topics`` are source and destination; one that is empty holds nothing twice.
+    ``group``, and of other replays. ``topics`` are source and destination; one that is empty holds nothing twice, and
+    one whose records stand behind an open transaction is not empty.
 
     Raises WorkerError where the brokers do not say.
     """
@@ -57,8 +58,7 @@ async def _written(clients: Clients, consumer: AIOKafkaConsumer, topic: str, ran
     """Those whose output goes to partitions that hold something."""
     count = (await partition_counts(clients)).get(topic, 0)
     places = [TopicPartition(topic, number) for number in range(count)]
-    first, last = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-    filled = {place.partition for place in places if first[place] < last[place]}
+    filled = {place.partition for place, each in (await consumer.log_offsets(places)).items() if not each.empty}
     return [each for each in ranges if count and each.partition % count in filled]
 
 

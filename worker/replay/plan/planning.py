@@ -11,6 +11,7 @@ from importlib import metadata
 
 from worker.errors import WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.preflight import ask_brokers
 from worker.replay.census.surveying import Progress
@@ -41,7 +42,8 @@ async def make_plan(settings: Settings, given: RouteChain, wishes: Wishes, progr
     if not source.partitions:
         raise WorkerError(f"{source.name}: no such topic, or none that we may describe: correct the route's source")
     async with open_range_reader(clients, source.partitions) as consumer:
-        ranges = await freeze(consumer, source.name, source.partitions, *bounds)
+        frozen = await freeze(consumer, source.name, source.partitions, *bounds)
+        ranges, hidden = frozen.ranges, await open_transactions(consumer, frozen.hidden)
         warnings = judged(only, given, facts, await first_look(clients, source.name, ranges))
         dry_run = DryRun(clients, given, facts, wishes, ranges)
         topics = source.name, given.route.destination
@@ -56,10 +58,15 @@ async def make_plan(settings: Settings, given: RouteChain, wishes: Wishes, progr
         asked_to=wishes.end,
         route=planned_route(given),
         filters=wishes.filters,
-        warnings=tuple(dict.fromkeys((*warnings, *later_warnings, *twice))),
+        warnings=tuple(dict.fromkeys((*warnings, *later_warnings, *twice, *map(left_out, hidden)))),
         allowed=wishes.allow,
         **dry_run.findings(),
     )
+
+
+def left_out(hidden: OpenTransaction) -> str:
+    """The range is what can be read now, and stays so: whoever applies the plan must know."""
+    return f"left out of this plan: {hidden}: {hidden.fix}, then plan again, or plan the rest later"
 
 
 def _only(settings: Settings, given: RouteChain, filters: Filters) -> Settings:

@@ -18,6 +18,7 @@ def summary(plan: Plan) -> Iterator[str]:
     yield f"{route.source} -> {route.destination}, chain {route.chain} ({route.chain_fingerprint})"
     if not offsets:
         yield f"the range is empty: there is nothing to {plan.word}"
+        yield from _warnings(plan)
         return
     skipped = ", ".join(f"{count:,} skipped ({reason})" for reason, count in counts.skipped.items()) or "0 skipped"
     yield (
@@ -42,8 +43,11 @@ def summary(plan: Plan) -> Iterator[str]:
         f"the dry run took {_seconds(estimate.seconds)}, {estimate.records_per_second:,} records a second as measured; "
         f"a {plan.word} also writes, so it takes longer"
     )
-    for warning in plan.warnings:
-        yield f"warning: {warning}"
+    yield from _warnings(plan)
+
+
+def _warnings(plan: Plan) -> Iterator[str]:
+    return (f"warning: {warning}" for warning in plan.warnings)
 
 
 def hop_cells(plan: Plan) -> Iterator[tuple[str, ...]]:
