@@ -168,7 +168,7 @@ async def _source_now(clients: Clients, group: str, route: RouteSettings) -> Sou
     reader = clients.reader()
     try:
         await reader.start()
-        first, last = await reader.beginning_offsets(places), await reader.end_offsets(places)
+        offsets = await reader.log_offsets(places)
         filled = await _filled(reader, route.destination, counts.get(route.destination, 0))
     except KafkaError as error:
         raise WorkerError(
@@ -178,13 +178,12 @@ async def _source_now(clients: Clients, group: str, route: RouteSettings) -> Sou
         await reader.stop()
     partitions = counts.get(route.destination, 0)
     return SourceNow(
-        {place.partition: max(first[place], committed[place].offset if place in committed else 0) for place in places},
-        {place.partition: last[place] for place in places},
+        {at.partition: max(offsets[at].start, committed[at].offset if at in committed else 0) for at in places},
+        {at.partition: offsets[at].end for at in places},
         {place.partition for place in places if partitions and place.partition % partitions in filled},
     )
 
 
 async def _filled(reader: AIOKafkaConsumer, topic: str, partitions: int) -> set[int]:
     places = [TopicPartition(topic, number) for number in range(partitions)]
-    first, last = await reader.beginning_offsets(places), await reader.end_offsets(places)
-    return {place.partition for place in places if first[place] < last[place]}
+    return {place.partition for place, each in (await reader.log_offsets(places)).items() if not each.empty}
