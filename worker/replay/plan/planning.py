@@ -45,9 +45,9 @@ async def make_plan(settings: Settings, given: RouteChain, wishes: Wishes, progr
         frozen = await freeze(consumer, source.name, source.partitions, *bounds)
         ranges, hidden = frozen.ranges, await open_transactions(consumer, frozen.hidden)
         warnings = judged(only, given, facts, await first_look(clients, source.name, ranges))
-        dry_run = DryRun(clients, given, facts, wishes, ranges)
         topics = source.name, given.route.destination
         twice = await told_twice(clients, settings.kafka.group_id, consumer, topics, ranges)
+        dry_run = DryRun(clients, given, facts, wishes, ranges)
         await dry_run.read(consumer, progress)
     later_warnings = judged(only, given, facts, dry_run.trial.backlog())
     return Plan(
