@@ -170,10 +170,38 @@ class Flatten(Operation):
         return (self.path,)
 
     def inverse(self) -> Inverse:
-        return Inverse.lossy(f"where the inner lists of {show(self.path)} ended is gone")
+        why = f"where the inner lists of {show(self.path)} ended is gone"
+        return (
+            Inverse.lossy(why) if self.scalars == "keep" else Inverse.lossy(why, IntoOneList(self.path, self.missing))
+        )
 
     def __str__(self) -> str:
         return f"flatten {show(self.path)}"
+
+
+@dataclass(frozen=True)
+class IntoOneList(Operation):
+    """Undo of ``flatten``: all items become one inner list, which at least is a list of lists."""
+
+    path: Path
+    missing: OnMissing = "error"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing):
+            items = open_array(parent[key], self.path)
+            parent[key] = [items] if items else []
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        return Inverse((Flatten(self.path, self.missing),))
+
+    def __str__(self) -> str:
+        return f"put all of {show(self.path)} into one inner list"
 
 
 def flatten(field: PathLike, *, missing: OnMissing = "error", scalars: Literal["error", "keep"] = "error") -> Operation:

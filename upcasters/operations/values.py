@@ -293,6 +293,7 @@ class Convert(Operation):
     missing: OnMissing = "error"
     null: OnNull = "error"
     wrong_type: OnWrongType = "error"
+    exact: bool = True
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing, self.wrong_type):
@@ -315,7 +316,12 @@ class Convert(Operation):
     def inverse(self) -> Inverse:
         if self.backward is None:
             return Inverse.lossy(f"{show(self.path)} is converted by {name_of(self.forward)}, with no function back")
-        return Inverse((Convert(self.path, self.backward, self.forward, self.missing, self.null, self.wrong_type),))
+        options = (self.missing, self.null, self.wrong_type, self.exact)
+        back = Convert(self.path, self.backward, self.forward, *options)
+        if self.exact:
+            return Inverse((back,))
+        why = f"{name_of(self.backward)} gives a value of {show(self.path)} that means the same"
+        return Inverse((back,), Reversibility.EQUIVALENT, why)
 
     def __str__(self) -> str:
         return f"convert {show(self.path)} with {name_of(self.forward)}"
@@ -329,10 +335,12 @@ def convert(
     missing: OnMissing = "error",
     null: OnNull = "error",
     wrong_type: OnWrongType = "error",
+    exact: bool = True,
 ) -> Operation:
     """Change values by a pair of functions: ``convert("nodes.*.seconds", to_milliseconds, to_seconds)``.
 
-    The functions get and give plain Python values; a null is an error, or kept. Without ``backward`` it is lossy.
+    The functions get and give plain Python values; a null is an error, or kept. Without ``backward`` it is lossy; with
+    ``exact=False`` it gives back a value that only means the same, such as a rounded one.
     """
     function_given(forward, "forward")
     if backward is not None:
@@ -340,7 +348,7 @@ def convert(
     choice(missing, _MISSING, "missing")
     choice(null, ("error", "keep"), "null")
     choice(wrong_type, _MISSING, "wrong_type")
-    return Convert(at_least_one(field), forward, backward, missing, null, wrong_type)
+    return Convert(at_least_one(field), forward, backward, missing, null, wrong_type, exact)
 
 
 @dataclass(frozen=True)
@@ -397,11 +405,12 @@ class MapValues(Operation):
             ambiguous -= self.back.keys()
         options = (self.otherwise, self.missing, self.null, self.wrong_type)
         back = MapValues(self.path, targets, *options, ambiguous=frozenset(ambiguous))
-        if ambiguous:
-            return Inverse.lossy(f"several values of {show(self.path)} become the same one", back)
-        named = {**self.table, **(self.back or {})}
+        named = {*self.table, *(self.back or ()), *ambiguous}
         if self.otherwise == "keep" and any(new not in named for new in map(scalar_key, self.table.values())):
             return Inverse.lossy(f"a value of {show(self.path)} may have been one of the results before", back)
+        if ambiguous:
+            why = f"several values of {show(self.path)} become the same one, which then has no way back"
+            return Inverse((back,), Reversibility.EQUIVALENT, why)
         if not self.one_to_one() or self.back:
             return Inverse((back,), Reversibility.EQUIVALENT, f"{show(self.path)} goes back to the value named")
         return Inverse((back,))
