@@ -14,7 +14,7 @@ from upcasters.checks import structure_problems
 from upcasters.conditions import Condition
 from upcasters.detection import Detection
 from upcasters.errors import ChainError, Irreversible, StepError
-from upcasters.fingerprint import fingerprint
+from upcasters.fingerprint import chain_fingerprint
 from upcasters.operations.base import Reversibility, listed
 from upcasters.outcome import Violation
 from upcasters.paths import text_of
@@ -255,8 +255,8 @@ class Chain:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of all that decides what comes out: 16 hex digits."""
-        return fingerprint((self.steps, self.baselines, dict(self.pinned), self.detection))
+        """A hash of all that decides what comes out: its kind and 16 hex digits, such as ``2-0123456789abcdef``."""
+        return chain_fingerprint((self.steps, self.baselines, dict(self.pinned), self.detection))
 
     def upcaster(self, policy: Policy | None = None, observe: Callable[[Violation], None] | None = None) -> Upcaster:
         """The pure middle for a route: bytes in, outcome out. Raises ChainError where the policy does not fit.

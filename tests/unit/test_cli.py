@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def test_check_for_machines(config: Path) -> None:
     route, deprecations = json.loads(result.stdout)
     assert deprecations["ok"]
     assert route["ok"] is True
-    assert len(route["fingerprint"]) == 16
+    assert re.fullmatch(r"2-[0-9a-f]{16}", route["fingerprint"])
 
 
 def test_check_of_a_wrong_chain_found_something(config: Path) -> None:

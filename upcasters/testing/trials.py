@@ -221,22 +221,19 @@ class _Trial:
 
         Either way it fits the older model.
         """
-        exact, older = hop.inverse().kind is Reversibility.EXACT, self._validator(hop.source)
+        older = self._validator(hop.source)
 
         def outcome_of(event: Event) -> str:
             up, event_type = _moved(hop, event)
             if isinstance(up, EventError):
                 return str(up)
             down, _ = _moved(hop.reversed((event_type, hop.target[1])), up)
-            if exact and (isinstance(down, EventError) or not _alike(down, event)):
-                raise _not_back(subject, hop, "says that it can be undone exactly", event, up, down)
-            if not exact and (wrong := _not_exact(hop, event)):
-                raise _not_back(
-                    subject, hop, f"says of one part that it can be undone exactly: {wrong}", event, up, down
-                )
+            claim = _not_exact(hop, event, down)
+            if claim:
+                raise _not_back(subject, hop, claim, event, up, down)
             if isinstance(down, EventError):
                 return str(down)
-            if not exact:
+            if hop.inverse().kind is not Reversibility.EXACT:
                 again, _ = _moved(hop, down)
                 if isinstance(again, EventError) or not _alike(again, up):
                     raise _not_back(subject, hop, "gives another event the second time up", event, up, down)
@@ -312,7 +309,16 @@ def _moved(hop: Hop, event: Event) -> tuple[Event | EventError, str]:
     return made, context.event_type
 
 
-def _not_exact(hop: Hop, event: Event) -> Operation | None:
+def _not_exact(hop: Hop, event: Event, down: Event | EventError) -> str:
+    """What claims to be undone exactly and was not: the hop, or one of its operations by itself. Empty if nothing."""
+    if hop.inverse().kind is Reversibility.EXACT:
+        back = not isinstance(down, EventError) and _alike(down, event)
+        return "" if back else "says that it can be undone exactly"
+    wrong = _inexact_part(hop, event)
+    return f"says of one part that it can be undone exactly: {wrong}" if wrong else ""
+
+
+def _inexact_part(hop: Hop, event: Event) -> Operation | None:
     """The first operation of a hop that says of itself that it can be undone exactly, and cannot be for this event."""
     context, root = Context.of(event, SOURCE, hop.source[0]), read(event.value or b"")
     for operation in hop.operations:

@@ -11,11 +11,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from upcasters.event import SourcePartition
+from upcasters.fingerprint import kind_of
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.fetched import Batch
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
+from worker.replay.apply.changes import other_kind
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.plan.earlier import read_by_others
 from worker.replay.plan.identity import config_fingerprint
@@ -70,6 +72,10 @@ async def verify(settings: Settings, given: RouteChain, receipt: Receipt, progre
 
 def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:
     route = receipt.route
+    if kind_of(route.chain_fingerprint) != kind_of(given.chain.fingerprint):
+        raise WorkerError(
+            f"receipt: {other_kind(route.chain_fingerprint, given.chain.fingerprint)}: verify with the worker of then"
+        )
     for name, told, found in (
         ("chain", route.chain_fingerprint, given.chain.fingerprint),
         ("configuration of the route", route.config_fingerprint, config_fingerprint(given.route)),

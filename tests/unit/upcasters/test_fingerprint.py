@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +31,7 @@ from upcasters import (
     present,
     rename,
 )
-from upcasters.fingerprint import fingerprint
+from upcasters.fingerprint import KIND, fingerprint, kind_of
 
 FACTOR = 2
 PATTERN = re.compile("a+")
@@ -76,7 +78,7 @@ def test_the_same_in_every_process() -> None:
         run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True)
         found.add(run.stdout)
     assert len(found) == 1
-    assert re.fullmatch(r"([0-9a-f]{16} ){2}[0-9a-f]{16}\n", found.pop())
+    assert re.fullmatch(r"(2-[0-9a-f]{16} ){2}[0-9a-f]{16}\n", found.pop())
 
 
 def test_what_does_not_count() -> None:
@@ -215,3 +217,84 @@ def test_a_function_of_another_module_counts_by_its_name() -> None:
     assert fingerprint(compiled("def f(x): return re.sub('a', 'b', x)", re=re)) == fingerprint(
         compiled("def f(x): return re.sub('a', 'b', x)", re=re)
     )
+
+
+CHAIN = """
+import priced.helpers
+from priced import helpers
+from priced.helpers import TABLE, doubled
+from upcasters import Baseline, Chain, Step, convert, present
+
+step = Step("t", 1, 2, [convert("a", {function})], lossy="x", shape=present("b"))
+chain = Chain([step], [Baseline("t", 1, shape=present("a"))])
+"""
+HELPERS = """
+from decimal import Decimal
+from operator import itemgetter
+
+RATE = Decimal("1.5")
+TABLE = {"x": [1]}
+first = itemgetter("a")
+
+class Kept:
+    def __init__(self, number):
+        self.number = number
+
+KEPT = Kept(1)
+
+def deeper(value):
+    return value + 1
+
+def doubled(value):
+    return [deeper(each) for each in (value, value)]
+"""
+CHANGED = {
+    "a helper's helper": ("value + 1", "value + 2"),
+    "a number": ('"1.5"', '"2.5"'),
+    "a table": ("[1]", "[2]"),
+    "what a callable of Python's was made of": ('itemgetter("a")', 'itemgetter("b")'),
+    "what an object holds": ("Kept(1)", "Kept(2)"),
+}
+USES = {
+    "a helper's helper": "lambda value: [doubled(each) for each in [value]]",
+    "a number": "lambda value: sum(helpers.RATE for _ in [value])",
+    "a table": "lambda value: (lambda: TABLE[value])()",
+    "what a callable of Python's was made of": "lambda value: priced.helpers.first(value)",
+    "what an object holds": "lambda value: helpers.KEPT.number",
+}
+
+
+def of_package(folder: Path, function: str, helpers: str) -> str:
+    """The fingerprint of a chain in a package of its own."""
+    package = folder / "priced"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "helpers.py").write_text(helpers)
+    (package / "chain.py").write_text(CHAIN.format(function=function))
+    sys.path.insert(0, str(folder))
+    try:
+        found: str = importlib.import_module("priced.chain").chain.fingerprint
+    finally:
+        sys.path.remove(str(folder))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "priced"]:
+            del sys.modules[name]
+    return found
+
+
+@pytest.mark.parametrize("kind", CHANGED)
+def test_helpers_in_other_modules_of_the_package_count(kind: str, tmp_path: Path) -> None:
+    before = of_package(tmp_path / "before", USES[kind], HELPERS)
+    assert of_package(tmp_path / "same", USES[kind], HELPERS) == before
+    after = HELPERS.replace(*CHANGED[kind])
+    assert after != HELPERS
+    assert of_package(tmp_path / "after", USES[kind], after) != before
+
+
+def test_what_the_inner_code_uses_counts() -> None:
+    text = "def f(x): return sum(RATE * v for v in [x])"
+    assert fingerprint(compiled(text, RATE=2)) != fingerprint(compiled(text, RATE=3))
+
+
+def test_a_chain_says_how_its_fingerprint_was_made() -> None:
+    assert kind_of(chain().fingerprint) == KIND
+    assert kind_of("0123456789abcdef") == "1"

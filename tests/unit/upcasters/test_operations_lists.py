@@ -124,7 +124,9 @@ WAYS_BACK: dict[str, tuple[Operation, Reversibility, str, str]] = {
         '{"a":[{"n":0},{"n":7},{}]}',
         '{"a":[{},{"n":7},{}]}',
     ),
-    "flat": (flatten("a"), LOSSY, '{"a":[1]}', '{"a":[1]}'),
+    "flat": (flatten("a"), LOSSY, '{"a":[1,2]}', '{"a":[[1,2]]}'),
+    "flat and empty": (flatten("a"), LOSSY, '{"a":[]}', '{"a":[]}'),
+    "flat, with items kept": (flatten("a", scalars="keep"), LOSSY, '{"a":[1]}', '{"a":[1]}'),
 }
 
 

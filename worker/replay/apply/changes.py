@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from upcasters.fingerprint import kind_of
 from worker.errors import WorkerError
 from worker.replay.plan.file import Plan
 from worker.replay.plan.identity import planned_route
@@ -36,7 +37,9 @@ def _differences(plan: Plan, given: RouteChain) -> Iterator[str]:
     for name, (before, after) in topics.items():
         if before != after:
             yield f"plan: the route's {name} was {before}, now it is {after}: {AGAIN}"
-    if planned.chain_fingerprint != given.chain.fingerprint:
+    if kind_of(planned.chain_fingerprint) != kind_of(given.chain.fingerprint):
+        yield f"plan: {other_kind(planned.chain_fingerprint, given.chain.fingerprint)}: {AGAIN}"
+    elif planned.chain_fingerprint != given.chain.fingerprint:
         steps = _listed(_changed(planned.steps, now.steps), "step")
         yield (
             f"plan: the chain {route.chain} has fingerprint {given.chain.fingerprint}, the plan was made with "
@@ -48,6 +51,14 @@ def _differences(plan: Plan, given: RouteChain) -> Iterator[str]:
             f"plan: the route's configuration has fingerprint {now.config_fingerprint}, the plan was made with "
             f"{planned.config_fingerprint}{_listed(changed, 'setting')}: {AGAIN}, or use the configuration of then"
         )
+
+
+def other_kind(told: str, found: str) -> str:
+    """What is said of two fingerprints that cannot be compared."""
+    return (
+        f"its chain's fingerprint ({told}) is of kind {kind_of(told)}, this worker makes kind {kind_of(found)} "
+        f"({found}), so whether the chain is the same cannot be told"
+    )
 
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -23,8 +23,12 @@ DECIDING = (
     "duplicate_keys",
     "validation",
     "include_values",
+    "stamp",
+    "allow_loss",
 )
 """The settings that decide what comes out. Limits, rates and the breaker may change between plan and replay."""
+
+LATER = ("stamp", "allow_loss")
 
 
 def planned_route(given: RouteChain) -> PlannedRoute:
@@ -49,5 +53,6 @@ def config_fingerprint(route: RouteSettings) -> str:
 
 
 def deciding(route: RouteSettings) -> dict[str, Any]:
-    """The settings that decide, as plain JSON values."""
-    return route.model_dump(mode="json", include=set(DECIDING))
+    """The settings that decide, as plain JSON values. Those that came later count where they are not as before."""
+    later = {name for name in LATER if getattr(route, name) == RouteSettings.model_fields[name].default}
+    return route.model_dump(mode="json", include=set(DECIDING) - later)
