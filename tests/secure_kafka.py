@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,9 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.ports import free_ports
+from tests.scram import set_password
 from worker.local_kafka import LocalKafka
 
 USER, PASSWORD = "worker", "right-password"
+
+SESSION_MS = 3_000
+"""After so long TLSLOGIN wants another login with SCRAM."""
 
 LISTENERS = {
     "PLAINTEXT": "PLAINTEXT",
@@ -49,9 +54,9 @@ def secure_kafka(files: Path) -> Iterator[SecureKafka]:
         pytest.skip("the openssl command, which makes the certificates, is not installed")
     make_certificates(files)
     ports = dict(zip([*LISTENERS, "CONTROLLER"], free_ports(len(LISTENERS) + 1), strict=True))
-    with LocalKafka.start(properties=_properties(ports, files)) as broker:
+    with LocalKafka.start(properties=_properties(ports, files)):
         address = {name: f"127.0.0.1:{ports[name]}" for name in LISTENERS}
-        _add_scram_user(broker, address["PLAINTEXT"])
+        asyncio.run(set_password(address["PLAINTEXT"], USER, PASSWORD))
         yield SecureKafka(address, files)
 
 
@@ -110,18 +115,7 @@ def _properties(ports: dict[str, int], files: Path) -> dict[str, str]:
         "listener.name.login.scram-sha-512.sasl.jaas.config": SCRAM,
         "listener.name.tlslogin.plain.sasl.jaas.config": PLAIN,
         "listener.name.tlslogin.scram-sha-512.sasl.jaas.config": SCRAM,
+        "listener.name.tlslogin.scram-sha-512.connections.max.reauth.ms": str(SESSION_MS),
         "listener.name.token.sasl.enabled.mechanisms": "OAUTHBEARER",
         "listener.name.token.oauthbearer.sasl.jaas.config": BEARER,
     }
-
-
-def _add_scram_user(broker: LocalKafka, address: str) -> None:
-    credentials = f"SCRAM-SHA-512=[password={PASSWORD}]"
-    user = ["--entity-type", "users", "--entity-name", USER]
-    _admin(broker, "kafka.admin.ConfigCommand", address, "--alter", *user, "--add-config", credentials)
-
-
-def _admin(broker: LocalKafka, tool: str, address: str, *arguments: str) -> None:
-    """One of Kafka's own command line tools."""
-    command = [*broker._java, tool, "--bootstrap-server", address, *arguments]
-    subprocess.run(command, check=True, capture_output=True)

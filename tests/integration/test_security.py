@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from aiokafka.client import AIOKafkaClient
 from tests.acls import RIGHTS, RUN, Operation, Resource, allow, grant, take_away
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import Bench, caught_up, make_bench, read_settled, until
+from tests.scram import set_password
 from tests.secure_kafka import PASSWORD, USER, SecureKafka, secure_kafka, sign
 from tests.worker_process import running_worker, write_config
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
@@ -185,6 +187,74 @@ async def test_rights_that_are_taken_away_are_waited_for(broker: SecureKafka, as
     outputs, letters = [await read_settled(address, route[key]) for key in ("destination", "dead_letter")]
     assert [each.value for each in outputs] == [b"new %d" % number for number in range(5)]
     assert [each.value for each in letters] == [b"bad %d" % number for number in range(5)]
+
+
+async def scram_bench(broker: SecureKafka, user: str) -> Bench:
+    """A route of its own, with what the user needs for it."""
+    address = broker.address["PLAINTEXT"]
+    bench = await make_bench(address, Topics(address))
+    route = {
+        "source": bench.route.source,
+        "destination": bench.route.destination.name,
+        "dead_letter": bench.route.dead_letter.name,
+    }
+    await grant(address, user, RIGHTS[:5], route, bench.group)
+    return bench
+
+
+async def feed(bench: Bench, numbers: range) -> None:
+    await produce(bench.bootstrap_servers, bench.route.source, [Record(b"k", b"old %d" % n) for n in numbers])
+
+
+async def outputs_of(bench: Bench) -> list[bytes | None]:
+    return [each.value for each in await read_settled(bench.bootstrap_servers, bench.route.destination.name)]
+
+
+async def test_sessions_that_end_are_nobodys_trouble(broker: SecureKafka, caplog: pytest.LogCaptureFixture) -> None:
+    """Each connection is made anew before the broker would close it, with work to do and with none."""
+    bench = await scram_bench(broker, USER)
+    login = clients(broker, "TLSLOGIN", TLS_SCRAM | RIGHT | {"group_id": bench.group, "heartbeat_interval": "0.3"})
+    fed = 0
+    async with bench.running(login) as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        caplog.clear()  # a broker that has just started has no coordinator yet
+        connections = {*connections_of(supervisor)}
+        while len(connections) < 8:
+            await feed(bench, range(fed, fed + 5))
+            fed += 5
+            await until(partial(has_consumed, fed, bench))
+            connections |= {*connections_of(supervisor)}
+            assert supervisor.why_not_ready() == []
+    assert await outputs_of(bench) == [b"new %d" % n for n in range(fed)]
+    assert [each.message for each in caplog.records if each.levelno >= logging.WARNING] == []
+    assert bench.total("upcaster_retries_total") == 0
+
+
+def connections_of(supervisor: Supervisor) -> list[object]:
+    """They are kept, so that no two of them are taken for the same one."""
+    return list(supervisor._consumer._client._conns.values())
+
+
+async def test_a_password_is_rotated_under_a_running_worker(broker: SecureKafka, tmp_path: Path) -> None:
+    """First at the broker: sessions end meanwhile, and the old password is refused, told as that, and waited for."""
+    user, file = "rotating", tmp_path / "password"
+    file.write_text("first\n")
+    await set_password(broker.address["PLAINTEXT"], user, "first")
+    bench = await scram_bench(broker, user)
+    given = TLS_SCRAM | {"sasl_username": user, "sasl_password_file": str(file), "group_id": bench.group}
+    async with bench.running(clients(broker, "TLSLOGIN", given | {"heartbeat_interval": "0.3"})) as supervisor:
+        await feed(bench, range(5))
+        await until(partial(has_consumed, 5, bench))
+        await set_password(broker.address["PLAINTEXT"], user, "second")
+        await feed(bench, range(5, 10))
+        await until(lambda: "check kafka.sasl_username and kafka.sasl_password_file" in str(supervisor.why_not_ready()))
+        assert supervisor.why_not_live() == []
+        file.write_text("second\n")
+        await until(partial(has_consumed, 10, bench))
+        await until(lambda: supervisor.why_not_ready() == [])
+        await feed(bench, range(10, 15))
+        await until(partial(has_consumed, 15, bench))
+    assert await outputs_of(bench) == [b"new %d" % n for n in range(15)]
 
 
 async def asks_until_hidden(client: AIOKafkaClient, topic: str) -> None:

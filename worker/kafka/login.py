@@ -33,7 +33,10 @@ RENEWED_AT = (0.85, 0.95)
 """Shares of a session's life; at random, so that not all connections are made anew at once. Java's clients do so."""
 
 
+A_STALL = 0.5
+"""Seconds that a process may be kept from its connections."""
 AGAIN_AFTER = 1.0
+COUNTS_FOR = 10.0
 """Seconds."""
 
 
@@ -47,8 +50,13 @@ class Login:
     def __init__(self, kafka: KafkaSettings | None = None) -> None:
         self._kafka = kafka
         self._next = asyncio.Lock()
-        self.refused = ""
-        """Why the last attempt failed; empty where it went well."""
+        self._why = ""
+        self._refused_at = 0.0
+
+    @property
+    def refused(self) -> str:
+        """Why the last attempt failed; empty where it went well, or was so long ago that nobody seems to need one."""
+        return self._why if time.monotonic() - self._refused_at < COUNTS_FOR else ""
 
     def options(self) -> dict[str, Any]:
         """What aiokafka's clients take."""
@@ -82,14 +90,15 @@ class Login:
                     await asyncio.sleep(AGAIN_AFTER)
 
     def refuse(self, error: Exception) -> None:
-        before, self.refused = self.refused, _why(error, self._kafka)
-        if self.refused != before:
-            log.error("login refused", reason=self.refused)
+        before, self._why = self._why, _why(error, self._kafka)
+        self._refused_at = time.monotonic()
+        if self._why != before:
+            log.error("login refused", reason=self._why)
 
     def take(self) -> None:
-        if self.refused:
+        if self._why:
             log.info("login taken again")
-        self.refused = ""
+        self._why = ""
 
 
 class _Password(str):
@@ -177,12 +186,14 @@ def _noting_the_session(send: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def _note_session(connection: AIOKafkaConnection, answer: Any) -> Any:
+    asked = time.monotonic()
     told = await answer
     if connection._sasl_mechanism == "OAUTHBEARER" and told.sasl_auth_bytes:
         # RFC 7628: a token is refused by an answer that says why, to which aiokafka does not listen.
         raise SaslAuthenticationFailed("the broker refuses the token")
-    if life := getattr(told, "session_lifetime_ms", 0):
-        vars(connection)["_renewed_at"] = time.monotonic() + life / 1000 * random.uniform(*RENEWED_AT)  # noqa: S311
+    if life := getattr(told, "session_lifetime_ms", 0) / 1000:
+        share = random.uniform(*RENEWED_AT)  # noqa: S311  (no secret)
+        vars(connection)["_renewed_at"] = asked + life * share - min(A_STALL, life / 4)
     return told
 
 

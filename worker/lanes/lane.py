@@ -167,7 +167,7 @@ class Lane:
             topic=self.partition.topic,
             partition=self.partition.partition,
             state=self.state,
-            reason=self._machine.reason or self._slowed_by,
+            reason=self._machine.reason or self._around.clients.login.refused or self._slowed_by,
             position=self._position,
             committed=self.lag.committed,
             end=self.lag.end,

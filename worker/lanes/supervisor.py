@@ -189,7 +189,8 @@ class Supervisor:
             return gone or [self._why_no_lanes or self._login.refused or "no partitions assigned (yet)"]
         ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
         lanes = [each for each in self.status() if each.state not in ready]
-        return self._watch.why_not_ready(self._clock()) + gone + reasons(lanes)
+        silent = [self._login.refused] if self._login.refused else self._watch.why_not_ready(self._clock())
+        return silent + gone + reasons(lanes)
 
     def pause(self, source: str) -> None:
         """Stop working on a route. Raises ``KeyError`` where no route has this source."""

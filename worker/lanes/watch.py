@@ -74,7 +74,7 @@ class Watch:
         if self._silent_since is None or now - self._silent_since <= BELIEVED:
             return []
         since = datetime.fromtimestamp(self._silent_since, UTC)
-        return [self._clients.login.refused or f"the brokers have not answered since {since:%Y-%m-%dT%H:%M:%SZ}"]
+        return [f"the brokers have not answered since {since:%Y-%m-%dT%H:%M:%SZ}"]
 
     async def _ask_about(self, stale: list[Lane]) -> None:
         if not stale:
