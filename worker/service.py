@@ -14,8 +14,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.api.view import LaneStatus, NotRunningError, RouteStatus, Status
-from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.refusals import unanswered
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes import status as lanes_status
 from worker.lanes.supervisor import Supervisor
@@ -195,9 +195,7 @@ async def _join(supervisor: Supervisor) -> None:
     except BaseException as error:
         await _stop(supervisor)
         if isinstance(error, KafkaError):
-            raise WorkerError(
-                f"kafka: cannot join the consumer group ({type(error).__name__}): try again", MAY_PASS
-            ) from error
+            raise unanswered(error, "cannot join the consumer group") from error
         raise
 
 

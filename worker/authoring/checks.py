@@ -13,16 +13,23 @@ from worker.routes.chains import RouteChain, load_route_chain, load_sound_chain
 from worker.settings import RouteSettings, Settings
 from worker.settings.graph import loops
 
+UNSEEN = (
+    "the brokers' own settings may not be read, so transaction.max.timeout.ms and offset.metadata.max.bytes are not "
+    "checked: allow DESCRIBE_CONFIGS on the cluster, or leave it to the start"
+)
+
 
 @dataclass(frozen=True)
 class Checked:
-    """A route or a chain. ``fingerprint`` is empty where the chain does not load."""
+    """A route or a chain. ``fingerprint`` is empty where the chain does not load; ``of_settings`` says that one of the
+    problems is the configuration's."""
 
     subject: str
     chain: str
     fingerprint: str = ""
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    of_settings: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"ok": not self.problems}
@@ -84,12 +91,13 @@ async def _check_brokers(settings: Settings) -> list[Checked]:
 
     clients = Clients(settings.kafka)
     await wait_for_broker(clients)
-    facts = await ask_brokers(clients, settings)
+    facts = await ask_brokers(clients, settings, ask_group=True)
     findings = judge(facts, settings, {given.route.source: given.traits for given in _loadable(settings)})
-    refused = tuple(str(finding) for finding in of_severity(findings, "refuse"))
-    undecided = tuple(f"UNDECIDED: {finding}" for finding in of_severity(findings, "undecided"))
-    warnings = tuple(str(finding) for finding in of_severity(findings, "warn"))
-    return [Checked(settings.kafka.bootstrap_servers, "", "", refused + undecided, warnings)]
+    refused, undecided, warned = (of_severity(findings, severity) for severity in ("refuse", "undecided", "warn"))
+    problems = (*map(str, refused), *(f"UNDECIDED: {finding}" for finding in undecided))
+    warnings = (*map(str, warned), *(() if facts.limits.settings else (UNSEEN,)))
+    at_fault = any(finding.of_settings for finding in refused)
+    return [Checked(settings.kafka.bootstrap_servers, "", "", problems, warnings, at_fault)]
 
 
 def _loadable(settings: Settings) -> list[RouteChain]:

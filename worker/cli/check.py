@@ -54,7 +54,7 @@ def check(
         for each in checked:
             _show(each)
     if any(each.problems for each in checked):
-        raise typer.Exit(1)
+        raise typer.Exit(2 if any(each.of_settings for each in checked) else 1)
 
 
 def _check(configs: list[Path], chain: Chain, broker: bool, laws: bool) -> list[Checked]:

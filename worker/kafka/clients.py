@@ -60,6 +60,7 @@ class Clients:
             **{
                 **self._connection,
                 "enable_idempotence": True,
+                "transaction_timeout_ms": _milliseconds(self.kafka.transaction_timeout),
                 "compression_type": None if compression == "none" else compression,
                 **options,
             }

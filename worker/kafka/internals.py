@@ -27,6 +27,7 @@ import asyncio
 import contextlib
 import copy
 import functools
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -44,6 +45,7 @@ from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.sender import SendProduceReqHandler
 from aiokafka.protocol import types
 from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.protocol.group import LeaveGroupRequest
@@ -52,6 +54,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record import default_records, memory_records
 
 from upcasters.event import Event, Header, SourceRecord
+from worker.kafka import codes
 from worker.kafka.fetched import (
     NO_TIMESTAMP,
     SMALL_BYTES,
@@ -78,6 +81,9 @@ TESTED = ("0.14.",)
 NOT_AS_MADE = 0x08 | 0x20 | 0x40
 """Attributes of a batch whose first timestamp is not its first record's: stamped by the broker, a marker, compacted."""
 
+
+OF_NOW = 5.0
+"""Seconds. A batch that is refused for the moment is sent again after some milliseconds."""
 
 LEAVE_AFTER = 0.2
 """Seconds that a consumer is given to stop before its group is told that it goes."""
@@ -440,6 +446,11 @@ async def missing(producer: AIOKafkaProducer, topics: Iterable[str]) -> str | No
     return next((topic for topic in wanted if not cluster.partitions_for_topic(topic)), None)
 
 
+def partitions_now(producer: AIOKafkaProducer, topic: str) -> int:
+    """How many partitions a topic has, as of the last time that the producer asked."""
+    return len(producer.client.cluster.partitions_for_topic(topic) or ())
+
+
 def hidden_topics(consumer: AIOKafkaConsumer) -> set[str]:
     """The topics that the consumer may not even know of: it fetches nothing of them, and says nothing."""
     return set(consumer._client.cluster.unauthorized_topics)
@@ -465,6 +476,17 @@ def transaction_timeout(producer: AIOKafkaProducer) -> float:
     return milliseconds / 1000
 
 
+async def ask_node(admin: AIOKafkaAdminClient, node: int, request: Any) -> Any:
+    """The answer of one broker to a request that the public interface does not have. Raises KafkaError."""
+    return await admin._send_request(request, node)
+
+
+def last_refusal(producer: AIOKafkaProducer) -> kafka_errors.KafkaError | None:
+    """The answer for which it sends a batch again by itself, and tells nobody; None where the last is not of now."""
+    error, at = getattr(producer._sender, "_last_refusal", (None, 0.0))
+    return error if time.monotonic() - at < OF_NOW else None
+
+
 def join_again(consumer: AIOKafkaConsumer) -> None:
     """After the group was denied: aiokafka's heartbeats have ended then, and come back with the group alone."""
     consumer._coordinator.request_rejoin()
@@ -476,10 +498,13 @@ def is_expelled(consumer: AIOKafkaConsumer) -> bool:
     return by_group and bool(consumer._coordinator.generation == OffsetCommitRequest.DEFAULT_GENERATION_ID)
 
 
-def has_given_up(consumer: AIOKafkaConsumer) -> bool:
-    """Whether one of the client's own tasks has ended: it then fetches nothing, or is in no group, for ever."""
+def why_given_up(consumer: AIOKafkaConsumer) -> BaseException | None:
+    """What has ended one of the client's own tasks: it then fetches nothing, or is in no group, for ever."""
     tasks = (consumer._fetcher.error_future, getattr(consumer._coordinator, "_coordination_task", None))
-    return any(task is not None and task.done() for task in tasks)
+    ended = [task for task in tasks if task is not None and task.done()]
+    errors = (None if task.cancelled() else task.exception() for task in ended)
+    stopped = kafka_errors.KafkaError("one of its tasks was cancelled") if ended else None
+    return next((error for error in errors if error), stopped)
 
 
 class InvalidRecordError(kafka_errors.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
@@ -492,6 +517,7 @@ class InvalidRecordError(kafka_errors.BrokerResponseError):  # type: ignore[misc
 
 kafka_errors.kafka_errors.setdefault(87, InvalidRecordError)
 kafka_errors.kafka_errors.setdefault(90, kafka_errors.ProducerFenced)
+codes.know_them()
 
 
 def _telling_that_it_is_closed(send: Callable[..., Any]) -> Callable[..., Any]:
@@ -531,6 +557,18 @@ def _reading_the_whole_answer(send: Callable[..., Any]) -> Callable[..., Any]:
         return answer
 
     return sending
+
+
+def _remembering(may_retry: Callable[..., bool]) -> Callable[..., bool]:
+    """A batch that the brokers refuse for the moment is sent again in silence, for ever."""
+
+    @functools.wraps(may_retry)
+    def deciding(handler: Any, error: Any, batch: Any) -> bool:
+        again = may_retry(handler, error, batch)
+        handler._sender._last_refusal = (error, time.monotonic())
+        return again
+
+    return deciding
 
 
 def _creating_nothing(build: Callable[..., Any]) -> Callable[..., Any]:
@@ -665,6 +703,7 @@ AIOKafkaClient._metadata_update = _finding_moved_brokers(AIOKafkaClient._metadat
 MetadataRequest.build = _creating_nothing(MetadataRequest.build)
 GroupCoordinator._send_req = _reading_the_whole_answer(GroupCoordinator._send_req)
 AIOKafkaAdminClient._send_request = _reading_the_whole_answer(AIOKafkaAdminClient._send_request)
+SendProduceReqHandler._can_retry = _remembering(SendProduceReqHandler._can_retry)
 AIOKafkaConnection.send = _telling_that_it_is_closed(AIOKafkaConnection.send)
 AIOKafkaConnection._send_sasl_token = _telling_that_it_is_closed(AIOKafkaConnection._send_sasl_token)
 

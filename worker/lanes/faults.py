@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from aiokafka import errors
 from aiokafka.errors import KafkaError
 
-from upcasters.outcome import Fault
+from upcasters.outcome import Fault, Stage
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.internals import InvalidRecordError
-from worker.kafka.login import LoginRefusedError
+from worker.kafka.refusals import meant, words
 from worker.kafka.stable_offsets import END_IT
 
 CONTENT_ERRORS = (
@@ -26,7 +28,6 @@ DENIED = (
     errors.ClusterAuthorizationFailedError,
     errors.TransactionalIdAuthorizationFailed,
 )
-WAITS_FOR_A_PERSON = (*DENIED, LoginRefusedError)
 """It comes back when somebody gives it."""
 FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch)
 
@@ -77,6 +78,16 @@ class MissingTopicError(Exception):
         super().__init__(f"{topic} is not there any more: create it again as it was (see `upcast check`)")
 
 
+class FewerPartitionsError(Exception):
+    """A topic was made anew, with fewer partitions: what belongs into one that is gone would wait for it for ever."""
+
+    def __init__(self, topic: str, before: int, now: int) -> None:
+        super().__init__(
+            f"{topic} has {now} partitions now, {before} when the worker started: create it again as it was, or add "
+            "partitions (see `upcast check`)"
+        )
+
+
 class NotAssignedError(Exception):
     """The partition is nobody's, or somebody else's, whom a new producer would fence."""
 
@@ -110,25 +121,23 @@ def refusal(error: RefusedError) -> Fault:
 
 def denied(error: Exception) -> WorkerError:
     """One line for a person."""
-    where = ", ".join(denied_on(error)) or "nobody says on what"
-    return WorkerError(
-        f"kafka: {type(error).__name__}: {where}: grant the worker's user the right it lacks "
-        "(Read on the sources and the group; Write and Describe on destinations, dead-letter topics and the "
-        "transactional ids)",
-        NEEDS_A_PERSON,
-    )
-
-
-def denied_on(error: Exception) -> list[str]:
-    """What the right that is missing is for: names of topics, a group or a transactional id."""
-    return sorted(
-        str(name) for given in error.args for name in (given if isinstance(given, set | frozenset) else (given,))
-    )
+    return WorkerError(f"kafka: {words(error)}", NEEDS_A_PERSON)
 
 
 def kind(error: BaseException) -> str:
     """The class of an error, for metrics and logs; never its text, which could be long."""
-    return type(error.cause if isinstance(error, RefusedError) else error).__name__
+    return type(meant(error.cause if isinstance(error, RefusedError) else error)).__name__
+
+
+DOING: Mapping[Stage, str] = MappingProxyType(
+    {"fetch": "starting", "produce": "handing over what was produced", "commit": "committing"}
+)
+
+
+def reason(error: Exception, stage: Stage, patience: float) -> str:
+    """Why a lane begins again, in words; ``patience`` is how long it waits for the brokers (s). Says the same each
+    time, so that it is told once."""
+    return words(error, DOING.get(stage, "working"), patience)
 
 
 def pause_before_retry(attempt: int, initial: float, longest: float) -> float:

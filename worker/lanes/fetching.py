@@ -6,20 +6,17 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from worker.kafka.internals import Reader, open_reader
-from worker.lanes.faults import DENIED
+from worker.lanes.faults import kind
 from worker.lanes.group import Lanes
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
 from worker.lanes.timing import Timing
 from worker.lanes.watch import known_end
 from worker.metrics import WorkerMetrics
-
-log = structlog.get_logger(__name__)
 
 TOTAL_BYTES = 32 * 1024 * 1024
 """Fetched and not yet worked on, over all lanes: hundreds of partitions must not cost hundreds of bounds."""
@@ -38,7 +35,7 @@ class Fetching:
         metrics: WorkerMetrics,
         timing: Timing,
         stopping: asyncio.Event,
-        on_denied: Callable[[KafkaError], None],
+        on_refused: Callable[[KafkaError], None],
     ) -> None:
         self._consumer = consumer
         self._reader: Reader = open_reader(consumer, timing.gather)
@@ -46,7 +43,7 @@ class Fetching:
         self._metrics = metrics
         self._timing = timing
         self._stopping = stopping
-        self._on_denied = on_denied
+        self._on_refused = on_refused
 
     async def run(self) -> None:
         while not self._stopping.is_set():
@@ -55,11 +52,8 @@ class Fetching:
             except ConsumerStoppedError:
                 return
             except KafkaError as error:
-                if isinstance(error, DENIED):
-                    self._on_denied(error)
-                else:
-                    log.warning("fetching failed, trying again", error=type(error).__name__)
-                self._metrics.error("fetch", type(error).__name__)
+                self._on_refused(error)
+                self._metrics.error("fetch", kind(error))
                 await self._rest(self._timing.tick)
 
     async def _fetch(self) -> None:

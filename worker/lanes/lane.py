@@ -19,25 +19,26 @@ from msgspec.structs import replace
 
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.fetched import NO_TIMESTAMP, Fetched
-from worker.kafka.internals import missing
+from worker.kafka.internals import last_refusal, missing, partitions_now
 from worker.kafka.login import LoginRefusedError
+from worker.kafka.refusals import ending
 from worker.kafka.stable_offsets import TooOldBrokerError, UnstableOffsetCommitError
-from worker.kafka.throttling import FETCH, PRODUCE, TRANSACTION, ThrottledError, throttling_of
+from worker.kafka.throttling import FETCH, PRODUCE, TRANSACTION, throttling_of
 from worker.lanes.bounded import Beginning, Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import (
-    DENIED,
     FENCED,
     BlockedError,
+    FewerPartitionsError,
     GapError,
     HeldOffsetError,
     MissingTopicError,
     NotAssignedError,
     WentBackError,
-    denied,
     is_too_large,
     kind,
+    reason,
 )
 from worker.lanes.intake import Intake
 from worker.lanes.lag import Lag
@@ -56,8 +57,6 @@ from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)
 
-PLAINLY = (ThrottledError, LoginRefusedError)
-"""Errors whose text says it all."""
 LATELY = 2.0
 """Seconds."""
 
@@ -268,8 +267,9 @@ class Lane:
             await self._discard()
             await self._wait_while_blocked(error)
         except Exception as error:  # noqa: BLE001  (whatever it was: nothing is lost by starting again)
+            why = self._why(error)
             await self._discard()
-            await self._recover(error)
+            await self._recover(error, why)
 
     async def _start(self) -> None:
         self._move(LaneState.STARTING)
@@ -309,6 +309,10 @@ class Lane:
         route = self.route
         if gone := await missing(delivery.producer, (route.destination.name, route.dead_letter.name)):
             raise MissingTopicError(gone)
+        for topic in (route.destination, route.dead_letter):
+            now = partitions_now(delivery.producer, topic.name)
+            if now <= topic.partition_for(self.partition.partition):
+                raise FewerPartitionsError(topic.name, topic.partitions, now)
         if self.partition.partition >= route.destination.partitions and not self._around.bounds:
             raise BlockedError(
                 f"{self.partition.topic} has more partitions than when the worker started, {route.destination.name} "
@@ -424,11 +428,20 @@ class Lane:
 
     # After something went wrong.
 
-    async def _recover(self, error: Exception) -> None:
+    def _why(self, error: Exception) -> str:
+        """In words, while the producer is there: it knows for what it has waited in vain."""
+        if refused := self._around.clients.login.refused:
+            return refused
+        timing, waits = self._around.timing, isinstance(error, TimeoutError) and self._delivery
+        answer = last_refusal(self._delivery.producer) if waits and self._delivery else None
+        patience = timing.operation if self._transaction else timing.start
+        return reason(answer or error, stage_of(self._transaction), patience)
+
+    async def _recover(self, error: Exception, why: str) -> None:
         """Make up our mind about the error, then wait as long as it takes to be worth another try. A right may be given
         back, for which a worker waits and a bounded pass does not."""
-        if isinstance(error, DENIED) and self._around.bounds:
-            raise denied(error) from error
+        if fault := ending(error, at_work=self._around.bounds is None):
+            raise fault from error
         if isinstance(error, FENCED):
             # Whoever did it has ended what we had left.
             self._left_open = False
@@ -446,7 +459,7 @@ class Lane:
         metrics.retry(stage, kind(error))
         if pause:
             metrics.error(stage, kind(error))
-        self._move(LaneState.REBUILDING, _told_as(error))
+        self._move(LaneState.REBUILDING, why)
         until = time.monotonic() + pause
         while not self._draining and (left := until - time.monotonic()) > 0:
             await self.sleep(left)
@@ -546,9 +559,3 @@ class Lane:
 
     def _names(self) -> dict[str, str | int]:
         return {"topic": self.partition.topic, "partition": self.partition.partition}
-
-
-def _told_as(error: Exception) -> str:
-    if isinstance(error, DENIED):
-        return str(denied(error))
-    return str(error.args[0]) if isinstance(error, PLAINLY) else f"{kind(error)}: {error}"

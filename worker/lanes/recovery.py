@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from upcasters.outcome import Stage
+from worker.kafka.login import LoginRefusedError
+from worker.kafka.refusals import waits_for_somebody
 from worker.kafka.throttling import ThrottledError
 from worker.lanes.faults import (
     FENCED,
     TIMESTAMP_ERRORS,
-    WAITS_FOR_A_PERSON,
     BlockedError,
     PoisonError,
     RefusedError,
@@ -84,7 +85,7 @@ class Recovery:
             return min(error.seconds, self._timing.longest_pause)
         if isinstance(error, FENCED):
             return self._timing.fenced_pause
-        if isinstance(error, WAITS_FOR_A_PERSON):
+        if isinstance(error, LoginRefusedError) or waits_for_somebody(error):
             return self._timing.denied_pause
         self._failures += 1
         return pause_before_retry(self._failures - 1, self._timing.first_pause, self._timing.longest_pause)

@@ -13,12 +13,13 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuth
 
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.internals import ask_about_topics, has_given_up, hidden_topics, join_again, tell_of_topics
+from worker.kafka.internals import ask_about_topics, hidden_topics, join_again, tell_of_topics, why_given_up
 from worker.kafka.members import TellingAssignor, Way
+from worker.kafka.refusals import ending, meant, named_by, words
 from worker.kafka.throttling import throttling_of
 from worker.lanes.bounded import Bounds
 from worker.lanes.delivery import Clients
-from worker.lanes.faults import DENIED, denied, denied_on
+from worker.lanes.faults import DENIED, denied
 from worker.lanes.fetching import Fetching
 from worker.lanes.group import Lanes
 from worker.lanes.processing import Processor
@@ -97,7 +98,6 @@ class Supervisor:
         metrics.lanes.look = self._look
         self._stopped = asyncio.Event()
         self._fault: WorkerError | None = None
-        self._why_no_lanes = ""
         self._ticked = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -111,7 +111,7 @@ class Supervisor:
             await self._consumer.start()
         except DENIED as error:
             raise denied(error) from error
-        fetching = Fetching(self._consumer, self.lanes, self._metrics, self._timing, self._stopping, self._denied)
+        fetching = Fetching(self._consumer, self.lanes, self._metrics, self._timing, self._stopping, self._refused)
         self._take_partitions()
         self._tasks = [
             asyncio.create_task(fetching.run(), name="fetch"),
@@ -186,7 +186,7 @@ class Supervisor:
             *(f"{source}: {GONE}: {MAKE_IT_AGAIN}" for source in self._listener.gone()),
         ]
         if not len(self.lanes):
-            return gone or [self._why_no_lanes or self._login.refused or "no partitions assigned (yet)"]
+            return gone or [self._listener.why_not or self._login.refused or "no partitions assigned (yet)"]
         ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
         lanes = [each for each in self.status() if each.state not in ready]
         silent = [self._login.refused] if self._login.refused else self._watch.why_not_ready(self._clock())
@@ -220,13 +220,15 @@ class Supervisor:
             while not self._stopping.is_set():
                 self._ticked = time.monotonic()
                 if len(self.lanes):
-                    self._why_no_lanes = ""
+                    self._listener.why_not = ""
                 if asking.done():
                     asking = asyncio.create_task(self._watch.ask(self._clock()))
                 self._watch.look(self._clock())
                 self._look_for_hidden()
-                if has_given_up(self._consumer):
-                    self._give_up(WorkerError("kafka: the client has given up, see the log: start again", MAY_PASS))
+                if error := why_given_up(self._consumer):
+                    self._give_up(
+                        WorkerError(f"kafka: the client has given up ({words(error)}): start again", MAY_PASS)
+                    )
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._timing.tick):
                         await self._stopping.wait()
@@ -242,21 +244,29 @@ class Supervisor:
     def _look_for_hidden(self) -> None:
         if hidden := hidden_topics(self._consumer):
             self._metrics.error("fetch", TopicAuthorizationFailedError.__name__)
-            self._denied(TopicAuthorizationFailedError(*sorted(hidden)))
+            self._refused(TopicAuthorizationFailedError(*sorted(hidden)))
             ask_about_topics(self._consumer)
 
-    def _denied(self, error: KafkaError) -> None:
-        """A bounded pass ends; a worker waits until it has the right again."""
-        fault = denied(error)
-        if self._bounds:
+    def _refused(self, refused: KafkaError) -> None:
+        """The process ends where waiting does not help; a right that was there at the start may be given back."""
+        error = meant(refused)
+        at_work = self._bounds is None and (self._listener.joined or isinstance(error, DENIED))
+        if fault := ending(error, at_work=at_work):
             self._give_up(fault)
-        elif isinstance(error, GroupAuthorizationFailedError):
-            if not self._why_no_lanes:
-                log.error("the group is denied", reason=str(fault))
-            self._why_no_lanes = str(fault)
-            join_again(self._consumer)
+        elif isinstance(error, DENIED) and not isinstance(error, GroupAuthorizationFailedError):
+            self.lanes.refuse(error, named_by(error))
+        elif len(self.lanes) and not isinstance(error, DENIED):
+            log.warning("fetching failed, trying again", reason=words(error))
         else:
-            self.lanes.refuse(error, denied_on(error))
+            self._wait_for_group(words(error))
+            if isinstance(error, GroupAuthorizationFailedError):
+                join_again(self._consumer)
+
+    def _wait_for_group(self, why: str) -> None:
+        """aiokafka tries again by itself; the same is told once."""
+        if self._listener.why_not != why:
+            log.error("no partitions", reason=why)
+        self._listener.why_not = why
 
     def _give_up(self, fault: WorkerError) -> None:
         self._fault = self._fault or fault
@@ -270,13 +280,15 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._lanes = lanes
         self._consumer = consumer
         self._metrics = metrics
-        self._joined = False
+        self.joined = False
+        self.why_not = ""
+        """Why no partitions come, where somebody has said so."""
 
     def gone(self) -> list[str]:
         """Sources that the brokers do not know. Before the group has met nobody has asked them."""
         known = self._consumer.partitions_for_topic
         hidden = hidden_topics(self._consumer)
-        return [each for each in self._lanes.routes if self._joined and not known(each) and each not in hidden]
+        return [each for each in self._lanes.routes if self.joined and not known(each) and each not in hidden]
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """The group waits for us: eager rebalances take everything away before they give anything."""
@@ -286,6 +298,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._metrics.rebalances.inc()
         self._lanes.add(assigned)
         log.info("partitions assigned", partitions=len(assigned))
-        self._joined = True
+        self.joined, self.why_not = True, ""
         for source in self.gone():
             log.error(GONE, topic=source, fix=MAKE_IT_AGAIN)

@@ -10,8 +10,9 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.refusals import unanswered
 from worker.kafka.waiting import may_pass
 from worker.preflight.facts import Backlog, ChainTraits, ClusterFacts, Finding, TopicFacts
 from worker.preflight.gather import gather_facts
@@ -41,31 +42,33 @@ NO_STARTS: Starts = {}
 
 
 @stamina.retry(on=may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1)
-async def _gather(clients: Clients, settings: Settings, start_producers: bool, starts: Starts) -> ClusterFacts:
+async def _gather(
+    clients: Clients, settings: Settings, start_producers: bool, starts: Starts, ask_group: bool
+) -> ClusterFacts:
     async with asyncio.timeout(TIMEOUT):
-        return await gather_facts(clients, settings, start_producers, starts)
+        return await gather_facts(clients, settings, start_producers, starts, ask_group)
 
 
 async def ask_brokers(
-    clients: Clients, settings: Settings, start_producers: bool = False, starts: Starts = NO_STARTS
+    clients: Clients,
+    settings: Settings,
+    start_producers: bool = False,
+    starts: Starts = NO_STARTS,
+    ask_group: bool = False,
 ) -> ClusterFacts:
-    """The facts about the routes' topics and our rights to them. ``starts``: where partitions begin that the group has
-    no offset for, if that is not their beginning."""
+    """The facts about the routes' topics, our rights to them and what the brokers take. ``starts``: where partitions
+    begin that the group has no offset for, if that is not their beginning; ``ask_group`` whether it takes a member."""
     try:
-        return await _gather(clients, settings, start_producers, starts)
+        return await _gather(clients, settings, start_producers, starts, ask_group)
     except (KafkaError, TimeoutError) as error:
-        raise WorkerError(
-            f"kafka: the brokers do not answer questions about topics and group ({type(error).__name__}): "
-            "try again once the cluster is healthy",
-            MAY_PASS,
-        ) from error
+        raise unanswered(error, "questions about topics and group", TIMEOUT) from error
 
 
 async def refuse_what_cannot_work(
     clients: Clients, settings: Settings, traits: Mapping[str, ChainTraits], starts: Starts = NO_STARTS
 ) -> ClusterFacts:
     """Log the warnings; raise ``WorkerError`` with one line a refusal."""
-    facts = await ask_brokers(clients, settings, start_producers=True, starts=starts)
+    facts = await ask_brokers(clients, settings, start_producers=True, starts=starts, ask_group=True)
     findings = judge(facts, settings, traits)
     for finding in (*of_severity(findings, "warn"), *of_severity(findings, "undecided")):
         log.warning("preflight", topic=finding.topic, found=finding.found, fix=finding.fix)

@@ -12,12 +12,13 @@ Severity = Literal["refuse", "warn", "undecided"]
 @dataclass(frozen=True)
 class Finding:
     """Something that will not work (``refuse``), that somebody should know (``warn``), or that could not be found out
-    (``undecided``)."""
+    (``undecided``). ``of_settings``: what is at fault is the worker's own configuration."""
 
     severity: Severity
     topic: str
     found: str
     fix: str
+    of_settings: bool = False
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.found}: {self.fix}"
@@ -60,6 +61,20 @@ class Backlog:
 
 
 @dataclass(frozen=True)
+class BrokerLimits:
+    """What the brokers take of the worker itself.
+
+    ``settings`` are theirs, as far as we may see them; ``refusals`` the codes with which they answered what
+    was tried; ``strategy`` and ``members`` what the group is like, where it refused us.
+    """
+
+    settings: Mapping[str, int] = field(default_factory=dict)
+    refusals: frozenset[int] = frozenset()
+    strategy: str = ""
+    members: int = 0
+
+
+@dataclass(frozen=True)
 class ClusterFacts:
     """Everything that the rules look at. ``denied`` holds what the brokers' ACLs refused us, ``undecided`` what they
     could not say, ``filled`` the destinations of new groups that hold records."""
@@ -71,6 +86,7 @@ class ClusterFacts:
     undecided: tuple[Finding, ...] = ()
     filled: frozenset[str] = frozenset()
     brokers: int = 1
+    limits: BrokerLimits = field(default_factory=BrokerLimits)
 
     def topic(self, name: str) -> TopicFacts:
         return self.topics.get(name, TopicFacts(name))

@@ -1,26 +1,30 @@
-"""Asking the brokers for the facts. Writes nothing, and joins no group."""
+"""Asking the brokers for the facts. Writes nothing, and becomes no member of a group."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    InvalidTransactionTimeout,
+    KafkaError,
+    NoError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
 
+from worker.kafka.brokers import answer_to_joining, limits_of, others_in
 from worker.kafka.clients import Clients
 from worker.kafka.internals import tell_of_topics
 from worker.kafka.stable_offsets import END_IT, UnstableOffsetCommitError, cannot_be_known, committed_by_group
 from worker.kafka.topics import settings_of
 from worker.preflight.backlog import look_at_backlog
-from worker.preflight.facts import Backlog, ClusterFacts, Finding, TopicFacts
+from worker.preflight.facts import Backlog, BrokerLimits, ClusterFacts, Finding, TopicFacts
 from worker.settings import RouteSettings, Settings
 
 LOOKS_FOR_TOPICS = 3
@@ -29,9 +33,14 @@ TOPIC_DENIED = TopicAuthorizationFailedError.errno
 
 
 async def gather_facts(
-    clients: Clients, settings: Settings, start_producers: bool, starts: Mapping[TopicPartition, int]
+    clients: Clients,
+    settings: Settings,
+    start_producers: bool,
+    starts: Mapping[TopicPartition, int],
+    ask_group: bool = False,
 ) -> ClusterFacts:
-    """``start_producers`` also tries the transactional ids, which leaves a trace in the brokers."""
+    """``start_producers`` also tries the transactional ids, which leaves a trace in the brokers; ``ask_group`` whether
+    the group would take one more member."""
     admin = clients.admin()
     await admin.start()
     try:
@@ -39,11 +48,12 @@ async def gather_facts(
         brokers = len((await admin.describe_cluster())["brokers"])
         sources = [topics[route.source] for route in settings.routes if topics[route.source].partitions]
         told = await asyncio.gather(*(_committed(admin, settings.kafka.group_id, source) for source in sources))
+        limits = await _limits(admin, settings, ask_group and not any(each.denied for each in told))
     finally:
         await admin.close()
     committed = {place: offset for each in told for place, offset in each.offsets.items()}
     sources = [source for source, each in zip(sources, told, strict=True) if not each.undecided]
-    (backlogs, denied_reads), denied_ids = await asyncio.gather(
+    (backlogs, denied_reads), (denied_ids, refused) = await asyncio.gather(
         _backlogs(clients, sources, {**starts, **committed}), _denied_ids(clients, settings, start_producers)
     )
     new = {route.destination for route in settings.routes if backlogs.get(route.source, Backlog()).new}
@@ -55,6 +65,7 @@ async def gather_facts(
         denied=(*denied, *(finding for each in told for finding in each.denied), *denied_reads, *denied_ids),
         undecided=tuple(finding for each in told for finding in each.undecided),
         brokers=brokers,
+        limits=replace(limits, refusals=limits.refusals | refused),
     )
 
 
@@ -150,27 +161,40 @@ async def _filled(clients: Clients, destinations: Sequence[TopicFacts]) -> froze
     return frozenset(place.topic for place in places if not offsets[place].empty)
 
 
-async def _denied_ids(clients: Clients, settings: Settings, start_producers: bool) -> list[Finding]:
-    """The lanes' own ids stay untouched: starting one of those would fence a lane that is at work."""
+async def _limits(admin: AIOKafkaAdminClient, settings: Settings, ask_group: bool) -> BrokerLimits:
+    told = await limits_of(admin)
+    answer = await answer_to_joining(admin, settings.kafka) if ask_group else NoError
+    if answer in (NoError, GroupAuthorizationFailedError):
+        return BrokerLimits(told)
+    return BrokerLimits(told, frozenset({answer.errno}), *await others_in(admin, settings.kafka.group_id))
+
+
+async def _denied_ids(
+    clients: Clients, settings: Settings, start_producers: bool
+) -> tuple[list[Finding], frozenset[int]]:
+    """And the codes of what is refused for other reasons. The lanes' own ids stay untouched: starting one of those
+    would fence a lane that is at work."""
     routes = [route for route in settings.routes if route.delivery == "exactly-once" and start_producers]
     ids = [f"{settings.kafka.group_id}:{route.source}:preflight" for route in routes]
-    refused = await asyncio.gather(*(_is_refused(clients, transactional_id) for transactional_id in ids))
-    return [
+    answers = await asyncio.gather(*(_answer_to_starting(clients, transactional_id) for transactional_id in ids))
+    denied = [
         _denied(transactional_id.removesuffix("preflight"), "transactional id", "WRITE", prefixed=True)
-        for transactional_id, denied in zip(ids, refused, strict=True)
-        if denied
+        for transactional_id, answer in zip(ids, answers, strict=True)
+        if answer is TransactionalIdAuthorizationFailed
     ]
+    return denied, frozenset({answer.errno for answer in answers if answer is InvalidTransactionTimeout})
 
 
-async def _is_refused(clients: Clients, transactional_id: str) -> bool:
+async def _answer_to_starting(clients: Clients, transactional_id: str) -> type[KafkaError]:
     producer = clients.transactional_producer(transactional_id)
+    answer: type[KafkaError] = NoError
     try:
         await producer.start()
-    except TransactionalIdAuthorizationFailed:
-        return True
+    except (TransactionalIdAuthorizationFailed, InvalidTransactionTimeout) as refused:
+        answer = type(refused)
     finally:
         await producer.stop()
-    return False
+    return answer
 
 
 def _denied(name: str, kind: str, operation: str, prefixed: bool = False) -> Finding:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from worker.preflight.facts import Backlog, ChainTraits, ClusterFacts, Finding, Severity, TopicFacts
+from worker.preflight.limits import judge_limits
 from worker.settings import RouteSettings, Settings
 
 # A dead letter is its record and our headers: message (4 KiB), stack trace (8 KiB) and room for the rest.
@@ -41,7 +42,7 @@ class Inspection:
 
 def judge(facts: ClusterFacts, settings: Settings, traits: Mapping[str, ChainTraits]) -> tuple[Finding, ...]:
     """All findings. ``traits`` are by source topic."""
-    findings = [*facts.denied, *facts.undecided]
+    findings = [*facts.denied, *facts.undecided, *judge_limits(facts.limits, settings)]
     for route in settings.routes:
         inspection = _inspection(facts, settings, route, traits.get(route.source, ChainTraits()))
         for rule in RULES:

@@ -15,6 +15,7 @@ from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRange
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.fetched import Batch, Fetched, Slice, UnpackError
 from worker.kafka.internals import Reader, open_reader
+from worker.kafka.refusals import words
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED
 from worker.replay.ranges import Range
@@ -148,7 +149,7 @@ async def _fetch(
             f"{topic}: retention deleted records while they were read: raise the topic's retention, or begin later"
         ) from error
     except DENIED as error:
-        raise WorkerError(f"{topic}: {type(error).__name__}: grant the worker's user Read on the topic") from error
+        raise WorkerError(words(error)) from error
     except KafkaError as error:
         pace.failed(topic, error)
         await asyncio.sleep(WAIT)
@@ -175,7 +176,7 @@ def _telling_broken(topic: str, fetched: Fetched) -> Iterator[None]:
         raise WorkerError(f"{topic}: {error}; --from and --to can leave it out") from error
     except KafkaError as error:
         raise WorkerError(
-            f"{topic}: a batch at or after offset {fetched.offset} cannot be read ({type(error).__name__}): "
+            f"{topic}: a batch at or after offset {fetched.offset} cannot be read ({words(error)}): "
             "see the brokers' disks; --from and --to can leave it out"
         ) from error
 
@@ -203,7 +204,7 @@ class _Pace:
     def failed(self, topic: str, error: KafkaError) -> None:
         if not error.retriable or time.monotonic() - self._moved > STALLED:
             raise WorkerError(
-                f"{topic}: reading failed ({type(error).__name__}): try again once the cluster is healthy", MAY_PASS
+                f"{topic}: reading failed ({words(error)}): try again once the cluster is healthy", MAY_PASS
             ) from error
 
     async def give_way(self) -> None:

@@ -15,6 +15,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.members import Member, members_of
+from worker.kafka.refusals import words
 from worker.kafka.stable_offsets import (
     END_IT,
     Offsets,
@@ -123,7 +124,7 @@ async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Await
         raise
     except (KafkaError, TimeoutError) as error:
         raise WorkerError(
-            f"kafka: the brokers do not answer questions about topics ({type(error).__name__}): try again once the "
+            f"kafka: the brokers do not answer questions about topics ({words(error)}): try again once the "
             "cluster is healthy",
             MAY_PASS,
         ) from error

@@ -58,6 +58,11 @@ class KafkaSettings(Section):
     session_timeout: PositiveFloat = Field(30, description="Seconds without heartbeat until the group drops us.")
     heartbeat_interval: PositiveFloat = Field(3, description="Seconds between heartbeats to the group.")
     rebalance_timeout: PositiveFloat = Field(30, description="Seconds that a rebalance waits for a lane to drain.")
+    transaction_timeout: PositiveFloat = Field(
+        60,
+        description="Seconds after which the brokers give up a transaction whose worker is gone; no more than their "
+        "`transaction.max.timeout.ms`.",
+    )
     compression: Compression = Field("none", description="Compression of the records produced.")
     unpacked_batch_bytes: PositiveInt = Field(
         UNPACKED_BATCH_BYTES,

@@ -59,6 +59,17 @@ class Settings(BaseSettings):
             raise ValueError(wrong)
         return self
 
+    @model_validator(mode="after")
+    def _transactions_end_in_time(self) -> Self:
+        longest = self.kafka.transaction_timeout
+        for route in self.routes:
+            if route.delivery == "exactly-once" and route.limits.transaction_seconds >= longest:
+                raise ValueError(
+                    f"limits.transaction_seconds of {route.source} is {route.limits.transaction_seconds:g}, but the "
+                    f"brokers give a transaction up after kafka.transaction_timeout ({longest:g}): make it much less"
+                )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -16,6 +16,7 @@ from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.fetched import Batch
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
+from worker.kafka.refusals import words
 from worker.kafka.waiting import wait_for_broker
 from worker.replay.apply.changes import other_kind
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
@@ -67,7 +68,7 @@ async def verify(settings: Settings, given: RouteChain, receipt: Receipt, progre
     try:
         return await Verification(clients, given, receipt, progress).run()
     except KafkaError as error:
-        raise WorkerError(f"kafka: the topics cannot be read ({type(error).__name__}): try again", MAY_PASS) from error
+        raise WorkerError(f"kafka: the topics cannot be read ({words(error)}): try again", MAY_PASS) from error
 
 
 def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:

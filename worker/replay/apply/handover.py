@@ -12,6 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.refusals import words
 from worker.kafka.stable_offsets import committed_with_note
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.topics import cluster_id_of
@@ -43,7 +44,7 @@ async def hand_over(clients: Clients, settings: Settings, receipt: Receipt) -> N
             await _move(consumer, receipt, settings.kafka.group_id)
     except KafkaError as error:
         raise WorkerError(
-            f"--after: the group's offsets cannot be read and set ({type(error).__name__}): try again", MAY_PASS
+            f"--after: the group's offsets cannot be read and set ({words(error)}): try again", MAY_PASS
         ) from error
 
 

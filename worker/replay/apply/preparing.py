@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from worker.dead_letters import LETTER_OFFSET
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.refusals import words
 from worker.ledger import Ledger
 from worker.replay.apply.account import Account, NotOurNote, is_of
 from worker.replay.apply.beside import refuse_live
@@ -45,7 +46,7 @@ async def prepare(
                 await refuse_live(clients, plan)
     except KafkaError as error:
         raise WorkerError(
-            f"kafka: the plan's records cannot be looked at ({type(error).__name__}): try again", MAY_PASS
+            f"kafka: the plan's records cannot be looked at ({words(error)}): try again", MAY_PASS
         ) from error
 
 

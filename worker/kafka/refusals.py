@@ -1,0 +1,268 @@
+"""What the brokers' refusals mean for whoever runs the worker: what is wrong, which setting mends it, and whether it is
+worth waiting.
+
+``TABLE`` has a row for each of Kafka's codes that asks for something; ``words`` has a sentence for every error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from aiokafka import errors
+from aiokafka.errors import BrokerResponseError, KafkaError
+
+from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+
+MOST_TEXT = 500
+"""Characters of somebody else's text."""
+SHORT = 100
+"""More than that is a paragraph of aiokafka's, for which there are better words here."""
+
+
+class Mends(StrEnum):
+    """What has to happen before the same goes well."""
+
+    NEVER = "never"
+    """Not while this process lives, since its own settings are refused: it ends, with exit code 2."""
+    BY_HAND = "by hand"
+    """Somebody has to change something at the brokers, or at another client. A start is refused, and a bounded pass
+    ends, with exit code 2: it was set up so. A worker that has been at work waits, and says what for: it was not."""
+    IN_TIME = "in time"
+    """It passes, so everybody waits, a start too."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """``found`` is what is wrong, ``fix`` what to do; the settings at fault are in one of them."""
+
+    mends: Mends
+    found: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.found}: {self.fix}"
+
+
+_GRANT = (
+    "grant the worker's user the right it lacks (Read on the sources and the group; Write and Describe on "
+    "destinations, dead-letter topics and the transactional ids)"
+)
+_REPLICAS = "bring the missing brokers back, or lower min.insync.replicas of the topic"
+_NOTE = "raise offset.metadata.max.bytes of the brokers (Kafka's own default is 4096)"
+
+TABLE: Mapping[int, Refusal] = MappingProxyType(
+    {
+        7: Refusal(Mends.IN_TIME, "a broker did not get it done in time", "see whether the brokers are overloaded"),
+        12: Refusal(Mends.BY_HAND, "the brokers keep no note as long as the one beside the offset", _NOTE),
+        14: Refusal(Mends.IN_TIME, "the coordinator still loads", "wait"),
+        15: Refusal(Mends.IN_TIME, "there is no coordinator at the moment", "see whether all brokers are up"),
+        19: Refusal(Mends.IN_TIME, "fewer replicas are in sync than min.insync.replicas asks for", _REPLICAS),
+        20: Refusal(Mends.IN_TIME, "fewer replicas took it than min.insync.replicas asks for", _REPLICAS),
+        22: Refusal(Mends.IN_TIME, "the group has gone on without this member", "it joins again"),
+        23: Refusal(
+            Mends.BY_HAND,
+            "the group has members that assign partitions by another strategy (partition.assignment.strategy) than the "
+            "worker's `roundrobin`, or that are no consumers",
+            "give the worker a group of its own (kafka.group_id), or stop the others and wait for the end of their "
+            "sessions",
+        ),
+        24: Refusal(Mends.NEVER, "the brokers take no such group", "correct kafka.group_id"),
+        25: Refusal(Mends.IN_TIME, "the group has gone on without this member", "it joins again"),
+        26: Refusal(
+            Mends.NEVER,
+            "kafka.session_timeout is outside of what the brokers take (group.min.session.timeout.ms to "
+            "group.max.session.timeout.ms)",
+            "set kafka.session_timeout in between, or change the brokers",
+        ),
+        27: Refusal(Mends.IN_TIME, "the group shares out its partitions anew", "it joins again"),
+        28: Refusal(Mends.BY_HAND, "the brokers keep no offset with a note as long", _NOTE),
+        29: Refusal(Mends.BY_HAND, "the brokers deny a topic", _GRANT),
+        30: Refusal(Mends.BY_HAND, "the brokers deny the group", _GRANT),
+        31: Refusal(Mends.BY_HAND, "the brokers deny something of the cluster", _GRANT),
+        33: Refusal(
+            Mends.BY_HAND,
+            "the broker does not offer this way to log in",
+            "set kafka.sasl_mechanism to one that it does",
+        ),
+        34: Refusal(
+            Mends.BY_HAND, "the listener asks for no authentication", "set kafka.security_protocol to what it speaks"
+        ),
+        35: Refusal(Mends.BY_HAND, "the brokers are too old for what the worker asks", "bring the brokers up"),
+        43: Refusal(
+            Mends.BY_HAND,
+            "the topic's message format is too old for headers and transactions",
+            "set message.format.version of the topic to 2.8 or later",
+        ),
+        44: Refusal(Mends.BY_HAND, "a policy of the brokers refuses it", "ask who runs the cluster"),
+        50: Refusal(
+            Mends.NEVER,
+            "kafka.transaction_timeout is longer than the brokers take (transaction.max.timeout.ms)",
+            "set kafka.transaction_timeout to no more, or raise the brokers'",
+        ),
+        53: Refusal(Mends.BY_HAND, "the brokers deny a transactional id", _GRANT),
+        54: Refusal(Mends.BY_HAND, "the brokers have no authorizer", "set authorizer.class.name of the brokers"),
+        56: Refusal(Mends.IN_TIME, "a disk of the broker fails", "see the broker's own log"),
+        58: Refusal(
+            Mends.BY_HAND,
+            "the broker refuses the login",
+            "check kafka.sasl_username and kafka.sasl_password, or what kafka.sasl_oauth_token_* gives",
+        ),
+        76: Refusal(Mends.NEVER, "the brokers take no such compression", "set kafka.compression to one that they take"),
+        81: Refusal(
+            Mends.IN_TIME,
+            "the group is full: it has as many members as the brokers take (group.max.size)",
+            "stop a member, or raise group.max.size; the worker joins when there is room",
+        ),
+        82: Refusal(
+            Mends.NEVER,
+            "another member has come with the same kafka.group_instance_id",
+            "give each worker one of its own",
+        ),
+        88: Refusal(
+            Mends.IN_TIME, "a transaction that has the group's offset is not settled yet", "end that transaction"
+        ),
+        89: Refusal(Mends.IN_TIME, "a quota of the brokers is used up", "wait, or raise the quota"),
+    }
+)
+
+WITHOUT_CODE: Mapping[str, str] = MappingProxyType(
+    {
+        "KafkaConnectionError": "the connection to a broker was lost",
+        "NodeNotReadyError": "a broker cannot be reached",
+        "KafkaTimeoutError": "the brokers did not get it done in time",
+        "KafkaUnavailableError": "the brokers cannot be reached",
+        "NoBrokersAvailable": "the brokers cannot be reached",
+        "MetadataEmptyBrokerList": "the brokers named none of themselves",
+        "StaleMetadata": "what is known of the brokers is out of date",
+        "CommitFailedError": "the group has given the partition to another member meanwhile",
+        "ProducerClosed": "the producer was thrown away meanwhile",
+        "ProducerFenced": "another producer of the same transactional id has started, or the brokers have given up the "
+        "transaction",
+        "Cancelled": "the request was taken back",
+    }
+)
+"""aiokafka's own errors, some of which come without a word or with a paragraph."""
+
+
+def meant(error: BaseException) -> BaseException:
+    """The error that the client hides behind one of its own: it knows no better than to say what it looks like."""
+    while (behind := _behind(error)) is not None:
+        error = behind
+    return error
+
+
+def _behind(error: BaseException) -> BaseException | None:
+    if type(error) is not KafkaError:
+        return None
+    if isinstance(error.__cause__, Exception):
+        return error.__cause__
+    shown = re.search(r"(\w+)\(", str(error.args[0])) if error.args else None
+    hidden = _by_name().get(shown[1]) if shown else None
+    return hidden() if hidden else None
+
+
+def _by_name() -> dict[str, type[KafkaError]]:
+    everything = (*vars(errors).values(), *errors.kafka_errors.values())
+    return {each.__name__: each for each in everything if isinstance(each, type) and issubclass(each, KafkaError)}
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """The row of an error's code."""
+    return _row(meant(error))
+
+
+def waits_for_somebody(error: BaseException) -> bool:
+    """Whether the same is refused until a person has changed something."""
+    row = refusal_of(error)
+    return row is not None and row.mends is not Mends.IN_TIME
+
+
+def ending(error: BaseException, *, at_work: bool) -> WorkerError | None:
+    """What the process ends with; None where it waits. ``at_work``: it has been, and nobody has set it up just now."""
+    row = refusal_of(error)
+    if row is None or row.mends is Mends.IN_TIME or (at_work and row.mends is Mends.BY_HAND):
+        return None
+    return WorkerError(f"kafka: {words(error)}", NEEDS_A_PERSON)
+
+
+def unanswered(error: BaseException, what: str, seconds: float | None = None) -> WorkerError:
+    """What a command ends with whose question the brokers did not answer; ``what`` it was about."""
+    return ending(error, at_work=False) or WorkerError(
+        f"kafka: {what}: {words(error, seconds=seconds)}: try again once the cluster is healthy", MAY_PASS
+    )
+
+
+def words(error: BaseException, doing: str = "", seconds: float | None = None) -> str:
+    """What went wrong, what was being done and, where nothing came, how long that was waited for.
+
+    Never empty and never a value of an event: of errors that are neither Kafka's nor ours nothing but the name and the
+    place is told.
+    """
+    told = meant(error)
+    if _is_ours(told) and (own := str(told.args[0] if isinstance(told, KafkaError) and told.args else told)):
+        return own
+    return " ".join(f"{_what(told, seconds)}{f', while {doing}' if doing else ''}{_next(told)}".split())
+
+
+def _is_ours(error: BaseException) -> bool:
+    by_us = type(error).__module__.partition(".")[0] in {"worker", "upcasters"}
+    return by_us and not isinstance(error, BrokerResponseError)
+
+
+def _what(error: BaseException, seconds: float | None) -> str:
+    name = type(error).__name__
+    if isinstance(error, KafkaError):
+        return f"{name}: {_of_kafka(error)}"
+    if isinstance(error, TimeoutError):
+        return "no answer" + ("" if seconds is None else f" for {seconds:g} s")
+    if isinstance(error, OSError):
+        return f"{name}: {error.strerror or _told_by_client(error) or 'the connection failed'}"
+    surprise = "a state that cannot be" if isinstance(error, AssertionError) else f"an unexpected {name}"
+    return f"the worker or its Kafka client met {surprise}{place_of(error)}"
+
+
+def _of_kafka(error: KafkaError) -> str:
+    row, own = _row(error), _told_by_client(error)
+    if row:
+        return f"{own}: {row.found}" if own else row.found
+    known = WITHOUT_CODE.get(type(error).__name__)
+    if known:
+        return f"{known} ({own})" if own and len(own) <= SHORT else known
+    return own or getattr(error, "description", "") or "the brokers refuse it without a reason"
+
+
+def _told_by_client(error: BaseException) -> str:
+    """Mostly names of topics, a group or a transactional id."""
+    return ", ".join(named_by(error))[:MOST_TEXT]
+
+
+def named_by(error: BaseException) -> list[str]:
+    """What a refusal is about, where the client says nothing else."""
+    return sorted(
+        " ".join(str(name).split())
+        for given in error.args
+        for name in (given if isinstance(given, set | frozenset) else (given,))
+    )
+
+
+def _next(error: BaseException) -> str:
+    row = _row(error)
+    return f": {row.fix}" if row else ""
+
+
+def _row(error: BaseException) -> Refusal | None:
+    return TABLE.get(getattr(error, "errno", 0)) if isinstance(error, BrokerResponseError) else None
+
+
+def place_of(error: BaseException) -> str:
+    """`` (sender.py:191)``; empty where it was never raised."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    return f" ({trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"

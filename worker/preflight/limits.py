@@ -1,0 +1,89 @@
+"""The rules about what the brokers take of the worker itself: session, transactions, notes, one more member. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from worker.kafka.brokers import (
+    LARGEST_GROUP,
+    LARGEST_NOTE,
+    LONGEST_SESSION,
+    LONGEST_TRANSACTION,
+    SHORTEST_SESSION,
+)
+from worker.kafka.refusals import TABLE, Mends
+from worker.preflight.facts import BrokerLimits, Finding, Severity
+from worker.settings import Settings
+
+NOTE = 4096
+"""Bytes beside an offset: the account of a replay fills them nearly, and a lane has its breaker and findings there."""
+
+OTHER_STRATEGY, SESSION, TRANSACTION, GROUP_FULL = 23, 26, 50, 81
+
+
+def judge_limits(limits: BrokerLimits, settings: Settings) -> Iterator[Finding]:
+    """What would be refused later, or waited for."""
+    group = f"group {settings.kafka.group_id}"
+    yield from _session(limits, settings, group)
+    if any(route.delivery == "exactly-once" for route in settings.routes):
+        yield from _transaction(limits, settings)
+    yield from _note(limits)
+    if OTHER_STRATEGY in limits.refusals:
+        told = f": theirs is `{limits.strategy}`" if limits.strategy else ""
+        yield _of_table(OTHER_STRATEGY, group, told)
+    if GROUP_FULL in limits.refusals:
+        most = limits.settings.get(LARGEST_GROUP)
+        yield _of_table(GROUP_FULL, group, f": it has {limits.members}, {LARGEST_GROUP} is {most}" if most else "")
+
+
+def _session(limits: BrokerLimits, settings: Settings, group: str) -> Iterator[Finding]:
+    asked = settings.kafka.session_timeout * 1000
+    shortest = limits.settings.get(SHORTEST_SESSION, 0)
+    longest = limits.settings.get(LONGEST_SESSION, asked)
+    if not shortest <= asked <= longest:
+        yield Finding(
+            "refuse",
+            "kafka.session_timeout",
+            f"is {_seconds(asked)}, the brokers take {_seconds(shortest)} to {_seconds(longest)} "
+            f"({SHORTEST_SESSION}, {LONGEST_SESSION})",
+            "set it in between, or change the brokers",
+            of_settings=True,
+        )
+    elif SESSION in limits.refusals:
+        yield _of_table(SESSION, group)
+
+
+def _transaction(limits: BrokerLimits, settings: Settings) -> Iterator[Finding]:
+    asked = settings.kafka.transaction_timeout * 1000
+    longest = limits.settings.get(LONGEST_TRANSACTION, asked)
+    if asked > longest:
+        yield Finding(
+            "refuse",
+            "kafka.transaction_timeout",
+            f"is {_seconds(asked)}, the brokers take {_seconds(longest)} at most ({LONGEST_TRANSACTION})",
+            f"set it to {longest / 1000:g} or less, or raise the brokers'",
+            of_settings=True,
+        )
+    elif TRANSACTION in limits.refusals:
+        yield _of_table(TRANSACTION, "kafka")
+
+
+def _note(limits: BrokerLimits) -> Iterator[Finding]:
+    largest = limits.settings.get(LARGEST_NOTE, NOTE)
+    if largest < NOTE:
+        yield Finding(
+            "refuse",
+            "the brokers",
+            f"{LARGEST_NOTE} is {largest}, and up to {NOTE} bytes are kept beside an offset",
+            f"set it to {NOTE}, Kafka's own default",
+        )
+
+
+def _of_table(code: int, subject: str, told: str = "") -> Finding:
+    row = TABLE[code]
+    severity: Severity = "warn" if row.mends is Mends.IN_TIME else "refuse"
+    return Finding(severity, subject, row.found + told, row.fix, of_settings=row.mends is Mends.NEVER)
+
+
+def _seconds(milliseconds: float) -> str:
+    return f"{milliseconds / 1000:g} s"
