@@ -11,7 +11,7 @@ import typer
 
 from worker.cli.options import DEFAULT_CONFIG, Config, Json
 from worker.cli.routes import Route
-from worker.errors import WorkerError
+from worker.errors import MAY_PASS, WorkerError
 
 if TYPE_CHECKING:
     from worker.dlq.reading import Found
@@ -178,7 +178,10 @@ def redrive(
     for warning in plan.warnings:
         typer.echo(f"warning: {warning}", err=True)
     receipt = path.with_name(f"redrive-{plan.replay_id}.receipt.json")
-    _tell_receipt(_apply(settings, given, plan, Wishes(receipt, reason, records, size)), receipt, as_json)
+    done = _apply(settings, given, plan, Wishes(receipt, reason, records, size))
+    _tell_receipt(done, receipt, as_json)
+    if surprise := done.not_allowed(plan.dead_letters_allowed):
+        raise WorkerError(surprise, MAY_PASS)
 
 
 def _chosen(fingerprints: list[str] | None, every: bool) -> tuple[str, ...]:

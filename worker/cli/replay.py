@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.options import DEFAULT_CONFIG, Config, Processes
-from worker.errors import WorkerError
+from worker.errors import MAY_PASS, WorkerError
 
 if TYPE_CHECKING:
     from worker.replay.apply.receipt import Receipt
@@ -37,8 +37,9 @@ def replay(
     """Apply a plan, exactly once, and write a receipt. Given again after any interruption, it goes on.
 
     It refuses where the chain, the configuration, the cluster or the topic has changed since. Probes, metrics and
-    the API (pause, resume, rate) are served as by `upcast run`. Exit codes: 0 finished, 1 stopped before its end or
-    may pass when tried again, 2 the plan does not fit any more.
+    the API (pause, resume, rate) are served as by `upcast run`. Exit codes: 0 finished, 1 finished with dead letters
+    that the plan does not allow, or stopped before its end, or may pass when tried again, 2 the plan does not fit any
+    more.
 
     **Example:** `upcast replay plan.json --rate 2000 --reason "upgrade to 2.0"`
     """
@@ -65,6 +66,8 @@ def replay(
             same = ("replay", str(plan), "--config", str(config), *(("--rate", rate) if rate else ()))
             done = run_in_loop(apply_together(settings, given, made, wishes, show, same, processes))
     _tell(done, file)
+    if surprise := done.not_allowed(made.dead_letters_allowed):
+        raise WorkerError(surprise, MAY_PASS)
 
 
 def parse_rate(text: str | None) -> tuple[float | None, float | None]:

@@ -53,7 +53,7 @@ class Redriver(Processor):
         processor = Processor(
             self._route_to(origin.partition), origin, self._reporter, self._clock, redriven(number, letter)
         )
-        processor.refused_ahead = self.refused_ahead
+        processor.refused_ahead, processor.keyless_until = self.refused_ahead, self.keyless_until
         record, offset = letter.restored(), letter.record.offset or 0
         fault = self.refusals.get(offset) or (None if all(map(writable, record.headers)) else UNREADABLE)
         if fault:

@@ -554,7 +554,8 @@ class Lane:
         again = (before is LaneState.REBUILDING and after is LaneState.STARTING) or (troubled and reason == self._told)
         if troubled or after is LaneState.RUNNING:
             self._told = reason
-        level = log.debug if again else log.warning if troubled else log.info
+        loud = log.error if after is LaneState.BLOCKED else log.warning if troubled else log.info
+        level = log.debug if again else loud
         level("lane", before=before, state=after, **self._names(), **({"reason": reason} if reason else {}))
 
     def _names(self) -> dict[str, str | int]:

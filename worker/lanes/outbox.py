@@ -9,15 +9,18 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.structs import RecordMetadata
 
 from upcasters.event import Header
 from worker.kafka.internals import Append, OpenBatch, wire_size
 from worker.kafka.transactions import nobody_asks
-from worker.lanes.faults import CONTENT_ERRORS, RefusedError
+from worker.lanes.faults import CONTENT_ERRORS, BlockedError, RefusedError
 from worker.lanes.offset_note import LastWritten
 from worker.routes.route import OutputTopic
 
 BATCH_BYTES = 900_000
+LOG_APPEND_TIME = 1
+"""What the answer to a batch calls a timestamp that is the broker's."""
 
 
 class Batch(Protocol):
@@ -117,6 +120,7 @@ class Outbox:
             # Unlike `gather` it leaves them alone where it is cancelled, and they still have an end to tell of.
             await asyncio.wait([future for _, future, _ in self._sent])
         _raise_first([(topic, error) for topic, future, _ in self._sent if (error := future.exception())])
+        _refuse_stamped(future.result() for _, future, _ in self._sent)
 
     @property
     def last_written(self) -> dict[str, LastWritten]:
@@ -169,6 +173,16 @@ class _UndatedBatch(OpenBatch):
         super().__init__(producer, value_bytes)
         append = self.append
         self.append = lambda place, timestamp, *rest: None if timestamp >= 0 else append(place, timestamp, *rest)
+
+
+def _refuse_stamped(answers: Iterable[RecordMetadata]) -> None:
+    """Nothing of it is committed yet, so no reader sees the events with a time that is not theirs."""
+    for answer in answers:
+        if answer.timestamp_type == LOG_APPEND_TIME:
+            raise BlockedError(
+                f"{answer.topic} puts its own time on records (message.timestamp.type is LogAppendTime), and the events"
+                "' own timestamps would be lost: set it to CreateTime, then resume the route or restart the worker"
+            )
 
 
 def _raise_first(failed: list[tuple[str, BaseException]]) -> None:

@@ -31,6 +31,8 @@ double it, and then again without end."""
 TIMESTAMP: Callable[[SourceRecord], int] = attrgetter("timestamp")
 """Fetched records always have one, -1 where it is unknown."""
 
+KEYLESS_SECONDS = 60.0
+
 UNREADABLE = Fault("decode", "HeaderNameNotUtf8", "the name of a header is not UTF-8")
 
 
@@ -81,6 +83,9 @@ class Processor:
         self.refused_ahead = math.inf
         """Milliseconds past what the destination takes, by this machine's clock: the least that the brokers refused.
         Before they did, nothing is taken for late, since it may be this clock that is wrong."""
+        self.keyless_until = 0.0
+        """Until then (s) what has no key is refused without asking: the destination, which is compacted, has just done
+        so. Then it is asked again, since its policy may have changed."""
 
     def forget_before(self, offset: int) -> None:
         """What was to be done about earlier records is done."""
@@ -93,6 +98,11 @@ class Processor:
         ahead = timestamp - round(self._clock() * 1000) - (self.route.destination.max_timestamp_ahead_ms or 0)
         if ahead > 0:
             self.refused_ahead = min(self.refused_ahead, ahead)
+
+    def note_keyless(self) -> None:
+        """The brokers refused a record for what it holds."""
+        if self.route.destination.compacted:
+            self.keyless_until = self._clock() + KEYLESS_SECONDS
 
     def process(self, piece: Slice, work: Work) -> None:
         """Raises ``PoisonError`` where a record cannot be worked on, ``BlockedError`` where nothing takes it."""
@@ -118,7 +128,7 @@ class Processor:
 
     def settle(self, records: Sequence[SourceRecord], work: Work) -> None:
         """Find out what becomes of each record, and put its output into the outbox."""
-        if self.refusals or self.route.in_place or self._has_late_timestamps(records):
+        if self.refusals or self.route.in_place or self._has_late_timestamps(records) or self._has_keyless(records):
             self._carefully(records, work)
         else:
             self._quickly(records, work)
@@ -196,15 +206,15 @@ class Processor:
             self._bury(record, outcome.fault, index, work)
         elif isinstance(outcome, Passed) and self.route.in_place:
             tally.skipped[IN_PLACE] += 1
-        elif not self._produce(record, outcome, work):
-            self._bury(record, self._too_large(outcome), index, work)
+        elif fault := self._produce(record, outcome, work):
+            self._bury(record, fault, index, work)
         elif isinstance(outcome, Upcast):
             tally.add_upcast([outcome.passage])
         else:
             tally.passed += 1
 
-    def _produce(self, record: SourceRecord, outcome: Upcast | Passed, work: Work) -> bool:
-        """All of the record's output or, where the destination does not take one of its parts, none."""
+    def _produce(self, record: SourceRecord, outcome: Upcast | Passed, work: Work) -> Fault | None:
+        """All of the record's output or, where the destination does not take one of its parts, none, and why."""
         if isinstance(outcome, Upcast):
             outputs = outcome.output(record)
         else:
@@ -212,14 +222,16 @@ class Processor:
         ours = self._lineage.headers(record, outcome.passage) if self._lineage else []
         parts = [(output.key, output.value, [*output.headers, *ours]) for output in outputs]
         destination, timestamp = self.route.destination, _timestamp(record)
+        if self._refuses_keyless() and any(key is None for key, _, _ in parts):
+            return Fault("produce", "InvalidRecordError", f"{destination.name} is compacted, and the record has no key")
         if not all(work.outbox.fits(destination, timestamp, *part) for part in parts):
-            return False
+            return self._too_large(outcome)
         for part in parts:
             work.outbox.put(destination, timestamp, *part)
         if work.journal:
             work.written += [(_offset(record), timestamp, each.key, each.value, each.headers) for each in outputs]
         work.tally.produced[destination.name] += len(parts)
-        return True
+        return None
 
     def _bury(self, record: SourceRecord, fault: Fault, index: int, work: Work) -> None:
         """Make the record a dead letter in the same transaction."""
@@ -252,6 +264,12 @@ class Processor:
     def _has_late_timestamps(self, records: Sequence[SourceRecord]) -> bool:
         latest = self._latest(self.route.destination)
         return latest is not None and max(map(TIMESTAMP, records)) > latest
+
+    def _refuses_keyless(self) -> bool:
+        return bool(self.keyless_until) and self._clock() < self.keyless_until
+
+    def _has_keyless(self, records: Sequence[SourceRecord]) -> bool:
+        return self._refuses_keyless() and any(record.key is None for record in records)
 
     def _latest(self, topic: OutputTopic) -> int | None:
         """What is later is refused without asking the brokers: of what they refused, half as far ahead is surely too

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from upcasters.outcome import Stage
+from worker.kafka.internals import InvalidRecordError
 from worker.kafka.login import LoginRefusedError
 from worker.kafka.refusals import waits_for_somebody
 from worker.kafka.throttling import ThrottledError
@@ -112,6 +113,8 @@ class Recovery:
             self._processor.refusals[offset] = refusal(error)
             if isinstance(error.cause, TIMESTAMP_ERRORS):
                 self._processor.note_late(transaction.oldest)
+            elif isinstance(error.cause, InvalidRecordError):
+                self._processor.note_keyless()
         elif isinstance(error.cause, TIMESTAMP_ERRORS) and offset not in self._processor.restamped:
             self._processor.restamped.add(offset)
         else:

@@ -34,6 +34,7 @@ class Sample:
 
     oldest: int | None
     mean_bytes: float
+    keyless: bool = False
 
 
 async def look_at_backlog(
@@ -52,6 +53,7 @@ async def look_at_backlog(
         records=sum(unread.values()),
         oldest=min(stamps, default=None),
         bytes_of_largest=max((int(samples[p].mean_bytes * unread[p]) for p in samples), default=0),
+        keyless=any(sample.keyless for sample in samples.values()),
     )
 
 
@@ -97,4 +99,5 @@ def _first_records(partition: TopicPartition, fetched: Fetched) -> Sequence[Sour
 def _sample(records: Sequence[SourceRecord]) -> Sample:
     stamps = [stamp for record in records if (stamp := known(record.timestamp)) != NO_TIMESTAMP]
     size = sum(len(record.key or b"") + len(record.value or b"") for record in records)
-    return Sample(min(stamps, default=None), size / len(records))
+    keyless = any(record.key is None for record in records)
+    return Sample(min(stamps, default=None), size / len(records), keyless)

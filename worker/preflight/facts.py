@@ -51,13 +51,14 @@ class Backlog:
 
     ``oldest`` is the timestamp (ms) of the first unread record, None where there is none or none was shown in
     time; ``bytes_of_largest`` an estimate of the largest partition's unread bytes. ``new``: the group has committed
-    nothing of the topic.
+    nothing of the topic. ``keyless``: some of the first unread records have no key.
     """
 
     records: int = 0
     oldest: int | None = None
     bytes_of_largest: int = 0
     new: bool = False
+    keyless: bool = False
 
 
 @dataclass(frozen=True)

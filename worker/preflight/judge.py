@@ -191,6 +191,25 @@ def compaction_keeps_events(at: Inspection) -> Iterator[Finding]:
             "is compacted, and the chain splits events: children with one key would replace each other",
             at.alter(at.destination, "cleanup.policy=delete") + ", or give each child a key of its own",
         )
+    if at.destination.has_policy("compact") and at.backlog.keyless:
+        yield Finding(
+            "warn",
+            at.destination.name,
+            f"is compacted, and {at.source.name} has records without a key: Kafka refuses those, each is a dead letter",
+            "give them a key in the chain, or write to a topic with cleanup.policy=delete",
+        )
+
+
+def dead_letters_stay(at: Inspection) -> Iterator[Finding]:
+    """Dead letters keep their record's key."""
+    if at.dead_letter.has_policy("compact"):
+        yield Finding(
+            "refuse",
+            at.dead_letter.name,
+            "is compacted: dead letters of one key would replace each other, and one without a key is refused, which "
+            "blocks its lane",
+            at.alter(at.dead_letter, "cleanup.policy=delete"),
+        )
 
 
 def nothing_is_written_twice(at: Inspection) -> Iterator[Finding]:
@@ -226,6 +245,7 @@ RULES: tuple[Callable[[Inspection], Iterable[Finding]], ...] = (
     timestamps_are_kept,
     old_timestamps_are_taken,
     compaction_keeps_events,
+    dead_letters_stay,
     nothing_is_written_twice,
     settings_are_visible,
 )

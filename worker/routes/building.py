@@ -28,7 +28,12 @@ def build_route(given: RouteChain, facts: ClusterFacts) -> Route:
 
 def output_topic(facts: ClusterFacts, name: str) -> OutputTopic:
     topic = facts.topic(name)
-    known = OutputTopic(name, topic.partitions, max_timestamp_ahead_ms=topic.number("message.timestamp.after.max.ms"))
+    known = OutputTopic(
+        name,
+        topic.partitions,
+        max_timestamp_ahead_ms=topic.number("message.timestamp.after.max.ms"),
+        compacted=topic.has_policy("compact"),
+    )
     size = topic.number("max.message.bytes")
     return known if size is None else replace(known, max_message_bytes=size)
 

@@ -23,7 +23,8 @@ class OutputTopic:
 
     ``max_timestamp_ahead_ms`` is how far ahead of now a record's timestamp may be (the topic's
     ``message.timestamp.after.max.ms``); None where nobody knows, and then the broker's refusal decides. ``pinned`` is
-    the one partition that everything goes to, where that is not the source's own.
+    the one partition that everything goes to, where that is not the source's own. A ``compacted`` topic refuses records
+    without a key.
     """
 
     name: str
@@ -31,6 +32,7 @@ class OutputTopic:
     max_message_bytes: int = 1_048_588
     max_timestamp_ahead_ms: int | None = None
     pinned: int | None = None
+    compacted: bool = False
 
     def partition_for(self, source_partition: int) -> int:
         """The source's own partition where there is one, so that order is kept."""

@@ -66,6 +66,16 @@ class Receipt(Part):
     def word(self) -> str:
         return "replay" if self.redrive is None else "redrive"
 
+    def not_allowed(self, allowed: int) -> str:
+        """What to say of more dead letters than a plan ``allowed``; empty where there are no more."""
+        dead = sum(each.counts.dead_lettered for each in self.partitions)
+        if dead <= allowed:
+            return ""
+        return (
+            f"{self.word} {self.replay_id}: {dead - allowed:,} dead letters that its plan does not have and nobody has "
+            f"allowed are in {self.route.dead_letter}: see `upcast dlq list`"
+        )
+
     def content(self) -> dict[str, Any]:
         """The receipt as plain JSON values."""
         return self.model_dump(mode="json")

@@ -88,6 +88,11 @@ class Plan(Part):
     def word(self) -> str:
         return "replay" if self.redrive is None else "redrive"
 
+    @property
+    def dead_letters_allowed(self) -> int:
+        """How many were found when it was made; one that is applied has them all allowed by name."""
+        return sum(group.count for group in self.dead_letters)
+
     def objections(self) -> list[str]:
         """What would be lost, dead-lettered or not the same twice, and was not allowed; a line each. Such a plan is
         not applied."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -59,8 +60,9 @@ class Trial:
             for each in ranges
         }
         for processor in self._processors.values():
-            # No broker is asked, so this machine's clock has to do.
+            # No broker is asked, so this machine's clock has to do, and what the topic's settings say.
             processor.refused_ahead = 0
+            processor.keyless_until = math.inf if route.destination.compacted else 0
         self._total = Tally()
         self._passages: dict[Passage, int] = {}
         self._faults = Faults(coordinates)
