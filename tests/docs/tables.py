@@ -21,6 +21,8 @@ from upcasters.step import walk
 from worker.api.endpoints import endpoints
 from worker.authoring.one_chain import SHIPPED
 from worker.deprecation import DEPRECATED
+from worker.kafka.internals import kafka_errors
+from worker.kafka.refusals import TABLE, Mends
 from worker.settings import RouteSettings, Settings
 from worker.settings.environment import Environment, variable_name
 from worker.settings.history import chain as config_chain
@@ -126,6 +128,15 @@ def acls() -> str:
     return table(("command", "resource", "name", "operations", "what for"), rows)
 
 
+def refusals() -> str:
+    waits = {Mends.NEVER: "nobody", Mends.BY_HAND: "who is at work", Mends.IN_TIME: "everybody"}
+    rows = [
+        [str(code), kafka_errors.for_code(code).__name__.removesuffix("Error"), row.found, row.fix, waits[row.mends]]
+        for code, row in sorted(TABLE.items())
+    ]
+    return table(("code", "error", "what is wrong", "what to do", "who waits"), rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "settings": settings,
@@ -135,6 +146,7 @@ TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "matrix": compatibility,
         "metrics": metrics,
         "acls": acls,
+        "refusals": refusals,
     }
 )
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,12 @@ from tests.integration.replay_setting import (
     until_settled,
     write_transactions,
 )
+from tests.integration.test_run import FOREVER
 from tests.kafka import Record, Topics, committed_offsets, delete_before, read_all
 from tests.worker_process import COMMAND
 from worker.errors import WorkerError
+from worker.kafka.internals import InvalidRecordError
+from worker.lanes.faults import RefusedError, refusal
 from worker.replay.census.counting import Kind
 from worker.replay.census.surveying import Survey
 from worker.replay.plan.file import Plan, read_plan
@@ -198,6 +202,34 @@ async def test_a_result_that_the_destination_does_not_take(history: History) -> 
     (group,) = plan.dead_letters
     assert (group.stage, group.error_type, group.samples[0].offset) == ("produce", "MessageSizeTooLargeError", 0)
     assert plan.counts.upcast == 1
+
+
+async def test_a_compacted_destination_takes_nothing_without_a_key(history: History, topics: Topics) -> None:
+    """Counted as a replay will find them, a tombstone too; where all have keys there is nothing to count."""
+    await history.create(1)
+    history.destination = await topics.create("compacted", configs={"cleanup.policy": "compact,delete"} | FOREVER)
+    history.configure()
+    keyed = of_kinds("1.0", "2.0", "tombstone")
+    await history.write(keyed)
+    assert (await history.plan()).counts.dead_lettered == 0
+    await history.write([replace(each, key=None) for each in keyed])
+    plan = await history.plan()
+    assert (plan.counts.upcast, plan.counts.dead_lettered) == (1, 3)
+    (group,) = plan.dead_letters
+    assert (group.count, group.stage, group.error_type) == (3, "produce", "InvalidRecordError")
+    assert group.samples[0].offset == 3
+    assert plan.objections()
+    letter = refusal(RefusedError(history.destination, InvalidRecordError()))
+    assert group.fingerprint == letter.fingerprint, "what is allowed in the plan is what the broker's refusal makes"
+
+
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+async def test_a_compacted_dead_letter_topic_is_refused(history: History, topics: Topics, policy: str) -> None:
+    await history.create(1)
+    history.dead_letter = await topics.create("compacted", configs={"cleanup.policy": policy} | FOREVER)
+    history.configure()
+    with pytest.raises(WorkerError, match="is compacted: dead letters of one key would replace each other"):
+        await history.plan()
 
 
 async def test_a_topic_that_is_not_there(history: History) -> None:

@@ -15,6 +15,7 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 from aiokafka.errors import KafkaConnectionError, ProducerFenced, RequestTimedOutError, TopicAuthorizationFailedError
 from aiokafka.protocol.produce import ProduceRequest
 
+from tests.faults.cluster import configure_topic
 from tests.kafka import Record, Topics, admin_of, delete_topics, make_topic, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
 from worker.kafka.stable_offsets import committed_with_note
@@ -330,3 +331,41 @@ async def test_a_partition_that_the_destination_does_not_have_waits_alone(kafka_
         (reason,) = supervisor.why_not_ready()
         assert f"{bench.route.source}:2: blocked" in reason
         assert "make them equal, then restart the worker" in reason
+
+
+@pytest.mark.parametrize("which", ["destination", "dead_letter"])
+async def test_a_topic_made_anew_with_fewer_partitions_is_told(
+    kafka_bootstrap: str, topics: Topics, which: str
+) -> None:
+    """What belongs into a partition that is gone would wait for it for ever; the lanes of the others go on."""
+    bench = await make_bench(kafka_bootstrap, topics, partitions=2)
+    topic = getattr(bench.route, which).name
+    async with bench.running(timing=replace(QUICK, operation=2)) as supervisor:
+        await until(caught_up(supervisor, partitions=2))
+        await delete_topics(kafka_bootstrap, [topic])
+        await make_topic(kafka_bootstrap, topic, 1, {"retention.ms": "-1"})
+        word = "old" if which == "destination" else "bad"
+        await produce(kafka_bootstrap, bench.route.source, [Record(b"k", b"%s 1" % word.encode(), partition=1)])
+        told = f"{topic} has 1 partitions now, 2 when the worker started: create it again as it was"
+        await until(lambda: any(told in each for each in supervisor.why_not_ready()))
+        async with admin_of(kafka_bootstrap) as client:
+            await client.create_partitions({topic: NewPartitions(2)})
+        await until(lambda: bench.total("upcaster_records_consumed_total") == 1)
+        await until(lambda: not supervisor.why_not_ready())
+    assert [each.partition for each in await read_settled(kafka_bootstrap, topic)] == [1]
+
+
+async def test_what_a_lane_waits_for_in_vain_is_told(kafka_bootstrap: str, topics: Topics) -> None:
+    """The client sends a batch again and again in silence; what the brokers answer is the reason all the same."""
+    bench = await make_bench(kafka_bootstrap, topics)
+    destination = bench.route.destination.name
+    async with bench.running(timing=replace(QUICK, operation=2)) as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+        await configure_topic(kafka_bootstrap, destination, {"retention.ms": "-1", "min.insync.replicas": "2"})
+        await produce(kafka_bootstrap, bench.route.source, numbered(1))
+        await until(lambda: any("NotEnoughReplicas" in each for each in supervisor.why_not_ready()))
+        (why,) = supervisor.why_not_ready()
+        assert "fewer replicas are in sync than min.insync.replicas asks for, while handing over" in why
+        await configure_topic(kafka_bootstrap, destination, {"retention.ms": "-1", "min.insync.replicas": "1"})
+        await until(caught_up(supervisor, partitions=1))
+    await assert_all_once_in_order(bench, 1)

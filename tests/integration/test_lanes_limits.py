@@ -158,6 +158,45 @@ async def test_a_compacted_destination_refuses_records_without_a_key(kafka_boots
     assert reason(letters[0]) == (b"produce", b"InvalidRecordError")
 
 
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+async def test_what_has_no_key_is_not_sent_to_a_compacted_destination_again_and_again(
+    kafka_bootstrap: str, topics: Topics, policy: str
+) -> None:
+    """Once the brokers have refused one, the others are dead letters without asking; a split's children have keys."""
+    bench = await make_bench(kafka_bootstrap, topics)
+    compacted = await topics.create("compacted", configs={"cleanup.policy": policy, "retention.ms": "-1"})
+    bench.route = replace(bench.route, destination=OutputTopic(compacted, 1, compacted=True))
+    records = [Record(None if n % 2 else b"%d" % n, b"old %d" % n) for n in range(100)]
+    records += [Record(None, b"split a,b"), Record(None, b"new c"), Record(b"d", None), Record(None, None)]
+    await produce(kafka_bootstrap, bench.route.source, records)
+    outputs, letters = await results(bench)
+    keyed = [(b"%d" % n, b"new %d" % n) for n in range(0, 100, 2)]
+    assert [(each.key, each.value) for each in outputs] == [*keyed, (b"a", b"new a"), (b"b", b"new b"), (b"d", None)]
+    assert [each.value for each in letters] == [*(b"old %d" % n for n in range(1, 100, 2)), b"new c", None]
+    assert {reason(each) for each in letters} == {(b"produce", b"InvalidRecordError")}
+    assert bench.total("upcaster_retries_total", error_type="InvalidRecordError") < 10
+
+
+async def test_a_topic_that_begins_to_put_its_own_time_on_records_blocks(kafka_bootstrap: str, topics: Topics) -> None:
+    """Told by the first answer, before anybody can read what was written."""
+    bench = await make_bench(kafka_bootstrap, topics)
+    destination, stamp = bench.route.destination.name, 1_700_000_000_000
+    records = [Record(b"k", b"old %d" % n, (), stamp + n) for n in range(20)]
+    async with bench.running() as supervisor:
+        await produce(kafka_bootstrap, bench.route.source, records[:10])
+        await until(lambda: bench.total("upcaster_records_consumed_total") == 10)
+        await configure_topic(kafka_bootstrap, destination, {"message.timestamp.type": "LogAppendTime"})
+        await produce(kafka_bootstrap, bench.route.source, records[10:])
+        await until(supervisor.why_not_ready)
+        (why,) = supervisor.why_not_ready()
+        assert f"blocked ({destination} puts its own time on records (message.timestamp.type is LogAppendTime)" in why
+        await configure_topic(kafka_bootstrap, destination, {"message.timestamp.type": "CreateTime"})
+        supervisor.resume(bench.route.source)
+        await until(caught_up(supervisor, partitions=1))
+    outputs = await read_settled(kafka_bootstrap, destination)
+    assert [(each.value, each.timestamp) for each in outputs] == [(b"new %d" % n, stamp + n) for n in range(20)]
+
+
 async def test_records_without_a_timestamp_stay_without(kafka_bootstrap: str, topics: Topics) -> None:
     bench = await make_bench(kafka_bootstrap, topics)
     stamps = [-1, -1, 1_700_000_000_000, -1, 1_700_000_000_001]

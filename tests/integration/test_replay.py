@@ -17,7 +17,7 @@ from tests.faults.cluster import configure_topic
 from tests.http import request
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import ends
-from tests.replaying import FOREVER, Stage, ended, make_stage, refused
+from tests.replaying import FOREVER, HISTORY, STAMP, Stage, ended, make_stage, refused
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
 from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
@@ -112,6 +112,22 @@ async def test_dead_letters_that_the_plan_allows_open_no_breaker(stage: Stage) -
 
 
 COMPACTED = {**FOREVER, "cleanup.policy": "compact"}
+
+
+async def test_dead_letters_that_nobody_has_allowed_are_no_success(stage: Stage, topics: Topics) -> None:
+    """The destination was as it should be when the plan was made."""
+    await produce(stage.bootstrap, stage.source, [Record(None, HISTORY[0], (), STAMP + n) for n in range(6)])
+    plan = await stage.make_plan()
+    assert plan.counts.dead_lettered == 0
+    await configure_topic(stage.bootstrap, stage.destination, FOREVER | {"cleanup.policy": "compact"})
+    done = await stage.upcast("replay", str(stage.plan))
+    assert done.code == 1, done.errors
+    assert "0 upcast, 0 passed, 0 skipped, 6 dead-lettered" in done.out
+    assert done.errors.splitlines()[-1] == (
+        f"upcast: replay {plan.replay_id}: 6 dead letters that its plan does not have and nobody has allowed are in "
+        f"{stage.dead_letter}: see `upcast dlq list`"
+    )
+    assert stage.receipt.exists()
 
 
 async def test_what_compaction_removes_is_told_as_that(stage: Stage, topics: Topics) -> None:

@@ -25,7 +25,8 @@ def kafkas(base: type[KafkaError] = KafkaError) -> Iterator[type[KafkaError]]:
         yield from kafkas(each)
 
 
-KAFKAS = sorted({KafkaError, *kafkas()}, key=lambda each: each.__name__)
+THEIRS = {"aiokafka.errors", "worker.kafka.codes", "worker.kafka.internals"}
+KAFKAS = sorted((each for each in {KafkaError, *kafkas()} if each.__module__ in THEIRS), key=lambda each: each.__name__)
 PYTHONS = [
     each
     for each in vars(builtins).values()

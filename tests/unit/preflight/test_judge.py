@@ -210,3 +210,21 @@ def test_a_new_group_at_a_filled_destination_is_told() -> None:
 def test_a_preview_that_no_route_asks_for_is_no_reason_to_refuse(target: dict[str, str], splits: bool) -> None:
     route = settings().routes[0].model_copy(update={"target": target})
     assert load_route_chain(route).traits == ChainTraits(splits=splits)
+
+
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+def test_a_compacted_dead_letter_topic_is_refused(policy: str) -> None:
+    finding = only(judge(facts({"legacy-dlt": {"cleanup.policy": policy}}), settings(), {}))
+    assert (finding.severity, finding.topic) == ("refuse", "legacy-dlt")
+    assert "is compacted: dead letters of one key would replace each other" in finding.found
+    assert "--add-config cleanup.policy=delete" in finding.fix
+
+
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+def test_records_without_a_key_for_a_compacted_destination_are_warned_of(policy: str) -> None:
+    compacted = {"current": {"cleanup.policy": policy}}
+    assert judge(facts(compacted), settings(), {}) == ()
+    finding = only(judge(facts(compacted, replace(OLD, keyless=True)), settings(), {}))
+    assert (finding.severity, finding.topic) == ("warn", "current")
+    assert "legacy has records without a key" in finding.found
+    assert judge(facts(backlog=replace(OLD, keyless=True)), settings(), {}) == ()
