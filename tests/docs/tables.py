@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from aiokafka.errors import for_code
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -21,7 +22,7 @@ from upcasters.step import walk
 from worker.api.endpoints import endpoints
 from worker.authoring.one_chain import SHIPPED
 from worker.deprecation import DEPRECATED
-from worker.kafka.internals import kafka_errors
+from worker.kafka import internals  # noqa: F401  (it teaches aiokafka the codes)
 from worker.kafka.refusals import TABLE, Mends
 from worker.settings import RouteSettings, Settings
 from worker.settings.environment import Environment, variable_name
@@ -131,7 +132,7 @@ def acls() -> str:
 def refusals() -> str:
     waits = {Mends.NEVER: "nobody", Mends.BY_HAND: "who is at work", Mends.IN_TIME: "everybody"}
     rows = [
-        [str(code), kafka_errors.for_code(code).__name__.removesuffix("Error"), row.found, row.fix, waits[row.mends]]
+        [str(code), for_code(code).__name__.removesuffix("Error"), row.found, row.fix, waits[row.mends]]
         for code, row in sorted(TABLE.items())
     ]
     return table(("code", "error", "what is wrong", "what to do", "who waits"), rows)
