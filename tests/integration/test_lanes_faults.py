@@ -15,12 +15,12 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 from aiokafka.errors import KafkaConnectionError, ProducerFenced, RequestTimedOutError, TopicAuthorizationFailedError
 from aiokafka.protocol.produce import ProduceRequest
 
-from tests.faults.cluster import configure_topic
 from tests.kafka import Record, Topics, admin_of, delete_topics, make_topic, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
 from worker.kafka.stable_offsets import committed_with_note
 from worker.kafka.transactions import discard
 from worker.lanes import surroundings
+from worker.lanes.delivery import AtLeastOnce, ExactlyOnce
 from worker.lanes.outbox import Outbox
 from worker.routes.route import Limits, OutputTopic
 
@@ -355,17 +355,23 @@ async def test_a_topic_made_anew_with_fewer_partitions_is_told(
     assert [each.partition for each in await read_settled(kafka_bootstrap, topic)] == [1]
 
 
-async def test_what_a_lane_waits_for_in_vain_is_told(kafka_bootstrap: str, topics: Topics) -> None:
-    """The client sends a batch again and again in silence; what the brokers answer is the reason all the same."""
-    bench = await make_bench(kafka_bootstrap, topics)
-    destination = bench.route.destination.name
-    async with bench.running(timing=replace(QUICK, operation=2)) as supervisor:
-        await until(caught_up(supervisor, partitions=1))
-        await configure_topic(kafka_bootstrap, destination, {"retention.ms": "-1", "min.insync.replicas": "2"})
-        await produce(kafka_bootstrap, bench.route.source, numbered(1))
-        await until(lambda: any("NotEnoughReplicas" in each for each in supervisor.why_not_ready()))
+@pytest.mark.parametrize(("delivery", "kind"), [("exactly-once", ExactlyOnce), ("at-least-once", AtLeastOnce)])
+async def test_a_note_that_the_brokers_do_not_keep_is_told(
+    kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch, delivery: str, kind: type[Any]
+) -> None:
+    """aiokafka calls it an unexpected error during batch delivery."""
+    bench = await make_bench(kafka_bootstrap, topics, delivery=delivery)
+    await produce(kafka_bootstrap, bench.route.source, numbered(3))
+    commit, notes = kind.commit, ["x" * 5000]
+
+    async def with_long_note(self: Any, offset: int, note: str = "") -> None:
+        await commit(self, offset, notes[0] if notes else note)
+
+    monkeypatch.setattr(kind, "commit", with_long_note)
+    async with bench.running() as supervisor:
+        await until(lambda: any("rebuilding" in each for each in supervisor.why_not_ready()))
         (why,) = supervisor.why_not_ready()
-        assert "fewer replicas are in sync than min.insync.replicas asks for, while handing over" in why
-        await configure_topic(kafka_bootstrap, destination, {"retention.ms": "-1", "min.insync.replicas": "1"})
+        assert "OffsetMetadataTooLargeError: the brokers keep no note as long as the one beside the offset" in why
+        assert "while committing: raise offset.metadata.max.bytes of the brokers" in why
+        notes.clear()
         await until(caught_up(supervisor, partitions=1))
-    await assert_all_once_in_order(bench, 1)

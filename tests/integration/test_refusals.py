@@ -28,7 +28,7 @@ STRICT = {
     "offset.metadata.max.bytes": "4096",
 }
 SESSION = (
-    "kafka.session_timeout: is 30 s, the brokers take 6 s to 20 s (group.min.session.timeout.ms, "
+    "kafka.session_timeout: is 30 s, the brokers take 1 s to 20 s (group.min.session.timeout.ms, "
     "group.max.session.timeout.ms): set it in between, or change the brokers"
 )
 TRANSACTION = (
@@ -103,8 +103,7 @@ async def test_a_full_group_is_waited_for(strict: str, tmp_path: Path) -> None:
     async with another_member(strict, topics, session_timeout_ms=6000), running_worker(config) as worker:
         code, found = await check(config)
         assert (code, found["problems"]) == (0, [])
-        (warning,) = found["warnings"]
-        assert "it has 1, group.max.size is 1" in warning
+        assert any("it has 1, group.max.size is 1" in each for each in found["warnings"])
         while not [entry for entry in worker.log if entry["event"] == "no partitions"]:
             assert worker.process.returncode is None
             await asyncio.sleep(0.1)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
+import uuid
 from collections.abc import Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, MemberIdRequired, NoError, for_code
+from aiokafka.coordinator.protocol import ConsumerProtocol
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, NoError, UnknownMemberIdError, for_code
+from aiokafka.protocol.group import JoinGroupRequest
 
 from worker.kafka.internals import ask_node
 from worker.settings import KafkaSettings
@@ -48,25 +50,29 @@ def _stricter(name: str, one: int, other: int | None) -> int:
 async def answer_to_joining(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> type[KafkaError]:
     """What the group would answer a new member; ``NoError`` where it would take it. Raises KafkaError.
 
-    A member that comes without an id is judged, and then told to come again with the one that it is given (KIP-394):
-    it is no member before that, and nothing is shared out anew. The id is given back at once. A worker with an
-    instance id asks without: with it, it would take the place of the one that is at work.
+    A coordinator judges session, size and strategy of whoever joins before it looks for the id that he comes with, and
+    of an id that it never gave it says just that. So nobody becomes a member, and no partition moves. (Whoever comes
+    without an id is kept a place, which a group that meets meanwhile waits for; to give it back makes the group meet.)
     """
-    from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest
-
-    group, milliseconds = kafka.group_id, round(kafka.session_timeout * 1000)
-    coordinator = await admin.find_coordinator(group)
-    strategies = [(ASSIGNOR.name, ASSIGNOR.metadata(()).encode())]
-    rebalance = round(kafka.rebalance_timeout * 1000)
-    asked = JoinGroupRequest(group, milliseconds, rebalance, "", None, "consumer", strategies)
-    answer = await ask_node(admin, coordinator, asked)
+    coordinator = await admin.find_coordinator(kafka.group_id)
+    answer = await ask_node(
+        admin,
+        coordinator,
+        JoinGroupRequest(
+            kafka.group_id,
+            round(kafka.session_timeout * 1000),
+            round(kafka.rebalance_timeout * 1000),
+            f"asks-{uuid.uuid4()}",
+            None,
+            ConsumerProtocol.PROTOCOL_TYPE,
+            [(ASSIGNOR.name, ASSIGNOR.metadata(()).encode())],
+        ),
+    )
     error: type[KafkaError] = for_code(answer.error_code)
-    if error in (MemberIdRequired, NoError):
-        with contextlib.suppress(KafkaError):
-            await ask_node(admin, coordinator, LeaveGroupRequest(group, answer.member_id))
+    if error is UnknownMemberIdError:
         error = NoError
     if error.retriable:
-        raise error("the group was asked to join")
+        raise error("the group was asked whether it takes one more member")
     return error
 
 

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from worker.errors import WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.refusals import words
 from worker.preflight import ask_brokers
 from worker.preflight.facts import ChainTraits
 from worker.preflight.judge import judge, of_severity
@@ -47,7 +48,7 @@ class RepeatedChecks:
             try:
                 await self._ask()
             except (WorkerError, KafkaError, TimeoutError, OSError) as error:
-                log.warning("topics could not be checked again", error=type(error).__name__)
+                log.warning("topics could not be checked again", reason=words(error))
 
     async def _ask(self) -> None:
         facts = await ask_brokers(self._clients, self._settings, starts=self._starts)

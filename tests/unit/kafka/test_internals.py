@@ -19,8 +19,10 @@ from aiokafka.errors import (
     GroupLoadInProgressError,
     KafkaConnectionError,
     NotCoordinatorForGroupError,
+    NotEnoughReplicasError,
     TopicAuthorizationFailedError,
 )
+from aiokafka.producer.sender import SendProduceReqHandler
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v5
 from aiokafka.protocol.produce import ProduceRequest
@@ -261,3 +263,13 @@ async def test_a_topic_that_we_may_not_see_is_not_taken_for_missing() -> None:
     with pytest.raises(TopicAuthorizationFailedError, match="hidden"):
         await internals.missing(Mock(client=Hiding("hidden")), ["gone", "hidden"])
     assert await internals.missing(Mock(client=Hiding()), ["gone", "hidden"]) == "gone"
+
+
+async def test_for_what_a_batch_is_sent_again_in_silence_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers="h:1", transactional_id="t")
+    assert internals.last_refusal(producer) is None
+    handler = SendProduceReqHandler(producer._sender, {})
+    assert handler._can_retry(NotEnoughReplicasError(), Mock())
+    assert isinstance(internals.last_refusal(producer), NotEnoughReplicasError)
+    monkeypatch.setattr(internals, "OF_NOW", 0)
+    assert internals.last_refusal(producer) is None, "what was refused long ago is not what is waited for now"
