@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.kafka import Topics, committed_offsets
+from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.replaying import Stage, make_stage, refused
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
@@ -112,3 +114,53 @@ async def test_a_replay_does_not_begin_beside_a_live_worker_that_is_not_there_ye
         )
         assert await worker.stop() == 0
     await stage.replay()
+
+
+def as_the_live_worker(record: Record) -> Record:
+    """Without lineage headers, which is its default."""
+    return replace(
+        record, headers=[(name, value) for name, value in record.headers if not name.startswith("upcaster.")]
+    )
+
+
+async def test_what_a_live_worker_wrote_without_headers_is_found_by_what_it_is(stage: Stage) -> None:
+    await stage.fill(60)
+    later = replace(stage.event(0), partition=0)  # the same once more, which is nobody's fault
+    await produce(stage.bootstrap, stage.source, [later, stage.event(62)])
+    await stage.make_plan(end="0:30,1:30")
+    await stage.replay()
+    written = [as_the_live_worker(each) for each in await read_all(stage.bootstrap, stage.destination)]
+    again = next(each for each in written if each.timestamp == later.timestamp)
+    own = Record(b"somebody else's", b"own", timestamp=later.timestamp, partition=0)
+    await produce(stage.bootstrap, stage.destination, [again, replace(again, timestamp=stage.event(62).timestamp), own])
+    findings = (await stage.verify()).findings
+    assert findings.result == "PASS", findings
+    await produce(stage.bootstrap, stage.destination, [replace(written[5], value=b"by another chain")])
+    findings = (await stage.verify()).findings
+    assert (findings.result, findings.counts) == ("UNDECIDED", {"of unknown origin": 1}), findings
+    proved = await stage.upcast("verify", str(stage.receipt), "--json")
+    assert (proved.code, json.loads(proved.out)["verdict"]) == (1, "UNDECIDED")
+    await produce(stage.bootstrap, stage.destination, written)
+    findings = (await stage.verify()).findings
+    assert findings.counts == {"of unknown origin": 1, "doubled by another pass": len(written)}, findings
+
+
+async def test_what_a_live_worker_wrote_before_the_replay_is_found_too(stage: Stage) -> None:
+    """Where somebody insisted, with `upcast replay --again`."""
+    await stage.fill(60)
+    async with running_worker(stage.config, folder=stage.folder) as worker:
+        await worker.caught_up(60)
+    await stage.make_plan(start="0:10,1:10")
+    receipt = await stage.replay(again=True)
+    findings = (await stage.verify()).findings
+    assert findings.counts == {"doubled by another pass": sum(each.counts.produced for each in receipt.partitions)}
+
+
+async def test_dead_letters_of_a_live_worker_beside_the_replay_are_doubles_too(stage: Stage) -> None:
+    await stage.fill(24)
+    await stage.make_plan()
+    await stage.replay()
+    letters = [as_the_live_worker(each) for each in await read_all(stage.bootstrap, stage.dead_letter)]
+    await produce(stage.bootstrap, stage.dead_letter, letters[:1])
+    findings = (await stage.verify()).findings
+    assert findings.counts == {"doubled by another pass": 1}, findings

@@ -9,6 +9,7 @@ from itertools import islice
 from operator import itemgetter
 
 from upcasters.event import SourceRecord
+from worker.kafka.fetched import known
 from worker.replay.digest import Content, RunningDigest, contents
 from worker.replay.reading import Piece
 from worker.verifying.oracle import Expected, Oracle, Output
@@ -53,6 +54,8 @@ class Ahead:
         self._judged: deque[Judged] = deque()
         self._outputs = 0
         self.source = StretchedDigest(stretches)
+        self.times: tuple[int, int] | None = None
+        """The least and the greatest timestamp of what was read."""
 
     async def more(self) -> bool:
         """Whether there is a record to take; reads where there is none."""
@@ -94,10 +97,17 @@ class Ahead:
         self.source.add(contents(records))
         if self._opened is not None:
             records = self._opened(records)
+        self._note_times(records)
         judged = [(record, expect(record)) for record in records]
         self._judged += judged
         self._outputs += sum([len(expected.outputs) for _, expected in judged])
         return True
+
+    def _note_times(self, records: Sequence[SourceRecord]) -> None:
+        if records:
+            times = [known(record.timestamp) for record in records]
+            least, greatest = self.times or (times[0], times[0])
+            self.times = min(least, *times), max(greatest, *times)
 
 
 def outputs_of(judged: Sequence[Judged]) -> list[Output]:

@@ -16,7 +16,7 @@ from worker.verifying.differences import differences, is_refusal, letter_differe
 from worker.verifying.encoding import Encoder
 from worker.verifying.findings import Findings
 from worker.verifying.oracle import Expected, Lineage, Output
-from worker.verifying.others import Others
+from worker.verifying.others import OtherLetters, Others
 from worker.verifying.streams import END, UNKNOWN, Stream, last_header
 
 MOST_UNPLACED = 1_000
@@ -79,6 +79,7 @@ class Matching:
         written: tuple[Stream, Stream],
         lineage: Lineage,
         others: Others,
+        other_letters: OtherLetters,
         findings: Findings,
     ) -> None:
         self._receipt = receipt
@@ -93,6 +94,7 @@ class Matching:
         self._missing: set[int] = set()
         self._unplaced: list[SourceRecord] = []
         self._others = others
+        self._other_letters = other_letters
         self.counts = Counts()
         self.hidden = 0
         """Outputs and dead letters that were not found, and may be behind an open transaction."""
@@ -107,6 +109,7 @@ class Matching:
         for letter in self._unplaced:
             self._find("dead letter doubled or out of order", UNKNOWN, letter, dead_letter=True)
         self._others.tell(self._findings, self._receipt.route.destination)
+        self._other_letters.tell(self._findings, self._receipt.route.dead_letter)
         self._compare_with_receipt()
 
     async def _match(self, batch: Batch) -> bool:
@@ -136,7 +139,9 @@ class Matching:
     def _step_over(self, batch: Batch, content: bytes) -> None:
         if self._encoder.before in content:
             for record in batch.records():
-                self._others.look(dict(record.headers))
+                self._others.look(dict(record.headers), record.offset or 0)
+        elif content.count(Lineage.offset.encode()) < batch.count:
+            self._others.unmarked_end = max(self._others.unmarked_end, batch.next_offset)
         self._destination.skip()
 
     def _is_of_others(self, content: bytes, records: int) -> bool:
@@ -159,6 +164,8 @@ class Matching:
         letters = await self._take_letters(offset)
         if not found:
             self._others.silent.add(offset)
+        if letters:
+            self._other_letters.buried.add(offset)
         if not letters and not found and (expected.outputs or expected.fate == "dead-lettered"):
             letters = self._unplaced_letter_of(record)
         refused = bool(letters) and not found and is_refusal(letters[0], _passage(expected))

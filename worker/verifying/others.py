@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from worker.verifying.findings import Findings
 
 REPLAY_ID = "upcaster.replay.id"
+REDRIVES = "upcaster.dlq.redrive.count"
 SOURCE = ("upcaster.source.topic", "upcaster.source.partition", "upcaster.source.offset")
+ORIGIN = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
 BITS = 1024
 MOST_WRITERS = 100
 """That are told apart."""
@@ -23,11 +25,20 @@ class Offsets:
         at = offset // BITS
         self._bits[at] = self._bits.get(at, 0) | 1 << offset % BITS
 
+    def __contains__(self, offset: int) -> bool:
+        return bool(self._bits.get(offset // BITS, 0) >> offset % BITS & 1)
+
     def without(self, other: Offsets) -> Iterator[tuple[int, int]]:
         """Of each stretch that has offsets which the other one has not: the first of them, and how many."""
         for at, bits in sorted(self._bits.items()):
             if left := bits & ~other._bits.get(at, 0):
                 yield at * BITS + (left & -left).bit_length() - 1, left.bit_count()
+
+    def within(self, other: Offsets) -> Iterator[tuple[int, int]]:
+        """The same of the offsets that the other one has, too."""
+        for at, bits in sorted(self._bits.items()):
+            if common := bits & other._bits.get(at, 0):
+                yield at * BITS + (common & -common).bit_length() - 1, common.bit_count()
 
 
 class Others:
@@ -35,21 +46,27 @@ class Others:
     into a partition that is not its own: ``partitions`` are those of the destination.
 
     ``silent`` are the offsets of which the replay itself wrote nothing: what another one wrote of those, such as a
-    redrive, is there once.
+    redrive, is there once. Behind ``unmarked_end`` is no record that tells nothing of a source.
     """
+
+    names = SOURCE
 
     def __init__(self, replay_id: str, source: tuple[str, int], wanted: range, partitions: int) -> None:
         self._ours = replay_id.encode()
         self._topic, self._number = source[0].encode(), source[1]
         self._wanted = wanted
         self._partitions = partitions
+        self.home = source[1] % partitions
         self._by_writer: dict[bytes | None, Offsets] = {}
         self._astray = 0
         self.silent = Offsets()
+        self.unmarked_end = 0
 
-    def look(self, headers: Mapping[str, bytes | None]) -> None:
-        """At one record that is not what is proved."""
-        topic, number, offset = (headers.get(name) or b"" for name in SOURCE)
+    def look(self, headers: Mapping[str, bytes | None], at: int = 0) -> None:
+        """At one record that is not what is proved; ``at`` is its own offset."""
+        topic, number, offset = (headers.get(name) or b"" for name in self.names)
+        if not is_marked(headers):
+            self.unmarked_end = max(self.unmarked_end, at + 1)
         if topic != self._topic or not (number.isdigit() and offset.isdigit()):
             return
         writer = headers.get(REPLAY_ID)
@@ -63,12 +80,11 @@ class Others:
     def tell(self, findings: Findings, destination: str) -> None:
         """A finding for each writer whose records stand beside the replay's own, and one for those astray."""
         if self._astray:
-            home = self._number % self._partitions
             findings.add(
-                "in another partition", f"{destination} partition {home} holds {self._astray:,} that are not its"
+                "in another partition", f"{destination} partition {self.home} holds {self._astray:,} that are not its"
             )
         for writer, offsets in self._by_writer.items():
-            if stretches := list(offsets.without(self.silent)):
+            if stretches := list(self._twice(offsets)):
                 first, count = stretches[0][0], sum(count for _, count in stretches)
                 who = "the live worker" if writer is None else f"replay {writer.decode(errors='replace')}"
                 findings.add(
@@ -76,3 +92,30 @@ class Others:
                     f"partition {self._number}, source offset {first}: {who} wrote {count:,} of these offsets to "
                     f"{destination}, too, so readers see them twice: replay into an empty topic",
                 )
+
+    def _twice(self, offsets: Offsets) -> Iterator[tuple[int, int]]:
+        return offsets.without(self.silent)
+
+
+class OtherLetters(Others):
+    """The same of dead letters, which always tell their origin. ``buried`` are the offsets of which the replay wrote
+    one itself; a redrive that failed again buries the same record once more, and that is no second letter of it."""
+
+    names = ORIGIN
+
+    def __init__(self, replay_id: str, source: tuple[str, int], wanted: range, partitions: int) -> None:
+        super().__init__(replay_id, source, wanted, partitions)
+        self.buried = Offsets()
+
+    def look(self, headers: Mapping[str, bytes | None], at: int = 0) -> None:
+        if headers.get(REDRIVES) in (None, b"0"):
+            super().look(headers, at)
+
+    def _twice(self, offsets: Offsets) -> Iterator[tuple[int, int]]:
+        return offsets.within(self.buried)
+
+
+def is_marked(headers: Mapping[str, bytes | None]) -> bool:
+    """Whether a record of the destination tells what it was made of."""
+    topic, number, offset = (headers.get(name) or b"" for name in SOURCE)
+    return bool(topic) and number.isdigit() and offset.isdigit()

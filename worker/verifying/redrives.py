@@ -16,7 +16,7 @@ from worker.dlq.letter import Letter
 from worker.dlq.selection import Selection, selection_of
 from worker.replay.apply.receipt import Receipt
 from worker.verifying.oracle import Expected, Judges, Lineage, Oracle, Output
-from worker.verifying.others import REPLAY_ID
+from worker.verifying.others import REPLAY_ID, Others
 from worker.verifying.streams import END, UNKNOWN, Place, Placed, Stream
 
 PLACE = ("upcaster.dlq.partition", "upcaster.dlq.offset")
@@ -77,6 +77,13 @@ class LetterOracle:
         }
         return replace(expected, outputs=outputs, told=told)
 
+    def origin(self, record: SourceRecord) -> tuple[int, int]:
+        """Partition and offset in the source; what was not taken has none."""
+        letter = record.letter if isinstance(record, Opened) else None
+        if letter is None:
+            return -1, 0
+        return self._selection.origin(self._partition, letter).partition, letter.restored().offset or 0
+
     def lineage(self, origin: SourcePartition, offset: int) -> Lineage:
         """Behind the usual: where the letter stands."""
         return Lineage(self._receipt, origin, [(PLACE[0], b"%d" % self._partition), (PLACE[1], b"%d" % offset)])
@@ -87,8 +94,9 @@ class LetterOracle:
         return self._oracles[origin]
 
 
-def made_of(replay_id: str, partition: int) -> Place:
-    """Picks what the redrive has made of the letters of a partition: records, or letters of what failed again."""
+def made_of(replay_id: str, partition: int, others: Others | None = None) -> Place:
+    """Picks what the redrive has made of the letters of a partition: records, or letters of what failed again.
+    ``others`` looks at what is not picked."""
     wanted, numbers = replay_id.encode(), (b"%d" % partition, None)
 
     def place(records: Iterable[SourceRecord]) -> Iterator[Placed]:
@@ -97,6 +105,8 @@ def made_of(replay_id: str, partition: int) -> Place:
             if headers.get(REPLAY_ID) == wanted and headers.get(PLACE[0]) in numbers:
                 told = headers.get(PLACE[1])
                 yield int(told) if told is not None and told.isdigit() else UNKNOWN, record
+            elif others is not None:
+                others.look(headers, record.offset or 0)
 
     return place
 

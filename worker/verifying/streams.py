@@ -14,7 +14,6 @@ from worker.replay.ranges import Range
 from worker.replay.reading import read_batches
 from worker.verifying.others import REPLAY_ID, Others
 
-ORIGIN = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
 UNKNOWN = -1
 END = sys.maxsize
 
@@ -95,7 +94,7 @@ def written_by(
                 told = headers.get(offset)
                 yield int(told) if told is not None and told.isdigit() else UNKNOWN, record
             elif others is not None:
-                others.look(headers)
+                others.look(headers, record.offset or 0)
 
     return place
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -31,14 +31,15 @@ from worker.verifying.ahead import Ahead
 from worker.verifying.findings import Findings
 from worker.verifying.matching import Matching
 from worker.verifying.oracle import Judges, Lineage, Oracle
-from worker.verifying.others import SOURCE, Others
+from worker.verifying.others import ORIGIN, SOURCE, OtherLetters, Others
 from worker.verifying.redrives import LetterOracle, Merged, made_of
+from worker.verifying.searching import Search, Sighted
 from worker.verifying.settling import settle
-from worker.verifying.streams import ORIGIN, Stream, read_from, written_by
+from worker.verifying.streams import Stream, read_from, written_by
 
-Sides = tuple[Ahead, tuple[Stream, Stream], Lineage, Others]
+Sides = tuple[Ahead, tuple[Stream, Stream], Lineage, Sequence[Others]]
 """What was read, what was written (to the destination, and as dead letters), the headers by which it tells,
-and what stands there beside it."""
+and what stands there beside it, in each partition of the destination that it may be in."""
 
 Progress = Callable[[int, int], None]
 """Called with how many source records are behind, and how many there are in all."""
@@ -101,6 +102,8 @@ class Verification:
         """Another replay has read the same offsets: what it wrote may stand in front of ours."""
         self._open: dict[TopicPartition, OpenTransaction] = {}
         """By the partitions written to that cannot be read to their end."""
+        self._given = given
+        self._sighted = Sighted()
 
     async def run(self) -> Verdict:
         began = time.monotonic()
@@ -119,6 +122,8 @@ class Verification:
                 self._open = await settle(consumers[0], written)
                 for partition in self._receipt.partitions:
                     await self._partition(partition, consumers, counts)
+                readers = consumers[0], consumers[1]
+                await Search(self._given, self._receipt, self._sighted, counts, readers, findings).run()
         if findings.wrong:
             await self._explain(list(dict.fromkeys(topics)))
         self._verdict.seconds = time.monotonic() - began
@@ -143,10 +148,16 @@ class Verification:
             return
         await self._forget_ended(consumers[0])
         made = self._redriven if self._receipt.redrive is not None else self._replayed
-        source, written, lineage, others = made(partition, consumers, counts)
-        matching = Matching(self._receipt, partition, source, written, lineage, others, self._verdict.findings)
+        wanted = range(partition.start, partition.end) if self._receipt.redrive is None else range(0)
+        place = self._receipt.route.source, partition.partition
+        letters = OtherLetters(self._receipt.replay_id, place, wanted, counts[self._receipt.route.dead_letter])
+        source, written, lineage, others = made(partition, consumers, counts, letters)
+        matching = Matching(
+            self._receipt, partition, source, written, lineage, others[0], letters, self._verdict.findings
+        )
         await matching.run()
         self._tell_of_hidden(partition, matching.hidden, counts)
+        self._note_sighted(partition, source, others)
         self._verdict.records += matching.counts.read
         self._verdict.outputs += matching.counts.produced
         self._verdict.dead_letters += matching.counts.dead_lettered
@@ -195,8 +206,19 @@ class Verification:
             return True
         return False
 
+    def _note_sighted(self, partition: PartitionReceipt, source: Ahead, others: Sequence[Others]) -> None:
+        """For the search for what tells nothing."""
+        self._sighted.add_times(source.times)
+        for each in others:
+            begin = 0 if self._again else partition.destination_start
+            self._sighted.add_partition(each.home, begin, each.unmarked_end)
+
     def _replayed(
-        self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]
+        self,
+        partition: PartitionReceipt,
+        consumers: list[AIOKafkaConsumer],
+        counts: dict[str, int],
+        letters: OtherLetters,
     ) -> Sides:
         route, number = self._receipt.route, partition.partition
         place = SourcePartition(route.source, number)
@@ -208,15 +230,20 @@ class Verification:
         )
         wanted = range(partition.start, partition.end)
         others = Others(self._receipt.replay_id, (route.source, number), wanted, counts[route.destination])
-        return source, self._written(partition, consumers, counts, others), Lineage(self._receipt, place), others
+        written = self._written(partition, consumers, counts, others, letters)
+        return source, written, Lineage(self._receipt, place), [others]
 
     def _redriven(
-        self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int]
+        self,
+        partition: PartitionReceipt,
+        consumers: list[AIOKafkaConsumer],
+        counts: dict[str, int],
+        letters: OtherLetters,
     ) -> Sides:
         """The records of one partition of dead letters may be from several of the source."""
         route, number = self._receipt.route, partition.partition
         oracle = LetterOracle(self._judges, self._receipt, number)
-        source, destination, letters = consumers
+        source, destination, reader = consumers
         ours = made_of(self._receipt.replay_id, number)
         homes = range(number, counts[route.destination], counts[route.dead_letter])
         if len(homes) > 1:
@@ -225,19 +252,25 @@ class Verification:
             parts = [read_from(destination, route.destination, number, partition.destination_start)]
         short = [TopicPartition(route.destination, home) in self._open for home in homes]
         letters_short = TopicPartition(route.dead_letter, number) in self._open
+        others = [Others(self._receipt.replay_id, ("", home), range(0), counts[route.destination]) for home in homes]
         planned = [Range(number, partition.start, partition.end)]
         return (
             Ahead(read_ranges(source, route.dead_letter, planned), oracle, partition.stretches, oracle.opened),
             (
-                Merged([Stream(each, ours, short=is_short) for each, is_short in zip(parts, short, strict=True)]),
+                Merged(
+                    [
+                        Stream(part, made_of(self._receipt.replay_id, number, beside), short=is_short)
+                        for part, beside, is_short in zip(parts, others, short, strict=True)
+                    ]
+                ),
                 Stream(
-                    read_from(letters, route.dead_letter, number, partition.dead_letter_start),
+                    read_from(reader, route.dead_letter, number, partition.dead_letter_start),
                     ours,
                     short=letters_short,
                 ),
             ),
             oracle.lineage(SourcePartition(route.source, number), 0),
-            Others(self._receipt.replay_id, ("", number), range(0), 1),
+            others,
         )
 
     async def _read_apart(self, topic: str, partition: int, start: int) -> AsyncIterator[Batch]:
@@ -247,13 +280,18 @@ class Verification:
                 yield batch
 
     def _written(
-        self, partition: PartitionReceipt, consumers: list[AIOKafkaConsumer], counts: dict[str, int], others: Others
+        self,
+        partition: PartitionReceipt,
+        consumers: list[AIOKafkaConsumer],
+        counts: dict[str, int],
+        others: Others,
+        letters: OtherLetters,
     ) -> tuple[Stream, Stream]:
         """The destination and the dead letters."""
         route, number = self._receipt.route, partition.partition
 
         def stream(
-            consumer: AIOKafkaConsumer, topic: str, start: int, names: tuple[str, str, str], beside: Others | None
+            consumer: AIOKafkaConsumer, topic: str, start: int, names: tuple[str, str, str], beside: Others
         ) -> Stream:
             ours = written_by(self._receipt.replay_id, route.source, number, names, beside)
             home = number % counts[topic]
@@ -262,5 +300,5 @@ class Verification:
 
         return (
             stream(consumers[1], route.destination, 0 if self._again else partition.destination_start, SOURCE, others),
-            stream(consumers[2], route.dead_letter, partition.dead_letter_start, ORIGIN, None),
+            stream(consumers[2], route.dead_letter, partition.dead_letter_start, ORIGIN, letters),
         )
