@@ -119,6 +119,7 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Tracing | 
         ),
         prepare=partial(_settle_with_replays, clients, settings, replays),
         processes=child.of if child else 1,
+        count_members=metrics.count_disagreeing,
     )
     api = create_api(
         service,

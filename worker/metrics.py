@@ -110,6 +110,12 @@ class WorkerMetrics:
             registry, "last_progress_timestamp_seconds", "When a transaction last committed; 0 before the first."
         )
         self.rebalances = self._counter(registry, "rebalances_total", "Assignments of partitions to this process.")
+        self.disagreeing_members = self._gauge(
+            registry,
+            "disagreeing_members",
+            "Members of the group that use another chain or destination for the same source.",
+            "topic",
+        )
         self.build_info = self._gauge(registry, "build_info", "Always 1; the label tells the version.", "version")
         self.api_requests = self._counter(
             registry, "api_requests_total", "Requests to the HTTP interface.", "version", "route", "status"
@@ -120,6 +126,9 @@ class WorkerMetrics:
             ("version", "route"),
             registry=registry,
         )
+
+    def count_disagreeing(self, topic: str, members: int) -> None:
+        self.disagreeing_members.labels(topic).set(members)
 
     def count_request(self, version: str, route: str, status: int) -> None:
         self.api_requests.labels(version, route, status).inc()

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from worker.api.view import LaneStatus, NotRunningError, RouteStatus, Status
 from worker.kafka.clients import Clients
+from worker.kafka.members import Way
 from worker.kafka.refusals import unanswered
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes import status as lanes_status
@@ -22,6 +23,7 @@ from worker.lanes.supervisor import Supervisor
 from worker.loop import spare_the_collector
 from worker.open_files import refuse_too_few
 from worker.preflight import ClusterFacts, refuse_what_cannot_work
+from worker.preflight.members import Count, MemberWatch
 from worker.preflight.repeated import SECONDS, RepeatedChecks
 from worker.routes.building import build_route
 from worker.routes.chains import RouteChain
@@ -52,7 +54,8 @@ class Service:
 
     ``prepare`` is awaited when the brokers are there and nothing is read yet; ``starts`` are where partitions begin
     that the group has no offset for. ``check_topics`` is for who has other questions about the topics; the usual ones
-    are asked again every ``check_seconds``. ``processes`` is how many there are to share the partitions.
+    are asked again every ``check_seconds``. ``processes`` is how many there are to share the partitions,
+    ``count_members`` is told of members of the group that do something else.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Service:
         check_topics: TopicCheck | None = None,
         check_seconds: float = SECONDS,
         processes: int = 1,
+        count_members: Count | None = None,
     ) -> None:
         self.phase = Phase.STARTING
         self._settings = settings
@@ -79,6 +83,8 @@ class Service:
         self._checks = RepeatedChecks(clients, settings, self._traits, self._starts, check_seconds)
         self._checks_again = check_topics is None
         self._processes = processes
+        ways = {source: Way(given.route.destination, given.chain.fingerprint) for source, given in chains.items()}
+        self._members = MemberWatch(clients, ways, count_members) if count_members else None
         self._supervisor: Supervisor | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -89,12 +95,14 @@ class Service:
         self._supervisor = supervisor
         self.phase = Phase.RUNNING
         log.info("running", routes=len(self._chains), consumer_group=self._settings.kafka.group_id)
-        checking = asyncio.create_task(self._checks.run(), name="checks") if self._checks_again else None
+        looking = [asyncio.create_task(self._checks.run(), name="checks")] if self._checks_again else []
+        if self._members:
+            looking.append(asyncio.create_task(self._members.run(), name="members"))
         try:
             await _unless(stop, supervisor.run())
         finally:
-            if checking:
-                checking.cancel()
+            for task in looking:
+                task.cancel()
             self.phase = Phase.STOPPING
             await _stop(supervisor)
 
@@ -172,6 +180,7 @@ class Service:
             paused=supervisor is not None and route.source in supervisor.lanes.paused,
             records_per_second=throttle.records_per_second if throttle else route.limits.records_per_second,
             bytes_per_second=throttle.bytes_per_second if throttle else None,
+            disagreeing=list(self._members.told.get(route.source, ())) if self._members else [],
             lanes=[LaneStatus.model_validate(lane) for lane in lanes],
         )
 

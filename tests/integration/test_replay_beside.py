@@ -18,7 +18,9 @@ from tests.replaying import Stage, make_stage, refused
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
 from worker.kafka.clients import Clients
+from worker.kafka.members import Way
 from worker.ledger import open_ledger
+from worker.preflight.members import MemberWatch
 from worker.replay.apply.beside import refuse_beside
 from worker.replay.apply.handover import hand_over
 from worker.replay.apply.receipt import read_receipt
@@ -112,8 +114,26 @@ async def test_a_replay_does_not_begin_beside_a_live_worker_that_is_not_there_ye
                 f"has yet to read these offsets, and writes them to {stage.destination}, too"
             ),
         )
+        await sees_another_chain(stage)
         assert await worker.stop() == 0
     await stage.replay()
+
+
+async def sees_another_chain(stage: Stage) -> None:
+    """As a member of the same group would that has one."""
+    settings, given = stage.given
+    counted: dict[str, int] = {}
+    ours = {stage.source: Way(stage.destination, "another")}
+    watch = MemberWatch(Clients(settings.kafka), ours, counted.__setitem__, rolling=0)
+    looking = asyncio.create_task(watch.run(0.05))
+    deadline = time.monotonic() + 30
+    while not watch.told:
+        assert time.monotonic() < deadline, counted
+        await asyncio.sleep(0.05)
+    looking.cancel()
+    await asyncio.wait({looking})
+    assert counted == {stage.source: 1}
+    assert watch.told[stage.source][0].endswith(f" has chain {given.chain.fingerprint}")
 
 
 def as_the_live_worker(record: Record) -> Record:

@@ -189,6 +189,7 @@ NAMES = [
     "in_flight_records",
     "in_flight_bytes",
     "last_progress_timestamp_seconds",
+    "disagreeing_members",
     "build_info",
     "breaker_open",
     "api_requests",

@@ -66,6 +66,9 @@ class RouteStatus(BaseModel):
     paused: bool = False
     records_per_second: float | None = Field(None, description="Rate limit; None means none.")
     bytes_per_second: float | None = Field(None, description="Rate limit in bytes of keys and values.")
+    disagreeing: list[str] = Field(
+        [], description="Members of the group that have used another chain or destination for over ten minutes."
+    )
     lanes: list[LaneStatus] = []
 
 

@@ -18,6 +18,7 @@ PATIENCE = 3.0
 NOT_SUMMED = (
     "upcaster_last_progress_timestamp_seconds",
     "upcaster_build_info",
+    "upcaster_disagreeing_members",
     "upcaster_api_requests",
     "python_info",
     "process_max_fds",
@@ -151,5 +152,6 @@ def one_route(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for rate in ("records_per_second", "bytes_per_second"):
         shares = [part[rate] for part in parts]
         made[rate] = None if None in shares else sum(shares)
+    made["disagreeing"] = list(dict.fromkeys(each for part in parts for each in part["disagreeing"]))
     made["paused"] = all(part["paused"] for part in parts)
     return made

@@ -50,6 +50,9 @@ export function showRoutes(parent, routes) {
     const lanes = [...route.lanes].sort((a, b) => a.partition - b.partition);
     const caption = `${lanes.length} lanes, ${route.delivery}${route.paused ? ", paused" : ""}` +
       (route.records_per_second ? `, at most ${told(route.records_per_second)} records a second` : "");
+    if (route.disagreeing.length) {
+      section.append(make("p", `members of the group do not do the same: ${route.disagreeing.join("; ")}`, "bad"));
+    }
     section.append(table(caption, COLUMNS, lanes.map(row)));
     return section;
   });

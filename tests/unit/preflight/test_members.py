@@ -1,0 +1,72 @@
+"""Members of one group that do not do the same: told once they are no rolling start any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from structlog.testing import capture_logs
+
+from worker.kafka.clients import Clients
+from worker.kafka.members import Member, TellingAssignor, Way, ways_of
+from worker.preflight.members import ROLLING, MemberWatch, differing
+from worker.settings import KafkaSettings
+
+OURS = {"old": Way("new", "c2"), "more": Way("current", "c2")}
+
+
+def member(name: str, ways: Mapping[str, Way], topics: frozenset[str] | None = frozenset({"old", "more"})) -> Member:
+    return Member(name, topics, ways)
+
+
+def test_what_a_member_tells_at_its_join_is_read_by_others() -> None:
+    metadata = TellingAssignor(OURS).metadata(["old"])
+    assert ways_of(metadata.user_data) == OURS
+    for anybody_s in (b"", None, b"\xff", b"[]", b'{"routes": 5}'):
+        assert ways_of(anybody_s) == {}
+
+
+def test_another_chain_and_another_destination_differ_and_silence_does_not() -> None:
+    members = [
+        member("c", {"old": Way("elsewhere", "c2")}),
+        member("a", OURS),
+        member("b", OURS | {"old": Way("new", "c1")}),
+        member("older", {}),
+    ]
+    assert differing(OURS, members) == {"old": ["b has chain c1", "c writes to elsewhere"]}
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_rolling_start_has_its_time(clock: Clock) -> None:
+    counted: dict[str, int] = {}
+    watch = MemberWatch(
+        Clients(KafkaSettings(bootstrap_servers="localhost:1", group_id="g")), OURS, counted.__setitem__, clock
+    )
+    behind = member("b", OURS | {"old": Way("new", "c1")})
+    with capture_logs() as logs:
+        watch.note([member("a", OURS), behind])
+        assert (counted, watch.told, logs) == ({"old": 1, "more": 0}, {}, [])
+        clock.now += ROLLING - 1
+        watch.note([behind])
+        assert (watch.told, logs) == ({}, [])
+        clock.now += 1
+        watch.note([behind])
+        watch.note([behind])
+        watch.note([member("b", {}, None)])
+        assert watch.told == {"old": ["b has chain c1"]}
+        assert [(each["topic"], each["others"]) for each in logs] == [("old", ["b has chain c1"])]
+    watch.note([member("a", OURS)])
+    assert (counted, watch.told) == ({"old": 0, "more": 0}, {})
+    watch.note([behind])
+    assert watch.told == {}, "the next one has its time, too"

@@ -1,0 +1,112 @@
+"""Members of one group that do not do the same: another chain, or another destination, for the same source.
+
+Which of them makes a record is then a matter of who owns its partition. While a new version is rolled out that is so
+for a while, and no fault; who stays behind for longer was forgotten, or has another configuration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from worker.kafka.clients import Clients
+from worker.kafka.members import Member, Way, members_of
+
+log = structlog.get_logger(__name__)
+
+SECONDS = 30.0
+"""Between two looks."""
+ROLLING = 600.0
+"""Seconds that a rolling start may take before it is told as something else: some minutes a Pod, with its drain."""
+ANSWER = 10.0
+
+Count = Callable[[str, int], None]
+"""Called with a source, and how many members do something else with it."""
+
+
+def differing(ours: Mapping[str, Way], members: Iterable[Member]) -> dict[str, list[str]]:
+    """By source: what each member that does something else says of it. One that says nothing, as older versions do, is
+    none of them."""
+    found = defaultdict[str, list[str]](list)
+    for member in sorted(members, key=lambda each: each.name):
+        for source, way in ours.items():
+            theirs = member.ways.get(source)
+            if theirs is not None and theirs != way:
+                found[source].append(_told(member.name, way, theirs))
+    return dict(found)
+
+
+def _told(name: str, ours: Way, theirs: Way) -> str:
+    if theirs.destination != ours.destination:
+        return f"{name} writes to {theirs.destination}"
+    return f"{name} has chain {theirs.chain}"
+
+
+class MemberWatch:
+    """``told`` is, by source, what members do otherwise that have done so for longer than a rolling start takes."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        ours: Mapping[str, Way],
+        count: Count,
+        clock: Callable[[], float] = time.time,
+        rolling: float = ROLLING,
+    ) -> None:
+        self.told: Mapping[str, list[str]] = {}
+        self._clients = clients
+        self._ours = ours
+        self._count = count
+        self._clock = clock
+        self._rolling = rolling
+        self._since: dict[str, float] = {}
+
+    async def run(self, seconds: float = SECONDS) -> None:
+        """Until it is cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                self.note(await self._ask())
+            except (KafkaError, TimeoutError, OSError) as error:
+                log.debug("the members of the group could not be asked for", error=type(error).__name__)
+
+    async def _ask(self) -> list[Member]:
+        admin = self._clients.admin()
+        try:
+            async with asyncio.timeout(ANSWER):
+                await admin.start()
+                return await members_of(admin, self._clients.kafka.group_id)
+        finally:
+            await admin.close()
+
+    def note(self, members: Iterable[Member]) -> None:
+        """What the group looks like now. A group that is just meeting tells nothing, and changes nothing."""
+        found = list(members)
+        if any(member.topics is None for member in found):
+            return
+        now, others = self._clock(), differing(self._ours, found)
+        self._since = {source: self._since.get(source, now) for source in others}
+        told = {source: each for source, each in others.items() if now - self._since[source] >= self._rolling}
+        for source in self._ours:
+            self._count(source, len(others.get(source, ())))
+        for source in told.keys() - self.told.keys():
+            self._tell(source, told[source])
+        self.told = told
+
+    def _tell(self, source: str, others: list[str]) -> None:
+        since = datetime.fromtimestamp(self._since[source], UTC)
+        log.warning(
+            "members of the group do not do the same",
+            topic=source,
+            chain=self._ours[source].chain,
+            destination=self._ours[source].destination,
+            others=others,
+            since=f"{since:%Y-%m-%dT%H:%M:%SZ}",
+            fix="start all workers of the group with the same release and configuration",
+        )
