@@ -20,6 +20,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import ConnectionGroup
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     Boolean,
@@ -183,6 +184,17 @@ async def committed_by_group(
 def cannot_be_known(group: str, error: UnstableOffsetCommitError) -> str:
     """What an observer says who has waited long enough. It is no offset, and not the absence of one."""
     return f"the offset of group {group} for {error.args[0]} cannot be known: a transaction that moves it has not ended"
+
+
+def applies_late(consumer: AIOKafkaConsumer) -> bool:
+    """Whether the coordinator of the consumer's group, which has just answered, may be older than Kafka 4.0.
+
+    Up to Kafka 3.9.0 its thread looks only when it comes to a transaction which offset that one has, and takes the
+    newest of the same producer: one of the transaction behind it, whatever becomes of that. What that transaction has
+    made is then lost when it is aborted. From 4.0 on there is no first version of the request any more (KIP-896).
+    """
+    connection = consumer._client._conns.get((consumer._coordinator.coordinator_id, ConnectionGroup.COORDINATION))
+    return connection is None or bool(connection._versions.get(OFFSET_FETCH, (0, 0))[0] == 0)
 
 
 def refuse_too_old(versions: Mapping[int, tuple[int, int]]) -> None:

@@ -386,7 +386,8 @@ class Lane:
         self._move(state, reason)
 
     async def _transact(self) -> None:
-        if self._has_committed and time.monotonic() - self.last_step > self._around.timing.believed:
+        idle = time.monotonic() - self.last_step > self._around.timing.believed
+        if (self._has_committed and idle) or self._around.applies_late(self.route):
             await self._look_at_offset()
         transaction = self._new_transaction()
         try:
@@ -400,10 +401,11 @@ class Lane:
 
     async def _look_at_offset(self) -> None:
         """A topic that is deleted and made again at once looks as before to whoever goes on to fetch, and what it has
-        before his position would be skipped. The group's offset goes with the topic."""
+        before his position would be skipped. The group's offset goes with the topic. Where brokers apply offsets late,
+        the one of the last transaction has to be applied before the next one sends its own."""
         async with asyncio.timeout(self._around.timing.operation):
             now = await self._around.committed(self.partition)
-        if now < self.known_offset:
+        if self._has_committed and now < self.known_offset:
             raise WentBackError(self.known_offset, now)
 
     def _account(self, transaction: Transaction) -> None:

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from upcasters.event import SourcePartition
 from upcasters.outcome import Violation
 from worker.dead_letters import Reporter
-from worker.kafka.stable_offsets import committed_with_note
+from worker.kafka.stable_offsets import applies_late, committed_with_note
 from worker.lanes.bounded import Beginning, Bounds
 from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
 from worker.lanes.faults import CommittedPastEndError
@@ -105,6 +105,10 @@ class Surroundings:
         """The group's offset; 0 where it has none (any more)."""
         found = await committed_with_note(self.consumer, partition, self.timing.unstable)
         return found.offset if found else 0
+
+    def applies_late(self, route: Route) -> bool:
+        """Whether the brokers may take the offset of a transaction for that of the one before it."""
+        return route.delivery == "exactly-once" and applies_late(self.consumer)
 
     async def is_settled(self, partition: TopicPartition) -> bool:
         """Whether the group's offset can be known now. Where the brokers do not answer, that is not known either."""
