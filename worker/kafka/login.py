@@ -5,7 +5,7 @@ the end of its own. aiokafka does not know of it, and takes it for a connection 
 up before, as Java's clients log in again before: what is sent next opens a new one. It costs one handshake a session.
 """
 
-# ruff: noqa: SLF001  (the room of the clients: their private names are looked up here and in `internals.py`)
+# ruff: noqa: SLF001  (the room of the clients: their private names are what this file is about)
 
 from __future__ import annotations
 

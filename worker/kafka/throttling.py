@@ -6,6 +6,8 @@ runs meanwhile: the connection is closed, the request is sent again on a new one
 Here a client waits before it sends, and whoever waits for an answer is patient for as long as the brokers have asked.
 """
 
+# ruff: noqa: SLF001  (the room of the clients: their private names are what this file is about)
+
 from __future__ import annotations
 
 import asyncio
@@ -18,6 +20,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import ProducerClosed
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
@@ -32,6 +35,9 @@ KINDS = {
 
 A_MOMENT = 0.5
 """Seconds in which an answer gets from the connection to whoever waits for it."""
+
+LEAST_FETCHED = 32 * 1024
+"""Bytes of one fetch."""
 
 Told = Callable[[str, float], None]
 
@@ -149,4 +155,25 @@ def _honouring_quotas(send: Callable[..., Any]) -> Callable[..., Any]:
     return sending
 
 
+def _fetching_less(plan: Callable[..., Any]) -> Callable[..., Any]:
+    """A fetch over the quota is answered with nothing, and asks to wait for what it would have brought: with large ones
+    half of the quota is lost. So each asks for less than one that was answered so, and for more after one that was not.
+    """
+
+    @functools.wraps(plan)
+    def planning(fetcher: Fetcher, *arguments: Any) -> Any:
+        given, told = vars(fetcher), throttling_of(fetcher._client).until(FETCH)
+        most = given.setdefault("_most_bytes", fetcher._fetch_max_bytes)
+        if told > given.get("_told_before", 0.0):
+            fetcher._fetch_max_bytes = max(LEAST_FETCHED, fetcher._fetch_max_bytes // 4)
+            given["_told_before"] = told
+        actions = plan(fetcher, *arguments)
+        if actions[0]:
+            fetcher._fetch_max_bytes = min(most, fetcher._fetch_max_bytes * 2)
+        return actions
+
+    return planning
+
+
 AIOKafkaClient.send = _honouring_quotas(AIOKafkaClient.send)
+Fetcher._get_actions_per_node = _fetching_less(Fetcher._get_actions_per_node)

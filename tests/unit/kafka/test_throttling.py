@@ -10,9 +10,18 @@ from typing import Any
 import pytest
 from aiokafka.errors import ProducerClosed
 
-from worker.kafka.throttling import PRODUCE, TRANSACTION, ThrottledError, Throttling, _honouring_quotas, throttling_of
+from worker.kafka.throttling import (
+    LEAST_FETCHED,
+    PRODUCE,
+    TRANSACTION,
+    ThrottledError,
+    Throttling,
+    _fetching_less,
+    _honouring_quotas,
+    throttling_of,
+)
 
-PRODUCE_KEY, END_TXN_KEY = 0, 26
+PRODUCE_KEY, FETCH_KEY, END_TXN_KEY = 0, 1, 26
 NODE, OTHER_NODE = "node", "another node"
 
 
@@ -104,3 +113,32 @@ def test_kinds_are_kept_apart() -> None:
     throttling.told(NODE, END_TXN_KEY, 5)
     assert throttling.until(PRODUCE) == 0
     assert throttling.until(TRANSACTION) > time.monotonic()
+
+
+class Fetches:
+    """Stands where aiokafka plans its fetches: what each of them asks for."""
+
+    def __init__(self) -> None:
+        self._client = SimpleNamespace()
+        self._fetch_max_bytes = 1_000_000
+        self.asked: list[int] = []
+
+    def plan(self, *, sends: bool = True) -> tuple[list[int]]:
+        if sends:
+            self.asked.append(self._fetch_max_bytes)
+        return (self.asked[-1:] if sends else [],)
+
+
+def test_fetches_ask_for_less_after_each_that_was_over_the_quota_and_for_more_after_others() -> None:
+    fetcher, plan = Fetches(), _fetching_less(lambda fetcher, sends: fetcher.plan(sends=sends))
+    throttling = throttling_of(fetcher._client)
+    plan(fetcher, True)
+    for seconds in range(1, 20):
+        throttling.told(NODE, FETCH_KEY, 100 * seconds)
+        for sends in (False, False, True):
+            plan(fetcher, sends)
+    for _ in range(10):
+        plan(fetcher, True)
+    assert fetcher.asked[:4] == [1_000_000, 250_000, 125_000, 62_500]
+    assert min(fetcher.asked) == LEAST_FETCHED
+    assert fetcher.asked[-1] == 1_000_000
