@@ -19,8 +19,8 @@ from worker.verifying.findings import Findings
 from worker.verifying.oracle import Output
 from worker.verifying.others import Offsets
 
-MOST_HELD = 100_000
-"""Records that are judged at a time, each some 400 bytes here; the source is read again for each such lot."""
+MOST_HELD = 50_000
+"""Records that are judged at a time, each some 700 bytes here; the source is read again for each such lot."""
 
 Place = tuple[int, int]
 """Partition and offset."""
