@@ -100,7 +100,7 @@ class PlainClients:
         )
 
     def reader(self, **options: Any) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
+        return Consumer(
             bootstrap_servers=self.bootstrap_servers,
             group_id=None,
             enable_auto_commit=False,

@@ -109,7 +109,8 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Tracing | 
     registry = CollectorRegistry()
     metrics = new_metrics(registry, settings.kafka.group_id)
     clients = Clients(settings.kafka)
-    timing = Timing(stuck_after=settings.http.stuck_after)
+    http = settings.http
+    timing = Timing(stuck_after=http.stuck_after, held_back_after=http.held_back_after)
     service = Service(
         settings=settings,
         chains=load_chains(settings.routes),

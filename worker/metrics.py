@@ -220,6 +220,14 @@ class LaneGauges(Collector):
             "Age of the oldest record not yet committed, by its own timestamp; 0 when caught up, absent while unknown.",
             LAG,
         ),
+        "consumer_held_back_records": (
+            "Offsets behind somebody's open transaction, which nobody can read yet (log end - last stable offset).",
+            LAG,
+        ),
+        "consumer_held_back_seconds": (
+            "For how long this worker has seen the last stable offset stand still before them; 0 when nothing is held.",
+            LAG,
+        ),
         "partition_position": ("Offset of the next record to work on.", PARTITION),
         "partition_committed_offset": ("Offset committed by the group.", PARTITION),
         "partition_end_offset": ("Last stable offset: the end of what can be read.", PARTITION),
@@ -253,6 +261,8 @@ class LaneGauges(Collector):
         for name, labels, value in (
             ("consumer_lag", (self._group, *partition), lane.lag),
             ("consumer_lag_seconds", (self._group, *partition), lane.lag_seconds),
+            ("consumer_held_back_records", (self._group, *partition), lane.held_back_records),
+            ("consumer_held_back_seconds", (self._group, *partition), lane.held_back_seconds),
             ("partition_position", partition, lane.position),
             ("partition_committed_offset", partition, lane.committed),
             ("partition_end_offset", partition, lane.end),

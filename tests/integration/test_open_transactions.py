@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.kafka import Topics, open_transaction, produce, read_all
+from tests.kafka import Record, Topics, open_transaction, produce, read_all
+from tests.lanes import QUICK, caught_up, make_bench, until
 from tests.redriving import Orders, make_orders, number
 from tests.replaying import refused
 from worker.dlq.reading import find_letter, find_letters, list_letters
@@ -17,6 +19,7 @@ from worker.dlq.report import listing_content, summary
 from worker.errors import WorkerError
 from worker.kafka import log_offsets
 from worker.kafka.open_transactions import OpenTransaction
+from worker.lanes import held_back
 from worker.replay.apply.receipt import read_receipt
 from worker.replay.census.report import content
 from worker.replay.census.report import summary as counted
@@ -206,6 +209,36 @@ async def test_a_range_of_which_nothing_can_be_read_is_not_called_empty_alone(or
         _, second, *warnings = planned(plan)
         assert second == "the range is empty: there is nothing to replay"
         assert warnings[-1].startswith("warning: left out of this plan:")
+
+
+async def test_a_source_that_cannot_be_read_past_an_open_transaction_says_so(
+    kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lag is 0, for all that can be read is done."""
+    monkeypatch.setattr(held_back, "TOLD_AFTER", 0.5)
+    bench = await make_bench(kafka_bootstrap, topics)
+    await produce(kafka_bootstrap, bench.route.source, [Record(b"k", b"old 1")] * 5)
+    name = f"somebody-{uuid.uuid4().hex[:12]}"
+    async with bench.running(timing=replace(QUICK, held_back_after=0.5)) as supervisor:
+        await until(caught_up(supervisor, partitions=1), "the first records")
+        assert bench.total("upcaster_consumer_held_back_records") == 0
+        async with open_transaction(kafka_bootstrap, bench.route.source, name=name):
+            await until(lambda: bench.total("upcaster_consumer_held_back_records") == 1, "the open record")
+            await until(lambda: supervisor.status()[0].reason, "a reason")
+            assert supervisor.why_not_ready() == [], "nobody waits behind it yet"
+            await produce(kafka_bootstrap, bench.route.source, [Record(b"k", b"old 2")] * 3)
+            await until(supervisor.why_not_ready, "not ready")
+            (reason,) = supervisor.why_not_ready()
+            assert re.fullmatch(
+                rf"{bench.route.source}:0: running \(held back by an open transaction at offset 5 \(of {name}, .*\)\)",
+                reason,
+            )
+            assert bench.total("upcaster_consumer_held_back_seconds") >= 0.5
+            assert bench.total("upcaster_consumer_lag") == 0
+        await until(lambda: not supervisor.why_not_ready(), "ready again")
+        await until(lambda: bench.total("upcaster_records_consumed_total") == 8, "all of them")
+        assert bench.total("upcaster_consumer_held_back_records") == 0
+        assert supervisor.status()[0].reason == ""
 
 
 def test_what_is_not_told_is_left_out() -> None:

@@ -163,6 +163,8 @@ def seconds_of(encode: Callable[[CollectorRegistry], bytes], registry: Collector
 NAMES = [
     "consumer_lag",
     "consumer_lag_seconds",
+    "consumer_held_back_records",
+    "consumer_held_back_seconds",
     "records_consumed",
     "records_upcast",
     "records_passed",

@@ -23,7 +23,7 @@ from worker.kafka.transaction_requests import (
     ListTransactionsRequest,
 )
 
-ANSWER = 5.0
+ANSWER = 3.0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from worker.lanes.group import Lanes
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
 from worker.lanes.timing import Timing
-from worker.lanes.watch import known_end
+from worker.lanes.watch import known_ends
 from worker.metrics import WorkerMetrics
 
 TOTAL_BYTES = 32 * 1024 * 1024
@@ -64,7 +64,7 @@ class Fetching:
         # From here to the end nothing may wait: the consumer's position has moved already.
         for partition, batches in fetched.items():
             if lane := self._lanes.get(partition):
-                lane.note_end(known_end(self._consumer, partition))
+                lane.note_end(*known_ends(self._consumer, partition))
                 lane.put(batches)
         for lane in self._lanes:
             if lane.in_flight_records:

@@ -40,6 +40,7 @@ from worker.lanes.faults import (
     kind,
     reason,
 )
+from worker.lanes.held_back import HeldBack
 from worker.lanes.intake import Intake
 from worker.lanes.lag import Lag
 from worker.lanes.offset_note import OffsetNote
@@ -66,6 +67,7 @@ class Lane:
 
     _left_open = False
     """Whether a producer that was thrown away may have left a transaction open at the brokers."""
+    _fetch_error: Exception | None = None
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class Lane:
         self.breaker = breaker
         self.known_offset = known_offset
         self.lag = Lag()
+        self.held_back = HeldBack(partition)
         self.last_step = time.monotonic()
         """When the lane last got anywhere; a lane with work to do and no step for long is stuck."""
         self._around = surroundings
@@ -95,7 +98,6 @@ class Lane:
         self._told = ""
         self._wake = asyncio.Event()
         self._intake = Intake(route.limits.in_flight_bytes, route.limits.in_flight_records)
-        self._fetch_error: Exception | None = None
         self._processor = surroundings.new_processor(route, partition)
         self._journal: Journal | None = None
         self._pace = Pace()
@@ -161,12 +163,16 @@ class Lane:
             return ""
         return f"{THROTTLED} ({'produce' if self._throttled_until >= lately else 'fetch'})"
 
+    @property
+    def _why_slow(self) -> str:
+        return self._around.clients.login.refused or self.held_back.reason or self._slowed_by
+
     def status(self) -> LaneStatus:
         return LaneStatus(
             topic=self.partition.topic,
             partition=self.partition.partition,
             state=self.state,
-            reason=self._machine.reason or self._around.clients.login.refused or self._slowed_by,
+            reason=self._machine.reason or self._why_slow,
             position=self._position,
             committed=self.lag.committed,
             end=self.lag.end,
@@ -175,6 +181,8 @@ class Lane:
             in_flight_records=self.in_flight_records,
             in_flight_bytes=self.in_flight_bytes,
             breaker=self.breaker.tripped,
+            held_back_records=self.held_back.records,
+            held_back_seconds=self.held_back.seconds(self._around.clock()),
         )
 
     # What others may ask for.
@@ -193,10 +201,12 @@ class Lane:
         self._fetch_error = error
         self.wake()
 
-    def note_end(self, end: int | None) -> None:
-        """Where the partition ends now, as far as anything there can be read and is to be."""
-        bound = self._intake.bound
-        self.lag.note_end(end if end is None or bound is None else min(end, bound), self._around.clock())
+    def note_end(self, stable: int | None, end: int | None = None) -> None:
+        """Where the partition ends now, as far as anything there can be read and is to be; ``end`` is the log's own."""
+        bound, now = self._intake.bound, self._around.clock()
+        self.lag.note_end(stable if stable is None or bound is None else min(stable, bound), now)
+        if bound is None and stable is not None and end is not None:
+            self.held_back.note(stable, end, now)
 
     def pause(self) -> None:
         self._paused = True

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LaneStatus:
-    """Offsets are None until they are known. ``reason`` says why the lane is not running, or is slow."""
+    """Offsets are None until they are known. ``reason`` says why the lane is not running, or is slow.
+
+    What is held back stands behind somebody's open transaction: how many offsets, and for how long they have.
+    """
 
     topic: str
     partition: int
@@ -22,3 +25,5 @@ class LaneStatus:
     in_flight_bytes: int
     breaker: str
     """Why the breaker is open; empty while it is closed."""
+    held_back_records: int | None = None
+    held_back_seconds: float | None = None

@@ -22,6 +22,7 @@ from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED, denied
 from worker.lanes.fetching import Fetching
 from worker.lanes.group import Lanes
+from worker.lanes.lane import Lane
 from worker.lanes.processing import Processor
 from worker.lanes.quota import Quota
 from worker.lanes.reasons import reasons
@@ -188,9 +189,14 @@ class Supervisor:
         if not len(self.lanes):
             return gone or [self._listener.why_not or self._login.refused or "no partitions assigned (yet)"]
         ready = {LaneState.RUNNING, LaneState.PAUSED, LaneState.STOPPED}
-        lanes = [each for each in self.status() if each.state not in ready]
+        lanes = [each.status() for each in self.lanes if each.state not in ready or self._is_held_back(each)]
+        lanes.sort(key=lambda each: (each.topic, each.partition))
         silent = [self._login.refused] if self._login.refused else self._watch.why_not_ready(self._clock())
         return silent + gone + reasons(lanes)
+
+    def _is_held_back(self, lane: Lane) -> bool:
+        """Whether it runs and can read nothing, though more is written, for longer than a transaction should take."""
+        return lane.held_back.grows_for(self._clock()) > self._timing.held_back_after
 
     def pause(self, source: str) -> None:
         """Stop working on a route. Raises ``KeyError`` where no route has this source."""

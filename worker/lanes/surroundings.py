@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from upcasters.event import SourcePartition
 from upcasters.outcome import Violation
 from worker.dead_letters import Reporter
+from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.stable_offsets import applies_late, committed_with_note
 from worker.lanes.bounded import Beginning, Bounds
 from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
@@ -86,17 +87,17 @@ class Surroundings:
         if self.bounds:
             return await self.bounds.begin(partition, self.consumer, self.offsets)
         found = await committed_with_note(self.consumer, partition, self.timing.unstable)
-        beginning: int = (await self.offsets.beginning_offsets([partition]))[partition]
-        end: int = (await self.offsets.end_offsets([partition]))[partition]
+        offsets: LogOffsets = (await self.offsets.log_offsets([partition]))[partition]
+        beginning, end = offsets.start, offsets.stable
         if found is None:
             return Beginning(beginning, end)
         committed, note = found.offset, read_note(found.metadata)
         if committed < beginning:
             self._tell_of_deleted(partition, beginning - committed)
             return Beginning(beginning, end, note=note)
-        if committed > end:
+        if committed > offsets.end:
             raise CommittedPastEndError(
-                f"the group has committed offset {committed}, the partition ends at {end}: it was made anew "
+                f"the group has committed offset {committed}, the partition ends at {offsets.end}: it was made anew "
                 "or has lost records; reset the group's offset to where reading shall go on"
             )
         return Beginning(committed, end, note=note, committed=True)

@@ -42,3 +42,5 @@ class Timing:
     """How long the event loop may be kept from everything else."""
     tick: float = 1.0
     stuck_after: float = 120.0
+    held_back_after: float = 60.0
+    """So long a lane may read nothing, behind a transaction that is open while more is written, and be ready."""

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.kafka.fetched import NO_TIMESTAMP
+from worker.kafka.open_transactions import open_transactions
 from worker.kafka.throttling import throttling_of
 from worker.lanes.delivery import Clients
 from worker.lanes.faults import DENIED
@@ -23,14 +24,14 @@ FRESH = 2.0
 ANSWER = 5.0
 
 
-def known_end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
-    """The end of what can be read, as of the last fetch; None where the partition is not (or no longer) ours."""
+def known_ends(consumer: AIOKafkaConsumer, partition: TopicPartition) -> tuple[int | None, int | None]:
+    """The end of what can be read, and of the log, as of the last fetch; None where the partition is not (or no longer)
+    ours."""
     if partition not in consumer.assignment():
-        return None
+        return None, None
     stable: int | None = consumer.last_stable_offset(partition)
-    if stable is None or stable < 0:
-        stable = consumer.highwater(partition)
-    return stable
+    end: int | None = consumer.highwater(partition)
+    return (end if stable is None or stable < 0 else stable), end
 
 
 class Watch:
@@ -57,6 +58,7 @@ class Watch:
         try:
             async with asyncio.timeout(ANSWER):
                 await self._ask_about(stale)
+            await self._ask_who_holds_back(now)
         except DENIED as error:
             # They have answered; the lanes will be denied as well.
             self._metrics.error("fetch", type(error).__name__)
@@ -79,10 +81,16 @@ class Watch:
     async def _ask_about(self, stale: list[Lane]) -> None:
         if not stale:
             return
-        ends = await self._offsets.end_offsets([lane.partition for lane in stale])
+        offsets = await self._offsets.log_offsets([lane.partition for lane in stale])
         for lane in stale:
-            lane.note_end(ends.get(lane.partition, lane.lag.end))
+            lane.note_end(offsets[lane.partition].stable, offsets[lane.partition].end)
         await self._ask_about_next([lane for lane in stale if lane.lag.records])
+
+    async def _ask_who_holds_back(self, now: float) -> None:
+        held = {lane.partition: each for lane in self._lanes if (each := lane.held_back.wants_to_be_told(now))}
+        for found in await open_transactions(self._offsets, held) if held else ():
+            if lane := self._lanes.get(TopicPartition(found.topic, found.partition)):
+                lane.held_back.tell(found)
 
     async def _ask_about_next(self, behind: list[Lane]) -> None:
         if not behind:
@@ -105,7 +113,7 @@ class Watch:
         """Note the ends that came with the last fetches."""
         for lane in self._lanes:
             if self._is_fresh(lane, now):
-                lane.note_end(known_end(self._consumer, lane.partition))
+                lane.note_end(*known_ends(self._consumer, lane.partition))
 
     def _is_fresh(self, lane: Lane, now: float) -> bool:
         if lane.partition not in self._consumer.assignment():

@@ -33,3 +33,8 @@ class HttpSettings(Section):
     stuck_after: PositiveFloat = Field(
         60, description="Seconds without progress, with records waiting, after which `/livez` fails."
     )
+    held_back_after: PositiveFloat = Field(
+        60,
+        description="Seconds that somebody's open transaction may keep a source from being read, while more is "
+        "written, before `/readyz` fails. Longer than the longest transactions of its producers.",
+    )
