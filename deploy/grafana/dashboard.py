@@ -185,6 +185,14 @@ ROWS = (
                 [("{{topic}} {{partition}}", f"upcaster_consumer_lag{{{OURS}}}")],
             ),
             Panel(
+                "Held back",
+                "For how long the last stable offset of each partition has stood still: what is behind somebody's open "
+                "transaction cannot be read, and is in no lag.",
+                "s",
+                [("{{topic}} {{partition}}", f"upcaster_consumer_held_back_seconds{{{OURS}}}")],
+                red_from=300,
+            ),
+            Panel(
                 "Throughput",
                 "Source records of each partition whose fate was committed, a second.",
                 "rps",
