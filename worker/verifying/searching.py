@@ -106,8 +106,9 @@ class Search:
         the proof began to look."""
         topic, sighted = self._receipt.route.destination, self._sighted
         places = [TopicPartition(topic, number) for number in range(self._counts[topic])]
-        first = await self._destination.beginning_offsets(places)
-        last = await self._destination.end_offsets(places)
+        offsets = await self._destination.log_offsets(places)
+        first = {place: each.start for place, each in offsets.items()}
+        last = {place: each.stable for place, each in offsets.items()}
         found = await self._destination.offsets_for_times(dict.fromkeys(places, least)) if least > 0 else {}
         ranges = []
         for place in places:
@@ -151,8 +152,8 @@ class Search:
         """By all that is in the source, as a worker without the pass's filters makes it."""
         source = self._receipt.route.source
         places = [TopicPartition(source, number) for number in range(self._counts.get(source, 0))]
-        first, last = await self._source.beginning_offsets(places), await self._source.end_offsets(places)
-        ranges = [Range(place.partition, first[place], last[place]) for place in places]
+        offsets = await self._source.log_offsets(places)
+        ranges = [Range(place.partition, each.start, each.stable) for place, each in offsets.items()]
         async for piece in read_ranges(self._source, source, ranges):
             for origin, record, expected in self._records(piece.partition, piece.slice.records, self._live, lot):
                 lot.explain(origin, record, expected.outputs)
