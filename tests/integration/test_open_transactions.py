@@ -133,7 +133,8 @@ async def test_a_replay_that_nobody_remembers_is_known_by_what_it_wrote_also_whe
 ) -> None:
     await orders.fill(20)
     await orders.make_plan()
-    async with open_transaction(orders.bootstrap, orders.destination):
+    async with open_transaction(orders.bootstrap, orders.destination) as producer:
+        await producer.send_and_wait(orders.destination, b"{}", partition=1)
         await orders.replay()
         orders.group += "-forgotten"
         orders.configure()
