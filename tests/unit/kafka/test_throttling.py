@@ -86,7 +86,7 @@ async def test_a_wait_that_is_too_long_ends_at_once(before: bool) -> None:
     else:
         asyncio.get_running_loop().call_soon(throttling.told, NODE, PRODUCE_KEY, 3600)
     with pytest.raises(ThrottledError) as caught:
-        async with throttling.patience(PRODUCE, 3600, ends=time.monotonic() + 60):
+        async with throttling.patience(PRODUCE, 5, ends=time.monotonic() + 60):
             await asyncio.Event().wait()
     assert "throttled by a quota" in str(caught.value)
     assert 3500 < caught.value.seconds <= 3600
