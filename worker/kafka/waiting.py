@@ -96,7 +96,7 @@ async def _ask(clients: Clients, at: Address) -> list[Address] | Cause:
         refuse_too_old(connection._versions)  # noqa: SLF001  (aiokafka has asked, and tells nobody)
         answer = await connection.send(MetadataRequest([]))
     except TooOldBrokerError as error:
-        return Cause(str(error), permanent=True)
+        return Cause(error.args[0], permanent=True)
     except (OSError, KafkaError) as error:
         return await diagnose(error, at, clients.kafka, answered=connection is not None)
     finally:

@@ -272,7 +272,7 @@ class Lane:
         except WorkerError:
             raise
         except TooOldBrokerError as error:
-            raise WorkerError(f"kafka: {error}", NEEDS_A_PERSON) from error
+            raise WorkerError(f"kafka: {error.args[0]}", NEEDS_A_PERSON) from error
         except BlockedError as error:
             await self._discard()
             await self._wait_while_blocked(error)
