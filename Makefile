@@ -73,6 +73,9 @@ coverage: $(VENV)/dev.installed ## the tests of upcasters/ reach each of its lin
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='upcasters/*' --fail-under=100
 
+model: $(VENV)/dev.installed ## check the model of the protocol with spin, and that each of its rules is needed (WRITE=--write renews the page)
+	@$(BIN)/python -m tests.protocol $(WRITE)
+
 mutation: $(VENV)/dev.installed ## change the engine in small ways and see which tests notice (MUTATION_ARGS="--every 1")
 	@$(PIP_INSTALL) --require-hashes -r requirements/mutation.txt
 	$(BIN)/python tests/mutation.py $(MUTATION_ARGS)

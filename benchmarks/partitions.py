@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import statistics
 import tempfile
 import threading
@@ -21,7 +22,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from benchmarks.sidecar import cpu, pss, tree
+from benchmarks.sidecar import caught_up, cpu, pss, tree, wait
 from worker.demo.history import make_history
 from worker.demo.kafka import create_topics, write
 from worker.demo.worker_process import WorkerProcess, running
@@ -185,9 +186,8 @@ async def trickle(bootstrap_servers: str, given: argparse.Namespace) -> None:
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer:
         for _ in range(given.trickle):
             second = asyncio.create_task(asyncio.sleep(1))
-            for topic, partition in partitions:
-                await producer.send(topic, value, partition=partition)
-            await second
+            sent = [await producer.send(topic, value, partition=partition) for topic, partition in partitions]
+            await asyncio.gather(second, *sent)
 
 
 def latency(worker: WorkerProcess) -> tuple[float, float]:
@@ -202,7 +202,7 @@ def watch_trickle(worker: WorkerProcess, bootstrap_servers: str, given: argparse
     with probing(worker) as probe:
         asyncio.run(trickle(bootstrap_servers, given))
     share = (cpu(worker.process.pid) - used) / (time.monotonic() - began)
-    await_caught_up(worker, given.routes * given.partitions * (given.records + given.trickle))
+    wait(lambda: caught_up(worker), PATIENCE)
     after = latency(worker)
     line("a record a second for each partition, CPU", f"{share * 100:.0f} % of a core")
     line("from its timestamp to its commit, on average", f"{(after[0] - seconds) / (after[1] - records):.2f} s")
@@ -220,6 +220,7 @@ def config(bootstrap_servers: str, number: int) -> dict[str, Any]:
 
 
 def main() -> int:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # of this script's clients: a broker is not ready at once
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--routes", type=int, default=20)
     parser.add_argument("--partitions", type=int, default=50, help="of each route")
