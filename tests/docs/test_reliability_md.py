@@ -10,13 +10,14 @@ import pytest
 
 from tests.faults.hostile import everything
 from tests.faults.kinds import CLUSTER, SINGLE
+from tests.faults.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 SEEDS = 5
 
 
-@pytest.mark.parametrize("fault", sorted(SINGLE | CLUSTER))
+@pytest.mark.parametrize("fault", sorted({*SINGLE, *CLUSTER, *SCENARIOS}))
 def test_every_fault_is_described(fault: str) -> None:
     assert f"\n| {fault} |" in PAGE
 

@@ -20,6 +20,7 @@ from tests.brokers.releases import named
 from tests.faults.checker import Verdict, check
 from tests.faults.cluster import running_cluster
 from tests.faults.kinds import CLUSTER, EVERY_TIME, QUICK, SINGLE, WORKERS, Fault
+from tests.faults.scenarios import SCENARIOS, run_all
 from tests.faults.table import row, show
 from tests.faults.world import World, committed_to_the_end, make_place, open_world, recovered
 from worker.local_kafka.release import NEWEST, Release
@@ -254,6 +255,8 @@ def main() -> int:
         report = asyncio.run(run(plan, place))
         say(tell(report))
         clean = clean and report.is_clean
+    if not only:
+        clean = not run_all(list(SCENARIOS), release, directory) and clean
     say("nothing lost, nothing doubled, nothing out of order" if clean else f"NOT CLEAN; logs: {directory}")
     return 0 if clean else 1
 

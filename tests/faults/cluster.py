@@ -103,27 +103,11 @@ class Cluster:
         """By its `node.id`."""
         return self.nodes[number - 1]
 
-    async def create_topic(self, name: str, partitions: int, configs: Mapping[str, str] | None = None) -> None:
+    async def create_topic(
+        self, name: str, partitions: int | Mapping[int, list[int]], configs: Mapping[str, str] | None = None
+    ) -> None:
         kept = {"retention.ms": "-1", **(configs or {})}
         await make_topic(self.direct, name, partitions, kept, replicas=len(self.nodes))
-
-    @asynccontextmanager
-    async def producer_quota(self, client: str, bytes_a_second: int) -> AsyncIterator[None]:
-        """For all clients of this id, at each broker."""
-        entity, quota = ["--entity-type", "clients", "--entity-name", client], "producer_byte_rate"
-        await self._alter(*entity, "--add-config", f"{quota}={bytes_a_second}")
-        try:
-            yield
-        finally:
-            await self._alter(*entity, "--delete-config", quota)
-
-    async def _alter(self, *arguments: str) -> None:
-        command = self.nodes[0].broker.command("kafka.admin.ConfigCommand")
-        process = await asyncio.create_subprocess_exec(
-            *command, "--alter", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        told, _ = await process.communicate()
-        assert process.returncode == 0, told.decode()
 
     async def leader_of(self, topic: str, partition: int) -> Node:
         async with AIOKafkaConsumer(bootstrap_servers=self.direct) as consumer:

@@ -21,6 +21,7 @@ from tests.faults.coordinators import (
 from tests.faults.events import Kind
 from tests.faults.world import BREAKER_WINDOW, SESSION_SECONDS, World, recovered, until
 from tests.kafka import committed_offsets
+from tests.quotas import quota
 
 WORKER_CLIENT = "upcast"
 """The client id that a worker has by default."""
@@ -268,7 +269,7 @@ async def transaction_hangs(world: World) -> None:
 async def quota_lowered(world: World) -> None:
     """The brokers let a trickle of our writes through."""
     rate = world.chance.randint(20_000, 60_000)
-    async with world.cluster.producer_quota(WORKER_CLIENT, rate):
+    async with quota(f"127.0.0.1:{world.some_node().ports.direct}", WORKER_CLIENT, producer_byte_rate=rate):
         await world.feeder.feed(world.place.partitions * 500)
         await asyncio.sleep(world.chance.uniform(5.0, 20.0))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from tests.worker_process import COMMAND, write_config
 SESSION_SECONDS = 6.0
 BREAKER_WINDOW = 100
 PATIENCE = 120.0
+CARELESS = {"unclean.leader.election.enable": "true", "min.insync.replicas": "1"}
 
 
 @dataclass
@@ -67,25 +68,38 @@ class World:
         await asyncio.sleep(self.chance.uniform(0, longest))
 
 
-async def make_place(cluster: Cluster, partitions: int, suffix: str = "") -> Place:
-    """Topics as a careful operator makes them: dead letters have room for their headers."""
+async def make_place(cluster: Cluster, partitions: int, suffix: str = "", *, careless: str = "") -> Place:
+    """Topics as a careful operator makes them: dead letters have room for their headers.
+
+    ``careless`` is one that two brokers have, and one of them is enough to acknowledge, or to lead.
+    """
     source, destination = "source" + suffix, "destination" + suffix
     place = Place(cluster.direct, source, destination, source + "-dlt", "upcaster" + suffix, partitions)
     if len(cluster.nodes) > 1:
         await make_offsets_topic(cluster.direct, len(cluster.nodes))
     for topic in (source, destination):
-        await cluster.create_topic(topic, partitions)
+        if topic == careless:
+            await cluster.create_topic(topic, {number: [1, 2] for number in range(partitions)}, CARELESS)
+        else:
+            await cluster.create_topic(topic, partitions)
     await cluster.create_topic(place.dead_letter, partitions, {"max.message.bytes": str(MAX_MESSAGE_BYTES + 32_768)})
     return place
 
 
 @asynccontextmanager
 async def open_world(
-    cluster: Cluster, place: Place, directory: Path, *, seed: int = 0, command: Sequence[str] = COMMAND, **route: Any
+    cluster: Cluster,
+    place: Place,
+    directory: Path,
+    *,
+    seed: int = 0,
+    command: Sequence[str] = COMMAND,
+    login: Mapping[str, Any] | None = None,
+    **route: Any,
 ) -> AsyncIterator[World]:
-    """No worker runs yet. ``route`` overrides the route's settings."""
+    """No worker runs yet. ``login`` is added to the settings of Kafka; ``route`` overrides the route's settings."""
     ledger = Ledger(place.partitions)
-    config = _configure(directory / "upcast.yaml", cluster.proxied, place, route)
+    config = _configure(directory / "upcast.yaml", cluster.proxied, place, route, login or {})
     async with (
         Feeder(cluster.direct, place.source, ledger, seed) as feeder,
         Watcher(cluster.direct, place.destination, place.dead_letter, ledger, lambda: feeder.written) as watcher,
@@ -94,7 +108,9 @@ async def open_world(
         yield World(random.Random(f"faults {seed}"), cluster, fleet, feeder, watcher, place)
 
 
-def _configure(path: Path, bootstrap_servers: str, place: Place, route: dict[str, Any]) -> Path:
+def _configure(
+    path: Path, bootstrap_servers: str, place: Place, route: dict[str, Any], login: Mapping[str, Any]
+) -> Path:
     usual = {
         "source": place.source,
         "destination": place.destination,
@@ -104,7 +120,7 @@ def _configure(path: Path, bootstrap_servers: str, place: Place, route: dict[str
         "breaker": {"window": BREAKER_WINDOW},
     }
     timeouts = {"session_timeout": SESSION_SECONDS, "request_timeout": 10, "start_timeout": 60}
-    return write_config(path, bootstrap_servers, place.group, usual | route, **timeouts)
+    return write_config(path, bootstrap_servers, place.group, usual | route, **timeouts, **login)
 
 
 async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = PATIENCE) -> None:

@@ -90,10 +90,6 @@ class LocalKafka:
         first = self._properties["advertised.listeners"].split(",")[0]
         return first.partition("://")[2]
 
-    def command(self, tool: str) -> list[str]:
-        """One of Kafka's own command line tools, of the same release: `broker.command("kafka.admin.ConfigCommand")`."""
-        return [*self._java, tool, "--bootstrap-server", self.bootstrap_servers]
-
     @property
     def pid(self) -> int:
         if self._process is None:

@@ -1,0 +1,328 @@
+"""Faults after which something else is right: brokers lose what they had acknowledged, topics are made anew, a password
+changes, somebody starts the worker beside a replay. Each has brokers of its own, and says itself what must come out.
+
+``python -m tests.faults.scenarios [NAME…]`` runs them; `make chaos` does so after its long run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from tests.brokers.releases import named
+from tests.faults.checker import Place, check
+from tests.faults.cluster import Cluster, running_cluster
+from tests.faults.events import number_of
+from tests.faults.kinds import WORKERS, exchange_workers
+from tests.faults.reading import records_of
+from tests.faults.tracks import Tracks
+from tests.faults.world import World, committed_to_the_end, make_place, open_world, recovered, until
+from tests.kafka import committed_offsets, delete_topics
+from tests.replaying import Ended, ended
+from tests.scram import set_password
+from tests.worker_process import COMMAND
+from worker.local_kafka.release import NEWEST, Release
+
+PARTITIONS = 3
+BEFORE, MEANWHILE, LATER = 300, 300, 900
+"""Records: before the fault, those that it hits, and more than that behind it."""
+QUESTION = "upcast lanes decide"
+"""What a lane says that waits for a person."""
+USER, OLD_PASSWORD, NEW_PASSWORD = "worker", "the-old-password", "the-new-password"
+SCRAM = {
+    "listener.security.protocol.map": "DIRECT:PLAINTEXT,PROXIED:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+    "listener.name.proxied.scram-sha-512.sasl.jaas.config": (
+        "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    ),
+}
+
+Scenario = Callable[[Release, Path], Coroutine[Any, Any, None]]
+"""Raises AssertionError where something is wrong."""
+
+
+async def source_loses_acknowledged(release: Release, directory: Path) -> None:
+    """Nobody can say which of the records that now have these offsets were read: a person decides."""
+    async with _careless("source", release, directory) as world:
+        lost = await _lose_acknowledged(world)
+        await _asks(world)
+        at = await _committed(world)
+        await world.feeder.feed(LATER)
+        await exchange_workers(world)
+        await _asks(world)
+        assert await _committed(world) == at, "a lane went on by itself"
+        await _decide(world, "found")
+        await _finish(world, lost, goes_back=True)
+
+
+async def destination_loses_acknowledged(release: Release, directory: Path) -> None:
+    """The last offsets that we wrote are known; what is gone, and nothing else, is missing."""
+    async with _careless("destination", release, directory) as world:
+        lost = await _lose_acknowledged(world)
+        await exchange_workers(world)
+        await _asks(world)
+        await _decide(world, str((BEFORE + MEANWHILE) // PARTITIONS))
+        await world.feeder.feed(LATER)
+        await _finish(world, lost)
+
+
+async def destination_made_anew(release: Release, directory: Path) -> None:
+    """The lanes wait for it, and what they had not written yet is in the new one."""
+    async with _single(release, directory) as world:
+        place = world.place
+        await delete_topics(place.bootstrap_servers, [place.destination])
+        await world.feeder.feed(MEANWHILE)
+        await _says(world, place.destination)
+        await world.cluster.create_topic(place.destination, PARTITIONS)
+        await _goes_on(world)
+        await _finish(world, range(BEFORE))
+
+
+async def source_made_anew(release: Release, directory: Path) -> None:
+    """Its offsets are gone with it: after a restart all of the new one is read."""
+    async with _single(release, directory) as world:
+        place = world.place
+        await delete_topics(place.bootstrap_servers, [place.source])
+        await world.cluster.create_topic(place.source, PARTITIONS)
+        await world.feeder.feed(LATER)
+        await exchange_workers(world)
+        await _finish(world, range(BEFORE), goes_back=True)
+
+
+async def password_rotated(release: Release, directory: Path) -> None:
+    """Connections that are made between the two changes are refused, and said to be."""
+    file = directory / "password"
+    file.write_text(OLD_PASSWORD, encoding="utf-8")
+    login = {
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_username": USER,
+        "sasl_password_file": str(file),
+    }
+    async with running_cluster(1, release, SCRAM) as cluster:
+        direct = cluster.direct
+        await set_password(direct, USER, OLD_PASSWORD)
+        async with _begun(cluster, await make_place(cluster, PARTITIONS), directory, login=login) as world:
+            await set_password(direct, USER, NEW_PASSWORD)
+            cluster.nodes[0].proxy.cut()
+            await world.feeder.feed(MEANWHILE)
+            await _says(world, "login|password|authenticat")
+            file.write_text(NEW_PASSWORD, encoding="utf-8")
+            await _finish(world)
+
+
+async def live_beside_replay(release: Release, directory: Path) -> None:
+    """The live worker does not start; all is there once, and the proof holds."""
+    async with (
+        running_cluster(1, release) as cluster,
+        open_world(cluster, await make_place(cluster, PARTITIONS), directory) as world,
+    ):
+        await world.feeder.feed(3_000)
+        allowed = re.findall(r"--allow ([0-9a-f]{16})", (await _upcast(world, "plan")).out)
+        await _upcast(world, "plan", *(word for each in dict.fromkeys(allowed) for word in ("--allow", each)))
+        replay = await _begin(world, "replay", "plan.json", "--reason", "a test", "--rate", "300")
+        await _visible(world)
+        live = await _upcast(world, "run")
+        assert (live.code, "replay" in live.errors) == (2, True), live
+        done = await ended(replay, 120)
+        assert done.code == 0, done
+        proof = await _upcast(world, "verify", "plan.receipt.json")
+        assert proof.code == 0, proof
+        await _once(world)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "source loses what it acknowledged": source_loses_acknowledged,
+    "destination loses what it acknowledged": destination_loses_acknowledged,
+    "destination made anew": destination_made_anew,
+    "source made anew": source_made_anew,
+    "password rotated": password_rotated,
+    "live beside a replay": live_beside_replay,
+}
+
+
+@asynccontextmanager
+async def _begun(cluster: Cluster, place: Place, directory: Path, **more: Any) -> AsyncIterator[World]:
+    """Workers run, and have done what there was."""
+    async with open_world(cluster, place, directory, **more) as world:
+        try:
+            for _ in range(WORKERS):
+                await world.start_worker()
+            await world.feeder.feed(BEFORE)
+            await committed_to_the_end(world)
+            yield world
+        finally:
+            world.fleet.save_logs(directory)
+
+
+@asynccontextmanager
+async def _single(release: Release, directory: Path) -> AsyncIterator[World]:
+    async with (
+        running_cluster(1, release) as cluster,
+        _begun(cluster, await make_place(cluster, PARTITIONS), directory) as world,
+    ):
+        yield world
+
+
+@asynccontextmanager
+async def _careless(topic: str, release: Release, directory: Path) -> AsyncIterator[World]:
+    async with (
+        running_cluster(3, release) as cluster,
+        _begun(cluster, await make_place(cluster, PARTITIONS, careless=topic), directory) as world,
+    ):
+        yield world
+
+
+async def _lose_acknowledged(world: World) -> range:
+    """The numbers that broker 1 alone has acknowledged, before broker 2 leads without them."""
+    first, second, _ = world.cluster.nodes
+    await asyncio.to_thread(second.broker.kill)
+    await world.feeder.feed(MEANWHILE)
+    await committed_to_the_end(world)
+    await asyncio.to_thread(first.broker.kill)
+    await asyncio.to_thread(second.broker.restart)
+    await asyncio.to_thread(first.broker.restart)
+    return range(BEFORE, BEFORE + MEANWHILE)
+
+
+async def _asks(world: World) -> None:
+    """All partitions wait for a person, and say so."""
+
+    async def all_ask() -> bool:
+        answers = [await member.get("/readyz") for member in world.fleet.members]
+        asking: int = sum(each.text.count(QUESTION) for each in answers if each)
+        return asking >= PARTITIONS
+
+    await until(all_ask, f"all lanes to say `{QUESTION}`")
+
+
+async def _says(world: World, pattern: str) -> None:
+    async def says() -> bool:
+        answers = [await member.get("/readyz") for member in world.fleet.members]
+        texts = [each.text for each in answers if each and each.status != 200]
+        return bool([text for text in texts if re.search(pattern, text)])
+
+    await until(says, f"a worker to say {pattern}")
+
+
+async def _decide(world: World, place: str) -> None:
+    made = await _upcast(world, "lanes", "decide", world.place.source, "--go-on-at", place)
+    assert made.code == 0, made
+
+
+async def _goes_on(world: World) -> None:
+    """By itself; or it asks whether it may go on without what was there, and is told so."""
+    goals = world.watcher.goals(world.feeder.written)
+
+    async def reached_or_asked() -> bool:
+        listed = await _upcast(world, "lanes", "list")
+        return world.watcher.has_reached(goals) or QUESTION in listed.out
+
+    await until(reached_or_asked, "the lanes to go on, or to ask")
+    if not world.watcher.has_reached(goals):
+        await _decide(world, str(BEFORE // PARTITIONS))
+
+
+async def _finish(world: World, may_be_lost: Collection[int] = (), *, goes_back: bool = False) -> None:
+    """All that is written comes out; then the workers stop, and the checker judges."""
+    await recovered(world, "all to come out")
+    await committed_to_the_end(world)
+    for member in list(world.fleet.members):
+        await world.fleet.send_away(member)
+    verdict = await check(world.place, world.feeder.ledger, may_be_lost)
+    if goes_back:
+        verdict.found.pop("commits going back", None)
+    assert verdict.is_clean, verdict
+    unexpected = [each for each in world.fleet.complaints if not each.startswith("the metrics")]
+    assert not unexpected, unexpected
+
+
+async def _committed(world: World) -> dict[tuple[str, int], int]:
+    return await committed_offsets(world.place.bootstrap_servers, world.place.group)
+
+
+async def _upcast(world: World, *arguments: str) -> Ended:
+    return await ended(await _begin(world, *arguments))
+
+
+async def _begin(world: World, *arguments: str) -> asyncio.subprocess.Process:
+    config = world.fleet.config
+    return await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *arguments,
+        "--config",
+        str(config),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=config.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
+async def _visible(world: World) -> None:
+    async def something() -> bool:
+        return world.watcher.visible > 0
+
+    await until(something, "the replay to write")
+
+
+async def _once(world: World) -> None:
+    place, ledger = world.place, world.feeder.ledger
+    for topic, fates in ((place.destination, {"upcast", "passed"}), (place.dead_letter, {"dead-lettered"})):
+        tracks = Tracks(topic)
+        for partition in range(PARTITIONS):
+            async for records in records_of(place.bootstrap_servers, topic, partition):
+                for record in records:
+                    tracks.note(number_of(record.headers), record.partition, record.offset)
+        missing = [number for number in range(len(ledger)) if ledger.fate(number) in fates and not tracks.has(number)]
+        assert (tracks.doubled, tracks.reordered, missing) == (0, 0, []), tracks.examples
+
+
+def say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def run_all(names: Collection[str], release: Release, directory: Path) -> list[str]:
+    """What is wrong, by scenario."""
+    wrong = []
+    for name in names:
+        began, complaint = time.monotonic(), _complaint(name, release, directory)
+        if complaint:
+            wrong.append(f"{name}: {complaint}")
+        say(f"{name}: {complaint or 'as it must be'}, {time.monotonic() - began:.0f} s")
+    return wrong
+
+
+def _complaint(name: str, release: Release, directory: Path) -> str:
+    place = directory / name.replace(" ", "-")
+    place.mkdir(parents=True)
+    try:
+        asyncio.run(SCENARIOS[name](release, place))
+    except (AssertionError, KafkaError, OSError) as error:
+        return f"WRONG: {error!r}"
+    return ""
+
+
+def main(arguments: list[str]) -> int:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that connections break is what this is about
+    broker = os.environ.get("BROKER")
+    release = list(named(broker).values())[-1] if broker else NEWEST
+    directory = Path(tempfile.mkdtemp(prefix="upcast-scenarios-"))
+    say(f"Kafka {release.version}; logs in {directory}")
+    return 1 if run_all(arguments or list(SCENARIOS), release, directory) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
