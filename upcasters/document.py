@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Raw
 
 from upcasters.depth import MOST_LEVELS, is_too_deep
+from upcasters.duplicates import refuse_lost
 from upcasters.errors import DecodeError, EncodeError, TooDeep, WrongType
 from upcasters.paths import Path, show
 
@@ -65,13 +66,23 @@ def _write_exactly(value: object) -> Raw:
     raise EncodeError(f"{type(value).__name__} has no JSON form")
 
 
-decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 decode_text = msgspec.json.Decoder(str).decode
 _decode_any = msgspec.json.Decoder(Raw).decode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
 decode_plain = msgspec.json.Decoder(float_hook=ExactFloat).decode
 _encoder = msgspec.json.Encoder(enc_hook=_write_exactly)
 encode = _encoder.encode
+
+
+def decode_object(text: bytes | Raw) -> Object:
+    """An object's fields, still raw. Raises DecodeError where a key stands twice, unless the last is to win; and what
+    msgspec raises for anything but an object."""
+    made = _decode_object(text)
+    again = encode(made)
+    if len(again) != len(text):
+        refuse_lost(bytes(text), again)
+    return made
 
 
 def read(value: bytes) -> Object:

@@ -6,7 +6,6 @@ the one thing that the two do differently; they hand it in.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,13 +15,12 @@ from upcasters.checks import policy_problems
 from upcasters.context import Context
 from upcasters.detect import Detector, Found, Stamp
 from upcasters.document import Object, read, write
+from upcasters.duplicates import refuse_anywhere
 from upcasters.errors import (
     ChainError,
-    DecodeError,
     FutureVersion,
     InvalidEvent,
     Irreversible,
-    TooDeep,
     TooLarge,
     TooManyHops,
     UnknownType,
@@ -144,7 +142,7 @@ class Middle:
         notes = notes or Notes()
         root = read(value)
         if self.policy.duplicate_keys == "refuse":
-            refuse_duplicate_keys(value)
+            refuse_anywhere(value)
         found = self.detector.detect(record, root)
         notes.event_type, notes.from_version = found.event_type, found.version
         let_through = self._let_through(found)
@@ -300,16 +298,3 @@ class Notes:
     from_version: str = ""
     to_version: str = ""
     step: str = ""
-
-
-def refuse_duplicate_keys(value: bytes) -> None:
-    """Raise DecodeError where an object anywhere in the value has a key twice."""
-
-    def pairs(items: list[tuple[str, Any]]) -> None:
-        if len({key for key, _ in items}) != len(items):
-            raise DecodeError("an object has the same key twice")
-
-    try:
-        json.loads(value, object_pairs_hook=pairs, parse_int=str, parse_float=str)
-    except RecursionError:
-        raise TooDeep("the value", "decode") from None

@@ -10,7 +10,7 @@ from upcasters.detection import Detection
 
 UnknownType = Literal["dead-letter", "pass", "skip"]
 FutureVersion = Literal["dead-letter", "pass"]
-DuplicateKeys = Literal["last-wins", "refuse"]
+DuplicateKeys = Literal["refuse-opened", "refuse", "last-wins"]
 Validation = Literal["always", "observe", "sampled", "never"]
 
 
@@ -22,6 +22,8 @@ class Policy:
     ``validate_target`` and ``validate_source``: ``always`` makes dead letters of events that do not fit their model;
     ``observe`` looks at a share of the events, tells what does not fit and lets it go on; ``sampled`` is its old name.
     ``sample_every`` is the distance between two events that are observed: 100 means 1 %.
+    ``duplicate_keys``: an event is refused where an object that the chain opens has a key twice (those that nobody
+    opens keep both), or wherever one has; or the last one wins where the object is opened.
     ``include_values`` lets error texts carry values of the event.
     ``allow_loss`` lets events go down over steps that cannot be undone wholly: what is gone stays gone.
     """
@@ -30,7 +32,7 @@ class Policy:
     target: Mapping[str, str] = field(default_factory=dict)
     unknown_type: UnknownType = "dead-letter"
     future_version: FutureVersion = "dead-letter"
-    duplicate_keys: DuplicateKeys = "last-wins"
+    duplicate_keys: DuplicateKeys = "refuse-opened"
     validate_target: Validation = "always"
     validate_source: Validation = "observe"
     sample_every: int = 100

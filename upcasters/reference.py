@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from upcasters.context import Context
 from upcasters.document import Object, read, write
+from upcasters.duplicates import duplicate_keys
 from upcasters.errors import EventError, InvalidEvent
 from upcasters.event import Partition, SourceRecord
 from upcasters.middle import Middle, Node, Notes, Observed, Way
@@ -52,7 +53,8 @@ class Reference:
         hops: list[HopTrace] = []
         run = _HopByHop(notes, hops, older)
         try:
-            outcome = self._middle.process(record, source, run, notes, self._teller(notes))
+            with duplicate_keys(self._middle.policy.duplicate_keys):
+                outcome = self._middle.process(record, source, run, notes, self._teller(notes))
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends as this event's dead letter
             outcome = DeadLettered(fault_of(error, notes))
         return Trace(outcome, hops)

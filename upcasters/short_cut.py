@@ -99,7 +99,7 @@ def short_cut(middle: Middle, compiled: Callable[[Node], Compiled], run: Runner)
         rule.pattern is None if isinstance(rule, (FromHeader, FromField)) else isinstance(rule, (FromShape, Always))
         for rule in rules
     )
-    if not plain or len(set(headers)) != len(headers) or middle.policy.duplicate_keys != "last-wins":
+    if not plain or len(set(headers)) != len(headers) or middle.policy.duplicate_keys == "refuse":
         return None
     if middle.detector.stamps_first:
         return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from upcasters.compile import Compiled, compile_hops
 from upcasters.context import Context
 from upcasters.document import Object
+from upcasters.duplicates import duplicate_keys
 from upcasters.event import Partition, SourceRecord
 from upcasters.middle import Middle, Node, Way
 from upcasters.outcome import Outcome, Violation
@@ -50,9 +51,13 @@ class Upcaster:
         """What becomes of one event. ``source`` is its topic and partition, where it has them."""
         try:
             outcome = self._short_cut(record, source)
-            return self._middle.process(record, source, self._run) if outcome is None else outcome
+            return self._process(record, source) if outcome is None else outcome
         except Exception:  # noqa: BLE001  # the reference finds out what it was, or that it was nothing
             return self.reference.upcast(record, source)
+
+    def _process(self, record: SourceRecord, source: Partition | None) -> Outcome:
+        with duplicate_keys(self.policy.duplicate_keys):
+            return self._middle.process(record, source, self._run)
 
     def trace(self, record: SourceRecord, source: Partition | None = None) -> Trace:
         """What becomes of one event, with the document before and after each hop."""

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from upcasters.compile.layouts import Unexpected
-from upcasters.document import NULLS, Object, decode_object, open_container, open_object, plain
+from upcasters.document import NULLS, Object, decode_object, encode, open_container, open_object, plain
 from upcasters.operations.base import Operation
 from upcasters.paths import Path, overlap, show
 from upcasters.walk import MISSING
@@ -151,9 +151,11 @@ _decode_objects = msgspec.json.Decoder(dict[str, dict[str, Raw]] | list[dict[str
 def _open_items(node: Any) -> Any:
     """A container whose items are most likely all objects, opened two levels deep in one go where they are."""
     try:
-        return _decode_objects(node)
+        made = _decode_objects(node)
     except msgspec.ValidationError:
         return open_container(node)
+    # What is not as long as it was may have lost a key on either level: then each is opened by itself.
+    return made if len(encode(made)) == len(node) else open_container(node)
 
 
 def _same_text(node: Any, text: str) -> bool:

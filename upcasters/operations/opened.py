@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Raw
 
 from upcasters.document import Array, Object, decode_text, open_container
+from upcasters.duplicates import set_once
 
 # Down to here a document is opened level by level, which is quicker for the shallow ones that nearly all are.
 DEEP = 8
@@ -55,7 +56,8 @@ class Opened:
                 self._places[id(node)] = (node, start, part.end())
                 container, key, start = outer.pop()
             if type(container) is dict:
-                container[key], key = node, None
+                set_once(container, key or "", node)
+                key = None
             else:
                 container.append(node)
         return container[0]

@@ -24,6 +24,7 @@ from upcasters.document import (
     scalar_value,
     value_of,
 )
+from upcasters.duplicates import refuse_in_text
 from upcasters.errors import (
     Ambiguous,
     EventError,
@@ -589,6 +590,7 @@ class ParseJson(Operation):
             raise TooDeep(f"the JSON text in {show(self.path)}", "upcast", self.path)
         if not is_json(raw):
             raise FormatMismatch(f"{show(self.path)} does not hold JSON text", self.path)
+        refuse_in_text(raw)
         return msgspec.Raw(raw)
 
     def reads(self) -> tuple[Path, ...]:

@@ -118,7 +118,11 @@ class RouteSettings(Section):
     future_version: FutureVersion = Field(
         "dead-letter", description="What becomes of a version newer than the chain knows."
     )
-    duplicate_keys: DuplicateKeys = Field("last-wins", description="What becomes of an object that names a key twice.")
+    duplicate_keys: DuplicateKeys = Field(
+        "refuse-opened",
+        description="An event is refused where an object that the chain opens has a key twice (the others keep both), "
+        "or with `refuse` where any has; with `last-wins` the last one stays where the object is opened.",
+    )
     validation: ValidateSettings = Field(
         default_factory=ValidateSettings,
         alias="validate",

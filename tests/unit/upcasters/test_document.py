@@ -30,6 +30,7 @@ from upcasters.document import (
     same,
     write,
 )
+from upcasters.duplicates import duplicate_keys
 from upcasters.errors import DecodeError, EncodeError, TooDeep, WrongType
 from upcasters.paths import path
 
@@ -92,8 +93,64 @@ def test_any_bytes_are_read_or_refused(value: bytes) -> None:
     assert same(root, read(write(root)))
 
 
-def test_the_last_of_two_equal_keys_wins() -> None:
-    assert write(read(b'{"a":1,"b":2,"a":3}')) == b'{"a":3,"b":2}'
+TWICE = {
+    "plain": b'{"a":1,"b":2,"a":3}',
+    "the same value": b'{"a":1,"a":1}',
+    "spelled in two ways": b'{"a":1,"\\u0061":3}',
+    "with spaces": b'{"a": 1, "b": 2, "a": 3}',
+    "printed": b'{\n  "a": 1,\n  "a": 3\n}',
+    "as many bytes too many as spaces would take": b'{"a": 1,"bbbb":2,"c":3,"d":4,"a": 3}',
+    "beside other white space": b'{ "a" : { } , "b":[ ],"a":1 }',
+    "an escape too": b'{"\\n":1,"a":1,"a":2}',
+    "not of ASCII": '{"é":1,"é":2}'.encode(),
+    "empty": b'{"":1,"":2}',
+}
+ONCE = {
+    "empty": b"{}",
+    "spaces": b'{"a": 1, "b": {"c": [1, 2]}}',
+    "printed": b'{\n  "a": {\n    "b": 1\n  }\n}',
+    "mixed": b'{"a":1, "b" :{ "c":1},"d":[ ]}',
+    "escapes": b'{"\\u0061":1,"\\/":2,"\\"":3}',
+    "inside of what nobody opens": b'{"x":{"a":1,"a":2},"y":[{"a":1,"a":2}]}',
+    "texts that look like keys": b'{"a":"\\"a\\":1,\\"a\\":2","b": "a: {a: 1, a: 2}"}',
+    "not of ASCII": '{"é":1,"ê": 2}'.encode(),
+}
+
+
+@pytest.mark.parametrize("text", TWICE.values(), ids=TWICE.keys())
+def test_a_key_that_stands_twice_is_refused(text: bytes) -> None:
+    with pytest.raises(DecodeError, match="the same key twice") as caught:
+        read(text)
+    assert caught.value.stage == "decode"
+    with duplicate_keys("last-wins"):
+        assert len(read(text)) == len(json.loads(text))
+
+
+@pytest.mark.parametrize("text", ONCE.values(), ids=ONCE.keys())
+def test_keys_that_stand_once_are_read(text: bytes) -> None:
+    assert list(read(text)) == list(json.loads(text))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b", "é", "\n", '"', "a b"]), st.sampled_from(["1", "{ }", '"a":"b"'])),
+        max_size=5,
+    ),
+    st.data(),
+)
+def test_duplicates_are_found_however_the_object_is_written(pairs: list[tuple[str, str]], data: Any) -> None:
+    space, escaped = st.sampled_from(["", "", " ", "\n  "]), st.booleans()
+    members = [
+        f"{json.dumps(key, ensure_ascii=data.draw(escaped))}{data.draw(space)}:{data.draw(space)}{json.dumps(value)}"
+        for key, value in pairs
+    ]
+    text = ("{" + data.draw(space) + f",{data.draw(space)}".join(members) + data.draw(space) + "}").encode()
+    try:
+        read(text)
+        refused = False
+    except DecodeError:
+        refused = True
+    assert refused is (len({key for key, _ in pairs}) < len(pairs))
 
 
 TYPES: list[tuple[bytes, Any, str]] = [

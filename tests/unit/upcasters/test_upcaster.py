@@ -24,6 +24,7 @@ from upcasters import (
     FromField,
     FromHeader,
     FromShape,
+    Operation,
     Outcome,
     Passage,
     Passed,
@@ -46,6 +47,7 @@ from upcasters import (
     equals,
     everywhere,
     map_values,
+    parse_json,
     present,
     rename,
     set_header,
@@ -54,9 +56,9 @@ from upcasters import (
     switch,
     when,
 )
+from upcasters.duplicates import refuse_anywhere
 from upcasters.errors import TooDeep
 from upcasters.event import Header
-from upcasters.middle import refuse_duplicate_keys
 from upcasters.operations.values import KEY
 from upcasters.policy import Validation
 
@@ -175,7 +177,11 @@ def test_a_future_version() -> None:
 
 def test_duplicate_keys() -> None:
     twice = b'{"a":1,"z":[{"x":1,"x":2}],"a":2}'
-    last = run(Policy(), twice)
+    assert fault(run(Policy(), twice)).message == "an object has the same key twice"
+    unopened = run(Policy(), b'{"a":1,"z":[{"x":1,"x":2}]}')
+    assert isinstance(unopened, Upcast)
+    assert unopened.value == b'{"b":1,"z":[{"x":1,"x":2}],"c":"x"}'
+    last = run(Policy(duplicate_keys="last-wins"), twice)
     assert isinstance(last, Upcast)
     assert last.value == b'{"b":2,"z":[{"x":1,"x":2}],"c":"x"}'
     refuse = Policy(duplicate_keys="refuse")
@@ -185,7 +191,33 @@ def test_duplicate_keys() -> None:
     assert isinstance(run(refuse, b'{"a":1,"z":1e400,"y":%s}' % (b"1" * 5000)), Upcast)
     assert fault(run(refuse, b"{")).message == "the value is not JSON"
     with pytest.raises(TooDeep):
-        refuse_duplicate_keys(b"[" * 100_000 + b"]" * 100_000)
+        refuse_anywhere(b"[" * 100_000 + b"]" * 100_000)
+
+
+DOUBLED = b'{"m":1,"k":2,"m":3}'
+OPENED: dict[str, tuple[Operation, bytes, bool]] = {
+    "in a path": (rename("a.k", "x"), b'{"a":%s}' % DOUBLED, True),
+    "an item": (rename("a.*.k", "x"), b'{"a":[{"k":1}, %s]}' % DOUBLED, True),
+    "a member": (rename("a.*.k", "x"), b'{"a":{"p":{"k":1},"q":%s}}' % DOUBLED, True),
+    "the object of members": (rename("a.*.k", "x"), b'{"a":{"p":{"k":1},"p":{"k":2}}}', True),
+    "at a path": (at("a", rename("k", "x")), b'{"a":%s}' % DOUBLED, True),
+    "anywhere": (everywhere(present("k"), rename("k", "x")), b'{"a":[[%s]]}' % DOUBLED, True),
+    "very deep": (everywhere(present("k"), rename("k", "x")), b'{"a":%s}' % (b"[" * 20 + DOUBLED + b"]" * 20), True),
+    "beside it": (rename("a.k", "x"), b'{"a":{"k":1,"z":%s}}' % DOUBLED, False),
+    "where nothing is": (rename("a.k", "x", missing="skip"), b'{"b":%s}' % DOUBLED, False),
+    "in a text": (parse_json("a"), b'{"a":"%s"}' % DOUBLED.replace(b'"', b'\\"'), False),
+}
+
+
+@pytest.mark.parametrize(("operation", "value", "refused"), OPENED.values(), ids=OPENED.keys())
+def test_a_key_that_stands_twice_never_vanishes(operation: Operation, value: bytes, refused: bool) -> None:
+    made = chain_of(operation)
+    outcome = upcast(made.upcaster(), Event(value))
+    assert isinstance(outcome, DeadLettered if refused else Upcast)
+    if isinstance(outcome, Upcast):
+        assert (outcome.value or b"").count(b'"m":') == 2
+    assert fault(upcast(made.upcaster(Policy(duplicate_keys="refuse")), Event(value))).error_type == "DecodeError"
+    assert isinstance(upcast(made.upcaster(Policy(duplicate_keys="last-wins")), Event(value)), Upcast)
 
 
 VALID, NO_SOURCE, NO_TARGET = b'{"a":1}', b'{"a":"x"}', b'{"a":1,"c":7}'

@@ -1,0 +1,82 @@
+"""Keys that stand twice in an object: found where an object is opened, at next to no cost where there are none.
+
+An object that is opened and written again has each key once, so that the other value would vanish. Whether there was
+one shows in the length: what is written again is as long as it was, unless it had white space, escapes, or a key twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from msgspec.json import format as formatted
+
+from upcasters.errors import DecodeError, TooDeep
+
+_CHOICE: ContextVar[str] = ContextVar("duplicate_keys", default="refuse-opened")
+
+
+@contextmanager
+def duplicate_keys(choice: str) -> Iterator[None]:
+    """What becomes of keys that stand twice, for the events that are worked on inside of this block."""
+    token = _CHOICE.set(choice)
+    try:
+        yield
+    finally:
+        _CHOICE.reset(token)
+
+
+def refuse_lost(text: bytes, again: bytes) -> None:
+    """Raise DecodeError where an object that was opened had a key twice, unless the last one is to win.
+
+    ``text`` is the object as it came, ``again`` what is written of it once it is opened.
+    """
+    if formatted(again, indent=0) == text or len(formatted(text, indent=-1)) == len(formatted(again, indent=-1)):
+        return  # white space alone
+    if _CHOICE.get() != "last-wins" and _has_twice(text):
+        raise DecodeError("an object has the same key twice")
+
+
+def _has_twice(text: bytes) -> bool:
+    """True where the object itself has a key twice; those inside of it have their own turn."""
+    last: list[list[tuple[str, Any]]] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> None:
+        last[:] = [items]
+
+    _read(text, pairs)
+    (items,) = last
+    return len({key for key, _ in items}) != len(items)
+
+
+def refuse_anywhere(text: bytes) -> None:
+    """Raise DecodeError where an object anywhere in the JSON text has a key twice."""
+
+    def pairs(items: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in items}) != len(items):
+            raise DecodeError("an object has the same key twice")
+
+    _read(text, pairs)
+
+
+def refuse_in_text(text: bytes) -> None:
+    """The same for JSON text inside of an event, where the choice is to refuse them everywhere."""
+    if _CHOICE.get() == "refuse":
+        refuse_anywhere(text)
+
+
+def _read(text: bytes, pairs: Any) -> None:
+    try:
+        json.loads(text, object_pairs_hook=pairs, parse_int=str, parse_float=str)
+    except RecursionError:
+        raise TooDeep("the value", "decode") from None
+
+
+def set_once(container: dict[str, Any], key: str, value: Any) -> None:
+    """Put a member into an object that is being opened. Raises DecodeError where it is there, unless the last wins."""
+    if key in container and _CHOICE.get() != "last-wins":
+        raise DecodeError("an object has the same key twice")
+    container[key] = value
