@@ -15,6 +15,8 @@ six hundred to whoever calls."""
 FEW_BYTES = 2 * MOST_LEVELS
 """They hold no more levels than that: each takes two."""
 
+MOSTLY = 0.9
+_OPENING = ord("[")
 _NOT_OPENING = bytes(set(range(256)) - set(b"[{"))
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NOT_TOLD = bytes(set(range(256)) - set(b'[]{}"\\'))
@@ -28,10 +30,25 @@ def is_too_deep(text: bytes) -> bool:
     brackets = text.translate(_BRACKETS, _NOT_TOLD)
     if b"\\" in brackets:
         brackets = _STRING.sub(b"", text).translate(_BRACKETS, _NOT_TOLD)
-    outside = b"".join(brackets.split(b'"')[::2])
-    for _ in range(MOST_LEVELS):
+    return _is_deeper(b"".join(brackets.split(b'"')[::2]), MOST_LEVELS)
+
+
+def _is_deeper(brackets: bytes, levels: int) -> bool:
+    """Whether brackets, and nothing else, are nested deeper than that."""
+    while brackets and levels:
         # All innermost containers go at once, so that each pass takes one level away.
-        outside = outside.replace(b"[]", b"")
-        if not outside:
-            return False
-    return b"[]" in outside
+        inside = brackets.replace(b"[]", b"")
+        if len(inside) > MOSTLY * len(brackets):
+            return _climbs_over(brackets, levels)
+        brackets, levels = inside, levels - 1
+    return b"[]" in brackets
+
+
+def _climbs_over(brackets: bytes, levels: int) -> bool:
+    """The same one by one, for what is deep rather than wide: it soon ends."""
+    depth = 0
+    for bracket in brackets:
+        depth += 1 if bracket == _OPENING else -1
+        if depth > levels:
+            return True
+    return False

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw
 
 from upcasters.depth import MOST_LEVELS, is_too_deep
-from upcasters.duplicates import refuse_lost
+from upcasters.duplicates import only_spaces, refuse_lost
 from upcasters.errors import DecodeError, EncodeError, TooDeep, WrongType
 from upcasters.paths import Path, show
 
@@ -66,7 +66,7 @@ def _write_exactly(value: object) -> Raw:
     raise EncodeError(f"{type(value).__name__} has no JSON form")
 
 
-_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
+decode_object_unchecked = msgspec.json.Decoder(dict[str, Raw]).decode
 decode_text = msgspec.json.Decoder(str).decode
 _decode_any = msgspec.json.Decoder(Raw).decode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
@@ -78,11 +78,33 @@ encode = _encoder.encode
 def decode_object(text: bytes | Raw) -> Object:
     """An object's fields, still raw. Raises DecodeError where a key stands twice, unless the last is to win; and what
     msgspec raises for anything but an object."""
-    made = _decode_object(text)
+    made = decode_object_unchecked(text)
     again = encode(made)
     if len(again) != len(text):
         refuse_lost(bytes(text), again)
     return made
+
+
+def refuse_lost_keys(text: bytes | Raw, made: Node) -> None:
+    """Raise DecodeError where any object of ``made``, which was opened unchecked, had a key twice in ``text``.
+
+    Nothing of it may have been changed since. What is as long as it was, or lost white space alone, has all its keys.
+    """
+    again = encode(made)
+    if len(again) != len(text) and not only_spaces(bytes(text), again):
+        _refuse_lost_keys(text, made)
+
+
+def _refuse_lost_keys(text: bytes | Raw, made: Node) -> None:
+    if type(made) is dict:
+        fields = decode_object(text)
+        for key, child in made.items():
+            if type(child) in (dict, list):
+                _refuse_lost_keys(fields[key], child)
+    elif type(made) is list:
+        for item, child in zip(_decode_array(text), made, strict=True):
+            if type(child) in (dict, list):
+                _refuse_lost_keys(item, child)
 
 
 def read(value: bytes) -> Object:

@@ -34,10 +34,13 @@ def refuse_lost(text: bytes, again: bytes) -> None:
 
     ``text`` is the object as it came, ``again`` what is written of it once it is opened.
     """
-    if formatted(again, indent=0) == text or len(formatted(text, indent=-1)) == len(formatted(again, indent=-1)):
-        return  # white space alone
-    if _CHOICE.get() != "last-wins" and _has_twice(text):
+    if _CHOICE.get() != "last-wins" and not only_spaces(text, again) and _has_twice(text):
         raise DecodeError("an object has the same key twice")
+
+
+def only_spaces(text: bytes, again: bytes) -> bool:
+    """True where what is written again lacks nothing but white space. False may mean no more than an escape."""
+    return formatted(again, indent=0) == text or len(formatted(text, indent=-1)) == len(formatted(again, indent=-1))
 
 
 def _has_twice(text: bytes) -> bool:

@@ -14,8 +14,8 @@ from zlib import crc32
 from upcasters.checks import policy_problems
 from upcasters.context import Context
 from upcasters.detect import Detector, Found, Stamp
-from upcasters.document import Object, read, write
-from upcasters.duplicates import refuse_anywhere
+from upcasters.document import Object, read, refuse_lost_keys, write
+from upcasters.duplicates import duplicate_keys, refuse_anywhere
 from upcasters.errors import (
     ChainError,
     FutureVersion,
@@ -140,16 +140,20 @@ class Middle:
         if value is None:
             return self.tombstone
         notes = notes or Notes()
-        root = read(value)
         if self.policy.duplicate_keys == "refuse":
+            read(value)
             refuse_anywhere(value)
-        found = self.detector.detect(record, root)
+        with duplicate_keys("last-wins"):  # what is only looked at loses nothing
+            root = read(value)
+            found = self.detector.detect(record, root)
         notes.event_type, notes.from_version = found.event_type, found.version
         let_through = self._let_through(found)
         if let_through is not None:
             return let_through
         way = self.way((found.event_type, found.version))
         notes.to_version = way.end[1]
+        if way.hops and self.policy.duplicate_keys != "last-wins":
+            refuse_lost_keys(value, root)
         return self.bring(record, source, found, way, run, observed)
 
     def _let_through(self, found: Found) -> Outcome | None:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from upcasters.compile import Compiled, Fused, compile_shapes
-from upcasters.compile.code import Code
+from upcasters.compile.code import UNCHECKED, Code
 from upcasters.compile.layouts import Unexpected
 from upcasters.context import Context, last_header
 from upcasters.depth import FEW_BYTES, is_too_deep
 from upcasters.detect import Found, restamp, shapes_of
 from upcasters.detection import Always, FromField, FromHeader, FromShape
-from upcasters.document import ExactFloat, decode_object, decode_plain, encode
+from upcasters.document import ExactFloat, Object, decode_plain, encode
+from upcasters.duplicates import only_spaces
 from upcasters.event import Event, Header, Partition, Record, SourceRecord
 from upcasters.middle import Middle, Node, Runner, Way
 from upcasters.operations.events import put_header
@@ -43,6 +44,7 @@ class Lane:
     passage: Passage
     passed: Passed
     function: Fused | None
+    open: Callable[[Object], None]
     whole: bool
     needs_context: bool
     event_type_stamp: str
@@ -77,6 +79,7 @@ class Lanes(dict[str | None, Lane | None]):
             passage=way.passage,
             passed=way.passed,
             function=compiled.function if compiled else None,
+            open=compiled.open if compiled else _unopened,
             whole=inside or way.forks or any(hop.may_drop for hop in way.hops),
             needs_context=bool(compiled and compiled.needs_context),
             event_type_stamp=way.end[0],
@@ -85,6 +88,10 @@ class Lanes(dict[str | None, Lane | None]):
             check_source=source.check if source and way.hops else _unchecked,
             check_target=target.check if target else _unchecked,
         )
+
+
+def _unopened(_: Object) -> None:
+    """What passes is not changed."""
 
 
 def _unchecked(_: bytes) -> None:
@@ -106,7 +113,7 @@ def short_cut(middle: Middle, compiled: Callable[[Node], Compiled], run: Runner)
     lanes = {event_type: Lanes(event_type, middle, compiled) for event_type in middle.chain.types}
     writer = _Writer(middle, lanes, run)
     source = writer.source()
-    return writer.code.build(source, "short_cut"), source
+    return writer.code.build(source, "short_cut", UNCHECKED), source
 
 
 class _Writer:
@@ -215,6 +222,7 @@ class _Writer:
     def _outcome(self) -> None:
         """What becomes of an event whose lane is known."""
         with self.code.block("if lane.whole:"):
+            self._check_keys()
             self.code.line("return bring(record, source, Found(event_type, version, root), lane.way, run)")
         if any(map(self.middle.observes, (self.policy.validate_source, self.policy.validate_target))):
             every = self.policy.sample_every
@@ -224,6 +232,8 @@ class _Writer:
             self._check(self.policy.validate_target, "lane.check_target(value)")
             self.code.line("return lane.passed")
         self._check(self.policy.validate_source, "lane.check_source(value)")
+        self.code.line("lane.open(root)")
+        self._check_keys()
         self.code.line("context = Context.of(record, source, event_type) if lane.needs_context else no_context")
         self.code.line("root = lane.function(root, context)")
         for name, readers in (("event_type", self.types), ("version", self.versions)):
@@ -234,6 +244,12 @@ class _Writer:
         self.code.line("made = encode(root)")
         self.code.line(f"if len(made) > {FEW_BYTES} and is_too_deep(made): return None")
         self._check(self.policy.validate_target, "lane.check_target(made)")
+
+    def _check_keys(self) -> None:
+        """No key is lost in what has been opened so far; the rest is checked where it is opened."""
+        if self.policy.duplicate_keys != "last-wins":
+            self.code.line("again = encode(root)")
+            self.code.line("if len(again) != len(value) and not only_spaces(value, again): return None")
 
     def _check(self, choice: str, call: str) -> None:
         if choice == "always":
@@ -303,10 +319,10 @@ _SCOPE: dict[str, Any] = {
     "Found": Found,
     "Record": Record,
     "Upcast": Upcast,
-    "decode_object": decode_object,
     "encode": encode,
     "field_text": _field_text,
     "is_too_deep": is_too_deep,
+    "only_spaces": only_spaces,
     "put_again": _put_again,
     "restamp": restamp,
     "restamped": _restamped,

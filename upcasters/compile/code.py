@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from upcasters.compile.layouts import Unexpected
-from upcasters.document import NULLS, Object, decode_object, encode, open_container, open_object, plain
+from upcasters.document import (
+    NULLS,
+    Object,
+    decode_object,
+    decode_object_unchecked,
+    encode,
+    open_container,
+    open_object,
+    plain,
+)
 from upcasters.operations.base import Operation
 from upcasters.paths import Path, overlap, show
 from upcasters.walk import MISSING
@@ -115,8 +125,9 @@ class Code:
         """The function, behind those that it calls."""
         return "\n".join([*self.functions, self.function(head, result)])
 
-    def build(self, source: str, name: str) -> Any:
-        scope: dict[str, Any] = {**SCOPE, **self.constants}
+    def build(self, source: str, name: str, scope: Mapping[str, Any] = MappingProxyType({})) -> Any:
+        """The function; ``scope`` goes before what generated code may call anyway."""
+        scope = {**SCOPE, **scope, **self.constants}
         exec(compile(source, f"<upcasters: {name}>", "exec"), scope)  # noqa: S102  # our own generated text
         return scope[name]
 
@@ -134,15 +145,19 @@ def comment_text(text: str) -> str:
 _EMPTY: Object = {}
 
 
-def _look(parent: Object, key: str, node: Any) -> Object:
+def _look(parent: Object, key: str, node: Any, decode: Callable[[Any], Object] = decode_object) -> Object:
     """An object where there is one, opened in its place; else an empty one that nobody writes to."""
     if type(node) is Raw:
         try:
-            found = parent[key] = decode_object(node)
+            found = parent[key] = decode(node)
         except msgspec.ValidationError:
             return _EMPTY
         return found
     return _EMPTY
+
+
+def _look_unchecked(parent: Object, key: str, node: Any) -> Object:
+    return _look(parent, key, node, decode_object_unchecked)
 
 
 _decode_objects = msgspec.json.Decoder(dict[str, dict[str, Raw]] | list[dict[str, Raw]]).decode
@@ -156,6 +171,13 @@ def _open_items(node: Any) -> Any:
         return open_container(node)
     # What is not as long as it was may have lost a key on either level: then each is opened by itself.
     return made if len(encode(made)) == len(node) else open_container(node)
+
+
+def _open_items_unchecked(node: Any) -> Any:
+    try:
+        return _decode_objects(node)
+    except msgspec.ValidationError:
+        return node
 
 
 def _same_text(node: Any, text: str) -> bool:
@@ -173,6 +195,13 @@ def _pairs(container: Any) -> Any:
         return enumerate(container)
     raise Unexpected
 
+
+# For code whose caller checks afterwards that no key was lost, in all that was opened at once.
+UNCHECKED: Mapping[str, Any] = {
+    "decode_object": decode_object_unchecked,
+    "look": _look_unchecked,
+    "open_items": _open_items_unchecked,
+}
 
 # What generated code may call.
 SCOPE: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from upcasters.compile.code import Code
+from upcasters.compile.code import UNCHECKED, Code
 from upcasters.conditions import AllOf, Always, AnyOf, Condition, Equals, Not, Present
 from upcasters.document import Object
 from upcasters.paths import Path
@@ -13,12 +13,15 @@ Shape = Callable[[Object], str | None]
 
 
 def compile_shapes(shapes: Sequence[tuple[str, Condition]]) -> tuple[Shape, str]:
-    """One function that gives the first version whose shape fits, or None; and its source."""
+    """One function that gives the first version whose shape fits, or None; and its source.
+
+    What it looks at it opens unchecked: whoever goes on to change the document checks that no key was lost.
+    """
     code = Code()
     for version, condition in shapes:
         code.line(f"if {expression(condition, code)}: return {version!r}")
     source = code.function("def shape(root):", "None")
-    return code.build(source, "shape"), source
+    return code.build(source, "shape", UNCHECKED), source
 
 
 def expression(condition: Condition, code: Code, *, look: bool = True) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from upcasters.compile.code import Code, comment, comment_text
+from upcasters.compile.code import UNCHECKED, Code, comment, comment_text
 from upcasters.compile.conditions import expression, looked_at
 from upcasters.compile.groups import FlatGroup, grouped
 from upcasters.compile.layouts import Layouts, Unexpected
@@ -39,6 +39,8 @@ class Compiled:
     function: Fused
     source: str
     needs_context: bool
+    open: Callable[[Object], None]
+    """Opens, unchecked, what the function opens first in every event."""
 
 
 def compile_hops(hops: Sequence[Hop]) -> Compiled:
@@ -49,7 +51,41 @@ def compile_hops(hops: Sequence[Hop]) -> Compiled:
     source = code.text(
         f"def upcast(root, context):  # {' -> '.join([hops[0].source[1], *(hop.target[1] for hop in hops)])}"
     )
-    return Compiled(code.build(source, "upcast"), source, any(map(needs_context, operations)))
+    return Compiled(code.build(source, "upcast"), source, any(map(needs_context, operations)), _opener(operations))
+
+
+def _opener(operations: Sequence[Operation]) -> Callable[[Object], None]:
+    """Opens the objects of the leading groups, as far as nothing before has touched them."""
+    code, touched = Code(), list[Path]()
+    for group in grouped(operations):
+        if not isinstance(group, FlatGroup):
+            break
+        before, path = touched[:], group.at
+        touched += group.touched
+        if not any(path[: len(one)] == one for one in before if one):
+            _open_first(path, code)
+    opener: Callable[[Object], None] = code.build(code.function("def open(root):", "None"), "open", UNCHECKED)
+    return opener
+
+
+def _open_first(path: Path, code: Code) -> None:
+    parent = "root"
+    for depth, key in enumerate(path):
+        if key is EACH:
+            return
+        if path[: depth + 1] in code.opened:
+            parent = code.opened[path[: depth + 1]]
+            continue
+        last = path[depth + 1 : depth + 2] == (EACH,)
+        name = code.variable()
+        code.line(f"{name} = {parent}.get({key!r})  # {comment(path[: depth + 1])}")
+        code.line(
+            f"if type({name}) is Raw: {name} = {parent}[{key!r}] = {'open_items' if last else 'decode_object'}({name})"
+        )
+        if last:
+            return
+        code.line(f"if type({name}) is not dict: return")
+        code.opened[path[: depth + 1]] = parent = name
 
 
 def needs_context(operation: Operation) -> bool:

@@ -81,6 +81,7 @@ from upcasters import (
 )
 from upcasters.context import Context
 from upcasters.document import read, write
+from upcasters.duplicates import duplicate_keys
 from upcasters.paths import Path
 
 SOURCE = SourcePartition("topic", 3)
@@ -388,10 +389,11 @@ def events(draw: Any) -> Event:
 
 def _works(operation: Operation, body: bytes) -> bytes | None:
     context = Context.of(Event(body, b"key", offset=7), SOURCE, "t")
-    root = read(body)
     try:
-        operation.apply(root, context)
-        return write(root)
+        with duplicate_keys("last-wins"):
+            root = read(body)
+            operation.apply(root, context)
+            return write(root)
     except Exception:  # noqa: BLE001  # any failure means: not for this document
         return None
 

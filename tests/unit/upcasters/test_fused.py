@@ -72,6 +72,7 @@ from upcasters.compile import compile_shapes
 from upcasters.compile.layouts import MOST_LAYOUTS, Layouts
 from upcasters.devteam_runner import chain as devteam_runner
 from upcasters.document import read, write
+from upcasters.duplicates import duplicate_keys
 from upcasters.fingerprint import fingerprint
 from upcasters.operations.fields import Default
 
@@ -132,10 +133,11 @@ def test_compiled_shapes_are_their_conditions(shapes: list[Any], asked: list[Eve
     numbered = [(str(position), condition) for position, condition in enumerate(shapes)]
     shape, _source = compile_shapes(numbered)
     for event in asked:
-        root = read(event.value or b"")
-        plain = next((version for version, condition in numbered if condition.test(root)), None)
-        again = read(event.value or b"")
-        assert shape(again) == plain
+        with duplicate_keys("last-wins"):
+            root = read(event.value or b"")
+            plain = next((version for version, condition in numbered if condition.test(root)), None)
+            again = read(event.value or b"")
+            assert shape(again) == plain
         assert json.loads(write(again)) == json.loads(event.value or b"")
 
 

@@ -205,15 +205,27 @@ OPENED: dict[str, tuple[Operation, bytes, bool]] = {
     "very deep": (everywhere(present("k"), rename("k", "x")), b'{"a":%s}' % (b"[" * 20 + DOUBLED + b"]" * 20), True),
     "beside it": (rename("a.k", "x"), b'{"a":{"k":1,"z":%s}}' % DOUBLED, False),
     "where nothing is": (rename("a.k", "x", missing="skip"), b'{"b":%s}' % DOUBLED, False),
+    "the object that the version is in": (rename("b", "x"), b'{"b":1,"v":{"v":"1","m":1,"m":2}}', True),
     "in a text": (parse_json("a"), b'{"a":"%s"}' % DOUBLED.replace(b'"', b'\\"'), False),
 }
 
 
+def test_what_passes_loses_nothing() -> None:
+    value = b'{"v":{"v":"2","m":1,"m":2},"k":1,"k":2}'
+    made = chain_of(rename("a", "b"))
+    made = Chain(made.steps, made.baselines, detection=Detection((Always("t"),), (FromField("v.v"),)))
+    assert isinstance(upcast(made.upcaster(Policy(validate_target="never")), Event(value)), Passed)
+
+
 @pytest.mark.parametrize(("operation", "value", "refused"), OPENED.values(), ids=OPENED.keys())
 def test_a_key_that_stands_twice_never_vanishes(operation: Operation, value: bytes, refused: bool) -> None:
+    rules = (FromField("v.v"), Always("1"))
     made = chain_of(operation)
+    made = Chain(made.steps, made.baselines, detection=Detection((Always("t"),), rules))
     outcome = upcast(made.upcaster(), Event(value))
     assert isinstance(outcome, DeadLettered if refused else Upcast)
+    spaced = Event(value.replace(b":", b": ").replace(b",", b" , "))
+    assert isinstance(upcast(made.upcaster(), spaced), DeadLettered if refused else Upcast)
     if isinstance(outcome, Upcast):
         assert (outcome.value or b"").count(b'"m":') == 2
     assert fault(upcast(made.upcaster(Policy(duplicate_keys="refuse")), Event(value))).error_type == "DecodeError"
