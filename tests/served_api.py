@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Literal
 
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -13,6 +14,8 @@ from pydantic import SecretStr
 from worker.api import LaneStatus, RouteStatus, Status, create_api, listening
 from worker.api.view import (
     AskChecklist,
+    CannotDecideError,
+    Decided,
     ListDeadLetters,
     NotRunningError,
     OpenLedger,
@@ -80,6 +83,15 @@ class FakeWorker:
     def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
         self._check(source)
         self.route.records_per_second = records_per_second
+
+    async def decide(self, source: str, partition: int, go_on_at: int | Literal["found", "end"]) -> Decided:
+        """Partition 0 has been read up to 400 and was found to end at 300; it ends at 450."""
+        self._check(source)
+        places: dict[int | str, int] = {"found": 300, "end": 450}
+        to = places.get(go_on_at, int(go_on_at) if isinstance(go_on_at, int) else 0)
+        if partition or to > 450:
+            raise CannotDecideError(f"{source}:{partition}: waits for no decision")
+        return Decided(before=400, go_on_at=to, first_left_out=300, left_out=max(0, to - 300))
 
 
 @contextmanager

@@ -65,6 +65,11 @@ class WorkerMetrics:
         self.skipped = counter(
             "records_skipped_total", "Source records that went nowhere, on purpose.", "topic", "reason"
         )
+        self.left_out = counter(
+            "left_out_records_total",
+            "Offsets that nobody has read and that a person decided to go past (`upcast lanes decide`).",
+            *PARTITION,
+        )
         self.upcasts = counter(
             "upcasts_total",
             "Events the chain changed, by type and way.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -13,12 +14,13 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.api.view import LaneStatus, NotRunningError, RouteStatus, Status
+from worker.api.view import CannotDecideError, Decided, LaneStatus, NotRunningError, RouteStatus, Status
 from worker.kafka.clients import Clients
 from worker.kafka.members import Way
 from worker.kafka.refusals import unanswered
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes import status as lanes_status
+from worker.lanes.deciding import NothingToDecideError, Place, WrongPlaceError, decide
 from worker.lanes.supervisor import Supervisor
 from worker.loop import spare_the_collector
 from worker.open_files import refuse_too_few
@@ -155,6 +157,17 @@ class Service:
 
     def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
         self._running().limit_rate(source, records_per_second, bytes_per_second)
+
+    async def decide(self, source: str, partition: int, go_on_at: Place) -> Decided:
+        supervisor, group = self._running(), self._settings.kafka.group_id
+        lanes = supervisor.lanes.of_route(source)
+        try:
+            made = await decide(self._clients, group, TopicPartition(source, partition), go_on_at, time.time())
+        except (NothingToDecideError, WrongPlaceError) as error:
+            raise CannotDecideError(str(error)) from error
+        for lane in lanes:
+            lane.wake()
+        return Decided(before=made.before, go_on_at=made.to, first_left_out=made.first, left_out=made.left_out)
 
     def _running(self) -> Supervisor:
         if self._supervisor is None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
-from worker.api.view import RouteStatus, Status
+from worker.api.view import Decided, RouteStatus, Status
 from worker.replay.apply.receipt import Receipt
 
 
@@ -69,6 +69,15 @@ class Rate(Asked):
         if not self.model_fields_set:
             raise ValueError("name records_per_second or bytes_per_second; null lifts the limit")
         return self
+
+
+# Where a partition goes on.
+
+
+class Decision(Asked):
+    go_on_at: Offset | Literal["found", "end"] = Field(
+        description="An offset; `found`: where the partition was found to end; `end`: where the source ends now."
+    )
 
 
 # The chain of a route.
@@ -353,7 +362,7 @@ class DeprecationList(Answer):
 
 
 MODELS: tuple[type[BaseModel], ...] = (
-    *(Problem, Status, RouteStatus, Rate),
+    *(Problem, Status, RouteStatus, Rate, Decision, Decided),
     *(ChainDescription, MappingTable, CompatibilityMatrix, ChainGraph),
     *(UpcastRequest, UpcastAnswer),
     *(RunList, RunDetails, Receipt),

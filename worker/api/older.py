@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from upcasters import CAMEL_CASE, DeadLettered, Event, Passed, Policy, Skipped, Upcaster
 from worker.api.aside import Aside
-from worker.api.documents import Problem, Rate, UpcastRequest
+from worker.api.documents import Decision, Problem, Rate, UpcastRequest
 from worker.api.history import TYPE, VERSION, chain
 from worker.api.limits import STREAMS, read_body, replaying
 from worker.api.notices import notice_headers
@@ -26,7 +26,9 @@ OLDER, CURRENT = "/v1", "/v2"
 
 NOTICE = notice_headers(find(OLDER))
 
-REQUESTS = MappingProxyType({"limit_rate": Rate.__name__, "upcast": UpcastRequest.__name__})
+REQUESTS = MappingProxyType(
+    {"limit_rate": Rate.__name__, "decide": Decision.__name__, "upcast": UpcastRequest.__name__}
+)
 """The document that an endpoint takes, by the name of its function."""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -51,6 +52,7 @@ class LaneStatus(BaseModel):
     lag: int | None = Field(None, description="end - committed")
     lag_seconds: float | None = Field(None, description="Age of the oldest record not committed.")
     reason: str = Field("", description="Why the lane is not running, or is slow.")
+    since: datetime | None = Field(None, description="When the lane came to its state.")
     breaker: str = Field("", description="Why the breaker is open; empty while it is closed.")
     in_flight_records: int = 0
     in_flight_bytes: int = 0
@@ -86,6 +88,19 @@ class NotRunningError(Exception):
     """There are no lanes to change: the worker is starting."""
 
 
+class CannotDecideError(Exception):
+    """The partition waits for no decision, or cannot go on there."""
+
+
+class Decided(BaseModel):
+    """Where a partition goes on after a person's decision, and what is left out."""
+
+    before: int = Field(description="The group's offset before.")
+    go_on_at: int = Field(description="The group's offset now.")
+    first_left_out: int = Field(description="The first offset that nobody has read.")
+    left_out: int = Field(description="How many of them are gone past, from that one on.")
+
+
 class WorkerView(Protocol):
     """The lines of a list say why; an empty list means all is well.
 
@@ -109,3 +124,6 @@ class WorkerView(Protocol):
 
     def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
         """None lifts a limit."""
+
+    async def decide(self, source: str, partition: int, go_on_at: int | Literal["found", "end"]) -> Decided:
+        """Where a partition goes on that waits for a person. Raises ``CannotDecideError`` and WorkerError, too."""

@@ -16,6 +16,7 @@ from worker.cli import (
     db,
     demo,
     dlq,
+    lanes,
     matrix,
     new,
     plan,
@@ -57,6 +58,7 @@ app.command("replay")(replay.replay)
 app.command("verify")(verify.verify)
 app.command("checklist")(checklist.checklist)
 app.add_typer(dlq.dlq, name="dlq")
+app.add_typer(lanes.lanes, name="lanes")
 app.add_typer(db.db, name="db")
 app.add_typer(config.app)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from upcasters.event import Event, SourceRecord
@@ -26,12 +27,15 @@ class UnpackError(Exception):
 class Slice(NamedTuple):
     """Some records in order. ``next_offset`` is where to go on; it also steps over what nobody may read
     (transaction markers, aborted records, gaps of compaction). ``unreadable`` are offsets of records with a header
-    that has no UTF-8 name. ``following`` is the timestamp (ms) of the next record, -1 where it is not known here."""
+    that has no UTF-8 name. ``following`` is the timestamp (ms) of the next record, -1 where it is not known here.
+    ``epochs`` are the leader epochs of what was unpacked for it, in their order, each with the offset behind its last
+    batch so far."""
 
     records: Sequence[SourceRecord]
     next_offset: int
     unreadable: frozenset[int] = frozenset()
     following: int = NO_TIMESTAMP
+    epochs: Mapping[int, int] = MappingProxyType({})
 
 
 class Batch(Protocol):

@@ -69,7 +69,7 @@ from worker.kafka.fetched import (
 from worker.kafka.large_batch import LARGE_VALUE, LargeBatchBuilder
 from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.raw_headers import writable
-from worker.kafka.record_format import BEHIND_LENGTH, CHECKSUM, CHECKSUM_BYTES
+from worker.kafka.record_format import BEHIND_LENGTH, CHECKSUM, CHECKSUM_BYTES, leader_epoch
 from worker.kafka.throttling import PRODUCE, throttling_of
 from worker.kafka.unpacking import HEADER, unpacked
 from worker.settings.kafka import UNPACKED_BATCH_BYTES
@@ -235,6 +235,7 @@ class FetchedBatches:
         self.size = len(self._data)
         self.count = max(0, self.next_offset - parser.next_fetch_offset)
         self.oldest = self._oldest(self._batches[0])
+        self._epochs: dict[int, int] = {}
 
     def _oldest(self, batch: Any) -> int:
         """The timestamp of the first record to be read, as far as it can be told without decoding."""
@@ -251,7 +252,7 @@ class FetchedBatches:
     def slices(self, size: int) -> Iterator[Slice]:
         unreadable: set[int] = set()
         for piece in cut(self._visible_records(unreadable), size, self.next_offset):
-            yield piece._replace(unreadable=frozenset(unreadable)) if unreadable else piece
+            yield piece._replace(unreadable=frozenset(unreadable), epochs=self._epochs)
 
     def batches(self) -> Iterator[Batch]:
         for batch in self._visible_batches():
@@ -277,6 +278,8 @@ class FetchedBatches:
     def _visible_batches(self) -> Iterator[Any]:
         while self._batches:
             batch = self._batches[0]
+            if isinstance(batch, default_records.DefaultRecordBatch):
+                self._epochs[leader_epoch(self._data, self._start)] = batch.next_offset
             if not self._hidden(batch):
                 yield batch
             self._batches.popleft()

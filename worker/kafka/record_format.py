@@ -12,6 +12,8 @@ BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
 epoch and sequence, count of records."""
 BEHIND_LENGTH = 12
 """Where what the length counts begins."""
+LEADER_EPOCH_BYTES = 4
+"""Of the epoch of the leader that took the batch, which stands there."""
 CHECKSUM, CHECKSUM_BYTES = 17, 4
 """Where the checksum stands; it is taken of everything behind it."""
 ATTRIBUTES = 22
@@ -50,6 +52,12 @@ def varint(number: int) -> bytes:
     if folded < SMALL * SMALL:
         return _LOW_HALF[folded & SMALL - 1] + _UNSIGNED[folded >> 14]
     return _unsigned(folded)
+
+
+def leader_epoch(data: bytes, start: int) -> int:
+    """Of the leader that took the batch that begins at ``start``."""
+    at = start + BEHIND_LENGTH
+    return int.from_bytes(data[at : at + LEADER_EPOCH_BYTES], signed=True)
 
 
 def sized(content: bytes | None) -> bytes:

@@ -70,6 +70,11 @@ class Delivery(Protocol):
         """Throw the producer away, whatever state it is in."""
 
 
+def transactional_id(group: str, partition: TopicPartition) -> str:
+    """Who starts a producer of this id fences whoever works on the partition."""
+    return f"{group}:{partition.topic}:{partition.partition}"
+
+
 class ExactlyOnce:
     """One transactional producer for one partition: starting it fences the partition's last owner."""
 
@@ -80,7 +85,7 @@ class ExactlyOnce:
         self._partition = partition
         self._timing = timing
         self.producer = clients.producer(
-            transactional_id=f"{group}:{partition.topic}:{partition.partition}",
+            transactional_id=transactional_id(group, partition),
             max_batch_size=batch_bytes,
             **PRODUCER_OPTIONS,
         )

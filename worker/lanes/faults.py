@@ -55,8 +55,11 @@ class GapError(Exception):
     """A fetch did not go on where the one before it ended."""
 
 
-class CommittedPastEndError(Exception):
-    """The group's offset is past the end of the partition: nobody can say what has been read and what not."""
+class OtherLogError(Exception):
+    """The source does not have any more what was read of it: it was cut and has grown again."""
+
+    def __init__(self) -> None:
+        super().__init__("the source has lost records that were read, and others stand in their place")
 
 
 class WentBackError(Exception):
@@ -105,6 +108,10 @@ class HeldOffsetError(BlockedError):
             f"the group's offset cannot be known since {since}: a transaction that moves it has not ended, or the "
             f"group's coordinator has not come to its end; the lane goes on by itself when it has: {END_IT}"
         )
+
+
+class UndecidedError(BlockedError):
+    """Brokers have lost what they had acknowledged: a person decides where to go on."""
 
 
 def is_too_large(error: Exception) -> bool:

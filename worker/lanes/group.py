@@ -104,7 +104,7 @@ class Lanes:
             self._around,
             self.throttles[route.source],
             last.breaker if last else Breaker(route.breaker),
-            known_offset=last.known_offset if last else 0,
+            last.known if last else None,
             paused=route.source in self.paused,
         )
         self._lanes[partition] = lane

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -35,6 +35,8 @@ from worker.lanes.faults import (
     HeldOffsetError,
     MissingTopicError,
     NotAssignedError,
+    OtherLogError,
+    UndecidedError,
     WentBackError,
     is_too_large,
     kind,
@@ -42,9 +44,12 @@ from worker.lanes.faults import (
 )
 from worker.lanes.held_back import HeldBack
 from worker.lanes.intake import Intake
+from worker.lanes.known import Known
 from worker.lanes.lag import Lag
+from worker.lanes.losses import Looking
 from worker.lanes.offset_note import OffsetNote
 from worker.lanes.pace import Pace
+from worker.lanes.questions import Questions
 from worker.lanes.quota import THROTTLED
 from worker.lanes.rate import Throttle
 from worker.lanes.recovery import Recovery, stage_of
@@ -76,15 +81,14 @@ class Lane:
         surroundings: Surroundings,
         throttle: Throttle,
         breaker: Breaker,
+        known: Known | None = None,
         *,
-        known_offset: int = 0,
         paused: bool = False,
     ) -> None:
-        """``known_offset`` is one that this worker knows to be committed."""
         self.partition = partition
         self.route = route
         self.breaker = breaker
-        self.known_offset = known_offset
+        self.known = known or Known()
         self.lag = Lag()
         self.held_back = HeldBack(partition)
         self.last_step = time.monotonic()
@@ -99,6 +103,7 @@ class Lane:
         self._wake = asyncio.Event()
         self._intake = Intake(route.limits.in_flight_bytes, route.limits.in_flight_records)
         self._processor = surroundings.new_processor(route, partition)
+        self._questions = Questions(partition, surroundings)
         self._journal: Journal | None = None
         self._pace = Pace()
         self._note = OffsetNote()
@@ -183,6 +188,7 @@ class Lane:
             breaker=self.breaker.tripped,
             held_back_records=self.held_back.records,
             held_back_seconds=self.held_back.seconds(self._around.clock()),
+            since=self._machine.since,
         )
 
     # What others may ask for.
@@ -249,6 +255,17 @@ class Lane:
                 await self._wake.wait()
         self._wake.clear()
 
+    async def look_at_log(self, epochs: Mapping[int, int]) -> None:
+        """Raises ``OtherLogError``, and in a bounded pass WorkerError."""
+        assert self._delivery is not None  # noqa: S101  (_start made it)
+        known = {} if self._note.epoch is None else {self._note.epoch: self._position or 0}
+        looking = Looking(self._delivery.producer.client, self._around.timing.second_look)
+        if not await looking.is_another_log(self.partition, {**known, **epochs}):
+            return
+        if self._around.bounds:
+            raise WorkerError(f"{self.partition.topic}:{self.partition.partition}: {OtherLogError()}: make a new plan")
+        raise OtherLogError
+
     # The life of the lane.
 
     async def run(self) -> None:
@@ -300,6 +317,7 @@ class Lane:
             if beginning.announcement:
                 await self._delivery.begin()
                 await self._delivery.commit(beginning.offset, beginning.announcement)
+            beginning = await self._questions.settle(self._delivery, self.route, beginning)
         self._take_up(beginning)
         self.last_step = time.monotonic()
 
@@ -318,6 +336,7 @@ class Lane:
     async def _find_topics(self, delivery: Delivery) -> None:
         route = self.route
         if gone := await missing(delivery.producer, (route.destination.name, route.dead_letter.name)):
+            self._questions.gone.add(gone)
             raise MissingTopicError(gone)
         for topic in (route.destination, route.dead_letter):
             now = partitions_now(delivery.producer, topic.name)
@@ -330,15 +349,14 @@ class Lane:
             )
 
     def _take_up(self, beginning: Beginning) -> None:
-        if beginning.offset < self.known_offset:
-            raise WentBackError(self.known_offset, beginning.offset)
-        if beginning.offset != self.known_offset and not self._recalled:
+        known = self.known.offset
+        self.known.take_up(beginning)
+        if beginning.offset != known and not self._recalled:
             # Others have worked here since we did, if ever: what the brokers remember of the breaker counts.
             self.breaker = self.breaker.closed()
             self.breaker.remember(beginning.note.breaker)
         self._recalled = True
         self._note = beginning.note
-        self.known_offset = beginning.offset
         self._has_committed = beginning.committed
         self._position, self._journal = beginning.offset, beginning.journal
         self._intake.bound = beginning.bound
@@ -415,8 +433,8 @@ class Lane:
         the one of the last transaction has to be applied before the next one sends its own."""
         async with asyncio.timeout(self._around.timing.operation):
             now = await self._around.committed(self.partition)
-        if self._has_committed and now < self.known_offset:
-            raise WentBackError(self.known_offset, now)
+        if self._has_committed and now < self.known.offset:
+            raise WentBackError(self.known.offset, now)
 
     def _account(self, transaction: Transaction) -> None:
         """The transaction is committed: now it counts."""
@@ -424,7 +442,7 @@ class Lane:
             return
         work, around, now = transaction.work, self._around, self._around.clock()
         self._position, self._journal = transaction.position, work.journal
-        self.known_offset = transaction.position
+        self.known.offset = transaction.position
         self._has_committed = self._around.bounds is None
         self.lag.note_committed(transaction.position)
         self.breaker = work.breaker
@@ -477,15 +495,17 @@ class Lane:
             await self.sleep(left)
 
     async def _wait_while_blocked(self, error: BlockedError) -> None:
-        """For a person; also for the end of somebody else's transaction, which may come without one."""
+        """For a person, here or wherever he writes his decision; also for the end of somebody else's transaction, which
+        may come without one."""
         self._blocked = str(error)
         self._transaction = None
         self._move(LaneState.BLOCKED, self._blocked)
         await self._end_what_is_open()
-        held = isinstance(error, HeldOffsetError)
+        timing = self._around.timing
+        look = {HeldOffsetError: timing.look_again, UndecidedError: timing.look_for_decision}.get(type(error))
         while self._blocked and not self._draining:
-            await self.sleep(self._around.timing.look_again if held else None)
-            if held and await self._around.is_settled(self.partition):
+            await self.sleep(look)
+            if look and await self._around.is_settled(self.partition):
                 self._blocked = ""
         if not self._draining:
             await self._learn_sizes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
@@ -54,6 +55,8 @@ class StateMachine:
     def __init__(self, observe: Callable[[LaneState, LaneState, str], None]) -> None:
         self.state = LaneState.STARTING
         self.reason = ""
+        self.since = int(time.time())
+        """When it came to this state (Unix time)."""
         self._observe = observe
 
     def move(self, to: LaneState, reason: str = "") -> None:
@@ -61,5 +64,5 @@ class StateMachine:
             return
         if to not in TRANSITIONS[self.state]:
             raise IllegalTransitionError(f"a lane cannot go from {self.state} to {to}")
-        before, self.state, self.reason = self.state, to, reason
+        before, self.state, self.reason, self.since = self.state, to, reason, int(time.time())
         self._observe(before, to, reason)

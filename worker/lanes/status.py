@@ -27,3 +27,5 @@ class LaneStatus:
     """Why the breaker is open; empty while it is closed."""
     held_back_records: int | None = None
     held_back_seconds: float | None = None
+    since: int = 0
+    """When it came to its state (Unix time)."""

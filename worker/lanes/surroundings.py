@@ -18,7 +18,6 @@ from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.stable_offsets import applies_late, committed_with_note
 from worker.lanes.bounded import Beginning, Bounds
 from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
-from worker.lanes.faults import CommittedPastEndError
 from worker.lanes.offset_note import read_note
 from worker.lanes.outbox import batch_bytes
 from worker.lanes.processing import Processor
@@ -92,14 +91,9 @@ class Surroundings:
         if found is None:
             return Beginning(beginning, end)
         committed, note = found.offset, read_note(found.metadata)
-        if committed < beginning:
+        if committed < beginning and not note.finding:
             self._tell_of_deleted(partition, beginning - committed)
             return Beginning(beginning, end, note=note)
-        if committed > offsets.end:
-            raise CommittedPastEndError(
-                f"the group has committed offset {committed}, the partition ends at {offsets.end}: it was made anew "
-                "or has lost records; reset the group's offset to where reading shall go on"
-            )
         return Beginning(committed, end, note=note, committed=True)
 
     async def committed(self, partition: TopicPartition) -> int:
@@ -112,13 +106,14 @@ class Surroundings:
         return route.delivery == "exactly-once" and applies_late(self.consumer)
 
     async def is_settled(self, partition: TopicPartition) -> bool:
-        """Whether the group's offset can be known now. Where the brokers do not answer, that is not known either."""
+        """Whether the group's offset can be known now, and no question stands beside it. Where the brokers do not
+        answer, that is not known either."""
         try:
             async with asyncio.timeout(self.timing.operation):
-                await committed_with_note(self.consumer, partition, patience=0)
+                found = await committed_with_note(self.consumer, partition, patience=0)
         except (KafkaError, TimeoutError):
             return False
-        return True
+        return found is None or read_note(found.metadata).finding is None
 
     def tell_violations(self, topic: str, violations: Iterable[Violation]) -> None:
         """One line for each kind of event that does not fit its model and goes on; the metric counts them."""

@@ -29,6 +29,11 @@ class Timing:
     fenced_pause: float = 3.0
     """About a heartbeat: time to learn that the partition is somebody else's before fencing him in turn."""
 
+    second_look: float = 2.0
+    """Before one broker's word that a partition has lost something counts: time to learn who leads it."""
+    look_for_decision: float = 5.0
+    """Between two looks whether somebody has decided about it."""
+
     fetch_wait: float = 0.1
     idle_wait: float = 0.5
     """The wait for data while every lane wants some, so that nothing else can change what is asked for."""

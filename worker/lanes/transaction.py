@@ -44,6 +44,10 @@ class Host(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Until something changes, ``seconds`` at most."""
 
+    async def look_at_log(self, epochs: Mapping[int, int]) -> None:
+        """Batches of these leader epochs were read, in this order, up to these offsets. Raises where something that
+        was read before them is not there any more."""
+
 
 class Transaction:
     """Runs once. Nothing of it counts before ``run`` has returned; when it raises, everything was taken back."""
@@ -82,6 +86,7 @@ class Transaction:
         """Of its span, where it has one."""
         self._trace = trace
         self._hits_a_wall = False
+        self._epochs: dict[int, int] = {}
         self.first_offset = 0
         self.oldest = NO_TIMESTAMP
         self.stage: Stage = "produce"
@@ -92,6 +97,7 @@ class Transaction:
             await self._delivery.begin()
             await self._fill(max_records, time.monotonic() + max_seconds)
             await self._send_all()
+            await self._look_at_log()
             await self._commit()
         except BaseException as error:
             self.work.outbox.forget()
@@ -151,6 +157,7 @@ class Transaction:
             self._processor.process(piece, self.work)
         self._pace.note(len(piece.records), time.monotonic() - began)
         self.position = piece.next_offset
+        self._epochs.update(piece.epochs)
         if self.work.outbox.has_full_batches:
             with self._timed("produce"):
                 async with self._patience():
@@ -167,6 +174,11 @@ class Transaction:
     def _patience(self) -> AbstractAsyncContextManager[None]:
         ends = self._began + self._delivery.may_take
         return self._delivery.throttling.patience(PRODUCE, self._timing.operation, ends)
+
+    async def _look_at_log(self) -> None:
+        """Where another leader has come."""
+        if self._epochs and list(self._epochs) != [self.note.epoch]:
+            await self._host.look_at_log(self._epochs)
 
     async def _commit(self) -> None:
         self.stage = "commit"
@@ -186,6 +198,7 @@ class Transaction:
             chain=route.chain,
             destination=written.get(route.destination.name, self.note.destination),
             dead_letter=written.get(route.dead_letter.name, self.note.dead_letter),
+            epoch=next(reversed(self._epochs), self.note.epoch),
         )
 
     @contextmanager

@@ -22,7 +22,7 @@ from worker.api.v2.chain import add_chain
 from worker.api.v2.checklist import add_checklist
 from worker.api.v2.dead_letters import add_dead_letters
 from worker.api.v2.ledger import add_runs
-from worker.api.v2.status import add_changes, add_status, add_stream
+from worker.api.v2.status import add_changes, add_decision, add_status, add_stream
 from worker.api.v2.upcasting import add_upcast
 from worker.api.view import AskChecklist, ListDeadLetters, OpenLedger, WorkerView
 from worker.deprecation import DEPRECATED
@@ -71,6 +71,7 @@ def router_of(
     add_status(v2, worker)
     add_stream(v2, worker)
     add_changes(v2, worker, token)
+    add_decision(v2, worker, token)
     add_chain(v2, chains, aside)
     add_upcast(v2, chains, aside)
     add_runs(v2, open_ledger, Aside())  # of its own: a database that does not answer holds up nobody else

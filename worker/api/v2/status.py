@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from worker.api.auth import bearer_token
-from worker.api.documents import Rate
+from worker.api.documents import Decision, PartitionNumber, Rate
 from worker.api.v2.answers import may_answer
-from worker.api.view import NotRunningError, RouteStatus, Status, WorkerView
+from worker.api.view import CannotDecideError, Decided, NotRunningError, RouteStatus, Status, WorkerView
+from worker.errors import WorkerError
 
 STREAM_SECONDS = 1.0
 MOST_STREAMS = 20
@@ -53,6 +54,27 @@ def add_changes(router: APIRouter, worker: WorkerView, token: SecretStr | None) 
         return _changed(
             worker, source, lambda: worker.limit_rate(source, rate.records_per_second, rate.bytes_per_second)
         )
+
+
+def add_decision(router: APIRouter, worker: WorkerView, token: SecretStr | None) -> None:
+    @router.post(
+        "/routes/{source}/partitions/{partition}/decision",
+        tags=TAGS,
+        dependencies=[Depends(bearer_token(token))],
+        responses=may_answer(401, 403, 404, 409, 422),
+    )
+    async def decide(source: str, partition: PartitionNumber, decision: Decision) -> Decided:
+        """Where a partition goes on that waits for a person, whichever worker of the group it is with."""
+        try:
+            return await worker.decide(source, partition, decision.go_on_at)
+        except CannotDecideError as error:
+            raise HTTPException(HTTPStatus.CONFLICT, str(error)) from None
+        except WorkerError as error:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": "10"}) from None
+        except KeyError:
+            raise _no_route() from None
+        except NotRunningError:
+            raise _starting() from None
 
 
 def add_stream(router: APIRouter, worker: WorkerView) -> None:
@@ -95,7 +117,15 @@ def _changed(worker: WorkerView, source: str, change: Callable[[], None]) -> Rou
     try:
         change()
     except KeyError:
-        raise HTTPException(HTTPStatus.NOT_FOUND, "no route of this worker reads that topic") from None
+        raise _no_route() from None
     except NotRunningError:
-        raise HTTPException(HTTPStatus.CONFLICT, "the worker is starting: try again when it runs") from None
+        raise _starting() from None
     return next(route for route in worker.status().routes if route.source == source)
+
+
+def _no_route() -> HTTPException:
+    return HTTPException(HTTPStatus.NOT_FOUND, "no route of this worker reads that topic")
+
+
+def _starting() -> HTTPException:
+    return HTTPException(HTTPStatus.CONFLICT, "the worker is starting: try again when it runs")

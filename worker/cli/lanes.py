@@ -1,0 +1,236 @@
+"""`upcast lanes`: the partitions that the group works on, and a person's decision where one of them waits for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from worker.cli.options import DEFAULT_CONFIG, Config, Json
+from worker.errors import WorkerError
+
+if TYPE_CHECKING:
+    from worker.lanes.deciding import Place
+    from worker.lanes.listing import Line
+    from worker.lanes.offset_note import Decision
+    from worker.settings import Settings
+
+lanes = typer.Typer(
+    name="lanes",
+    help="List the group's partitions, and decide where one goes on that waits for a person.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+COLUMNS = ("lane", "state", "since", "committed", "end", "reason")
+FINE = ("-", "running", "starting", "paused", "draining", "stopped")
+FOUND: Final = "found"
+PATIENCE = 5.0
+"""Seconds for the worker beside us. The brokers know more; it only adds what its lanes are doing."""
+
+
+@lanes.command("list")
+def list_lanes(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
+    """List all partitions of the routes: how far they are, and which of them wait for a person, since when and why.
+
+    The brokers are asked, so no worker has to run; where one answers at `http.port`, the states of its lanes are told,
+    too. Exit codes: 0 all go on, 1 some do not, or it may pass when tried again, 2 wrong use.
+
+    **Example:** `upcast lanes list`
+    """
+    import asyncio
+
+    from worker.cli.output import print_json, print_table
+    from worker.kafka.clients import Clients
+    from worker.lanes.listing import list_lanes as ask
+
+    settings = _settings(config)
+    sources = [route.source for route in settings.routes]
+    found = asyncio.run(ask(Clients(settings.kafka), settings.kafka.group_id, sources))
+    found = _with_states(found, _states(settings))
+    if as_json:
+        print_json([_content(each) for each in found])
+    else:
+        print_table(COLUMNS, [_cells(each) for each in found])
+        for line in filter(None, map(_decided, found)):
+            typer.echo(line)
+    if any(each.state not in FINE for each in found):
+        raise typer.Exit(1)
+
+
+@lanes.command("decide")
+def decide(
+    where: Annotated[
+        list[str], typer.Argument(metavar="LANE…", help="`legacy:0` (source:partition), or `legacy`: all that wait.")
+    ],
+    go_on_at: Annotated[
+        str | None,
+        typer.Option("--go-on-at", metavar="OFFSET", help="An offset, or `found`: where it was found to end."),
+    ] = None,
+    at_end: Annotated[
+        bool, typer.Option("--begin-at-end", help="Leave out all that is there by now, and count it.")
+    ] = False,
+    config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
+) -> None:
+    """Decide where a lane goes on after brokers have lost what they had acknowledged.
+
+    It is written beside the group's offset, whether a worker runs or not; one that waits goes on within seconds, and
+    counts what is left out (`upcaster_left_out_records_total`). An offset before what was read is read again, and its
+    output is there twice. Exit codes: 0 decided, 1 may pass when tried again, 2 nothing to decide, or wrong use.
+
+    **Example:** `upcast lanes decide devteam.task-context.legacy:0 --go-on-at 300`
+    """
+    import asyncio
+
+    from worker.cli.output import print_json
+
+    place = _place(go_on_at, at_end=at_end)
+    settings = _settings(config)
+    made = asyncio.run(_decide(settings, where, place))
+    if as_json:
+        print_json([{"lane": lane, **_decision_content(each)} for lane, each in made.items()])
+        return
+    for lane, each in made.items():
+        typer.echo(f"{lane}: goes on at offset {each.to}; {_left_out(each)}")
+
+
+def _settings(config: Path) -> Settings:
+    import sys
+
+    from worker.cli.commands import debugging
+    from worker.log import set_up_logging
+    from worker.settings import load_settings
+
+    settings = load_settings(config)
+    set_up_logging(sys.stderr, debug=debugging())
+    return settings
+
+
+def _place(go_on_at: str | None, *, at_end: bool) -> Place:
+    if (go_on_at is None) != at_end:
+        raise WorkerError("lanes decide: give --go-on-at OFFSET or --begin-at-end, one of them")
+    if go_on_at is None:
+        return "end"
+    if go_on_at == FOUND:
+        return FOUND
+    if not re.fullmatch(r"[0-9]{1,18}", go_on_at):
+        raise WorkerError(f"--go-on-at {go_on_at}: is no offset: a number, or `{FOUND}`")
+    return int(go_on_at)
+
+
+async def _decide(settings: Settings, where: Sequence[str], place: Place) -> dict[str, Decision]:
+    import time
+
+    from worker.kafka.clients import Clients
+    from worker.lanes.deciding import decide as write
+    from worker.lanes.listing import UNDECIDED
+    from worker.lanes.listing import list_lanes as ask
+
+    clients, group = Clients(settings.kafka), settings.kafka.group_id
+    known = await ask(clients, group, sorted({_source(settings, each) for each in where}))
+    chosen = {each.name: each for each in known if each.name in where}
+    for source in set(where) - chosen.keys():
+        waiting = [each for each in known if each.partition.topic == source and each.state == UNDECIDED]
+        if not waiting:
+            raise WorkerError(f"{source}: waits for no decision: `upcast lanes list` has those that do")
+        chosen |= {each.name: each for each in waiting}
+    made = {}
+    for name, each in chosen.items():
+        made[name] = await write(clients, group, each.partition, place, time.time())
+    return made
+
+
+def _source(settings: Settings, where: str) -> str:
+    sources = [route.source for route in settings.routes]
+    source, _, number = where.rpartition(":")
+    if where in sources:
+        return where
+    if source not in sources or not number.isdecimal():
+        raise WorkerError(f"{where}: is no lane: give a source of the routes ({', '.join(sources)}) and a partition")
+    return source
+
+
+def _states(settings: Settings) -> dict[tuple[str, int], dict[str, Any]]:
+    """What the worker beside us says of its lanes; nothing where none answers."""
+    import http.client
+    import json
+
+    host = settings.http.host if settings.http.host not in ("0.0.0.0", "::", "") else "127.0.0.1"  # noqa: S104
+    connection = http.client.HTTPConnection(host, settings.http.port, timeout=PATIENCE)
+    try:
+        connection.request("GET", "/v2/status")
+        told = json.loads(connection.getresponse().read())
+        if told["consumer_group"] != settings.kafka.group_id:
+            return {}
+        return {(each["topic"], each["partition"]): each for route in told["routes"] for each in route["lanes"]}
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return {}
+    finally:
+        connection.close()
+
+
+def _with_states(found: Sequence[Line], states: dict[tuple[str, int], dict[str, Any]]) -> list[Line]:
+    """What stands beside the offset counts for more than what a lane has come to meanwhile."""
+    return [_with_state(each, states.get((each.partition.topic, each.partition.partition))) for each in found]
+
+
+def _with_state(line: Line, told: dict[str, Any] | None) -> Line:
+    from datetime import datetime
+
+    if told is None or line.state != "-":
+        return line
+    since = datetime.fromisoformat(told["since"]) if told.get("since") else None
+    return replace(line, state=told["state"], reason=told["reason"], since=int(since.timestamp()) if since else None)
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    committed = "-" if line.committed is None else str(line.committed)
+    return (line.name, line.state, _time(line.since) or "-", committed, str(line.end), line.reason)
+
+
+def _decided(line: Line) -> str:
+    if line.decision is None:
+        return ""
+    before, to, when = line.decision.before, line.decision.to, _time(line.decision.at)
+    return f"{line.name}: a decision of {when} led from offset {before} to {to}; {_left_out(line.decision)}"
+
+
+def _left_out(decision: Decision) -> str:
+    if not decision.left_out:
+        return "nothing is left out"
+    last = decision.first + decision.left_out - 1
+    return f"{decision.left_out} offsets are left out, {decision.first} to {last}"
+
+
+def _content(line: Line) -> dict[str, Any]:
+    return {
+        "topic": line.partition.topic,
+        "partition": line.partition.partition,
+        "state": line.state,
+        "since": _time(line.since),
+        "committed": line.committed,
+        "end": line.end,
+        "reason": line.reason,
+        "decision": line.decision and _decision_content(line.decision),
+    }
+
+
+def _decision_content(decision: Decision) -> dict[str, Any]:
+    return {
+        "before": decision.before,
+        "go_on_at": decision.to,
+        "at": _time(decision.at),
+        "first_left_out": decision.first,
+        "left_out": decision.left_out,
+    }
+
+
+def _time(seconds: int | None) -> str | None:
+    from datetime import UTC, datetime
+
+    return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

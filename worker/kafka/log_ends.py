@@ -1,0 +1,128 @@
+"""Where a partition ends in its leader's log, and where what was written under an earlier leader ends.
+
+A leader that was elected without having all copies (unclean election) ends before what its predecessor had
+acknowledged. Once its log has grown past that again, only the epochs of the leaders tell (KIP-320): each record batch
+bears the epoch of the leader that took it, and the brokers know where an epoch ends. aiokafka does not ask for that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka import errors as kafka_errors
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
+from aiokafka.protocol.types import Array, Int16, Int32, Int64, Schema, String
+
+UNKNOWN = -1
+CONSUMER = -1
+"""Where a follower of the partition would give its number."""
+READ_UNCOMMITTED = 0
+
+
+class _EndOfEpochResponse(Response):  # type: ignore[misc]  # aiokafka has no types
+    API_KEY = 23
+    API_VERSION = 3
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "topics",
+            Array(
+                ("topic", String("utf-8")),
+                (
+                    "partitions",
+                    Array(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader_epoch", Int32),
+                        ("end_offset", Int64),
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+class _EndOfEpochRequestV3(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
+    """The first version that needs no right on the cluster (Kafka 2.3)."""
+
+    API_KEY = 23
+    API_VERSION = 3
+    RESPONSE_TYPE = _EndOfEpochResponse
+    SCHEMA = Schema(
+        ("replica_id", Int32),
+        (
+            "topics",
+            Array(
+                ("topic", String("utf-8")),
+                (
+                    "partitions",
+                    Array(("partition", Int32), ("current_leader_epoch", Int32), ("leader_epoch", Int32)),
+                ),
+            ),
+        ),
+    )
+
+
+class EndOfEpochRequest(Request[_EndOfEpochRequestV3]):  # type: ignore[misc]  # aiokafka has no types
+    """OffsetForLeaderEpoch, of one partition."""
+
+    API_KEY = 23
+
+    def __init__(self, partition: TopicPartition, epoch: int) -> None:
+        self._partition = partition
+        self._epoch = epoch
+
+    def build(self, struct: type[Any]) -> Any:
+        topic, number = self._partition
+        return struct(CONSUMER, [(topic, [(number, UNKNOWN, self._epoch)])])
+
+
+async def start_of_log(client: AIOKafkaClient, partition: TopicPartition) -> int:
+    """The offset of the oldest record that is left. Raises KafkaError."""
+    return await _offset_in_log(client, partition, OffsetResetStrategy.EARLIEST)
+
+
+async def end_of_log(client: AIOKafkaClient, partition: TopicPartition) -> int:
+    """The offset behind the last record that all copies have, also of a transaction that is open. Raises KafkaError."""
+    return await _offset_in_log(client, partition, OffsetResetStrategy.LATEST)
+
+
+async def end_of_epoch(client: AIOKafkaClient, partition: TopicPartition, epoch: int) -> int | None:
+    """The offset behind the last record of this leader epoch, or of the last one before it that is left; None where
+    the broker does not know. Raises KafkaError."""
+    try:
+        answer = await _ask_leader(client, partition, EndOfEpochRequest(partition, epoch))
+    except (kafka_errors.IncompatibleBrokerVersion, NotImplementedError):
+        return None
+    code, _, _, end = answer.topics[0][1][0]
+    _raise(client, code)
+    return None if end == UNKNOWN else int(end)
+
+
+async def _offset_in_log(client: AIOKafkaClient, partition: TopicPartition, which: int) -> int:
+    topics = [(partition.topic, [(partition.partition, which)])]
+    answer = await _ask_leader(client, partition, OffsetRequest(CONSUMER, READ_UNCOMMITTED, topics))
+    _, code, _, offset = answer.topics[0][1][0]
+    _raise(client, code)
+    return int(offset)
+
+
+async def _ask_leader(client: AIOKafkaClient, partition: TopicPartition, request: Any) -> Any:
+    await client.add_topic(partition.topic)
+    leader = client.cluster.leader_for_partition(partition)
+    if leader is None or leader == UNKNOWN:
+        client.force_metadata_update()
+        raise kafka_errors.LeaderNotAvailableError(f"{partition.topic}:{partition.partition}")
+    return await client.send(leader, request)
+
+
+def _raise(client: AIOKafkaClient, code: int) -> None:
+    error = kafka_errors.for_code(code)
+    if error is kafka_errors.NoError:
+        return
+    if error.invalid_metadata:
+        client.force_metadata_update()
+    raise error

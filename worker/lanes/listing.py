@@ -1,0 +1,93 @@
+"""The partitions of a group as the brokers know them: how far they are, and what waits there for a person."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from worker.errors import MAY_PASS, WorkerError
+from worker.lanes.breaker import OPEN
+from worker.lanes.committed import committed_of_group
+from worker.lanes.delivery import Clients
+from worker.lanes.faults import DENIED, denied
+from worker.lanes.offset_note import Committed, Decision
+from worker.lanes.questions import question
+from worker.lanes.state import LaneState
+
+TIMEOUT = 60.0
+UNDECIDED = "undecided"
+UNKNOWN = "-"
+"""The brokers know only what is kept for who comes next; whether a lane runs its worker knows."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One partition. ``since`` is Unix time, ``end`` the last stable offset, ``decision`` the last one that a person
+    has made there."""
+
+    partition: TopicPartition
+    committed: int | None
+    end: int
+    state: str = UNKNOWN
+    since: int | None = None
+    reason: str = ""
+    decision: Decision | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.partition.topic}:{self.partition.partition}"
+
+
+async def list_lanes(clients: Clients, group: str, sources: Iterable[str]) -> list[Line]:
+    """Those of all partitions of the sources. Raises WorkerError."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            partitions = await _partitions(clients, sources)
+            committed = await committed_of_group(clients, group, partitions)
+            ends = await _ends(clients, partitions)
+    except DENIED as error:
+        raise denied(error) from error
+    except (KafkaError, TimeoutError) as error:
+        raise WorkerError(f"kafka: the brokers do not answer ({type(error).__name__}): try again", MAY_PASS) from error
+    return [_line(each, committed.get(each), ends[each]) for each in partitions]
+
+
+def _line(partition: TopicPartition, committed: Committed | None, end: int) -> Line:
+    if committed is None:
+        return Line(partition, None, end)
+    offset, note = committed
+    if note.finding:
+        reason = question(partition, offset, note.finding)
+        return Line(partition, offset, end, UNDECIDED, note.finding.at, reason, note.decision)
+    if note.breaker:
+        reason = note.breaker.removeprefix(OPEN)
+        return Line(partition, offset, end, LaneState.BREAKER_OPEN, None, reason, note.decision)
+    return Line(partition, offset, end, decision=note.decision)
+
+
+async def _partitions(clients: Clients, sources: Iterable[str]) -> list[TopicPartition]:
+    """Asking for a topic by name could make the broker create it."""
+    wanted = set(sources)
+    admin = clients.admin()
+    try:
+        await admin.start()
+        topics = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
+    finally:
+        await admin.close()
+    if gone := sorted(wanted - topics.keys()):
+        raise WorkerError(f"{', '.join(gone)}: no such topic, or none that we may describe")
+    return [TopicPartition(topic, number) for topic in sorted(wanted) for number in range(topics[topic])]
+
+
+async def _ends(clients: Clients, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    reader = clients.reader()
+    await reader.start()
+    try:
+        ends: dict[TopicPartition, int] = await reader.end_offsets(partitions)
+        return ends
+    finally:
+        await reader.stop()
