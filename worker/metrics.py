@@ -237,6 +237,10 @@ class LaneGauges(Collector):
         "partition_committed_offset": ("Offset committed by the group.", PARTITION),
         "partition_end_offset": ("Last stable offset: the end of what can be read.", PARTITION),
         "breaker_open": ("1 while too many dead letters hold the partition, else 0.", PARTITION),
+        "partition_blocked": (
+            "1 while the partition waits for a person (`upcast lanes list` says why), else 0.",
+            PARTITION,
+        ),
         "assigned_partitions": ("Partitions that this process works on.", ()),
         "paused_partitions": ("Partitions that wait for an operator.", ()),
         "in_flight_records": ("Records fetched and not yet committed.", ()),
@@ -272,6 +276,7 @@ class LaneGauges(Collector):
             ("partition_committed_offset", partition, lane.committed),
             ("partition_end_offset", partition, lane.end),
             ("breaker_open", partition, lane.state == LaneState.BREAKER_OPEN),
+            ("partition_blocked", partition, lane.state == LaneState.BLOCKED),
         ):
             if value is not None:
                 families[name].add_metric(labels, value)

@@ -23,7 +23,7 @@ from worker.lanes.status import LaneStatus
 from worker.lanes.supervisor import Supervisor
 from worker.local_kafka import LocalKafka
 
-SOON = replace(QUICK, second_look=0.1, look_for_decision=0.5)
+SOON = replace(QUICK, second_look=0.1, look_for_decision=0.1)
 NOW = 1_800_000_000.0
 
 

@@ -194,6 +194,8 @@ NAMES = [
     "disagreeing_members",
     "build_info",
     "breaker_open",
+    "left_out_records",
+    "partition_blocked",
     "api_requests",
     "legacy_port_requests",
 ]

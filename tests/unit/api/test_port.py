@@ -132,6 +132,21 @@ async def test_pause_resume_and_rate(worker: FakeWorker, address: str) -> None:
     assert limited.json["records_per_second"] == 50
 
 
+@pytest.mark.parametrize(("place", "to", "left_out"), [(310, 310, 10), ("found", 300, 0), ("end", 450, 150)])
+async def test_a_decision_says_what_is_left_out(address: str, place: int | str, to: int, left_out: int) -> None:
+    path, body = "/v2/routes/legacy/partitions/0/decision", {"go_on_at": place}
+    decided = await request(address, path, "POST", AUTHORISED, body)
+    assert decided.status == 200
+    assert decided.json == {"before": 400, "go_on_at": to, "first_left_out": 300, "left_out": left_out}
+    older = await request(address, path.replace("v2", "v1"), "POST", AUTHORISED, {"goOnAt": place})
+    assert older.json == {"before": 400, "goOnAt": to, "firstLeftOut": 300, "leftOut": left_out}
+
+
+async def test_a_decision_needs_the_token(address: str) -> None:
+    path = "/v2/routes/legacy/partitions/0/decision"
+    assert (await request(address, path, "POST", {}, {"go_on_at": "end"})).status == 401
+
+
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "Basic YTpi"}])
 async def test_changes_need_the_token(worker: FakeWorker, address: str, headers: dict[str, str]) -> None:
     answer = await request(address, "/v2/routes/legacy/pause", "POST", headers)
@@ -162,6 +177,13 @@ async def test_changes_are_off_without_a_token(worker: FakeWorker, locked: str) 
         ("/v2/routes/legacy/rate", "POST", {"records_per_second": -1}, 422),
         ("/v2/routes/legacy/rate", "POST", {"records_per_second": "secret-value"}, 422),
         ("/v2/routes/legacy/rate", "POST", {}, 422),
+        ("/v2/routes/unknown/partitions/0/decision", "POST", {"go_on_at": "end"}, 404),
+        ("/v2/routes/legacy/partitions/1/decision", "POST", {"go_on_at": "end"}, 409),
+        ("/v2/routes/legacy/partitions/0/decision", "POST", {"go_on_at": 451}, 409),
+        ("/v2/routes/legacy/partitions/x/decision", "POST", {"go_on_at": "end"}, 422),
+        ("/v2/routes/legacy/partitions/0/decision", "POST", {"go_on_at": "secret-value"}, 422),
+        ("/v2/routes/legacy/partitions/0/decision", "POST", {"go_on_at": -1}, 422),
+        ("/v2/routes/legacy/partitions/0/decision", "POST", {}, 422),
     ],
 )
 async def test_errors_are_problem_details(

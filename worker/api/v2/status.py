@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from enum import Enum
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from fastapi.sse import EventSourceResponse
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from worker.api.auth import bearer_token
-from worker.api.documents import Decision, PartitionNumber, Rate
+from worker.api.documents import Decision, Rate
 from worker.api.v2.answers import may_answer
 from worker.api.view import CannotDecideError, Decided, NotRunningError, RouteStatus, Status, WorkerView
 from worker.errors import WorkerError
@@ -22,6 +23,8 @@ from worker.errors import WorkerError
 STREAM_SECONDS = 1.0
 MOST_STREAMS = 20
 
+
+Number = Annotated[int, Path(ge=0, lt=2**31)]
 
 TAGS: list[str | Enum] = ["status"]
 
@@ -63,7 +66,7 @@ def add_decision(router: APIRouter, worker: WorkerView, token: SecretStr | None)
         dependencies=[Depends(bearer_token(token))],
         responses=may_answer(401, 403, 404, 409, 422),
     )
-    async def decide(source: str, partition: PartitionNumber, decision: Decision) -> Decided:
+    async def decide(source: str, partition: Number, decision: Decision) -> Decided:
         """Where a partition goes on that waits for a person, whichever worker of the group it is with."""
         try:
             return await worker.decide(source, partition, decision.go_on_at)
