@@ -27,6 +27,7 @@ from worker.lanes.offset_note import Committed, Decision, Finding
 
 TIMEOUT = 30.0
 STOP = 1.0
+ATTEMPTS = 3
 
 Place = int | Literal["found", "end"]
 """Where to go on: an offset, where the partition was found to end, or where the source ends now."""
@@ -36,12 +37,26 @@ class NothingToDecideError(WorkerError):
     """The partition does not wait for a decision."""
 
 
+class TakenUpError(WorkerError):
+    """A worker has begun to look at the partition at the same time."""
+
+
 class WrongPlaceError(WorkerError):
     """Nobody can go on there."""
 
 
 async def decide(clients: Clients, group: str, partition: TopicPartition, place: Place, now: float) -> Decision:
-    """What was decided, once it is committed. Raises WorkerError, of which the two above are for what was asked."""
+    """What was decided, once it is committed. Raises WorkerError, of which the two above are for what was asked.
+
+    A worker that takes the partition up meanwhile comes to wait again at once, so that is tried again.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(TakenUpError):
+            return await _decide_once(clients, group, partition, place, now)
+    return await _decide_once(clients, group, partition, place, now)
+
+
+async def _decide_once(clients: Clients, group: str, partition: TopicPartition, place: Place, now: float) -> Decision:
     name = f"{partition.topic}:{partition.partition}"
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -52,7 +67,7 @@ async def decide(clients: Clients, group: str, partition: TopicPartition, place:
                 decision = await _decision(producer, partition, committed.offset, finding, place, now)
                 await _write(producer, group, partition, committed, finding, decision)
     except FENCED as error:
-        raise WorkerError(f"{name}: a worker has taken the partition up meanwhile: try again", MAY_PASS) from error
+        raise TakenUpError(f"{name}: a worker has taken the partition up meanwhile: try again", MAY_PASS) from error
     except DENIED as error:
         raise denied(error) from error
     except (KafkaError, TimeoutError, OSError) as error:
