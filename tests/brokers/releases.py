@@ -38,7 +38,7 @@ class OnOlderJava(Release):
 class WithZooKeeper(OnOlderJava):
     """Settings must name `zookeeper.connect`."""
 
-    ready_line = "started (kafka.server.KafkaServer)"
+    ready_line = "] started"
 
     def properties(self, data: Path, given: Mapping[str, str]) -> dict[str, str]:
         made = super().properties(data, given)

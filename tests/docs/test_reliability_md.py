@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.brokers.page import COLUMNS, rows
 from tests.faults.hostile import everything
 from tests.faults.kinds import CLUSTER, SINGLE
 from tests.faults.scenarios import SCENARIOS
@@ -58,6 +59,13 @@ def test_the_long_runs_were_long_clean_and_add_up() -> None:
     assert numbers["records in"] == [sum(each) for each in fates]
     for wrong in ("lost", "doubled", "reordered", "otherwise wrong"):
         assert set(numbers[wrong]) == {0}, wrong
+
+
+def test_each_broker_that_was_tried_was_clean_and_failed_over() -> None:
+    wrong, slow = slice(COLUMNS.index("lost"), COLUMNS.index("slow coordinators")), COLUMNS.index("slow coordinators")
+    found = rows(PAGE)
+    assert {name: row[wrong] for name, row in found.items()} == dict.fromkeys(found, ["0"] * 4)
+    assert all(found[name][slow] != "0" for name in ("3.4.1", "3.7.2", "3.9.0"))
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(test_\w+)`", PAGE))))
