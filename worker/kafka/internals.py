@@ -69,7 +69,14 @@ from worker.kafka.fetched import (
 from worker.kafka.large_batch import LARGE_VALUE, LargeBatchBuilder
 from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.raw_headers import writable
-from worker.kafka.record_format import BEHIND_LENGTH, CHECKSUM, CHECKSUM_BYTES, leader_epoch
+from worker.kafka.record_format import (
+    BATCH_HEADER,
+    BEHIND_LENGTH,
+    CHECKSUM,
+    CHECKSUM_BYTES,
+    LAST_TIMESTAMP,
+    leader_epoch,
+)
 from worker.kafka.throttling import PRODUCE, throttling_of
 from worker.kafka.unpacking import HEADER, unpacked
 from worker.settings.kafka import UNPACKED_BATCH_BYTES
@@ -384,6 +391,13 @@ class OpenBatch:
     ) -> object | None:
         added: object | None = self._batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
         return added
+
+
+def highest_timestamp(batch: Any) -> int:
+    """Of the records in a batch that was sent; -1 where none has one."""
+    built = batch._build()
+    found: int = BATCH_HEADER.unpack_from(built[0] if isinstance(built, tuple) else built)[LAST_TIMESTAMP]
+    return found
 
 
 class _RawBatch:

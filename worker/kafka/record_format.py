@@ -10,6 +10,8 @@ from upcasters.event import Header
 BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
 """Base offset, length, leader epoch, magic, checksum, attributes, last offset, first and last timestamp, producer's id,
 epoch and sequence, count of records."""
+LAST_TIMESTAMP = 8
+"""Which field of the header it is."""
 BEHIND_LENGTH = 12
 """Where what the length counts begins."""
 LEADER_EPOCH_BYTES = 4

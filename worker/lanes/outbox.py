@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -12,7 +13,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from upcasters.event import Header
-from worker.kafka.internals import Append, OpenBatch, wire_size
+from worker.kafka.internals import Append, OpenBatch, highest_timestamp, wire_size
 from worker.kafka.transactions import nobody_asks
 from worker.lanes.faults import CONTENT_ERRORS, BlockedError, RefusedError
 from worker.lanes.offset_note import LastWritten
@@ -48,6 +49,8 @@ class Outbox:
         self._full: list[tuple[OutputTopic, Any]] = []
         self._sent: list[tuple[str, asyncio.Future[Any], int]] = []
         """Topic, answer, and how many records it is about."""
+        self._stamped: list[str] = []
+        """Topics that have put their own time on records."""
         self.bytes = 0
         """Of all batches that are closed, before they are compressed."""
 
@@ -109,6 +112,7 @@ class Outbox:
             partition = topic.partition_for(self._source_partition)
             future = await self._producer.send_batch(batch, topic.name, partition=partition)
             self._sent.append((topic.name, future, batch.record_count()))
+            future.add_done_callback(partial(self._look_at_time, batch))
         self._full.clear()
 
     async def send_all(self) -> None:
@@ -120,7 +124,11 @@ class Outbox:
             # Unlike `gather` it leaves them alone where it is cancelled, and they still have an end to tell of.
             await asyncio.wait([future for _, future, _ in self._sent])
         _raise_first([(topic, error) for topic, future, _ in self._sent if (error := future.exception())])
-        _refuse_stamped(future.result() for _, future, _ in self._sent)
+        for stamped in self._stamped:
+            raise BlockedError(
+                f"{stamped} puts its own time on records (message.timestamp.type is LogAppendTime), and the events' "
+                "own timestamps would be lost: set it to CreateTime, then resume the route or restart the worker"
+            )
 
     @property
     def last_written(self) -> dict[str, LastWritten]:
@@ -136,6 +144,17 @@ class Outbox:
         """Nobody waits for the batches any more, nor asks what became of them."""
         for _, future, _ in self._sent:
             future.add_done_callback(nobody_asks)
+
+    def _look_at_time(self, batch: Any, answered: asyncio.Future[Any]) -> None:
+        """Nothing of it is committed yet, so no reader sees the events with a time that is not theirs.
+
+        A batch that the broker has already is answered with a time, too: its own highest one.
+        """
+        if answered.cancelled() or answered.exception():
+            return
+        answer: RecordMetadata = answered.result()
+        if answer.timestamp_type == LOG_APPEND_TIME and answer.timestamp != highest_timestamp(batch):
+            self._stamped.append(answer.topic)
 
     def _close(self, topic: OutputTopic) -> None:
         if topic in self._open:
@@ -173,16 +192,6 @@ class _UndatedBatch(OpenBatch):
         super().__init__(producer, value_bytes)
         append = self.append
         self.append = lambda place, timestamp, *rest: None if timestamp >= 0 else append(place, timestamp, *rest)
-
-
-def _refuse_stamped(answers: Iterable[RecordMetadata]) -> None:
-    """Nothing of it is committed yet, so no reader sees the events with a time that is not theirs."""
-    for answer in answers:
-        if answer.timestamp_type == LOG_APPEND_TIME:
-            raise BlockedError(
-                f"{answer.topic} puts its own time on records (message.timestamp.type is LogAppendTime), and the events"
-                "' own timestamps would be lost: set it to CreateTime, then resume the route or restart the worker"
-            )
 
 
 def _raise_first(failed: list[tuple[str, BaseException]]) -> None:

@@ -1,15 +1,21 @@
-"""What becomes of batches that nobody waits for any more."""
+"""What becomes of batches that nobody waits for any more, and what the answer to one says of its records' time."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+from types import SimpleNamespace
 from typing import cast
 
-from aiokafka import AIOKafkaProducer
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import CorruptRecordException
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
 
-from worker.lanes.outbox import Outbox
+from worker.lanes.faults import BlockedError
+from worker.lanes.outbox import LOG_APPEND_TIME, Outbox
+from worker.routes.route import OutputTopic
 
 
 async def test_batches_that_fail_after_they_were_forgotten_are_nothing_to_complain_of() -> None:
@@ -32,3 +38,39 @@ async def _forget_one_that_fails() -> None:
     outbox.forget()
     kept.set_exception(CorruptRecordException())
     await asyncio.sleep(0)
+
+
+class Answering:
+    """A producer whose broker answers each batch with this time."""
+
+    _message_accumulator = SimpleNamespace(_compression_type=1)
+    _txn_manager = None
+
+    def __init__(self, timestamp: int) -> None:
+        self._timestamp = timestamp
+
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(16_384, 0)
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, partition: int) -> asyncio.Future[RecordMetadata]:
+        at = TopicPartition(topic, partition)
+        answered: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
+        answered.set_result(RecordMetadata(topic, partition, at, 0, self._timestamp, LOG_APPEND_TIME, 0))
+        return answered
+
+
+async def sent(answered_with: int) -> None:
+    outbox = Outbox(cast("AIOKafkaProducer", Answering(answered_with)), 0)
+    topic = OutputTopic("current", 1, 1_000_000)
+    for timestamp in (1_000, 3_000, 2_000):
+        assert outbox.put(topic, timestamp, b"key", b"value", [])
+    await outbox.send_all()
+
+
+async def test_a_batch_that_the_broker_has_already_is_answered_with_its_own_time() -> None:
+    await sent(answered_with=3_000)
+
+
+async def test_a_time_that_is_not_the_batch_s_own_is_the_broker_s() -> None:
+    with pytest.raises(BlockedError, match="puts its own time on records"):
+        await sent(answered_with=4_000)
