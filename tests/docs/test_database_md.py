@@ -50,7 +50,7 @@ def run(commands: str, folder: Path) -> str:
 def test_every_choice_is_told() -> None:
     choices = set(inspect.signature(downcast_json_column).parameters)
     told = set(re.findall(r"^\| `(\w+)=", PAGE, re.MULTILINE))
-    assert told == choices - {"op", "table", "column", "chain", "event_type", "to", "schema"}
+    assert told == choices - {"op", "table", "column", "chain", "event_type", "to"}
 
 
 def test_every_revision_is_told() -> None:

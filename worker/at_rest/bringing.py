@@ -86,6 +86,11 @@ class Bringer:
         rules = self.chain.detection.version
         return tuple(Always(silent) if silent and isinstance(each, Always) else each for each in rules)
 
+    @property
+    def takes_silent(self) -> bool:
+        """Whether a document may leave its version out, so that it is taken for the column's."""
+        return not self._versioned and any(isinstance(each, Always) for each in self.chain.detection.version)
+
     def bring(self, document: bytes, version: str | None = None) -> Changed | Fault | None:
         """The document at ``to``; None where it is there already; or why it cannot be brought there."""
         headers = [(VERSION_HEADER, version.encode())] if self._versioned and version is not None else []

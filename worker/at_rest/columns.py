@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, text
 
 from upcasters import Chain
-from worker.at_rest import aside, registry
+from worker.at_rest import aside, known, registry, schemas
 from worker.at_rest.bringing import Bringer
 from worker.at_rest.failures import AtRestError
 from worker.at_rest.passing import Brought, Pass, Show
@@ -44,6 +44,7 @@ def upcast_json_column(
     schema: str | None = None,
     on_failure: OnFailure = "stop",
     commit: Commit = "migration",
+    since: str | None = None,
 ) -> Brought:
     """Bring every document in a column up to version ``to``, inside an Alembic migration.
 
@@ -56,13 +57,14 @@ def upcast_json_column(
     nothing changed, unless ``on_failure="set aside"``: such rows then stay as they are, and the table
     ``<table>_<column>_set_aside`` says why. ``commit="batch"`` is for tables too large for one transaction: all rows
     are tried first, then written in batches that are committed one by one; cut off, it goes on where it was.
+    ``since`` is the version of documents that do not tell theirs, where the table ``upcast_columns`` cannot say it.
 
     Raises ``AtRestError`` (an Alembic ``CommandError``) where there is no such table, type or version, and where a step
     splits events or changes their type, key or headers; ``RowsFailedError`` with the rows that failed.
     """
-    place = Place(table, column, event_type)
-    storage = _storage(op, place, key, version_column, where, schema)
-    return _Migration(op, place, storage, chain, to, on_failure).run(commit)
+    place = _place(op, table, column, event_type, where, schema)
+    storage = _storage(op, place, key, version_column, schema)
+    return _Migration(op, place, storage, chain, to, on_failure, since).run(commit)
 
 
 def downcast_json_column(
@@ -79,6 +81,7 @@ def downcast_json_column(
     schema: str | None = None,
     on_failure: OnFailure = "stop",
     commit: Commit = "migration",
+    since: str | None = None,
     allow_loss: bool | None = None,
 ) -> Brought:
     """The way back: bring every document in a column down to version ``to``. All else as ``upcast_json_column``.
@@ -86,10 +89,18 @@ def downcast_json_column(
     A step that cannot be undone is refused by name before anything changes. ``allow_loss`` takes it all the same and
     logs what goes; None asks the command line: ``upcast db downgrade --allow-loss``, ``alembic -x allow-loss=yes``.
     """
-    place = Place(table, column, event_type)
+    place = _place(op, table, column, event_type, where, schema)
     accepted = _loss_is_allowed(op) if allow_loss is None else allow_loss
-    storage = _storage(op, place, key, version_column, where, schema)
-    return _Migration(op, place, storage, chain, to, on_failure, down=True, allow_loss=accepted).run(commit)
+    storage = _storage(op, place, key, version_column, schema)
+    return _Migration(op, place, storage, chain, to, on_failure, since, down=True, allow_loss=accepted).run(commit)
+
+
+def _place(op: Any, table: str, column: str, event_type: str, where: str | None, schema: str | None) -> Place:
+    if op.get_context().as_sql:
+        raise AtRestError(
+            f"{table}.{column}: documents are read one by one, which no SQL script can do: run this online"
+        )
+    return Place(table, column, event_type, schemas.of_table(op.get_bind(), table, schema), where or "")
 
 
 def _storage(
@@ -97,18 +108,15 @@ def _storage(
     place: Place,
     key: Sequence[str] | None,
     version_column: str | None,
-    where: str | None,
     schema: str | None,
 ) -> Storage:
-    if op.get_context().as_sql:
-        raise AtRestError(f"{place}: documents are read one by one, which no SQL script can do: run this online")
     return find_storage(
         op.get_bind(),
         place.table,
         place.column,
         key=key,
         version_column=version_column,
-        condition=where,
+        condition=place.condition or None,
         schema=schema,
     )
 
@@ -121,21 +129,32 @@ class _Migration:
     chain: Chain | str
     to: str
     on_failure: OnFailure
+    told: str | None
     down: bool = False
     allow_loss: bool = False
 
     def run(self, commit: Commit) -> Brought:
-        before = registry.entry(self.op.get_bind(), self.place)
-        since = before.settled if before else None
+        found = registry.entries(self.op.get_bind())
+        before = next((each for each in found if each.place == self.place), None)
+        since = self._since(found)
         bringer = self._bringer(since)
         self._refuse_what_cannot_work(bringer, since)
-        brought = self._in_batches(bringer, before) if commit == "batch" else self._in_one(bringer, since)
+        brought = self._in_batches(bringer, before, since) if commit == "batch" else self._in_one(bringer, since)
         log.info(
             "%s: %s rows, %s brought to %s %s, %s already there, %s null, %s set aside",
             *(self.place, f"{brought.rows:,}", f"{brought.changed:,}", self.place.event_type, self.to),
             *(f"{brought.unchanged:,}", f"{brought.empty:,}", f"{brought.set_aside:,}"),
         )
         return brought
+
+    def _since(self, found: list[Entry]) -> str | None:
+        """The version of documents that do not tell theirs. Where all do, not to know it is no harm."""
+        try:
+            return self.told or known.settled(self.op.get_bind(), self.storage, self.place, found)
+        except AtRestError:
+            if self._bringer(None).takes_silent:
+                raise
+            return None
 
     def _refuse_what_cannot_work(self, bringer: Bringer, since: str | None) -> None:
         bringer.refuse_what_cannot_work(since)
@@ -148,10 +167,9 @@ class _Migration:
         registry.note(connection, self._entry(since))
         return self._locked(connection, bringer)
 
-    def _in_batches(self, bringer: Bringer, before: Entry | None) -> Brought:
+    def _in_batches(self, bringer: Bringer, before: Entry | None, since: str | None) -> Brought:
         """Every row is tried before the first one is written; then a transaction a batch, with a bookmark in each. At
         the end one look over all rows, while nobody else may write: some may have come meanwhile."""
-        since = before.settled if before else None
         with self.op.get_context().autocommit_block():
             connection: Connection = self.op.get_bind()
             start = before.done_up_to if before and before.version == self.to else None
@@ -200,7 +218,7 @@ class _Migration:
     def _entry(self, since: str | None) -> Entry:
         name = self.chain if isinstance(self.chain, str) else self.chain.name
         storage = self.storage
-        return Entry(self.place, name, self.to, since, storage.version_column or "", storage.condition or "")
+        return Entry(self.place, name, self.to, since, storage.version_column or "")
 
     @property
     def _show(self) -> Show:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 
 from upcasters import Fault, Reversibility
-from worker.at_rest import registry
+from worker.at_rest import registry, schemas
 from worker.at_rest.bringing import Bringer, Changed
 from worker.at_rest.digest import TableDigest, data_tables, digests, rows_of_all
 from worker.at_rest.passing import Show
-from worker.at_rest.registry import Entry
+from worker.at_rest.registry import Entry, Place
 from worker.at_rest.rows import Row, Storage, find_storage
 
 EXAMPLES = 5
@@ -53,19 +53,32 @@ class Comparison:
 def compare(before: Connection, now: Connection, show: Show) -> Comparison:
     """Every table of ``before`` with the same one ``now``. Both are only read."""
     result = Comparison()
-    entries = registry.entries(now)
+    entries = registry.all_entries(now)
     _compare_tables(before, now, entries, result, show)
     both = {*data_tables(before)} & {*data_tables(now)}
-    for entry in entries:
-        if entry.place.table in both:
-            _compare_documents(before, now, entry, result)
+    earlier = {entry.place: entry.settled for entry in registry.all_entries(before)}
+    for column in _by_column(entries):
+        if _table(column[0]) in both:
+            _compare_documents(before, now, column, earlier, result)
     return result
+
+
+def _by_column(entries: list[Entry]) -> list[list[Entry]]:
+    """The entries of each column; several where each is about some of its rows."""
+    columns: dict[str, list[Entry]] = {}
+    for entry in entries:
+        columns.setdefault(str(entry.place), []).append(entry)
+    return list(columns.values())
+
+
+def _table(entry: Entry) -> str:
+    return schemas.qualified(entry.place.schema, entry.place.table)
 
 
 def _compare_tables(before: Connection, now: Connection, entries: list[Entry], result: Comparison, show: Show) -> None:
     total = rows_of_all(now)
     there, here = digests(before), digests(now, lambda rows: show(rows, total))
-    brought = {(entry.place.table, name) for entry in entries for name in (entry.place.column, entry.version_column)}
+    brought = {(_table(entry), name) for entry in entries for name in (entry.place.column, entry.version_column)}
     for name, table in there.items():
         if name not in here:
             result.find("the table is gone", name)
@@ -91,40 +104,68 @@ def _compare_table(
     result.notes += [f"{name}.{column}: new column" for column in now.columns if column not in before.columns]
 
 
-def _compare_documents(before: Connection, now: Connection, entry: Entry, result: Comparison) -> None:
-    if not entry.chain:
-        result.notes.append(f"{entry.place}: its chain has no name, so its documents are not compared")
+def _compare_documents(
+    before: Connection, now: Connection, column: list[Entry], earlier: Mapping[Place, str | None], result: Comparison
+) -> None:
+    unnamed = next((entry for entry in column if not entry.chain), None)
+    if unnamed:
+        result.notes.append(f"{unnamed.place}: its chain has no name, so its documents are not compared")
         return
-    judge = _Judge(entry, result)
-    for old, new in zip_longest(_rows(before, entry), _rows(now, entry)):
+    judges = [_Judge(entry, earlier.get(entry.place, earlier.get(entry.place.whole)), result) for entry in column]
+    for old, new in zip_longest(_rows(before, column), _rows(now, column)):
         if old is None or new is None or old.key != new.key:
             return  # the digests have told that already
-        judge.compare(old, new)
+        if old.document == new.document:
+            continue
+        picked = _picked(column, new) or _picked(column, old)
+        if not picked:
+            result.find("changed, and no migration of ours picks this row", _where(column[0], new))
+        for place in picked:
+            judges[place].compare(old, new)
 
 
-def _rows(connection: Connection, entry: Entry) -> Iterator[Row]:
-    """All rows of the table in the order of their key, whatever the entry's condition."""
-    for batch in storage_of(connection, entry, chosen=False).batches(connection, None, lock=False):
+def _picked(column: list[Entry], row: Row) -> list[int]:
+    """Which entries the row is of: those whose condition picks it, else the one for all rows."""
+    picked = [place for place, is_picked in enumerate(row.picked) if is_picked]
+    return [place for place in picked if column[place].place.condition] or picked
+
+
+def _rows(connection: Connection, column: list[Entry]) -> Iterator[Row]:
+    """All rows of the table in the order of their key, whatever the entries' conditions; each says which pick it."""
+    storage = storage_of(connection, column[0], chosen=False)
+    conditions = [entry.place.condition for entry in column]
+    marks = tuple(each if storage.understands(connection, each) else "1 = 0" for each in conditions)
+    for batch in replace(storage, marks=marks).batches(connection, None, lock=False):
         yield from batch
+
+
+def _where(entry: Entry, row: Row) -> str:
+    return f"{entry.place} {', '.join(map(str, row.key))}"
 
 
 def storage_of(connection: Connection, entry: Entry, *, chosen: bool = True) -> Storage:
     """The column of an entry; ``chosen``: only the rows that its condition picks."""
-    has_version = entry.version_column in {each["name"] for each in inspect(connection).get_columns(entry.place.table)}
+    place = entry.place
+    columns = inspect(connection).get_columns(place.table, schema=place.schema or None)
+    has_version = entry.version_column in {each["name"] for each in columns}
     return find_storage(
         connection,
-        entry.place.table,
-        entry.place.column,
+        place.table,
+        place.column,
         version_column=entry.version_column if has_version else None,
-        condition=entry.condition if chosen and entry.condition else None,
+        condition=place.condition if chosen and place.condition else None,
+        schema=place.schema or None,
     )
 
 
 class _Judge:
-    def __init__(self, entry: Entry, result: Comparison) -> None:
+    """``known`` is what the backup knows: the version of documents that do not tell theirs. The migration may have been
+    told another one, and several may have run since."""
+
+    def __init__(self, entry: Entry, known: str | None, result: Comparison) -> None:
         self._entry = entry
         self._result = result
-        self._there = self._bringer(entry.version, entry.since)
+        self._ways = [self._bringer(entry.version, silent) for silent in dict.fromkeys((known, entry.since))]
         self._back: dict[str, Bringer] = {}
 
     def _bringer(self, to: str, silent: str | None) -> Bringer:
@@ -134,22 +175,23 @@ class _Judge:
         return Bringer(entry.chain, kind, to, down=None, versioned=versioned, allow_loss=True, silent=silent)
 
     def compare(self, old: Row, new: Row) -> None:
-        if old.document == new.document:
-            return
-        where = f"{self._entry.place} {', '.join(map(str, new.key))}"
+        where = _where(self._entry, new)
         if old.document is None or new.document is None:
             self._result.find("a null that was none, or none that was null", where)
             return
         self._result.documents += 1
-        made = self._there.bring(old.document, _text(old.version))
-        expected = made.document if isinstance(made, Changed) else old.document
-        if isinstance(made, Fault) or not same_json(expected, new.document):
-            self._result.find("not what the chain makes of the backup's document", where)
-        elif isinstance(made, Changed):
-            self._go_back(made.since, old.document, new, where)
+        for way in self._ways:
+            made = way.bring(old.document, _text(old.version))
+            expected = made.document if isinstance(made, Changed) else old.document
+            if isinstance(made, Fault) or not same_json(expected, new.document):
+                continue
+            if isinstance(made, Changed):
+                self._go_back(way, made.since, old.document, new, where)
+            return
+        self._result.find("not what the chain makes of the backup's document", where)
 
-    def _go_back(self, since: str, old: bytes, new: Row, where: str) -> None:
-        kind = self._there.way_back(since)
+    def _go_back(self, way: Bringer, since: str, old: bytes, new: Row, where: str) -> None:
+        kind = way.way_back(since)
         if not kind.reversible:
             self._result.not_back += 1
             return
@@ -161,14 +203,14 @@ class _Judge:
             self._result.find(f"cannot be brought back to {since}: {down.error_type}", where)
         elif same_json(document, old):
             self._result.same_back += 1
-        elif kind is not Reversibility.EXACT and self._means_the_same(document, since, new.document):
+        elif kind is not Reversibility.EXACT and self._means_the_same(way, document, since, new.document):
             self._result.equal_back += 1
         else:
             self._result.find(f"brought back to {since} it is another document", where)
 
-    def _means_the_same(self, document: bytes, since: str, new: bytes) -> bool:
+    def _means_the_same(self, way: Bringer, document: bytes, since: str, new: bytes) -> bool:
         version = since if self._entry.version_column else None
-        again = self._there.bring(document, version)
+        again = way.bring(document, version)
         return isinstance(again, Changed) and same_json(again.document, new)
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, column, inspect, select, table
+from sqlalchemy import Connection, Text, cast, column, func, inspect, select, table
 
-from worker.at_rest import aside, registry
+from worker.at_rest import aside, registry, schemas
 
 READ_AHEAD = 1_000
 _SIZE = 32
@@ -34,28 +34,35 @@ class TableDigest:
 
 def digests(connection: Connection, note: Callable[[int], None] = lambda _rows: None) -> dict[str, TableDigest]:
     """Every table with data, by name. ``note`` is told how many rows have been read."""
-    return {name: _digest(connection, name, note) for name in data_tables(connection)}
+    return {name: _digest(connection, *place, note) for name, place in data_tables(connection).items()}
 
 
-def data_tables(connection: Connection) -> list[str]:
-    """The names of the tables that hold somebody's data, of the default schema."""
-    ours = NOT_DATA | {aside.name_of(entry.place) for entry in registry.entries(connection)}
-    return sorted(name for name in inspect(connection).get_table_names() if name not in ours)
+def data_tables(connection: Connection) -> dict[str, tuple[str | None, str]]:
+    """The tables that hold somebody's data, of every schema: by their name for people, schema and name."""
+    ours = NOT_DATA | {aside.name_of(entry.place) for entry in registry.all_entries(connection)}
+    found = {
+        schemas.qualified(schema, name): (schema, name)
+        for schema in schemas.names(connection)
+        for name in inspect(connection).get_table_names(schema=schema)
+        if name not in ours
+    }
+    return dict(sorted(found.items()))
 
 
 def rows_of_all(connection: Connection) -> int:
     """How many rows ``digests`` will read."""
     total = 0
-    for name in data_tables(connection):
-        total += connection.exec_driver_sql(f"SELECT count(*) FROM {_quoted(connection, name)}").scalar_one()  # noqa: S608
+    for schema, name in data_tables(connection).values():
+        counted = select(func.count()).select_from(table(name, schema=schema))
+        total += connection.execute(counted).scalar_one()
     return total
 
 
-def _digest(connection: Connection, name: str, note: Callable[[int], None]) -> TableDigest:
+def _digest(connection: Connection, schema: str | None, name: str, note: Callable[[int], None]) -> TableDigest:
     inspector = inspect(connection)
-    columns = [each["name"] for each in inspector.get_columns(name)]
-    key: Sequence[str] = inspector.get_pk_constraint(name)["constrained_columns"]
-    read = table(name, *map(column, columns))
+    columns = [each["name"] for each in inspector.get_columns(name, schema=schema)]
+    key: Sequence[str] = inspector.get_pk_constraint(name, schema=schema)["constrained_columns"]
+    read = table(name, *map(column, columns), schema=schema)
     # PostgreSQL writes every type as text without loss; a driver would make objects of some.
     postgresql = connection.dialect.name == "postgresql"
     chosen = [cast(read.c[each], Text) if postgresql else read.c[each] for each in columns]
@@ -81,7 +88,3 @@ def _bytes(values: Sequence[Any]) -> bytes:
 
 def _hex(total: int) -> str:
     return f"{total % _MODULUS:0{2 * _SIZE}x}"
-
-
-def _quoted(connection: Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote(name)

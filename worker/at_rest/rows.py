@@ -20,6 +20,7 @@ from sqlalchemy import (
     TableClause,
     Text,
     bindparam,
+    case,
     cast,
     column,
     func,
@@ -55,12 +56,15 @@ class Row(NamedTuple):
     document: bytes | None
     kind: str
     version: str | int | None
+    picked: tuple[bool, ...] = ()
+    """Which of the storage's ``marks`` pick it."""
 
 
 @dataclass(frozen=True)
 class Storage:
     """A column of documents, by the names of its table, of its key's columns and, if there is one, of the column that
-    holds each document's version. ``condition`` is SQL that picks rows."""
+    holds each document's version. ``condition`` is SQL that picks rows; ``marks`` is SQL of which each row says
+    whether it picks it, too."""
 
     table: str
     column: str
@@ -69,6 +73,7 @@ class Storage:
     version_column: str | None = None
     condition: str | None = None
     schema: str | None = None
+    marks: tuple[str, ...] = ()
 
     @cached_property
     def _table(self) -> TableClause:
@@ -85,6 +90,29 @@ class Storage:
         found: int = connection.execute(counted).scalar_one()
         return found
 
+    def shares(self, connection: Connection, condition: str) -> bool:
+        """Whether the rows that are picked here and those of another condition have one in common; so it is said, too,
+        where the database does not understand that condition any more."""
+        try:
+            return self._one_of(connection, condition)
+        except DBAPIError:
+            return True
+
+    def understands(self, connection: Connection, condition: str) -> bool:
+        """Whether the condition can be asked of the table as it is now."""
+        try:
+            self._one_of(connection, condition)
+        except DBAPIError:
+            return False
+        return True
+
+    def _one_of(self, connection: Connection, condition: str) -> bool:
+        query = self._chosen(select(literal(1)).select_from(self._table)).limit(1)
+        if condition:
+            query = query.where(text(f"({condition})"))
+        with _part(connection):
+            return connection.execute(query).first() is not None
+
     def lock(self, connection: Connection) -> None:
         """Keep other sessions from writing to the table until the transaction ends. SQLite has one writer anyway."""
         if connection.dialect.name == "postgresql":
@@ -98,7 +126,8 @@ class Storage:
             after = batch[-1].key
 
     def _batch(self, connection: Connection, after: tuple[Any, ...] | None, lock: bool) -> list[Row]:
-        query = self._chosen(select(*self._read(connection), *self._key)).order_by(*self._key).limit(BATCH_ROWS)
+        read = [*self._read(connection), *self._key, *self._marked()]
+        query = self._chosen(select(*read)).order_by(*self._key).limit(BATCH_ROWS)
         if after is not None:
             given = [literal(value) for value in after]
             query = query.where(tuple_(*self._key) > tuple_(*given) if len(after) > 1 else self._key[0] > given[0])
@@ -108,12 +137,18 @@ class Storage:
         # A cursor that is not read to its end: a batch of large documents is cut by its bytes.
         found = connection.execute(query, execution_options={"stream_results": True, "max_row_buffer": READ_AHEAD})
         for part in found.partitions(READ_AHEAD):
-            batch += [_row(*row) for row in part]
+            batch += [_row(len(self.key), *row) for row in part]
             size += sum(len(row.document or b"") for row in batch[-len(part) :])
             if size >= BATCH_BYTES:
                 break
         found.close()
         return batch
+
+    def _marked(self) -> list[Label[Any]]:
+        return [
+            case((text(f"({mark})"), 1), else_=0).label(f"mark_{place}") if mark else literal(1).label(f"mark_{place}")
+            for place, mark in enumerate(self.marks)
+        ]
 
     def _read(self, connection: Connection) -> list[Label[Any]]:
         document = self._table.c[self.column]
@@ -158,8 +193,9 @@ class Storage:
             )
 
 
-def _row(document: bytes | str | None, kind: str, version: str | int | None, *key: Any) -> Row:
-    return Row(key, document.encode() if isinstance(document, str) else document, kind, version)
+def _row(parts: int, document: bytes | str | None, kind: str, version: str | int | None, *rest: Any) -> Row:
+    content = document.encode() if isinstance(document, str) else document
+    return Row(rest[:parts], content, kind, version, tuple(map(bool, rest[parts:])))
 
 
 def _parameters(row: Row, changed: Changed) -> dict[str, Any]:

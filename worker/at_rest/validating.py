@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, inspect
 
@@ -47,14 +48,22 @@ def validate(database: Database, show: Show) -> Validation:
             f"schema: at {database.revision or 'no revision'}, not at {heads}: run `upcast db upgrade`"
         )
     with reading(database.url) as connection:
-        for entry in registry.entries(connection):
-            _look_at(connection, entry, result, show)
+        entries = registry.all_entries(connection)
+        for entry in entries:
+            _look_at(connection, entry, _others(entry, entries), result, show)
     return result
 
 
-def _look_at(connection: Connection, entry: Entry, result: Validation, show: Show) -> None:
+def _others(entry: Entry, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """The conditions of rows that have an entry of their own, and are none of the column's for the rest."""
+    if entry.place.condition:
+        return ()
+    return tuple(each.place.condition for each in entries if each.place.whole == entry.place and each is not entry)
+
+
+def _look_at(connection: Connection, entry: Entry, others: tuple[str, ...], result: Validation, show: Show) -> None:
     place = str(entry.place)
-    if not inspect(connection).has_table(entry.place.table):
+    if not inspect(connection).has_table(entry.place.table, schema=entry.place.schema or None):
         return  # a migration has taken the whole table away again
     if not entry.finished:
         result.findings.append(f"{place}: a migration to {entry.version} was cut off: run `upcast db upgrade` again")
@@ -62,7 +71,7 @@ def _look_at(connection: Connection, entry: Entry, result: Validation, show: Sho
     if not entry.chain:
         result.findings.append(f"{place}: its chain has no name: name it as module:attribute in the migration")
         return
-    state = _state(connection, entry, show)
+    state = _state(connection, entry, others, show)
     result.columns.append(state)
     extra = state.failures.count - state.set_aside
     if extra > 0:
@@ -70,13 +79,18 @@ def _look_at(connection: Connection, entry: Entry, result: Validation, show: Sho
         result.findings.append(f"{place}: {state.failures.count:,} documents are not valid {entry.version} documents")
 
 
-def _state(connection: Connection, entry: Entry, show: Show) -> ColumnState:
+def _state(connection: Connection, entry: Entry, others: tuple[str, ...], show: Show) -> ColumnState:
     storage = storage_of(connection, entry)
+    if others:
+        storage = replace(storage, condition=" AND ".join(f"({each}) IS NOT TRUE" for each in others))
     state = ColumnState(str(entry.place), entry.place.event_type, entry.version)
     state.set_aside = aside.count(connection, entry.place)
-    versioned = bool(entry.version_column)
     bringer = Bringer(
-        entry.chain, entry.place.event_type, entry.version, down=None, versioned=versioned, allow_loss=True
+        *(entry.chain, entry.place.event_type, entry.version),
+        down=None,
+        versioned=bool(entry.version_column),
+        allow_loss=True,
+        silent=entry.version,
     )
     total, rows = storage.count(connection), 0
     for batch in storage.batches(connection, None, lock=False):

@@ -12,10 +12,10 @@ from types import ModuleType
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, Table, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.at_rest import aside, registry
+from worker.at_rest import aside, registry, schemas
 from worker.at_rest.backups import postgresql, sqlite
 from worker.at_rest.database import Database, explained, open_engine, reading
 from worker.at_rest.digest import NOT_DATA, TableDigest, digests, rows_of_all
@@ -23,6 +23,9 @@ from worker.at_rest.passing import Show
 from worker.errors import WorkerError
 
 MANIFEST = ".json"
+
+_Place = tuple[str | None, str]
+"""A schema and a table."""
 
 
 class Backup(BaseModel):
@@ -141,32 +144,38 @@ def restore_backup(backup: Backup, database: Database, show: Show) -> None:
         )
 
 
-def _ours(database: Database) -> set[str]:
+def _ours(database: Database) -> set[_Place]:
     """Tables that our migrations have made; a backup from before them does not know them."""
     with reading(database.url) as connection:
-        return {registry.NAME} | {aside.name_of(entry.place) for entry in registry.entries(connection)}
+        names = {registry.NAME} | {aside.name_of(entry.place) for entry in registry.all_entries(connection)}
+        return {place for place in _tables(connection) if place[1] in names}
 
 
-def _drop_newer(database: Database, backup: Backup, ours: set[str]) -> None:
+def _tables(connection: Connection) -> set[_Place]:
+    inspector = inspect(connection)
+    return {(schema, name) for schema in schemas.names(connection) for name in inspector.get_table_names(schema=schema)}
+
+
+def _drop_newer(database: Database, backup: Backup, ours: set[_Place]) -> None:
     """What is not of the backup and is about migrations goes; all else that it does not know is somebody's data."""
     if not ours:
         return
     with restored(backup, database) as connection:
-        known = set(inspect(connection).get_table_names())
+        known = _tables(connection)
     engine = open_engine(database.url)
     with engine.begin() as connection:
-        for name in sorted(ours - known):
-            connection.execute(text(f'DROP TABLE IF EXISTS "{name}"'))
+        for schema, name in sorted(ours - known, key=str):
+            Table(name, MetaData(), schema=schema).drop(connection, checkfirst=True)
     engine.dispose()
 
 
 def _refuse_missing(database: Database) -> None:
     try:
         with reading(database.url) as connection:
-            tables = set(inspect(connection).get_table_names())
+            names = {name for _, name in _tables(connection)}
     except SQLAlchemyError:
-        tables = set()
-    if not tables - NOT_DATA:
+        names = set()
+    if not names - NOT_DATA:
         raise WorkerError(f"{database.name} holds no tables: there is nothing to back up")
 
 
