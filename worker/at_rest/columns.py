@@ -165,6 +165,8 @@ class _Migration:
         """In the migration's own transaction. The entry is written first: with it SQLite's only writer is we."""
         connection: Connection = self.op.get_bind()
         registry.note(connection, self._entry(since))
+        self.storage.lock(connection)
+        self.storage.refuse_a_key_that_is_none(connection)
         return self._locked(connection, bringer)
 
     def _in_batches(self, bringer: Bringer, before: Entry | None, since: str | None) -> Brought:
@@ -172,6 +174,7 @@ class _Migration:
         the end one look over all rows, while nobody else may write: some may have come meanwhile."""
         with self.op.get_context().autocommit_block():
             connection: Connection = self.op.get_bind()
+            self.storage.refuse_a_key_that_is_none(connection)
             start = before.done_up_to if before and before.version == self.to else None
             if start is None:
                 self._pass(connection, bringer, write=False).run(None, lambda: _transaction(connection))
@@ -205,7 +208,13 @@ class _Migration:
     def _locked(self, connection: Connection, bringer: Bringer) -> Brought:
         self.storage.lock(connection)
         self._begin_aside(connection)
-        return self._pass(connection, bringer).run()
+        ending = self._pass(connection, bringer)
+        brought = ending.run()
+        if brought.others:
+            more = f" … and {brought.others - len(ending.others):,} more" if brought.others > len(ending.others) else ""
+            rows = "; ".join(ending.others) + more
+            log.warning("%s: %s rows hold no JSON object and stay as they are: %s", self.place, brought.others, rows)
+        return brought
 
     def _pass(self, connection: Connection, bringer: Bringer, *, write: bool = True) -> Pass:
         sets_aside = self.on_failure == "set aside"

@@ -28,6 +28,11 @@ class RowsFailedError(AtRestError):
         self.count = count
 
 
+def told_key(names: Sequence[str], values: Sequence[Any]) -> str:
+    """A row's key for people."""
+    return ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
+
+
 @dataclass(frozen=True)
 class RowFailure:
     """One row, by its key, and its fault."""
@@ -37,7 +42,7 @@ class RowFailure:
 
     def __str__(self) -> str:
         fault = self.fault
-        key = ", ".join(f"{name}={value}" for name, value in self.key.items())
+        key = told_key(tuple(self.key), tuple(self.key.values()))
         step = f" (step {fault.step})" if fault.step else ""
         path = f" at {fault.path}" if fault.path else ""
         return f"{key}: {fault.error_type}{path}{step}: {fault.message}"

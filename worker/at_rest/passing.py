@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 from upcasters import Fault
 from worker.at_rest import aside
 from worker.at_rest.bringing import Bringer, Changed
-from worker.at_rest.failures import AtRestError, Failures, RowFailure
+from worker.at_rest.failures import LISTED, AtRestError, Failures, RowFailure, told_key
 from worker.at_rest.registry import Place
 from worker.at_rest.rows import Row, Storage
 
@@ -20,17 +21,43 @@ Show = Callable[[int, int], None]
 After = Callable[[tuple[Any, ...]], None]
 
 TEXTS = ("text", "blob")
+SHORT = 100
+"""Bytes of a document that may be a null with blanks around it."""
+NUMBERS = ("integer", "real")
+"""What SQLite makes of a JSON number in a column of type JSON."""
 
 
 @dataclass
 class Brought:
-    """What became of a column's rows. ``unchanged`` were there already, ``empty`` hold a null."""
+    """What became of a column's rows. ``unchanged`` were there already, ``empty`` hold a null (the database's, or
+    JSON's), ``others`` another JSON value that is no object. Both stay as they are."""
 
     rows: int = 0
     changed: int = 0
     unchanged: int = 0
     empty: int = 0
     set_aside: int = 0
+    others: int = 0
+
+
+def is_null(document: bytes) -> bool:
+    """JSON's null, which SQLAlchemy writes for Python's None."""
+    return len(document) < SHORT and document.strip() == b"null"
+
+
+def is_no_object(row: Row) -> bool:
+    """Whether the row holds JSON that is no object: a list, a string, a number, true or false."""
+    if row.kind in NUMBERS:
+        return True
+    try:
+        found = json.loads(row.document or b"", parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return False
+    return not isinstance(found, dict)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 @dataclass
@@ -49,6 +76,8 @@ class Pass:
     show: Show
     brought: Brought = field(default_factory=Brought)
     failures: Failures = field(default_factory=Failures)
+    others: list[str] = field(default_factory=list)
+    """The keys of the first rows that hold JSON which is no object."""
 
     def run(
         self,
@@ -65,8 +94,8 @@ class Pass:
             raise self.failures.error(str(self.place), f"{self.place.event_type} {self.bringer.to}")
         if start is None and self.brought.rows != total:
             raise AtRestError(
-                f"{self.place}: of {total:,} rows {self.brought.rows:,} were reached: is "
-                f"({', '.join(self.storage.key)}) unique and never null? Name a unique key: key=[…]"
+                f"{self.place}: of {total:,} rows {self.brought.rows:,} were reached by "
+                f"({', '.join(self.storage.key)}): rows came or went meanwhile; run it again while nobody writes"
             )
         return self.brought
 
@@ -89,10 +118,13 @@ class Pass:
         changes: list[tuple[Row, Changed]] = []
         failed: list[tuple[Row, Fault]] = []
         for row in batch:
-            if row.document is None:
+            if row.document is None or is_null(row.document):
                 self.brought.empty += 1
                 continue
             result = self._bring(row, row.document)
+            if isinstance(result, Fault) and is_no_object(row):
+                self._keep(row)
+                continue
             if result is None:
                 self.brought.unchanged += 1
             elif isinstance(result, Fault):
@@ -106,6 +138,11 @@ class Pass:
         self.brought.changed += len(changes)
         self.brought.rows += len(batch)
         self._note(failed)
+
+    def _keep(self, row: Row) -> None:
+        self.brought.others += 1
+        if len(self.others) < LISTED:
+            self.others.append(told_key(self.storage.key, row.key))
 
     def _bring(self, row: Row, document: bytes) -> Changed | Fault | None:
         if row.kind not in TEXTS:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     inspect,
     literal,
+    or_,
     select,
     table,
     text,
@@ -37,6 +38,7 @@ from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.exc import DBAPIError
 
 from upcasters import Fault
+from worker.at_rest import keys
 from worker.at_rest.bringing import Changed
 from worker.at_rest.failures import AtRestError
 
@@ -46,6 +48,8 @@ READ_AHEAD = 20
 """Rows that a server's cursor brings at once."""
 
 SQLITE_KEY = "rowid"
+UNKNOWN = -1
+"""What a driver says that does not count the rows of many statements: asyncpg."""
 _DOCUMENTS = {"JSON": JSON, "JSONB": JSONB}
 
 
@@ -112,6 +116,26 @@ class Storage:
             query = query.where(text(f"({condition})"))
         with _part(connection):
             return connection.execute(query).first() is not None
+
+    def refuse_a_key_that_is_none(self, connection: Connection) -> None:
+        """Raise AtRestError where the key does not tell every row of the table from every other one.
+
+        The database's constraints are asked, and the rows where those do not say it.
+        """
+        if self.key == (SQLITE_KEY,):
+            return
+        unique, nullable = keys.facts(connection, self.table, self.schema, self.key)
+        names = ", ".join(self.key)
+        if nullable and self._has(connection, select(literal(1)).where(or_(*(part.is_(None) for part in self._key)))):
+            raise AtRestError(f"{self.table}.{self.column}: ({names}) is null in some rows. Name a unique key: key=[…]")
+        doubles = select(literal(1)).group_by(*self._key).having(func.count() > 1)
+        if not unique and self._has(connection, doubles):
+            raise AtRestError(
+                f"{self.table}.{self.column}: ({names}) is the same in several rows. Name a unique key: key=[…]"
+            )
+
+    def _has(self, connection: Connection, query: Select[Any]) -> bool:
+        return connection.execute(query.select_from(self._table).limit(1)).first() is not None
 
     def lock(self, connection: Connection) -> None:
         """Keep other sessions from writing to the table until the transaction ends. SQLite has one writer anyway."""
@@ -186,10 +210,10 @@ class Storage:
             for each in parameters:
                 del each["new_version"]
         written = connection.execute(statement, parameters).rowcount
-        if written != len(changes):
+        if written not in {len(changes), UNKNOWN}:
             raise AtRestError(
-                f"{self.table}.{self.column}: {len(changes)} rows were to change and {written} did: is "
-                f"({', '.join(self.key)}) unique? Name a unique key: key=[…]"
+                f"{self.table}.{self.column}: {len(changes)} rows were to change and {written} did: a trigger, a rule "
+                "or a policy of the table keeps rows from being changed; switch it off in the migration"
             )
 
 

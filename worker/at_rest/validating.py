@@ -13,20 +13,22 @@ from worker.at_rest.bringing import Bringer, Changed
 from worker.at_rest.comparing import same_json, storage_of
 from worker.at_rest.database import Database, reading
 from worker.at_rest.failures import Failures, RowFailure
-from worker.at_rest.passing import TEXTS, Show
+from worker.at_rest.passing import TEXTS, Show, is_no_object, is_null
 from worker.at_rest.registry import Entry
 from worker.at_rest.rows import Row
 
 
 @dataclass
 class ColumnState:
-    """One column of documents: how many there are, nulls among them, and those that are not as they should be."""
+    """One column of documents: how many there are, nulls among them, other JSON that is no object, and those
+    that are not as they should be."""
 
     place: str
     event_type: str
     version: str
     documents: int = 0
     empty: int = 0
+    others: int = 0
     set_aside: int = 0
     failures: Failures = field(default_factory=Failures)
 
@@ -96,17 +98,19 @@ def _state(connection: Connection, entry: Entry, others: tuple[str, ...], show: 
     for batch in storage.batches(connection, None, lock=False):
         for row in batch:
             fault = _fault(bringer, row, entry)
-            if fault:
+            if fault and is_no_object(row):
+                state.others += 1
+            elif fault:
                 state.failures.add(RowFailure(dict(zip(storage.key, row.key, strict=True)), fault))
-            state.empty += row.document is None
+            state.empty += row.document is None or is_null(row.document)
         rows += len(batch)
         show(rows, total)
-    state.documents = rows - state.empty
+    state.documents = rows - state.empty - state.others
     return state
 
 
 def _fault(bringer: Bringer, row: Row, entry: Entry) -> Fault | None:
-    if row.document is None:
+    if row.document is None or is_null(row.document):
         return None
     if row.kind not in TEXTS:
         return Fault("decode", "NotText", f"the column holds a {row.kind}, not JSON text")

@@ -249,6 +249,7 @@ def _validate(database: Database, *, as_json: bool = False) -> Validation:
                         "version": each.version,
                         "documents": each.documents,
                         "empty": each.empty,
+                        "no_object": each.others,
                         "set_aside": each.set_aside,
                         "invalid": each.failures.count,
                     }
@@ -262,7 +263,8 @@ def _validate(database: Database, *, as_json: bool = False) -> Validation:
         typer.echo(line)
     for each in found.columns:
         aside = f", {each.set_aside:,} set aside" if each.set_aside else ""
-        typer.echo(f"{each.place}: {each.documents:,} documents of {each.event_type} {each.version}{aside}")
+        others = f", {each.others:,} rows hold no JSON object" if each.others else ""
+        typer.echo(f"{each.place}: {each.documents:,} documents of {each.event_type} {each.version}{others}{aside}")
     typer.echo(f"{'FAIL' if found.findings else 'PASS'}: {database.name} at {_revision(database.revision)}")
     return found
 
