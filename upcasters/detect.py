@@ -57,16 +57,16 @@ class Detector:
         for rule in (*self.type_rules, *self.version_rules):
             _check(rule)
         self._type_readers = _readers(self.type_rules)
-        self._version_readers = _readers(self.version_rules)
+        self.version_readers = _readers(self.version_rules)
         self.stamps_first = rules.stamp == "first"
-        if self.stamps_first and not self._version_readers:
+        if self.stamps_first and not self.version_readers:
             message = "stamp='first' has no rule that reads a version from a place"
             raise ChainError([Problem("detection", message, "Put a header or a field before the default.")])
         self._type_default = _default(self.type_rules)
         self._version_default = _default(self.version_rules)
         self._asks_shape = any(isinstance(rule, FromShape) for rule in self.version_rules)
         self._structured = any(
-            isinstance(rule, FromCloudEvents) for rule in (*self._type_readers, *self._version_readers)
+            isinstance(rule, FromCloudEvents) for rule in (*self._type_readers, *self.version_readers)
         )
 
     @property
@@ -90,7 +90,7 @@ class Detector:
     def _version_if_told(self, record: SourceRecord, body: Object, envelope: Object | None) -> str:
         """The version that an event of a type unknown to the chain names; its fate does not depend on it."""
         try:
-            answer = _agreed("version", self._version_readers, record, body, envelope)
+            answer = _agreed("version", self.version_readers, record, body, envelope)
         except DetectionError:
             answer = None
         return answer or self._version_default or ""
@@ -99,7 +99,7 @@ class Detector:
         """True where a header, field or attribute tells the version; False for what is assumed, or cannot be read."""
         try:
             body, envelope = self._body(read(record.value or b""))
-            return _agreed("version", self._version_readers, record, body, envelope) is not None
+            return _agreed("version", self.version_readers, record, body, envelope) is not None
         except EventError:
             return False
 
@@ -112,7 +112,7 @@ class Detector:
     def _version(self, event_type: str, record: SourceRecord, body: Object, envelope: Object | None) -> str:
         known = self._chain.versions
         answer = _agreed(
-            "version", self._version_readers, record, body, envelope, lambda answer: (event_type, answer) in known
+            "version", self.version_readers, record, body, envelope, lambda answer: (event_type, answer) in known
         )
         if self._asks_shape:
             shape = self.shape_of(event_type, body)
@@ -143,8 +143,8 @@ class Detector:
     def stamps(self) -> tuple[Stamp, ...]:
         """What writes the new type and version where the old ones were found, and the ids of a split's children."""
         types = map(TypeStamp, self._type_readers)
-        create = (self.stamps_first, *(False,) * len(self._version_readers))
-        versions = map(VersionStamp, self._version_readers, create)
+        create = (self.stamps_first, *(False,) * len(self.version_readers))
+        versions = map(VersionStamp, self.version_readers, create)
         ids = (IdStamp(FromCloudEvents("id")),) if self._structured else ()
         return (*types, *versions, *ids)
 

@@ -78,6 +78,11 @@ class Upcaster:
             found = self._compiled[node] = compile_hops(self._middle.way(node).hops)
         return found
 
+    @property
+    def reads_versions(self) -> bool:
+        """True where a rule of the route reads the version from a place that can be written again."""
+        return bool(self._middle.detector.version_readers)
+
     def names_version(self, record: SourceRecord) -> bool:
         """True where a rule of the route finds a version in the event itself, in a place that can be written again."""
         return self._middle.detector.names_version(record)

@@ -15,14 +15,15 @@ class LawBroken(AssertionError):
 
 @dataclass(frozen=True)
 class Law:
-    """``check`` returns where the law holds and raises LawBroken where it does not.
+    """``check`` gives the number of events that it was tried on and that got through, where the law holds; it raises
+    LawBroken where it does not, and where not one event got through.
 
     ``subject`` says what it is tried on: versions of a type, or a golden pair.
     """
 
     name: str
     subject: str
-    check: Callable[[], None]
+    check: Callable[[], int]
 
     @property
     def id(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,7 @@ def check(
     """
     from worker.cli.output import print_json
 
-    checked = _check(config or [DEFAULT_CONFIG], chain, broker, laws)
+    checked = _check(config or [DEFAULT_CONFIG], chain, broker, laws, _quiet if as_json else typer.echo)
     if as_json:
         print_json([each.as_json() for each in checked])
     else:
@@ -57,28 +58,32 @@ def check(
         raise typer.Exit(2 if any(each.of_settings for each in checked) else 1)
 
 
-def _check(configs: list[Path], chain: Chain, broker: bool, laws: bool) -> list[Checked]:
+def _quiet(_line: str) -> None:
+    """For machines, which get all of it at the end."""
+
+
+def _check(configs: list[Path], chain: Chain, broker: bool, laws: bool, tell: Callable[[str], None]) -> list[Checked]:
     from worker.authoring.checks import check_brokers, check_chain, check_policy, check_routes, check_together
     from worker.log import set_up_logging
     from worker.settings import load_settings
 
     if chain is not None:
-        return check_chain(chain) + (_check_laws([chain]) if laws else [])
+        return check_chain(chain) + (_check_laws([chain], tell) if laws else [])
     given = {str(config): load_settings(config) for config in configs}
     checked = [each for settings in given.values() for each in check_routes(settings)]
     checked += [*check_together(given), check_policy()]
     if laws:
-        checked += _check_laws([route.chain for settings in given.values() for route in settings.routes])
+        checked += _check_laws([route.chain for settings in given.values() for route in settings.routes], tell)
     if broker:
         set_up_logging(sys.stderr)
         checked += [each for settings in given.values() for each in check_brokers(settings)]
     return checked
 
 
-def _check_laws(chains: list[str]) -> list[Checked]:
+def _check_laws(chains: list[str], tell: Callable[[str], None]) -> list[Checked]:
     from worker.authoring.laws import check_laws
 
-    return check_laws(chains)
+    return check_laws(chains, tell)
 
 
 def _show(checked: Checked) -> None:

@@ -483,4 +483,4 @@ def test_what_goes_wrong_inside_a_law_is_shown_in_full(tmp_path: Path) -> None:
 
 
 def test_a_law_has_an_id() -> None:
-    assert Law("fused", "thing to 2", lambda: None).id == "fused[thing to 2]"
+    assert Law("fused", "thing to 2", lambda: 1).id == "fused[thing to 2]"
