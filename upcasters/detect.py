@@ -336,6 +336,14 @@ class IdStamp(Stamp):
             self.write(body, envelope, context, context.origin)
 
 
+def in_place(old: str, pattern: str, text: str) -> str:
+    """``old`` with ``text`` where the pattern finds its answer; ``old`` itself where it finds none."""
+    match = re.search(pattern, old)
+    if match is None or match.group(1) is None:
+        return old
+    return old[: match.start(1)] + text + old[match.end(1) :]
+
+
 def replaced(old: str, pattern: str, text: str) -> str:
     """``old`` with ``text`` where the pattern found the answer, or ``text`` alone: what the pattern can read again.
 
@@ -345,8 +353,7 @@ def replaced(old: str, pattern: str, text: str) -> str:
     said_nothing = match is None or match.group(1) is None
     if said_nothing and not says_nothing(old):
         return old
-    inside = [] if match is None else [old[: match.start(1)] + text + old[match.end(1) :]]
-    for new in (*inside, text):
+    for new in (in_place(old, pattern, text), text):
         again = re.search(pattern, new)
         if again is not None and again.group(1) == text:
             return new

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from upcasters.chain import Chain
-from upcasters.detect import Detector, replaced
+from upcasters.detect import Detector, in_place
 from upcasters.detection import Always, Detection, FromCloudEvents, FromField, FromHeader, TypeRule, VersionRule
 from upcasters.document import Object, is_null, restamped
 from upcasters.errors import ChainError, EventError
@@ -84,7 +84,7 @@ def _matching(rule: FromHeader | FromField | FromCloudEvents, answer: str, old: 
         return answer
     before, _, rest = rule.pattern.partition("(")
     made = _literal(before) + answer + _literal(rest.rpartition(")")[2])
-    for text in (replaced(old, rule.pattern, answer), old + made, made):
+    for text in (in_place(old, rule.pattern, answer), old + made, made):
         match = re.search(rule.pattern, text)
         if match is not None and match.group(1) == answer:
             return text

@@ -103,7 +103,7 @@ def test_the_shipped_chain_keeps_all_laws() -> None:
     for law in listed:
         law.check()
     assert {law.name for law in listed} == {
-        *("golden", "tombstones", "deterministic", "no-shared-state", "fused", "valid-output", "round-trip")
+        *("golden", "tombstones", "deterministic", "no-shared-state", "fused", "stamped", "valid-output", "round-trip")
     }
 
 
@@ -222,7 +222,7 @@ def test_a_law_that_could_be_tried_on_nothing_does_not_pass(tmp_path: Path) -> N
 
     chain = chain_of(convert("name", only_this, lambda _: "one in a million"), model=One)
     said = complaints(chain)
-    assert sorted(said) == ["round-trip", "valid-output"]
+    assert sorted(said) == ["deterministic", "no-shared-state", "round-trip", "valid-output"]
     assert "it could not be tried on any event, so it says nothing; add a golden pair" in said["round-trip"]
     assert "FunctionFailed" in said["valid-output"]
     folder = tmp_path / "thing" / "1-to-2"
