@@ -45,6 +45,8 @@ class WithZooKeeper(OnOlderJava):
         for name in ("listeners", "listener.security.protocol.map"):
             made[name] = ",".join(each for each in made[name].split(",") if not each.startswith("CONTROLLER:"))
         made["broker.id"] = made.pop("node.id")
+        # One that was killed may not come back before its old session is over.
+        made["zookeeper.session.timeout.ms"] = "2000"
         return {name: value for name, value in made.items() if name not in KRAFT_ONLY}
 
     def format_command(self, properties: Path) -> list[str]:

@@ -14,6 +14,7 @@ from worker.local_kafka.watcher import Watcher
 
 MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 CONFIG = """\
+tickTime=500
 dataDir={folder}
 clientPort={port}
 clientPortAddress=127.0.0.1
