@@ -149,6 +149,22 @@ class Chain:
         """The version of a type that is declared current (the newest unless a later step is a preview)."""
         return self._current[event_type]
 
+    def older(self, event_type: str, than: str | None = None) -> tuple[str, ...]:
+        """The versions of a type below ``than`` (the current one), oldest first.
+
+        All of them where the way there leaves the type: what splits or gets a new type is current in no version.
+        """
+        versions = self.types[event_type]
+        newer = self._resting(event_type) if than is None else than
+        return versions[: versions.index(newer)] if newer in versions else versions
+
+    def _resting(self, event_type: str) -> str | None:
+        """The version at which events keep their type and go no further; None where they all leave the type."""
+        if event_type in self.pinned:
+            return self.pinned[event_type]
+        hops = ((version, self.hops.get((event_type, version))) for version in self.types[event_type])
+        return next((version for version, hop in hops if hop is None or hop.preview), None)
+
     @cached_property
     def _previewed(self) -> frozenset[Node]:
         starts = [hop.target for hop in self.hops.values() if hop.preview]

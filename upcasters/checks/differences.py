@@ -45,7 +45,7 @@ def _field(key: str, made: Field, wanted: Shape, report: Report, at: Path) -> No
         differences(made.shape, declared.shape, report, where)
     elif wanted.others is not None:
         differences(made.shape, wanted.others, report, where)
-    elif not wanted.open and made.presence is not Presence.UNKNOWN:
+    elif not (wanted.open or wanted.takes_more) and made.presence is not Presence.UNKNOWN:
         what = f"{_shown(where)} comes out of the step and the model does not declare it"
         report("unaccounted", what, "Rename or drop it, or declare it in the model.")
 

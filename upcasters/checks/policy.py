@@ -25,7 +25,7 @@ _CHOICES = {
 
 def policy_problems(chain: Chain, policy: Policy) -> list[Problem]:
     """Everything that keeps a route from starting; empty where the policy fits."""
-    return [*_options(policy), *_targets(chain, policy), *_rules(chain, policy)]
+    return [*_options(policy), *target_problems(chain, policy.target), *_rules(chain, policy)]
 
 
 def detection_notes(chain: Chain, detection: Detection) -> list[Problem]:
@@ -52,8 +52,9 @@ def _options(policy: Policy) -> Iterator[Problem]:
         yield Problem("option", "sample_every is less than 1", "Use 1 to check every event.")
 
 
-def _targets(chain: Chain, policy: Policy) -> Iterator[Problem]:
-    for event_type, version in policy.target.items():
+def target_problems(chain: Chain, targets: Mapping[str, str]) -> Iterator[Problem]:
+    """What is wrong with the versions (type -> version) that a route brings events to."""
+    for event_type, version in targets.items():
         if event_type not in chain.types:
             what = f"target names the type {event_type}, which the chain does not have"
             yield Problem("target", what, "Leave it out.")
@@ -61,7 +62,7 @@ def _targets(chain: Chain, policy: Policy) -> Iterator[Problem]:
             known = ", ".join(chain.types[event_type])
             yield Problem("target", f"{event_type} has no version {version}", f"Use one of {known}.")
         else:
-            yield from _several_ways_down(chain, policy.target, (event_type, version))
+            yield from _several_ways_down(chain, targets, (event_type, version))
 
 
 def _several_ways_down(chain: Chain, targets: Mapping[str, str], goal: tuple[str, str]) -> Iterator[Problem]:

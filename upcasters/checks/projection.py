@@ -220,9 +220,15 @@ def _unnest(operation: Unnest, root: Shape, notes: Notes) -> None:
         expect(child, OBJECT, operation.child, notes)
         if operation.names is not None:
             _check_names(operation, operation.names, child, notes)
+        presence = _presence(parent, operation.child[-1])
         take(parent, operation.child[-1])
         for name, inner in child.fields.items():
-            put(parent, (*operation.child[:-1], name), inner, notes)
+            where, old = (*operation.child[:-1], name), parent.fields.get(name)
+            if inner.presence is Presence.ALWAYS is not presence:
+                inner.presence = presence
+                if old is not None and old.presence is Presence.ALWAYS:
+                    notes.taken(where)
+            put(parent, where, inner, notes)
         parent.open = parent.open or child.open or child.others is not None
 
 
@@ -238,13 +244,22 @@ def _check_names(operation: Unnest, names: tuple[str, ...], child: Shape, notes:
 @project.register
 def _keep_only(operation: KeepOnly, root: Shape, notes: Notes) -> None:
     for target in objects_at(root, operation.at, notes):
+        where = (*operation.at, operation.rest)
+        if (old := target.fields.get(operation.rest)) and old.presence is Presence.ALWAYS:
+            notes.taken(where)
+        kept = {name: inner for name in operation.names if (inner := target.get(name)) is not None}
         rest = Shape(OBJECT, others=target.others, open=True)
-        rest.fields = {name: inner for name, inner in target.fields.items() if name not in operation.names}
-        for name in rest.fields:
-            take(target, name)
-        target.others, target.open = None, False
-        sure = any(inner.presence is Presence.ALWAYS for inner in rest.fields.values())
-        target.fields[operation.rest] = Field(rest, Presence.ALWAYS if sure else Presence.UNKNOWN)
+        rest.fields = {name: inner for name, inner in target.fields.items() if name not in kept}
+        target.fields = {**kept, operation.rest: Field(rest, _any_of(target, rest.fields.values()))}
+        target.others, target.open, target.takes_more = None, False, False
+
+
+def _any_of(holder: Shape, fields: Iterable[Field]) -> Presence:
+    """Whether one of the fields is there. An event may have none beside those that its model requires."""
+    presences = {inner.presence for inner in fields}
+    if Presence.ALWAYS in presences:
+        return Presence.ALWAYS
+    return Presence.UNKNOWN if holder.open or Presence.UNKNOWN in presences else Presence.MAYBE
 
 
 @project.register
@@ -483,9 +498,17 @@ def _object_to_list(operation: ObjectToList, root: Shape, notes: Notes) -> None:
             fields = {operation.key: Field(scalar("string")), operation.value: Field(items)}
             items = Shape(OBJECT, fields)
         elif not items.impossible:
+            _report_clash(operation, value, notes)
             expect(items, OBJECT, where, notes)
             put(items, (*where, operation.key), Field(scalar("string")), notes)
         value.become(Shape(ARRAY, items=items))
+
+
+def _report_clash(operation: ObjectToList, value: Shape, notes: Notes) -> None:
+    for name, inner in value.fields.items():
+        own = inner.shape.fields.get(operation.key) if inner.shape.types == OBJECT else None
+        if own is not None and own.presence is Presence.ALWAYS and inner.presence is not Presence.UNKNOWN:
+            notes.taken((*operation.path, name, operation.key))
 
 
 @project.register

@@ -131,4 +131,5 @@ def _read_object(schema: Mapping[str, Any], definitions: _Definitions, inside: t
         fields,
         others=_read(others, definitions, inside) if typed else None,
         open="properties" not in schema and not typed,
+        takes_more=others is True,
     )

@@ -42,8 +42,8 @@ class Shape:
     """A set of possible JSON values; changed in place as operations are followed.
 
     ``number`` is one with a fraction or exponent. ``others`` is what keys beside ``fields`` hold; None means that
-    there are none, as far as is declared, unless ``open`` says that nothing is known of them. ``items`` is what an
-    array holds, None if that is not known. No types at all: there is no such value. ``told``: the types are known
+    there are none, as far as is declared, unless ``open`` says that nothing is known of them; ``takes_more`` says that
+    the model takes them all the same. ``items`` is what an array holds, None if that is not known. No types at all: there is no such value. ``told``: the types are known
     and not only what is left of a guess; of others nothing is reported. ``values`` are all single values that there
     are, as ``scalar_key`` writes them, and ``limits`` what JSON Schema says of single values; None if not known.
     """
@@ -56,6 +56,7 @@ class Shape:
     told: bool = True
     values: frozenset[Scalar] | None = None
     limits: Mapping[str, Any] | None = None
+    takes_more: bool = False
 
     def copy(self) -> Shape:
         """A shape that can be changed on its own."""
@@ -68,13 +69,14 @@ class Shape:
             self.told,
             self.values,
             self.limits,
+            self.takes_more,
         )
 
     def become(self, other: Shape) -> None:
         """Be another shape from now on, wherever this one stands."""
         self.types, self.fields, self.others = other.types, other.fields, other.others
         self.items, self.open, self.told = other.items, other.open, other.told
-        self.values, self.limits = other.values, other.limits
+        self.values, self.limits, self.takes_more = other.values, other.limits, other.takes_more
 
     def get(self, key: str) -> Field | None:
         """The field ``key``, to be changed in place; None where no such field is declared."""
@@ -134,6 +136,7 @@ def join(one: Shape, other: Shape) -> Shape:
     arrays = [shape for shape in (one, other) if "array" in shape.types]
     joined = Shape(one.types | other.types, told=one.told and other.told)
     joined.open = any(shape.open for shape in objects or (one,))
+    joined.takes_more = any(shape.takes_more for shape in objects)
     joined.values = None if one.values is None or other.values is None else one.values | other.values
     joined.limits = _join_limits(one, other)
     if len(objects) == 2:

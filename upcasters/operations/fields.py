@@ -753,9 +753,14 @@ class Unnest(Operation):
 
 
 def unnest(child: PathLike, names: Iterable[str] | None = None, *, missing: OnMissing = "error") -> Operation:
-    """Lift the fields of a child object into its parent. With ``names`` it can be undone, and others are an error."""
+    """Lift the fields of a child object into its parent. With ``names`` it can be undone, and others are an error.
+
+    ``missing`` is about the names that are listed, and where none are, about the child itself.
+    """
     choice(missing, _MISSING, "missing")
-    return Unnest(_named(child), None if names is None else different_names(names, "names"), missing)
+    if names is None:
+        return Unnest(_named(child), absent=missing)
+    return Unnest(_named(child), different_names(names, "names"), missing)
 
 
 @dataclass(frozen=True)

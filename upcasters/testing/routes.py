@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from upcasters.chain import Chain
+from upcasters.checks.policy import target_problems
 from upcasters.detect import Detector, in_place
 from upcasters.detection import Always, Detection, FromCloudEvents, FromField, FromHeader, TypeRule, VersionRule
 from upcasters.document import Object, is_null, restamped
@@ -14,6 +15,7 @@ from upcasters.errors import ChainError, EventError
 from upcasters.event import Header
 from upcasters.paths import path
 from upcasters.policy import Policy
+from upcasters.step import Hop
 from upcasters.upcaster import Upcaster
 from upcasters.walk import MISSING, find, parent_of
 
@@ -120,23 +122,37 @@ def routes(chain: Chain) -> Iterator[Route]:
     for event_type in chain.types:
         for target in dict.fromkeys(_targets(chain, event_type)):
             detection = rules if rules is not None else Detection((Always(event_type),), chain.detection.version)
-            policy = Policy(detection=detection, target={event_type: target}, validate_source="never")
+            targets = _pins(chain, event_type, target)
+            policy = Policy(detection=detection, target=targets, validate_source="never")
             try:
                 yield Route(event_type, target, chain.upcaster(policy))
             except ChainError:  # neither the chain nor a shape says where the version stands
                 version = chain.types[event_type][0]
-                pinned_policy = Policy(pinned(chain, event_type, version), {event_type: target})
+                pinned_policy = Policy(pinned(chain, event_type, version), targets)
                 yield Route(event_type, target, chain.upcaster(pinned_policy))
+
+
+def targets_of(chain: Chain, hop: Hop) -> dict[str, str]:
+    """Targets (type -> version) by which events of a hop's source go over that hop and no further."""
+    above = {event_type: chain.current(event_type) for end in hop.ends for event_type, _ in chain.above(end)}
+    own = {hop.source[0]: hop.target[1]} if hop.source[1] != hop.target[1] else {}
+    return {**above, **own, **dict(hop.ends)}
+
+
+def _pins(chain: Chain, event_type: str, target: str) -> dict[str, str]:
+    """The target of one type; none where the chain's own way is to leave the type for one that others lead to."""
+    pins = {event_type: target}
+    return {} if any(target_problems(chain, pins)) else pins
 
 
 def _targets(chain: Chain, event_type: str) -> Iterator[str]:
     current = chain.current(event_type)
     yield current
     for hop in chain.hops.values():
-        if hop.source[0] == event_type and hop.preview:
+        if hop.source[0] == event_type and hop.preview and _pins(chain, event_type, hop.target[1]):
             yield hop.target[1]
     for version in chain.types[event_type]:
-        if version == current or (event_type, version) not in chain.versions:
+        if version == current or not _pins(chain, event_type, version):
             continue
         down = chain.path((event_type, current), {event_type: version}) if _is_below(chain, event_type, version) else ()
         if down and chain.irreversible(down) is None:

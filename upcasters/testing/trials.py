@@ -29,7 +29,7 @@ from upcasters.testing import golden as golden_pairs
 from upcasters.testing.events import SOURCE, Inputs
 from upcasters.testing.golden import Golden
 from upcasters.testing.law import Law, LawBroken, broken, told, told_event, told_outcome
-from upcasters.testing.routes import Route, pinned, routes, rules_of
+from upcasters.testing.routes import Route, pinned, routes, rules_of, targets_of
 from upcasters.validation import Validator
 
 # A fixed number of events for the laws of a chain, however many versions and hops it has, so that they end.
@@ -235,7 +235,7 @@ class _Trial:
 
     def valid_output(self, hop: Hop, subject: str) -> int:
         """An event that fits its own model fits the next version's model behind the hop."""
-        detection, targets = pinned(self.chain, *hop.source), {hop.source[0]: hop.target[1], **dict(hop.ends)}
+        detection, targets = pinned(self.chain, *hop.source), targets_of(self.chain, hop)
         policy = Policy(detection, targets, validate_source="never", include_values=True)
         reference = Reference(Middle(self.chain, policy))
 

@@ -29,9 +29,9 @@ async def compatibility_matrix(facts: Facts) -> list[Evidence]:
 
 def _reaches(source: str, chain: Chain, pinned: dict[str, str]) -> Evidence:
     rows, versions, targets = matrix(chain), 0, []
-    for event_type, known in chain.types.items():
+    for event_type in chain.types:
         target = pinned.get(event_type) or chain.current(event_type)
-        older = known[: known.index(target)]
+        older = chain.older(event_type, pinned.get(event_type))
         versions += len(older)
         targets += [f"{event_type} {target}"] if older else []
         ways = {(row.event_type, row.source) for row in rows}

@@ -128,6 +128,23 @@ def test_a_preview_is_not_current_but_may_be_asked_for() -> None:
     assert way(chain.path(("t", "4"), {"t": "4"})) == []
 
 
+def test_what_is_old_where_events_leave_their_type() -> None:
+    steps = [
+        Step("a", "0", "1", []),
+        Step("a", "1", "1", [rename_type("b")]),
+        Step("b", "1", "2", []),
+        Step("b", "2", "3", [], preview=True),
+    ]
+    chain = Chain(steps, [Baseline("a", "0")])
+    assert (chain.older("a"), chain.older("b")) == (("0", "1"), ("1",))
+    assert (chain.older("a", "1"), chain.older("b", "3"), chain.older("b", "9")) == (
+        ("0",),
+        ("1", "2"),
+        ("1", "2", "3"),
+    )
+    assert Chain(steps, [Baseline("a", "0")], current={"a": "1"}).older("a") == ("0",)
+
+
 def test_nothing_but_previews_leaves_the_first_current() -> None:
     chain = Chain(steps("t", 1, 2, preview=True), [Baseline("t", 1)])
     assert chain.current("t") == "1"

@@ -116,6 +116,27 @@ def test_a_sound_chain_keeps_all_laws() -> None:
     assert complaints(chain) == {}
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["no models", "models"])
+@pytest.mark.parametrize("version", ["1", "3"])
+def test_types_that_lead_into_one_version_keep_all_laws(version: str, named: bool) -> None:
+    model = One if named else None
+    chain = Chain(
+        [
+            Step("old", "0", "1", [], model=model),
+            Step("old", "1", version, [rename_type("shared")]),
+            Step("other", "1", version, [rename_type("shared")], model=model),
+            Step("shared", version, "4", [default("size", 1)], model=model),
+        ],
+        [Baseline("old", "0", model), Baseline("other", "1", model)],
+        detection=Detection((FromHeader("type"),), (FromHeader("version"),)),
+    )
+    listed = laws(chain, examples=20)
+    for law in listed:
+        law.check()
+    subjects = {law.subject for law in listed if law.name == "tombstones"}
+    assert subjects == {f"old to {version}", f"other to {version}", "shared to 4", f"shared to {version}"}
+
+
 # One wrong chain for each law.
 
 

@@ -119,6 +119,7 @@ CHANGES: dict[str, tuple[Operation, str, str]] = {
     "unnest": (unnest("m.n"), '{"m":{"n":{"a":1.0,"":2},"z":0}}', '{"m":{"z":0,"a":1.0,"":2}}'),
     "unnest its own name": (unnest("n"), '{"n":{"n":1}}', '{"n":1}'),
     "unnest what is listed": (unnest("n", ["a", "b"], missing="skip"), '{"n":{"a":1}}', '{"a":1}'),
+    "unnest what is missing": (unnest("n", missing="skip"), '{"a":1}', '{"a":1}'),
     "unnest in all items": (unnest("m.*.n"), '{"m":[{"n":{"a":1}}]}', '{"m":[{"a":1}]}'),
     "keep only": (keep_only(["b", "a"], "rest"), '{"a":1,"z": [ ],"b":2,"":0}', '{"a":1,"b":2,"rest":{"z":[ ],"":0}}'),
     "keep only, no rest": (keep_only(["a"], "rest"), '{"a":1}', '{"a":1}'),

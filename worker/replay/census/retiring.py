@@ -64,8 +64,7 @@ def retiring(chain: Chain, census: Census, *, whole_range: bool, hidden: int = 0
 
 def old_versions(chain: Chain, event_type: str) -> Sequence[str]:
     """The versions of a type below its current one, oldest first."""
-    versions = chain.types[event_type]
-    return versions[: versions.index(chain.current(event_type))]
+    return chain.older(event_type)
 
 
 def _found(census: Census, event_type: str, version: str) -> _Old:
@@ -96,8 +95,8 @@ def _judge(chain: Chain, found: _Old, left: str, doubt: str) -> tuple[Verdict, s
 
 def _minors_above(chain: Chain, event_type: str, version: str) -> int:
     """How many minor versions came after it, up to the current one. Versions that are no numbers count one each."""
-    versions = list(chain.types[event_type])
-    above = versions[versions.index(version) + 1 : versions.index(chain.current(event_type)) + 1]
+    older = chain.older(event_type)
+    above = [*older[older.index(version) + 1 :], chain.current(event_type)]
     return len({_minor(other) for other in above} - {_minor(version)})
 
 

@@ -9,7 +9,19 @@ from dataclasses import astuple
 
 import pytest
 
-from upcasters import Always, Baseline, Chain, Detection, Event, FromField, FromHeader, Policy, Step, default
+from upcasters import (
+    Always,
+    Baseline,
+    Chain,
+    Detection,
+    Event,
+    FromField,
+    FromHeader,
+    Policy,
+    Step,
+    default,
+    rename_type,
+)
 from upcasters.devteam_runner import chain as devteam
 from worker.replay.census import counting
 from worker.replay.census.counting import OTHERS, Census, Identifier, Kind, Seen
@@ -123,6 +135,14 @@ def test_the_policy_promises_two_minor_versions() -> None:
     assert verdicts(numbered("1.0.0", "1.0.1", "1.0.2", "1.1.0"))["1.0.0"][0] == "no"
     assert verdicts(numbered("1.0.0", "1.1.0", "1.2.0"))["1.0.0"][0] == "yes"
     assert verdicts(numbered("1.0", "1.1", "2.0", current="1.1"))["1.0"][0] == "no"
+
+
+@pytest.mark.parametrize("target", ["1.1", "1.0"])
+def test_a_type_that_events_leave_is_old_in_all_its_versions(target: str) -> None:
+    steps = [Step("thing", "1.0", target, [rename_type("other")])]
+    chain = Chain(steps, [Baseline("thing", "1.0")], detection=numbered("1.0", "1.1").detection)
+    assert verdicts(chain, version("1.0")) == {"1.0": ("no", "the topic still holds it")}
+    assert verdicts(chain)["1.0"][0] == "no"
 
 
 def test_older_events_go_by_newer_steps() -> None:

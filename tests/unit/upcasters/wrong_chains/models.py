@@ -52,6 +52,7 @@ from upcasters import (
     move,
     nest,
     number,
+    object_to_list,
     optional,
     parse_json,
     present,
@@ -98,6 +99,11 @@ def pairs(_document: Any, _origin: str) -> list[tuple[str, Any]]:
 class Inner(BaseModel):
     b: int
     c: str | None = None
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    a: int
 
 
 class Deep(BaseModel):
@@ -337,6 +343,41 @@ FIELDS = {
         ["collision"],
         between(model(a=Inner, b=int), unnest("a"), to=Inner),
         between(model(a=Inner, d=int), unnest("a"), to=model(b=int, c=(str | None, None), d=int)),
+    ),
+    "unnested onto a field where it may be missing": Case(
+        ["collision"],
+        between(
+            model(a=(Inner, Inner(b=1)), b=int), unnest("a", missing="skip"), to=model(b=int, c=(str | None, None))
+        ),
+        between(model(a=(Inner, Inner(b=1))), unnest("a", missing="skip"), to=model(b=(int, 1), c=(str | None, None))),
+    ),
+    "unnested from where it may be missing, and used": Case(
+        ["may-be-missing"],
+        between(model(a=(Inner, Inner(b=1))), unnest("a", missing="skip"), rename("b", "x"), to=InnerRenamed),
+        between(model(a=(Inner, Inner(b=1))), unnest("a", missing="skip"), default("b", 1), to=Inner),
+    ),
+    "an unnested child that may be missing": Case(
+        ["may-be-missing"],
+        between(model(a=(Inner, Inner(b=1))), unnest("a"), to=Inner),
+        between(model(a=(Inner, Inner(b=1))), default("a", {"b": 1}), unnest("a"), to=Inner),
+    ),
+    "a key for the list that a member has": Case(
+        ["collision"],
+        between(model(a=model(x=A, y=B)), object_to_list("a", key="a"), to=model(a=list[dict[str, Any]])),
+        between(model(a=model(x=A, y=B)), object_to_list("a", key="k"), to=model(a=list[dict[str, Any]])),
+    ),
+    "a rest that may be nothing is used": Case(
+        ["may-be-missing"],
+        between(Open, keep_only(["a"], "more"), rename_keys("more", SNAKE_CASE), to=Open),
+        between(Open, keep_only(["a"], "more"), rename_keys("more", SNAKE_CASE, missing="skip"), to=Open),
+    ),
+    "a rest in place of a field": Case(
+        ["collision"],
+        between(AB, keep_only(["a"], "b"), to=model(a=int, b=dict[str, Any])),
+        between(AB, keep_only(["a"], "c"), to=model(a=int, c=B)),
+    ),
+    "a field that a closed model does not declare": Case(
+        ["unaccounted"], between(Open, add("new", 1), to=A), between(A, add("new", 1), to=Open)
     ),
     "the rest is not where the model wants it": Case(
         ["unaccounted", "unprovided"],
@@ -857,6 +898,21 @@ class Extras(BaseModel):
 
 # Right chains that a checker could take for wrong ones.
 QUIET = {
+    "what is kept of an event of which nothing is known": lambda: chain(
+        base("1"),
+        step(
+            "1",
+            "2",
+            keep_only(["a", "x"], "rest"),
+            rename("x", "b"),
+            model=model(a=int, b=int, rest=(dict[str, Any], {})),
+            lossy="?",
+        ),
+    ),
+    "a rest of which nothing is known": lambda: chain(
+        base("1"), step("1", "2", keep_only(["a"], "rest"), rename_keys("rest", SNAKE_CASE), lossy="?")
+    ),
+    "an open model within a list": between(model(a=list[A]), at("a.*", add("new", 1)), to=model(a=list[Open])),
     "nothing is known of the source": lambda: chain(
         base("1"), step("1", "2", rename("a", "b"), drop("c"), model=AB, lossy="?")
     ),
