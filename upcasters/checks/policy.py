@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from upcasters import policy as choices
+from upcasters.checks.problems import named
 from upcasters.detection import Always, Detection, FromField, FromShape
 from upcasters.errors import Problem
 from upcasters.paths import EACH, path
@@ -91,6 +92,24 @@ def _rules(chain: Chain, policy: Policy) -> Iterator[Problem]:
     ):
         what = "the version is told by shape, and no version of the chain declares one"
         yield Problem("detection", what, "Give baselines and steps a shape, or use another rule.")
+    elif rules.version and all(isinstance(rule, FromShape) for rule in rules.version):
+        yield from _without_shape(chain)
+
+
+def _without_shape(chain: Chain) -> Iterator[Problem]:
+    """Old versions that no event is ever taken for, where the shape alone tells the version.
+
+    None of those that come out of another type, or of types that declare no shape at all: they stand inside of others.
+    """
+    inner = {end for hop in chain.hops.values() for end in hop.ends if end[0] != hop.source[0]}
+    told = {event_type for (event_type, _), known in chain.versions.items() if known.shape is not None}
+    for node in chain.hops:
+        known = chain.versions[node]
+        silent = known.shape is None and not known.looks_like
+        if silent and node not in inner and node[0] in told:
+            what = f"the version is told by shape alone, and {named(node)} declares none"
+            remedy = "Give it a shape, or add a rule that tells it: a header, a field or a default."
+            yield Problem("detection", what, remedy, known.file, known.step)
 
 
 def _fixed(what: str, rules: tuple[Any, ...], known: frozenset[str]) -> Iterator[Problem]:

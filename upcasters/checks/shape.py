@@ -42,10 +42,11 @@ class Shape:
     """A set of possible JSON values; changed in place as operations are followed.
 
     ``number`` is one with a fraction or exponent. ``others`` is what keys beside ``fields`` hold; None means that
-    there are none, as far as is declared, unless ``open`` says that nothing is known of them; ``takes_more`` says that
-    the model takes them all the same. ``items`` is what an array holds, None if that is not known. No types at all: there is no such value. ``told``: the types are known
-    and not only what is left of a guess; of others nothing is reported. ``values`` are all single values that there
-    are, as ``scalar_key`` writes them, and ``limits`` what JSON Schema says of single values; None if not known.
+    there are none, as far as is declared, unless ``open`` says that nothing is known of them; ``takes_more`` says
+    that the model takes them all the same. ``items`` is what an array holds, None if that is not known. No types at
+    all: there is no such value. ``told``: the types are known and not only what is left of a guess; of others nothing
+    is reported. ``values`` are all single values that there are, as ``scalar_key`` writes them, and ``limits`` what
+    JSON Schema says of single values; None if not known.
     """
 
     types: frozenset[str] = ALL

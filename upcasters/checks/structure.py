@@ -28,7 +28,18 @@ def structure_problems(chain: Chain) -> list[Problem]:
         found += check(chain)
     if found:
         return found
-    for check in (_last_of_hop, _cycles, _gaps, _two_newest, _pins, _previews, _named, _undeclared_loss, _same_shapes):
+    for check in (
+        _last_of_hop,
+        _cycles,
+        _gaps,
+        _dead_ends,
+        _two_newest,
+        _pins,
+        _previews,
+        _named,
+        _undeclared_loss,
+        _same_shapes,
+    ):
         found += check(chain)
     return found
 
@@ -211,6 +222,19 @@ def _gaps(chain: Chain) -> Iterator[Problem]:
                 step = next(step for step in chain.steps if (step.event_type, str(step.source)) == node)
                 remedy = "Add the step that leads there, or a baseline if the history starts there."
                 yield problem("gap", f"no step and no baseline leads to {named(node)}", remedy, step)
+
+
+def _dead_ends(chain: Chain) -> Iterator[Problem]:
+    """Baselines that lead nowhere, of types whose other versions all lead to another type."""
+    reached = {end for hop in chain.hops.values() for end in hop.ends}
+    for base in chain.baselines:
+        node = (base.event_type, str(base.version))
+        others = [other for other in chain.hops if other[0] == base.event_type]
+        newest = any(chain.hops[other].target[0] == base.event_type and not chain.hops[other].forks for other in others)
+        if others and not newest and node not in chain.hops and node not in reached:
+            what = f"no step leads on from {named(node)}, and other versions of {base.event_type} become another type"
+            remedy = "Add the step that leads on from it, or remove the baseline."
+            yield Problem("dead-end", what, remedy, base.file, base.id)
 
 
 def _two_newest(chain: Chain) -> Iterator[Problem]:

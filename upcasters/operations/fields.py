@@ -759,7 +759,7 @@ def unnest(child: PathLike, names: Iterable[str] | None = None, *, missing: OnMi
     """
     choice(missing, _MISSING, "missing")
     if names is None:
-        return Unnest(_named(child), absent=missing)
+        return Unnest(_named(child), None, missing, missing)
     return Unnest(_named(child), different_names(names, "names"), missing)
 
 

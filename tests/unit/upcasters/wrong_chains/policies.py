@@ -95,6 +95,11 @@ POLICIES = {
         route(versions(FromShape())),
         lambda: chain(base("1", shape=present("a")), step("1", "2")).upcaster(versions(FromShape())),
     ),
+    "by shape alone, and an old version has none": Case(
+        ["detection"],
+        lambda: chain(base("1"), step("1", "2", shape=present("a"))).upcaster(versions(FromShape())),
+        lambda: chain(base("1"), step("1", "2", shape=present("a"))).upcaster(versions(FromShape(), Always("1"))),
+    ),
     "several types, and nothing tells them apart": Case(
         ["detection"],
         lambda: chain(base("1"), base("1", event_type="bill")).upcaster(versions(HEADER)),

@@ -189,6 +189,11 @@ STRUCTURE = {
         lambda: chain(step("1", "2"), step("1.5", "3")),
         lambda: chain(step("1", "3"), step("1.5", "3")),
     ),
+    "a baseline that leads nowhere beside one that becomes another type": Case(
+        ["dead-end"],
+        lambda: chain(base("0"), base("1"), step("1", "2", rename_type("bill"))),
+        lambda: chain(base("0"), base("1"), step("0", "1"), step("1", "2", rename_type("bill"))),
+    ),
     "a baseline that leads nowhere": Case(
         ["two-newest"],
         lambda: chain(base("0"), base("1"), step("1", "2")),
