@@ -107,6 +107,49 @@ def test_verify_finds_a_row_that_no_migration_picks(sqlite: TestDatabase, tmp_pa
     ]
 
 
+TOUCH = {
+    True: [
+        (
+            "CREATE TRIGGER touch AFTER UPDATE OF document ON orders BEGIN "
+            "UPDATE orders SET tenant = 'z' WHERE id = new.id; "
+            "INSERT INTO audit VALUES (new.id); END"
+        )
+    ],
+    False: [
+        (
+            "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN new.tenant := 'z'; INSERT INTO audit VALUES (new.id); RETURN new; END $$"
+        ),
+        "CREATE TRIGGER touch BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch()",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql_url"])
+def test_what_changes_with_the_documents_is_told(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'touch.db'}" if kind == "sqlite" else request.getfixturevalue(kind)
+    database = TestDatabase(url, "TEXT")
+    database.run(
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, tenant TEXT, document TEXT, "
+        "size INTEGER GENERATED ALWAYS AS (length(document)) STORED)",
+        "CREATE TABLE audit (id INTEGER)",
+        *TOUCH[database.is_sqlite],
+    )
+    database.add(['{"a": 1}', '{"a": 2}'], "orders")
+    backup = make_backup(found(database), tmp_path / "backup", nothing)
+    with pytest.raises(AtRestError, match="the generated column size, the trigger touch may change more"):
+        bring(database)
+    with pytest.raises(AtRestError, match="the generated column size may change more"):
+        bring(database, also=["tenant"])
+    with pytest.raises(AtRestError, match="names nothing, and that is no column of orders and no table"):
+        bring(database, also=["nothing"])
+    assert verified(database, backup).findings == []
+    assert bring(database, also=["size", "tenant", "audit"]).changed == 2
+    judged = verified(database, backup)
+    assert (judged.findings, judged.documents) == ([], 2)
+    assert "audit: changes with the documents, as a migration says: not compared" in judged.notes
+
+
 def test_a_condition_that_came_later_is_asked_of_the_rows_as_they_are(sqlite: TestDatabase, tmp_path: Path) -> None:
     backup = make_backup(found(sqlite), tmp_path / "backup", nothing)
     sqlite.run("ALTER TABLE orders ADD COLUMN kind TEXT DEFAULT 'order'")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, text
 
 from upcasters import Chain
-from worker.at_rest import aside, known, registry, schemas
+from worker.at_rest import aside, beside, known, registry, schemas
 from worker.at_rest.bringing import Bringer
 from worker.at_rest.failures import AtRestError
 from worker.at_rest.passing import Brought, Pass, Show
@@ -45,6 +45,7 @@ def upcast_json_column(
     on_failure: OnFailure = "stop",
     commit: Commit = "migration",
     since: str | None = None,
+    also: Sequence[str] | None = None,
 ) -> Brought:
     """Bring every document in a column up to version ``to``, inside an Alembic migration.
 
@@ -58,13 +59,15 @@ def upcast_json_column(
     ``<table>_<column>_set_aside`` says why. ``commit="batch"`` is for tables too large for one transaction: all rows
     are tried first, then written in batches that are committed one by one; cut off, it goes on where it was.
     ``since`` is the version of documents that do not tell theirs, where the table ``upcast_columns`` cannot say it.
+    ``also`` names columns of the table and other tables that triggers change with the documents; without it, a table
+    with triggers at an update, or with a generated column that reads the documents, is refused.
 
     Raises ``AtRestError`` (an Alembic ``CommandError``) where there is no such table, type or version, and where a step
     splits events or changes their type, key or headers; ``RowsFailedError`` with the rows that failed.
     """
     place = _place(op, table, column, event_type, where, schema)
     storage = _storage(op, place, key, version_column, schema)
-    return _Migration(op, place, storage, chain, to, on_failure, since).run(commit)
+    return _Migration(op, place, storage, chain, to, on_failure, since, also).run(commit)
 
 
 def downcast_json_column(
@@ -82,6 +85,7 @@ def downcast_json_column(
     on_failure: OnFailure = "stop",
     commit: Commit = "migration",
     since: str | None = None,
+    also: Sequence[str] | None = None,
     allow_loss: bool | None = None,
 ) -> Brought:
     """The way back: bring every document in a column down to version ``to``. All else as ``upcast_json_column``.
@@ -92,7 +96,8 @@ def downcast_json_column(
     place = _place(op, table, column, event_type, where, schema)
     accepted = _loss_is_allowed(op) if allow_loss is None else allow_loss
     storage = _storage(op, place, key, version_column, schema)
-    return _Migration(op, place, storage, chain, to, on_failure, since, down=True, allow_loss=accepted).run(commit)
+    migration = _Migration(op, place, storage, chain, to, on_failure, since, also, down=True, allow_loss=accepted)
+    return migration.run(commit)
 
 
 def _place(op: Any, table: str, column: str, event_type: str, where: str | None, schema: str | None) -> Place:
@@ -130,10 +135,12 @@ class _Migration:
     to: str
     on_failure: OnFailure
     told: str | None
+    also: Sequence[str] | None
     down: bool = False
     allow_loss: bool = False
 
     def run(self, commit: Commit) -> Brought:
+        beside.refuse_untold(self.op.get_bind(), self.place, self.also)
         found = registry.entries(self.op.get_bind())
         before = next((each for each in found if each.place == self.place), None)
         since = self._since(found)
@@ -227,7 +234,7 @@ class _Migration:
     def _entry(self, since: str | None) -> Entry:
         name = self.chain if isinstance(self.chain, str) else self.chain.name
         storage = self.storage
-        return Entry(self.place, name, self.to, since, storage.version_column or "")
+        return Entry(self.place, name, self.to, since, storage.version_column or "", also=tuple(self.also or ()))
 
     @property
     def _show(self) -> Show:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, inspect
 
 from upcasters import Fault, Reversibility
 from worker.at_rest import registry, schemas
+from worker.at_rest.beside import table_named
 from worker.at_rest.bringing import Bringer, Changed
 from worker.at_rest.digest import TableDigest, data_tables, digests, rows_of_all
 from worker.at_rest.passing import Show
@@ -78,13 +79,19 @@ def _table(entry: Entry) -> str:
 def _compare_tables(before: Connection, now: Connection, entries: list[Entry], result: Comparison, show: Show) -> None:
     total = rows_of_all(now)
     there, here = digests(before), digests(now, lambda rows: show(rows, total))
-    brought = {(_table(entry), name) for entry in entries for name in (entry.place.column, entry.version_column)}
+    brought = {
+        (_table(entry), name) for entry in entries for name in (entry.place.column, entry.version_column, *entry.also)
+    }
+    beside = {table_named(entry.place, name) for entry in entries for name in entry.also}
     for name, table in there.items():
         if name not in here:
             result.find("the table is gone", name)
             continue
         result.tables += 1
         result.rows += here[name].rows
+        if name in beside:
+            result.notes.append(f"{name}: changes with the documents, as a migration says: not compared")
+            continue
         _compare_table(name, table, here[name], brought, result)
     result.notes += [f"{name}: new table, {table.rows:,} rows" for name, table in here.items() if name not in there]
 
