@@ -259,7 +259,8 @@ def _any_of(holder: Shape, fields: Iterable[Field]) -> Presence:
     presences = {inner.presence for inner in fields}
     if Presence.ALWAYS in presences:
         return Presence.ALWAYS
-    return Presence.UNKNOWN if holder.open or Presence.UNKNOWN in presences else Presence.MAYBE
+    untold = holder.open or holder.others is not None or Presence.UNKNOWN in presences
+    return Presence.UNKNOWN if untold else Presence.MAYBE
 
 
 @project.register

@@ -101,6 +101,11 @@ class Inner(BaseModel):
     c: str | None = None
 
 
+class Extra(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Inner]
+
+
 class Closed(BaseModel):
     a: int
 
@@ -915,6 +920,9 @@ QUIET = {
     ),
     "a rest of which nothing is known": lambda: chain(
         base("1"), step("1", "2", keep_only(["a"], "rest"), rename_keys("rest", SNAKE_CASE), lossy="?")
+    ),
+    "a rest of which only what its values are is known": lambda: chain(
+        base("1", model=Extra), step("1", "2", keep_only([], "rest"), at("rest.*", add("new", 1)), lossy="?")
     ),
     "an open model within a list": between(model(a=list[Closed]), at("a.*", add("new", 1)), to=model(a=list[Open])),
     "nothing is known of the source": lambda: chain(
