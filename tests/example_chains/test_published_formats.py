@@ -21,6 +21,8 @@ from tests.example_chains.published_formats import (
 from upcasters import Chain, DeadLettered, Event, Policy, SourcePartition, Upcast, Upcaster
 from upcasters.checks import model_problems
 from upcasters.event import Header
+from upcasters.operations.reach import Everywhere
+from upcasters.step import walk
 
 SOURCE = SourcePartition("published", 0)
 CANARY = "c4n4ry"
@@ -255,7 +257,9 @@ def test_bytes_that_are_no_text(history: History) -> None:
 def test_what_no_step_knows_comes_out_as_it_was(history: History) -> None:
     if history.chain is COMPOSE:
         return  # its steps know all of it
-    rest = '{"a" : 1.10,"b":[ -0, 1E+5,1e400 ],"\\u00e9":"\\u00e9\\/","c":1,"c":12345678901234567890123}'
+    rest = '{"a" : 1.10,"b":[ -0, 1E+5,1e400 ],"\\u00e9":"\\u00e9\\/","c":12345678901234567890123}'
+    if not any(isinstance(each, Everywhere) for step in history.chain.steps for each in walk(step.operations)):
+        rest = rest.replace('"c":', '"c":1,"c":')  # nobody opens it
     value = history.before[:-1] + f',"rest":{rest}}}'
     outcome = made(history.chain.upcaster(), value.encode(), history.headers)
     assert not isinstance(outcome, DeadLettered)
