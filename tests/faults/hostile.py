@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ LIMIT = 1_048_588
 CANARY = "c4n4ry-in-the-mine"
 """Stands where values stand that nobody outside of the topics may see."""
 BATCH_OVERHEAD = 61 + 21
-DEEP = "upcast" if sys.version_info >= (3, 14) else "decode"
-"""The fate of what is nested 100,000 levels deep: before Python 3.14 some thousand are too many."""
+DEEP = "decode"
+"""The fate of what is nested 100,000 levels deep, on every Python."""
 GOOD = b'{"metadata":{"taskId":"1","projectId":"p"},"nodes":{"select":{"status":"completed"}}'
 """The beginning of an event of version 1.0; the brace that closes it is missing."""
 CURRENT: dict[str, Any] = {
@@ -82,7 +81,7 @@ def _values() -> Iterator[Hostile]:
     ):
         yield Hostile(name, Record(b"k", GOOD + b"," + kept + b"}"), "upcast", kept)
     twice = b'{"metadata":{"taskId":"1","taskId":"2","projectId":"p"},"nodes":{}}'
-    yield Hostile("duplicate keys", Record(b"k", twice), "upcast", b'"task_id":"2"')
+    yield Hostile("duplicate keys", Record(b"k", twice), "decode")
     keys = b",".join(b'"k%d":%d' % (n, n) for n in range(50_000))
     yield Hostile("50,000 keys", Record(b"k", GOOD + b"," + keys + b"}"), "upcast", keys)
 

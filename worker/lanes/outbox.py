@@ -133,7 +133,7 @@ class Outbox:
     @property
     def last_written(self) -> dict[str, LastWritten]:
         """By topic, when ``send_all`` has returned. A batch that was sent twice is answered without an offset."""
-        answers = [(future.result(), count) for _, future, count in self._sent]
+        answers = [(future.result(), count) for _, future, count in self._sent if not future.exception()]
         return {
             answer.topic: LastWritten(answer.topic, answer.partition, answer.offset + count - 1)
             for answer, count in answers
