@@ -4,10 +4,16 @@ Synchronous: call it through ``asyncio.to_thread``. ``port`` says what it can do
 ``memory`` where there is none, and for tests; one contract suite holds both.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from worker.ledger.memory import MemoryLedger
-from worker.ledger.opening import open_ledger
 from worker.ledger.port import Ledger
 from worker.ledger.records import Beside, DeadLetterSummary, Progress, Proof, Run, RunState
+
+if TYPE_CHECKING:
+    from worker.ledger.sql import SqlLedger
 
 __all__ = [
     "Beside",
@@ -20,3 +26,10 @@ __all__ = [
     "RunState",
     "open_ledger",
 ]
+
+
+def open_ledger(url: str) -> SqlLedger:
+    """As ``opening`` says. The database's libraries are loaded only now: a worker that has no ledger needs none."""
+    from worker.ledger import opening
+
+    return opening.open_ledger(url)
