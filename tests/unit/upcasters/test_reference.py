@@ -20,5 +20,5 @@ def test_a_hostile_version_is_cut() -> None:
     chain = Chain([Step("t", 1, 2, [add("a", 1)])], [Baseline("t", 1)], detection=Detection(version=(FromHeader("v"),)))
     outcome = chain.upcaster().upcast(Event(b"{}", None, [("v", b"9\n" * 5000)]))
     assert isinstance(outcome, DeadLettered)
-    assert outcome.fault.error_type == "FutureVersion"
+    assert outcome.fault.error_type == "UnknownVersion"
     assert outcome.fault.from_version == "9?" * 49 + "9…"
