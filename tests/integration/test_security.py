@@ -293,7 +293,8 @@ async def test_the_rights_of_the_handbook_are_enough(broker: SecureKafka, tmp_pa
     for code, command in (
         (0, f"plan --to 1 --out plan.json --config {config}"),
         (0, f"replay plan.json --again --receipt receipt.json --reason test --config {config}"),
-        (0, f"verify receipt.json --config {config}"),
+        # It may read all that it needs, and says rightly that the worker before it had written the same.
+        (1, f"verify receipt.json --config {config}"),
         (0, f"dlq list --config {config}"),
     ):
         assert await exit_code(command, tmp_path) == code, command

@@ -48,7 +48,7 @@ async def gather_facts(
         brokers = len((await admin.describe_cluster())["brokers"])
         sources = [topics[route.source] for route in settings.routes if topics[route.source].partitions]
         told = await asyncio.gather(*(_committed(admin, settings.kafka.group_id, source) for source in sources))
-        limits = await _limits(admin, settings, ask_group and not any(each.denied for each in told))
+        limits, denied_group = await _limits(admin, settings, ask_group and not any(each.denied for each in told))
     finally:
         await admin.close()
     committed = {place: offset for each in told for place, offset in each.offsets.items()}
@@ -62,7 +62,13 @@ async def gather_facts(
         filled=await _filled(clients, [topics[name] for name in new if topics[name].partitions]),
         topics=topics,
         backlogs=backlogs,
-        denied=(*denied, *(finding for each in told for finding in each.denied), *denied_reads, *denied_ids),
+        denied=(
+            *denied,
+            *(finding for each in told for finding in each.denied),
+            *denied_group,
+            *denied_reads,
+            *denied_ids,
+        ),
         undecided=tuple(finding for each in told for finding in each.undecided),
         brokers=brokers,
         limits=replace(limits, refusals=limits.refusals | refused),
@@ -161,12 +167,20 @@ async def _filled(clients: Clients, destinations: Sequence[TopicFacts]) -> froze
     return frozenset(place.topic for place in places if not offsets[place].empty)
 
 
-async def _limits(admin: AIOKafkaAdminClient, settings: Settings, ask_group: bool) -> BrokerLimits:
-    told = await limits_of(admin)
-    answer = await answer_to_joining(admin, settings.kafka) if ask_group else NoError
-    if answer in (NoError, GroupAuthorizationFailedError):
-        return BrokerLimits(told)
-    return BrokerLimits(told, frozenset({answer.errno}), *await others_in(admin, settings.kafka.group_id))
+async def _limits(
+    admin: AIOKafkaAdminClient, settings: Settings, ask_group: bool
+) -> tuple[BrokerLimits, tuple[Finding, ...]]:
+    """And the group, where we may not ask it; that shows also where no source is seen whose offsets it would tell."""
+    told, group = await limits_of(admin), settings.kafka.group_id
+    try:
+        answer = await answer_to_joining(admin, settings.kafka) if ask_group else NoError
+    except GroupAuthorizationFailedError:  # already where its coordinator is asked for
+        answer = GroupAuthorizationFailedError
+    if answer is GroupAuthorizationFailedError:
+        return BrokerLimits(told), (_denied(group, "group", "READ"),)
+    if answer is NoError:
+        return BrokerLimits(told), ()
+    return BrokerLimits(told, frozenset({answer.errno}), *await others_in(admin, group)), ()
 
 
 async def _denied_ids(
