@@ -266,12 +266,14 @@ class LaneGauges(Collector):
         yield from families.values()
 
     def _add_partition(self, families: Mapping[str, GaugeMetricFamily], lane: LaneStatus) -> None:
-        partition = lane.topic, str(lane.partition)
+        """The families share the labels, which are many when partitions are."""
+        partition = {"topic": lane.topic, "partition": str(lane.partition)}
+        of_group = {"consumer_group": self._group, **partition}
         for name, labels, value in (
-            ("consumer_lag", (self._group, *partition), lane.lag),
-            ("consumer_lag_seconds", (self._group, *partition), lane.lag_seconds),
-            ("consumer_held_back_records", (self._group, *partition), lane.held_back_records),
-            ("consumer_held_back_seconds", (self._group, *partition), lane.held_back_seconds),
+            ("consumer_lag", of_group, lane.lag),
+            ("consumer_lag_seconds", of_group, lane.lag_seconds),
+            ("consumer_held_back_records", of_group, lane.held_back_records),
+            ("consumer_held_back_seconds", of_group, lane.held_back_seconds),
             ("partition_position", partition, lane.position),
             ("partition_committed_offset", partition, lane.committed),
             ("partition_end_offset", partition, lane.end),
@@ -279,7 +281,7 @@ class LaneGauges(Collector):
             ("partition_blocked", partition, lane.state == LaneState.BLOCKED),
         ):
             if value is not None:
-                families[name].add_metric(labels, value)
+                families[name].add_sample(families[name].name, labels, value)
 
 
 class Bounded:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import choose_encoder
 
 from upcasters.outcome import Fault, Passage, Violation
+from worker.exposition import encoder_for
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
 from worker.lanes.tally import Tally
@@ -144,21 +145,35 @@ def test_label_values_are_capped(registry: CollectorRegistry, metrics: WorkerMet
     assert total(registry, "upcaster_retries_total", error_type="other") == 1
 
 
-def test_a_scrape_of_500_partitions_takes_a_small_part_of_its_interval(
-    registry: CollectorRegistry, metrics: WorkerMetrics
+YARDSTICKS = 10
+"""What a scrape of 500 partitions may take. Where this was set a yardstick took 0.0037 s of CPU: ten are 0.037 s, which
+is under the 0.05 s that a scrape may take there. It took four of them, 0.015 s."""
+
+
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0"])
+def test_a_scrape_of_500_partitions_takes_under_50_ms(
+    registry: CollectorRegistry, metrics: WorkerMetrics, accept: str
 ) -> None:
-    """CPU time, the least of some, and far from it on a machine of any speed: for what grows with its square."""
-    lanes = [lane(n) for n in range(500)]
+    """CPU time, the least of some, in yardsticks that are measured in between: slow machines have slow yardsticks."""
+    lanes = [lane(n, held_back_records=0, held_back_seconds=0.0) for n in range(500)]
     metrics.lanes.look = lambda: lanes
     for n in range(500):
         metrics.add("old", n, "new", tally(), now=31.0)
-    assert min(seconds_of(generate_latest, registry) for _ in range(5)) < 0.5
-    assert min(seconds_of(OPENMETRICS, registry) for _ in range(5)) < 0.5
-
-
-def seconds_of(encode: Callable[[CollectorRegistry], bytes], registry: CollectorRegistry) -> float:
-    began = time.process_time()
+    encode, _ = encoder_for(accept)
     assert encode(registry).count(b"upcaster_consumer_lag_seconds{") == 500
+    times = [(seconds_of(lambda: encode(registry)), seconds_of(yardstick)) for _ in range(7)]
+    scrape, one = map(min, zip(*times, strict=True))
+    assert scrape < YARDSTICKS * one
+
+
+def yardstick() -> str:
+    """Twice as many lines as the scrape has, written in the plainest way."""
+    return "".join(f'{{partition="{n}"}} {float(n)}\n' for n in range(10_000))
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
     return time.process_time() - began
 
 

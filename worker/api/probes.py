@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from worker.api.view import WorkerView
+from worker.exposition import encoder_for
 
 
 def probes(worker: WorkerView, registry: CollectorRegistry) -> list[Route]:
@@ -27,7 +27,7 @@ def probes(worker: WorkerView, registry: CollectorRegistry) -> list[Route]:
 
     async def metrics(request: Request) -> Response:
         """Prometheus text, or OpenMetrics where the scrape asks for it."""
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        encode, content_type = encoder_for(request.headers.get("accept", ""))
         text = await asyncio.to_thread(encode, Moment(registry))
         return Response(text, headers={"content-type": content_type})
 

@@ -13,13 +13,13 @@ import msgspec
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 from starlette.types import ASGIApp
 
 from worker.api import RouteStatus, Status
 from worker.api.aside import Aside
 from worker.api.older import OlderVersion
 from worker.api.problems import answer_with_problems
+from worker.exposition import encoder_for
 from worker.processes.answers import Answer, Scrapes, ask, one_route, one_status, reasons
 from worker.processes.family import Family, Member
 
@@ -73,7 +73,7 @@ class _Port:
     async def metrics(self, request: Request) -> Response:
         members = [each for each in self._family.members if each.pid]
         pids = [each.pid for each in members]
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        encode, content_type = encoder_for(request.headers.get("accept", ""))
         async with self._scraping:
             texts = [
                 (member.number, pid, answer.body.decode())
