@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -17,7 +18,7 @@ from tests.brokers.releases import WithZooKeeper
 from tests.brokers.zookeeper import running_zookeeper
 from tests.faults.coordinators import OFFSETS_TOPIC
 from tests.faults.proxy import Proxy
-from tests.kafka import admin_of, make_topic
+from tests.kafka import READ_TIMEOUT, admin_of, make_topic
 from tests.ports import free_ports
 from worker.local_kafka import LocalKafka
 from worker.local_kafka.release import NEWEST, Release
@@ -137,7 +138,17 @@ async def running_cluster(
         for broker in brokers:
             stack.push_async_callback(asyncio.to_thread, broker.stop)
         proxies = [await stack.enter_async_context(Proxy(each.proxy, each.behind_proxy)) for each in ports]
+        for each in ports:
+            await _knows_the_others(f"127.0.0.1:{each.direct}", size)
         yield Cluster([Node(*parts) for parts in zip(brokers, proxies, ports, strict=True)])
+
+
+async def _knows_the_others(broker: str, size: int) -> None:
+    """With ZooKeeper one says that it has started before it has heard of a controller."""
+    async with admin_of(broker) as admin, asyncio.timeout(READ_TIMEOUT):
+        found: Mapping[str, Any] = {"brokers": (), "controller_id": -1}
+        while len(found["brokers"]) < size or found["controller_id"] == -1:
+            found = await admin.describe_cluster()
 
 
 async def _started(release: Release, properties: Mapping[str, str]) -> LocalKafka:
