@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ COLUMNS = (
     "slow coordinators",
     "s",
     "on",
+    "commit",
 )
 
 
@@ -38,7 +40,14 @@ def cells(outcome: Outcome) -> list[str]:
         outcome.busy_coordinators,
         round(outcome.seconds),
     )
-    return [_told(outcome.version), *(f"{number:,}" for number in numbers), f"{datetime.now(UTC):%Y-%m-%d}"]
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    return [_told(outcome.version), *(f"{number:,}" for number in numbers), today, _commit()]
+
+
+def _commit() -> str:
+    """What ran; with a `+` where files were changed since."""
+    command = ["git", "describe", "--always", "--exclude=*", "--dirty=+", "--abbrev=7"]
+    return subprocess.run(command, cwd=PAGE.parent, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _told(name: str) -> str:

@@ -29,10 +29,9 @@ def running_zookeeper(release: Release) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="upcast-zookeeper-") as folder:
         port, config = free_port(), Path(folder) / "zoo.cfg"
         config.write_text(CONFIG.format(folder=folder, port=port), encoding="utf-8")
-        java, *classpath = release.command()
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(
-                [java, "-Xmx128m", *classpath, MAIN, str(config)], stdout=log, stderr=log, start_new_session=True
+                [*release.command(), "-Xmx128m", MAIN, str(config)], stdout=log, stderr=log, start_new_session=True
             )
         watcher = Watcher(None)
         watcher.watch(process.pid)

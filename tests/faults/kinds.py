@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from tests.faults import proxy
-from tests.faults.clock import Clock, library
+from tests.faults.clock import Clock, can_jump
 from tests.faults.cluster import Node
 from tests.faults.coordinators import (
     OFFSETS_TOPIC,
@@ -276,9 +276,9 @@ async def quota_lowered(world: World) -> None:
 
 async def clock_jumps(world: World) -> None:
     """Seconds to weeks ahead or back, while the workers work."""
-    if library() is None:
+    if not can_jump():
         return
-    clock = Clock(world.fleet.config.with_name("clock"))
+    clock = Clock(world.fleet.config.parent)
     await exchange_workers(world, **clock.environment)
     for seconds in world.chance.sample(JUMPS, 3):
         await world.feeder.feed(world.place.partitions * 20)

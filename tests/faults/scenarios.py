@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from aiokafka.errors import KafkaError
 
 from tests.brokers.releases import named
 from tests.faults.checker import Place, check
+from tests.faults.clock import Clock
 from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.events import number_of
 from tests.faults.kinds import WORKERS, exchange_workers
@@ -37,6 +39,8 @@ from worker.local_kafka.release import NEWEST, Release
 PARTITIONS = 3
 BEFORE, MEANWHILE, LATER = 300, 300, 900
 """Records: before the fault, those that it hits, and more than that behind it."""
+BROKERS_JUMPS = (3_600, -1_800, 30 * 86_400, 0)
+"""Seconds from the true time. Further back brokers from 4.0 on would take all records for ones of the future."""
 QUESTION = "upcast lanes decide"
 """What a lane says that waits for a person."""
 USER, OLD_PASSWORD, NEW_PASSWORD = "worker", "the-old-password", "the-new-password"
@@ -122,6 +126,21 @@ async def password_rotated(release: Release, directory: Path) -> None:
             await _finish(world)
 
 
+async def brokers_clock_jumps(release: Release, directory: Path) -> None:
+    """Open transactions time out, and the ids of producers expire, all at once."""
+    clock = Clock(directory)
+    environment = tuple(f"{name}={value}" for name, value in clock.environment.items())
+    async with _single(replace(release, environment=environment), directory) as world:
+        for seconds in BROKERS_JUMPS:
+            feeding = asyncio.create_task(world.feeder.feed(LATER, 2.0))
+            await world.moment(2.0)
+            clock.jump(seconds)
+            await feeding
+            await recovered(world, f"what is written when the brokers' clock is {seconds:+,} s off")
+            await exchange_workers(world)
+        await _finish(world)
+
+
 async def live_beside_replay(release: Release, directory: Path) -> None:
     """The live worker does not start; all is there once, and the proof holds."""
     async with (
@@ -148,6 +167,7 @@ SCENARIOS: dict[str, Scenario] = {
     "destination made anew": destination_made_anew,
     "source made anew": source_made_anew,
     "password rotated": password_rotated,
+    "brokers' clock jumps": brokers_clock_jumps,
     "live beside a replay": live_beside_replay,
 }
 

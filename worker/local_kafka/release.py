@@ -19,10 +19,12 @@ class LocalKafkaError(Exception):
 
 @dataclass(frozen=True)
 class Release:
-    """`pinned` names the jars; `features` are what the data folder is formatted with (`transaction.version=1`)."""
+    """`pinned` names the jars; `features` are what the data folder is formatted with (`transaction.version=1`);
+    `environment` is added to that of this process (`NAME=value`)."""
 
     pinned: Path = PINNED
     features: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
 
     ready_line = "Kafka Server started"
 
@@ -48,7 +50,8 @@ class Release:
             jars = fetch_jars(jars=pinned_jars(self.pinned))
         except JarsUnavailableError as error:
             raise LocalKafkaError(str(error)) from error
-        return [self.java(), "-cp", os.pathsep.join(str(jar) for jar in jars)]
+        within = ["env", *self.environment] if self.environment else []
+        return [*within, self.java(), "-cp", os.pathsep.join(str(jar) for jar in jars)]
 
     def properties(self, data: Path, given: Mapping[str, str]) -> dict[str, str]:
         """`server.properties`, on ports that are free now; `given` are laid over it."""
