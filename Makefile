@@ -52,7 +52,7 @@ format: $(VENV)/dev.installed ## let ruff rewrite the sources
 api-fuzz: $(VENV)/dev.installed ## schemathesis over both versions of the API, thousands of requests (EXAMPLES=n)
 	$(BIN)/python -m tests.api_fuzz $(EXAMPLES)
 
-chaos: $(VENV)/dev.installed ## a million records, 50 faults, nothing lost (SEED=n RECORDS=n FAULTS=n BROKER=3.7, or KINDS="worker killed,..." NODES=3)
+chaos: $(VENV)/dev.installed ## a million records, 50 faults, nothing lost (SEED=n RECORDS=n FAULTS=n BROKER=3.7 SCENARIOS=no, or KINDS="worker killed,..." NODES=3)
 	$(BIN)/python -m tests.faults.chaos
 
 brokers: $(VENV)/dev.installed ## a short form of it on Kafka 2.8 to 4.4, failover included (VERSIONS="3.4 4.4.0:2", WRITE=--write renews the page)

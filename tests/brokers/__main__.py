@@ -22,10 +22,10 @@ def main(arguments: list[str]) -> int:
         chosen |= named(name)
     folder = Path(tempfile.mkdtemp(prefix="upcast-brokers-"))
     outcomes = [_tried(name, release, folder) for name, release in (chosen or RELEASES).items()]
-    if "--write" in arguments:
-        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), outcomes), encoding="utf-8")
     wrong = problems(outcomes)
     table = show(COLUMNS, [cells(each) for each in outcomes if not each.skipped])
+    if "--write" in arguments:
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), outcomes), encoding="utf-8")
     skipped = [f"skipped: {each.skipped}" for each in outcomes if each.skipped]
     verdict = f"NOT CLEAN; logs: {folder}" if wrong else "nothing lost, nothing doubled, nothing out of order"
     sys.stdout.write("\n".join([*wrong, *table, *skipped, verdict, ""]))

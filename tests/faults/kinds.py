@@ -321,17 +321,3 @@ CLUSTER: dict[str, Fault] = {
     "late offsets": late_offsets,
     "transaction hangs": transaction_hangs,
 }
-EVERY_TIME = ("worker killed", "worker frozen", "broker killed")
-"""Also in the shortest run."""
-QUICK = (
-    "workers come and go",
-    "connections cut",
-    "broker out of reach",
-    "network slow",
-    "answers lost",
-    "destination stalls",
-    "records at the size limit",
-    "poison burst",
-    "lane fenced",
-)
-"""Over in a few seconds: what a short run has beside these."""
