@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from tests.brokers.releases import named
@@ -41,6 +42,7 @@ BEFORE, MEANWHILE, LATER = 300, 300, 900
 """Records: before the fault, those that it hits, and more than that behind it."""
 BROKERS_JUMPS = (3_600, -1_800, 30 * 86_400, 0)
 """Seconds from the true time. Further back brokers from 4.0 on would take all records for ones of the future."""
+DATED = "dated-by-the-brokers"
 QUESTION = "upcast lanes decide"
 """What a lane says that waits for a person."""
 USER, OLD_PASSWORD, NEW_PASSWORD = "worker", "the-old-password", "the-new-password"
@@ -131,10 +133,12 @@ async def brokers_clock_jumps(release: Release, directory: Path) -> None:
     clock = Clock(directory)
     environment = tuple(f"{name}={value}" for name, value in clock.environment.items())
     async with _single(replace(release, environment=environment), directory) as world:
+        await world.cluster.create_topic(DATED, 1, {"message.timestamp.type": "LogAppendTime"})
         for seconds in BROKERS_JUMPS:
             feeding = asyncio.create_task(world.feeder.feed(LATER, 2.0))
             await world.moment(2.0)
             clock.jump(seconds)
+            assert abs(await _brokers_time(world) - time.time() - seconds) < 60, "the brokers' clock did not jump"
             await feeding
             await recovered(world, f"what is written when the brokers' clock is {seconds:+,} s off")
             await exchange_workers(world)
@@ -270,6 +274,14 @@ async def _finish(world: World, may_be_lost: Collection[int] = (), *, goes_back:
 
 async def _committed(world: World) -> dict[tuple[str, int], int]:
     return await committed_offsets(world.place.bootstrap_servers, world.place.group)
+
+
+async def _brokers_time(world: World) -> float:
+    """As the answer to a write tells it."""
+    async with AIOKafkaProducer(bootstrap_servers=world.cluster.direct) as producer:
+        written = await producer.send_and_wait(DATED, b"now")
+    milliseconds: int = written.timestamp
+    return milliseconds / 1000
 
 
 async def _upcast(world: World, *arguments: str) -> Ended:
