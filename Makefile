@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A .venv of their own for the tools that `make bench` compares with.
 PEERS_VENV := .venv-peers
-SOURCES := worker upcasters tests
+SOURCES := worker upcasters tests website
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 # How many processes run tests; they share one broker. More than cores, since most tests wait for a broker.
@@ -104,7 +104,10 @@ bench-rows: $(VENV)/dev.installed ## documents in a database brought up, beside 
 profile: $(PEERS_VENV)/peers.installed ## a flame graph of a drain, and where each microsecond goes (CASE=350, EVENTS=n)
 	$(BIN)/python -m benchmarks.profile $(if $(CASE),--case $(CASE)) $(if $(EVENTS),--events $(EVENTS))
 
-deploy-tools: $(VENV)/deploy.installed ## the tools that check what is in deploy/, for those tests of `make test`
+docs: $(VENV)/docs.installed ## build the site of docs/ strictly, and serve it on 127.0.0.1:8000 (PORT=n, or DO=build)
+	@$(BIN)/python -m website $(or $(DO),serve) $(if $(PORT),--port $(PORT))
+
+deploy-tools: $(VENV)/deploy.installed $(VENV)/docs.installed ## what checks deploy/ and builds the site, for those tests of `make test`
 
 deploy-check: $(VENV)/deploy.installed ## build, run and upgrade what is in deploy/ for real, then the three below (20 minutes; root needs no Docker engine, it starts one)
 	$(BIN)/pytest -p no:randomly -v -rs tests/deploy
@@ -148,6 +151,12 @@ $(VENV)/deploy.installed: requirements/deploy.txt $(VENV)/dev.installed
 	@$(PIP_INSTALL) --require-hashes -r requirements/deploy.txt
 	@touch $@
 
+$(VENV)/docs.installed: requirements/docs.txt website/mermaid.py $(VENV)/dev.installed
+	@echo "installing what builds the site into $(VENV)"
+	@$(PIP_INSTALL) --require-hashes -r requirements/docs.txt
+	@$(BIN)/python -m website.mermaid
+	@touch $@
+
 $(VENV)/demo.installed: requirements/demo.txt pyproject.toml | $(BIN)/python
 	@echo "installing the worker into $(VENV)"
 	@$(PIP_INSTALL) --require-hashes -r requirements/demo.txt
@@ -178,6 +187,7 @@ requirements: $(VENV)/dev.installed ## pin the requirements files again (UPGRADE
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:build --constraint requirements/dev.txt -o requirements/build.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:release --constraint requirements/dev.txt -o requirements/release.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:deploy --constraint requirements/dev.txt -o requirements/deploy.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:docs --constraint requirements/dev.txt -o requirements/docs.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:mutation --constraint requirements/dev.txt -o requirements/mutation.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:peers -o requirements/peers.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt

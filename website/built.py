@@ -1,0 +1,109 @@
+"""What is wrong with the built site: links that lead nowhere, and what a browser would load from another host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+OUTSIDE = re.compile(r"^\s*(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
+IN_STYLES = re.compile(r"url\(\s*[\"']?([^\"')]+)|@import\s+[\"']([^\"']+)", re.IGNORECASE)
+LOADED = ("src", "srcset", "data", "poster", "background", "formaction", "action")
+"""Attributes whose address is fetched, whatever the element."""
+
+FETCHES_HREF = ("link", "use", "image", "base")
+"""Elements whose href is fetched, or changes what is; an <a> only leads there."""
+
+
+@dataclass
+class Document(HTMLParser):
+    """The addresses and anchors of one page."""
+
+    anchors: set[str] = field(default_factory=set)
+    links: list[str] = field(default_factory=list)
+    loaded: list[str] = field(default_factory=list)
+    policy: str = ""
+    _in_style: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.anchors |= {given[name] for name in ("id", "name") if name in given}
+        self.loaded += _loaded(tag, given)
+        self._in_style = tag == "style"
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if given.get("http-equiv") == "Content-Security-Policy" and not self.loaded:
+            self.policy = given["content"]
+
+    def handle_data(self, data: str) -> None:
+        if self._in_style:
+            self.loaded += in_styles(data)
+
+
+def _loaded(tag: str, given: Mapping[str, str]) -> Iterator[str]:
+    for name in LOADED:
+        if name in given:
+            yield from (each.split()[0] for each in given[name].split(", ") if each.strip())
+    for name in ("href", "xlink:href"):
+        if tag in FETCHES_HREF and name in given:
+            yield given[name]
+    yield from in_styles(given.get("style", ""))
+    if given.get("http-equiv", "").lower() == "refresh":
+        yield given.get("content", "").partition("=")[2]
+
+
+def in_styles(text: str) -> list[str]:
+    """The addresses that a style sheet, or a part of one, makes a browser load."""
+    return [first or second for first, second in IN_STYLES.findall(text)]
+
+
+def faults(site: Path) -> list[str]:
+    """A line for each fault of the site that is built in this folder."""
+    read = {page: document(page.read_text(encoding="utf-8")) for page in sorted(site.rglob("*.html"))}
+    sheets = sorted([*site.rglob("*.css"), *site.rglob("*.svg")])
+    return [
+        *(f"{page.relative_to(site)}: {line}" for page in read for line in dead_links(site, page, read)),
+        *(f"{page.relative_to(site)}: {line}" for page, found in read.items() for line in outside(found)),
+        *(
+            f"{sheet.relative_to(site)}: loads {address}"
+            for sheet in sheets
+            for address in filter(OUTSIDE.match, in_styles(sheet.read_text(encoding="utf-8")))
+        ),
+    ]
+
+
+def document(text: str) -> Document:
+    """A page, read."""
+    found = Document()
+    found.feed(text)
+    return found
+
+
+def dead_links(site: Path, page: Path, read: Mapping[Path, Document]) -> Iterator[str]:
+    """A line for each link, picture or script of the page that is not in the site, and each anchor that is not."""
+    for address in dict.fromkeys((*read[page].links, *read[page].loaded)):
+        parts = urlsplit(address)
+        if not parts.scheme and not parts.netloc and not _is_there(site, page, parts, read):
+            yield f"{address} leads nowhere"
+
+
+def _is_there(site: Path, page: Path, parts: SplitResult, read: Mapping[Path, Document]) -> bool:
+    path = unquote(parts.path)
+    target = (site / path.lstrip("/") if path.startswith("/") else page.parent / path).resolve() if path else page
+    target = target / "index.html" if target.is_dir() else target
+    if not target.is_file():
+        return False
+    return not parts.fragment or target not in read or unquote(parts.fragment) in read[target].anchors
+
+
+def outside(found: Document) -> Iterator[str]:
+    """A line for each thing that a browser would load from another host, and one if the page does not forbid it."""
+    yield from (f"loads {address}" for address in found.loaded if OUTSIDE.match(address))
+    if "default-src 'self'" not in found.policy:
+        yield "lets scripts load from other hosts"
