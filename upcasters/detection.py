@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from upcasters.errors import StepError
 from upcasters.operations.base import choice, listed
 from upcasters.paths import text_of
+
+
+def _text_given(name: object, rule: str) -> None:
+    if not isinstance(name, str):
+        raise StepError(f"{rule} is given a name of type {type(name).__name__}", "Give a str.", "detection")
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,9 @@ class FromHeader:
 
     name: str
     pattern: str | None = None
+
+    def __post_init__(self) -> None:
+        _text_given(self.name, "FromHeader")
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,9 @@ class FromCloudEvents:
 
     attribute: str
     pattern: str | None = None
+
+    def __post_init__(self) -> None:
+        _text_given(self.attribute, "FromCloudEvents")
 
 
 @dataclass(frozen=True)

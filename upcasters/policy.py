@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from upcasters.detection import Detection
+from upcasters.event import kind_of
+from upcasters.paths import text_of
+from upcasters.step import version_text
 
 UnknownType = Literal["dead-letter", "pass", "skip"]
 FutureVersion = Literal["dead-letter", "pass"]
@@ -19,6 +22,7 @@ class Policy:
     """A route's choices.
 
     ``target`` pins the version of some types (type -> version); a type that is not named goes to its current one.
+    A version may be a number, as in a step.
     ``validate_target`` and ``validate_source``: ``always`` makes dead letters of events that do not fit their model;
     ``observe`` looks at a share of the events, tells what does not fit and lets it go on; ``sampled`` is its old name.
     ``sample_every`` is the distance between two events that are observed: 100 means 1 %.
@@ -38,3 +42,17 @@ class Policy:
     sample_every: int = 100
     include_values: bool = False
     allow_loss: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises TypeError for anything of another type, and says what to pass."""
+        if not isinstance(self.target, Mapping):
+            raise TypeError(f"target is {kind_of(self.target)}: pass a dict of type to version")
+        if not isinstance(self.detection, Detection):
+            raise TypeError(f"detection is {kind_of(self.detection)}: pass Detection(version=(rule,))")
+        for name in ("include_values", "allow_loss"):
+            if type(getattr(self, name)) is not bool:
+                raise TypeError(f"{name} is {kind_of(getattr(self, name))}: pass True or False")
+        if type(self.sample_every) is not int:
+            raise TypeError(f"sample_every is {kind_of(self.sample_every)}: pass an int, 1 for every event")
+        target = {text_of(event_type): version_text(version) for event_type, version in self.target.items()}
+        object.__setattr__(self, "target", target)

@@ -9,7 +9,7 @@ from upcasters.compile import Compiled, compile_hops
 from upcasters.context import Context
 from upcasters.document import Object
 from upcasters.duplicates import duplicate_keys
-from upcasters.event import Partition, SourceRecord
+from upcasters.event import Event, Partition, SourceRecord, event_of, kind_of, partition_of
 from upcasters.middle import Middle, Node, Way
 from upcasters.outcome import Outcome, Violation
 from upcasters.policy import Policy
@@ -31,13 +31,17 @@ def _no_short_cut(_record: SourceRecord, _source: Partition | None) -> None:
 class Upcaster:
     """A chain as one route wants it, compiled.
 
-    Takes events of any age and never raises: whatever cannot be upcast is a DeadLettered outcome. Keeps nothing of
-    an event. ``reference`` does the same hop by hop; ``source`` is the text of the function that most events take.
-    ``observe`` is told of each event that a validation which only observes finds not to fit its model;
-    without it such a validation does nothing.
+    Takes events of any age and never raises for what they hold: whatever cannot be upcast is a DeadLettered outcome.
+    A TypeError is the caller's, who gave something else than an event. Keeps nothing of an event. ``reference`` does
+    the same hop by hop; ``source`` is the text of the function that most events take. ``observe`` is told of each
+    event that a validation which only observes finds not to fit its model; without it such a validation does nothing.
     """
 
     def __init__(self, chain: Chain, policy: Policy, observe: Callable[[Violation], None] | None = None) -> None:
+        if not isinstance(policy, Policy):
+            raise TypeError(f"the policy is {kind_of(policy)}: pass a Policy, such as Policy(target={{type: version}})")
+        if observe is not None and not callable(observe):
+            raise TypeError(f"observe is {kind_of(observe)}: pass a function that takes a Violation")
         self.chain = chain
         self.policy = policy
         self._middle = Middle(chain, policy, observe)
@@ -48,28 +52,34 @@ class Upcaster:
         self._short_cut, self.source = found or (_no_short_cut, "")
 
     def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
-        """What becomes of one event. ``source`` is its topic and partition, where it has them."""
+        """What becomes of one event. ``source`` is its topic and partition, where it has them.
+
+        Raises TypeError where ``record`` is no event, and says what to pass.
+        """
         try:
             outcome = self._short_cut(record, source)
             return self._process(record, source) if outcome is None else outcome
         except Exception:  # noqa: BLE001  # the reference finds out what it was, or that it was nothing
-            return self.reference.upcast(record, source)
+            return self.reference.upcast(event_of(record), partition_of(source))
 
     def _process(self, record: SourceRecord, source: Partition | None) -> Outcome:
         with duplicate_keys(self.policy.duplicate_keys):
             return self._middle.process(record, source, self._run)
 
     def trace(self, record: SourceRecord, source: Partition | None = None) -> Trace:
-        """What becomes of one event, with the document before and after each hop."""
-        return self.reference.trace(record, source)
+        """What becomes of one event, with the document before and after each hop. Raises TypeError as ``upcast``."""
+        return self.reference.trace(event_of(record), partition_of(source))
 
     def downcast_into(self, record: SourceRecord, older: bytes, source: Partition | None = None) -> Outcome:
         """Take an event down beside the older document that it once was, in the version where the way ends.
 
         What several older documents would have in common is decided by this one: a merged field gets its spelling back,
-        a field that it had stays even where it equals its default. Never raises.
+        a field that it had stays even where it equals its default. Raises TypeError as ``upcast``.
         """
-        return self.reference.trace(record, source, older).outcome
+        beside = Event(older)
+        if beside.value is None:
+            raise TypeError("older is None: pass the older document's JSON as bytes, or call upcast")
+        return self.reference.trace(event_of(record), partition_of(source), beside.value).outcome
 
     def compiled(self, node: Node) -> Compiled:
         """The generated function for the way from a version; its ``source`` is what ``upcast show --code`` prints."""
