@@ -20,7 +20,7 @@ from tests.kafka import Record, Topics, produce
 from tests.worker_process import COMMAND, write_config
 from worker.errors import WorkerError
 from worker.replay.apply.receipt import Receipt, read_receipt
-from worker.replay.apply.running import Wishes, apply
+from worker.replay.apply.running import Replay, Wishes, apply
 from worker.replay.plan.dry_run import Wishes as PlanWishes
 from worker.replay.plan.file import Plan, read_plan, write_plan
 from worker.replay.plan.planning import make_plan
@@ -151,11 +151,13 @@ class Stage:
         write_plan(made, self.plan)
         return made
 
-    async def replay(self, stop: asyncio.Event | None = None, **wishes: Any) -> Receipt:
+    async def replay(
+        self, stop: asyncio.Event | None = None, kind: type[Replay] | None = None, **wishes: Any
+    ) -> Receipt:
         """Raises WorkerError."""
         settings, given = self.given
         asked = Wishes(self.receipt, **wishes)
-        return await apply(settings, given, read_plan(self.plan), asked, lambda _: None, stop or asyncio.Event())
+        return await apply(settings, given, read_plan(self.plan), asked, lambda _: None, stop or asyncio.Event(), kind)
 
     async def verify(self, receipt: Receipt | None = None) -> Verdict:
         """Of the receipt's file where none is given. Raises WorkerError."""

@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +28,7 @@ from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.waiting import wait_for_broker
+from worker.lanes.looks import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timing import Timing
 from worker.lanes.tracing import Tracing
@@ -61,17 +62,16 @@ class Replays:
 
     after: Receipt | None = None
     beside: Collection[str] = ()
+    noted: set[str] = field(default_factory=set)
+    """Those of ``beside`` of which it is written down that the worker began nevertheless."""
 
 
-NONE_NAMED = Replays()
-
-
-def serve(settings: Settings, replays: Replays = NONE_NAMED) -> None:
+def serve(settings: Settings, replays: Replays) -> None:
     """Run the worker until a signal ends it. Raises ``WorkerError`` where it cannot go on."""
     run_in_loop(_serve(settings, replays))
 
 
-def serve_together(settings: Settings, arguments: Sequence[str], size: int, replays: Replays = NONE_NAMED) -> None:
+def serve_together(settings: Settings, arguments: Sequence[str], size: int, replays: Replays) -> None:
     """The same by ``size`` processes, each started with ``arguments``. Raises ``WorkerError``, also where one of them
     has ended by itself."""
     run_in_loop(_serve_together(settings, arguments, size, replays))
@@ -111,12 +111,14 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Tracing | 
     clients = Clients(settings.kafka)
     http = settings.http
     timing = Timing(stuck_after=http.stuck_after, held_back_after=http.held_back_after)
+    # A replay may have begun since that was asked first. By then it can see this member of the group, or is seen.
+    look = SharedLook(partial(_refuse_beside, clients, settings, replays), once=True)
     service = Service(
         settings=settings,
         chains=load_chains(settings.routes),
         clients=clients,
         make_supervisor=lambda routes: Supervisor(
-            routes, clients, metrics, reporter_of(settings), timing=timing, tracing=traces
+            routes, clients, metrics, reporter_of(settings), timing=timing, tracing=traces, look_at_others=look
         ),
         prepare=partial(_settle_with_replays, clients, settings, replays),
         processes=child.of if child else 1,
@@ -138,13 +140,18 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Tracing | 
 
 
 async def _settle_with_replays(clients: Clients, settings: Settings, replays: Replays) -> None:
-    from worker.replay.apply.beside import refuse_beside
     from worker.replay.apply.handover import hand_over
 
     if replays.after:
         await hand_over(clients, settings, replays.after)
+    await _refuse_beside(clients, settings, replays)
+
+
+async def _refuse_beside(clients: Clients, settings: Settings, replays: Replays) -> None:
+    from worker.replay.apply.beside import refuse_beside
+
     async with _existing_ledger(settings) as ledger:
-        await refuse_beside(clients, settings, ledger, replays.beside)
+        await refuse_beside(clients, settings, ledger, replays.beside, replays.noted)
 
 
 @asynccontextmanager

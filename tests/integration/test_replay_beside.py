@@ -6,24 +6,31 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.replaying import Stage, make_stage, refused
 from tests.worker_process import running_worker
+from worker.app import new_metrics, reporter_of
 from worker.errors import WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.members import Way
+from worker.lanes.looks import SharedLook
+from worker.lanes.supervisor import Supervisor
 from worker.ledger import open_ledger
 from worker.preflight.members import MemberWatch
 from worker.replay.apply.beside import refuse_beside
 from worker.replay.apply.handover import hand_over
 from worker.replay.apply.receipt import read_receipt
+from worker.replay.apply.running import Replay
+from worker.service import Service
 
 
 @pytest.fixture
@@ -117,6 +124,85 @@ async def test_a_replay_does_not_begin_beside_a_live_worker_that_is_not_there_ye
         await sees_another_chain(stage)
         assert await worker.stop() == 0
     await stage.replay()
+
+
+async def test_a_replay_that_goes_on_leaves_out_nothing_that_a_live_worker_did_meanwhile(stage: Stage) -> None:
+    """Somebody insisted with `upcast run --beside` while the replay was down."""
+    await stage.fill(60)
+    await stage.make_plan()
+    async with replaying(stage):
+        pass
+    done = await committed_offsets(stage.bootstrap, f"{stage.group}-replay-{stage.replay_id}")
+    insisting = ("--beside", stage.replay_id)
+    async with running_worker(stage.config, arguments=insisting, folder=stage.folder) as worker:
+        await worker.caught_up(60)
+        assert await worker.stop() == 0
+    left = 60 - sum(done.values())
+    await refused(
+        stage,
+        re.escape(
+            f"{stage.destination}: the live worker ({stage.group}) has read {left} of these offsets before, and a "
+            "replay writes them again: replay into an empty topic, plan what is behind them with `--from 0:30,1:30`, "
+            "or say `upcast replay --again`"
+        ),
+    )
+    receipt = await stage.replay(again=True)
+    assert sum(each.counts.read for each in receipt.partitions) == 60
+
+
+class Begins(Replay):
+    """One beside which something begins when it has asked and nobody sees it yet."""
+
+    async def _prepare(self) -> None:
+        await super()._prepare()
+        await self.meanwhile()
+
+    meanwhile: Callable[[], Awaitable[None]]
+
+
+async def test_a_replay_looks_again_before_it_writes(stage: Stage) -> None:
+    """A live worker that begins at the same moment."""
+    stage.configure(limits={"records_per_second": 1})
+    await stage.fill(60)
+    await stage.make_plan()
+    async with AsyncExitStack() as running:
+
+        async def begin_live() -> None:
+            worker = await running.enter_async_context(running_worker(stage.config, folder=stage.folder))
+            await worker.until("/readyz", 200)
+
+        kind = type("Meanwhile", (Begins,), {"meanwhile": staticmethod(begin_live)})
+        with pytest.raises(WorkerError, match=f"the live worker \\(group {stage.group}\\) is running"):
+            await stage.replay(kind=kind)
+    assert await of_replays(stage) == []
+
+
+async def test_a_live_worker_looks_again_before_it_writes(stage: Stage) -> None:
+    """A replay that begins at the same moment: what the worker asks before it joins its group does not show it."""
+    await stage.fill(60)
+    await stage.make_plan(end="0:30,1:20")
+    settings, given = stage.given
+    clients = Clients(settings.kafka)
+    look = SharedLook(partial(refuse_beside, clients, settings, None), once=True)
+    metrics = new_metrics(CollectorRegistry(), stage.group)
+    async with replaying(stage):
+        before = await read_all(stage.bootstrap, stage.destination)
+        service = Service(
+            settings,
+            {stage.source: given},
+            clients,
+            lambda routes: Supervisor(routes, clients, metrics, reporter_of(settings), look_at_others=look),
+        )
+        with pytest.raises(WorkerError, match=f"replay {stage.replay_id} writes these offsets"):
+            await service.run(asyncio.Event())
+    written = await read_all(stage.bootstrap, stage.destination)
+    assert len(await of_replays(stage)) == len(written) >= len(before)
+
+
+async def of_replays(stage: Stage) -> list[Record]:
+    """What is in the destination by a replay."""
+    found = await read_all(stage.bootstrap, stage.destination)
+    return [each for each in found if any(name == "upcaster.replay.id" for name, _ in each.headers)]
 
 
 async def sees_another_chain(stage: Stage) -> None:

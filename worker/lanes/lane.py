@@ -73,6 +73,7 @@ class Lane:
     _left_open = False
     """Whether a producer that was thrown away may have left a transaction open at the brokers."""
     _fetch_error: Exception | None = None
+    _has_looked = False
 
     def __init__(
         self,
@@ -318,8 +319,15 @@ class Lane:
                 await self._delivery.begin()
                 await self._delivery.commit(beginning.offset, beginning.announcement)
             beginning = await self._questions.settle(self._delivery, self.route, beginning)
+        await self._look_at_others()
         self._take_up(beginning)
         self.last_step = time.monotonic()
+
+    async def _look_at_others(self) -> None:
+        """Two that would do the same both announce themselves first, and then look: so one of them sees the other."""
+        if self._around.look_at_others and not self._has_looked:
+            await self._around.look_at_others()
+        self._has_looked = True
 
     async def _begin(self, delivery: Delivery) -> Beginning:
         """Where to begin. An offset that stays on its way may be a late one of this lane, which its next transaction

@@ -23,6 +23,7 @@ from worker.lanes.faults import DENIED, denied
 from worker.lanes.fetching import Fetching
 from worker.lanes.group import Lanes
 from worker.lanes.lane import Lane
+from worker.lanes.looks import Look
 from worker.lanes.processing import Processor
 from worker.lanes.quota import Quota
 from worker.lanes.reasons import reasons
@@ -64,6 +65,7 @@ class Supervisor:
         bounds: Bounds | None = None,
         make_processor: MakeProcessor = Processor,
         tracing: Tracing | None = None,
+        look_at_others: Look | None = None,
     ) -> None:
         self._timing = timing or Timing()
         self._stopping = asyncio.Event()
@@ -92,6 +94,7 @@ class Supervisor:
             bounds,
             make_processor,
             tracing,
+            look_at_others,
         )
         self.lanes = Lanes(routes, surroundings, self._give_up, self._stopping.set if bounds else None)
         self._listener = _Listener(self.lanes, self._consumer, metrics)

@@ -18,6 +18,7 @@ from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.stable_offsets import applies_late, committed_with_note
 from worker.lanes.bounded import Beginning, Bounds
 from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
+from worker.lanes.looks import Look
 from worker.lanes.offset_note import read_note
 from worker.lanes.outbox import batch_bytes
 from worker.lanes.processing import Processor
@@ -53,6 +54,8 @@ class Surroundings:
     bounds: Bounds | None = None
     make_processor: MakeProcessor = Processor
     tracing: Tracing | None = None
+    look_at_others: Look | None = None
+    """Awaited by a lane before its first record: others see by now what it is about to do. Raises WorkerError."""
     turns: Turns = field(default_factory=Turns)
     told: set[str] = field(default_factory=set)
     """Fingerprints of observed violations that stand in the log."""

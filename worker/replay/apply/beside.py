@@ -59,10 +59,16 @@ def overlapping(replay: KnownReplay, destination: str, now: SourceNow) -> list[R
 
 
 async def refuse_beside(
-    clients: Clients, settings: Settings, ledger: Ledger | None, allowed: Collection[str] = ()
+    clients: Clients,
+    settings: Settings,
+    ledger: Ledger | None,
+    allowed: Collection[str] = (),
+    noted: set[str] | None = None,
 ) -> None:
-    """Before the group is joined. Raises WorkerError with a line for each replay of offsets that the group has yet to
-    read; those ``allowed`` by name are let pass, and that is written down."""
+    """Before the group is joined, and once more when a member of it can be seen. Raises WorkerError with a line for
+    each replay of offsets that the group has yet to read; those ``allowed`` by name are let pass, and that is written
+    down, unless they are ``noted`` already."""
+    noted = set() if noted is None else noted
     group = settings.kafka.group_id
     replays = await known_replays(clients, group, [route.source for route in settings.routes], ledger)
     refusals = []
@@ -73,18 +79,19 @@ async def refuse_beside(
         now = await _source_now(clients, group, route)
         for replay in of_route:
             ranges = overlapping(replay, route.destination, now)
-            if ranges and replay.replay_id in allowed:
-                await _write_down(replay, route, ranges, group, ledger)
-            elif ranges:
+            if ranges and replay.replay_id not in allowed:
                 refusals.append(_refusal(replay, route, ranges, group))
+            elif ranges and replay.replay_id not in noted:
+                await _write_down(replay, route, ranges, group, ledger)
+                noted.add(replay.replay_id)
     if refusals:
         raise WorkerError("\n".join(refusals), NEEDS_A_PERSON)
 
 
 async def refuse_live(clients: Clients, plan: Plan) -> None:
-    """Before a replay writes. Raises WorkerError where members of the live worker's group are there that have yet to
-    read offsets of the plan, and write them to the same topic. An idle group is no such thing: it may be started behind
-    the replay."""
+    """Before a replay writes, and once more when others can see it. Raises WorkerError where members of the live
+    worker's group are there that have yet to read offsets of the plan, and write them to the same topic. An idle group
+    is no such thing: it may be started behind the replay."""
     group = clients.kafka.group_id.removesuffix(f"-replay-{plan.replay_id}")
     try:
         members = await group_members(clients, group)

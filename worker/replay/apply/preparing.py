@@ -3,7 +3,7 @@ destination as far as we believe?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -28,8 +28,8 @@ async def prepare(
     clients: Clients, plan: Plan, reached: Mapping[int, Reached], ledger: Ledger | None = None, *, again: bool = False
 ) -> None:
     """``reached`` is how far the ``ledger`` knows it to be. Raises WorkerError where the plan does not fit any more,
-    naming what is different; unless it shall be written ``again``, also where it has not begun and others have read its
-    range before, and where the live worker is running and has yet to read it."""
+    naming what is different; unless it shall be written ``again``, also where others have read what is left of its
+    range, and where the live worker is running and has yet to read it."""
     refuse_other_cluster(plan.cluster_id, await cluster_id_of(clients))
     partitions = await partition_counts(clients)
     _refuse_fewer(plan, partitions.get(plan.topic, 0))
@@ -40,9 +40,9 @@ async def prepare(
             await refuse_other_records(plan, consumer)
             if partitions.get(plan.route.destination, 0) >= len(plan.ranges):
                 await _refuse_traces(plan, committed, reached, consumer, clients)
-            if plan.redrive is None and not again:
-                if not (committed or reached):
-                    await _refuse_twice(clients, plan, consumer, ledger)
+            left = _left(plan, committed, reached)
+            if left and plan.redrive is None and not again:
+                await _refuse_twice(clients, plan, left, consumer, ledger)
                 await refuse_live(clients, plan)
     except KafkaError as error:
         raise WorkerError(
@@ -50,10 +50,26 @@ async def prepare(
         ) from error
 
 
-async def _refuse_twice(clients: Clients, plan: Plan, consumer: AIOKafkaConsumer, ledger: Ledger | None) -> None:
+def _left(plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached]) -> list[Range]:
+    """What the replay has yet to do. Others may have done it since it was interrupted."""
+    positions = _positions(plan, committed, ledger)
+    found = [Range(each.partition, max(each.start, positions[each.partition]), each.end) for each in plan.ranges]
+    return found if any(each.offsets for each in found) else []
+
+
+def _positions(plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached]) -> dict[int, int]:
+    """Where each partition goes on."""
+    starts = {each.partition: each.start for each in plan.ranges}
+    kept = {number: reached.offset for number, reached in ledger.items()}
+    return starts | kept | {place.partition: offset for place, offset in committed.items()}
+
+
+async def _refuse_twice(
+    clients: Clients, plan: Plan, left: Sequence[Range], consumer: AIOKafkaConsumer, ledger: Ledger | None
+) -> None:
     live = clients.kafka.group_id.removesuffix(f"-replay-{plan.replay_id}")
-    ranges = [Range(each.partition, each.start, each.end) for each in plan.ranges]
-    lines = await told_twice(clients, live, consumer, (plan.topic, plan.route.destination), ranges, ledger)
+    topics = plan.topic, plan.route.destination
+    lines = await told_twice(clients, live, consumer, topics, left, ledger, but=plan.replay_id)
     if lines:
         raise WorkerError("\n".join(lines))
 
@@ -80,10 +96,10 @@ async def _refuse_lost(
     source = plan.topic
     places = {TopicPartition(source, each.partition): each for each in plan.ranges if not each.empty}
     offsets = await consumer.log_offsets(list(places))
+    positions = _positions(plan, committed, ledger)
     lines = []
     for place, planned in places.items():
-        kept = ledger.get(place.partition)
-        position = committed.get(place, kept.offset if kept else planned.start)
+        position = positions[place.partition]
         if position < min(offsets[place].start, planned.end):
             lines.append(
                 f"{source} partition {place.partition}: begins at offset {offsets[place].start} now, the plan goes on "

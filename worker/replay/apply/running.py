@@ -18,6 +18,7 @@ from worker.api import create_api, listening
 from worker.app import VERSION, new_metrics, open_existing_ledger, reporter_of, stop_on_signals
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import Clients
+from worker.lanes.looks import SharedLook
 from worker.lanes.processing import Processor
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.surroundings import MakeProcessor
@@ -225,7 +226,15 @@ class Replay:
             timing=Timing(stuck_after=self._settings.http.stuck_after),
             bounds=self._bounds,
             make_processor=make_processor,
+            look_at_others=self._look_at_others(),
         )
+
+    def _look_at_others(self) -> SharedLook | None:
+        """A live worker may have joined its group since that was asked first. By then it can see what this replay has
+        announced, or is seen."""
+        if self._wishes.again or self._plan.redrive is not None:
+            return None
+        return SharedLook(partial(refuse_live, self._clients, self._plan))
 
     async def _prepare(self) -> None:
         """The brokers are there: does the plan still fit? Only then is it written down that it runs."""
@@ -251,14 +260,9 @@ class Replay:
             await self._note(show)
 
     async def _note_now_and_then(self, show: Show) -> None:
-        looked = self._wishes.again or self._plan.redrive is not None
         while True:
             await asyncio.sleep(NOTE_SECONDS)
             await self._note(show)
-            if not looked and all(state.account or state.planned.empty for state in self._bounds.states.values()):
-                # By now all see this replay; a live worker that has not seen it has joined its group before.
-                await refuse_live(self._clients, self._plan)
-                looked = True
 
     async def _note(self, show: Show) -> None:
         states = list(self._bounds.states.values())

@@ -20,10 +20,11 @@ async def told_twice(
     topics: tuple[str, str],
     ranges: Sequence[Range],
     ledger: Ledger | None = None,
+    but: str = "",
 ) -> list[str]:
     """A line for each pass over offsets of ``ranges`` whose output the destination may hold: of the live worker, called
-    ``group``, and of other replays. ``topics`` are source and destination; one that is empty holds nothing twice, and
-    one whose records stand behind an open transaction is not empty.
+    ``group``, and of replays ``but`` this one. ``topics`` are source and destination; one that is empty holds nothing
+    twice, and one whose records stand behind an open transaction is not empty.
 
     Raises WorkerError where the brokers do not say.
     """
@@ -35,7 +36,7 @@ async def told_twice(
     live = [Range(place.partition, 0, found.offset) for place, found in committed.items()]
     lines = list(_line(f"the live worker ({group}) has read", destination, written, live))
     for replay in (await known_replays(clients, group, [source], ledger)).get(source, ()):
-        if replay.destination in ("", destination):
+        if replay.destination in ("", destination) and replay.replay_id != but:
             lines += _line(f"replay {replay.replay_id} has read", destination, written, replay.read)
     return lines
 
