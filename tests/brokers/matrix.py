@@ -23,8 +23,6 @@ ON_ONE = (
     "connections cut",
     "answers lost",
     "poison burst",
-    "late produce",
-    "late offsets",
 )
 ON_THREE = ("coordinator slow", "leader lost", "late produce", "late offsets")
 RECORDS = 10_000
