@@ -107,7 +107,7 @@ profile: $(PEERS_VENV)/peers.installed ## a flame graph of a drain, and where ea
 docs: $(VENV)/docs.installed ## build the site of docs/ strictly, and serve it on 127.0.0.1:8000 (PORT=n, or DO=build)
 	@$(BIN)/python -m website $(or $(DO),serve) $(if $(PORT),--port $(PORT))
 
-deploy-tools: $(VENV)/deploy.installed $(VENV)/docs.installed ## what checks deploy/ and builds the site, for those tests of `make test`
+deploy-tools: $(VENV)/deploy.installed $(VENV)/docs.installed $(BIN)/actionlint ## what checks deploy/ and .github/, and builds the site, for their tests
 
 deploy-check: $(VENV)/deploy.installed ## build, run and upgrade what is in deploy/ for real, then the three below (20 minutes; root needs no Docker engine, it starts one)
 	$(BIN)/pytest -p no:randomly -v -rs tests/deploy
@@ -150,6 +150,12 @@ $(VENV)/deploy.installed: requirements/deploy.txt $(VENV)/dev.installed
 	@echo "installing the tools that check what is in deploy/ into $(VENV)"
 	@$(PIP_INSTALL) --require-hashes -r requirements/deploy.txt
 	@touch $@
+
+# Its hashes are in go.sum. Where Go is missing, its test skips and says so.
+$(BIN)/actionlint: requirements/actionlint/go.mod requirements/actionlint/go.sum | $(BIN)/python
+	@if command -v go >/dev/null; then \
+		cd requirements/actionlint && GOBIN=$(CURDIR)/$(BIN) go install github.com/rhysd/actionlint/cmd/actionlint; \
+	else echo "Go is missing, which builds actionlint: the workflows will not be checked"; fi
 
 $(VENV)/docs.installed: requirements/docs.txt website/mermaid.py $(VENV)/dev.installed
 	@echo "installing what builds the site into $(VENV)"

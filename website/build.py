@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from website import CONFIG, HTML, ROOT, SOURCE, built, mermaid, reference, sources
 
@@ -23,7 +24,7 @@ def build(folder: Path, address: str = "") -> list[str]:
     reference.write(folder / SOURCE / "reference")
     mermaid.put_into(folder / SOURCE / "assets")
     configure(folder, CONFIG.read_text(encoding="utf-8"), address)
-    return run(folder) or built.faults(folder / HTML)
+    return run(folder) or built.faults(folder / HTML, urlsplit(address).path or "/")
 
 
 def configure(folder: Path, settings: str, address: str = "") -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 OUTSIDE = re.compile(r"^\s*(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 IN_STYLES = re.compile(r"url\(\s*[\"']?([^\"')]+)|@import\s+[\"']([^\"']+)", re.IGNORECASE)
@@ -16,6 +16,9 @@ LOADED = ("src", "srcset", "data", "poster", "background", "formaction", "action
 
 FETCHES_HREF = ("link", "use", "image", "base")
 """Elements whose href is fetched, or changes what is; an <a> only leads there."""
+
+ONLY_TOLD = {"alternate", "author", "canonical", "license", "next", "prev"}
+"""What a <link> may be without being fetched."""
 
 
 @dataclass
@@ -51,7 +54,7 @@ def _loaded(tag: str, given: Mapping[str, str]) -> Iterator[str]:
         if name in given:
             yield from (each.split()[0] for each in given[name].split(", ") if each.strip())
     for name in ("href", "xlink:href"):
-        if tag in FETCHES_HREF and name in given:
+        if tag in FETCHES_HREF and name in given and given.get("rel") not in ONLY_TOLD:
             yield given[name]
     yield from in_styles(given.get("style", ""))
     if given.get("http-equiv", "").lower() == "refresh":
@@ -63,12 +66,12 @@ def in_styles(text: str) -> list[str]:
     return [first or second for first, second in IN_STYLES.findall(text)]
 
 
-def faults(site: Path) -> list[str]:
-    """A line for each fault of the site that is built in this folder."""
+def faults(site: Path, root: str = "/") -> list[str]:
+    """A line for each fault of the site that is built in this folder, and will be at this path of its host."""
     read = {page: document(page.read_text(encoding="utf-8")) for page in sorted(site.rglob("*.html"))}
     sheets = sorted([*site.rglob("*.css"), *site.rglob("*.svg")])
     return [
-        *(f"{page.relative_to(site)}: {line}" for page in read for line in dead_links(site, page, read)),
+        *(f"{page.relative_to(site)}: {line}" for page in read for line in dead_links(site, page, read, root)),
         *(f"{page.relative_to(site)}: {line}" for page, found in read.items() for line in outside(found)),
         *(
             f"{sheet.relative_to(site)}: loads {address}"
@@ -85,21 +88,22 @@ def document(text: str) -> Document:
     return found
 
 
-def dead_links(site: Path, page: Path, read: Mapping[Path, Document]) -> Iterator[str]:
+def dead_links(site: Path, page: Path, read: Mapping[Path, Document], root: str) -> Iterator[str]:
     """A line for each link, picture or script of the page that is not in the site, and each anchor that is not."""
     for address in dict.fromkeys((*read[page].links, *read[page].loaded)):
         parts = urlsplit(address)
-        if not parts.scheme and not parts.netloc and not _is_there(site, page, parts, read):
-            yield f"{address} leads nowhere"
+        if not parts.scheme and not parts.netloc:
+            target = _target(site, page, unquote(parts.path), root)
+            anchors = read[target].anchors if target in read else {unquote(parts.fragment)}
+            if not target.is_file() or (parts.fragment and unquote(parts.fragment) not in anchors):
+                yield f"{address} leads nowhere"
 
 
-def _is_there(site: Path, page: Path, parts: SplitResult, read: Mapping[Path, Document]) -> bool:
-    path = unquote(parts.path)
-    target = (site / path.lstrip("/") if path.startswith("/") else page.parent / path).resolve() if path else page
-    target = target / "index.html" if target.is_dir() else target
-    if not target.is_file():
-        return False
-    return not parts.fragment or target not in read or unquote(parts.fragment) in read[target].anchors
+def _target(site: Path, page: Path, path: str, root: str) -> Path:
+    if not path:
+        return page
+    found = (site / path.removeprefix(root) if path.startswith(root) else page.parent / path).resolve()
+    return found / "index.html" if found.is_dir() else found
 
 
 def outside(found: Document) -> Iterator[str]:

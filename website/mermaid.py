@@ -23,20 +23,22 @@ FILES = {"package/dist/mermaid.min.js": "mermaid.min.js", "package/LICENSE": "me
 
 
 def fetch() -> None:
-    """Bring the package; raises SystemExit where npm is missing, has no answer, or gives another package."""
+    """Bring the package, if it is not there; raises SystemExit where npm is missing, fails, or gives another one."""
+    if not PACKAGE.exists():
+        _pack()
+    found = hashlib.sha512(PACKAGE.read_bytes()).hexdigest()
+    if found != SHA512:
+        PACKAGE.unlink()
+        raise SystemExit(f"mermaid@{VERSION} is not the package that website/mermaid.py names; its SHA-512 is {found}.")
+
+
+def _pack() -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise SystemExit("npm is missing, which brings the script of the diagrams: install Node.js.")
     pack = [npm, "pack", "--silent", f"mermaid@{VERSION}"]
-    done = subprocess.run(pack, cwd=PACKAGE.parent, stdout=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
+    if subprocess.run(pack, cwd=PACKAGE.parent, stdout=subprocess.DEVNULL, check=False).returncode != 0:
         raise SystemExit(f"npm could not fetch mermaid@{VERSION}, which draws the diagrams: try again with a network.")
-    found = hashlib.sha512(PACKAGE.read_bytes()).hexdigest()
-    if found != SHA512:
-        PACKAGE.unlink()
-        raise SystemExit(
-            f"mermaid@{VERSION} has the SHA-512 {found}, not the one in website/mermaid.py: it is removed."
-        )
 
 
 def put_into(folder: Path) -> None:

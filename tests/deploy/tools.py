@@ -18,8 +18,16 @@ def from_debian(command: str, package: str) -> str:
     return found
 
 
+def from_go(command: str) -> str:
+    """A command that `make deploy-tools` builds, where there is Go."""
+    found = Path(sys.executable).with_name(command)
+    if not found.exists():
+        pytest.skip(f"{command} is not built (make deploy-tools, which needs Go for it)")
+    return str(found)
+
+
 def from_python(command: str) -> str:
-    """A command of requirements/deploy.txt."""
+    """A command of requirements/deploy.txt or docs.txt."""
     beside = Path(sys.executable).with_name(command)
     found = str(beside) if beside.exists() else shutil.which(command)
     if found is None:

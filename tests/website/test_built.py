@@ -31,8 +31,11 @@ LOADS = [
 ]
 
 
-def test_a_link_to_another_host_loads_nothing(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text(f'{CLOSED}<a href="https://elsewhere.test/">there</a>')
+@pytest.mark.parametrize(
+    "link", ['<a href="https://host.test/">x</a>', '<link rel="canonical" href="https://host.test/">']
+)
+def test_a_link_to_another_host_loads_nothing(link: str, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text(CLOSED + link)
     assert faults(tmp_path) == []
 
 

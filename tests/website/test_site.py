@@ -60,7 +60,7 @@ def site(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Site:
     from website.build import build
 
     folder = tmp_path_factory.mktemp("website")
-    return Site(folder, build(folder))
+    return Site(folder, build(folder, "https://host.test/upcast-worker/"))
 
 
 @pytest.fixture
