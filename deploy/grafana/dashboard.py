@@ -230,6 +230,14 @@ ROWS = (
                 [("{{instance}}", f"upcaster_assigned_partitions{{{NAMESPACE}}}")],
                 stacked=True,
             ),
+            Panel(
+                "Members that do something else",
+                "Workers of the group that use another chain or destination for the same topic. A rolling start has some "
+                "for a while.",
+                "short",
+                [("{{topic}}", f"max by (topic) (upcaster_disagreeing_members{{{OURS}}})")],
+                red_from=1,
+            ),
         ),
     ),
     Row(
