@@ -163,11 +163,7 @@ async def test_rights_that_are_taken_away_are_waited_for(broker: SecureKafka, as
     """Each of them; meanwhile it is named, and nothing is lost or doubled."""
     address = broker.address["PLAINTEXT"]
     bench = await make_bench(address, Topics(address))
-    route = {
-        "source": bench.route.source,
-        "destination": bench.route.destination.name,
-        "dead_letter": bench.route.dead_letter.name,
-    }
+    route = topics_of(bench)
     await grant(address, USER, RIGHTS[:5], route, bench.group)
     login = clients(broker, "LOGIN", PLAIN | RIGHT | {"group_id": bench.group, "heartbeat_interval": "0.3"})
     async with bench.running(login) as supervisor:
@@ -189,16 +185,17 @@ async def test_rights_that_are_taken_away_are_waited_for(broker: SecureKafka, as
     assert [each.value for each in letters] == [b"bad %d" % number for number in range(5)]
 
 
+def topics_of(bench: Bench) -> dict[str, str]:
+    """By what a right is of."""
+    route = bench.route
+    return {"source": route.source, "destination": route.destination.name, "dead_letter": route.dead_letter.name}
+
+
 async def scram_bench(broker: SecureKafka, user: str) -> Bench:
     """A route of its own, with what the user needs for it."""
     address = broker.address["PLAINTEXT"]
     bench = await make_bench(address, Topics(address))
-    route = {
-        "source": bench.route.source,
-        "destination": bench.route.destination.name,
-        "dead_letter": bench.route.dead_letter.name,
-    }
-    await grant(address, user, RIGHTS[:5], route, bench.group)
+    await grant(address, user, RIGHTS[:5], topics_of(bench), bench.group)
     return bench
 
 

@@ -73,6 +73,17 @@ class Lost:
         producer.client.send = sending
 
 
+async def losing(lost: Lost, bootstrap: str, topics: Topics) -> Bench:
+    """A worker that loses these, and has nevertheless done all of its source once and in order."""
+    bench = await make_bench(bootstrap, topics)
+    await produce(bootstrap, bench.route.source, numbered(0, 200))
+    clients = PlainClients(bootstrap, bench.group, spoil=lost.spoil)
+    async with bench.running(clients, timing=IMPATIENT) as supervisor:
+        await until(caught_up(supervisor, partitions=1))
+    await assert_all_once_in_order(bench, 200)
+    return bench
+
+
 @pytest.mark.parametrize(
     ("kind", "arrives"),
     [
@@ -87,30 +98,20 @@ async def test_what_was_not_answered_is_settled_by_the_next_producer(
     kafka_bootstrap: str, topics: Topics, kind: type, arrives: bool
 ) -> None:
     """Also a commit, whose outcome nobody knows: the next producer's start waits for it."""
-    bench = await make_bench(kafka_bootstrap, topics)
-    await produce(kafka_bootstrap, bench.route.source, numbered(0, 200))
     lost = Lost(kind, 1, arrives=arrives)
-    clients = PlainClients(kafka_bootstrap, bench.group, spoil=lost.spoil)
-    async with bench.running(clients, timing=IMPATIENT) as supervisor:
-        await until(caught_up(supervisor, partitions=1))
+    bench = await losing(lost, kafka_bootstrap, topics)
     assert lost.lost == 1
     assert lost.sent[0][-1] is kind, "nothing comes behind it"
     assert bench.total("upcaster_retries_total", error_type="UnansweredError") == 1
-    await assert_all_once_in_order(bench, 200)
 
 
 async def test_a_batch_that_is_not_answered_is_not_aborted_by_its_own_producer(
     kafka_bootstrap: str, topics: Topics
 ) -> None:
-    bench = await make_bench(kafka_bootstrap, topics)
-    await produce(kafka_bootstrap, bench.route.source, numbered(0, 200))
     lost = Lost(ProduceRequest, 2, arrives=True)
-    clients = PlainClients(kafka_bootstrap, bench.group, spoil=lost.spoil)
-    async with bench.running(clients, timing=IMPATIENT) as supervisor:
-        await until(caught_up(supervisor, partitions=1))
+    await losing(lost, kafka_bootstrap, topics)
     assert EndTxnRequest not in lost.sent[0] + lost.sent[1]
     assert EndTxnRequest in lost.sent[2]
-    await assert_all_once_in_order(bench, 200)
 
 
 @pytest.mark.parametrize("timing", [IMPATIENT, replace(QUICK, drain=0.1)], ids=["in time", "cut off"])

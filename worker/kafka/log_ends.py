@@ -12,9 +12,10 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.client import AIOKafkaClient
-from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 from aiokafka.protocol.types import Array, Int16, Int32, Int64, Schema, String
+
+from worker.kafka.one_version import OneVersionRequest
 
 UNKNOWN = -1
 CONSUMER = -1
@@ -22,10 +23,22 @@ CONSUMER = -1
 READ_UNCOMMITTED = 0
 
 
-class _EndOfEpochResponse(Response):  # type: ignore[misc]  # aiokafka has no types
-    API_KEY = 23
-    API_VERSION = 3
-    SCHEMA = Schema(
+class EndOfEpochRequest(
+    OneVersionRequest,
+    key=23,
+    version=3,  # the first one that needs no right on the cluster (Kafka 2.3)
+    flexible=False,
+    asks=Schema(
+        ("replica_id", Int32),
+        (
+            "topics",
+            Array(
+                ("topic", String("utf-8")),
+                ("partitions", Array(("partition", Int32), ("current_leader_epoch", Int32), ("leader_epoch", Int32))),
+            ),
+        ),
+    ),
+    answer=Schema(
         ("throttle_time_ms", Int32),
         (
             "topics",
@@ -33,51 +46,17 @@ class _EndOfEpochResponse(Response):  # type: ignore[misc]  # aiokafka has no ty
                 ("topic", String("utf-8")),
                 (
                     "partitions",
-                    Array(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader_epoch", Int32),
-                        ("end_offset", Int64),
-                    ),
+                    Array(("error_code", Int16), ("partition", Int32), ("leader_epoch", Int32), ("end_offset", Int64)),
                 ),
             ),
         ),
-    )
-
-
-class _EndOfEpochRequestV3(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
-    """The first version that needs no right on the cluster (Kafka 2.3)."""
-
-    API_KEY = 23
-    API_VERSION = 3
-    RESPONSE_TYPE = _EndOfEpochResponse
-    SCHEMA = Schema(
-        ("replica_id", Int32),
-        (
-            "topics",
-            Array(
-                ("topic", String("utf-8")),
-                (
-                    "partitions",
-                    Array(("partition", Int32), ("current_leader_epoch", Int32), ("leader_epoch", Int32)),
-                ),
-            ),
-        ),
-    )
-
-
-class EndOfEpochRequest(Request[_EndOfEpochRequestV3]):  # type: ignore[misc]  # aiokafka has no types
+    ),
+):
     """OffsetForLeaderEpoch, of one partition."""
 
-    API_KEY = 23
-
     def __init__(self, partition: TopicPartition, epoch: int) -> None:
-        self._partition = partition
-        self._epoch = epoch
-
-    def build(self, struct: type[Any]) -> Any:
-        topic, number = self._partition
-        return struct(CONSUMER, [(topic, [(number, UNKNOWN, self._epoch)])])
+        topic, number = partition
+        super().__init__(CONSUMER, [(topic, [(number, UNKNOWN, epoch)])])
 
 
 async def start_of_log(client: AIOKafkaClient, partition: TopicPartition) -> int:

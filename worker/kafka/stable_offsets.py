@@ -21,7 +21,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import ConnectionGroup
-from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     Boolean,
     CompactArray,
@@ -30,9 +29,10 @@ from aiokafka.protocol.types import (
     Int32,
     Int64,
     Schema,
-    TaggedFields,
 )
 from aiokafka.structs import OffsetAndMetadata
+
+from worker.kafka.one_version import TAGS, OneVersionRequest
 
 OFFSET_FETCH, STABLE_SINCE = 9, 7
 """The request's key, and its first version that can ask for stable offsets."""
@@ -68,74 +68,48 @@ class TooOldBrokerError(kafka_errors.IncompatibleBrokerVersion):  # type: ignore
 kafka_errors.kafka_errors.setdefault(UnstableOffsetCommitError.errno, UnstableOffsetCommitError)
 
 
-class _StableOffsetsResponse(Response):  # type: ignore[misc]  # aiokafka has no types
-    API_KEY = OFFSET_FETCH
-    API_VERSION = STABLE_SINCE
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("topic", CompactString("utf-8")),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("partition", Int32),
-                        ("offset", Int64),
-                        ("leader_epoch", Int32),
-                        ("metadata", CompactString("utf-8")),
-                        ("error_code", Int16),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("error_code", Int16),
-        ("tags", TaggedFields),
-    )
+REQUIRE_STABLE = True
+
+COMMITTED = CompactArray(
+    ("partition", Int32),
+    ("offset", Int64),
+    ("leader_epoch", Int32),
+    ("metadata", CompactString("utf-8")),
+    ("error_code", Int16),
+    TAGS,
+)
 
 
-class _StableOffsetsRequestV7(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
-    API_KEY = OFFSET_FETCH
-    API_VERSION = STABLE_SINCE
-    FLEXIBLE_VERSION = True
-    RESPONSE_TYPE = _StableOffsetsResponse
-    SCHEMA = Schema(
+class StableOffsetsRequest(
+    OneVersionRequest,
+    key=OFFSET_FETCH,
+    version=STABLE_SINCE,
+    asks=Schema(
         ("group", CompactString("utf-8")),
-        (
-            "topics",
-            CompactArray(
-                ("topic", CompactString("utf-8")), ("partitions", CompactArray(Int32)), ("tags", TaggedFields)
-            ),
-        ),
+        ("topics", CompactArray(("topic", CompactString("utf-8")), ("partitions", CompactArray(Int32)), TAGS)),
         ("require_stable", Boolean),
-        ("tags", TaggedFields),
-    )
-
-
-class StableOffsetsRequest(Request[_StableOffsetsRequestV7]):  # type: ignore[misc]  # aiokafka has no types
+        TAGS,
+    ),
+    answer=Schema(
+        ("throttle_time_ms", Int32),
+        ("topics", CompactArray(("topic", CompactString("utf-8")), ("partitions", COMMITTED), TAGS)),
+        ("error_code", Int16),
+        TAGS,
+    ),
+):
     """Of the partitions that it names: a broker that is asked for all leaves out one whose first offset is to come."""
-
-    API_KEY = OFFSET_FETCH
 
     def __init__(self, group: str, partitions: Iterable[TopicPartition]) -> None:
         self.group = group
-        self._topics: dict[str, list[int]] = {}
+        topics: dict[str, list[int]] = {}
         for topic, partition in sorted(partitions):
-            self._topics.setdefault(topic, []).append(partition)
+            topics.setdefault(topic, []).append(partition)
+        super().__init__(group, [(topic, numbers, {}) for topic, numbers in topics.items()], REQUIRE_STABLE, {})
 
     def prepare(self, versions: Mapping[int, tuple[int, int]]) -> Any:
         if versions.get(OFFSET_FETCH, (0, 0))[1] < STABLE_SINCE:
             raise TooOldBrokerError
         return super().prepare(versions)
-
-    def build(self, struct: type[Any]) -> Any:
-        topics: list[Any] = [(topic, partitions, {}) for topic, partitions in self._topics.items()]
-        return struct(self.group, topics, REQUIRE_STABLE, {})
-
-
-REQUIRE_STABLE = True
 
 
 async def committed_with_note(

@@ -6,18 +6,20 @@ from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, MetaData, 
 
 metadata = MetaData()
 
+
+def _texts(*names: str) -> list[Column[str]]:
+    return [Column(name, Text, nullable=False) for name in names]
+
+
+def _numbers(*names: str) -> list[Column[int]]:
+    return [Column(name, BigInteger, nullable=False) for name in names]
+
+
 runs = Table(
     "runs",
     metadata,
     Column("replay_id", String(64), primary_key=True),
-    Column("plan_digest", Text, nullable=False),
-    Column("cluster_id", Text, nullable=False),
-    Column("route", Text, nullable=False),
-    Column("started", Text, nullable=False),
-    Column("worker_version", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    *_texts("plan_digest", "cluster_id", "route", "started", "worker_version", "kind", "reason", "state"),
     Column("ended", Text, nullable=True),
 )
 
@@ -32,10 +34,8 @@ progress = Table(
     _of_run(),
     Column("topic", String(249), primary_key=True),
     Column("partition", Integer, primary_key=True),
-    Column("start", BigInteger, nullable=False),
-    Column("end", BigInteger, nullable=False),
-    Column("committed", BigInteger, nullable=False),
-    Column("digest", Text, nullable=False),
+    *_numbers("start", "end", "committed"),
+    *_texts("digest"),
 )
 
 receipts = Table("receipts", metadata, _of_run(), Column("content", JSON, nullable=False))
@@ -44,11 +44,8 @@ proofs = Table(
     "proofs",
     metadata,
     _of_run(),
-    Column("made", Text, nullable=False),
-    Column("worker_version", Text, nullable=False),
-    Column("records", BigInteger, nullable=False),
-    Column("findings", BigInteger, nullable=False),
-    Column("undecided", BigInteger, nullable=False),
+    *_texts("made", "worker_version"),
+    *_numbers("records", "findings", "undecided"),
 )
 
 besides = Table(
@@ -56,8 +53,7 @@ besides = Table(
     metadata,
     _of_run(),
     Column("noted", String(32), primary_key=True),
-    Column("group", Text, nullable=False),
-    Column("worker_version", Text, nullable=False),
+    *_texts("group", "worker_version"),
 )
 
 dead_letters = Table(
@@ -65,13 +61,7 @@ dead_letters = Table(
     metadata,
     _of_run(),
     Column("fingerprint", String(16), primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    Column("stage", Text, nullable=False),
-    Column("error_type", Text, nullable=False),
-    Column("event_type", Text, nullable=False),
-    Column("from_version", Text, nullable=False),
-    Column("to_version", Text, nullable=False),
-    Column("step", Text, nullable=False),
-    Column("first_seen", BigInteger, nullable=False),
-    Column("last_seen", BigInteger, nullable=False),
+    *_numbers("count"),
+    *_texts("stage", "error_type", "event_type", "from_version", "to_version", "step"),
+    *_numbers("first_seen", "last_seen"),
 )

@@ -17,7 +17,6 @@ from worker.kafka.stable_offsets import (
     StableOffsetsRequest,
     TooOldBrokerError,
     UnstableOffsetCommitError,
-    _StableOffsetsResponse,
     committed_by_group,
     committed_with_note,
     refuse_too_old,
@@ -31,7 +30,7 @@ UNSTABLE = UnstableOffsetCommitError.errno
 
 
 def answer(offset: int = -1, note: str | None = "", code: int = 0, error: int = 0) -> Any:
-    return _StableOffsetsResponse(0, [("legacy", [(0, offset, -1, note, code, {})], {})], error, {})
+    return StableOffsetsRequest.Answer(0, [("legacy", [(0, offset, -1, note, code, {})], {})], error, {})
 
 
 class Broker:
@@ -82,7 +81,7 @@ def test_the_request_says_that_the_offset_must_be_stable() -> None:
 
 def test_an_answer_with_the_longest_note_that_brokers_keep_is_read() -> None:
     encoded = answer(7, "é" * 2048).encode()
-    assert _StableOffsetsResponse.decode(BytesIO(encoded)).topics[0][1][0] == (0, 7, -1, "é" * 2048, 0, {})
+    assert StableOffsetsRequest.Answer.decode(BytesIO(encoded)).topics[0][1][0] == (0, 7, -1, "é" * 2048, 0, {})
 
 
 def test_a_broker_that_cannot_be_asked_is_refused_in_one_line() -> None:

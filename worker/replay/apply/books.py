@@ -75,17 +75,8 @@ class Books:
 
     def _summary(self, group: FaultGroup) -> DeadLetterSummary:
         """As planned: the same chain over the same records makes the same dead letters."""
-        return DeadLetterSummary(
-            replay_id=self.plan.replay_id,
-            fingerprint=group.fingerprint,
-            count=group.count,
-            stage=group.stage,
-            error_type=group.error_type,
-            event_type=group.event_type,
-            from_version=group.from_version,
-            to_version=group.to_version,
-            step=group.step,
-        )
+        told = group.model_dump(exclude={"path", "samples"})
+        return DeadLetterSummary(replay_id=self.plan.replay_id, **told)
 
     def interrupt(self, state: RunState) -> None:
         """Not where somebody else has finished the same run meanwhile."""
