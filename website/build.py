@@ -22,7 +22,7 @@ def build(folder: Path, address: str = "") -> list[str]:
     shutil.rmtree(folder / HTML, ignore_errors=True)
     sources.lay_out(folder / SOURCE)
     reference.write(folder / SOURCE / "reference")
-    mermaid.put_into(folder / SOURCE / "assets")
+    shutil.copytree(mermaid.FOLDER, folder / SOURCE / "assets", dirs_exist_ok=True)
     configure(folder, CONFIG.read_text(encoding="utf-8"), address)
     return run(folder) or built.faults(folder / HTML, urlsplit(address).path or "/")
 

@@ -17,6 +17,10 @@ LOADED = ("src", "srcset", "data", "poster", "background", "formaction", "action
 FETCHES_HREF = ("link", "use", "image", "base")
 """Elements whose href is fetched, or changes what is; an <a> only leads there."""
 
+VERBATIM = {"code", "pre", "script", "style"}
+RAW = re.compile(r"```.*|\n[ \t]*(?:[-*] |\d+\. |\|).*")
+"""Markdown that has become text: a fence, or a list or a table without an empty line before it."""
+
 ONLY_TOLD = {"alternate", "author", "canonical", "license", "next", "prev"}
 """What a <link> may be without being fetched."""
 
@@ -28,8 +32,10 @@ class Document(HTMLParser):
     anchors: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
+    raw: list[str] = field(default_factory=list)
     policy: str = ""
-    _in_style: bool = False
+    _verbatim: str = ""
+    _in_paragraph: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -38,15 +44,24 @@ class Document(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         self.anchors |= {given[name] for name in ("id", "name") if name in given}
         self.loaded += _loaded(tag, given)
-        self._in_style = tag == "style"
+        self._verbatim = tag if tag in VERBATIM else self._verbatim
+        self._in_paragraph = tag == "p" or (self._in_paragraph and tag != "li")
         if tag == "a" and "href" in given:
             self.links.append(given["href"])
         if given.get("http-equiv") == "Content-Security-Policy" and not self.loaded:
             self.policy = given["content"]
 
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._verbatim:
+            self._verbatim = ""
+        elif tag == "p":
+            self._in_paragraph = False
+
     def handle_data(self, data: str) -> None:
-        if self._in_style:
+        if self._verbatim == "style":
             self.loaded += in_styles(data)
+        elif self._in_paragraph and not self._verbatim:
+            self.raw += RAW.findall(data)
 
 
 def _loaded(tag: str, given: Mapping[str, str]) -> Iterator[str]:
@@ -73,6 +88,7 @@ def faults(site: Path, root: str = "/") -> list[str]:
     return [
         *(f"{page.relative_to(site)}: {line}" for page in read for line in dead_links(site, page, read, root)),
         *(f"{page.relative_to(site)}: {line}" for page, found in read.items() for line in outside(found)),
+        *(f"{page.relative_to(site)}: shows as text: {each.strip()}" for page in read for each in read[page].raw),
         *(
             f"{sheet.relative_to(site)}: loads {address}"
             for sheet in sheets

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 VERSION = "12.3.0"
@@ -18,42 +20,41 @@ SHA512 = (
 )
 """Of the package."""
 
-PACKAGE = Path(sys.prefix) / f"mermaid-{VERSION}.tgz"
+FOLDER = Path(sys.prefix) / f"mermaid-{VERSION}"
+"""Where its script and licence are kept, for each build of the site."""
+
 FILES = {"package/dist/mermaid.min.js": "mermaid.min.js", "package/LICENSE": "mermaid.LICENSE.txt"}
 
 
 def fetch() -> None:
-    """Bring the package, if it is not there; raises SystemExit where npm is missing, fails, or gives another one."""
-    if not PACKAGE.exists():
-        _pack()
-    found = hashlib.sha512(PACKAGE.read_bytes()).hexdigest()
-    if found != SHA512:
-        PACKAGE.unlink()
-        raise SystemExit(f"mermaid@{VERSION} is not the package that website/mermaid.py names; its SHA-512 is {found}.")
+    """Bring what is not there yet; raises SystemExit where npm is missing, fails, or gives another package."""
+    if not FOLDER.exists():
+        with tempfile.TemporaryDirectory(dir=sys.prefix) as folder:
+            _unpack(_packed(Path(folder)), Path(folder) / "files")
+            (Path(folder) / "files").rename(FOLDER)
 
 
-def _pack() -> None:
+def _packed(folder: Path) -> bytes:
     npm = shutil.which("npm")
     if npm is None:
         raise SystemExit("npm is missing, which brings the script of the diagrams: install Node.js.")
     pack = [npm, "pack", "--silent", f"mermaid@{VERSION}"]
-    if subprocess.run(pack, cwd=PACKAGE.parent, stdout=subprocess.DEVNULL, check=False).returncode != 0:
+    if subprocess.run(pack, cwd=folder, stdout=subprocess.DEVNULL, check=False).returncode != 0:
         raise SystemExit(f"npm could not fetch mermaid@{VERSION}, which draws the diagrams: try again with a network.")
+    package = (folder / f"mermaid-{VERSION}.tgz").read_bytes()
+    found = hashlib.sha512(package).hexdigest()
+    if found != SHA512:
+        raise SystemExit(f"mermaid@{VERSION} is not the package that website/mermaid.py names; its SHA-512 is {found}.")
+    return package
 
 
-def put_into(folder: Path) -> None:
-    """Put the script and its licence into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(PACKAGE) as package:
+def _unpack(package: bytes, folder: Path) -> None:
+    folder.mkdir()
+    with tarfile.open(fileobj=io.BytesIO(package)) as files:
         for name, target in FILES.items():
-            (folder / target).write_bytes(_read(package, name))
-
-
-def _read(package: tarfile.TarFile, name: str) -> bytes:
-    file = package.extractfile(name)
-    if file is None:
-        raise ValueError(f"{PACKAGE} holds {name} as something else than a file")
-    return file.read()
+            member = files.extractfile(name)
+            if member is not None:
+                (folder / target).write_bytes(member.read())
 
 
 if __name__ == "__main__":

@@ -86,3 +86,12 @@ def test_a_picture_that_is_not_there_is_found(tmp_path: Path) -> None:
 def test_what_is_read_of_a_page() -> None:
     found = document(f'{CLOSED}<a id="one" href="two">three</a>')
     assert (found.anchors, found.links, found.loaded) == ({"one"}, ["two"], [])
+
+
+@pytest.mark.parametrize(
+    "text", ["before\n- one", "before <code>x</code>\n1. one", "before\n| a | b |", "```sh exit-1"]
+)
+def test_markdown_that_became_text_is_found(text: str, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text(f"{CLOSED}<p>{text}</p><p>- a dash</p><pre>\n- one</pre>")
+    (line,) = faults(tmp_path)
+    assert line.startswith("index.html: shows as text: ")

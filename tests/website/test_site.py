@@ -48,10 +48,10 @@ class Site(NamedTuple):
 
 @pytest.fixture(scope="module", autouse=True)
 def tools() -> None:
-    from website.mermaid import PACKAGE
+    from website.mermaid import FOLDER
 
     from_python("zensical")
-    if not PACKAGE.exists():
+    if not FOLDER.exists():
         pytest.skip("Mermaid is not there (make deploy-tools)")
 
 
