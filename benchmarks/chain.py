@@ -228,7 +228,7 @@ def depth(rounds: int = ROUNDS) -> list[Row]:
     def separate() -> object:
         value = event.value
         for single in singles:
-            value = single.upcast(Event(value)).value  # type: ignore[union-attr]  # all are upcast
+            value = single.upcast(Event(value)).new_value  # type: ignore[union-attr]  # all are upcast
         return value
 
     assert json.loads(separate()) == json.loads(ten.upcast(event).value)  # type: ignore[union-attr,arg-type]  # as above

@@ -266,13 +266,15 @@ def _complexity(kind: Reversibility) -> Complexity:
 
 @dataclass(frozen=True)
 class OperationLine:
-    """One operation that a step may use: its group, its name, what it does, and its choices, the default first.
+    """One operation that a step may use: its group, its name, how it is called with its defaults, what it does, and its
+    choices, the default first.
 
     All of it comes from the code: docstrings and signatures.
     """
 
     group: str
     name: str
+    signature: str
     summary: str
     choices: Mapping[str, tuple[str, ...]]
 
@@ -295,7 +297,22 @@ def _operation_line(maker: Callable[..., Operation]) -> OperationLine:
     parameters = inspect.signature(maker).parameters.values()
     choices = {one.name: _choices(kinds[one.name], one.default) for one in parameters}
     named = {name: listed for name, listed in choices.items() if len(listed) > 1}
-    return OperationLine(maker.__module__.rpartition(".")[2], maker.__name__, paragraph, named)
+    return OperationLine(maker.__module__.rpartition(".")[2], maker.__name__, _signature(maker), paragraph, named)
+
+
+def _signature(maker: Callable[..., Operation]) -> str:
+    """How it is called, without types; ``...`` is the default of what has none that could be written."""
+    signature = inspect.signature(maker, eval_str=False)
+    shown = [
+        one.replace(annotation=one.empty, default=one.default if _may_be_written(one.default) else ...)
+        for one in signature.parameters.values()
+    ]
+    text = str(signature.replace(parameters=shown, return_annotation=signature.empty))
+    return maker.__name__ + text.replace("'", '"').replace("Ellipsis", "...")
+
+
+def _may_be_written(default: Any) -> bool:
+    return default is inspect.Parameter.empty or default is None or isinstance(default, (str, int, tuple))
 
 
 def _choices(kind: Any, default: Any) -> tuple[str, ...]:

@@ -1,13 +1,17 @@
-"""What became of one event. Every event ends in exactly one of these four (invariant I1)."""
+"""What became of one event. Every event ends in exactly one of these four (invariant I1).
+
+``outcome.output(event)`` gives the records to produce for it, whichever it is.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
-from upcasters.event import Record, SourceRecord
+from upcasters.event import Header, Record, SourceRecord
 
 Stage = Literal["fetch", "decode", "detect", "upcast", "validate", "encode", "produce", "commit"]
 
@@ -26,21 +30,37 @@ class Passage(msgspec.Struct, frozen=True):
 
 
 class Upcast(msgspec.Struct, frozen=True, gc=False):
-    """The chain changed the event (upwards or downwards).
+    """The chain changed the event (upwards or downwards). ``output`` gives the 1..N records that come out.
 
-    ``records`` is None where one record comes out with the key and headers of the source and ``value`` as its
-    value: by far the most common case. Otherwise it lists the 1..N records to produce, in order.
+    ``new_value`` and ``new_records`` are for callers that count every allocation. Either is None: by far most often one
+    record comes out with the key and headers of the source, and ``new_value`` is its value.
     """
 
     passage: Passage
-    value: bytes | None
-    records: tuple[Record, ...] | None = None
+    new_value: bytes | None
+    new_records: tuple[Record, ...] | None = None
 
     def output(self, source: SourceRecord) -> tuple[Record, ...]:
-        """The records to produce for ``source``, in order."""
-        if self.records is not None:
-            return self.records
-        return (Record(self.value, source.key, source.headers),)
+        """The records to produce for ``source``, the event that was given, in order."""
+        if self.new_records is not None:
+            return self.new_records
+        return (_as_it_is(source, self.new_value),)
+
+    @property
+    def value(self) -> bytes:
+        """The value of the one record that comes out. Raises ValueError where the event became several."""
+        if self.new_records is None:
+            return self.new_value or b""
+        if len(self.new_records) > 1:
+            raise ValueError(f"the event became {len(self.new_records)} records: ask for output(event)")
+        return self.new_records[0].value or b""
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records, where they are known without the event. Raises ValueError where ``output`` has to be asked."""
+        if self.new_records is None:
+            raise ValueError("the record has the key and headers of its event: ask for output(event)")
+        return self.new_records
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -49,12 +69,26 @@ class Passed(msgspec.Struct, frozen=True):
     passage: Passage
     reason: str
 
+    def output(self, source: SourceRecord) -> tuple[Record, ...]:
+        """``source`` itself, as the one record to produce."""
+        return (_as_it_is(source, source.value),)
+
 
 class Skipped(msgspec.Struct, frozen=True):
     """Nothing goes on, on purpose. ``reason`` is ``dropped``, ``policy`` or ``filtered``."""
 
     passage: Passage
     reason: str
+
+    def output(self, _source: SourceRecord) -> tuple[Record, ...]:
+        """No record."""
+        return ()
+
+
+def _as_it_is(source: SourceRecord, value: bytes | None) -> Record:
+    """One record with the key and headers of the source; some clients' records have None for no headers."""
+    headers: Sequence[Header] | None = source.headers
+    return Record(value, source.key, () if headers is None else headers)
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -102,6 +136,10 @@ class DeadLettered(msgspec.Struct, frozen=True):
     """The event could not be upcast; it is kept byte for byte beside its ``fault``."""
 
     fault: Fault
+
+    def output(self, _source: SourceRecord) -> tuple[Record, ...]:
+        """No record: the event goes to where dead letters are kept, as it came."""
+        return ()
 
 
 Outcome = Upcast | Passed | Skipped | DeadLettered

@@ -18,7 +18,7 @@ def table() -> str:
 
 
 def _group(name: str, lines: list[OperationLine]) -> str:
-    rows = [f"| `{line.name}` | {_cell(line.summary)} | {_choices(line)} |" for line in lines]
+    rows = [f"| `{line.signature}` | {_cell(line.summary)} | {_choices(line)} |" for line in lines]
     return "\n".join([f"**{name}**", "", "| operation | what it does | choices |", "|---|---|---|", *rows, ""])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from tests.acls import RIGHTS
 from tests.docs.metrics_table import declared
-from upcasters import load_chain
+from upcasters import Policy, load_chain
 from upcasters.describe import matrix
 from upcasters.operations.fields import Move, Rename
 from upcasters.operations.values import MapValues
@@ -62,6 +63,34 @@ def _default(field: Any) -> str:
         return ""
     secret = getattr(value, "get_secret_value", None)
     return f"`{secret() if secret else value}`"
+
+
+def policy() -> str:
+    """The options of a policy; what each is stands beside the setting of a route that sets it."""
+    told = {name: (setting, text) for setting, _, text in _settings(RouteSettings, ()) for name in [setting.strip("`")]}
+    rows = []
+    for option in fields(Policy):
+        settings_of_it = [told[name] for name in _SETTINGS_OF.get(option.name, (option.name,))]
+        names, text = ", ".join(name for name, _ in settings_of_it), settings_of_it[0][1]
+        rows.append([f"`{option.name}`", _policy_default(option), names, _OWN_WORDS.get(option.name, text)])
+    return table(("option", "default", "setting of a route", "what it is"), rows)
+
+
+_SETTINGS_OF = {
+    "detection": ("event_type", "version", "stamp"),
+    "validate_target": ("validate.target",),
+    "validate_source": ("validate.source",),
+    "sample_every": ("validate.sample",),
+}
+_OWN_WORDS = {
+    "detection": "How type and version are told: `Detection((type rules), (version rules))`; else as the chain says.",
+    "target": "A dict of type to version; a type that is not named goes to its current one.",
+    "sample_every": "The distance between two events that `observe` looks at: 100 is 1 %.",
+}
+
+
+def _policy_default(option: Any) -> str:
+    return f"`{option.default!r}`" if option.default is not MISSING else ""
 
 
 def old_settings() -> str:
@@ -141,6 +170,7 @@ def refusals() -> str:
 TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "settings": settings,
+        "policy": policy,
         "old settings": old_settings,
         "deprecated": deprecated,
         "endpoints": api,

@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import upcasters
 from tests.docs.operations import PAGE, written
+from tests.docs.snippets import run_all, snippets
 from upcasters import load_chain
 from upcasters.testing import laws
 
 TEXT = PAGE.read_text(encoding="utf-8")
-FENCE = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Snippet:
-    """A fenced block: a command (``sh``), Python to run, a file to write (it has a name), or expected output."""
-
-    language: str
-    file: str
-    text: str
-
-
-SNIPPETS = [Snippet(*found) for found in FENCE.findall(TEXT)]
-
-
-def run(snippet: Snippet, folder: Path) -> str:
-    command = ["bash", "-euo", "pipefail", "-c"] if snippet.language == "sh" else [sys.executable, "-c"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": f"{ROOT}{os.pathsep}.", "COLUMNS": "120", "NO_COLOR": "1"}
-    result = subprocess.run(
-        [*command, snippet.text], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, f"{snippet.text}\n{result.stdout}{result.stderr}"
-    return result.stdout
+SNIPPETS = snippets(TEXT)
 
 
 def test_from_nothing_to_a_checked_chain(tmp_path: Path) -> None:
-    printed = ""
-    for snippet in SNIPPETS:
-        if snippet.language == "text":
-            assert printed.strip() == snippet.text.strip()
-        elif snippet.file:
-            file = tmp_path / snippet.file
-            assert file.exists(), f"{snippet.file} is one of the files that `upcast new` has written"
-            file.write_text(snippet.text, encoding="utf-8")
-        else:
-            printed = run(snippet, tmp_path)
+    run_all(SNIPPETS, tmp_path, made_by_a_command=True)
 
 
 def test_in_at_most_twelve() -> None:

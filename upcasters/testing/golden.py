@@ -23,8 +23,8 @@ import msgspec
 from upcasters.chain import Chain
 from upcasters.detection import FromShape
 from upcasters.errors import ChainError
-from upcasters.event import Event, Header, Record, SourcePartition
-from upcasters.outcome import DeadLettered, Outcome, Passed, Skipped
+from upcasters.event import Event, Header, SourcePartition
+from upcasters.outcome import DeadLettered, Outcome
 from upcasters.policy import Policy
 from upcasters.testing.law import LawBroken, broken, told, told_event, told_outcome
 from upcasters.testing.routes import headers_of, pinned, rules_of
@@ -192,7 +192,7 @@ def _check_after(golden: Golden, event: Event, outcome: Outcome, file: Path) -> 
     if outcome.passage.from_version != golden.source:
         what = f"the chain takes the event for version {outcome.passage.from_version}; give it headers"
         raise _wrong(golden, event, outcome, what, ())
-    records = _records(outcome, event)
+    records = outcome.output(event)
     if data.lstrip().startswith(b"["):
         expected = [(one.key, bytes(one.value)) for one in msgspec.json.decode(data, type=list[_Produced])]
         produced = [(None if one.key is None else one.key.decode(), one.value) for one in records]
@@ -201,14 +201,6 @@ def _check_after(golden: Golden, event: Event, outcome: Outcome, file: Path) -> 
         fits = [one.value for one in records] == [data]
     if not fits:
         raise _wrong(golden, event, outcome, what, (("expected", told(data)),))
-
-
-def _records(outcome: Outcome, event: Event) -> Sequence[Record]:
-    if isinstance(outcome, (Skipped, DeadLettered)):
-        return ()
-    if isinstance(outcome, Passed):
-        return (Record(event.value, event.key, event.headers),)
-    return outcome.output(event)
 
 
 def _wrong(

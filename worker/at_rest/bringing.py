@@ -105,7 +105,7 @@ class Bringer:
         return outcome.fault if isinstance(outcome, DeadLettered) else _refused(outcome, "the chain drops it")
 
     def _changed(self, outcome: Upcast, document: bytes) -> Changed | Fault | None:
-        value, records = outcome.value, outcome.records
+        value, records = outcome.new_value, outcome.new_records
         if records is not None:
             if (
                 len(records) != 1

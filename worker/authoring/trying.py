@@ -17,7 +17,6 @@ from upcasters import (
     Event,
     Passed,
     Policy,
-    Record,
     Skipped,
     SourcePartition,
     Upcast,
@@ -154,12 +153,7 @@ _KINDS: Mapping[type[Outcome], str] = {
 
 
 def _records(event: Event, outcome: Outcome) -> Iterator[dict[str, Any]]:
-    produced: Sequence[Record] = ()
-    if isinstance(outcome, Passed):
-        produced = (Record(event.value, event.key, event.headers),)
-    elif isinstance(outcome, Upcast):
-        produced = outcome.output(event)
-    for record in produced:
+    for record in outcome.output(event):
         value = msgspec.Raw(record.value or b"null")
         yield {"key": _text(record.key), "headers": _headers(record.headers), "value": value}
 

@@ -10,7 +10,7 @@ from operator import attrgetter
 
 import structlog
 
-from upcasters.event import Record, SourcePartition, SourceRecord
+from upcasters.event import SourcePartition, SourceRecord
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Redriven, Reporter, dead_letter
 from worker.kafka.fetched import NO_TIMESTAMP, Slice
@@ -147,8 +147,8 @@ class Processor:
             for record in records:
                 outcome = upcast(record, source)
                 kind = type(outcome)
-                if kind is Upcast and outcome.records is None:  # type: ignore[union-attr]  # mypy cannot follow `kind`
-                    value = outcome.value  # type: ignore[union-attr]
+                if kind is Upcast and outcome.new_records is None:  # type: ignore[union-attr]  # mypy cannot follow `kind`
+                    value = outcome.new_value  # type: ignore[union-attr]
                 elif kind is Passed:
                     value = record.value
                 else:
@@ -215,10 +215,7 @@ class Processor:
 
     def _produce(self, record: SourceRecord, outcome: Upcast | Passed, work: Work) -> Fault | None:
         """All of the record's output or, where the destination does not take one of its parts, none, and why."""
-        if isinstance(outcome, Upcast):
-            outputs = outcome.output(record)
-        else:
-            outputs = (Record(record.value, record.key, record.headers),)
+        outputs = outcome.output(record)
         ours = self._lineage.headers(record, outcome.passage) if self._lineage else []
         parts = [(output.key, output.value, [*output.headers, *ours]) for output in outputs]
         destination, timestamp = self.route.destination, _timestamp(record)

@@ -117,8 +117,8 @@ class Oracle:
     def _expectation(self, record: SourceRecord, upcaster: Upcaster) -> Expected:
         outcome = upcaster.upcast(record, self._source)
         kind = type(outcome)
-        if kind is Upcast and outcome.records is None:  # type: ignore[union-attr]  # mypy cannot follow `kind`
-            content = (record.offset, record.timestamp, record.key, outcome.value, record.headers)  # type: ignore[union-attr]
+        if kind is Upcast and outcome.new_records is None:  # type: ignore[union-attr]  # mypy cannot follow `kind`
+            content = (record.offset, record.timestamp, record.key, outcome.new_value, record.headers)  # type: ignore[union-attr]
             return Expected("upcast", (Output(content, outcome.passage),))  # type: ignore[arg-type,union-attr]
         if isinstance(outcome, DeadLettered):
             return Expected("dead-lettered", fault=outcome.fault)
@@ -129,10 +129,8 @@ class Oracle:
         return self._expected_outputs(record, outcome)
 
     def _expected_outputs(self, record: SourceRecord, outcome: Passed | Upcast) -> Expected:
-        if isinstance(outcome, Passed):
-            fate, parts = "passed", [(record.key, record.value, record.headers)]
-        else:
-            fate, parts = "upcast", [(each.key, each.value, each.headers) for each in outcome.output(record)]
+        fate = "passed" if isinstance(outcome, Passed) else "upcast"
+        parts = [(each.key, each.value, each.headers) for each in outcome.output(record)]
         place = (record.offset or 0, known(record.timestamp))
         outputs = tuple(Output((*place, *part), outcome.passage) for part in parts)
         return Expected(fate, outputs)

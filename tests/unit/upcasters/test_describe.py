@@ -75,6 +75,14 @@ def test_what_changes_between_models() -> None:
     assert model_diff(None, New) == model_diff(Old, None) == []
 
 
+def test_an_operation_is_shown_as_it_is_called() -> None:
+    told = {line.name: line.signature for line in operations()}
+    assert told["copy"] == 'copy(source, target, *, missing="error", exists="error")'
+    assert told["drop"] == 'drop(field, *, missing="error", wrong_type="error", restore=...)'
+    assert told["when"] == "when(condition, *operations, otherwise=(), undo_when=None)"
+    assert told["drop_event"] == "drop_event()"
+
+
 def test_operations_inside_others_have_lines_of_their_own() -> None:
     step = Step(
         "thing",

@@ -118,6 +118,57 @@ def test_up() -> None:
     assert stamped.output(event) is stamped.records
 
 
+OUTPUTS: dict[str, tuple[bytes | None, list[Header], type, list[bytes | None]]] = {
+    "changed": (b'{"a":1}', [], Upcast, [b'{"b":1,"c":"x"}']),
+    "its header stamped": (b'{"a":1}', [ONE], Upcast, [b'{"b":1,"c":"x"}']),
+    "current": (b'{"b":1,"c":"x"}', [TWO], Passed, [b'{"b":1,"c":"x"}']),
+    "a tombstone": (None, [ONE], Passed, [None]),
+    "no JSON": (b"?", [ONE], DeadLettered, []),
+    "of the future, skipped by nobody": (b"{}", [("v", b"9")], DeadLettered, []),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_every_outcome_gives_its_records_in_one_way(name: str) -> None:
+    value, headers, kind, values = OUTPUTS[name]
+    event = Event(value, b"key", headers)
+    outcome = CHAIN.upcaster().upcast(event)
+    assert type(outcome) is kind
+    records = outcome.output(event)
+    assert [record.value for record in records] == values
+    assert all(record.key == b"key" for record in records)
+    assert [list(record.headers) for record in records] == [[TWO] if headers == [ONE] and value else headers] * len(
+        values
+    )
+    if isinstance(outcome, Upcast):
+        assert outcome.value == values[0]
+
+
+def test_what_is_skipped_has_no_records() -> None:
+    event = Event(b"{}")
+    assert Skipped(Passage("t", "1", "2"), "dropped").output(event) == ()
+
+
+def test_one_value_is_asked_of_one_record() -> None:
+    chain = Chain(
+        [Step("t", 1, 2, [split_each("a", into="i", item="n", version="1")], lossy="split")],
+        [Baseline("t", 1), Baseline("i", 1)],
+        detection=Detection((Always("t"),), (Always("1"),)),
+    )
+    outcome = chain.upcaster().upcast(Event(b'{"a":[1,2]}', None, (), None, 1), SourcePartition("topic", 0))
+    assert isinstance(outcome, Upcast)
+    assert [record.value for record in outcome.records] == [b'{"n":1}', b'{"n":2}']
+    with pytest.raises(ValueError, match=r"the event became 2 records: ask for output\(event\)"):
+        _ = outcome.value
+
+
+def test_records_are_not_guessed() -> None:
+    outcome = CHAIN.upcaster().upcast(Event(b'{"a":1}', b"key"))
+    assert isinstance(outcome, Upcast)
+    with pytest.raises(ValueError, match=r"ask for output\(event\)"):
+        _ = outcome.records
+
+
 def test_at_the_target_the_bytes_are_the_same() -> None:
     value = b' {"c":"x" ,"b":1}'
     for policy in (Policy(), Policy(validate_target="never")):
