@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw
 
 from upcasters.depth import MOST_LEVELS, is_too_deep
-from upcasters.duplicates import only_spaces, refuse_lost
+from upcasters.duplicates import may_lack_keys, refuse_lost
 from upcasters.errors import DecodeError, EncodeError, TooDeep, WrongType
 from upcasters.paths import Path, show
 
@@ -91,7 +91,7 @@ def refuse_lost_keys(text: bytes | Raw, made: Node) -> None:
     Nothing of it may have been changed since. What is as long as it was, or lost white space alone, has all its keys.
     """
     again = encode(made)
-    if len(again) != len(text) and not only_spaces(bytes(text), again):
+    if len(again) != len(text) and may_lack_keys(bytes(text), again):
         _refuse_lost_keys(text, made)
 
 

@@ -14,11 +14,11 @@ from upcasters.compile import Compiled, Fused, compile_shapes
 from upcasters.compile.code import UNCHECKED, Code
 from upcasters.compile.layouts import Unexpected
 from upcasters.context import Context, last_header
-from upcasters.depth import FEW_BYTES, is_too_deep
+from upcasters.depth import MOST_ADDED, MOST_LEVELS, SHALLOW, is_too_deep
 from upcasters.detect import Found, restamp, shapes_of
 from upcasters.detection import Always, FromField, FromHeader, FromShape
-from upcasters.document import ExactFloat, Object, decode_plain, encode
-from upcasters.duplicates import only_spaces
+from upcasters.document import ExactFloat, decode_plain, encode
+from upcasters.duplicates import may_lack_keys
 from upcasters.event import Event, Header, Partition, Record, SourceRecord
 from upcasters.middle import Middle, Node, Runner, Way
 from upcasters.operations.events import put_header
@@ -37,15 +37,16 @@ _NO_CONTEXT = Context(Event(None), None, None, [], "")
 class Lane:
     """One version on the short cut: all that an event of it needs.
 
-    ``whole`` where an event may end or become several; ``needs_context`` where more than the document is changed.
+    ``whole`` where an event may end or become several; ``deepens`` where a shallow document may become too deep;
+    ``needs_context`` where more than the document is changed.
     """
 
     way: Way
     passage: Passage
     passed: Passed
     function: Fused | None
-    open: Callable[[Object], None]
     whole: bool
+    deepens: bool
     needs_context: bool
     event_type_stamp: str
     version_stamp: str
@@ -79,8 +80,8 @@ class Lanes(dict[str | None, Lane | None]):
             passage=way.passage,
             passed=way.passed,
             function=compiled.function if compiled else None,
-            open=compiled.open if compiled else _unopened,
             whole=inside or way.forks or any(hop.may_drop for hop in way.hops),
+            deepens=bool(compiled and compiled.levels > MOST_ADDED),
             needs_context=bool(compiled and compiled.needs_context),
             event_type_stamp=way.end[0],
             version_stamp=way.end[1],
@@ -88,10 +89,6 @@ class Lanes(dict[str | None, Lane | None]):
             check_source=source.check if source and way.hops else _unchecked,
             check_target=target.check if target else _unchecked,
         )
-
-
-def _unopened(_: Object) -> None:
-    """What passes is not changed."""
 
 
 def _unchecked(_: bytes) -> None:
@@ -158,7 +155,7 @@ class _Writer:
                 self.code.line(f"{'elif' if number else 'if'} pair[0] == {header!r}: {name} = pair")
 
     def _read(self) -> None:
-        self.code.line(f"if len(value) > {FEW_BYTES} and is_too_deep(value): return None")
+        self.code.line(f"if len(value) > {2 * SHALLOW} and is_too_deep(value, {SHALLOW}): return None")
         self.code.line("if not value.isascii(): value.decode()")
         self.code.line("root = decode_object(value)")
 
@@ -222,7 +219,9 @@ class _Writer:
     def _outcome(self) -> None:
         """What becomes of an event whose lane is known."""
         with self.code.block("if lane.whole:"):
-            self._check_keys()
+            if self.policy.duplicate_keys != "last-wins":
+                self.code.line("again = encode(root)")
+                self.code.line("if len(again) != len(value) and may_lack_keys(value, again): return None")
             self.code.line("return bring(record, source, Found(event_type, version, root), lane.way, run)")
         if any(map(self.middle.observes, (self.policy.validate_source, self.policy.validate_target))):
             every = self.policy.sample_every
@@ -232,24 +231,17 @@ class _Writer:
             self._check(self.policy.validate_target, "lane.check_target(value)")
             self.code.line("return lane.passed")
         self._check(self.policy.validate_source, "lane.check_source(value)")
-        self.code.line("lane.open(root)")
-        self._check_keys()
         self.code.line("context = Context.of(record, source, event_type) if lane.needs_context else no_context")
-        self.code.line("root = lane.function(root, context)")
+        text = "" if self.policy.duplicate_keys == "last-wins" else ", value"
+        self.code.line(f"root = lane.function(root, context{text})")
         for name, readers in (("event_type", self.types), ("version", self.versions)):
             for reader in readers:
                 if isinstance(reader, FromField):
                     where = self.code.constant(path(reader.path), "path")
                     self.code.line(f"restamp(root, {where}, lane.{name}_stamp)")
         self.code.line("made = encode(root)")
-        self.code.line(f"if len(made) > {FEW_BYTES} and is_too_deep(made): return None")
+        self.code.line(f"if lane.deepens and len(made) > {2 * MOST_LEVELS} and is_too_deep(made): return None")
         self._check(self.policy.validate_target, "lane.check_target(made)")
-
-    def _check_keys(self) -> None:
-        """No key is lost in what has been opened so far; the rest is checked where it is opened."""
-        if self.policy.duplicate_keys != "last-wins":
-            self.code.line("again = encode(root)")
-            self.code.line("if len(again) != len(value) and not only_spaces(value, again): return None")
 
     def _check(self, choice: str, call: str) -> None:
         if choice == "always":
@@ -322,7 +314,7 @@ _SCOPE: dict[str, Any] = {
     "encode": encode,
     "field_text": _field_text,
     "is_too_deep": is_too_deep,
-    "only_spaces": only_spaces,
+    "may_lack_keys": may_lack_keys,
     "put_again": _put_again,
     "restamp": restamp,
     "restamped": _restamped,

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from upcasters.compile import Compiled, compile_hops
+from upcasters.compile.layouts import Unexpected
 from upcasters.context import Context
+from upcasters.depth import SHALLOW, is_too_deep
 from upcasters.document import Object
 from upcasters.duplicates import duplicate_keys
 from upcasters.event import Event, Partition, SourceRecord, event_of, kind_of, partition_of
@@ -102,6 +104,8 @@ class Upcaster:
         return self._middle.way((event_type, version)).end[1]
 
     def _run(self, way: Way, root: Object, context: Context) -> Object:
+        if is_too_deep(context.record.value or b"", SHALLOW):
+            raise Unexpected
         return self.compiled(way.start).function(root, context)
 
     def _compile_some(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from upcasters.compile.layouts import Unexpected
+from upcasters.compile.layouts import ANY_LEVELS, Unexpected
 from upcasters.document import (
     NULLS,
     Object,
@@ -22,6 +22,7 @@ from upcasters.document import (
     open_object,
     plain,
 )
+from upcasters.duplicates import may_lack_keys
 from upcasters.operations.base import Operation
 from upcasters.paths import Path, overlap, show
 from upcasters.walk import MISSING
@@ -38,6 +39,10 @@ class Code:
     depth: int = 1
     variables: int = 0
     functions: list[str] = field(default_factory=list)
+    decode: str = "decode_object"
+    """What generated code calls to open an object."""
+    levels: int = 0
+    """How much deeper a document may be for what the code does; more than any limit where nobody knows."""
 
     def line(self, text: str) -> None:
         self.lines.append("    " * self.depth + text)
@@ -78,7 +83,7 @@ class Code:
     def open(self, name: str) -> None:
         """Code that makes sure that a variable holds an opened object, in its place as well."""
         slot = f"{name} = {self.slots[name]}"
-        self.line(f"if type({name}) is Raw: {slot} = decode_object({name})")
+        self.line(f"if type({name}) is Raw: {slot} = {self.decode}({name})")
         self.line(f"elif type({name}) is not dict: {slot} = open_object({name})")
 
     def looked_at(self, path: Path) -> str:
@@ -102,8 +107,9 @@ class Code:
     def forget_all(self) -> None:
         self.opened = {(): "root"}
 
-    def call(self, operation: Operation) -> None:
+    def call(self, operation: Operation, levels: int = ANY_LEVELS) -> None:
         """The operation's own code, for what is not worth generating."""
+        self.levels += levels
         name = self.constant(operation.apply, "apply")
         self.line(f"{name}(root, context)  # {comment_text(str(operation))}")
         self.forget_all()
@@ -115,6 +121,7 @@ class Code:
     def define(self, name: str, inner: Code, remark: str) -> str:
         """Put the inner function into the text; its name."""
         name = f"{name}_{len(self.functions)}"
+        self.levels += inner.levels
         self.functions.append(inner.function(f"def {name}(root, context):  # {remark}"))
         return name
 
@@ -145,19 +152,22 @@ def comment_text(text: str) -> str:
 _EMPTY: Object = {}
 
 
-def _look(parent: Object, key: str, node: Any, decode: Callable[[Any], Object] = decode_object) -> Object:
-    """An object where there is one, opened in its place; else an empty one that nobody writes to."""
-    if type(node) is Raw:
-        try:
-            found = parent[key] = decode(node)
-        except msgspec.ValidationError:
-            return _EMPTY
-        return found
-    return _EMPTY
+def _looking(decode: Callable[[Any], Object]) -> Mapping[str, Any]:
+    def look(parent: Object, key: str, node: Any) -> Object:
+        """An object where there is one, opened in its place; else an empty one that nobody writes to."""
+        if type(node) is Raw:
+            try:
+                found = parent[key] = decode(node)
+            except msgspec.ValidationError:
+                return _EMPTY
+            return found
+        return _EMPTY
 
+    def look_at(parent: Object, key: str) -> Object:
+        node = parent.get(key)
+        return node if type(node) is dict else look(parent, key, node)
 
-def _look_unchecked(parent: Object, key: str, node: Any) -> Object:
-    return _look(parent, key, node, decode_object_unchecked)
+    return {"decode_object": decode, "look": look, "look_at": look_at}
 
 
 _decode_objects = msgspec.json.Decoder(dict[str, dict[str, Raw]] | list[dict[str, Raw]]).decode
@@ -184,11 +194,6 @@ def _same_text(node: Any, text: str) -> bool:
     return bool((plain(node) if type(node) is Raw else node) == text)
 
 
-def _look_at(parent: Object, key: str) -> Object:
-    node = parent.get(key)
-    return node if type(node) is dict else _look(parent, key, node)
-
-
 def _pairs(container: Any) -> Any:
     """The indexes and items of an array; generated code asks only where there is no object."""
     if type(container) is list:
@@ -197,11 +202,7 @@ def _pairs(container: Any) -> Any:
 
 
 # For code whose caller checks afterwards that no key was lost, in all that was opened at once.
-UNCHECKED: Mapping[str, Any] = {
-    "decode_object": decode_object_unchecked,
-    "look": _look_unchecked,
-    "open_items": _open_items_unchecked,
-}
+UNCHECKED = _looking(decode_object_unchecked)
 
 # What generated code may call.
 SCOPE: dict[str, Any] = {
@@ -209,11 +210,13 @@ SCOPE: dict[str, Any] = {
     "NULLS": NULLS,
     "Raw": Raw,
     "Unexpected": Unexpected,
-    "decode_object": decode_object,
-    "look": _look,
-    "look_at": _look_at,
+    "checked": (decode_object, _open_items),
+    **_looking(decode_object),
+    "encode": encode,
+    "may_lack_keys": may_lack_keys,
     "open_items": _open_items,
     "open_object": open_object,
     "pairs": _pairs,
     "same_text": _same_text,
+    "unchecked": (decode_object_unchecked, _open_items_unchecked),
 }

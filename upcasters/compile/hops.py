@@ -9,27 +9,44 @@ them to that.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from upcasters.compile.code import UNCHECKED, Code, comment, comment_text
+from upcasters.compile.code import Code, comment, comment_text
 from upcasters.compile.conditions import expression, looked_at
 from upcasters.compile.groups import FlatGroup, grouped
-from upcasters.compile.layouts import Layouts, Unexpected
+from upcasters.compile.layouts import ANY_LEVELS, Layouts, Unexpected, added_levels
 from upcasters.context import Context
 from upcasters.document import Object, plain, scalar_key
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
-from upcasters.operations.events import DropEvent, EventOperation, SplitEach, SplitEvent
-from upcasters.operations.fields import KeepOnly, Move, Unnest
+from upcasters.operations.events import (
+    DropEvent,
+    DropHeader,
+    EventOperation,
+    FieldToHeader,
+    RenameHeader,
+    SetHeader,
+    SetKey,
+    SplitEach,
+    SplitEvent,
+)
+from upcasters.operations.fields import Drop, KeepOnly, Move, Rename, RenameKeys, Unnest
 from upcasters.operations.reach import At, Everywhere, Subdocument
-from upcasters.operations.values import Derive, DropDerived
+from upcasters.operations.values import Derive, DropDerived, PrintJson
 from upcasters.paths import EACH, Path, show
 from upcasters.step import Hop, walk
 from upcasters.walk import MISSING
 
-Fused = Callable[[Object, Context], Object]
+
+class Fused(Protocol):
+    """A generated function."""
+
+    __globals__: dict[str, Any]
+
+    def __call__(self, root: Object, context: Context, text: bytes | None = None, /) -> Object: ...
 
 
 @dataclass(frozen=True)
@@ -39,53 +56,50 @@ class Compiled:
     function: Fused
     source: str
     needs_context: bool
-    open: Callable[[Object], None]
-    """Opens, unchecked, what the function opens first in every event."""
+    levels: int
+    """How much deeper than it was a document may be afterwards, at most."""
 
 
 def compile_hops(hops: Sequence[Hop]) -> Compiled:
-    """One function for all operations of ``hops``: takes the opened document and its context, gives the document."""
+    """One function for all operations of ``hops``: takes the opened document and its context, gives the document.
+
+    It may be given the text of a document that was opened unchecked, too: then it sees to it that no key was lost.
+    """
     operations = [operation for hop in hops for operation in hop.operations]
     code = Code()
-    _emit_all(operations, code)
+    groups = grouped(operations)
+    _emit_first(groups, code)
+    _emit_groups(groups, code)
     source = code.text(
-        f"def upcast(root, context):  # {' -> '.join([hops[0].source[1], *(hop.target[1] for hop in hops)])}"
+        f"def upcast(root, context, text=None):  # {' -> '.join([hops[0].source[1], *(hop.target[1] for hop in hops)])}"
     )
-    return Compiled(code.build(source, "upcast"), source, any(map(needs_context, operations)), _opener(operations))
+    return Compiled(code.build(source, "upcast"), source, any(map(needs_context, operations)), code.levels)
 
 
-def _opener(operations: Sequence[Operation]) -> Callable[[Object], None]:
-    """Opens the objects of the leading groups, as far as nothing before has touched them."""
-    code, touched = Code(), list[Path]()
-    for group in grouped(operations):
-        if not isinstance(group, FlatGroup):
-            break
-        before, path = touched[:], group.at
+def _emit_first(groups: Sequence[Operation | FlatGroup], code: Code) -> None:
+    """Opens the objects of the leading groups, as far as nothing before has touched them, and checks all at once."""
+    code.line("first_object, first_items = checked if text is None else unchecked")
+    code.decode, touched = "first_object", list[Path]()
+    for group in itertools.takewhile(lambda one: isinstance(one, FlatGroup), groups):
+        assert isinstance(group, FlatGroup)
+        if not any(group.at[: len(one)] == one for one in touched if one):
+            _open_first(group, code)
         touched += group.touched
-        if not any(path[: len(one)] == one for one in before if one):
-            _open_first(path, code)
-    opener: Callable[[Object], None] = code.build(code.function("def open(root):", "None"), "open", UNCHECKED)
-    return opener
+    code.decode = "decode_object"
+    with code.block("if text is not None:"):
+        code.line("again = encode(root)")
+        code.line("if len(again) != len(text) and may_lack_keys(text, again): raise Unexpected")
 
 
-def _open_first(path: Path, code: Code) -> None:
-    parent = "root"
-    for depth, key in enumerate(path):
-        if key is EACH:
-            return
-        if path[: depth + 1] in code.opened:
-            parent = code.opened[path[: depth + 1]]
-            continue
-        last = path[depth + 1 : depth + 2] == (EACH,)
-        name = code.variable()
-        code.line(f"{name} = {parent}.get({key!r})  # {comment(path[: depth + 1])}")
-        code.line(
-            f"if type({name}) is Raw: {name} = {parent}[{key!r}] = {'open_items' if last else 'decode_object'}({name})"
-        )
-        if last:
-            return
-        code.line(f"if type({name}) is not dict: return")
-        code.opened[path[: depth + 1]] = parent = name
+def _open_first(group: FlatGroup, code: Code) -> None:
+    path = group.at[: group.at.index(EACH)] if EACH in group.at else group.at
+    if path == group.at and not group.optional:
+        code.object(path)
+    elif path and (path[:-1] in code.opened or not group.optional):
+        parent, name = code.object(path[:-1]), code.variable()
+        opened = "first_object" if path == group.at else "first_items"
+        code.line(f"{name} = {parent}.get({path[-1]!r})  # {comment(path)}")
+        code.line(f"if type({name}) is Raw: {parent}[{path[-1]!r}] = {opened}({name})")
 
 
 def needs_context(operation: Operation) -> bool:
@@ -112,7 +126,11 @@ def _may_end(operation: Operation) -> bool:
 
 
 def _emit_all(operations: Iterable[Operation], code: Code) -> None:
-    for operation in grouped(operations):
+    _emit_groups(grouped(operations), code)
+
+
+def _emit_groups(groups: Iterable[Operation | FlatGroup], code: Code) -> None:
+    for operation in groups:
         if isinstance(operation, FlatGroup):
             _emit_group(operation, code)
         elif _may_end(operation):
@@ -123,7 +141,7 @@ def _emit_all(operations: Iterable[Operation], code: Code) -> None:
 
 
 def _emit_call(operation: Operation, code: Code) -> None:
-    code.call(operation)
+    code.call(operation, 0 if isinstance(operation, _NOT_DEEPER) else ANY_LEVELS)
 
 
 def _emit_group(group: FlatGroup, code: Code) -> None:
@@ -131,6 +149,7 @@ def _emit_group(group: FlatGroup, code: Code) -> None:
     if not group.operations:
         _at_each(group.at, missing, code, lambda _: None)
         return
+    code.levels += added_levels(group.operations)
     layouts = code.constant(Layouts(group.operations), "layouts")
     for operation in group.operations:
         code.line(f"# {comment(group.at) or 'root'}: {comment_text(str(operation))}")
@@ -212,6 +231,7 @@ def _emit_at(operation: At, code: Code) -> None:
 
 
 def _emit_switch(operation: Switch, code: Code) -> None:
+    code.levels += ANY_LEVELS
     cases = code.constant(Cases(operation), "cases")
     code.line(f"# {comment_text(f'switch on {show(operation.path)}, {len(operation.cases)} cases')}")
     node = f"{looked_at(operation.path[:-1], code)}.get({operation.path[-1]!r}, MISSING)"
@@ -255,6 +275,7 @@ def _emit_move(operation: Move, code: Code) -> None:
     if not plain_move:
         code.call(operation)
         return
+    code.levels += len(operation.target)
     parent, node = code.object(operation.source[:-1]), code.variable()
     code.line(f"{node} = {parent}.pop({operation.source[-1]!r})  # {comment_text(str(operation))}")
     code.forget(operation.source)
@@ -281,8 +302,11 @@ def _emit_unnest(operation: Unnest, code: Code) -> None:
 
 
 def _emit_keep_only(operation: KeepOnly, code: Code) -> None:
+    code.levels += 1
     _emit_local(operation.at, operation.keep, operation, code)
 
+
+_NOT_DEEPER = (Drop, DropHeader, FieldToHeader, PrintJson, Rename, RenameHeader, RenameKeys, SetHeader, SetKey)
 
 _EMIT: dict[type, Callable[[Any, Code], None]] = {
     At: _emit_at,

@@ -15,6 +15,7 @@ from msgspec import Raw
 
 from upcasters.compile.groups import ChangeValue, Flat
 from upcasters.context import Context
+from upcasters.depth import MOST_LEVELS
 from upcasters.document import FEW_DIGITS, NULLS, Object, decode_plain, decode_text, from_plain, open_object, plain
 from upcasters.errors import WrongType
 from upcasters.event import Event
@@ -30,11 +31,30 @@ MOST_LAYOUTS = 256
 MOST_KEYS = 64
 MOST_LETTERS = 4_096
 
+ANY_LEVELS = MOST_LEVELS
+# Functions' results of more levels than that are left to the reference, so that few functions cannot make what is deep.
+LEVELS_OF_RESULTS = 8
+
 _NO_CONTEXT = Context(Event(None), None, None, [], "")
 
 
 class Unexpected(Exception):
     """The generated code met a case that it leaves to the reference."""
+
+
+def added_levels(operations: Iterable[Flat]) -> int:
+    """How much deeper than it was an object may be for these operations, at most."""
+    return sum(map(_added_by, operations))
+
+
+def _added_by(operation: Flat) -> int:
+    if isinstance(operation, ParseJson) or (isinstance(operation, Convert) and operation.null == "keep"):
+        return ANY_LEVELS
+    if isinstance(operation, (Derive, Convert)):
+        return LEVELS_OF_RESULTS
+    if isinstance(operation, Default):
+        return bytes(operation.value).count(b"{") + bytes(operation.value).count(b"[")
+    return 1 if isinstance(operation, (Nest, Wrap)) else 0
 
 
 class Layouts(dict[tuple[str, ...], Change | None]):
@@ -63,7 +83,17 @@ class Layouts(dict[tuple[str, ...], Change | None]):
         """The operations one by one, as the reference runs them."""
         for operation in self.operations:
             operation.apply(target, _NO_CONTEXT)
+            if isinstance(operation, (Derive, Convert)) and not _is_shallow(target, LEVELS_OF_RESULTS):
+                raise Unexpected
         return target
+
+
+def _is_shallow(node: Any, levels: int) -> bool:
+    """True where objects and arrays that are open are no more than so many levels further down."""
+    if type(node) is not dict and type(node) is not list:
+        return True
+    parts = node.values() if type(node) is dict else node
+    return levels >= 0 and all(_is_shallow(part, levels - 1) for part in parts)
 
 
 def specialised(layout: tuple[str, ...], operations: Iterable[Flat]) -> tuple[Change | None, str]:
@@ -117,7 +147,7 @@ class _Work:
     def fresh(self, made: str) -> str:
         """The variable of the node that a function's result is."""
         plain = f"type({made}) is str and {made}.isascii() or type({made}) is int and -FEW_DIGITS < {made} < FEW_DIGITS"
-        return self.variable(f"{made} if {plain} else from_plain({made})")
+        return self.variable(f"{made} if {plain} else from_plain({made}, (), {LEVELS_OF_RESULTS})")
 
     def rename(self, names: Mapping[str, str]) -> None:
         renamed = {names.get(key, key): value for key, value in self.fields.items()}

@@ -65,6 +65,7 @@ from upcasters import (
     split_each,
     split_value,
     switch,
+    unnest,
     when,
     wrap,
 )
@@ -167,6 +168,13 @@ def chain_of(*hops: list[Operation], detection: Detection | None = None) -> Chai
     return Chain(steps, [Baseline("t", 0)], detection=detection or always)
 
 
+def deep(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
 # Where one hop's result is another hop's input, the two ways hold it differently: as Python values, and as bytes.
 FOUND_ONCE: dict[str, tuple[list[list[Operation]], bytes]] = {
     "a lone surrogate that a later hop drops": ([[convert("a", lambda _: "\ud800")], [drop("a")]], b'{"a":1}'),
@@ -186,6 +194,14 @@ FOUND_ONCE: dict[str, tuple[list[list[Operation]], bytes]] = {
     ),
     "a field derived where its object is missing": ([[derive("a.b", ["a.c"], str, missing="skip")]], b"{}"),
     "several of several": ([[first_of(["a", "b"], "c")]], b'{"a":1,"b":1.0}'),
+    "as deep as may be, and one deeper in between": (
+        [[nest(["a"], "b")], [unnest("b")]],
+        b'{"a":%s}' % (b"[" * 399 + b"]" * 399),
+    ),
+    "a result too deep that a later hop drops": ([[convert("a", lambda _: deep(400))], [drop("a")]], b'{"a":1}'),
+    "a deep result that makes the document too deep": ([[convert("a", lambda _: deep(400))]], b'{"a":1}'),
+    "a deep result in a deep document": ([[derive("a.b", ["a.c"], lambda _: deep(398))]], b'{"a":{"c":1}}'),
+    "a text that makes the document too deep": ([[parse_json("a")]], b'{"a":"%s"}' % (b"[" * 400 + b"]" * 400)),
     "an event dropped from inside": (
         [[at("a.*", when(present("x"), drop_event())), split_each("a", "t", item="i", version="1")]],
         b'{"a":[{"x":1}]}',

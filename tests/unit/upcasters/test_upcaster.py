@@ -441,7 +441,7 @@ def chain_of(*operations: Any, **options: Any) -> Chain:
 def test_what_needs_more_than_the_document(operation: Any, needs_context: bool) -> None:
     upcaster = chain_of(operation).upcaster()
     assert upcaster.compiled(("t", "1")).needs_context is needs_context
-    assert "def upcast(root, context):  # 1 -> 2" in upcaster.compiled(("t", "1")).source
+    assert "def upcast(root, context, text=None):  # 1 -> 2" in upcaster.compiled(("t", "1")).source
     event = Event(b'{"a":{"b":1}}', b"key", [("x", b"1")], None, 1)
     assert isinstance(upcast(upcaster, event), Upcast)
 
