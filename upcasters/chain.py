@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pydantic import BaseModel
 
-from upcasters.checks import structure_problems
+from upcasters.checks import detection_problems, model_problems, structure_problems
 from upcasters.conditions import Condition
 from upcasters.detection import Detection
 from upcasters.errors import ChainError, Irreversible, StepError
@@ -273,6 +273,18 @@ class Chain:
     def fingerprint(self) -> str:
         """A hash of all that decides what comes out: its kind and 16 hex digits, such as ``2-0123456789abcdef``."""
         return chain_fingerprint((self.steps, self.baselines, dict(self.pinned), self.detection))
+
+    def check(self, detection: Detection | None = None) -> None:
+        """Raise ChainError, which lists all, where ``upcast check`` would refuse the chain: for a test of one's own.
+
+        Beside what a chain is refused for when it is made, these are steps that do not lead from one version's model
+        to the next one's, and rules that cannot tell its versions. ``detection`` has a route's rules, where it has its
+        own; of rules that neither gives nothing is said.
+        """
+        rules = (detection or Detection()).or_those_of(self.detection)
+        problems = [*model_problems(self, rules), *detection_problems(self, rules)]
+        if problems:
+            raise ChainError(problems)
 
     def upcaster(self, policy: Policy | None = None, observe: Callable[[Violation], None] | None = None) -> Upcaster:
         """The pure middle for a route: bytes in, outcome out. Raises ChainError where the policy does not fit.

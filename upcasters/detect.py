@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from upcasters.checks.policy import Reader, written_wrong
 from upcasters.compile import Shape, compile_shapes
 from upcasters.context import Context, last_header
 from upcasters.detection import (
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from upcasters.chain import Chain
 
 Rule = TypeRule | VersionRule
-Reader = FromHeader | FromField | FromCloudEvents
 _CLOUD_EVENTS_PREFIX = "ce_"
 
 
@@ -54,14 +54,12 @@ class Detector:
         rules = detection.or_those_of(chain.detection)
         self.type_rules = rules.event_type or _only_type(chain)
         self.version_rules = rules.version or _by_shape_or_only(chain)
-        for rule in (*self.type_rules, *self.version_rules):
-            _check(rule)
+        problems = [*written_wrong(Detection(self.type_rules, self.version_rules, rules.stamp))]
+        if problems:
+            raise ChainError(problems)
         self._type_readers = _readers(self.type_rules)
         self.version_readers = _readers(self.version_rules)
         self.stamps_first = rules.stamp == "first"
-        if self.stamps_first and not self.version_readers:
-            message = "stamp='first' has no rule that reads a version from a place"
-            raise ChainError([Problem("detection", message, "Put a header or a field before the default.")])
         self._type_default = _default(self.type_rules)
         self._version_default = _default(self.version_rules)
         self._asks_shape = any(isinstance(rule, FromShape) for rule in self.version_rules)
@@ -249,20 +247,6 @@ def _name(rule: Reader) -> str:
 def _asked(rules: Sequence[Rule]) -> str:
     names = (_name(rule) if isinstance(rule, Reader) else "the shape" for rule in rules)
     return f" (asked: {', '.join(names)})"
-
-
-def _check(rule: Rule) -> None:
-    try:
-        if isinstance(rule, FromField):
-            path(rule.path)
-        pattern = rule.pattern if isinstance(rule, Reader) else None
-        wrong = pattern and re.compile(pattern).groups != 1
-    except (ValueError, re.error) as error:
-        message = f"a detection rule is wrong: {error}"
-        raise ChainError([Problem("detection", message, "Mend the rule.")]) from None
-    if wrong:
-        message = "a detection rule's pattern does not have exactly one group"
-        raise ChainError([Problem("detection", message, "Put the version, and only it, into ( ).")])
 
 
 def _only_type(chain: Chain) -> tuple[TypeRule, ...]:

@@ -16,6 +16,7 @@ from typing import TypeVar
 from upcasters.chain import Chain
 from upcasters.detection import Detection
 from upcasters.errors import ChainError, Problem
+from upcasters.overlooked import Part, overlooked, own_name, short
 from upcasters.step import Baseline, Step, VersionLike
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ def _import(module_name: str, name: str) -> ModuleType:
 def _placed(error: ChainError) -> ChainError:
     """The same, with the line of the user's own code that it comes from, where a problem names no file."""
     frames = (frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename))
-    place = next((f"{_short(frame.filename)}:{frame.lineno}" for frame in reversed(list(frames))), "")
+    place = next((f"{short(frame.filename)}:{frame.lineno}" for frame in reversed(list(frames))), "")
     return ChainError([problem if problem.file else replace(problem, file=place) for problem in error.problems])
 
 
@@ -96,26 +97,32 @@ def chain_from_package(
     """The chain of all modules of ``package`` that have a ``step``, ``steps``, ``baseline`` or ``baselines``.
 
     A module's name is the id of its step and its docstring the description, so that a new step is one new file.
+    Raises ChainError also where a step would be overlooked: it has another name than these, or its file has none.
     """
-    modules = list(_modules(package))
-    steps = [
-        step.named(_id(module, step), _file(module), _summary(module))
-        for module in modules
-        for step in _listed(module, "step", Step)
-    ]
-    baselines = [_named(base, module) for module in modules for base in _listed(module, "baseline", Baseline)]
+    root = importlib.import_module(package)
+    exports: dict[ModuleType, list[Part]] = {
+        module: [*_listed(module, "step", Step), *_listed(module, "baseline", Baseline)] for module in _modules(root)
+    }
+    problems = overlooked(root, exports)
+    if problems:
+        raise ChainError(problems)
+    named = [_named(part, module) for module, parts in exports.items() for part in parts]
+    steps = [part for part in named if isinstance(part, Step)]
+    baselines = [part for part in named if isinstance(part, Baseline)]
     return Chain(steps, baselines, current=current, detection=detection, name=package)
 
 
-def _named(base: Baseline, module: ModuleType) -> Baseline:
-    description = base.description or _summary(module)
-    return replace(base, id=module.__name__.rpartition(".")[2], file=_file(module), description=description)
+def _named(part: Part, module: ModuleType) -> Part:
+    """With what only the module knows: its name, its file and its docstring."""
+    if isinstance(part, Step):
+        return part.named(_id(module, part), _file(module), _summary(module))
+    description = part.description or _summary(module)
+    return replace(part, id=own_name(module), file=_file(module), description=description)
 
 
-def _modules(package: str) -> Iterator[ModuleType]:
-    root = importlib.import_module(package)
+def _modules(root: ModuleType) -> Iterator[ModuleType]:
     for info in sorted(pkgutil.iter_modules(root.__path__), key=lambda info: info.name):
-        yield importlib.import_module(f"{package}.{info.name}")
+        yield importlib.import_module(f"{root.__name__}.{info.name}")
 
 
 def _listed(module: ModuleType, name: str, kind: type[T]) -> list[T]:
@@ -126,16 +133,12 @@ def _listed(module: ModuleType, name: str, kind: type[T]) -> list[T]:
 
 
 def _id(module: ModuleType, step: Step) -> str:
-    own = module.__name__.rpartition(".")[2]
+    own = own_name(module)
     return own if len(_listed(module, "step", Step)) == 1 else f"{own}:{step.id}"
 
 
 def _file(module: ModuleType) -> str:
-    return _short(module.__file__ or "")
-
-
-def _short(filename: str) -> str:
-    return "/".join(Path(filename).parts[-2:])
+    return short(module.__file__ or "")
 
 
 def _summary(module: ModuleType) -> str:

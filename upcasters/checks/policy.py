@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from upcasters import policy as choices
 from upcasters.checks.problems import named
-from upcasters.detection import Always, Detection, FromField, FromShape
+from upcasters.detection import (
+    Always,
+    Detection,
+    FromCloudEvents,
+    FromField,
+    FromHeader,
+    FromShape,
+    TypeRule,
+    VersionRule,
+)
 from upcasters.errors import Problem
 from upcasters.paths import EACH, path
 
@@ -15,6 +25,7 @@ if TYPE_CHECKING:
     from upcasters.chain import Chain
     from upcasters.policy import Policy
 
+Reader = FromHeader | FromField | FromCloudEvents
 _CHOICES = {
     "unknown_type": choices.UnknownType,
     "future_version": choices.FutureVersion,
@@ -26,12 +37,43 @@ _CHOICES = {
 
 def policy_problems(chain: Chain, policy: Policy) -> list[Problem]:
     """Everything that keeps a route from starting; empty where the policy fits."""
-    return [*_options(policy), *target_problems(chain, policy.target), *_rules(chain, policy)]
+    rules = policy.detection.or_those_of(chain.detection)
+    by_shape = [] if rules.version else [*_untold_by_shape(chain)]
+    return [*_options(policy), *target_problems(chain, policy.target), *detection_problems(chain, rules), *by_shape]
+
+
+def detection_problems(chain: Chain, rules: Detection) -> list[Problem]:
+    """What is wrong with the rules that are given; of those that are not, nothing is said."""
+    return [*written_wrong(rules)] or [*_rules(chain, rules)]
+
+
+def written_wrong(rules: Detection) -> Iterator[Problem]:
+    """Rules that cannot be asked, whatever the chain is."""
+    for rule in (*rules.event_type, *rules.version):
+        yield from _wrong_rule(rule)
+    if rules.stamp == "first" and rules.version and not any(isinstance(rule, Reader) for rule in rules.version):
+        message = "stamp='first' has no rule that reads a version from a place"
+        yield Problem("detection", message, "Put a header or a field before the default.")
 
 
 def detection_notes(chain: Chain, detection: Detection) -> list[Problem]:
     """What is worth knowing of the rules and keeps nothing from starting."""
     rules = detection.or_those_of(chain.detection)
+    return [*_left_to_the_route(chain, rules), *_assumed(chain, rules)]
+
+
+def _left_to_the_route(chain: Chain, rules: Detection) -> list[Problem]:
+    """Versions that a route has to tell otherwise, since the shape cannot and the chain has no rule for it."""
+    if rules.version:
+        return []
+    remedy = "Let each route give a rule that tells it."
+    return [
+        Problem("detection-note", f"{found.message}, and the chain has no rules", remedy)
+        for found in _untold_by_shape(chain)
+    ]
+
+
+def _assumed(chain: Chain, rules: Detection) -> list[Problem]:
     assumed = next((rule.value for rule in rules.version if isinstance(rule, Always)), None)
     if assumed is None or rules.stamp == "first" or any(isinstance(rule, FromShape) for rule in rules.version):
         return []
@@ -80,8 +122,21 @@ def _is_split(chain: Chain, event_type: str, version: str) -> bool:
     return any(hop.source[0] == event_type and hop.target[1] == version for hop in chain.hops.values())
 
 
-def _rules(chain: Chain, policy: Policy) -> Iterator[Problem]:
-    rules = policy.detection.or_those_of(chain.detection)
+def _wrong_rule(rule: TypeRule | VersionRule) -> Iterator[Problem]:
+    try:
+        if isinstance(rule, FromField):
+            path(rule.path)
+        pattern = rule.pattern if isinstance(rule, Reader) else None
+        wrong = pattern and re.compile(pattern).groups != 1
+    except (ValueError, re.error) as error:
+        yield Problem("detection", f"a detection rule is wrong: {error}", "Mend the rule.")
+        return
+    if wrong:
+        message = "a detection rule's pattern does not have exactly one group"
+        yield Problem("detection", message, "Put the version, and only it, into ( ).")
+
+
+def _rules(chain: Chain, rules: Detection) -> Iterator[Problem]:
     yield from _fixed("type", rules.event_type, frozenset(chain.types))
     yield from _fixed("version", rules.version, frozenset(version for _, version in chain.versions))
     for rule in (*rules.event_type, *rules.version):
@@ -93,10 +148,10 @@ def _rules(chain: Chain, policy: Policy) -> Iterator[Problem]:
         what = "the version is told by shape, and no version of the chain declares one"
         yield Problem("detection", what, "Give baselines and steps a shape, or use another rule.")
     elif rules.version and all(isinstance(rule, FromShape) for rule in rules.version):
-        yield from _without_shape(chain)
+        yield from _untold_by_shape(chain)
 
 
-def _without_shape(chain: Chain) -> Iterator[Problem]:
+def _untold_by_shape(chain: Chain) -> Iterator[Problem]:
     """Old versions that no event is ever taken for, where the shape alone tells the version.
 
     None of those that come out of another type, or of types that declare no shape at all: they stand inside of others.

@@ -290,15 +290,17 @@ def _emit_move(operation: Move, code: Code) -> None:
     code.forget(operation.target)
 
 
-def _emit_local(at: Path, change: Callable[[Object], None], operation: Operation, code: Code) -> None:
+def _emit_local(
+    at: Path, change: Callable[[Object], None], operation: Operation, code: Code, missing: str = "error"
+) -> None:
     name = code.constant(change, "change")
-    _at_each(at, "error", code, lambda target: code.line(f"{name}({target})  # {comment_text(str(operation))}"))
+    _at_each(at, missing, code, lambda target: code.line(f"{name}({target})  # {comment_text(str(operation))}"))
     for path in operation.writes():
         code.forget(path)
 
 
 def _emit_unnest(operation: Unnest, code: Code) -> None:
-    _emit_local(operation.child[:-1], operation.lift, operation, code)
+    _emit_local(operation.child[:-1], operation.lift, operation, code, operation.absent)
 
 
 def _emit_keep_only(operation: KeepOnly, code: Code) -> None:

@@ -659,24 +659,30 @@ def first_of(
 
 @dataclass(frozen=True)
 class Nest(Operation):
-    """Fields of an object go down into a new child object."""
+    """Fields of an object go down into a new child object. ``absent`` says what becomes of a child with none of them,
+    and where its parent is missing."""
 
     at: Path
     names: tuple[str, ...]
     into: str
     missing: OnMissing = "error"
+    absent: OnMissing = "error"
 
     def apply(self, root: Object, context: Context) -> None:
-        for target in objects(root, self.at, "error"):
+        for target in objects(root, self.at, self.absent):
             if self.into in target and self.into not in self.names:
                 raise FieldExists(f"{show((*self.at, self.into))} is there already", (*self.at, self.into))
-            child: Object = {}
-            for name in self.names:
-                if name in target:
-                    child[name] = target.pop(name)
-                elif self.missing == "error":
-                    raise MissingField(f"{show((*self.at, name))} is missing", (*self.at, name))
-            target[self.into] = child
+            if self.absent == "error" or any(name in target for name in self.names):
+                self._sink(target)
+
+    def _sink(self, target: Object) -> None:
+        child: Object = {}
+        for name in self.names:
+            if name in target:
+                child[name] = target.pop(name)
+            elif self.missing == "error":
+                raise MissingField(f"{show((*self.at, name))} is missing", (*self.at, name))
+        target[self.into] = child
 
     def reads(self) -> tuple[Path, ...]:
         return tuple((*self.at, name) for name in self.names)
@@ -685,7 +691,7 @@ class Nest(Operation):
         return (*self.reads(), (*self.at, self.into))
 
     def inverse(self) -> Inverse:
-        return Inverse((Unnest((*self.at, self.into), self.names, self.missing),))
+        return Inverse((Unnest((*self.at, self.into), self.names, self.missing, self.absent),))
 
     def __str__(self) -> str:
         return f"nest {', '.join(self.names)} into {show((*self.at, self.into))}"
@@ -707,7 +713,7 @@ class Unnest(Operation):
     absent: OnMissing = "error"
 
     def apply(self, root: Object, context: Context) -> None:
-        for parent in objects(root, self.child[:-1], "error"):
+        for parent in objects(root, self.child[:-1], self.absent):
             self.lift(parent)
 
     def lift(self, parent: Object) -> None:
@@ -745,7 +751,7 @@ class Unnest(Operation):
     def inverse(self) -> Inverse:
         if self.names is None:
             return Inverse.lossy(f"which fields came out of {show(self.child)} is not known")
-        back = Nest(self.child[:-1], self.names, str(self.child[-1]), self.missing)
+        back = Nest(self.child[:-1], self.names, str(self.child[-1]), self.missing, self.absent)
         return named_back(back, self.missing)
 
     def __str__(self) -> str:
@@ -755,12 +761,12 @@ class Unnest(Operation):
 def unnest(child: PathLike, names: Iterable[str] | None = None, *, missing: OnMissing = "error") -> Operation:
     """Lift the fields of a child object into its parent. With ``names`` it can be undone, and others are an error.
 
-    ``missing`` is about the names that are listed, and where none are, about the child itself.
+    ``missing`` is about the child and the names that are listed. On the way down, a child of which no name is there is
+    left out where it may be missing.
     """
     choice(missing, _MISSING, "missing")
-    if names is None:
-        return Unnest(_named(child), None, missing, missing)
-    return Unnest(_named(child), different_names(names, "names"), missing)
+    listed = None if names is None else different_names(names, "names")
+    return Unnest(_named(child), listed, missing, missing)
 
 
 @dataclass(frozen=True)

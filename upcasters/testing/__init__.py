@@ -9,9 +9,9 @@ from pathlib import Path
 
 from upcasters.chain import Chain
 from upcasters.testing.golden import golden_folder
-from upcasters.testing.law import Law, LawBroken
+from upcasters.testing.law import Law, LawBroken, LawNotTried
 
-__all__ = ["Law", "LawBroken", "golden_folder", "laws"]
+__all__ = ["Law", "LawBroken", "LawNotTried", "golden_folder", "laws"]
 
 
 def laws(chain: Chain, *, golden: Path | None = None, examples: int = 50) -> list[Law]:

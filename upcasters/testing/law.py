@@ -13,10 +13,14 @@ class LawBroken(AssertionError):
     """A law does not hold. The text names the law, the steps, and the event, which no producer ever wrote."""
 
 
+class LawNotTried(LawBroken):
+    """Not one event got through, so that the law would hold of anything. It never counts as kept."""
+
+
 @dataclass(frozen=True)
 class Law:
     """``check`` gives the number of events that it was tried on and that got through, where the law holds; it raises
-    LawBroken where it does not, and where not one event got through.
+    LawBroken where it does not, and LawNotTried, which is one, where not one event got through.
 
     ``subject`` says what it is tried on: versions of a type, or a golden pair.
     """
@@ -33,9 +37,22 @@ class Law:
 
 def broken(law: str, subject: str, message: str, *facts: tuple[str, str]) -> LawBroken:
     """The error of a law, its facts aligned below each other."""
+    return LawBroken(_told(law, subject, message, *facts))
+
+
+def not_tried(law: str, subject: str, reason: str) -> LawNotTried:
+    """The error of a law that no event got through, with the last reason why not."""
+    message = (
+        "it could not be tried on any event, so it says nothing; add a golden pair whose event gets through, "
+        "or say in the model what its fields hold (Literal, pattern, Field)"
+    )
+    return LawNotTried(_told(law, subject, message, ("last event", reason)))
+
+
+def _told(law: str, subject: str, message: str, *facts: tuple[str, str]) -> str:
     width = max((len(name) for name, _ in facts), default=0)
     lines = [f"  {name + ':':<{width + 1}} {text}" for name, text in facts]
-    return LawBroken("\n".join([f"{law}: {subject}: {message}", *lines]))
+    return "\n".join([f"{law}: {subject}: {message}", *lines])
 
 
 def told_event(event: Event) -> str:

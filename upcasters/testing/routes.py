@@ -120,8 +120,9 @@ def routes(chain: Chain) -> Iterator[Route]:
     """For each type: to the current version, to each preview, and down as far as it goes."""
     rules = rules_of(chain)
     for event_type in chain.types:
+        own = None if rules is None else _for_type(rules, event_type)
         for target in dict.fromkeys(_targets(chain, event_type)):
-            detection = rules if rules is not None else Detection((Always(event_type),), chain.detection.version)
+            detection = own if own is not None else Detection((Always(event_type),), chain.detection.version)
             targets = _pins(chain, event_type, target)
             policy = Policy(detection=detection, target=targets, validate_source="never")
             try:
@@ -130,6 +131,12 @@ def routes(chain: Chain) -> Iterator[Route]:
                 version = chain.types[event_type][0]
                 pinned_policy = Policy(pinned(chain, event_type, version), targets)
                 yield Route(event_type, target, chain.upcaster(pinned_policy))
+
+
+def _for_type(rules: Detection, event_type: str) -> Detection:
+    """The same rules where they read the type; else it is this one, which stands inside of events of another."""
+    reads = any(not isinstance(rule, Always) for rule in rules.event_type)
+    return rules if reads else Detection((Always(event_type),), rules.version, rules.stamp)
 
 
 def targets_of(chain: Chain, hop: Hop) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from upcasters import ChainError
+from upcasters import Chain, ChainError
 from upcasters.checks import detection_notes
 from worker.routes.chains import RouteChain, load_route_chain, load_sound_chain
 from worker.settings import RouteSettings, Settings
@@ -21,8 +21,9 @@ UNSEEN = (
 
 @dataclass(frozen=True)
 class Checked:
-    """A route or a chain. ``fingerprint`` is empty where the chain does not load; ``of_settings`` says that one of the
-    problems is the configuration's."""
+    """A route or a chain. ``fingerprint`` is empty where the chain does not load, and ``size``, how many types, versions
+    and steps were seen, is there where all of it was checked; ``of_settings`` says that one of the problems is the
+    configuration's."""
 
     subject: str
     chain: str
@@ -30,6 +31,7 @@ class Checked:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     of_settings: bool = False
+    size: Mapping[str, int] | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"ok": not self.problems}
@@ -42,9 +44,14 @@ def check_chain(path: str) -> list[Checked]:
     try:
         chain = load_sound_chain(path)
         notes = tuple(map(str, detection_notes(chain, chain.detection)))
-        return [Checked(path, path, chain.fingerprint, breaches(path, chain), notes)]
+        return [Checked(path, path, chain.fingerprint, breaches(path, chain), notes, size=size_of(chain))]
     except ChainError as error:
         return [Checked(path, path, problems=tuple(str(error).splitlines()))]
+
+
+def size_of(chain: Chain) -> Mapping[str, int]:
+    """How much of a chain there is."""
+    return {"types": len(chain.types), "versions": len(chain.versions), "steps": len(chain.steps)}
 
 
 def check_routes(settings: Settings) -> list[Checked]:
@@ -79,7 +86,8 @@ def _check_route(route: RouteSettings) -> Checked:
     try:
         chain = load_route_chain(route).chain
         notes = tuple(map(str, detection_notes(chain, route.policy().detection)))
-        return Checked(subject, route.chain, chain.fingerprint, breaches(route.chain, chain), notes)
+        found = breaches(route.chain, chain)
+        return Checked(subject, route.chain, chain.fingerprint, found, notes, size=size_of(chain))
     except ChainError as error:
         return Checked(subject, route.chain, problems=tuple(str(error).splitlines()))
 

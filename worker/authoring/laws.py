@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
-from upcasters import ChainError, load_chain
-from upcasters.testing import Law, LawBroken, golden_folder, laws
+from upcasters import Chain, ChainError, load_chain
+from upcasters.testing import Law, LawBroken, LawNotTried, golden_folder, laws
 from worker.authoring.checks import Checked
 from worker.errors import WorkerError
 from worker.extras import pip_install
@@ -22,22 +23,41 @@ def check_laws(names: Iterable[str], tell: Callable[[str], None]) -> list[Checke
             chain = load_chain(name)
         except ChainError:
             continue
-        try:
-            listed = laws(chain, golden=golden_folder(name, chain))
-        except ImportError as error:
-            raise WorkerError(f"--laws needs {error.name}: {pip_install('testing')}") from error
-        broken = [lines for law in listed if (lines := _tried(law, tell))]
-        subject = f"{len(listed)} laws tried, {len(broken)} wrong"
-        checked.append(Checked(subject, name, chain.fingerprint, tuple(line for lines in broken for line in lines)))
+        checked.append(_check(name, chain, tell))
     return checked
 
 
-def _tried(law: Law, tell: Callable[[str], None]) -> list[str]:
-    """What is wrong, in lines; none where the law holds."""
+def _check(name: str, chain: Chain, tell: Callable[[str], None]) -> Checked:
+    try:
+        listed = laws(chain, golden=golden_folder(name, chain))
+    except ImportError as error:
+        raise WorkerError(f"--laws needs {error.name}: {pip_install('testing')}") from error
+    results = [(law, *_tried(law, tell)) for law in listed]
+    problems = tuple(line for _, _, lines in results for line in lines)
+    return Checked(_counted([(law, verdict) for law, verdict, _ in results]), name, chain.fingerprint, problems)
+
+
+def _counted(results: Sequence[tuple[Law, str]]) -> str:
+    """How many were tried and how many were wrong: the laws, and apart from them the golden pairs."""
+    pairs = Counter(verdict for law, verdict in results if law.name == "golden")
+    tried = Counter(verdict for law, verdict in results if law.name != "golden")
+    told = f"{_number(tried['ok'] + tried['wrong'], 'law')} tried, {tried['wrong']} wrong"
+    if tried["not tried"]:
+        told += f", {tried['not tried']} not tried"
+    return f"{told}; {_number(pairs.total(), 'golden pair')}, {pairs['wrong']} wrong" if pairs else told
+
+
+def _number(many: int, what: str) -> str:
+    return f"{many} {what}{'' if many == 1 else 's'}"
+
+
+def _tried(law: Law, tell: Callable[[str], None]) -> tuple[str, list[str]]:
+    """The verdict (ok, wrong, not tried) and what there is to say of it, in lines; none where the law holds."""
     try:
         events = law.check()
     except LawBroken as error:
-        tell(f"wrong: {law.id}")
-        return str(error).splitlines()
-    tell(f"ok: {law.id}, {events} event{'' if events == 1 else 's'} got through")
-    return []
+        verdict = "not tried" if isinstance(error, LawNotTried) else "wrong"
+        tell(f"{verdict}: {law.id}")
+        return verdict, str(error).splitlines()
+    tell(f"ok: {law.id}, {_number(events, 'event')} got through")
+    return "ok", []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,8 +88,14 @@ def _check_laws(chains: list[str], tell: Callable[[str], None]) -> list[Checked]
 
 def _show(checked: Checked) -> None:
     chain = f" (chain {checked.chain}, fingerprint {checked.fingerprint})" if checked.fingerprint else ""
-    typer.echo(f"{'wrong' if checked.problems else 'ok'}: {checked.subject}{chain}")
+    seen = f": {_counted(checked.size)}" if checked.size and not checked.problems else ""
+    typer.echo(f"{'wrong' if checked.problems else 'ok'}: {checked.subject}{chain}{seen}")
     for line in checked.problems:
         typer.echo(f"  {line}")
     for line in checked.warnings:
         typer.echo(f"  warning: {line}")
+
+
+def _counted(size: Mapping[str, int]) -> str:
+    """``1 type, 2 versions, 1 step``."""
+    return ", ".join(f"{many} {what[:-1] if many == 1 else what}" for what, many in size.items())

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from upcasters import Chain, ChainError, Detection, Upcaster, Violation, load_chain
-from upcasters.checks import model_problems
 from upcasters.errors import Irreversible
 from upcasters.operations.events import SetKey
 from upcasters.step import Step, walk
@@ -74,7 +73,5 @@ def load_route_chain(route: RouteSettings) -> RouteChain:
 def load_sound_chain(name: str, detection: Detection | None = None) -> Chain:
     """A chain whose steps take each version's model to the next one's. Raises ``ChainError``."""
     chain = load_chain(name)
-    problems = model_problems(chain, detection)
-    if problems:
-        raise ChainError(problems)
+    chain.check(detection)
     return chain

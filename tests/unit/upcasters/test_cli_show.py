@@ -201,11 +201,31 @@ def test_new_starts_a_chain_that_passes_its_checks(tmp_path: Path) -> None:
     forget()
     told = printed("check", "--laws", "--chain", "orders:chain")
     assert re.search(r"ok: fused\[order to 2\], \d+ events got through", told)
-    assert re.search(r"ok: \d+ laws tried, 0 wrong", told)
+    assert re.search(r"^ok: orders:chain \(.*\): 1 type, 2 versions, 1 step$", told, re.MULTILINE)
+    assert re.search(r"^ok: \d+ laws tried, 0 wrong; 1 golden pair, 0 wrong \(", told, re.MULTILINE)
     printed("new", "third", "--type", "order", "--dir", "orders", "--to", "3.0")
     forget()
     printed("check", "--chain", "orders:chain")
     assert '"Third."""' in (tmp_path / "orders" / "order_3_0.py").read_text()
+
+
+UNTOLD = """
+from upcasters import *
+chain = Chain(
+    [Step("x", 1, 2, [add("made", 1)])],
+    [Baseline("x", 1)],
+    detection=Detection((FromField("kind", "^(x)-[0-9]{7}$"),), (FromField("v"),)),
+)
+"""
+
+
+def test_check_says_which_laws_no_event_got_through(tmp_path: Path) -> None:
+    (tmp_path / "by_hand.py").write_text(UNTOLD)
+    result = upcast("check", "--laws", "--chain", "by_hand:chain")
+    assert result.exit_code == 1
+    assert "not tried: fused[x to 2]" in result.stdout.splitlines()
+    assert re.search(r"^wrong: \d+ laws tried, 0 wrong, [1-9]+ not tried \(", result.stdout, re.MULTILINE)
+    assert "  fused: x to 2: it could not be tried on any event, so it says nothing;" in result.stdout
 
 
 def test_new_starts_another_type_of_a_chain() -> None:
@@ -292,9 +312,9 @@ def test_new_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     assert "no name for a Python package" in refused("new", "x", "--type", "a", "--dir", "not-a-name")
     assert "the title is empty" in refused("new", " ", "--type", "a", "--dir", "orders")
     printed("new", "first", "--type", "order", "--dir", "orders")
-    (tmp_path / "orders" / "order_2.py").write_text("")
-    assert refused("new", "x", "--type", "order", "--dir", "orders") == (
-        "orders/order_2.py exists already; nothing was written"
+    (tmp_path / "orders" / "order_2_b.py").write_text("")
+    assert refused("new", "x", "--type", "order", "--dir", "orders", "--to", "2-b") == (
+        "orders/order_2_b.py exists already; nothing was written"
     )
     assert "has a version 1 already" in refused("new", "x", "--type", "order", "--dir", "orders", "--to", "1")
     assert refused("new", "x", "--type", "other", "--dir", "orders") == (

@@ -150,3 +150,103 @@ def test_a_file_is_no_module(name: str) -> None:
 def test_a_wrong_name_in_an_import_is_not_a_package_to_install(folder: Path) -> None:
     (folder / "slip.py").write_text("from upcasters import renam\n")
     assert "Mend slip;" in refusal("slip:chain")
+
+
+CHAIN = "from upcasters import chain_from_package\nchain = chain_from_package(__name__)\n"
+
+
+def overlooked(name: str) -> list[str]:
+    with pytest.raises(ChainError) as caught:
+        load_chain(f"{name}:chain")
+    assert {problem.code for problem in caught.value.problems} == {"overlooked"}
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "stp = Step('t', 2, 3, [add('b', 1)])",
+        "steps = Step('t', 2, 3, [add('b', 1)])",
+        "step = [Step('t', 2, 3, [add('b', 1)])]",
+        "ALL = (1, Step('t', 2, 3, [add('b', 1)]))",
+        "steps = {3: Step('t', 2, 3, [add('b', 1)])}",
+    ],
+)
+def test_a_step_under_a_name_that_is_not_read(folder: Path, held: str) -> None:
+    text = f"from upcasters import Step, add\n{held}\n"
+    package(folder, "misnamed", __init__=CHAIN, t_1=BASELINE, t_2=STEP, third=text)
+    name = held.partition(" ")[0]
+    assert overlooked("misnamed") == [
+        (
+            f"misnamed/third.py: {name} holds a Step that the chain does not take. Write step = Step(…), or steps = "
+            f"[Step(…), …]; what is meant for nobody is called _{name}."
+        )
+    ]
+
+
+def test_a_baseline_under_a_name_that_is_not_read(folder: Path) -> None:
+    text = "from upcasters import Baseline\nbase = Baseline('u', 1)\n"
+    package(folder, "based", __init__=CHAIN, t_1=BASELINE, t_2=STEP, u=text)
+    (line,) = overlooked("based")
+    assert line.startswith(
+        "based/u.py: base holds a Baseline that the chain does not take. Write baseline = Baseline(…)"
+    )
+
+
+def test_a_step_beside_the_chain(folder: Path) -> None:
+    text = "from upcasters import Step, add\nstep = Step('t', 2, 3, [add('b', 1)])\n"
+    package(folder, "beside", __init__=text + CHAIN, t_1=BASELINE, t_2=STEP)
+    (line,) = overlooked("beside")
+    assert line.startswith(
+        "beside/__init__.py: step holds a Step that the chain does not take. Put it into a module of"
+    )
+
+
+@pytest.mark.parametrize("name", ["t_3", "t_3_1", "t_10"])
+def test_a_file_named_like_a_step_that_exports_none(folder: Path, name: str) -> None:
+    text = "from upcasters import Step, add\nStep('t', 2, 3, [add('b', 1)])\n"
+    package(folder, "empty_step", __init__=CHAIN, t_1=BASELINE, t_2=STEP, **{name: text})
+    assert overlooked("empty_step") == [
+        (
+            f"empty_step/{name}.py: the file is named like one with a step, and exports none. Call its Step step, "
+            "or its Baseline baseline; give a file of helpers another name."
+        )
+    ]
+
+
+def test_named_as_the_other_steps_of_its_package_are(folder: Path) -> None:
+    package(folder, "siblings", __init__=CHAIN, v1=BASELINE, to2_names=STEP, to3_names="")
+    (line,) = overlooked("siblings")
+    assert line.startswith("siblings/to3_names.py: the file is named like one with a step, and exports none.")
+
+
+def test_named_by_a_type_with_a_dot(folder: Path) -> None:
+    text = "from upcasters import Baseline, anything\nbaseline = Baseline('order.placed', 1, shape=anything())\n"
+    package(folder, "dotted", __init__=CHAIN, first=text, order_placed_2="")
+    assert overlooked("dotted")[0].startswith("dotted/order_placed_2.py: the file is named like one with a step")
+
+
+def test_files_out_of_reach(folder: Path) -> None:
+    package(folder, "scattered", __init__=CHAIN, t_1=BASELINE, t_2=STEP)
+    (folder / "scattered" / "t_3.0.py").write_text(STEP)
+    package(folder / "scattered", "more", t_4=STEP, test_t_4="")
+    assert overlooked("scattered") == [
+        "scattered/t_3.0.py: a file with a dot in its name is no module. Call it t_3_0.py.",
+        (
+            "more/t_4.py: the file is named like one with a step, and stands in a folder that the chain does not read. "
+            "Move it up into the chain's package."
+        ),
+    ]
+
+
+def test_helpers_and_tables_beside_steps(folder: Path) -> None:
+    helpers = (
+        "from upcasters import Step, add\n\n"
+        "def step(source, target):\n    return Step('t', source, target, [add('c', 1)])\n\n"
+        "_kept_for_later = Step('t', 7, 8, [add('d', 1)])\n"
+    )
+    third = "from helped.t_2 import step as before\nfrom helped import helpers\nstep = helpers.step(before.target, 3)\n"
+    tables = {"tables": "COUNTRIES = {'de': 'DE'}\n", "utf8": "", "t_2_tables": "STATES = ['a']\n", "empty": ""}
+    package(folder, "helped", __init__=CHAIN, t_1=BASELINE, t_2=STEP, t_3=third, helpers=helpers, **tables)
+    package(folder / "helped", "golden")
+    assert load_chain("helped:chain").types == {"t": ("1", "2", "3")}

@@ -1,0 +1,115 @@
+"""`Chain.check`: what `upcast check` refuses, for a test of one's own."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from upcasters import (
+    Always,
+    Baseline,
+    Chain,
+    ChainError,
+    Detection,
+    FromField,
+    FromHeader,
+    FromShape,
+    Step,
+    add,
+    present,
+    rename,
+    rename_type,
+    split_each,
+    subdocument,
+)
+from upcasters.checks import detection_notes
+from upcasters.detection import VersionRule
+
+
+class Old(BaseModel):
+    a: int
+
+
+class New(BaseModel):
+    b: int
+
+
+def refused(chain: Chain, rules: Detection | None = None) -> str:
+    with pytest.raises(ChainError) as caught:
+        chain.check(rules)
+    return str(caught.value)
+
+
+def chain_with(*rules: VersionRule, shape: bool = False) -> Chain:
+    base = Baseline("t", 1, shape=present("a") if shape else None)
+    detection = Detection(version=rules)
+    return Chain([Step("t", 1, 2, [rename("a", "b")], shape=present("b"))], [base], detection=detection)
+
+
+def test_a_sound_chain() -> None:
+    Chain([Step("t", 1, 2, [rename("a", "b")], model=New)], [Baseline("t", 1, model=Old)]).check()
+    chain_with(FromShape(), shape=True).check()
+    chain_with(FromHeader("v"), FromShape()).check()
+    chain_with(FromShape(), Always("1")).check()
+
+
+def test_a_step_that_does_not_lead_to_its_model() -> None:
+    chain = Chain([Step("t", 1, 2, [rename("a", "c")], model=New)], [Baseline("t", 1, model=Old)])
+    assert "b, which the model requires, is missing" in refused(chain)
+
+
+NO_SHAPE = "the version is told by shape alone, and t 1 declares none. Give it a shape, or add a rule that tells it"
+
+
+def test_a_version_without_a_shape_where_shape_alone_tells() -> None:
+    assert NO_SHAPE in refused(chain_with(FromShape()))
+    assert NO_SHAPE in refused(chain_with(), Detection(version=(FromShape(),)))
+    assert NO_SHAPE in refused(chain_with(FromHeader("v")), Detection(version=(FromShape(),)))
+    chain_with(FromShape()).check(Detection(version=(FromHeader("v"),)))
+
+
+def test_shape_alone_tells_where_neither_chain_nor_route_has_a_rule() -> None:
+    with pytest.raises(ChainError, match="the version is told by shape alone, and t 1 declares none"):
+        chain_with().upcaster()
+
+
+def test_rules_that_are_left_to_the_route_are_a_note() -> None:
+    chain = chain_with()
+    chain.check()
+    (note,) = detection_notes(chain, chain.detection)
+    assert "t 1 declares none, and the chain has no rules. Let each route give a rule that tells it." in str(note)
+    assert detection_notes(chain, Detection(version=(FromHeader("v"),))) == []
+    assert detection_notes(chain_with(shape=True), Detection()) == []
+
+
+def test_versions_that_stand_inside_of_others_need_no_shape() -> None:
+    inner = Chain(
+        [
+            Step("t", 1, 2, [subdocument("p", "part", version=1), rename("a", "b")], shape=present("b")),
+            Step("t", 2, 3, [split_each("items", "item", item="x")], lossy="split", shape=None),
+            Step("part", 1, 2, [add("x", 1)]),
+            Step("item", 3, 4, [rename_type("thing")]),
+        ],
+        [Baseline("t", 1, shape=present("a")), Baseline("part", 1), Baseline("item", 3)],
+        detection=Detection((Always("t"),), (FromShape(),)),
+    )
+    inner.check()
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (FromField("v", "no group"), "a detection rule's pattern does not have exactly one group"),
+        (FromHeader("v", "("), "a detection rule is wrong: missing ), unterminated subpattern"),
+        (FromField("rows.*.v"), "a detection rule asks for no single field"),
+        (Always("9"), "a detection rule says that the version is always '9', which the chain does not have"),
+    ],
+)
+def test_rules_that_are_wrong(rule: VersionRule, said: str) -> None:
+    assert said in refused(chain_with(rule))
+
+
+def test_a_stamp_without_a_place() -> None:
+    chain = Chain([Step("t", 1, 2, [add("a", 1)])], [Baseline("t", 1)], detection=Detection(stamp="first"))
+    chain.check()
+    assert "stamp='first' has no rule that reads" in refused(chain, Detection(version=(Always("1"),), stamp="first"))
