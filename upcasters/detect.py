@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from upcasters.checks.policy import Reader, written_wrong
 from upcasters.compile import Shape, compile_shapes
 from upcasters.context import Context, last_header
 from upcasters.detection import (
@@ -18,8 +17,10 @@ from upcasters.detection import (
     FromField,
     FromHeader,
     FromShape,
+    Reader,
     TypeRule,
     VersionRule,
+    wrong_rules,
 )
 from upcasters.document import Object, is_null, json_type, open_object, plain, read, restamped
 from upcasters.errors import ChainError, DetectionError, EventError, Problem, UnreadableStamp, WrongType
@@ -54,7 +55,7 @@ class Detector:
         rules = detection.or_those_of(chain.detection)
         self.type_rules = rules.event_type or _only_type(chain)
         self.version_rules = rules.version or _by_shape_or_only(chain)
-        problems = [*written_wrong(Detection(self.type_rules, self.version_rules, rules.stamp))]
+        problems = [*wrong_rules(Detection(self.type_rules, self.version_rules, rules.stamp))]
         if problems:
             raise ChainError(problems)
         self._type_readers = _readers(self.type_rules)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from upcasters.errors import StepError
+from upcasters.errors import Problem, StepError
 from upcasters.operations.base import choice, listed
-from upcasters.paths import text_of
+from upcasters.paths import path, text_of
 
 
 def _text_given(name: object, rule: str) -> None:
@@ -69,6 +71,7 @@ class Always:
 
 TypeRule = FromHeader | FromField | FromCloudEvents | Always
 VersionRule = FromHeader | FromField | FromCloudEvents | FromShape | Always
+Reader = FromHeader | FromField | FromCloudEvents
 StampAt = Literal["found", "first"]
 
 
@@ -98,3 +101,26 @@ class Detection:
         """These rules, and the other's where there are none."""
         stamp = self.stamp if self.version or self.stamp != "found" else other.stamp
         return Detection(self.event_type or other.event_type, self.version or other.version, stamp)
+
+
+def wrong_rules(rules: Detection) -> Iterator[Problem]:
+    """Rules that cannot be asked, whatever the chain is."""
+    for rule in (*rules.event_type, *rules.version):
+        yield from _wrong_rule(rule)
+    if rules.stamp == "first" and rules.version and not any(isinstance(rule, Reader) for rule in rules.version):
+        message = "stamp='first' has no rule that reads a version from a place"
+        yield Problem("detection", message, "Put a header or a field before the default.")
+
+
+def _wrong_rule(rule: TypeRule | VersionRule) -> Iterator[Problem]:
+    try:
+        if isinstance(rule, FromField):
+            path(rule.path)
+        pattern = rule.pattern if isinstance(rule, Reader) else None
+        wrong = pattern and re.compile(pattern).groups != 1
+    except (ValueError, re.error) as error:
+        yield Problem("detection", f"a detection rule is wrong: {error}", "Mend the rule.")
+        return
+    if wrong:
+        message = "a detection rule's pattern does not have exactly one group"
+        yield Problem("detection", message, "Put the version, and only it, into ( ).")

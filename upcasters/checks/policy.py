@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from upcasters import policy as choices
 from upcasters.checks.problems import named
-from upcasters.detection import (
-    Always,
-    Detection,
-    FromCloudEvents,
-    FromField,
-    FromHeader,
-    FromShape,
-    TypeRule,
-    VersionRule,
-)
+from upcasters.detection import Always, Detection, FromField, FromShape, wrong_rules
 from upcasters.errors import Problem
 from upcasters.paths import EACH, path
 
@@ -25,7 +15,6 @@ if TYPE_CHECKING:
     from upcasters.chain import Chain
     from upcasters.policy import Policy
 
-Reader = FromHeader | FromField | FromCloudEvents
 _CHOICES = {
     "unknown_type": choices.UnknownType,
     "future_version": choices.FutureVersion,
@@ -44,16 +33,7 @@ def policy_problems(chain: Chain, policy: Policy) -> list[Problem]:
 
 def detection_problems(chain: Chain, rules: Detection) -> list[Problem]:
     """What is wrong with the rules that are given; of those that are not, nothing is said."""
-    return [*written_wrong(rules)] or [*_rules(chain, rules)]
-
-
-def written_wrong(rules: Detection) -> Iterator[Problem]:
-    """Rules that cannot be asked, whatever the chain is."""
-    for rule in (*rules.event_type, *rules.version):
-        yield from _wrong_rule(rule)
-    if rules.stamp == "first" and rules.version and not any(isinstance(rule, Reader) for rule in rules.version):
-        message = "stamp='first' has no rule that reads a version from a place"
-        yield Problem("detection", message, "Put a header or a field before the default.")
+    return [*wrong_rules(rules)] or [*_rules(chain, rules)]
 
 
 def detection_notes(chain: Chain, detection: Detection) -> list[Problem]:
@@ -120,20 +100,6 @@ def _several_ways_down(chain: Chain, targets: Mapping[str, str], goal: tuple[str
 def _is_split(chain: Chain, event_type: str, version: str) -> bool:
     """True where a type ends in a split at this version: there is no such event, and still a way to go."""
     return any(hop.source[0] == event_type and hop.target[1] == version for hop in chain.hops.values())
-
-
-def _wrong_rule(rule: TypeRule | VersionRule) -> Iterator[Problem]:
-    try:
-        if isinstance(rule, FromField):
-            path(rule.path)
-        pattern = rule.pattern if isinstance(rule, Reader) else None
-        wrong = pattern and re.compile(pattern).groups != 1
-    except (ValueError, re.error) as error:
-        yield Problem("detection", f"a detection rule is wrong: {error}", "Mend the rule.")
-        return
-    if wrong:
-        message = "a detection rule's pattern does not have exactly one group"
-        yield Problem("detection", message, "Put the version, and only it, into ( ).")
 
 
 def _rules(chain: Chain, rules: Detection) -> Iterator[Problem]:

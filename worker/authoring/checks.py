@@ -21,9 +21,8 @@ UNSEEN = (
 
 @dataclass(frozen=True)
 class Checked:
-    """A route or a chain. ``fingerprint`` is empty where the chain does not load, and ``size``, how many types, versions
-    and steps were seen, is there where all of it was checked; ``of_settings`` says that one of the problems is the
-    configuration's."""
+    """A route or a chain. ``fingerprint`` is empty where the chain does not load; ``size`` says how many types,
+    versions and steps were seen; ``of_settings`` says that one of the problems is the configuration's."""
 
     subject: str
     chain: str

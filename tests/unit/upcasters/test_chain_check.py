@@ -85,7 +85,7 @@ def test_rules_that_are_left_to_the_route_are_a_note() -> None:
 def test_versions_that_stand_inside_of_others_need_no_shape() -> None:
     inner = Chain(
         [
-            Step("t", 1, 2, [subdocument("p", "part", version=1), rename("a", "b")], shape=present("b")),
+            Step("t", 1, 2, [subdocument("p", "part", version="1"), rename("a", "b")], shape=present("b"), lossy="x"),
             Step("t", 2, 3, [split_each("items", "item", item="x")], lossy="split", shape=None),
             Step("part", 1, 2, [add("x", 1)]),
             Step("item", 3, 4, [rename_type("thing")]),

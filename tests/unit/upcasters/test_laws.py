@@ -350,7 +350,10 @@ def test_a_law_that_no_event_gets_through_is_not_tried_also_of_one_version() -> 
 
 
 def test_a_type_that_stands_inside_of_others_is_tried_as_what_it_is() -> None:
-    steps = [Step("outer", 1, 2, [subdocument("part", "inner", version=2)]), Step("inner", 2, 3, [add("made", 1)])]
+    steps = [
+        Step("outer", 1, 2, [subdocument("part", "inner", version="2")], lossy="x"),
+        Step("inner", 2, 3, [add("made", 1)]),
+    ]
     chain = Chain(steps, [Baseline("outer", 1), Baseline("inner", 2)], detection=INSIDE)
     assert {law.check() > 0 for law in laws(chain, examples=10) if law.subject == "inner to 3"} == {True}
 
