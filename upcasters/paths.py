@@ -22,6 +22,7 @@ class Each(enum.Enum):
 
 
 EACH = Each.EACH
+"""Every item of an array, every value of an object: `*` in a path that is written as one string."""
 
 Segment = str | Each
 Path = tuple[Segment, ...]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CONFIG = Path(__file__).with_name("zensical.toml")
 SOURCE = "source"
 """In the folder of a build: what Zensical reads."""
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from website import CONFIG, HTML, ROOT, SOURCE, built, mermaid, reference, sources
+from website import HTML, SOURCE, built, configuration, mermaid, reference, sources
 
 ZENSICAL = str(Path(sys.executable).with_name("zensical"))
 
@@ -23,15 +23,8 @@ def build(folder: Path, address: str = "") -> list[str]:
     sources.lay_out(folder / SOURCE)
     reference.write(folder / SOURCE / "reference")
     shutil.copytree(mermaid.FOLDER, folder / SOURCE / "assets", dirs_exist_ok=True)
-    configure(folder, CONFIG.read_text(encoding="utf-8"), address)
+    configuration.write(folder, address)
     return run(folder) or built.faults(folder / HTML, urlsplit(address).path or "/")
-
-
-def configure(folder: Path, settings: str, address: str = "") -> None:
-    """Write Zensical's configuration, with the paths of this checkout, and the site's address where it has one."""
-    place = f'[project]\nsite_url = "{address}"\n' if address else "[project]\n"
-    text = settings.replace("[project]\n", place, 1).replace("{root}", str(ROOT))
-    (folder / CONFIG.name).write_text(text, encoding="utf-8")
 
 
 def run(folder: Path) -> list[str]:

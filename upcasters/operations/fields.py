@@ -846,8 +846,13 @@ class KeyRule:
 
 
 SNAKE_CASE = KeyRule("snake_case")
+"""`taskId` becomes `task_id`, and back."""
+
 CAMEL_CASE = KeyRule("camelCase")
+"""`task_id` becomes `taskId`, and back."""
+
 LOWER_CASE = KeyRule("lower case")
+"""`TaskId` becomes `taskid`; there is no way back."""
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])_([a-z0-9])")

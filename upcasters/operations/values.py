@@ -100,9 +100,17 @@ class Header:
 
 
 KEY = FromKey()
+"""A source: the record key as text, or None."""
+
 ORIGIN = FromOrigin()
+"""A source: `topic/partition/offset` of the source record."""
+
 TIMESTAMP = FromTimestamp()
+"""A source: the record's timestamp in milliseconds, or None."""
+
 POSITION = FromPosition()
+"""A source: the position, from 0, of the item that `at("items.*", …)` or `everywhere` is at."""
+
 Beside = FromKey | FromOrigin | FromTimestamp | FromPosition | Header
 Source = Path | Beside
 SourceLike = PathLike | Beside
