@@ -59,9 +59,30 @@ def without_trace(record: logging.LogRecord) -> bool:
 
     error = record.exc_info[1]
     if isinstance(error, KafkaError):
-        record.msg, record.args = f"{record.getMessage()}: {error}", ()
+        record.msg, record.args = f"{record.getMessage()}: %s", (error,)
         record.exc_info = None
     return True
+
+
+def in_words(record: logging.LogRecord) -> bool:
+    """A filter that gives errors words where aiokafka tells of them and they say nothing themselves: a broker that does
+    not answer is an empty text, others are no more than their name."""
+    if record.name.startswith("aiokafka.") and isinstance(record.args, tuple):
+        record.args = tuple(_in_words(given) for given in record.args)
+    return True
+
+
+def _in_words(given: object) -> object:
+    if not isinstance(given, BaseException) or _says_something(given):
+        return given
+    from worker.kafka.refusals import words  # as above
+
+    return words(given)
+
+
+def _says_something(error: BaseException) -> bool:
+    text = str(error).rstrip(": ")
+    return bool(text) and not text.endswith(type(error).__name__)
 
 
 def of_no_discarded_client(record: logging.LogRecord) -> bool:
@@ -95,6 +116,7 @@ def set_up_logging(stream: TextIO | None = None, debug: bool = False) -> None:
         handler.addFilter(of_no_discarded_client)
         handler.addFilter(Repetitions("aiokafka"))
         handler.addFilter(without_trace)
+    handler.addFilter(in_words)
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.INFO, force=True)
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(logging.INFO if debug else level)

@@ -220,14 +220,49 @@ async def test_a_source_that_was_cut_and_has_grown_again_is_a_question(own_broke
     assert await values(bench) == [*new(0, 10), *new(100, 120)]
 
 
+async def test_a_source_that_is_cut_and_grows_again_while_a_lane_waits_for_more_is_a_question(
+    own_broker: LocalKafka,
+) -> None:
+    """The lane goes on where it was, without a new beginning: another leader's records come, and his epoch tells."""
+    bench = await make_bench(own_broker.bootstrap_servers, Topics(own_broker.bootstrap_servers))
+    await drained(bench, numbered(0, 5))
+    await produce(own_broker.bootstrap_servers, bench.route.source, numbered(5, 10))
+    async with bench.running(timing=SOON) as supervisor:
+        await read_up_to(10, supervisor)
+        write_last_batch_anew(own_broker, bench.route.source, times=3)
+        assert "read up to offset 10" in (reason := await waits(bench, supervisor))
+        assert "found to end at 5" in reason
+        assert bench.total("upcaster_retries_total", error_type="OtherLogError") == 1
+        await decided(bench, "found")
+        await read_up_to(20, supervisor)
+    assert await values(bench) == [*new(0, 10), *3 * new(5, 10)]
+
+
+def write_last_batch_anew(broker: LocalKafka, topic: str, times: int) -> None:
+    """As another leader does who never had it, so many times. Its offset and his epoch are not in its checksum."""
+    broker.kill()
+    log = log_of(broker, topic)
+    data = log.read_bytes()
+    begins = starts(data)[-1]
+    first, batch = int.from_bytes(data[begins : begins + 8]), data[begins:]
+    records = int.from_bytes(batch[57:61])
+    copies = [(first + n * records).to_bytes(8) + batch[8:12] + (1).to_bytes(4) + batch[16:] for n in range(times)]
+    log.write_bytes(data[:begins] + b"".join(copies))
+    broker.restart()
+
+
 def lose_last_batch(broker: LocalKafka, topic: str) -> None:
     """As a disk does without power: the broker does not stop in order, and its last write is gone."""
     broker.kill()
-    (log,) = Path(broker.directory).rglob(f"{topic}-0/00000000000000000000.log")
+    log = log_of(broker, topic)
     data = log.read_bytes()
-    begins = starts(data)[-1]
-    log.write_bytes(data[:begins])
+    log.write_bytes(data[: starts(data)[-1]])
     broker.restart()
+
+
+def log_of(broker: LocalKafka, topic: str) -> Path:
+    (log,) = Path(broker.directory).rglob(f"{topic}-0/00000000000000000000.log")
+    return log
 
 
 def starts(data: bytes) -> list[int]:

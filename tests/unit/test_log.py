@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from aiokafka.errors import KafkaConnectionError, ProducerClosed
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, ProducerClosed
 
 from worker.log import set_up_logging
 
@@ -63,6 +64,24 @@ def test_what_a_client_that_was_thrown_away_did_not_send_is_no_news() -> None:
     logging.getLogger("aiokafka.producer.sender").warning("Could not send %r: %r", str, KafkaConnectionError())
     (line,) = stream.getvalue().splitlines()
     assert "KafkaConnectionError" in line
+
+
+SILENT = [TimeoutError(), asyncio.CancelledError(), AssertionError(), KafkaError(), KafkaError(""), KafkaTimeoutError()]
+
+
+@pytest.mark.parametrize("error", [*SILENT, KafkaConnectionError(TimeoutError())], ids=repr)
+def test_an_error_that_says_nothing_gets_words(error: BaseException) -> None:
+    """aiokafka ends the line where the reason should be: of a broker that is frozen, for one."""
+    stream = io.StringIO()
+    set_up_logging(stream)
+    logger = logging.getLogger("aiokafka.client")
+    logger.error("Unable connect to node with id %s: %s", 1, error)
+    if isinstance(error, KafkaError):
+        logger.error("Failed in the background", exc_info=error)
+    for line in stream.getvalue().splitlines():
+        said = json.loads(line)["event"]
+        assert not said.rstrip().endswith((":", type(error).__name__)), said
+        assert len(said.partition(": ")[2].split()) >= 2, said
 
 
 def test_debug_lets_them_talk() -> None:

@@ -6,6 +6,7 @@ worth waiting.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,6 +130,8 @@ TABLE: Mapping[int, Refusal] = MappingProxyType(
     }
 )
 
+WITHOUT_WORDS = (TimeoutError, ConnectionError, ConnectionResetError, BrokenPipeError, AssertionError)
+"""Python's own, which aiokafka shows as `TimeoutError()`."""
 WITHOUT_CODE: Mapping[str, str] = MappingProxyType(
     {
         "KafkaConnectionError": "the connection to a broker was lost",
@@ -165,9 +168,10 @@ def _behind(error: BaseException) -> BaseException | None:
     return hidden() if hidden else None
 
 
-def _by_name() -> dict[str, type[KafkaError]]:
+def _by_name() -> dict[str, type[BaseException]]:
     everything = (*vars(errors).values(), *errors.kafka_errors.values())
-    return {each.__name__: each for each in everything if isinstance(each, type) and issubclass(each, KafkaError)}
+    of_kafka = {each.__name__: each for each in everything if isinstance(each, type) and issubclass(each, KafkaError)}
+    return {each.__name__: each for each in WITHOUT_WORDS} | of_kafka
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
@@ -219,6 +223,8 @@ def _what(error: BaseException, seconds: float | None) -> str:
         return f"{name}: {_of_kafka(error)}"
     if isinstance(error, TimeoutError):
         return "no answer" + ("" if seconds is None else f" for {seconds:g} s")
+    if isinstance(error, asyncio.CancelledError):
+        return "it was taken back meanwhile"
     if isinstance(error, OSError):
         return f"{name}: {error.strerror or _told_by_client(error) or 'the connection failed'}"
     surprise = "a state that cannot be" if isinstance(error, AssertionError) else f"an unexpected {name}"
@@ -237,7 +243,7 @@ def _of_kafka(error: KafkaError) -> str:
 
 def _told_by_client(error: BaseException) -> str:
     """Mostly names of topics, a group or a transactional id."""
-    return ", ".join(named_by(error))[:MOST_TEXT]
+    return ", ".join(named_by(error))[:MOST_TEXT].rstrip(": ")
 
 
 def named_by(error: BaseException) -> list[str]:

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.log_ends import end_of_log, start_of_log
+from worker.kafka.refusals import words
 from worker.kafka.transactions import discard
 from worker.lanes.committed import committed_of_group
 from worker.lanes.delivery import PRODUCER_OPTIONS, Clients, transactional_id
@@ -71,9 +72,9 @@ async def _decide_once(clients: Clients, group: str, partition: TopicPartition, 
     except DENIED as error:
         raise denied(error) from error
     except (KafkaError, TimeoutError, OSError) as error:
+        why = words(error, seconds=TIMEOUT)
         raise WorkerError(
-            f"{name}: the brokers did not take the decision ({type(error).__name__}): look with `upcast lanes list`, "
-            "and try again",
+            f"{name}: the brokers did not take the decision ({why}): look with `upcast lanes list`, and try again",
             MAY_PASS,
         ) from error
     return decision

@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.refusals import words
 from worker.lanes.breaker import OPEN
 from worker.lanes.committed import committed_of_group
 from worker.lanes.delivery import Clients
@@ -52,7 +53,9 @@ async def list_lanes(clients: Clients, group: str, sources: Iterable[str]) -> li
     except DENIED as error:
         raise denied(error) from error
     except (KafkaError, TimeoutError) as error:
-        raise WorkerError(f"kafka: the brokers do not answer ({type(error).__name__}): try again", MAY_PASS) from error
+        raise WorkerError(
+            f"kafka: the brokers do not answer ({words(error, seconds=TIMEOUT)}): try again", MAY_PASS
+        ) from error
     return [_line(each, committed.get(each), ends[each]) for each in partitions]
 
 

@@ -100,9 +100,7 @@ async def refuse_hidden(clients: Clients, group: str) -> None:
     except GroupAuthorizationFailedError as error:
         raise WorkerError(f"{group}: grant Read on all groups that begin with this name") from error
     except KafkaError as error:
-        raise WorkerError(
-            f"kafka: the group {group} cannot be asked about ({type(error).__name__})", MAY_PASS
-        ) from error
+        raise WorkerError(f"kafka: the group {group} cannot be asked about ({words(error)})", MAY_PASS) from error
     finally:
         await admin.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -82,6 +83,10 @@ def test_what_the_client_hides_is_found() -> None:
     for told in (hidden(refused), shown(refused), hidden(shown(refused)), KafkaError(f"Unexpected … {refused!r}")):
         assert type(meant(told)) is errors.for_code(81)
         assert kind(told) == "GroupMaxSizeReachedError"
+    assert (
+        words(KafkaError(f"Unexpected error during coordination {TimeoutError()!r}"), seconds=30)
+        == "no answer for 30 s"
+    )
     plain = KafkaError("a plain one")
     assert meant(plain) is plain
 
@@ -125,6 +130,14 @@ def test_rows_name_the_settings(code: int, mends: Mends, settings: list[str]) ->
 def test_what_a_right_is_missing_for_is_named() -> None:
     told = words(errors.TopicAuthorizationFailedError({"orders", "bills"}))
     assert told.startswith("TopicAuthorizationFailedError: bills, orders: the brokers deny a topic: grant the worker's")
+
+
+@pytest.mark.parametrize("wrapped", [KafkaError, errors.KafkaConnectionError, errors.IllegalStateError])
+@pytest.mark.parametrize("inside", ["", TimeoutError(), "Connection at broker:9092 broken: ", AssertionError()])
+def test_words_do_not_end_where_the_reason_should_be(wrapped: type[KafkaError], inside: str | Exception) -> None:
+    told = words(wrapped(inside))
+    assert len(told.split()) >= 4
+    assert not re.search(r":\s*($|\)|,)|\(\)", told), told
 
 
 def test_our_own_words_stay() -> None:

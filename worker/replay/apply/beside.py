@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.members import Member
+from worker.kafka.refusals import words
 from worker.ledger import Beside, Ledger
 from worker.replay.known import KnownReplay, known_replays
 from worker.replay.plan.file import Plan
@@ -179,7 +180,7 @@ async def _source_now(clients: Clients, group: str, route: RouteSettings) -> Sou
         filled = await _filled(reader, route.destination, counts.get(route.destination, 0))
     except KafkaError as error:
         raise WorkerError(
-            f"{route.source}: where it begins and ends cannot be asked ({type(error).__name__}): try again", MAY_PASS
+            f"{route.source}: where it begins and ends cannot be asked ({words(error)}): try again", MAY_PASS
         ) from error
     finally:
         await reader.stop()
