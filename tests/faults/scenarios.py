@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from tests.brokers.releases import named
+from tests.elections import elect_unclean
 from tests.faults.checker import Place, check
 from tests.faults.clock import Clock
 from tests.faults.cluster import Cluster, running_cluster
@@ -61,7 +62,7 @@ Scenario = Callable[[Release, Path], Coroutine[Any, Any, None]]
 async def source_loses_acknowledged(release: Release, directory: Path) -> None:
     """Nobody can say which of the records that now have these offsets were read: a person decides."""
     async with _careless("source", release, directory) as world:
-        lost = await _lose_acknowledged(world)
+        lost = await _lose_acknowledged(world, world.place.source)
         await _asks(world)
         at = await _committed(world)
         await world.feeder.feed(LATER)
@@ -75,7 +76,7 @@ async def source_loses_acknowledged(release: Release, directory: Path) -> None:
 async def destination_loses_acknowledged(release: Release, directory: Path) -> None:
     """The last offsets that we wrote are known; what is gone, and nothing else, is missing."""
     async with _careless("destination", release, directory) as world:
-        lost = await _lose_acknowledged(world)
+        lost = await _lose_acknowledged(world, world.place.destination)
         await exchange_workers(world)
         await _asks(world)
         await _decide(world, str((BEFORE + MEANWHILE) // PARTITIONS))
@@ -208,7 +209,7 @@ async def _careless(topic: str, release: Release, directory: Path) -> AsyncItera
         yield world
 
 
-async def _lose_acknowledged(world: World) -> range:
+async def _lose_acknowledged(world: World, topic: str) -> range:
     """The numbers that broker 1 alone has acknowledged, before broker 2 leads without them."""
     first, second, _ = world.cluster.nodes
     await asyncio.to_thread(second.broker.kill)
@@ -216,6 +217,12 @@ async def _lose_acknowledged(world: World) -> range:
     await committed_to_the_end(world)
     await asyncio.to_thread(first.broker.kill)
     await asyncio.to_thread(second.broker.restart)
+
+    async def leads() -> bool:
+        # Up to Kafka 3.8 KRaft does not look at `unclean.leader.election.enable`.
+        return await elect_unclean(f"127.0.0.1:{second.ports.direct}", topic, PARTITIONS)
+
+    await until(leads, "broker 2 to lead")
     await asyncio.to_thread(first.broker.restart)
     return range(BEFORE, BEFORE + MEANWHILE)
 
