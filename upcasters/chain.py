@@ -124,29 +124,27 @@ class Chain:
             hop = self.hops.get(node)
             node = None if hop is None or hop.forks else hop.target
 
-    def newest(self, event_type: str) -> str:
-        """The last version of a type that the chain can reach."""
-        return self.types[event_type][-1]
+    def newest(self, event_type: str) -> str | None:
+        """The last version of a type that the chain can reach; None where all of its events become other types."""
+        ends = (version for version in self.types[event_type] if (event_type, version) not in self.hops)
+        last = next(ends, None)
+        return self.resting(event_type) if last is None else last
 
     @cached_property
     def _current(self) -> Mapping[str, str]:
         return MappingProxyType({event_type: self._find_current(event_type) for event_type in self.types})
 
     def _find_current(self, event_type: str) -> str:
-        if event_type in self.pinned:
-            return self.pinned[event_type]
-        ends = (self._end_at(event_type, version) for version in self.types[event_type])
-        return next(end for end in ends if end is not None)
-
-    def _end_at(self, event_type: str, version: str) -> str | None:
-        """The version at which the way up ends here: for good, before a preview, or because it leaves the type."""
-        hop = self.hops.get((event_type, version))
-        if hop is None or hop.preview:
-            return version
-        return hop.target[1] if hop.forks or hop.target[0] != event_type else None
+        rest = self.resting(event_type)
+        hops = (self.hops.get((event_type, version)) for version in self.types[event_type])
+        leaving = (hop.target[1] for hop in hops if hop is not None and (hop.forks or hop.target[0] != event_type))
+        return next(leaving) if rest is None else rest
 
     def current(self, event_type: str) -> str:
-        """The version of a type that is declared current (the newest unless a later step is a preview)."""
+        """The version of a type that is declared current (the newest unless a later step is a preview).
+
+        Where all events leave the type, the version that they have then, as another type.
+        """
         return self._current[event_type]
 
     def older(self, event_type: str, than: str | None = None) -> tuple[str, ...]:
@@ -155,10 +153,10 @@ class Chain:
         All of them where the way there leaves the type: what splits or gets a new type is current in no version.
         """
         versions = self.types[event_type]
-        newer = self._resting(event_type) if than is None else than
+        newer = self.resting(event_type) if than is None else than
         return versions[: versions.index(newer)] if newer in versions else versions
 
-    def _resting(self, event_type: str) -> str | None:
+    def resting(self, event_type: str) -> str | None:
         """The version at which events keep their type and go no further; None where they all leave the type."""
         if event_type in self.pinned:
             return self.pinned[event_type]
@@ -264,10 +262,13 @@ class Chain:
         return None
 
     def is_newer(self, event_type: str, version: str) -> bool:
-        """True where an unknown version compares greater than the newest; False where the two cannot be compared."""
-        newest = _numbers(self.newest(event_type))
-        asked = _numbers(version)
-        return newest is not None and asked is not None and asked > newest
+        """True where an unknown version compares greater than the newest; False where the two cannot be compared.
+
+        Where all events leave the type, it has to be greater than all that the type had.
+        """
+        newest, asked = self.newest(event_type), _numbers(version)
+        known = [_numbers(each) for each in (self.types[event_type] if newest is None else [newest])]
+        return asked is not None and all(numbers is not None and asked > numbers for numbers in known)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -56,7 +56,7 @@ def _line(chain: Chain, node: tuple[str, str], hop: Hop | None) -> HistoryLine:
     base = next((base for base in chain.baselines if (base.event_type, base.version) == node), None)
     up = chain.hops.get(node)
     marks = [
-        *(["current"] if chain.current(node[0]) == node[1] else []),
+        *(["current"] if chain.resting(node[0]) == node[1] else []),
         *(["preview"] if hop is not None and hop.preview else []),
         *(["baseline"] if base is not None and hop is None else []),
     ]

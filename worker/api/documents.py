@@ -94,7 +94,7 @@ class ChainVersion(Answer):
 class ChainType(Answer):
     event_type: str
     current: str
-    newest: str
+    newest: str | None = Field(description="None where all of its events become other types.")
     versions: list[ChainVersion] = Field(description="Oldest first.")
 
 

@@ -122,6 +122,8 @@ def _add(title: str, event_type: str, name: str, chain: Chain, folder: Path | No
             raise WorkerError(f"{known}. To start it there, name its first version with --to")
         return _start(title, event_type, place, version)
     source = chain.newest(event_type)
+    if source is None:
+        raise WorkerError(_left(chain, event_type))
     target = version or _next(source)
     if (event_type, target) in chain.versions:
         raise WorkerError(f"{event_type} has a version {target} already; name another with --to")
@@ -140,6 +142,13 @@ def _add(title: str, event_type: str, name: str, chain: Chain, folder: Path | No
         "next: fill in the operations and the model, and bring the golden pair up to date",
         f"then: upcast check --laws --chain {name}",
     ]
+
+
+def _left(chain: Chain, event_type: str) -> str:
+    """Why there is no place for another step of a type that all events leave."""
+    ends = (end for version in chain.types[event_type] for end in chain.hops[event_type, version].ends)
+    others = ", ".join(dict.fromkeys(other for other, _ in ends if other != event_type)) or "no event at all"
+    return f"every event of {event_type} becomes {others}, so there is no version to start from: name that with --type"
 
 
 def _place(name: str, chain: Chain, folder: Path | None) -> _Place:

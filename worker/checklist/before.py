@@ -24,21 +24,33 @@ async def configuration(facts: Facts) -> list[Evidence]:
 
 async def compatibility_matrix(facts: Facts) -> list[Evidence]:
     """Every version of every type has a way to where its route brings it."""
-    return [_reaches(source, given.chain, dict(given.route.policy().target)) for source, given in facts.chains.items()]
+    return [reaches(source, given.chain, dict(given.route.policy().target)) for source, given in facts.chains.items()]
 
 
-def _reaches(source: str, chain: Chain, pinned: dict[str, str]) -> Evidence:
+def reaches(source: str, chain: Chain, pinned: dict[str, str]) -> Evidence:
+    """Whether every older version of every type has a way to the target (type -> version; current where none is)."""
     rows, versions, targets = matrix(chain), 0, []
     for event_type in chain.types:
-        target = pinned.get(event_type) or chain.current(event_type)
+        target = _goal(chain, event_type, pinned)
         older = chain.older(event_type, pinned.get(event_type))
         versions += len(older)
-        targets += [f"{event_type} {target}"] if older else []
+        targets += [target] if older else []
         ways = {(row.event_type, row.source) for row in rows}
         without = [version for version in older if (event_type, version) not in ways]
         if without:
             return failed(f"{source}: no way from {event_type} {', '.join(without)} to {target}: see `upcast matrix`")
-    return passed(f"{source}: {versions} older versions have a way to {', '.join(targets)}: see `upcast matrix`")
+    return passed(
+        f"{source}: {versions} older versions have a way to {', '.join(dict.fromkeys(targets))}: see `upcast matrix`"
+    )
+
+
+def _goal(chain: Chain, event_type: str, pinned: dict[str, str]) -> str:
+    """What the events of a type end as: a version of it, or other types where they all leave it."""
+    version = pinned.get(event_type) or chain.resting(event_type)
+    if version is not None:
+        return f"{event_type} {version}"
+    ends = chain.path((event_type, chain.types[event_type][0]), pinned)[-1].ends
+    return " and ".join(f"{name} {other}" for name, other in ends) or "no event"
 
 
 async def staging_replay(facts: Facts) -> list[Evidence]:

@@ -222,7 +222,7 @@ moving: Makes = st.one_of(
     st.builds(move, paths, paths, missing=SKIP, exists=EXISTS, parents=st.sampled_from(["require", "create"])),
     st.builds(copy, paths, paths, missing=SKIP, exists=EXISTS),
     st.builds(nest, names, key, at=st.sampled_from(["", "a"]), missing=SKIP),
-    st.builds(unnest, paths, missing=SKIP),
+    st.builds(unnest, paths, st.none() | names, missing=SKIP),
     st.builds(keep_only, names, key),
     st.builds(
         rename_keys,

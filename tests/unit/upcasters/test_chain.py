@@ -342,6 +342,28 @@ def test_what_is_known_of_a_version() -> None:
     }
 
 
+def test_the_newest_version_is_one_at_which_events_end() -> None:
+    leaving = Chain(
+        [Step("a", 1, 2, [rename_type("c")]), Step("b", 1, 2, [rename_type("c")]), *steps("c", 2, 3)],
+        [Baseline("a", 1), Baseline("b", 1)],
+    )
+    assert {event_type: leaving.newest(event_type) for event_type in leaving.types} == {"a": None, "b": None, "c": "3"}
+    assert (leaving.resting("a"), leaving.current("a"), leaving.resting("c")) == (None, "2", "3")
+    assert leaving.is_newer("a", "2")
+    previewed = Chain([*steps("t", 1, 2), Step("t", 2, 3, [rename_type("u")], preview=True)], [Baseline("t", 1)])
+    assert previewed.newest("t") == previewed.current("t") == "2"
+    assert not leaving.is_newer("a", "0.9")
+
+
+def test_the_newest_version_where_an_older_one_leaves_the_type() -> None:
+    forked = Chain(
+        [*steps("t", 2, 3), Step("t", 1, 7, [rename_type("other")])],
+        [Baseline("t", 2), Baseline("t", 1)],
+    )
+    assert (forked.newest("t"), forked.current("t"), forked.resting("t")) == ("3", "3", "3")
+    assert not forked.is_newer("t", "2.5")
+
+
 @pytest.mark.parametrize(
     ("newest", "asked", "is_newer"),
     [

@@ -362,3 +362,24 @@ def test_help_does_not_import_the_engine() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_new_finds_no_place_behind_events_that_leave_their_type(tmp_path: Path) -> None:
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "__init__.py").write_text("from upcasters import *\nchain = chain_from_package(__name__)\n")
+    left = "from upcasters import *\nbaseline = Baseline('a', 1)\nstep = Step('a', 1, 2, [rename_type('c')])\n"
+    (tmp_path / "orders" / "a.py").write_text(left)
+    assert refused("new", "x", "--type", "a", "--dir", "orders") == (
+        "every event of a becomes c, so there is no version to start from: name that with --type"
+    )
+
+
+def test_show_calls_no_version_current_that_events_leave(tmp_path: Path) -> None:
+    left = "from upcasters import *\nchain = Chain([Step('a', 1, 1, [rename_type('c')])], [Baseline('a', 1)])\n"
+    (tmp_path / "by_hand.py").write_text(left)
+    assert printed("show", "--chain", "by_hand:chain").splitlines()[:4] == [
+        "a",
+        "└── 1 (baseline), then c 1",
+        "c",
+        "└── 1 (current)",
+    ]

@@ -52,14 +52,19 @@ def retiring(chain: Chain, census: Census, *, whole_range: bool, hidden: int = 0
     (``whole_range``, and no offsets were ``hidden``) and everything in it could be told apart."""
     doubt = _doubt(census, whole_range, hidden)
     lines: list[Retiring] = []
+    held = [node for node in chain.versions if _found(census, *node).records]
     for event_type in chain.types:
-        left = ""
         for version in old_versions(chain, event_type):
             found = _found(census, event_type, version)
-            left = left or (version if found.records else "")
-            verdict, why = _judge(chain, found, left, doubt)
+            verdict, why = _judge(chain, found, _goes_by(chain, held, event_type, version), doubt)
             lines += _lines(chain, found, verdict, why)
     return lines
+
+
+def _goes_by(chain: Chain, held: Sequence[tuple[str, str]], event_type: str, version: str) -> str:
+    """A version that the topic still holds and that goes by this one, maybe as another type; empty where none is."""
+    below = (node for node in held if node != (event_type, version) and (event_type, version) in chain.above(node))
+    return next((other if name == event_type else f"{name} {other}" for name, other in below), "")
 
 
 def old_versions(chain: Chain, event_type: str) -> Sequence[str]:
@@ -81,7 +86,7 @@ def _found(census: Census, event_type: str, version: str) -> _Old:
 
 
 def _judge(chain: Chain, found: _Old, left: str, doubt: str) -> tuple[Verdict, str]:
-    newer = _minors_above(chain, found.event_type, found.version)
+    newer = _minors_above(chain, found)
     if found.records:
         return "no", "the topic still holds it"
     if left:
@@ -93,11 +98,13 @@ def _judge(chain: Chain, found: _Old, left: str, doubt: str) -> tuple[Verdict, s
     return "yes", "nothing of it is left, and its time of support is over"
 
 
-def _minors_above(chain: Chain, event_type: str, version: str) -> int:
-    """How many minor versions came after it, up to the current one. Versions that are no numbers count one each."""
-    older = chain.older(event_type)
-    above = [*older[older.index(version) + 1 :], chain.current(event_type)]
-    return len({_minor(other) for other in above} - {_minor(version)})
+def _minors_above(chain: Chain, found: _Old) -> int:
+    """How many minor versions came after it, up to the current one, whatever its type was then.
+
+    Versions that are no numbers count one each.
+    """
+    above = {_minor(hop.target[1]) for hop in chain.path((found.event_type, found.version))}
+    return len(above - {_minor(found.version)})
 
 
 def _minor(version: str) -> str:

@@ -151,6 +151,36 @@ def test_older_events_go_by_newer_steps() -> None:
     assert found["1.1"] == ("no", "the topic still holds 1.0, which goes by this step")
 
 
+def renamed(*newer: str) -> Chain:
+    """`placed` 1.0 became `created` 2.0, and that one the newer versions."""
+    versions = ["2.0", *newer]
+    later = [Step("created", one, two, []) for one, two in itertools.pairwise(versions)]
+    rules = Detection((FromHeader("type"),), (FromHeader("v"),))
+    first = Step("placed", "1.0", "2.0", [rename_type("created")])
+    return Chain([first, *later], [Baseline("placed", "1.0")], detection=rules)
+
+
+def typed(event_type: str, number: str) -> Event:
+    return Event(b"{}", b"k", [("type", event_type.encode()), ("v", number.encode())], 0)
+
+
+def by_type(chain: Chain, *events: Event) -> dict[tuple[str, str], tuple[str, str]]:
+    lines = retiring(chain, counted(chain, *events), whole_range=True)
+    return {(line.event_type, line.version): (line.may_go, line.why) for line in lines}
+
+
+def test_events_of_the_older_type_go_by_the_newer_types_steps() -> None:
+    found = by_type(renamed("2.1", "2.2", "3.0"), typed("placed", "1.0"))
+    assert found["placed", "1.0"] == ("no", "the topic still holds it")
+    for version_ in ("2.0", "2.1", "2.2"):
+        assert found["created", version_] == ("no", "the topic still holds placed 1.0, which goes by this step")
+
+
+def test_versions_of_the_newer_type_came_after_those_of_the_older() -> None:
+    assert by_type(renamed("2.1"))["placed", "1.0"] == ("yes", "nothing of it is left, and its time of support is over")
+    assert by_type(renamed())["placed", "1.0"][0] == "no"
+
+
 def test_yes_only_after_the_whole_range() -> None:
     found = verdicts(numbered(*HISTORY), version("1.1"), whole=False)
     assert found["1.0"] == ("unknown", "only a part of the topic was read: leave out --from and --to")
