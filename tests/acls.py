@@ -1,17 +1,15 @@
-"""Kafka's CreateAcls and DeleteAcls requests, which aiokafka does not have: for a broker with an authorizer.
-
-Named and laid out as aiokafka does it with those that it has (hence N801), whose classes have no types.
-"""
+"""Kafka's CreateAcls and DeleteAcls requests, which aiokafka does not have: for a broker with an authorizer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 from aiokafka.conn import create_conn
-from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
+
+from worker.kafka.one_version import OneVersionRequest
 
 LITERAL, PREFIXED, ALLOW, ANY_HOST = 3, 4, 3, "*"
 ANY = 1
@@ -90,35 +88,26 @@ ACL = (
 )
 
 
-class CreateAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801
-    API_KEY = 30
-    API_VERSION = 1
-    SCHEMA = Schema(
+class CreateAclsRequest(
+    OneVersionRequest,
+    key=30,
+    version=1,
+    flexible=False,
+    asks=Schema(("creations", Array(*ACL))),
+    answer=Schema(
         ("throttle_time_ms", Int32), ("results", Array(("error_code", Int16), ("error_message", String("utf-8"))))
-    )
+    ),
+):
+    pass
 
 
-class CreateAclsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801
-    API_KEY = 30
-    API_VERSION = 1
-    RESPONSE_TYPE = CreateAclsResponse_v1
-    SCHEMA = Schema(("creations", Array(*ACL)))
-
-
-class CreateAclsRequest(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
-    API_KEY = 30
-
-    def __init__(self, creations: Sequence[tuple[object, ...]]) -> None:
-        self._creations = creations
-
-    def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> CreateAclsRequest_v1:
-        return request_struct_class(self._creations)
-
-
-class DeleteAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801
-    API_KEY = 31
-    API_VERSION = 1
-    SCHEMA = Schema(
+class DeleteAclsRequest(
+    OneVersionRequest,
+    key=31,
+    version=1,
+    flexible=False,
+    asks=Schema(("filters", Array(*ACL))),
+    answer=Schema(
         ("throttle_time_ms", Int32),
         (
             "results",
@@ -128,24 +117,9 @@ class DeleteAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801
                 ("matching", Array(("error_code", Int16), ("error_message", String("utf-8")), *ACL)),
             ),
         ),
-    )
-
-
-class DeleteAclsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801
-    API_KEY = 31
-    API_VERSION = 1
-    RESPONSE_TYPE = DeleteAclsResponse_v1
-    SCHEMA = Schema(("filters", Array(*ACL)))
-
-
-class DeleteAclsRequest(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
-    API_KEY = 31
-
-    def __init__(self, filters: Sequence[tuple[object, ...]]) -> None:
-        self._filters = filters
-
-    def build(self, request_struct_class: type[DeleteAclsRequest_v1]) -> DeleteAclsRequest_v1:
-        return request_struct_class(self._filters)
+    ),
+):
+    pass
 
 
 async def allow(
@@ -164,7 +138,7 @@ async def take_away(address: str, user: str, resource: Resource, name: str) -> N
     assert all(code == 0 and matching for code, _, matching in answer.results), answer
 
 
-async def _ask(address: str, request: Request[Any]) -> Any:
+async def _ask(address: str, request: OneVersionRequest) -> Any:
     host, _, port = address.rpartition(":")
     connection = await create_conn(host, int(port))
     try:
