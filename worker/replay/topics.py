@@ -93,16 +93,12 @@ async def group_members(clients: Clients, group: str) -> list[Member]:
 
 async def refuse_hidden(clients: Clients, group: str) -> None:
     """Raises WorkerError where we may not know whether there is such a group: brokers leave it out of their list."""
-    admin = clients.admin()
     try:
-        await admin.start()
-        await admin.find_coordinator(group)
-    except GroupAuthorizationFailedError as error:
-        raise WorkerError(f"{group}: grant Read on all groups that begin with this name") from error
-    except KafkaError as error:
-        raise WorkerError(f"kafka: the group {group} cannot be asked about ({words(error)})", MAY_PASS) from error
-    finally:
-        await admin.close()
+        await _ask(clients, lambda admin: admin.find_coordinator(group))
+    except WorkerError as error:
+        if isinstance(error.__cause__, GroupAuthorizationFailedError):
+            raise WorkerError(f"{group}: grant Read on all groups that begin with this name") from error
+        raise
 
 
 async def compacted_of(clients: Clients, topics: Sequence[str]) -> list[str]:
@@ -122,7 +118,7 @@ async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Await
         raise
     except (KafkaError, TimeoutError) as error:
         raise WorkerError(
-            f"kafka: the brokers do not answer questions about topics ({words(error)}): try again once the "
+            f"kafka: the brokers do not answer questions about topics and groups ({words(error)}): try again once the "
             "cluster is healthy",
             MAY_PASS,
         ) from error
