@@ -22,8 +22,8 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14)
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$python -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$python; break; fi; done)
 
-help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## list these targets; CONTRIBUTING.md has more on each
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/dev.installed ## make .venv with the `upcast` command and the development tools
 
@@ -33,10 +33,10 @@ $(VENV)/dev.installed: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $(VENV)/demo.installed $@
 
-demo: $(VENV)/demo.installed ## everything on one screen, with a real Kafka broker of its own (needs no Docker)
+demo: $(VENV)/demo.installed ## everything on one screen, with a real Kafka broker of its own; needs no Docker
 	@$(BIN)/upcast demo
 
-test: lint ## the checks of `lint`, then all tests on a real Kafka broker (PYTEST_ARGS="-k name --broker=docker")
+test: lint ## `make lint`, then all tests on a real Kafka broker (PYTEST_ARGS="-k name")
 	$(BIN)/pytest -n $(PYTEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
@@ -49,75 +49,71 @@ format: $(VENV)/dev.installed ## let ruff rewrite the sources
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
-api-fuzz: $(VENV)/dev.installed ## schemathesis over both versions of the API, thousands of requests (EXAMPLES=n)
+api-fuzz: $(VENV)/dev.installed ## thousands of requests to both versions of the API (EXAMPLES=n)
 	$(BIN)/python -m tests.api_fuzz $(EXAMPLES)
 
-chaos: $(VENV)/dev.installed ## a million records, 50 faults, nothing lost (SEED=n RECORDS=n FAULTS=n BROKER=3.7 SCENARIOS=no, or KINDS="worker killed,..." NODES=3)
+chaos: $(VENV)/dev.installed ## a million records, 50 faults, nothing lost (SEED=n RECORDS=n FAULTS=n)
 	$(BIN)/python -m tests.faults.chaos
 
-brokers: $(VENV)/dev.installed ## a short form of it on Kafka 2.8 to 4.4, failover included (VERSIONS="3.4 4.4.0:2", WRITE=--write renews the page)
+brokers: $(VENV)/dev.installed ## a short form of it on Kafka 2.8 to 4.4 (VERSIONS="3.4 4.4.0:2")
 	$(BIN)/python -m tests.brokers $(WRITE) $(VERSIONS)
 
 soak: $(VENV)/dev.installed ## half an hour of faults, and nothing grows (MINUTES=n RATE=n SEED=n)
 	$(BIN)/python -m tests.faults.soak
 
-upgrade-story: $(VENV)/dev.installed ## the migration guide's upgrade from end to end on real parts, and back again
-	@$(BIN)/python -m tests.upgrade.story
+upgrade: $(VENV)/dev.installed ## the migration guide's upgrade on real parts, and back (WHAT=day: with kills)
+	@$(BIN)/python -m $(if $(filter day,$(WHAT)),tests.upgrade_day $(WRITE),tests.upgrade.story)
 
-upgrade-day: $(VENV)/dev.installed ## docs/upgrade-day.md with 200,000 events, kills and writing producers (WRITE=--write renews the page)
-	$(BIN)/python -m tests.upgrade_day $(WRITE)
 
-coverage: $(VENV)/dev.installed ## the tests of upcasters/ reach each of its lines and branches, or this fails (ten minutes)
+coverage: $(VENV)/dev.installed ## that tests reach each line and branch of upcasters/ (ten minutes)
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -p no:xdist -k "not test_speed" tests/unit/upcasters tests/example_chains tests/docs/test_upcasters_md.py
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='upcasters/*' --fail-under=100
 
-model: $(VENV)/dev.installed ## check the model of the protocol with spin, and that each of its rules is needed (WRITE=--write renews the page)
+model: $(VENV)/dev.installed ## check the model of the protocol with spin, and that each rule is needed
 	@$(BIN)/python -m tests.protocol $(WRITE)
 
-mutation: $(VENV)/dev.installed ## change the engine in small ways and see which tests notice (MUTATION_ARGS="--every 1")
+mutation: $(VENV)/dev.installed ## small faults in the engine: which tests notice? (MUTATION_ARGS="--every 1")
 	@$(PIP_INSTALL) --require-hashes -r requirements/mutation.txt
 	$(BIN)/python tests/mutation.py $(MUTATION_ARGS)
 
-bench: $(PEERS_VENV)/peers.installed ## the worker and its peers drain the same topics, an hour and more (CASES="350 7k" PEERS="aiokafka-tuned" REPEAT=n SCALE=0.5)
+# What can be measured, and what each takes; the first one unless another is named.
+BENCHES := drain smoke chain replay partitions rows sidecar profile
+BENCH = $(or $(WHAT),$(firstword $(BENCHES)))
+ARGS_drain = $(if $(CASES),--cases "$(CASES)") $(if $(PEERS),--peers "$(PEERS)") \
+	$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))
+ARGS_replay = $(EVENTS)
+ARGS_partitions = $(PARTITIONS_ARGS)
+ARGS_sidecar = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RECORDS),--records $(RECORDS))
+ARGS_profile = $(if $(CASE),--case $(CASE)) $(if $(EVENTS),--events $(EVENTS))
+NEEDS_PEERS = $(if $(filter drain profile,$(BENCH)),$(PEERS_VENV)/peers.installed)
+
+bench: $(VENV)/dev.installed $(NEEDS_PEERS) ## measure (WHAT=drain smoke chain replay partitions rows sidecar or profile)
+	@$(if $(filter $(BENCHES),$(BENCH)),,echo "WHAT=$(WHAT) is none of: $(BENCHES)"; exit 1)
 	@# What Python compiles at a first import is not what a drain writes.
-	$(BIN)/python -m compileall -q worker upcasters
-	$(BIN)/python -m benchmarks.drain $(if $(CASES),--cases "$(CASES)") $(if $(PEERS),--peers "$(PEERS)") \
-		$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))
+	@$(BIN)/python -m compileall -q worker upcasters
+	$(BIN)/python -m benchmarks.$(BENCH) $(ARGS_$(BENCH))
 
-bench-smoke: $(VENV)/dev.installed ## what an event costs inside a lane, as ratios, in some seconds
-	$(BIN)/python -m benchmarks.smoke
-
-bench-chain: $(VENV)/dev.installed ## the engine beside hand-written functions: CPU time, ratios, and what was asked for
-	$(BIN)/python -m benchmarks.chain
-
-bench-replay: $(VENV)/dev.installed ## what plan, replay and verify cost beside the worker's own work (EVENTS=n)
-	$(BIN)/python -m benchmarks.replay $(EVENTS)
-
-bench-partitions: $(VENV)/dev.installed ## 1,000 partitions in 20 routes: start, idle, files, scrape, traffic (five minutes)
-	@$(BIN)/python -m benchmarks.partitions $(PARTITIONS_ARGS)
-
-bench-rows: $(VENV)/dev.installed ## documents in a database brought up, beside a bare loop
-	@$(BIN)/python -m benchmarks.rows
-
-profile: $(PEERS_VENV)/peers.installed ## a flame graph of a drain, and where each microsecond goes (CASE=350, EVENTS=n)
-	$(BIN)/python -m benchmarks.profile $(if $(CASE),--case $(CASE)) $(if $(EVENTS),--events $(EVENTS))
-
-docs: $(VENV)/docs.installed ## build the site of docs/ strictly, and serve it on 127.0.0.1:8000 (PORT=n, or DO=build)
+docs: $(VENV)/docs.installed ## build the site of docs/ strictly, and serve it (PORT=8000, or DO=build)
 	@$(BIN)/python -m website $(or $(DO),serve) $(if $(PORT),--port $(PORT))
 
-deploy-tools: $(VENV)/deploy.installed $(VENV)/docs.installed $(BIN)/actionlint ## what checks deploy/ and .github/, and builds the site, for their tests
+tools: $(VENV)/deploy.installed $(VENV)/docs.installed $(BIN)/actionlint ## what the tests of deploy/, .github/ and the site need, or they skip
 
-deploy-check: $(VENV)/deploy.installed ## build, run and upgrade what is in deploy/ for real, then the three below (20 minutes; root needs no Docker engine, it starts one)
+deploy-check: $(VENV)/deploy.installed ## build, run and upgrade what is in deploy/ for real (20 minutes)
 	$(BIN)/pytest -p no:randomly -v -rs tests/deploy
 	$(BIN)/pytest -p no:randomly -v -rs -o "python_files=check_*.py" tests/deploy
-	@$(MAKE) --no-print-directory release-check sbom bench-sidecar
+	@$(MAKE) --no-print-directory dist
+	@$(MAKE) --no-print-directory bench WHAT=sidecar
 
-bench-sidecar: $(VENV)/dev.installed ## memory and CPU of a sidecar, idle and draining, against the targets (two minutes; SECONDS=n RECORDS=n)
-	@$(BIN)/python -m benchmarks.sidecar $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RECORDS),--records $(RECORDS))
-
-release-check: dist ## install the wheel into an empty environment and run the demo from it
+dist: $(VENV)/release.installed ## the packages and their SBOM; the wheel is tried in an empty environment
+	@rm -rf dist build
+	$(BIN)/python -m build --no-isolation
+	@$(PYTHON) -m venv --clear --without-pip build/image
+	@$(PIP_INSTALL) --prefix $(CURDIR)/build/image --ignore-installed --require-hashes -r requirements/runtime.txt
+	@$(PIP_INSTALL) --prefix $(CURDIR)/build/image --ignore-installed --no-index --no-deps dist/*.whl
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-format JSON --output-file dist/upcast-worker.cdx.json build/image/bin/python
 	@echo "installing the wheel into an empty environment"
 	@$(PYTHON) -m venv --clear build/release && build/release/bin/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes -r requirements/demo.txt
@@ -125,29 +121,18 @@ release-check: dist ## install the wheel into an empty environment and run the d
 	@build/release/bin/python -m pip check
 	cd build/release && bin/upcast --version && bin/upcast demo --events 2000
 
-sbom: dist ## dist/upcast-worker.cdx.json: every dependency with version and licence, as CycloneDX
-	@$(PYTHON) -m venv --clear --without-pip build/image
-	@$(PIP_INSTALL) --prefix $(CURDIR)/build/image --ignore-installed --require-hashes -r requirements/runtime.txt
-	@$(PIP_INSTALL) --prefix $(CURDIR)/build/image --ignore-installed --no-index --no-deps dist/*.whl
-	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
-		--output-format JSON --output-file dist/upcast-worker.cdx.json build/image/bin/python
-
-dist: $(VENV)/release.installed ## the source distribution, and the wheel that is built of it
-	@rm -rf dist build
-	$(BIN)/python -m build --no-isolation
-
 $(VENV)/release.installed: requirements/release.txt $(VENV)/dev.installed
 	@$(PIP_INSTALL) --require-hashes -r requirements/release.txt
 	@touch $@
 
-dashboard: $(VENV)/deploy.installed ## write deploy/grafana/upcast.json again
+generate: $(VENV)/deploy.installed ## write again what is made of the code: tables in docs/, dashboard, rules
+	@$(BIN)/python -m tests.docs.tables
+	@$(BIN)/python -m tests.docs.operations
 	@$(BIN)/python deploy/grafana/dashboard.py > build.upcast.json && mv build.upcast.json deploy/grafana/upcast.json
-
-manifests: $(VENV)/dev.installed ## write the files of deploy/kubernetes that are made of others
 	@$(BIN)/python -m tests.deploy.prometheusrule
 
 $(VENV)/deploy.installed: requirements/deploy.txt $(VENV)/dev.installed
-	@echo "installing the tools that check what is in deploy/ into $(VENV)"
+	@echo "installing the tools that check what is in deploy/ and .github/ into $(VENV)"
 	@$(PIP_INSTALL) --require-hashes -r requirements/deploy.txt
 	@touch $@
 
@@ -185,7 +170,7 @@ $(BIN)/python:
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-requirements: $(VENV)/dev.installed ## pin the requirements files again (UPGRADE=--upgrade takes newer versions)
+requirements: $(VENV)/dev.installed ## pin the requirements again (UPGRADE=--upgrade takes newer versions)
 	@$(PIP_INSTALL) --require-hashes -r requirements/lock.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --group dev -o requirements/dev.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --constraint requirements/dev.txt -o requirements/demo.txt

@@ -1,4 +1,4 @@
-"""`make bench-chain`: the pure middle against hand-written functions with orjson, in CPU time, as ratios.
+"""`make bench WHAT=chain`: the pure middle against hand-written functions with orjson, in CPU time, as ratios.
 
 The hand-written functions do what the steps do and no more: no UTF-8 check of what they do not look at, no error
 that names a path, no byte kept.

@@ -1,4 +1,4 @@
-"""What many partitions cost: `make bench-partitions` starts the real worker on 1,000 partitions in 20 routes.
+"""What many partitions cost: `make bench WHAT=partitions` starts the real worker on 1,000 partitions in 20 routes.
 
 One real broker; sources are empty at first, then each partition gets some records. Memory is PSS of the worker's whole
 process tree, CPU is user and system time. Exit code 1 where a scrape takes more than a tenth of the scrape interval.

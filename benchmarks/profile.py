@@ -1,4 +1,4 @@
-"""``make profile``: a flame graph of a drain, and a table of where each microsecond goes.
+"""``make bench WHAT=profile``: a flame graph of a drain, and a table of where each microsecond goes.
 
 py-spy looks at the stack some hundred times a second while the worker drains a backlog, without stopping it. Each
 stack belongs to the stage whose place it is in, found from its innermost call outwards. What only the event loop is
@@ -103,7 +103,7 @@ async def profile(bootstrap: str, case: str, events: int) -> tuple[float, Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make profile", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make bench WHAT=profile", description=__doc__)
     parser.add_argument("--case", default="350", choices=list(CASES))
     parser.add_argument("--events", type=int, default=600_000)
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What plan, replay and verify cost beside the worker's own work on the same records: `make bench-replay`.
+"""What plan, replay and verify cost beside the worker's own work on the same records: `make bench WHAT=replay`.
 
 Each is measured in a process of its own, from the moment it is loaded to its end: CPU seconds, least of some rounds,
 by slope between two numbers of events. The bases: `upcast run` as shipped, exactly once, with and without lineage

@@ -1,7 +1,7 @@
 """A column of documents brought up, beside a bare loop that reads, upcasts and writes in the same batches.
 
-``make bench-rows``: 100,000 rows of about 1 KB in SQLite, CPU time of one process with the system's part of it, the two
-in turn, the median of five; and how much memory the operation takes above the start. Linux only.
+``make bench WHAT=rows``: 100,000 rows of about 1 KB in SQLite, CPU time of one process with the system's part of it,
+the two in turn, the median of five; and how much memory the operation takes above the start. Linux only.
 """
 
 from __future__ import annotations

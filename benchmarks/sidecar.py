@@ -1,4 +1,4 @@
-"""What a sidecar costs: `make bench-sidecar` measures memory and CPU of the real worker, idle and in a full drain.
+"""What a sidecar costs: `make bench WHAT=sidecar` measures memory and CPU of the real worker, idle and in a full drain.
 
 Memory is PSS of the worker's whole process tree, CPU is user and system time. One route, six partitions, the shipped
 chain, default settings, a real broker. Exit code 1 where a target is missed.

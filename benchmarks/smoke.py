@@ -1,4 +1,4 @@
-"""``make bench-smoke``: what an event costs inside a lane, as multiples of loops written by hand, in some seconds.
+"""``make bench WHAT=smoke``: what an event costs inside a lane, as multiples of loops written by hand, in some seconds.
 
 Between a fetched batch and one ready to be sent, so without network and broker: reading the records, the chain, the
 count, the new batch. CPU time, the best of some rounds, all measured in turn. The bounds are generous, twice what was

@@ -1,4 +1,4 @@
-"""Writes `upcast.json`, the Grafana dashboard, to standard output (`make dashboard`).
+"""Writes `upcast.json`, the Grafana dashboard, to standard output (`make generate`).
 
 It asks for the series that the recording rules of `deploy/prometheus/` make, and for the worker's own.
 """

@@ -74,7 +74,7 @@ def strict(schema: Any) -> Any:
 
 
 def test_they_fit(definitions: dict[str, Any], with_keda: list[dict[str, Any]]) -> None:
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (make deploy-tools)")
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (make tools)")
     ours = [each for overlay in OVERLAYS for each in objects(overlay)] + with_keda
     custom = [each for each in ours if each["kind"] in CUSTOM]
     assert {each["kind"] for each in custom} == set(CUSTOM) - {"$defs"}

@@ -119,7 +119,7 @@ def address(traffic: Traffic) -> str:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (make deploy-tools)")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (make tools)")
     options = webdriver.ChromeOptions()
     options.binary_location = from_debian("chromium", "chromium chromium-driver")
     for option in (*OPTIONS, f"--user-data-dir={tmp_path / 'chromium'}"):

@@ -6,7 +6,7 @@ from tests.deploy import DEPLOY
 
 FILE = DEPLOY / "kubernetes" / "base" / "prometheusrule.yaml"
 HEAD = """\
-# Made of deploy/prometheus/*.rules.yaml by `make manifests`: change those.
+# Made of deploy/prometheus/*.rules.yaml by `make generate`: change those.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:

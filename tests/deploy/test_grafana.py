@@ -19,9 +19,9 @@ PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 
 
 def test_it_is_what_the_generator_makes() -> None:
-    pytest.importorskip("grafana_foundation_sdk", reason="not installed (make deploy-tools)")
+    pytest.importorskip("grafana_foundation_sdk", reason="not installed (make tools)")
     made = run([sys.executable, str(DEPLOY / "grafana" / "dashboard.py")], ROOT)
-    assert FILE.read_text() == made, "run `make dashboard`"
+    assert FILE.read_text() == made, "run `make generate`"
 
 
 def test_rows_answer_an_operators_questions() -> None:

@@ -71,7 +71,7 @@ def test_no_service_sets_a_variable_of_the_worker(overlay: str) -> None:
 
 
 def test_each_object_fits_its_schema(with_keda: list[dict[str, Any]], tmp_path: Path) -> None:
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (make deploy-tools)")
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (make tools)")
     everything = [each for overlay in OVERLAYS for each in objects(overlay)] + with_keda
     built_in = [each for each in everything if each["kind"] not in CUSTOM]
     (tmp_path / "built-in.yaml").write_text(yaml.safe_dump_all(built_in))
@@ -230,4 +230,4 @@ def test_the_selectors_meet_the_pods() -> None:
 
 
 def test_the_rules_for_the_operator_are_those_of_prometheus() -> None:
-    assert FILE.read_text(encoding="utf-8") == content(), "run `make manifests`"
+    assert FILE.read_text(encoding="utf-8") == content(), "run `make generate`"

@@ -19,10 +19,10 @@ def from_debian(command: str, package: str) -> str:
 
 
 def from_go(command: str) -> str:
-    """A command that `make deploy-tools` builds, where there is Go."""
+    """A command that `make tools` builds, where there is Go."""
     found = Path(sys.executable).with_name(command)
     if not found.exists():
-        pytest.skip(f"{command} is not built (make deploy-tools, which needs Go for it)")
+        pytest.skip(f"{command} is not built (make tools, which needs Go for it)")
     return str(found)
 
 
@@ -31,7 +31,7 @@ def from_python(command: str) -> str:
     beside = Path(sys.executable).with_name(command)
     found = str(beside) if beside.exists() else shutil.which(command)
     if found is None:
-        pytest.skip(f"{command} is not installed (make deploy-tools)")
+        pytest.skip(f"{command} is not installed (make tools)")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The guide's section 10 in a small form; ``make upgrade-story`` is the long one."""
+"""The guide's section 10 in a small form; ``make upgrade`` is the long one."""
 
 from __future__ import annotations
 

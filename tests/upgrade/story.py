@@ -1,7 +1,7 @@
 """An old installation is backed up, migrated and restarted under its clients' hands, and then rolled back.
 
 A database with documents of 1.0, a topic with events of 1.0, a configuration of the first format, a client that knows
-only `/v1` and the old port, a producer that goes on sending 1.0. ``make upgrade-story`` tells it at full length.
+only `/v1` and the old port, a producer that goes on sending 1.0. ``make upgrade`` tells it at full length.
 """
 
 from __future__ import annotations
@@ -314,7 +314,7 @@ async def all_there(bootstrap: str, topic: str, sent: int, seconds: float = 60) 
 
 
 def main() -> None:
-    """What `make upgrade-story` runs."""
+    """What `make upgrade` runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--events", type=int, default=50_000)

@@ -1,4 +1,4 @@
-"""``make upgrade-day``: the whole story, and a comparison with the page; ``--write`` puts what is printed into it."""
+"""``make upgrade WHAT=day``: the whole story, compared with the page; ``--write`` puts what is printed into it."""
 
 from __future__ import annotations
 

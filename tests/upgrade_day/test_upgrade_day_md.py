@@ -1,6 +1,6 @@
 """docs/upgrade-day.md: its commands run in order, on fewer events, and print what the page says, numbers aside.
 
-`make upgrade-day` does it with all of them and three kills, and compares the numbers, too.
+`make upgrade WHAT=day` does it with all of them and three kills, and compares the numbers, too.
 """
 
 from __future__ import annotations

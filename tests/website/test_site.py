@@ -50,7 +50,7 @@ def tools() -> None:
 
     from_python("zensical")
     if not FOLDER.exists():
-        pytest.skip("Mermaid is not there (make deploy-tools)")
+        pytest.skip("Mermaid is not there (make tools)")
 
 
 @pytest.fixture(scope="module")

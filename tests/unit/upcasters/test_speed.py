@@ -1,6 +1,6 @@
 """The engine beside hand-written functions: whether it is of the speed that it is said to have, roughly.
 
-The figures themselves are those of ``make bench-chain``.
+The figures themselves are those of ``make bench WHAT=chain``.
 """
 
 from __future__ import annotations
