@@ -37,13 +37,15 @@ def refuse_lost(text: bytes, again: bytes) -> None:
         raise DecodeError("an object has the same key twice")
 
 
-def may_lack_keys(text: bytes, again: bytes) -> bool:
+def may_lack_keys(text: bytes, again: bytes, added: int = 0) -> bool:
     """False where what is written again has all keys, and lacks no more than white space and escapes.
 
-    A key that is gone took its quotes with it. A quote inside of a key is one quote on both sides, unless it came as a
-    number.
+    So many quotes were ``added`` on purpose. A key that is gone took its quotes with it. A quote inside of a key is one
+    quote on both sides, unless it came as a number.
     """
-    return text.count(b'"') != again.count(b'"') or b"u0022" in text
+    if text.count(b'"') + added != again.count(b'"'):
+        return True
+    return text.find(b"\\") >= 0 and b"u0022" in text
 
 
 def _has_twice(text: bytes) -> bool:

@@ -232,14 +232,15 @@ class _Writer:
             self.code.line("return lane.passed")
         self._check(self.policy.validate_source, "lane.check_source(value)")
         self.code.line("context = Context.of(record, source, event_type) if lane.needs_context else no_context")
-        text = "" if self.policy.duplicate_keys == "last-wins" else ", value"
-        self.code.line(f"root = lane.function(root, context{text})")
+        self.code.line("root, added, quotes = lane.function(root, context, value)")
         for name, readers in (("event_type", self.types), ("version", self.versions)):
             for reader in readers:
                 if isinstance(reader, FromField):
                     where = self.code.constant(path(reader.path), "path")
                     self.code.line(f"restamp(root, {where}, lane.{name}_stamp)")
         self.code.line("made = encode(root)")
+        with self.code.block("if added is not None and len(made) - len(value) != added:"):
+            self.code.line("if may_lack_keys(value, made, quotes): return None")
         self.code.line(f"if lane.deepens and len(made) > {2 * MOST_LEVELS} and is_too_deep(made): return None")
         self._check(self.policy.validate_target, "lane.check_target(made)")
 

@@ -9,6 +9,7 @@ from upcasters.compile import Compiled, compile_hops
 from upcasters.compile.layouts import Unexpected
 from upcasters.context import Context
 from upcasters.depth import SHALLOW, is_too_deep
+from upcasters.detection import FromField
 from upcasters.document import Object
 from upcasters.duplicates import duplicate_keys
 from upcasters.event import Event, Partition, SourceRecord, event_of, kind_of, partition_of
@@ -87,7 +88,10 @@ class Upcaster:
         """The generated function for the way from a version; its ``source`` is what ``upcast show --code`` prints."""
         found = self._compiled.get(node)
         if found is None:
-            found = self._compiled[node] = compile_hops(self._middle.way(node).hops)
+            keeps_keys = self.policy.duplicate_keys != "last-wins"
+            counts = not any(isinstance(stamp.rule, FromField) for stamp in self._middle.stamps)
+            hops = self._middle.way(node).hops
+            found = self._compiled[node] = compile_hops(hops, keeps_keys=keeps_keys, counts=counts)
         return found
 
     @property
@@ -106,7 +110,7 @@ class Upcaster:
     def _run(self, way: Way, root: Object, context: Context) -> Object:
         if is_too_deep(context.record.value or b"", SHALLOW):
             raise Unexpected
-        return self.compiled(way.start).function(root, context)
+        return self.compiled(way.start).function(root, context)[0]
 
     def _compile_some(self) -> None:
         budget = _COMPILED_AT_START

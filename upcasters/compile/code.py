@@ -41,6 +41,8 @@ class Code:
     functions: list[str] = field(default_factory=list)
     decode: str = "decode_object"
     """What generated code calls to open an object."""
+    counts: bool = False
+    """Whether it counts the bytes and quotes by which the document's text gets longer."""
     levels: int = 0
     """How much deeper a document may be for what the code does; more than any limit where nobody knows."""
 
@@ -202,7 +204,11 @@ def _pairs(container: Any) -> Any:
 
 
 # For code whose caller checks afterwards that no key was lost, in all that was opened at once.
-UNCHECKED = _looking(decode_object_unchecked)
+UNCHECKED: Mapping[str, Any] = {
+    **_looking(decode_object_unchecked),
+    "checked": (decode_object_unchecked, _open_items_unchecked),
+    "open_items": _open_items_unchecked,
+}
 
 # What generated code may call.
 SCOPE: dict[str, Any] = {

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from upcasters.compile.code import Code, comment, comment_text
+from upcasters.compile.code import UNCHECKED, Code, comment, comment_text
 from upcasters.compile.conditions import expression, looked_at
 from upcasters.compile.groups import FlatGroup, grouped
-from upcasters.compile.layouts import ANY_LEVELS, Layouts, Unexpected, added_levels
+from upcasters.compile.layouts import ANY_LEVELS, Layouts, Unexpected, added_levels, can_count
 from upcasters.context import Context
 from upcasters.document import Object, plain, scalar_key
 from upcasters.operations.base import Operation
@@ -40,13 +40,21 @@ from upcasters.paths import EACH, Path, show
 from upcasters.step import Hop, walk
 from upcasters.walk import MISSING
 
+Inner = Callable[[Object, Context], Object]
+
 
 class Fused(Protocol):
-    """A generated function."""
+    """A generated function: gives the document and, where it counts, by how many bytes and quotes it is to be longer."""
 
     __globals__: dict[str, Any]
 
-    def __call__(self, root: Object, context: Context, text: bytes | None = None, /) -> Object: ...
+    def __call__(
+        self, root: Object, context: Context, text: bytes | None = None, /
+    ) -> tuple[Object, int | None, int | None]: ...
+
+
+def _can_count(group: Operation | FlatGroup) -> bool:
+    return isinstance(group, FlatGroup) and all(map(can_count, group.operations))
 
 
 @dataclass(frozen=True)
@@ -60,23 +68,28 @@ class Compiled:
     """How much deeper than it was a document may be afterwards, at most."""
 
 
-def compile_hops(hops: Sequence[Hop]) -> Compiled:
+def compile_hops(hops: Sequence[Hop], *, keeps_keys: bool = True, counts: bool = False) -> Compiled:
     """One function for all operations of ``hops``: takes the opened document and its context, gives the document.
 
-    It may be given the text of a document that was opened unchecked, too: then it sees to it that no key was lost.
+    It may be given the text of a document that was opened unchecked, too. Then it raises Unexpected where a key was
+    lost; or, with ``counts`` and where it can, it gives by how many bytes and quotes the new text is to be longer, so
+    that the caller sees whether one was.
     """
     operations = [operation for hop in hops for operation in hop.operations]
-    code = Code()
     groups = grouped(operations)
-    _emit_first(groups, code)
+    code = Code(counts=counts and keeps_keys and all(map(_can_count, groups)))
+    _emit_first(groups, code, checks=keeps_keys and not code.counts)
     _emit_groups(groups, code)
+    versions = " -> ".join([hops[0].source[1], *(hop.target[1] for hop in hops)])
     source = code.text(
-        f"def upcast(root, context, text=None):  # {' -> '.join([hops[0].source[1], *(hop.target[1] for hop in hops)])}"
+        f"def upcast(root, context, text=None):  # {versions}",
+        f"root, {'added, quotes' if code.counts else 'None, None'}",
     )
-    return Compiled(code.build(source, "upcast"), source, any(map(needs_context, operations)), code.levels)
+    function: Fused = code.build(source, "upcast", {} if keeps_keys else UNCHECKED)
+    return Compiled(function, source, any(map(needs_context, operations)), code.levels)
 
 
-def _emit_first(groups: Sequence[Operation | FlatGroup], code: Code) -> None:
+def _emit_first(groups: Sequence[Operation | FlatGroup], code: Code, *, checks: bool) -> None:
     """Opens the objects of the leading groups, as far as nothing before has touched them, and checks all at once."""
     code.line("first_object, first_items = checked if text is None else unchecked")
     code.decode, touched = "first_object", list[Path]()
@@ -86,9 +99,12 @@ def _emit_first(groups: Sequence[Operation | FlatGroup], code: Code) -> None:
             _open_first(group, code)
         touched += group.touched
     code.decode = "decode_object"
-    with code.block("if text is not None:"):
-        code.line("again = encode(root)")
-        code.line("if len(again) != len(text) and may_lack_keys(text, again): raise Unexpected")
+    if code.counts:
+        code.line("added = quotes = 0")
+    elif checks:
+        with code.block("if text is not None:"):
+            code.line("again = encode(root)")
+            code.line("if len(again) != len(text) and may_lack_keys(text, again): raise Unexpected")
 
 
 def _open_first(group: FlatGroup, code: Code) -> None:
@@ -150,14 +166,19 @@ def _emit_group(group: FlatGroup, code: Code) -> None:
         _at_each(group.at, missing, code, lambda _: None)
         return
     code.levels += added_levels(group.operations)
-    layouts = code.constant(Layouts(group.operations), "layouts")
+    layouts = code.constant(Layouts(group.operations, counts=code.counts), "layouts")
     for operation in group.operations:
         code.line(f"# {comment(group.at) or 'root'}: {comment_text(str(operation))}")
 
     def body(target: str) -> None:
         slot = f" = {code.slots[target]}" if target in code.slots else ""
         code.line(f"change = {layouts}[tuple({target})]")
-        code.line(f"if change is not None: {target}{slot} = change({target})")
+        if not code.counts:
+            code.line(f"if change is not None: {target}{slot} = change({target})")
+            return
+        with code.block("if change is not None:"):
+            code.line(f"made, more_bytes, more_quotes = change({target})")
+            code.line(f"{target}{slot} = made; added += more_bytes; quotes += more_quotes")
 
     _at_each(group.at, missing, code, body)
     for path in group.touched:
@@ -239,21 +260,21 @@ def _emit_switch(operation: Switch, code: Code) -> None:
     code.forget_all()
 
 
-class Cases(dict[Any, Fused]):
+class Cases(dict[Any, Inner]):
     """The function for each case of a switch, by the value alone where it is a text; made when it is first chosen."""
 
     def __init__(self, switch: Switch) -> None:
         self.switch = switch
         self.otherwise = None if switch.otherwise == "error" else _function(switch.otherwise)
 
-    def chosen(self, node: Any) -> Fused:
+    def chosen(self, node: Any) -> Inner:
         """The function for a document with this value."""
         value = plain(node)
         if type(value) is not str:
             value = scalar_key(value) if type(value) not in (dict, list) else MISSING
         return self[value]
 
-    def __missing__(self, value: Any) -> Fused:
+    def __missing__(self, value: Any) -> Inner:
         found = self.switch.cases.get((False, value) if type(value) is str else value)
         if found is not None:
             function = self[value] = _function(found)
@@ -263,10 +284,10 @@ class Cases(dict[Any, Fused]):
         return self.otherwise
 
 
-def _function(operations: Sequence[Operation]) -> Fused:
+def _function(operations: Sequence[Operation]) -> Inner:
     code = Code()
     _emit_all(operations, code)
-    function: Fused = code.build(code.text("def case(root, context):"), "case")
+    function: Inner = code.build(code.text("def case(root, context):"), "case")
     return function
 
 

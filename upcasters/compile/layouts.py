@@ -16,7 +16,17 @@ from msgspec import Raw
 from upcasters.compile.groups import ChangeValue, Flat
 from upcasters.context import Context
 from upcasters.depth import MOST_LEVELS
-from upcasters.document import FEW_DIGITS, NULLS, Object, decode_plain, decode_text, from_plain, open_object, plain
+from upcasters.document import (
+    FEW_DIGITS,
+    NULLS,
+    Object,
+    decode_plain,
+    decode_text,
+    encode,
+    from_plain,
+    open_object,
+    plain,
+)
 from upcasters.errors import WrongType
 from upcasters.event import Event
 from upcasters.operations.fields import Default, Drop, FirstOf, Nest, Rename, RenameKeys
@@ -24,7 +34,8 @@ from upcasters.operations.lists import Wrap
 from upcasters.operations.values import Convert, Derive, JoinValues, MapValues, ParseJson, PrintJson, SplitValue
 from upcasters.paths import Path
 
-Change = Callable[[Object], Object]
+Change = Callable[[Object], Any]
+"""Gives the new object; where it counts, also by how many bytes and quotes its text is longer."""
 
 # Beyond these an object is a map with keys of its own rather than a record; it is changed without a layout.
 MOST_LAYOUTS = 256
@@ -40,6 +51,13 @@ _NO_CONTEXT = Context(Event(None), None, None, [], "")
 
 class Unexpected(Exception):
     """The generated code met a case that it leaves to the reference."""
+
+
+def can_count(operation: Flat) -> bool:
+    """True where the operation gives keys other names, and values to those that were missing, and no more."""
+    if isinstance(operation, Default):
+        return operation.exists != "replace" and operation.null == "keep"
+    return isinstance(operation, (Rename, RenameKeys, FirstOf))
 
 
 def added_levels(operations: Iterable[Flat]) -> int:
@@ -63,8 +81,9 @@ class Layouts(dict[tuple[str, ...], Change | None]):
     Keys that are others in every event so cost nothing but themselves, and leave the room to those that come again.
     """
 
-    def __init__(self, operations: Sequence[Flat]) -> None:
+    def __init__(self, operations: Sequence[Flat], *, counts: bool = False) -> None:
         self.operations = tuple(operations)
+        self._counts = counts
         self._seen: set[int] = set()
 
     def __missing__(self, layout: tuple[str, ...]) -> Change | None:
@@ -75,17 +94,18 @@ class Layouts(dict[tuple[str, ...], Change | None]):
                 self._seen.clear()
             self._seen.add(hash(layout))
             return self.plainly
-        change, _ = specialised(layout, self.operations)
+        change, _ = specialised(layout, self.operations, counts=self._counts)
         self[layout] = change
         return change
 
-    def plainly(self, target: Object) -> Object:
+    def plainly(self, target: Object) -> Any:
         """The operations one by one, as the reference runs them."""
+        before = encode(target) if self._counts else b""
         for operation in self.operations:
             operation.apply(target, _NO_CONTEXT)
             if isinstance(operation, (Derive, Convert)) and not _is_shallow(target, LEVELS_OF_RESULTS):
                 raise Unexpected
-        return target
+        return (target, *_difference(before, encode(target))) if self._counts else target
 
 
 def _is_shallow(node: Any, levels: int) -> bool:
@@ -96,7 +116,9 @@ def _is_shallow(node: Any, levels: int) -> bool:
     return levels >= 0 and all(_is_shallow(part, levels - 1) for part in parts)
 
 
-def specialised(layout: tuple[str, ...], operations: Iterable[Flat]) -> tuple[Change | None, str]:
+def specialised(
+    layout: tuple[str, ...], operations: Iterable[Flat], *, counts: bool = False
+) -> tuple[Change | None, str]:
     """The function that makes the new object out of one with these keys, None where it stays; and its source."""
     work = _Work({key: f"old[{key!r}]" for key in layout})
     try:
@@ -104,8 +126,8 @@ def specialised(layout: tuple[str, ...], operations: Iterable[Flat]) -> tuple[Ch
             _RUN[type(operation)](operation, work)
     except Unexpected:
         return _unexpected, "raise Unexpected"
-    source = work.source(layout)
-    if source == _UNCHANGED:
+    source = work.source(layout, counts=counts)
+    if source in _UNCHANGED:
         return None, source
     scope: dict[str, Any] = {**_SCOPE, **work.constants}
     exec(compile(source, "<upcasters: layout>", "exec"), scope)  # noqa: S102  # our own generated text
@@ -113,7 +135,7 @@ def specialised(layout: tuple[str, ...], operations: Iterable[Flat]) -> tuple[Ch
     return change, source
 
 
-_UNCHANGED = "def change(old):\n    return old\n"
+_UNCHANGED = ("def change(old):\n    return old\n", "def change(old):\n    return old, 0, 0\n")
 
 
 def _unexpected(_: Object) -> Object:
@@ -155,9 +177,18 @@ class _Work:
             raise Unexpected
         self.fields = renamed
 
-    def source(self, layout: tuple[str, ...]) -> str:
-        lines = [*self.lines, *(self._in_place(layout) or [f"return {_display(self.fields)}"])]
+    def source(self, layout: tuple[str, ...], *, counts: bool = False) -> str:
+        in_place = self._in_place(layout)
+        made = _display(self.fields) if in_place is None else "old"
+        if counts:
+            made += f", {', '.join(map(str, self._growth(layout)))}"
+        lines = [*self.lines, *(in_place or ()), f"return {made}"]
         return "def change(old):\n" + "".join(f"    {line}\n" for line in lines)
+
+    def _growth(self, layout: tuple[str, ...]) -> tuple[int, int]:
+        """By how many bytes and quotes the new object's text is longer, where no value but a new one is another."""
+        constants = b"".join(encode(self.constants[value]) for value in self.fields.values() if value in self.constants)
+        return _difference(_keys_text(layout), _keys_text(self.fields) + constants)
 
     def _in_place(self, layout: tuple[str, ...]) -> list[str] | None:
         """Lines that change the object as it is; None where the order of its keys, or a value's key, is another."""
@@ -169,7 +200,16 @@ class _Work:
             return None
         added = [key for key in changed if key not in kept]
         lines = [f"old[{key!r}] = {changed[key]}" for key in (*added, *(key for key in kept if key in changed))]
-        return [*lines, *(f"del old[{key!r}]" for key in layout if key not in self.fields), "return old"]
+        return [*lines, *(f"del old[{key!r}]" for key in layout if key not in self.fields)]
+
+
+def _keys_text(keys: Iterable[str]) -> bytes:
+    """The text of an object of these keys, without the values."""
+    return encode(dict.fromkeys(keys, Raw(b"")))
+
+
+def _difference(before: bytes, after: bytes) -> tuple[int, int]:
+    return len(after) - len(before), after.count(b'"') - before.count(b'"')
 
 
 def _rename(operation: Rename, work: _Work) -> None:
@@ -375,6 +415,7 @@ _SCOPE: dict[str, Any] = {
     "Raw": Raw,
     "Unexpected": Unexpected,
     "decode_plain": decode_plain,
+    "encode": encode,
     "from_plain": from_plain,
     "plain": plain,
     "text": _text,
