@@ -71,6 +71,9 @@ coverage: $(VENV)/dev.installed ## that tests reach each line and branch of upca
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='upcasters/*' --fail-under=100
 
+fused: $(VENV)/dev.installed ## generated code against the reference, a million events (EVENTS=n SEED=n)
+	@$(BIN)/python -m tests.fused $(EVENTS) $(if $(SEED),--seed $(SEED))
+
 model: $(VENV)/dev.installed ## check the model of the protocol with spin, and that each rule is needed
 	@$(BIN)/python -m tests.protocol $(WRITE)
 

@@ -196,6 +196,11 @@ def open_container(node: Node, path: Path = ()) -> Object | Array:
     raise WrongType(f"{show(path) or 'the value'} is {_article(kind)}, not an array or object", path)
 
 
+def open_unchecked(node: Raw) -> Object | Array:
+    """The object or array that a node is; nobody has looked for keys that stand twice, as long as it is but read."""
+    return _decode_array(node) if memoryview(node)[0] == 0x5B else decode_object_unchecked(node)
+
+
 def open_array(node: Node, path: Path = ()) -> Array:
     """The array that a node is, its items still raw. Raises WrongType where it is not an array."""
     if type(node) is list:

@@ -34,6 +34,12 @@ def refuse_lost(text: bytes, again: bytes) -> None:
     ``text`` is the object as it came, ``again`` what is written of it once it is opened.
     """
     if _CHOICE.get() != "last-wins" and may_lack_keys(text, again) and _has_twice(text):
+        refuse_twice()
+
+
+def refuse_twice() -> None:
+    """Raise DecodeError for a key that stands twice, unless the last one is to win."""
+    if _CHOICE.get() != "last-wins":
         raise DecodeError("an object has the same key twice")
 
 
@@ -81,10 +87,3 @@ def _read(text: bytes, pairs: Any) -> None:
         json.loads(text, object_pairs_hook=pairs, parse_int=str, parse_float=str)
     except RecursionError:
         raise TooDeep("the value", "decode") from None
-
-
-def set_once(container: dict[str, Any], key: str, value: Any) -> None:
-    """Put a member into an object that is being opened. Raises DecodeError where it is there, unless the last wins."""
-    if key in container and _CHOICE.get() != "last-wins":
-        raise DecodeError("an object has the same key twice")
-    container[key] = value

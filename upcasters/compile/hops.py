@@ -44,7 +44,7 @@ Inner = Callable[[Object, Context], Object]
 
 
 class Fused(Protocol):
-    """A generated function: gives the document and, where it counts, by how many bytes and quotes it is to be longer."""
+    """A generated function: gives the document and, where it counts, by how many bytes and quotes it gets longer."""
 
     __globals__: dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Raw
 
 from upcasters.document import Array, Object, decode_text, open_container
-from upcasters.duplicates import set_once
+from upcasters.duplicates import refuse_twice
 
 # Down to here a document is opened level by level, which is quicker for the shallow ones that nearly all are.
 DEEP = 8
@@ -26,7 +26,8 @@ _CLOSING = b"}]"
 class Opened:
     """An object or array whose parts are all open; ``top`` is the outermost.
 
-    What has not changed is the bytes it was again as soon as ``close`` or ``keep`` is told of what it stands in.
+    What has not changed is the bytes it was again as soon as ``close`` or ``keep`` is told of what it stands in. So no
+    key of it is lost that stands there twice.
     """
 
     def __init__(self, node: Raw) -> None:
@@ -34,6 +35,7 @@ class Opened:
         # With each container itself, so that no other gets its id.
         self._places: dict[int, tuple[Any, int, int]] = {}
         self._closed: dict[int, tuple[Raw, Any]] = {}
+        self._twice: dict[int, Object] = {}
         self.top: Object | Array = self._read()
 
     def _read(self) -> Any:
@@ -56,7 +58,9 @@ class Opened:
                 self._places[id(node)] = (node, start, part.end())
                 container, key, start = outer.pop()
             if type(container) is dict:
-                set_once(container, key or "", node)
+                if key in container:
+                    self._twice[id(container)] = container
+                container[key] = node
                 key = None
             else:
                 container.append(node)
@@ -72,9 +76,20 @@ class Opened:
                 self._closed[id(raw)] = (raw, child)
 
     def keep(self, container: Object | Array) -> None:
-        """``container`` has changed, or something in it: it stays open, and the rest in it is bytes again."""
+        """``container`` has changed, or something in it: it stays open, and the rest in it is bytes again.
+
+        Raises DecodeError where a key of it stands twice, unless the last is to win.
+        """
+        if id(container) in self._twice:
+            refuse_twice()
         self._places.pop(id(container), None)
         self.close(container)
+
+    def keep_all(self) -> Object | Array:
+        """All of it stays open; raises DecodeError as ``keep`` does."""
+        if self._twice:
+            refuse_twice()
+        return self.top
 
     def again(self, node: Raw) -> Any:
         """What was closed, open once more; None for bytes that have another origin."""
@@ -84,4 +99,4 @@ class Opened:
 
 def open_deeper(node: Any, depth: int) -> Object | Array:
     """The object or array that a node is, by itself or, further down, with all that is in it."""
-    return open_container(node) if depth < DEEP or type(node) is not Raw else Opened(node).top
+    return open_container(node) if depth < DEEP or type(node) is not Raw else Opened(node).keep_all()

@@ -11,7 +11,18 @@ import msgspec
 
 from upcasters.conditions import Condition
 from upcasters.context import Context
-from upcasters.document import Object, encode, is_null, json_type, open_array, open_container, open_object, restamped
+from upcasters.document import (
+    Object,
+    decode_object,
+    encode,
+    is_null,
+    json_type,
+    open_array,
+    open_object,
+    open_unchecked,
+    restamped,
+)
+from upcasters.duplicates import duplicate_keys
 from upcasters.errors import EventError, MissingField, StepError
 from upcasters.operations.base import (
     Inverse,
@@ -128,6 +139,8 @@ class Everywhere(Operation):
                 continue
             child, inside = _opened(node, depth, opened)
             if self._visit(child, context, key if type(container) is list else position, depth + 1, inside):
+                if inside is None and type(child) is dict and child is not node:
+                    decode_object(node)  # a key that stands twice is refused where it would be lost
                 container[key] = child
                 changed = True
         changed = (self.inner_first and self._change(container, context, position, opened)) or changed
@@ -152,8 +165,19 @@ class Everywhere(Operation):
             return False
         return self._needed is None or self._needed in text or b"\\" in text
 
+    @cached_property
+    def _looks_deeper(self) -> bool:
+        return any(len(path) > 1 for path in self.where.reads())
+
+    def _holds(self, container: Object) -> bool:
+        if not self._looks_deeper:
+            return self.where.test(container)
+        # What is only looked at loses nothing: it is opened in a copy, and stays the bytes that it is.
+        with duplicate_keys("last-wins"):
+            return self.where.test(container.copy())
+
     def _change(self, container: Any, context: Context, position: int | None, opened: Opened | None) -> bool:
-        if type(container) is not dict or not self.where.test(container):
+        if type(container) is not dict or not self._holds(container):
             return False
         if opened is not None:
             opened.close(container)
@@ -189,7 +213,7 @@ def _opened(node: Any, depth: int, opened: Opened | None) -> tuple[Any, Opened |
     if again is not None:
         return again, opened
     if depth < DEEP:
-        return open_container(node), None
+        return open_unchecked(node), None
     whole = Opened(node)
     return whole.top, whole
 

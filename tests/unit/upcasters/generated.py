@@ -326,9 +326,13 @@ def _written_wrongly(make: Callable[[], Operation]) -> Operation | None:
         return None
 
 
+asking: Makes = st.builds(
+    lambda field, inner, missing: at(field, optional(inner), missing=missing), starred, paths, SKIP
+)
 fusable: Makes = st.one_of(
     renaming,
     filling,
+    asking,
     st.builds(
         lambda field, ops, missing: at(field, *ops, missing=missing),
         starred,
@@ -338,6 +342,7 @@ fusable: Makes = st.one_of(
 )
 any_operation: Makes = st.one_of(
     simple,
+    asking,
     st.recursive(simple, _reaching, max_leaves=3),
     st.builds(lambda where: when(where, drop_event()), conditions),
     st.builds(subdocument, st.sampled_from(["a", "b"]), st.just("child"), version=st.just("1"), missing=SKIP),

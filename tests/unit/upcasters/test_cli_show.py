@@ -81,7 +81,7 @@ def test_show_one_version_as_markdown() -> None:
 def test_show_the_generated_code() -> None:
     text = printed("show", "--code")
     assert "by default\ndef short_cut(record, source):\n    value = record.value\n" in text
-    assert "    root = lane.function(root, context, value)\n" in text
+    assert "    root, added, quotes = lane.function(root, context, value)\n" in text
     assert "# task_context\ndef upcast(root, context, text=None):  # 1.0 -> 1.1 -> 2.0" in text
     text = printed("show", "--code", "--version", "3.0", "--type", "task_context")
     assert "# 2.0 -> 3.0" in text
