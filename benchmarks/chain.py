@@ -262,9 +262,9 @@ def length() -> list[Row]:
 
 
 def smoke() -> list[Row]:
-    """The ratios alone, in a second or two and with three times the room: for tests on a machine that is busy."""
+    """The ratios alone, in a second or two and with twice the room: for tests on a machine that is busy."""
     rows = [*sizes(rounds=3), *depth(rounds=3)]
-    return [replace(row, at_most=3 * row.at_most) for row in rows if row.at_most and not row.against.endswith("us")]
+    return [replace(row, at_most=2 * row.at_most) for row in rows if row.at_most and not row.against.endswith("us")]
 
 
 def show(rows: list[Row]) -> None:

@@ -13,7 +13,7 @@ from upcasters import Event, Upcast
 from upcasters.compile.layouts import Layouts
 
 
-def test_no_ratio_is_three_times_what_was_asked_for() -> None:
+def test_no_ratio_is_twice_what_was_asked_for() -> None:
     rows = smoke()
     if not all(row.met for row in rows):  # once more: something else may have run
         rows = smoke()
