@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from upcasters.document import Object
 from upcasters.errors import NoCoordinates
@@ -47,6 +47,10 @@ class Context:
     def of(cls, record: SourceRecord, source: Partition | None, event_type: str) -> Context:
         """The context at the start of a path."""
         return cls(record, source, record.key, list(record.headers), event_type)
+
+    def copy(self) -> Context:
+        """The same, for another run: what an operation changes in one is not seen in the other."""
+        return replace(self, headers=list(self.headers))
 
     def child(self, position: int, child: Child) -> Context:
         """The context in which the ``position``-th child goes on."""

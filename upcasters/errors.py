@@ -5,12 +5,13 @@ Messages name paths, steps and classes; never a value of an event.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from upcasters.depth import MOST_LEVELS
 from upcasters.outcome import Stage
-from upcasters.paths import Path, show
+from upcasters.paths import Path, Place, show
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,40 @@ class EventError(Exception):
 
     stage: Stage = "upcast"
 
-    def __init__(self, message: str, path: Path = ()) -> None:
-        self.path = show(path)
-        self._within: Path = ()
+    def __init__(self, message: str, path: Place = ()) -> None:
+        self._message = message
+        self._path = path
+        self._within: Place = ()
         super().__init__(message)
+
+    @property
+    def place(self) -> Place:
+        """The place from the top of the document, as far as it is known."""
+        return (*self._within, *self._path)
+
+    @property
+    def path(self) -> str:
+        return show(self.place)
 
     def inside(self, path: Path) -> EventError:
         """The same error, met by an operation that works on the objects at ``path``."""
         self._within = (*path, *self._within)
-        self.path = ".".join(part for part in (show(path), self.path) if part)
         return self
+
+    def found_at(self, place: Place) -> None:
+        """Say of which item it is: ``place`` is the same place, with items instead of ``EACH``."""
+        before, inner = self._path, len(self._within)
+        self._within, self._path = place[:inner], place[inner:]
+        for length in range(len(before), 0, -1):
+            self._respell(show(before[:length]), show(self._path[:length]))
+
+    def _respell(self, old: str, new: str) -> None:
+        if old != new:
+            self._message = re.sub(rf'(?<![\w."\]]){re.escape(old)}', lambda _: new, self._message)
 
     def __str__(self) -> str:
         within = f" (in {show(self._within)})" if self._within else ""
-        return super().__str__() + within
+        return self._message + within
 
 
 class DecodeError(EventError):

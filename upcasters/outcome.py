@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from upcasters.event import Header, Record, SourceRecord
+from upcasters.paths import shown_of_any_item
 
 Stage = Literal["fetch", "decode", "detect", "upcast", "validate", "encode", "produce", "commit"]
 
@@ -94,7 +95,8 @@ def _as_it_is(source: SourceRecord, value: bytes | None) -> Record:
 class Fault(msgspec.Struct, frozen=True):
     """Why an event could not be upcast. Carries no value of the event unless the policy says so.
 
-    ``step`` is the id of the failing step and ``path`` the place in the document; both empty where unknown.
+    ``step`` is the id of the failing step and ``path`` the place in the document; both empty where unknown. An item of
+    an array, or a value of an object that may have any keys, is named by its position: ``items[3].price``.
     """
 
     stage: Stage
@@ -107,6 +109,11 @@ class Fault(msgspec.Struct, frozen=True):
     path: str = ""
 
     @property
+    def pattern(self) -> str:
+        """The place with ``*`` for an item, as all that fail so have it: ``items[3].price`` is ``items.*.price``."""
+        return shown_of_any_item(self.path)
+
+    @property
     def fingerprint(self) -> str:
         """Same fault, same string of 16 hex digits: type, versions, step, error class and path, never a value."""
         parts = (
@@ -116,7 +123,7 @@ class Fault(msgspec.Struct, frozen=True):
             self.from_version,
             self.to_version,
             self.step,
-            self.path,
+            self.pattern,
         )
         return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

@@ -24,11 +24,19 @@ class Each(enum.Enum):
 EACH = Each.EACH
 """Every item of an array, every value of an object: `*` in a path that is written as one string."""
 
+
+class Item(int):
+    """One of those that ``EACH`` means, by its position from 0: an item of an array, or a value of an object."""
+
+
 Segment = str | Each
 Path = tuple[Segment, ...]
+Place = tuple[Segment | Item, ...]
+"""A path that may name one item of many: where a fault is."""
 PathLike = str | Path
 
-_SIMPLE = re.compile(r'[^."*\s][^."\s]*')
+_SIMPLE = re.compile(r'[^."*\s\[\]][^."\s\[\]]*')
+_QUOTED_OR_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|\[\d+\]')
 
 
 def path(spec: PathLike) -> Path:
@@ -59,15 +67,34 @@ def text_of(value: object) -> str:
     return int.__repr__(value) if isinstance(value, int) else str(value)
 
 
-def show(spec: Iterable[Segment]) -> str:
-    """A path as people read it; keys that could be misread are quoted."""
-    return ".".join(_show(part) for part in spec)
+def show(spec: Iterable[Segment | Item]) -> str:
+    """A path as people read it, such as ``items.*.price`` or ``items[3].price``; what could be misread is quoted."""
+    return "".join(map(_show, spec)).removeprefix(".")
 
 
-def _show(part: Segment) -> str:
+def _show(part: Segment | Item) -> str:
+    """With the dot before it, which an item has not."""
     if isinstance(part, Each):
-        return "*"
-    return part if _SIMPLE.fullmatch(part) else json.dumps(part, ensure_ascii=False)
+        return ".*"
+    if isinstance(part, Item):
+        return f"[{int(part)}]"
+    return "." + (part if _SIMPLE.fullmatch(part) else json.dumps(part, ensure_ascii=False))
+
+
+def of_any_item(place: Place) -> Path:
+    """The path of all such places: ``EACH`` for each item."""
+    return tuple(EACH if isinstance(part, Item) else part for part in place)
+
+
+def shown_of_any_item(text: str) -> str:
+    """The same for a path that is text already: ``items[3].price`` is ``items.*.price``."""
+
+    def star(found: re.Match[str]) -> str:
+        if found[0][0] == '"':
+            return found[0]
+        return "*" if found.start() == 0 else ".*"
+
+    return _QUOTED_OR_ITEM.sub(star, text) if "[" in text else text
 
 
 def overlap(one: Path, other: Path) -> bool:

@@ -6,6 +6,8 @@ shows.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from upcasters.context import Context
@@ -13,9 +15,12 @@ from upcasters.document import Object, read, write
 from upcasters.duplicates import duplicate_keys
 from upcasters.errors import EventError, InvalidEvent
 from upcasters.event import Partition, SourceRecord
+from upcasters.locating import locate
 from upcasters.middle import Middle, Node, Notes, Observed, Way
+from upcasters.operations.base import Operation
 from upcasters.outcome import DeadLettered, Fault, Outcome, Violation
-from upcasters.step import Hop
+from upcasters.paths import EACH
+from upcasters.step import Hop, Step
 
 LONGEST_NAME = 100
 
@@ -74,6 +79,7 @@ class _HopByHop:
     notes: Notes
     hops: list[HopTrace]
     older: bytes | None = None
+    searching: bool = False
 
     def __call__(self, way: Way, root: Object, context: Context) -> Object:
         before = write(root)
@@ -81,7 +87,7 @@ class _HopByHop:
         for hop in way.hops:
             root = read(before)
             context.older = read(olders[hop.target]) if hop.down and self.older is not None else None
-            self._run(hop, root, context)
+            self._run(hop, root, context, before)
             after = write(root)
             self.hops.append(HopTrace(hop, before, after))
             if context.dropped or context.children is not None:
@@ -103,13 +109,42 @@ class _HopByHop:
             older = found[hop.source] = write(root)
         return found
 
-    def _run(self, hop: Hop, root: Object, context: Context) -> None:
-        for step in reversed(hop.steps) if hop.down else hop.steps:
+    def _run(self, hop: Hop, root: Object, context: Context, before: bytes | None = None) -> None:
+        """``before``: the document as bytes, where a fault is to name the item that it is about."""
+        start = context.copy()
+        done: list[Operation] = []
+        for step, operation in _operations(hop):
             self.notes.step = step.id
-            for operation in step.inverse().operations if hop.down else step.operations:
+            try:
                 operation.apply(root, context)
-                if context.dropped or context.children is not None:
-                    return
+            except EventError as error:
+                if before is not None and EACH in error.place and not self.searching:
+                    self._locate(error, before, start, done, operation)
+                raise
+            if context.dropped or context.children is not None:
+                return
+            done.append(operation)
+
+    def _locate(
+        self, error: EventError, before: bytes, start: Context, done: Sequence[Operation], failed: Operation
+    ) -> None:
+        """Have the error name the item: the hop is run again as far as the operation, and that with fewer items."""
+        step, hops = self.notes.step, len(self.hops)
+        self.searching = True
+        with suppress(EventError):
+            root = read(before)
+            for operation in done:
+                operation.apply(root, start)
+            error.found_at(locate(error, write(root), lambda again: failed.apply(again, start.copy())))
+        self.searching = False
+        self.notes.step = step
+        del self.hops[hops:]
+
+
+def _operations(hop: Hop) -> Iterator[tuple[Step, Operation]]:
+    for step in reversed(hop.steps) if hop.down else hop.steps:
+        for operation in step.inverse().operations if hop.down else step.operations:
+            yield step, operation
 
 
 def shortened(name: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Literal
 
 from upcasters.document import Array, Object, json_type, open_container, open_object
 from upcasters.errors import MissingField, WrongType
-from upcasters.paths import EACH, Each, Path, Segment, show
+from upcasters.paths import EACH, Each, Item, Path, Place, Segment, show
 
 OnMissing = Literal["error", "skip"]
 OnWrongType = Literal["error", "skip"]
@@ -130,6 +131,22 @@ def peek(root: Object, path: Path) -> Any:
         if node is MISSING:
             return MISSING
     return node
+
+
+def container_at(root: Object, place: Place) -> Any:
+    """The array or object at a place, opened there. Raises WrongType or LookupError where there is none."""
+    container: Any = root
+    for part in place:
+        key = _key_of(container, part)
+        container[key] = inside = open_container(container[key])
+        container = inside
+    return container
+
+
+def _key_of(container: Any, part: Segment | Item) -> Any:
+    if not isinstance(part, Item):
+        return part
+    return int(part) if type(container) is list else next(islice(container, part, None), None)
 
 
 def parent_of(root: Object, path: Path, *, create: bool) -> Object:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
 from upcasters.document import Node, json_type, open_array, open_object
-from upcasters.paths import EACH, Path, Segment
+from upcasters.errors import EventError
+from upcasters.paths import EACH, Item, Place, Segment
+from upcasters.walk import container_at
 
 Schema = Mapping[str, Any]
 
@@ -65,9 +67,9 @@ class Declared:
                 kept[key] = None
         return kept
 
-    def place(self, location: Iterable[str | int]) -> Path:
-        """pydantic's ``loc`` as a path; indexes and keys that only the event knows are ``EACH``."""
-        path: list[Segment] = []
+    def place(self, location: Iterable[str | int], document: Node = None) -> Place:
+        """pydantic's ``loc`` as a place. Indexes, and keys that only the event knows, are positions in ``document``."""
+        path: list[Segment | Item] = []
         schemas = self._top
         for part in location:
             choices = tuple(choice for schema in schemas for choice in self._choices(schema))
@@ -78,7 +80,7 @@ class Declared:
             schemas = _children(parts, part)
             if not schemas:
                 return (*path, str(part)) if any(own.forbids for own in parts) else tuple(path)
-            path.append(str(part) if any(part in own.names for own in parts) else EACH)
+            path.append(str(part) if any(part in own.names for own in parts) else _item(part, path, document))
         return tuple(path)
 
     def _choices(self, schema: Schema) -> tuple[Schema, ...]:
@@ -109,6 +111,16 @@ class Declared:
                 yield from self._parts((inner,), own if schema["type"] == "model" else extra)
             else:
                 yield _part(schema, extra)
+
+
+def _item(part: str | int, at: Sequence[Segment | Item], document: Node) -> Segment | Item:
+    """The position of an index or key in what stands at ``at``."""
+    if isinstance(part, int):
+        return Item(part)
+    try:
+        return Item(list(container_at(open_object(document), tuple(at))).index(part))
+    except (EventError, LookupError, ValueError):
+        return EACH
 
 
 _INNER = {"lax-or-strict": "strict_schema", "json-or-python": "json_schema"}

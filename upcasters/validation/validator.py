@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import reprlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic_core import SchemaValidator
 
 from upcasters.document import read, write
 from upcasters.errors import EventError, InvalidEvent
-from upcasters.paths import show
+from upcasters.paths import Place, of_any_item, show
 from upcasters.validation.accept import fast_accept
 from upcasters.validation.bounded import bounded_validator
 from upcasters.validation.declared import Declared
@@ -65,7 +66,12 @@ class Validator:
         except Exception as error:  # a validator of the user's own may raise anything
             raise InvalidEvent(f"the model's own checks raised {type(error).__name__}") from error
         if faults:
-            raise InvalidEvent(self._told(faults), self._declared.place(faults[0]["loc"]))
+            raise InvalidEvent(self._told(faults), self._place_of(faults[0], data))
+
+    def _place_of(self, fault: Any, data: bytes) -> Place:
+        with suppress(EventError):
+            return self._declared.place(fault["loc"], read(data))
+        return self._declared.place(fault["loc"])
 
     def _faults(self, data: bytes) -> list[Any]:
         validator = self.model.__pydantic_validator__ if len(data) < _LARGE else self._bounded
@@ -87,7 +93,7 @@ class Validator:
         return "; ".join(lines[:_SHOWN]) + more
 
     def _line(self, fault: Any) -> str:
-        place = show(self._declared.place(fault["loc"])) or "the document"
+        place = show(of_any_item(self._declared.place(fault["loc"]))) or "the document"
         text = f"{place}: {fault['type']}"
         if self._include_values:
             at = ".".join(map(str, fault["loc"]))

@@ -119,7 +119,7 @@ class Trial:
         total.produced += tally.produced
         for violation, count in tally.violations.values():
             fault = violation.fault
-            kind = (violation.event_type, violation.version, fault.path, fault.message)
+            kind = (violation.event_type, violation.version, fault.pattern, fault.message)
             if kind in self._violations or len(self._violations) < MOST_GROUPS:
                 self._violations[kind] += count
         for passage, count in tally.upcast.values():
@@ -214,6 +214,6 @@ def _group(name: str, fault: Fault, count: int, samples: list[Coordinates]) -> F
         from_version=fault.from_version,
         to_version=fault.to_version,
         step=fault.step,
-        path=fault.path,
+        path=fault.pattern,
         samples=tuple(samples),
     )
