@@ -8,16 +8,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
-from upcasters.document import scalar_value
+from upcasters.document import encode, scalar_value
 from upcasters.operations.base import Operation, Reversibility, undo, worst
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.reach import At, Everywhere
+from upcasters.operations.values import MapValues
 from upcasters.paths import Path, show
-from upcasters.step import Complexity, Hop
+from upcasters.step import Complexity, Hop, walk
 
 if TYPE_CHECKING:
     from upcasters.chain import Chain
@@ -25,6 +27,33 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Any]
 _PATHS: Mapping[Complexity, str] = {"low": "Direct", "medium": "Guided", "high": "Complex"}
 _ORDER: tuple[Complexity, ...] = ("low", "medium", "high")
+
+
+# The summary.
+
+
+@dataclass(frozen=True)
+class TypeLine:
+    """One type: its versions, oldest first, how many steps and operations there are, and which steps lose something."""
+
+    event_type: str
+    versions: tuple[str, ...]
+    current: str
+    steps: int
+    operations: int
+    lossy: tuple[str, ...]
+
+
+def summary(chain: Chain) -> list[TypeLine]:
+    """A line for each type."""
+    return [_type_line(chain, event_type) for event_type in chain.types]
+
+
+def _type_line(chain: Chain, event_type: str) -> TypeLine:
+    steps = [step for step in chain.steps if step.event_type == event_type]
+    operations = sum(1 for step in steps for _ in walk(step.operations))
+    lossy = tuple(step.id for step in steps if step.inverse().kind is Reversibility.LOSSY)
+    return TypeLine(event_type, chain.types[event_type], chain.current(event_type), len(steps), operations, lossy)
 
 
 # The history.
@@ -119,7 +148,26 @@ def _text(operation: Operation) -> str:
         return f"everywhere where {operation.where}"
     if isinstance(operation, When):
         return f"when {operation.condition}"
+    if isinstance(operation, MapValues):
+        return f"{operation}: {_entries(operation)}"
     return str(operation)
+
+
+def _entries(operation: MapValues) -> str:
+    """The table, as far as it is read."""
+    pairs = islice(operation.table.items(), _MOST_ENTRIES)
+    told = [f"{_json(scalar_value(old))} to {_json(new)}" for old, new in pairs]
+    more = len(operation.table) - len(told)
+    return ", ".join(told + [f"and {more} more"] * bool(more))
+
+
+def _json(value: Any) -> str:
+    text = encode(value).decode()
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+_MOST_ENTRIES = 12
+_LONGEST_VALUE = 40
 
 
 def _inside(operation: Operation) -> Iterator[tuple[str, tuple[Operation, ...]]]:
@@ -130,10 +178,11 @@ def _inside(operation: Operation) -> Iterator[tuple[str, tuple[Operation, ...]]]
         if operation.otherwise:
             yield "otherwise", operation.otherwise
     elif isinstance(operation, Switch):
+        field = show(operation.path)
         for value, case in operation.cases.items():
-            yield f"case {scalar_value(value)!r}", case
+            yield f"case {field} = {_json(scalar_value(value))}", case
         if operation.otherwise != "error":
-            yield "any other value", operation.otherwise
+            yield f"any other {field}", operation.otherwise
 
 
 # What changes between two models.
@@ -212,7 +261,10 @@ _LIMITS = (
 
 @dataclass(frozen=True)
 class MatrixRow:
-    """A way from one version to another. ``path`` is Direct, Guided or Complex, by the worst of its steps."""
+    """A way from one version to another. ``path`` is Direct, Guided or Complex, by the worst of its steps.
+
+    ``lossy`` names the steps that cannot be undone, ``why`` says what the first of them loses.
+    """
 
     event_type: str
     source: str
@@ -223,6 +275,7 @@ class MatrixRow:
     reversible: Reversibility
     why: str
     notes: str
+    lossy: tuple[str, ...] = ()
 
 
 def matrix(chain: Chain, *, every: bool = False) -> list[MatrixRow]:
@@ -247,11 +300,15 @@ def _row(hops: list[Hop]) -> MatrixRow:
     steps = [step for hop in hops for step in hop.steps]
     complexity = max((step.complexity or _complexity(step.reversibility) for step in steps), key=_ORDER.index)
     kind, why = worst(hop.inverse() for hop in hops)
+    lossy = [step for step in steps if step.inverse().kind is Reversibility.LOSSY]
     first, last = hops[0], hops[-1]
     notes = "; ".join(dict.fromkeys(step.notes for step in steps if step.notes))
     ends = " and ".join(dict.fromkeys(end[0] for end in last.ends if end[0] != first.source[0]))
     target = f"{last.target[1]} ({ends})" if ends else last.target[1]
-    return MatrixRow(*first.source, target, _PATHS[complexity], len(hops), complexity, kind, why, notes)
+    if lossy:
+        why = f"step {lossy[0].id}: {lossy[0].inverse().why}"
+    ids = tuple(step.id for step in lossy)
+    return MatrixRow(*first.source, target, _PATHS[complexity], len(hops), complexity, kind, why, notes, ids)
 
 
 def _complexity(kind: Reversibility) -> Complexity:

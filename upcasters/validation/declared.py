@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from upcasters.document import Node, json_type, open_array, open_object
 from upcasters.errors import EventError
-from upcasters.paths import EACH, Item, Place, Segment
+from upcasters.paths import EACH, Item, Path, Place, Segment, of_any_item
 from upcasters.walk import container_at
 
 Schema = Mapping[str, Any]
@@ -66,6 +66,10 @@ class Declared:
             elif forbidden:
                 kept[key] = None
         return kept
+
+    def path(self, location: Iterable[str | int]) -> Path:
+        """pydantic's ``loc`` as a path; indexes and keys that only the event knows are ``EACH``."""
+        return of_any_item(self.place(location))
 
     def place(self, location: Iterable[str | int], document: Node = None) -> Place:
         """pydantic's ``loc`` as a place. Indexes, and keys that only the event knows, are positions in ``document``."""

@@ -15,7 +15,7 @@ from pydantic_core import SchemaValidator
 
 from upcasters.document import read, write
 from upcasters.errors import EventError, InvalidEvent
-from upcasters.paths import Place, of_any_item, show
+from upcasters.paths import Place, show
 from upcasters.validation.accept import fast_accept
 from upcasters.validation.bounded import bounded_validator
 from upcasters.validation.declared import Declared
@@ -93,7 +93,7 @@ class Validator:
         return "; ".join(lines[:_SHOWN]) + more
 
     def _line(self, fault: Any) -> str:
-        place = show(of_any_item(self._declared.place(fault["loc"]))) or "the document"
+        place = show(self._declared.path(fault["loc"])) or "the document"
         text = f"{place}: {fault['type']}"
         if self._include_values:
             at = ".".join(map(str, fault["loc"]))

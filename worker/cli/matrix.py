@@ -24,7 +24,8 @@ def matrix(
 ) -> None:
     """Print the compatibility matrix of a chain, computed from its steps.
 
-    Each hop and each way to the current version has a row. Without --chain it is the shipped chain's.
+    Each hop and each way to the current version has a row; where the way back is lossy, with the steps that lose
+    something. Without --chain it is the shipped chain's.
 
     **Example:** `upcast matrix --markdown`
     """
@@ -47,7 +48,7 @@ def _as_cells(row: MatrixRow) -> tuple[str, ...]:
         row.path,
         str(row.hops),
         row.complexity,
-        str(row.reversible),
+        f"{row.reversible}: {', '.join(row.lossy)}" if row.lossy else str(row.reversible),
         row.notes,
     )
 

@@ -13,11 +13,17 @@ from worker.errors import WorkerError
 
 if TYPE_CHECKING:
     from upcasters import Chain
-    from upcasters.describe import HistoryLine
+    from upcasters.describe import HistoryLine, TypeLine
     from upcasters.step import Hop
 
+TYPES = ("type", "versions", "oldest", "current", "newest", "steps", "operations", "lossy steps")
 CHANGES = ("change", "reads", "writes", "way back")
 FIELDS = ("field of the model", "before", "after")
+MOST_OPERATIONS = 100
+"""What is shown unasked: more of them are thousands of lines."""
+MOST_VERSIONS = 50
+"""Of a longer history, one that is asked for stands alone."""
+MOST_STEPS = 10
 
 
 def show(
@@ -28,13 +34,16 @@ def show(
     ] = None,
     markdown: Markdown = False,
     code: Annotated[bool, typer.Option("--code", help="Print the generated code of each way instead.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every version of a large chain, however long.")] = False,
 ) -> None:
-    """Show a chain: its history, and for each version what changes in the events and in the model.
+    """Show a chain: a summary, its history, and for each version what changes in the events and in the model.
 
+    Of a large chain it is the summary, of a large type its history: --version shows one version, --all everything.
     Without --chain it is the shipped chain.
 
     **Example:** `upcast show --type task_context --version 2.0`
     """
+    from upcasters.step import walk
     from worker.authoring.one_chain import load
 
     loaded = load(chain)
@@ -42,10 +51,39 @@ def show(
     if code:
         _show_code(loaded, event_type, version)
         return
-    _show_history(loaded, event_type, markdown)
-    for hop in loaded.hops.values():
-        if event_type in (None, hop.source[0]) and version in (None, hop.target[1]):
-            _show_hop(loaded, hop, markdown)
+    if event_type is None and version is None:
+        _show_summary(loaded, markdown)
+    shown = [
+        hop for hop in loaded.hops.values() if event_type in (None, hop.source[0]) and version in (None, hop.target[1])
+    ]
+    large = not everything and sum(1 for hop in shown for _ in walk(hop.operations)) > MOST_OPERATIONS
+    if not large or event_type is not None:
+        _show_history(loaded, event_type, version, markdown)
+    if large and version is None:
+        one_type = "" if event_type else "--type TYPE shows one type, "
+        typer.echo(f"too large to show whole: {one_type}--version VERSION one version, --all everything")
+        return
+    for hop in shown:
+        _show_hop(loaded, hop, markdown)
+
+
+def _show_summary(chain: Chain, markdown: bool) -> None:
+    from upcasters.describe import summary
+    from worker.cli.output import print_markdown, print_table
+
+    lines = summary(chain)
+    counts = [(len(lines), "type"), (len(chain.versions), "version"), (len(chain.steps), "step")]
+    counts += [(sum(len(line.lossy) for line in lines), "lossy step")]
+    told = ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in counts)
+    (print_markdown if markdown else print_table)(TYPES, map(_summary_cells, lines), told)
+
+
+def _summary_cells(line: TypeLine) -> tuple[str, ...]:
+    named, more = list(line.lossy[:MOST_STEPS]), len(line.lossy) - MOST_STEPS
+    if more > 0:
+        named.append(f"and {more} more")
+    versions = (str(len(line.versions)), line.versions[0], line.current, line.versions[-1])
+    return (line.event_type, *versions, str(line.steps), str(line.operations), "\n".join(named))
 
 
 def _refuse_unknown(chain: Chain, event_type: str | None, version: str | None) -> None:
@@ -57,11 +95,13 @@ def _refuse_unknown(chain: Chain, event_type: str | None, version: str | None) -
         raise WorkerError(f"the chain has no version {version}; it has {', '.join(sorted(versions))}")
 
 
-def _show_history(chain: Chain, event_type: str | None, markdown: bool) -> None:
+def _show_history(chain: Chain, event_type: str | None, version: str | None, markdown: bool) -> None:
     from upcasters.describe import history
     from worker.cli.output import print_tree
 
     lines = [line for line in history(chain) if event_type in (None, line.event_type)]
+    if version is not None and len(lines) > MOST_VERSIONS:
+        lines = [line for line in lines if line.version == version]
     trees: dict[str, list[str]] = {}
     for line in lines:
         trees.setdefault(line.event_type, []).append(_told(line))

@@ -30,7 +30,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("orders", "devteam", "by_hand"):
+        if name.partition(".")[0] in ("orders", "devteam", "by_hand", "large"):
             del sys.modules[name]
 
 
@@ -78,6 +78,44 @@ def test_show_one_version_as_markdown() -> None:
     assert "1.0 -> 1.1" not in text
 
 
+LARGE = """from upcasters import Baseline, Chain, Step, default, drop
+
+steps = [Step("order", n, n + 1, [default(f"f{n}", n)]) for n in range(150)]
+notes = Step("note", 1, 2, [drop("x")], lossy="nobody reads it")
+chain = Chain([*steps, notes], [Baseline("order", 0), Baseline("note", 1)])
+"""
+
+
+def test_show_begins_with_a_summary_and_that_is_all_of_a_large_chain(tmp_path: Path) -> None:
+    (tmp_path / "large.py").write_text(LARGE, encoding="utf-8")
+    text = printed("show", "--chain", "large:chain")
+    assert text.startswith("2 types, 153 versions, 151 steps, 1 lossy step")
+    assert re.search(r"order +│ 151 +│ 0 +│ 150 +│ 150 +│ 150 +│ 150 +│ +│", text)
+    assert re.search(r"note +│ 2 .*│ note:1->2 ", text)
+    assert (
+        "too large to show whole: --type TYPE shows one type, --version VERSION one version, --all everything" in text
+    )
+    assert "default f3" not in text
+    assert len(text.splitlines()) < 12
+
+
+def test_show_one_type_or_version_of_a_large_chain(tmp_path: Path) -> None:
+    (tmp_path / "large.py").write_text(LARGE, encoding="utf-8")
+    chain = ("--chain", "large:chain")
+    assert "note 1 -> 2 (note:1->2)" in printed("show", "--type", "note", *chain)
+    large = printed("show", "--type", "order", *chain)
+    assert "├── 149" in large
+    assert "too large to show whole: --version VERSION one version, --all everything" in large
+    assert "default f3" not in large
+    one = printed("show", "--type", "order", "--version", "4", *chain)
+    assert "default f3 = 3" in one
+    assert "default f4" not in one
+    assert "149" not in one
+    assert "default f4 = 4" in printed("show", "--all", *chain)
+    markdown = printed("show", "--markdown", *chain)
+    assert markdown.startswith("### 2 types, 153 versions, 151 steps, 1 lossy step\n\n| type | versions |")
+
+
 def test_show_the_generated_code() -> None:
     text = printed("show", "--code")
     assert "by default\ndef short_cut(record, source):\n    value = record.value\n" in text
@@ -111,6 +149,8 @@ def test_the_matrix_has_the_rows_of_the_guides_appendix() -> None:
 
 def test_the_matrix_as_tables() -> None:
     assert "| task_context | 1.0 | 2.0 | Guided | 2 | medium | equivalent |" in printed("matrix", "--markdown")
+    lossy = "| task_context | 2.0 | 3.0 (task_context.node) | Complex | 1 | high | lossy: task_context_3_0 |"
+    assert lossy in printed("matrix", "--markdown")
     assert "Complex" in printed("matrix")
     assert len(json.loads(printed("matrix", "--json"))) == 4
     assert len(json.loads(printed("matrix", "--json", "--all"))) == 6

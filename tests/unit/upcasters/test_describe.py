@@ -17,6 +17,7 @@ from upcasters import (
     drop,
     equals,
     everywhere,
+    map_values,
     present,
     rename,
     rename_type,
@@ -25,8 +26,9 @@ from upcasters import (
     switch,
     when,
 )
-from upcasters.describe import changes, fields_of, history, matrix, model_diff, operations
+from upcasters.describe import TypeLine, changes, fields_of, history, matrix, model_diff, operations, summary
 from upcasters.operations.base import Reversibility
+from upcasters.step import Hop
 
 
 class Leaf(BaseModel):
@@ -75,6 +77,32 @@ def test_what_changes_between_models() -> None:
     assert model_diff(None, New) == model_diff(Old, None) == []
 
 
+def test_a_table_is_shown_with_its_entries_as_far_as_they_are_read() -> None:
+    table = {f"v{number}": number for number in range(20)}
+    tables = [map_values("a", {"done": "completed", 1: None}), map_values("b", table), map_values("c", {"x" * 99: 1})]
+    hop = Hop(("t", "1"), ("t", "2"), (Step("t", 1, 2, tables),))
+    few, many, long = (change.text for change in changes(hop))
+    assert few == 'map the values of a by a table of 2: "done" to "completed", 1 to null'
+    assert many.endswith('"v11" to 11, and 8 more')
+    assert long.endswith(f'by a table of 1: "{"x" * 38}… to 1')
+
+
+def test_the_summary_of_a_chain() -> None:
+    steps = [Step("t", 1, 2, [at("a", rename("b", "c"))]), Step("t", 2, 3, [drop("a")], preview=True, lossy="a test")]
+    chain = Chain([*steps, Step("u", 1, 2)], [Baseline("t", 1), Baseline("u", 1)])
+    assert summary(chain) == [
+        TypeLine("t", ("1", "2", "3"), "2", 2, 3, ("t:2->3",)),
+        TypeLine("u", ("1", "2"), "2", 1, 0, ()),
+    ]
+
+
+def test_a_lossy_way_names_its_steps() -> None:
+    steps = [Step("t", 1, 2, [drop("a")], lossy="a test"), Step("t", 2, 3, [drop("b")], lossy="a test")]
+    rows = matrix(Chain(steps, [Baseline("t", 1)]))
+    assert [row.lossy for row in rows] == [("t:1->2",), ("t:1->2", "t:2->3"), ("t:2->3",)]
+    assert rows[1].why == "step t:1->2: a is dropped"
+
+
 def test_an_operation_is_shown_as_it_is_called() -> None:
     told = {line.name: line.signature for line in operations()}
     assert told["copy"] == 'copy(source, target, *, missing="error", exists="error")'
@@ -113,12 +141,12 @@ def test_operations_inside_others_have_lines_of_their_own() -> None:
         "when p is present",
         "  drop q",
         "switch on k with 1 cases",
-        "  case 'a'",
+        '  case k = "a"',
         "    drop z",
-        "  any other value",
+        "  any other k",
         "    default d = 1",
         "switch on k with 1 cases",
-        "  case 'b'",
+        '  case k = "b"',
         "    set the record key from k",
     ]
     assert changes(hop)[3].back is Reversibility.LOSSY

@@ -79,7 +79,7 @@ class Naming:
     def name(self, at: Place) -> str:
         if self._declared is None:
             return show(map(_plain, at))
-        known = self._declared.place(at)
+        known = self._declared.path(at)
         beyond = () if len(known) == len(at) else (_plain(at[len(known)]),)
         return show((*known, *beyond))
 
