@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="MODULE:ATTRIBUTE",
-        help="Try the laws of this chain and its golden pairs, as a test each. May be given several times.",
+        help="Check this chain, and try its laws and golden pairs, as a test each. May be given several times.",
     )
 
 

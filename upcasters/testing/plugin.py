@@ -1,4 +1,4 @@
-"""pytest items for the laws of a chain: one per law and golden pair. ``upcast_pytest`` registers it when asked to."""
+"""pytest items for a chain: one that checks it, and one per law and golden pair. ``upcast_pytest`` registers them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from upcasters.chain import Chain
 from upcasters.errors import ChainError
 from upcasters.loading import load_chain
 from upcasters.testing import laws
@@ -31,7 +32,7 @@ class LawItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What a broken law says, without the way there."""
-        if isinstance(excinfo.value, LawBroken):
+        if isinstance(excinfo.value, (LawBroken, ChainError)):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
@@ -54,11 +55,21 @@ class LawsPlugin:
             items.extend(_items(session, name))
 
 
+def _sound(chain: Chain) -> Law:
+    """That ``upcast check`` takes the chain, as a test beside the laws."""
+
+    def check() -> int:
+        chain.check()
+        return 1
+
+    return Law("check", chain.name or "chain", check)
+
+
 def _items(session: pytest.Session, name: str) -> Iterator[LawItem]:
     try:
         chain = load_chain(name)
     except ChainError as error:
         raise pytest.UsageError(*str(error).splitlines()) from None
-    for law in laws(chain, golden=golden_folder(name, chain)):
+    for law in (_sound(chain), *laws(chain, golden=golden_folder(name, chain))):
         nodeid = f"{name}::{re.sub(r'::', ':', law.id)}"
         yield LawItem.from_parent(session, name=law.id, nodeid=nodeid, law=law, chain=name)

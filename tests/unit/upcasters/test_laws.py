@@ -507,7 +507,27 @@ def test_pytest_collects_a_test_for_each_law(tmp_path: Path) -> None:
     assert "bad:chain::round-trip[thing 1 to 2] FAILED" in result.stdout
     assert "round-trip: thing 1 to 2: step thing:1->2 says that it can be undone exactly" in result.stdout
     assert "Traceback" not in result.stdout
-    assert "2 passed, 7 deselected" in run_pytest(tmp_path, "--upcast-chain", "bad:chain", "-k", "fused", "-q").stdout
+    assert "bad:chain::check[chain] PASSED" in result.stdout
+    assert "2 passed, 8 deselected" in run_pytest(tmp_path, "--upcast-chain", "bad:chain", "-k", "fused", "-q").stdout
+
+
+UNSOUND = """
+from pydantic import BaseModel
+from upcasters import *
+
+class New(BaseModel):
+    b: int
+
+chain = Chain([Step("thing", 1, 2, [rename("a", "c")], model=New)], [Baseline("thing", 1)])
+"""
+
+
+def test_pytest_checks_the_chain_as_upcast_check_does(tmp_path: Path) -> None:
+    (tmp_path / "unsound.py").write_text(UNSOUND)
+    result = run_pytest(tmp_path, "--upcast-chain", "unsound:chain", "-k", "check[")
+    assert result.returncode == 1
+    assert "step thing:1->2: c comes out of the step" in result.stdout
+    assert "Traceback" not in result.stdout
 
 
 def test_pytest_refuses_a_chain_that_is_not_there(tmp_path: Path) -> None:
