@@ -34,16 +34,21 @@ if TYPE_CHECKING:
 
 Rule = TypeRule | VersionRule
 _CLOUD_EVENTS_PREFIX = "ce_"
+_OF_EVERY_ENVELOPE = {"specversion", "id", "source", "type"}
 
 
 @dataclass(frozen=True)
 class Found:
-    """A document's type and version; its body; and, in CloudEvents' structured mode, the envelope around it."""
+    """A document's type and version; its body; and, in CloudEvents' structured mode, the envelope around it.
+
+    ``no_body`` says why there is no document in the envelope, where there is none: its data may be anything, or absent.
+    """
 
     event_type: str
     version: str
     body: Object
     envelope: Object | None = None
+    no_body: WrongType | None = None
 
 
 class Detector:
@@ -76,15 +81,21 @@ class Detector:
 
     def detect(self, record: SourceRecord, root: Object) -> Found:
         """Type and version of one event. Raises DetectionError where there is no answer, or more than one."""
-        body, envelope = self._body(root)
+        body, envelope, no_body = self._body(record, root)
         event_type = _agreed("type", self._type_readers, record, body, envelope)
         if event_type is None:
             event_type = self._type_default
         if event_type is None:
             raise DetectionError(f"no rule could tell the type{_asked(self.type_rules)}")
         if event_type not in self._chain.types:
-            return Found(event_type, self._version_if_told(record, body, envelope), body, envelope)
-        return Found(event_type, self._version(event_type, record, body, envelope), body, envelope)
+            return Found(event_type, self._version_if_told(record, body, envelope), body, envelope, no_body)
+        try:
+            version = self._version(event_type, record, body, envelope)
+        except DetectionError:
+            if no_body is not None:
+                raise no_body from None  # where the version would stand
+            raise
+        return Found(event_type, version, body, envelope, no_body)
 
     def _version_if_told(self, record: SourceRecord, body: Object, envelope: Object | None) -> str:
         """The version that an event of a type unknown to the chain names; its fate does not depend on it."""
@@ -97,16 +108,21 @@ class Detector:
     def names_version(self, record: SourceRecord) -> bool:
         """True where a header, field or attribute tells the version; False for what is assumed, or cannot be read."""
         try:
-            body, envelope = self._body(read(record.value or b""))
+            body, envelope, _ = self._body(record, read(record.value or b""))
             return _agreed("version", self.version_readers, record, body, envelope) is not None
         except EventError:
             return False
 
-    def _body(self, root: Object) -> tuple[Object, Object | None]:
-        if self._structured and "specversion" in root and "data" in root:
+    def _body(self, record: SourceRecord, root: Object) -> tuple[Object, Object | None, WrongType | None]:
+        if not self._structured or not _is_envelope(record, root):
+            return root, None, None
+        if "data" not in root:
+            return {}, root, WrongType("the CloudEvents envelope has no data that is JSON", ("data",))
+        try:
             body = root["data"] = open_object(root["data"], ("data",))
-            return body, root
-        return root, None
+        except WrongType as error:
+            return {}, root, error
+        return body, root, None
 
     def _version(self, event_type: str, record: SourceRecord, body: Object, envelope: Object | None) -> str:
         known = self._chain.versions
@@ -146,6 +162,18 @@ class Detector:
         versions = map(VersionStamp, self.version_readers, create)
         ids = (IdStamp(FromCloudEvents("id")),) if self._structured else ()
         return (*types, *versions, *ids)
+
+
+def _is_envelope(record: SourceRecord, root: Object) -> bool:
+    """True for a CloudEvents envelope: by its data, by the record's content type, or by what every envelope has."""
+    if "specversion" not in root:
+        return False
+    if "data" in root or "data_base64" in root:
+        return True
+    content_type = last_header(record.headers, "content-type") or b""
+    if content_type.lower().startswith(b"application/cloudevents"):
+        return True
+    return root.keys() >= _OF_EVERY_ENVELOPE and last_header(record.headers, _CLOUD_EVENTS_PREFIX + "id") is None
 
 
 def shapes_of(chain: Chain, event_type: str) -> list[tuple[str, Any]]:

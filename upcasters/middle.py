@@ -184,6 +184,8 @@ class Middle:
         """What becomes of an event whose type and version are known to the chain; ``observed`` as for ``process``."""
         if way.broken:
             raise Irreversible(way.broken)
+        if found.no_body is not None and (way.hops or self.chain.versions[way.end].model is not None):
+            raise found.no_body
         policy, value = self.policy, record.value
         if way.hops and self.wants(policy.validate_source, record):
             data = value if found.envelope is None else write(found.body)

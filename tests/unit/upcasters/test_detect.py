@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from upcasters import (
     Always,
@@ -361,6 +362,53 @@ def test_cloud_events_in_structured_mode() -> None:
         b'{"specversion":"1.0","id":"topic/0/1/0","type":"child","dataschema":"urn:x/v1","v":1,"data":{"i":1},"x":1.0}',
         [("ce_type", b"not looked at")],
     )
+
+
+ENVELOPE = b'{"specversion":"1.0","id":"1","source":"/s","type":"t","dataversion":"%s"%s}'
+WITHOUT_A_DOCUMENT = {
+    b"": "the CloudEvents envelope has no data that is JSON",
+    b',"data_base64":"AAEC"': "the CloudEvents envelope has no data that is JSON",
+    b',"data":null': "data is null, not an object",
+    b',"data":[1]': "data is an array, not an object",
+    b',"data":"text"': "data is a string, not an object",
+}
+IN_ENVELOPES = Chain(
+    [Step("t", "1", "2", [add("z", 1)])],
+    [Baseline("t", "1")],
+    detection=Detection((FromCloudEvents("type"),), (FromCloudEvents("dataversion"),)),
+)
+
+
+@pytest.mark.parametrize(("rest", "why"), WITHOUT_A_DOCUMENT.items())
+@pytest.mark.parametrize("headers", [[], [("content-type", b"application/cloudevents+json; charset=utf-8")]])
+def test_an_envelope_tells_the_type_whatever_its_data_is(rest: bytes, why: str, headers: list[Header]) -> None:
+    upcaster = IN_ENVELOPES.upcaster()
+    current = upcaster.upcast(Event(ENVELOPE % (b"2", rest), None, headers))
+    assert isinstance(current, Passed)
+    old = Event(ENVELOPE % (b"1", rest), None, headers)
+    outcome = upcaster.upcast(old)
+    assert outcome == upcaster.reference.upcast(old)
+    assert isinstance(outcome, DeadLettered)
+    assert (outcome.fault.event_type, outcome.fault.from_version) == ("t", "1")
+    assert (outcome.fault.error_type, outcome.fault.message) == ("WrongType", why)
+
+
+def test_a_model_is_not_fitted_by_an_envelope_without_a_document() -> None:
+    class Model(BaseModel):
+        z: int = 0
+
+    chain = Chain(
+        [Step("t", "1", "2", [add("z", 1)], model=Model)], [Baseline("t", "1")], detection=IN_ENVELOPES.detection
+    )
+    outcome = chain.upcaster().upcast(Event(ENVELOPE % (b"2", b',"data":[1]')))
+    assert isinstance(outcome, DeadLettered)
+    assert outcome.fault.message == "data is an array, not an object"
+
+
+def test_a_document_of_binary_mode_may_look_like_an_envelope() -> None:
+    headers = [("ce_id", b"1"), ("ce_type", b"t"), ("ce_dataversion", b"1")]
+    outcome = IN_ENVELOPES.upcaster().upcast(Event(ENVELOPE % (b"7", b""), None, headers))
+    assert isinstance(outcome, Upcast)
 
 
 @pytest.mark.parametrize(
