@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import Clients
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes.supervisor import Supervisor
+from worker.replay.topics import refuse_hidden
 from worker.settings import KafkaSettings
 
 CA = {"ssl_cafile": "{files}/ca.crt"}
@@ -183,6 +185,13 @@ async def test_rights_that_are_taken_away_are_waited_for(broker: SecureKafka, as
     outputs, letters = [await read_settled(address, route[key]) for key in ("destination", "dead_letter")]
     assert [each.value for each in outputs] == [b"new %d" % number for number in range(5)]
     assert [each.value for each in letters] == [b"bad %d" % number for number in range(5)]
+
+
+async def test_groups_that_brokers_hide_are_not_taken_for_absent(broker: SecureKafka) -> None:
+    """They are left out of the list of groups, and with them the replays beside a worker."""
+    group = f"nobodys-{uuid.uuid4().hex}-replay-"
+    with pytest.raises(WorkerError, match=f"^{group}: grant Read on all groups that begin with this name$"):
+        await refuse_hidden(clients(broker, "LOGIN", PLAIN | RIGHT), group)
 
 
 def topics_of(bench: Bench) -> dict[str, str]:
