@@ -277,6 +277,11 @@ class MatrixRow:
     notes: str
     lossy: tuple[str, ...] = ()
 
+    @property
+    def way_back(self) -> str:
+        """How far the way can be undone, and the steps because of which it cannot."""
+        return f"{self.reversible}: {', '.join(self.lossy)}" if self.lossy else str(self.reversible)
+
 
 def matrix(chain: Chain, *, every: bool = False) -> list[MatrixRow]:
     """The compatibility matrix: each hop, and each way to the current version; ``every`` pair where asked."""

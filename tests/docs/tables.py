@@ -141,7 +141,7 @@ def api() -> str:
 
 def compatibility() -> str:
     rows = [
-        [row.event_type, row.source, row.target, row.path, row.complexity.title(), str(row.reversible), row.notes]
+        [row.event_type, row.source, row.target, row.path, row.complexity.title(), row.way_back, row.notes]
         for row in matrix(load_chain(SHIPPED))
     ]
     return table(("type", "source", "target", "migration path", "complexity", "way back", "notes"), rows)

@@ -48,7 +48,7 @@ def _as_cells(row: MatrixRow) -> tuple[str, ...]:
         row.path,
         str(row.hops),
         row.complexity,
-        f"{row.reversible}: {', '.join(row.lossy)}" if row.lossy else str(row.reversible),
+        row.way_back,
         row.notes,
     )
 

@@ -91,6 +91,16 @@ CASES: dict[str, tuple[list[Operation], bytes, str]] = {
         b'{"a":[{"k":"x","v":1},{"k":"y","v":1},{"k":"x","v":1}]}',
         "a[2].k",
     ),
+    "one with the key of the one before": (
+        [list_to_object("a", "k", value="v")],
+        b'{"a":[{"k":"x","v":1},{"k":"x","v":1},{"k":"y","v":1},{"k":"z","v":1},{"k":"w","v":1}]}',
+        "a[1].k",
+    ),
+    "items of a value of an object": (
+        [rename("a.*.b.*.k", "l")],
+        b'{"a":{"x":{"b":[]},"y":{"b":[{}]}}}',
+        "a[1].b[0].k",
+    ),
     "what is no list": ([flatten("a")], b'{"a":[[1],2]}', "a[1]"),
     "what is no object": ([number("a", "n")], b'{"a":[{},3]}', "a[1]"),
     "what a table lacks": ([map_values("a.*", {"x": "y"})], b'{"a":["x","z"]}', "a[1]"),
