@@ -47,6 +47,10 @@ class Upcast(msgspec.Struct, frozen=True, gc=False):
             return self.new_records
         return (_as_it_is(source, self.new_value),)
 
+    def __repr__(self) -> str:
+        made = f"value={self.new_value!r}" if self.new_records is None else f"records={self.new_records!r}"
+        return f"Upcast(passage={self.passage!r}, {made})"
+
     @property
     def value(self) -> bytes:
         """The value of the one record that comes out. Raises ValueError where the event became several."""

@@ -162,6 +162,13 @@ def test_one_value_is_asked_of_one_record() -> None:
         _ = outcome.value
 
 
+def test_an_outcome_shows_what_may_be_asked_of_it() -> None:
+    passage = Passage("t", "1", "2", 1)
+    assert repr(Upcast(passage, b"{}")) == f"Upcast(passage={passage!r}, value=b'{{}}')"
+    record = Record(b"{}", None, [TWO])
+    assert repr(Upcast(passage, None, (record,))) == f"Upcast(passage={passage!r}, records=({record!r},))"
+
+
 def test_records_are_not_guessed() -> None:
     outcome = CHAIN.upcaster().upcast(Event(b'{"a":1}', b"key"))
     assert isinstance(outcome, Upcast)
