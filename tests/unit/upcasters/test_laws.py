@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from upcasters import (
@@ -48,6 +49,7 @@ from upcasters import (
     present,
     rename,
     rename_header,
+    rename_many,
     rename_type,
     split_each,
     subdocument,
@@ -61,8 +63,10 @@ from upcasters.operations.values import Convert
 from upcasters.outcome import DeadLettered, Passed
 from upcasters.testing import Law, LawBroken, LawNotTried, golden_folder, laws
 from upcasters.testing.documents import documents_of
+from upcasters.testing.events import MOST_PATHS, Inputs
 from upcasters.testing.hints import hints_of
 from upcasters.testing.routes import attributes_of, headers_of, stamp
+from upcasters.testing.trials import _Trial
 from upcasters.validation import Validator
 
 ROOT = Path(__file__).parents[3]
@@ -316,6 +320,43 @@ def test_events_of_every_version_get_through() -> None:
     finally:
         Upcaster.upcast = true_upcast  # type: ignore[method-assign]
     assert {("1", True), ("1", False), ("2", True), ("2", False)} <= seen
+
+
+def renaming(many: int) -> Chain:
+    """As many steps that rename five fields each."""
+    steps = [
+        Step("t", at, at + 1, [rename_many("a", {f"x{at}_{k}": f"y{at}_{k}" for k in range(5)}, missing="skip")])
+        for at in range(many)
+    ]
+    return Chain(steps, [Baseline("t", 0)], detection=Detection((Always("t"),), (FromField("v"),)))
+
+
+def test_laws_have_a_budget_however_long_the_chain_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(_Trial, "_run", lambda _trial, _inputs, _check, examples: asked.append(examples))
+    for many in (2, 40, 200):
+        budget = 0
+        for law in laws(renaming(many)):
+            asked.clear()
+            with pytest.raises(LawNotTried):
+                law.check()
+            assert asked[0] <= 200
+            budget += asked[0]
+        assert budget <= 2 * 5 * 200 + max(1_000, many * 15)  # routes up and down with five laws each, and hops
+
+
+def test_made_up_documents_hold_no_more_where_a_chain_reads_more() -> None:
+    chain = renaming(60)
+    made = Inputs(chain, []).valid("t", "0", chain.detection)
+    sizes: list[int] = []
+
+    @settings(max_examples=30, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(made)
+    def draw(event: Event) -> None:
+        sizes.append(len(json.loads(event.value or b"").get("a") or ()))
+
+    draw()
+    assert 0 < max(sizes) <= MOST_PATHS + 2  # and a few unknown ones
 
 
 def test_a_field_that_cannot_be_set_is_left_alone() -> None:
