@@ -10,6 +10,7 @@ import yaml
 
 from upcasters.detection import Always, Detection, FromCloudEvents, FromField, FromHeader, FromShape
 from worker.errors import NEEDS_A_PERSON, WorkerError
+from worker.replay.plan.identity import config_fingerprint, deciding
 from worker.settings import DEFAULT_CONFIG, Settings, load_settings
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
@@ -71,6 +72,16 @@ def test_environment_reaches_into_routes(config: Path, monkeypatch: pytest.Monke
     assert (first.source, first.destination, first.breaker.rate) == ("legacy", "elsewhere", 0.1)
     assert first.policy().detection.version == (FromShape(), Always("1.0"))
     assert (second.source, second.dead_letter) == ("second", "second-dlt")
+
+
+def test_a_loss_is_allowed_by_a_route_and_a_plan_remembers_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (without,) = load(config).routes
+    monkeypatch.setenv("UPCAST_ROUTES__0__ALLOW_LOSS", "true")
+    (allowed,) = load(config).routes
+    assert (without.policy().allow_loss, allowed.policy().allow_loss) == (False, True)
+    assert "allow_loss" not in deciding(without)  # plans that were made before there was the setting still hold
+    assert deciding(allowed)["allow_loss"] is True
+    assert config_fingerprint(without) != config_fingerprint(allowed)
 
 
 def test_all_routes_by_environment(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
