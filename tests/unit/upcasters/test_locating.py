@@ -111,6 +111,11 @@ CASES: dict[str, tuple[list[Operation], bytes, str]] = {
         "a[1].x",
     ),
     "under a condition": ([when(present("b"), convert("a.*", plus_one))], b'{"a":[1,"x"],"b":1}', "a[1]"),
+    "beside a header that is written once": (
+        [when(present("b"), set_header("h", "x"), convert("a.*", plus_one))],
+        b'{"a":[1,"x",3],"b":1}',
+        "a[1]",
+    ),
     "by its position": ([at("a.*", derive("n", [POSITION], at_most_one))], b'{"a":[{},{},{}]}', "a[2].n"),
     "keys that are written like items": ([rename("a[0].*.k", "l")], b'{"a[0]":[{"k":1},{}]}', '"a[0]"[1].k'),
     "keys that are written like paths": ([rename("a.*.k", "l")], b'{"a":{"x.*":{"k":1},"[1]":{}}}', "a[1].k"),
