@@ -19,7 +19,7 @@ from upcasters.event import Event, Header, SourcePartition
 from upcasters.paths import Path
 from upcasters.testing.documents import Documents, documents_like, documents_of, near_misses
 from upcasters.testing.golden import Golden, event_of
-from upcasters.testing.hints import Hints, hints_of, schema_of
+from upcasters.testing.hints import Hints, hints_of, schema_of, wanted
 from upcasters.testing.routes import attributes_of, headers_of, stamp
 
 MOST_PATHS = 6
@@ -95,7 +95,9 @@ class Inputs:
         read_next = [path for each in operations for path in each.reads() if path not in strict]
         seed = f"{event_type} {version}"
         dealt = [*_dealt(read_next, seed), *_dealt(self._hints.paths, seed)[:MOST_KINDS]]
-        return st.one_of([documents_like(schema_of([*strict, *some]), self._hints) for some in ([], *dealt)])
+        own = [path for path in wanted(self.chain.versions[event_type, version].shape) if path]
+        kinds = [[], *([own] if own else []), *dealt]
+        return st.one_of([documents_like(schema_of([*strict, *some]), self._hints) for some in kinds])
 
     def _events(
         self, documents: Documents, event_type: str, version: str, rules: Detection

@@ -112,10 +112,20 @@ def schema_of(paths: Iterable[Path]) -> Mapping[str, Any]:
     for path in paths:
         if path:
             below.setdefault(path[0], []).append(path[1:])
-    if EACH in below:
-        inside = schema_of(below[EACH])
-        return {"anyOf": [{"type": "array", "items": inside}, {"type": "object", "additionalProperties": inside}]}
     if not below:
         return {}
+    inside = schema_of(below.pop(EACH)) if EACH in below else None
+    if not below:
+        return {"anyOf": [{"type": "array", "items": inside}, {"type": "object", "additionalProperties": inside}]}
     fields = {name: schema_of(rest) for name, rest in below.items()}
-    return {"type": "object", "properties": fields, "required": list(fields)}
+    more = {} if inside is None else {"additionalProperties": inside}
+    return {"type": "object", "properties": fields, "required": list(fields), **more}
+
+
+def wanted(condition: Condition | None) -> tuple[Path, ...]:
+    """Paths of which some condition asks that something is there."""
+    if isinstance(condition, AllOf):
+        return tuple(path for part in condition.parts for path in wanted(part))
+    if isinstance(condition, AnyOf):
+        return wanted(condition.parts[0])
+    return () if condition is None or isinstance(condition, Not) else condition.reads()

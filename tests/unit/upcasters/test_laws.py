@@ -31,6 +31,7 @@ from upcasters import (
     Step,
     Upcast,
     Upcaster,
+    absent,
     add,
     anything,
     at,
@@ -52,6 +53,7 @@ from upcasters import (
     rename_many,
     rename_type,
     split_each,
+    split_event,
     subdocument,
     switch,
     when,
@@ -143,6 +145,24 @@ def test_types_that_lead_into_one_version_keep_all_laws(version: str, named: boo
 
 
 # One wrong chain for each law.
+
+
+def test_types_that_no_header_names_and_that_others_become_are_tried() -> None:
+    steps = [Step("placed", 1, 2, [rename_type("created"), rename("a", "b")], shape=absent("a") & present("b"))]
+    chain = Chain(steps, [Baseline("placed", 1, shape=present("a") | present("z"))])
+    assert {law.check() > 0 for law in laws(chain)} == {True}
+
+
+def test_what_is_read_beside_a_whole_document_is_made_up_too() -> None:
+    split = split_event(lambda document, _: [("part", document)], ["part"], version="1")
+    steps = [
+        Step("offered", 1, 1, [rename_type("part")]),
+        Step("listed", 1, 1, [split], lossy="split"),
+        Step("part", 1, 2, [rename("a", "b")]),
+    ]
+    bases = [Baseline(name, 1) for name in ("offered", "listed", "part")]
+    chain = Chain(steps, bases, detection=Detection((FromHeader("type"),), (FromHeader("version"),)))
+    assert {law.check() > 0 for law in laws(chain)} == {True}
 
 
 def test_deterministic_can_fail() -> None:
