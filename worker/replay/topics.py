@@ -109,11 +109,16 @@ async def compacted_of(clients: Clients, topics: Sequence[str]) -> list[str]:
 
 async def _ask(clients: Clients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:
     admin = clients.admin()
-    ask = stamina.retry(on=may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0)(question)
+
+    @stamina.retry(on=may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0)
+    async def ask() -> Any:
+        """What is retried has to be a coroutine function, which a question in a lambda is not."""
+        return await question(admin)
+
     try:
         async with asyncio.timeout(TIMEOUT):
             await admin.start()
-            return await ask(admin)
+            return await ask()
     except UnstableOffsetCommitError:
         raise
     except (KafkaError, TimeoutError) as error:
