@@ -22,23 +22,11 @@ import yaml
 from aiokafka import AIOKafkaProducer
 
 from tests.deploy import ROOT
-from tests.deploy.tools import from_debian
 from tests.kafka import Topics
 from tests.served_api import FakeWorker, served
 from tests.worker_process import running_worker, write_config
 
 PICTURES = ROOT / "docs" / "page"
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
 
 
 def event(number: int, chance: random.Random) -> bytes:
@@ -115,20 +103,6 @@ def traffic(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture
 def address(traffic: Traffic) -> str:
     return traffic.address
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (make tools)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = from_debian("chromium", "chromium chromium-driver")
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path / 'chromium'}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = webdriver.ChromeService(from_debian("chromedriver", "chromium-driver"))
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
 
 
 def open_page(browser: Any, address: str, width: int = 1280, theme: str = "light") -> None:

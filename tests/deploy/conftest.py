@@ -1,4 +1,4 @@
-"""An engine, the images and an installation for the checks that need containers (`make deploy-check`)."""
+"""For the checks of `make deploy-check`: an engine, the images and an installation for containers, and a browser."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.deploy import ROOT
 from tests.deploy.engine import Engine, UnavailableError, engine
 from tests.deploy.stand_ins import provide_images
+from tests.deploy.tools import from_debian
 
 UPGRADED = "upcast-worker:9.9.9"
 """The release of tomorrow, which the installation is upgraded to."""
+
+BROWSER_OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
 
 REMARKS = pytest.StashKey[list[str]]()
 
@@ -23,6 +37,21 @@ REMARKS = pytest.StashKey[list[str]]()
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for remark in config.stash.get(REMARKS, []):
         terminalreporter.write_line(remark)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    """Headless Chromium, whose log has what it asked for."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (make tools)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = from_debian("chromium", "chromium chromium-driver")
+    for option in (*BROWSER_OPTIONS, f"--user-data-dir={tmp_path / 'chromium'}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = webdriver.ChromeService(from_debian("chromedriver", "chromium-driver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 import upcasters
 import upcasters.testing
 from tests.deploy.tools import from_python
+from tests.website import SMALL
 from website import HTML, SOURCE, built, configuration
 
 ADDRESS = re.compile(r"""https?://[^\s"'`\\<>)*,;]+""")
@@ -24,16 +25,6 @@ NEVER_ASKED_FOR = {
 
 NAMES = {"www.w3.org"}
 """Of XML namespaces, not places."""
-
-SMALL = """[project]
-site_name = "small"
-docs_dir = "source"
-site_dir = "html"
-
-[project.theme]
-custom_dir = "{root}/website/theme"
-font = false
-"""
 
 
 class Site(NamedTuple):
