@@ -41,6 +41,8 @@ class Code:
     functions: list[str] = field(default_factory=list)
     decode: str = "decode_object"
     """What generated code calls to open an object."""
+    result: str = "root"
+    """What the function gives."""
     counts: bool = False
     """Whether it counts the bytes and quotes by which the document's text gets longer."""
     levels: int = 0
@@ -127,12 +129,12 @@ class Code:
         self.functions.append(inner.function(f"def {name}(root, context):  # {remark}"))
         return name
 
-    def function(self, head: str, result: str = "root") -> str:
-        return "\n".join([head, *self.lines, f"    return {result}", ""])
+    def function(self, head: str, result: str = "") -> str:
+        return "\n".join([head, *self.lines, f"    return {result or self.result}", ""])
 
-    def text(self, head: str, result: str = "root") -> str:
+    def text(self, head: str) -> str:
         """The function, behind those that it calls."""
-        return "\n".join([*self.functions, self.function(head, result)])
+        return "\n".join([*self.functions, self.function(head)])
 
     def build(self, source: str, name: str, scope: Mapping[str, Any] = MappingProxyType({})) -> Any:
         """The function; ``scope`` goes before what generated code may call anyway."""

@@ -78,13 +78,11 @@ def compile_hops(hops: Sequence[Hop], *, keeps_keys: bool = True, counts: bool =
     operations = [operation for hop in hops for operation in hop.operations]
     groups = grouped(operations)
     code = Code(counts=counts and keeps_keys and all(map(_can_count, groups)))
+    code.result = f"root, {'added, quotes' if code.counts else 'None, None'}"
     _emit_first(groups, code, checks=keeps_keys and not code.counts)
     _emit_groups(groups, code)
     versions = " -> ".join([hops[0].source[1], *(hop.target[1] for hop in hops)])
-    source = code.text(
-        f"def upcast(root, context, text=None):  # {versions}",
-        f"root, {'added, quotes' if code.counts else 'None, None'}",
-    )
+    source = code.text(f"def upcast(root, context, text=None):  # {versions}")
     function: Fused = code.build(source, "upcast", {} if keeps_keys else UNCHECKED)
     return Compiled(function, source, any(map(needs_context, operations)), code.levels)
 
@@ -151,7 +149,7 @@ def _emit_groups(groups: Iterable[Operation | FlatGroup], code: Code) -> None:
             _emit_group(operation, code)
         elif _may_end(operation):
             code.call(operation)
-            code.line("if context.dropped or context.children is not None: return root")
+            code.line(f"if context.dropped or context.children is not None: return {code.result}")
         else:
             _EMIT.get(type(operation), _emit_call)(operation, code)
 

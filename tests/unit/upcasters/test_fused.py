@@ -220,6 +220,8 @@ def test_what_the_search_found_stays_mended(hops: list[list[Operation]], value: 
 
 # Ways to objects, and what is there instead. Each has to be brought to its end by the generated code.
 WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
+    "an event that may end and does not": ([[when(present("x"), drop_event())], [rename("a", "b")]], b'{"a":1}'),
+    "an event that ends": ([[when(present("x"), drop_event())], [rename("a", "b")]], b'{"a":1,"x":1}'),
     "items of items": ([[default("a.*.*.x", 1)]], b'{"a":[[{"y":1}],{"k":{}}]}'),
     "items of what is open": ([[default("a.x", 1)], [at("a.*", default("y", 2))]], b'{"a":{"x":{}}}'),
     "items of items of what is open": ([[at("a", default("x", {"k": {}}))], [default("a.*.*.y", 2)]], b'{"a":{}}'),
