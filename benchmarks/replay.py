@@ -25,7 +25,7 @@ from tests.kafka import Record, Topics, produce
 from tests.replaying import STAMP, V1_0, V1_1, V2_0, Stage, make_stage
 from upcasters.event import SourcePartition
 from worker.dead_letters import Reporter
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.lanes.breaker import Breaker
 from worker.lanes.outbox import Outbox
 from worker.lanes.processing import Processor, Work
@@ -47,7 +47,7 @@ BOUNDS = {"plan": 1.3, "verify": 1.0, "replay": 1.1}
 
 async def drain(stage: Stage) -> None:
     settings, given = stage.given
-    clients = Clients(settings.kafka)
+    clients = KafkaClients(settings.kafka)
     route = build_route(given, await ask_brokers(clients, settings))
     producer = clients.producer()
     processors = [
@@ -73,7 +73,7 @@ async def run(stage: Stage) -> None:
     from worker.service import Service
 
     settings, _ = stage.given
-    clients, registry, stop = Clients(settings.kafka), CollectorRegistry(), asyncio.Event()
+    clients, registry, stop = KafkaClients(settings.kafka), CollectorRegistry(), asyncio.Event()
     metrics = new_metrics(registry, settings.kafka.group_id)
     service = Service(
         settings,

@@ -23,17 +23,17 @@ from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Ski
 from worker.dead_letters import Reporter
 from worker.kafka.internals import Consumer
 from worker.kafka.login import Login
-from worker.lanes.delivery import Clients
+from worker.lanes.delivery import ClientFactory
 from worker.lanes.supervisor import Supervisor
-from worker.lanes.timing import Timing
+from worker.lanes.timing import Timeouts
 from worker.metrics import WorkerMetrics
-from worker.routes.route import Limits, OutputTopic, Route
+from worker.routes.route import LaneLimits, OutputTopic, Route
 
 LIMIT = 60.0
 OLD_TO_NEW = Passage("thing", "1", "2", 1)
 CURRENT = Passage("thing", "2", "2")
 UNKNOWN = Passage("", "", "")
-QUICK = Timing(
+QUICK = Timeouts(
     start=10, operation=10, drain=4, first_pause=0.02, longest_pause=0.5, denied_pause=0.2, fenced_pause=0.2, tick=0.2
 )
 
@@ -130,7 +130,7 @@ class Bench:
     registries: list[CollectorRegistry] = field(default_factory=list)
     clock: Callable[[], float] = time.time
 
-    def supervisor(self, clients: Clients | None = None, timing: Timing = QUICK) -> Supervisor:
+    def supervisor(self, clients: ClientFactory | None = None, timing: Timeouts = QUICK) -> Supervisor:
         registry = CollectorRegistry()
         self.registries.append(registry)
         return Supervisor(
@@ -143,7 +143,9 @@ class Bench:
         )
 
     @asynccontextmanager
-    async def running(self, clients: Clients | None = None, timing: Timing = QUICK) -> AsyncIterator[Supervisor]:
+    async def running(
+        self, clients: ClientFactory | None = None, timing: Timeouts = QUICK
+    ) -> AsyncIterator[Supervisor]:
         supervisor = self.supervisor(clients, timing)
         await supervisor.start()
         try:
@@ -238,7 +240,7 @@ async def _main(
     bootstrap_servers: str, group: str, source: str, destination: str, dead_letter: str, partitions: str
 ) -> None:
     count = int(partitions)
-    limits = Limits(transaction_records=200)
+    limits = LaneLimits(transaction_records=200)
     route = Route(source, OutputTopic(destination, count), OutputTopic(dead_letter, count), ByWord(), limits=limits)
     async with Bench(bootstrap_servers, group, route).running() as supervisor:
         await supervisor.run()

@@ -10,16 +10,16 @@ from typing import Any
 from tests.integration.replay_setting import until_settled
 from tests.kafka import Record, Topics, produce, read_all
 from tests.replaying import FOREVER, STAMP, Stage
-from worker.dlq.listing import Fault, Group
-from worker.dlq.planning import Chosen, plan_redrive
+from worker.dlq.listing import Group, LetterFault
+from worker.dlq.planning import RedriveOptions, plan_redrive
 from worker.dlq.reading import list_letters
 from worker.dlq.redriving import Redriving
 from worker.ledger import open_ledger
 from worker.replay.apply.receipt import Receipt, read_receipt
-from worker.replay.apply.running import Wishes, apply
-from worker.replay.plan.dry_run import Wishes as PlanWishes
+from worker.replay.apply.running import ReplayOptions, apply
+from worker.replay.plan.dry_run import PlanOptions as PlanWishes
 from worker.replay.plan.file import Plan, read_plan, write_plan
-from worker.verifying.verify import Verdict, verify
+from worker.verifying.verify import ReceiptVerdict, verify
 
 AMOUNTS = ("1.5", "2,5", "3.25", "none", "4,75")
 """Two of five have a comma, and one is no amount at all."""
@@ -49,7 +49,7 @@ class Orders(Stage):
         await self.replay()
         self.configure(chain=f"{ORDERS}:mended")
 
-    async def letters(self) -> dict[Fault, Group]:
+    async def letters(self) -> dict[LetterFault, Group]:
         return (await list_letters(*self.given, lambda _done, _total: None)).groups
 
     async def fingerprint(self) -> str:
@@ -61,7 +61,7 @@ class Orders(Stage):
         """What would fail again is allowed."""
         settings, given = self.given
         ledger = open_ledger(settings.ledger.url.get_secret_value())
-        chosen = Chosen(fingerprints or ("*",), rounds)
+        chosen = RedriveOptions(fingerprints or ("*",), rounds)
         made = await plan_redrive(settings, given, chosen, PlanWishes(), ledger, lambda _done, _total: None)
         ledger.close()
         if allow:
@@ -71,14 +71,14 @@ class Orders(Stage):
 
     async def apply_redrive(self, stop: asyncio.Event | None = None, **wishes: Any) -> Receipt:
         """Raises WorkerError."""
-        plan, asked = read_plan(self.redrive_plan), Wishes(self.redrive_receipt, **wishes)
+        plan, asked = read_plan(self.redrive_plan), ReplayOptions(self.redrive_receipt, **wishes)
         return await apply(*self.given, plan, asked, lambda _: None, stop or asyncio.Event(), Redriving)
 
     async def redrive(self, *fingerprints: str, rounds: int = 5) -> Receipt:
         await self.plan_redrive(*fingerprints, rounds=rounds)
         return await self.apply_redrive()
 
-    async def verify_redrive(self) -> Verdict:
+    async def verify_redrive(self) -> ReceiptVerdict:
         """Raises WorkerError."""
         return await verify(*self.given, read_receipt(self.redrive_receipt), lambda _done, _total: None)
 

@@ -20,13 +20,13 @@ from tests.kafka import Record, Topics, produce
 from tests.worker_process import COMMAND, write_config
 from worker.errors import WorkerError
 from worker.replay.apply.receipt import Receipt, read_receipt
-from worker.replay.apply.running import Replay, Wishes, apply
-from worker.replay.plan.dry_run import Wishes as PlanWishes
+from worker.replay.apply.running import Replay, ReplayOptions, apply
+from worker.replay.plan.dry_run import PlanOptions as PlanWishes
 from worker.replay.plan.file import Plan, read_plan, write_plan
 from worker.replay.plan.planning import make_plan
 from worker.routes.chains import RouteChain, load_chains
 from worker.settings import LedgerSettings, Settings, load_settings
-from worker.verifying.verify import Verdict, verify
+from worker.verifying.verify import ReceiptVerdict, verify
 
 FOREVER = {"retention.ms": "-1"}
 STAMP = 1_700_000_000_000
@@ -156,10 +156,10 @@ class Stage:
     ) -> Receipt:
         """Raises WorkerError."""
         settings, given = self.given
-        asked = Wishes(self.receipt, **wishes)
+        asked = ReplayOptions(self.receipt, **wishes)
         return await apply(settings, given, read_plan(self.plan), asked, lambda _: None, stop or asyncio.Event(), kind)
 
-    async def verify(self, receipt: Receipt | None = None) -> Verdict:
+    async def verify(self, receipt: Receipt | None = None) -> ReceiptVerdict:
         """Of the receipt's file where none is given. Raises WorkerError."""
         return await verify(*self.given, receipt or read_receipt(self.receipt), lambda _done, _total: None)
 

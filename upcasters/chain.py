@@ -22,7 +22,7 @@ from upcasters.policy import Policy
 from upcasters.step import Baseline, Hop, Step, VersionLike, version_text
 from upcasters.upcaster import Upcaster
 
-Node = tuple[str, str]
+VersionKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,17 @@ class Chain:
             raise ChainError(problems)
 
     @cached_property
-    def hops(self) -> Mapping[Node, Hop]:
+    def hops(self) -> Mapping[VersionKey, Hop]:
         """The one way up from each version that has one."""
-        grouped: dict[Node, list[Step]] = {}
+        grouped: dict[VersionKey, list[Step]] = {}
         for step in self.steps:
             grouped.setdefault((step.event_type, str(step.source)), []).append(step)
         return MappingProxyType({node: _hop(node, steps) for node, steps in grouped.items()})
 
     @cached_property
-    def versions(self) -> Mapping[Node, Version]:
+    def versions(self) -> Mapping[VersionKey, Version]:
         """Every version of every type."""
-        found: dict[Node, Version] = {}
+        found: dict[VersionKey, Version] = {}
         for step in self.steps:
             for node in ((step.event_type, str(step.source)), *step.ends):
                 found.setdefault(node, Version(*node, file=step.file, step=step.id))
@@ -111,13 +111,13 @@ class Chain:
         return MappingProxyType({event_type: tuple(versions) for event_type, versions in order.items()})
 
     @cached_property
-    def _reached(self) -> frozenset[Node]:
+    def _reached(self) -> frozenset[VersionKey]:
         return frozenset(end for hop in self.hops.values() for end in hop.ends)
 
-    def upwards(self, start: Node) -> Iterator[Node]:
+    def upwards(self, start: VersionKey) -> Iterator[VersionKey]:
         """``start`` and every version above it, as far as the way is fixed."""
         seen = set()
-        node: Node | None = start
+        node: VersionKey | None = start
         while node is not None and node not in seen:
             seen.add(node)
             yield node
@@ -164,11 +164,11 @@ class Chain:
         return next((version for version, hop in hops if hop is None or hop.preview), None)
 
     @cached_property
-    def _previewed(self) -> frozenset[Node]:
+    def _previewed(self) -> frozenset[VersionKey]:
         starts = [hop.target for hop in self.hops.values() if hop.preview]
         return frozenset(node for start in starts for node in self.upwards(start) if node[0] == start[0])
 
-    def path(self, start: Node, targets: Mapping[str, str] | None = None) -> tuple[Hop, ...]:
+    def path(self, start: VersionKey, targets: Mapping[str, str] | None = None) -> tuple[Hop, ...]:
         """The hops from a version to its type's target (the current one unless ``targets`` names another).
 
         Ends early at a hop from which the way depends on the event. A type that no target names goes down, too, where
@@ -182,7 +182,7 @@ class Chain:
             return self._way_down(start, below)
         return self._way(start, goals)
 
-    def _way(self, start: Node, goals: Mapping[str, str]) -> tuple[Hop, ...]:
+    def _way(self, start: VersionKey, goals: Mapping[str, str]) -> tuple[Hop, ...]:
         goal = goals.get(start[0])
         if goal is None and start in self._previewed:
             goal = self.current(start[0])
@@ -190,7 +190,7 @@ class Chain:
             return self._way_down(start, (start[0], goal))
         return self._way_up(start, goal, goals)
 
-    def _way_up(self, start: Node, goal: str | None, goals: Mapping[str, str]) -> tuple[Hop, ...]:
+    def _way_up(self, start: VersionKey, goal: str | None, goals: Mapping[str, str]) -> tuple[Hop, ...]:
         hops: list[Hop] = []
         node = start
         while node != (start[0], goal):
@@ -208,15 +208,15 @@ class Chain:
         return tuple(hops)
 
     @cached_property
-    def _into(self) -> Mapping[Node, tuple[Hop, ...]]:
+    def _into(self) -> Mapping[VersionKey, tuple[Hop, ...]]:
         """The hops that lead to each version."""
-        found: dict[Node, list[Hop]] = {}
+        found: dict[VersionKey, list[Hop]] = {}
         for hop in self.hops.values():
             for end in hop.ends:
                 found.setdefault(end, []).append(hop)
         return MappingProxyType({node: tuple(hops) for node, hops in found.items()})
 
-    def above(self, start: Node, *, splits: bool = True) -> set[Node]:
+    def above(self, start: VersionKey, *, splits: bool = True) -> set[VersionKey]:
         """``start`` and every version that events of it may reach, whatever their type is then; over splits or not."""
         found, waiting = {start}, [start]
         while waiting:
@@ -226,7 +226,7 @@ class Chain:
             waiting += ends
         return found
 
-    def renamed_from(self, start: Node, goals: Mapping[str, str]) -> Node | None:
+    def renamed_from(self, start: VersionKey, goals: Mapping[str, str]) -> VersionKey | None:
         """The nearest of ``goals`` (type -> version) from which ``start`` came by new names for its type.
 
         None where there is none, or where more than one way leads down: what an event was before is not known then.
@@ -240,7 +240,7 @@ class Chain:
             if goals.get(node[0]) == node[1]:
                 return node
 
-    def _way_down(self, start: Node, end: Node) -> tuple[Hop, ...]:
+    def _way_down(self, start: VersionKey, end: VersionKey) -> tuple[Hop, ...]:
         above, hops = self.above(end), []
         node = start
         while node != end:
@@ -301,7 +301,7 @@ class Chain:
         return self is other
 
 
-def _hop(node: Node, steps: list[Step]) -> Hop:
+def _hop(node: VersionKey, steps: list[Step]) -> Hop:
     ordered = order_steps(steps)
     return Hop(node, (ordered[-1].target_type, str(ordered[-1].target)), ordered)
 

@@ -174,7 +174,7 @@ class Not(Condition):
 
 
 @dataclass(frozen=True)
-class Always(Condition):
+class Anything(Condition):
     """Holds for every object: the shape of the version that is left when no other fits."""
 
     def test(self, root: Object) -> bool:
@@ -213,7 +213,7 @@ def _parts(condition: Condition) -> Iterator[Condition]:
     if isinstance(condition, AllOf):
         for part in condition.parts:
             yield from _parts(part)
-    elif not isinstance(condition, Always):
+    elif not isinstance(condition, Anything):
         yield condition
 
 
@@ -252,7 +252,7 @@ def is_null_at(field: PathLike) -> Condition:
 
 def anything() -> Condition:
     """Holds for every object."""
-    return Always()
+    return Anything()
 
 
 def _all(parts: tuple[Condition, ...]) -> Condition:

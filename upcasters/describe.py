@@ -24,7 +24,7 @@ from upcasters.step import Complexity, Hop, walk
 if TYPE_CHECKING:
     from upcasters.chain import Chain
 
-Schema = Mapping[str, Any]
+JsonSchema = Mapping[str, Any]
 _PATHS: Mapping[Complexity, str] = {"low": "Direct", "medium": "Guided", "high": "Complex"}
 _ORDER: tuple[Complexity, ...] = ("low", "medium", "high")
 
@@ -215,7 +215,7 @@ def fields_of(model: type[BaseModel]) -> dict[str, str]:
     return dict(_fields(schema, schema.get("$defs", {}), "", ()))
 
 
-def _fields(schema: Schema, definitions: Schema, at: str, seen: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _fields(schema: JsonSchema, definitions: JsonSchema, at: str, seen: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for name, field in schema.get("properties", {}).items():
         path = f"{at}.{name}".lstrip(".")
         optional = "" if name in schema.get("required", ()) else "?"
@@ -228,7 +228,7 @@ def _fields(schema: Schema, definitions: Schema, at: str, seen: tuple[str, ...])
         yield from _below(each, definitions, path, seen)
 
 
-def _below(field: Schema, definitions: Schema, path: str, seen: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _below(field: JsonSchema, definitions: JsonSchema, path: str, seen: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     name = field.get("$ref", "").rpartition("/")[2]
     if name in seen:  # a model that holds itself
         return
@@ -238,7 +238,7 @@ def _below(field: Schema, definitions: Schema, path: str, seen: tuple[str, ...])
     yield from _fields(inner, definitions, path, (*seen, name) if name else seen)
 
 
-def _type(field: Schema, definitions: Schema) -> str:
+def _type(field: JsonSchema, definitions: JsonSchema) -> str:
     if "$ref" in field:
         return _type(definitions[field["$ref"].rpartition("/")[2]], definitions)
     if "const" in field or "enum" in field:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from upcasters.compile import Shape, compile_shapes
+from upcasters.compile import ShapeMatcher, compile_shapes
 from upcasters.context import Context, last_header
 from upcasters.detection import (
     Always,
@@ -17,7 +17,7 @@ from upcasters.detection import (
     FromField,
     FromHeader,
     FromShape,
-    Reader,
+    ReadingRule,
     TypeRule,
     VersionRule,
     wrong_rules,
@@ -38,7 +38,7 @@ _OF_EVERY_ENVELOPE = {"specversion", "id", "source", "type"}
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectedDocument:
     """A document's type and version; its body; and, in CloudEvents' structured mode, the envelope around it.
 
     ``no_body`` says why there is no document in the envelope, where there is none: its data may be anything, or absent.
@@ -56,7 +56,7 @@ class Detector:
 
     def __init__(self, chain: Chain, detection: Detection) -> None:
         self._chain = chain
-        self._shapes: dict[str, Shape] = {}
+        self._shapes: dict[str, ShapeMatcher] = {}
         rules = detection.or_those_of(chain.detection)
         self.type_rules = rules.event_type or _only_type(chain)
         self.version_rules = rules.version or _by_shape_or_only(chain)
@@ -79,7 +79,7 @@ class Detector:
         first = self.type_rules[0]
         return first.value if isinstance(first, Always) else None
 
-    def detect(self, record: SourceRecord, root: Object) -> Found:
+    def detect(self, record: SourceRecord, root: Object) -> DetectedDocument:
         """Type and version of one event. Raises DetectionError where there is no answer, or more than one."""
         body, envelope, no_body = self._body(record, root)
         event_type = _agreed("type", self._type_readers, record, body, envelope)
@@ -88,14 +88,14 @@ class Detector:
         if event_type is None:
             raise DetectionError(f"no rule could tell the type{_asked(self.type_rules)}")
         if event_type not in self._chain.types:
-            return Found(event_type, self._version_if_told(record, body, envelope), body, envelope, no_body)
+            return DetectedDocument(event_type, self._version_if_told(record, body, envelope), body, envelope, no_body)
         try:
             version = self._version(event_type, record, body, envelope)
         except DetectionError:
             if no_body is not None:
                 raise no_body from None  # where the version would stand
             raise
-        return Found(event_type, version, body, envelope, no_body)
+        return DetectedDocument(event_type, version, body, envelope, no_body)
 
     def _version_if_told(self, record: SourceRecord, body: Object, envelope: Object | None) -> str:
         """The version that an event of a type unknown to the chain names; its fate does not depend on it."""
@@ -183,7 +183,7 @@ def shapes_of(chain: Chain, event_type: str) -> list[tuple[str, Any]]:
     return [(version, shape) for version, shape in found if shape is not None]
 
 
-def _readers(rules: Sequence[Rule]) -> tuple[Reader, ...]:
+def _readers(rules: Sequence[Rule]) -> tuple[ReadingRule, ...]:
     return tuple(rule for rule in rules if not isinstance(rule, (Always, FromShape)))
 
 
@@ -193,7 +193,7 @@ def _default(rules: Sequence[Rule]) -> str | None:
 
 def _agreed(
     what: str,
-    rules: Sequence[Reader],
+    rules: Sequence[ReadingRule],
     record: SourceRecord,
     body: Object,
     envelope: Object | None,
@@ -212,7 +212,7 @@ def _agreed(
     return answer
 
 
-def answer_of(rule: Reader, record: SourceRecord, body: Object, envelope: Object | None) -> str | None:
+def answer_of(rule: ReadingRule, record: SourceRecord, body: Object, envelope: Object | None) -> str | None:
     """What one rule says, or None. Raises DetectionError where it finds something that is no answer."""
     if isinstance(rule, FromHeader):
         return _matched(_text(last_header(record.headers, rule.name), rule), rule)
@@ -223,7 +223,7 @@ def answer_of(rule: Reader, record: SourceRecord, body: Object, envelope: Object
     return _matched(_text(last_header(record.headers, _CLOUD_EVENTS_PREFIX + rule.attribute), rule), rule)
 
 
-def _text(value: bytes | None, rule: Reader) -> str | None:
+def _text(value: bytes | None, rule: ReadingRule) -> str | None:
     try:
         return None if value is None else value.decode()
     except UnicodeDecodeError:
@@ -249,7 +249,7 @@ class WrongDetectionField(WrongType, DetectionError):
     stage = "detect"
 
 
-def _matched(value: str | None, rule: Reader) -> str | None:
+def _matched(value: str | None, rule: ReadingRule) -> str | None:
     if value is None or rule.pattern is None:
         return value
     match = re.search(rule.pattern, value)
@@ -265,7 +265,7 @@ def says_nothing(version: str) -> bool:
     return not version or version.isspace() or version == "null"
 
 
-def _name(rule: Reader) -> str:
+def _name(rule: ReadingRule) -> str:
     if isinstance(rule, FromHeader):
         return f"header {rule.name}"
     if isinstance(rule, FromField):
@@ -274,7 +274,7 @@ def _name(rule: Reader) -> str:
 
 
 def _asked(rules: Sequence[Rule]) -> str:
-    names = (_name(rule) if isinstance(rule, Reader) else "the shape" for rule in rules)
+    names = (_name(rule) if isinstance(rule, ReadingRule) else "the shape" for rule in rules)
     return f" (asked: {', '.join(names)})"
 
 
@@ -303,7 +303,7 @@ def _by_shape_or_only(chain: Chain) -> tuple[VersionRule, ...]:
 class Stamp(ABC):
     """Writes into the place that a rule reads, where something stands there already or ``create`` says so."""
 
-    rule: Reader
+    rule: ReadingRule
     create: bool = False
 
     def write(self, body: Object, envelope: Object | None, context: Context, text: str) -> None:

@@ -71,7 +71,7 @@ class Always:
 
 TypeRule = FromHeader | FromField | FromCloudEvents | Always
 VersionRule = FromHeader | FromField | FromCloudEvents | FromShape | Always
-Reader = FromHeader | FromField | FromCloudEvents
+ReadingRule = FromHeader | FromField | FromCloudEvents
 StampAt = Literal["found", "first"]
 
 
@@ -107,7 +107,7 @@ def wrong_rules(rules: Detection) -> Iterator[Problem]:
     """Rules that cannot be asked, whatever the chain is."""
     for rule in (*rules.event_type, *rules.version):
         yield from _wrong_rule(rule)
-    if rules.stamp == "first" and rules.version and not any(isinstance(rule, Reader) for rule in rules.version):
+    if rules.stamp == "first" and rules.version and not any(isinstance(rule, ReadingRule) for rule in rules.version):
         message = "stamp='first' has no rule that reads a version from a place"
         yield Problem("detection", message, "Put a header or a field before the default.")
 
@@ -116,7 +116,7 @@ def _wrong_rule(rule: TypeRule | VersionRule) -> Iterator[Problem]:
     try:
         if isinstance(rule, FromField):
             path(rule.path)
-        pattern = rule.pattern if isinstance(rule, Reader) else None
+        pattern = rule.pattern if isinstance(rule, ReadingRule) else None
         wrong = pattern and re.compile(pattern).groups != 1
     except (ValueError, re.error) as error:
         yield Problem("detection", f"a detection rule is wrong: {error}", "Mend the rule.")

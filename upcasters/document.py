@@ -21,10 +21,10 @@ from upcasters.duplicates import may_lack_keys, refuse_lost
 from upcasters.errors import DecodeError, EncodeError, TooDeep, WrongType
 from upcasters.paths import Path, show
 
-Node = Any
+JsonNode = Any
 # Keys are strings; a part of a path may stand for one only where it is no EACH, which a type cannot say.
-Object = dict[Any, Node]
-Array = list[Node]
+Object = dict[Any, JsonNode]
+Array = list[JsonNode]
 JsonType = Literal["object", "array", "string", "number", "boolean", "null"]
 
 _TYPE_BY_FIRST_BYTE: dict[int, JsonType] = {
@@ -85,7 +85,7 @@ def decode_object(text: bytes | Raw) -> Object:
     return made
 
 
-def refuse_lost_keys(text: bytes | Raw, made: Node) -> None:
+def refuse_lost_keys(text: bytes | Raw, made: JsonNode) -> None:
     """Raise DecodeError where any object of ``made``, which was opened unchecked, had a key twice in ``text``.
 
     Nothing of it may have been changed since. What is as long as it was, or lost white space alone, has all its keys.
@@ -95,7 +95,7 @@ def refuse_lost_keys(text: bytes | Raw, made: Node) -> None:
         _refuse_lost_keys(text, made)
 
 
-def _refuse_lost_keys(text: bytes | Raw, made: Node) -> None:
+def _refuse_lost_keys(text: bytes | Raw, made: JsonNode) -> None:
     if type(made) is dict:
         fields = decode_object(text)
         for key, child in made.items():
@@ -148,7 +148,7 @@ def write(root: Object) -> bytes:
     return made
 
 
-def json_type(node: Node) -> JsonType:
+def json_type(node: JsonNode) -> JsonType:
     """The JSON type of a node, read or not."""
     kind = type(node)
     if kind is Raw:
@@ -169,12 +169,12 @@ NULLS = (None, Raw(b"null"))
 FEW_DIGITS = 2**63
 
 
-def is_null(node: Node) -> bool:
+def is_null(node: JsonNode) -> bool:
     """True for JSON's null, read or not."""
     return node in NULLS
 
 
-def open_object(node: Node, path: Path = ()) -> Object:
+def open_object(node: JsonNode, path: Path = ()) -> Object:
     """The object that a node is, its fields still raw. Raises WrongType where it is not an object."""
     if type(node) is dict:
         return node
@@ -186,7 +186,7 @@ def open_object(node: Node, path: Path = ()) -> Object:
     raise WrongType(f"{show(path) or 'the value'} is {_article(json_type(node))}, not an object", path)
 
 
-def open_container(node: Node, path: Path = ()) -> Object | Array:
+def open_container(node: JsonNode, path: Path = ()) -> Object | Array:
     """The object or array that a node is, its parts still raw. Raises WrongType for a scalar."""
     kind = json_type(node)
     if kind == "object":
@@ -201,7 +201,7 @@ def open_unchecked(node: Raw) -> Object | Array:
     return _decode_array(node) if memoryview(node)[0] == 0x5B else decode_object_unchecked(node)
 
 
-def open_array(node: Node, path: Path = ()) -> Array:
+def open_array(node: JsonNode, path: Path = ()) -> Array:
     """The array that a node is, its items still raw. Raises WrongType where it is not an array."""
     if type(node) is list:
         return node
@@ -216,7 +216,7 @@ def _article(kind: JsonType) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
-def plain(node: Node, path: Path = ()) -> Any:
+def plain(node: JsonNode, path: Path = ()) -> Any:
     """A node as Python values. Numbers with a fraction are ``ExactFloat`` and keep their digits when put back.
 
     Raises WrongType for an integer of more digits than Python reads.
@@ -241,7 +241,7 @@ def plain(node: Node, path: Path = ()) -> Any:
     return node
 
 
-def from_plain(value: Any, path: Path = (), levels: int = MOST_LEVELS) -> Node:
+def from_plain(value: Any, path: Path = (), levels: int = MOST_LEVELS) -> JsonNode:
     """A function's result, checked: only what JSON has. Raises EncodeError for anything else, and TooDeep.
 
     A member of an enumeration of texts or numbers is its value.
@@ -322,7 +322,7 @@ def _not_written(error: Exception, path: Path) -> EncodeError:
     return EncodeError(f"{show(path) or 'the value'} cannot be written as JSON ({type(error).__name__})", path)
 
 
-_MAKERS: Mapping[type, Callable[[Any, Path], Node]] = {
+_MAKERS: Mapping[type, Callable[[Any, Path], JsonNode]] = {
     str: _writable,
     int: _whole,
     float: _finite,
@@ -330,7 +330,7 @@ _MAKERS: Mapping[type, Callable[[Any, Path], Node]] = {
 }
 
 
-def same(one: Node, other: Node) -> bool:
+def same(one: JsonNode, other: JsonNode) -> bool:
     """JSON equality: ``1.0`` equals ``1.00`` and ``1``; ``true`` does not equal ``1``; no digit is left out."""
     if type(one) is Raw and type(other) is Raw and memoryview(one) == memoryview(other):
         return True
@@ -376,21 +376,21 @@ def number_of(value: Any) -> Any:
         return text if mantissa.strip("-0.") else 0
 
 
-Scalar = tuple[bool, Any]
+ScalarKey = tuple[bool, Any]
 """A single JSON value as a key of a table: ``true`` is not ``1``, and numbers are told apart by all of their digits."""
 
 
-def scalar_key(value: Any) -> Scalar:
+def scalar_key(value: Any) -> ScalarKey:
     """The key of a plain single value."""
     return (type(value) is bool, number_of(value))
 
 
-def scalar_value(key: Scalar) -> Any:
+def scalar_value(key: ScalarKey) -> Any:
     """A plain value with this key."""
     return ExactFloat(str(key[1])) if isinstance(key[1], Decimal) else key[1]
 
 
-def restamped(old: Node, version: str) -> Node:
+def restamped(old: JsonNode, version: str) -> JsonNode:
     """A version in the JSON type that the old one had: a number stays a number where the new one is one."""
     return version if json_type(old) != "number" else _as_number(version) or version
 

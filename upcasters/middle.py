@@ -13,7 +13,7 @@ from zlib import crc32
 
 from upcasters.checks import policy_problems
 from upcasters.context import Context
-from upcasters.detect import Detector, Found, Stamp
+from upcasters.detect import DetectedDocument, Detector, Stamp
 from upcasters.document import Object, read, refuse_lost_keys, write
 from upcasters.duplicates import duplicate_keys, refuse_anywhere
 from upcasters.errors import (
@@ -36,8 +36,8 @@ from upcasters.validation import Validator
 if TYPE_CHECKING:
     from upcasters.chain import Chain
 
-Node = tuple[str, str]
-Observed = Callable[[InvalidEvent, Node], None]
+VersionKey = tuple[str, str]
+Observed = Callable[[InvalidEvent, VersionKey], None]
 
 # A chain has no circles, so only a split of a split of a split … could come near this.
 MOST_HOPS = 100_000
@@ -47,8 +47,8 @@ MOST_HOPS = 100_000
 class Way:
     """The hops from one version to its target, up to the first one after which the event decides."""
 
-    start: Node
-    end: Node
+    start: VersionKey
+    end: VersionKey
     hops: tuple[Hop, ...]
     passage: Passage
     forks: bool = False
@@ -65,7 +65,7 @@ class Runner(Protocol):
     def __call__(self, way: Way, root: Object, context: Context) -> Object: ...
 
 
-class Middle:
+class EventFlow:
     """The chain as one route sees it. ``observe`` is told of events that do not fit their model and go on."""
 
     def __init__(self, chain: Chain, policy: Policy, observe: Callable[[Violation], None] | None = None) -> None:
@@ -74,21 +74,21 @@ class Middle:
         self.observe = observe
         self.detector = Detector(chain, policy.detection)
         self.stamps: tuple[Stamp, ...] = self.detector.stamps()
-        self.ways: dict[Node, Way] = {}
-        self.validators: dict[Node, Validator | None] = {}
+        self.ways: dict[VersionKey, Way] = {}
+        self.validators: dict[VersionKey, Validator | None] = {}
         self.tombstone = Passed(Passage(self.detector.fixed_type or "", "", ""), "tombstone")
         problems = policy_problems(chain, policy)
         if problems:
             raise ChainError(problems)
 
-    def way(self, node: Node) -> Way:
+    def way(self, node: VersionKey) -> Way:
         """The way from a version that the chain has; found once."""
         way = self.ways.get(node)
         if way is None:
             way = self.ways[node] = self._find_way(node)
         return way
 
-    def _find_way(self, node: Node) -> Way:
+    def _find_way(self, node: VersionKey) -> Way:
         try:
             hops = self.chain.path(node, self.policy.target)
         except Irreversible as error:
@@ -99,7 +99,7 @@ class Middle:
         broken = f"step {step.id} cannot be undone: {step.inverse().why}" if step else ""
         return Way(node, end, hops, passage, bool(hops and hops[-1].forks), broken)
 
-    def validator(self, node: Node) -> Validator | None:
+    def validator(self, node: VersionKey) -> Validator | None:
         """What checks documents of a version, or None where it has no model."""
         if node not in self.validators:
             known = self.chain.versions.get(node)
@@ -128,7 +128,7 @@ class Middle:
         record: SourceRecord,
         source: Partition | None,
         run: Runner,
-        notes: Notes | None = None,
+        notes: FlowPosition | None = None,
         observed: Observed | None = None,
     ) -> Outcome:
         """What becomes of one event. Raises EventError and whatever else goes wrong; ``notes`` says how far it got.
@@ -139,7 +139,7 @@ class Middle:
         value = record.value
         if value is None:
             return self.tombstone
-        notes = notes or Notes()
+        notes = notes or FlowPosition()
         if self.policy.duplicate_keys == "refuse":
             read(value)
             refuse_anywhere(value)
@@ -156,7 +156,7 @@ class Middle:
             refuse_lost_keys(value, root)
         return self.bring(record, source, found, way, run, observed)
 
-    def _let_through(self, found: Found) -> Outcome | None:
+    def _let_through(self, found: DetectedDocument) -> Outcome | None:
         """What the policy says of a type or version that the chain does not know; None where it knows both."""
         node = (found.event_type, found.version)
         if node in self.chain.versions:
@@ -176,7 +176,7 @@ class Middle:
         self,
         record: SourceRecord,
         source: Partition | None,
-        found: Found,
+        found: DetectedDocument,
         way: Way,
         run: Runner,
         observed: Observed | None = None,
@@ -208,7 +208,7 @@ class Middle:
 
     def _results(
         self, way: Way, root: Object, context: Context, run: Runner, hops: list[int]
-    ) -> Sequence[tuple[Object, Context, Node]]:
+    ) -> Sequence[tuple[Object, Context, VersionKey]]:
         """The documents that come out of a way, those of a split brought on by themselves."""
         if way.broken:
             raise Irreversible(way.broken)
@@ -227,7 +227,7 @@ class Middle:
             onward = self.way((context.event_type, way.end[1]))
             return self._results(onward, root, context, run, hops)
         context.children = None
-        results: list[tuple[Object, Context, Node]] = []
+        results: list[tuple[Object, Context, VersionKey]] = []
         for position, child in enumerate(children):
             onward = self.way((child.event_type, child.version or way.end[1]))
             results += self._results(onward, child.root, context.child(position, child), run, hops)
@@ -254,8 +254,8 @@ class Middle:
     def _all_written(
         self,
         record: SourceRecord,
-        found: Found,
-        results: Sequence[tuple[Object, Context, Node]],
+        found: DetectedDocument,
+        results: Sequence[tuple[Object, Context, VersionKey]],
         observed: Observed | None,
     ) -> Iterator[Record]:
         written = 0
@@ -269,8 +269,8 @@ class Middle:
     def _written(
         self,
         record: SourceRecord,
-        found: Found,
-        result: tuple[Object, Context, Node],
+        found: DetectedDocument,
+        result: tuple[Object, Context, VersionKey],
         observed: Observed | None,
     ) -> Record:
         body, context, node = result
@@ -283,7 +283,7 @@ class Middle:
             self._validate(self.policy.validate_target, node, data, observed)
         return Record(value, context.key, context.headers)
 
-    def _validate(self, choice: str, node: Node, data: bytes | None, observed: Observed | None) -> None:
+    def _validate(self, choice: str, node: VersionKey, data: bytes | None, observed: Observed | None) -> None:
         """Raises InvalidEvent where the document does not fit the version's model and the choice is to mind that."""
         validator = self.validator(node)
         if validator is None:
@@ -297,7 +297,7 @@ class Middle:
 
 
 @dataclass
-class Notes:
+class FlowPosition:
     """How far an event got, for the fault that ends it."""
 
     event_type: str = ""

@@ -11,10 +11,10 @@ from upcasters.event import kind_of
 from upcasters.paths import text_of
 from upcasters.step import version_text
 
-UnknownType = Literal["dead-letter", "pass", "skip"]
-FutureVersion = Literal["dead-letter", "pass"]
+UnknownTypeChoice = Literal["dead-letter", "pass", "skip"]
+FutureVersionChoice = Literal["dead-letter", "pass"]
 DuplicateKeys = Literal["refuse-opened", "refuse", "last-wins"]
-Validation = Literal["always", "observe", "sampled", "never"]
+ValidationChoice = Literal["always", "observe", "sampled", "never"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Policy:
 
     detection: Detection = field(default_factory=Detection)
     target: Mapping[str, str] = field(default_factory=dict)
-    unknown_type: UnknownType = "dead-letter"
-    future_version: FutureVersion = "dead-letter"
+    unknown_type: UnknownTypeChoice = "dead-letter"
+    future_version: FutureVersionChoice = "dead-letter"
     duplicate_keys: DuplicateKeys = "refuse-opened"
-    validate_target: Validation = "always"
-    validate_source: Validation = "observe"
+    validate_target: ValidationChoice = "always"
+    validate_source: ValidationChoice = "observe"
     sample_every: int = 100
     include_values: bool = False
     allow_loss: bool = False

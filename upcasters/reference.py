@@ -16,7 +16,7 @@ from upcasters.duplicates import duplicate_keys
 from upcasters.errors import EventError, InvalidEvent
 from upcasters.event import Partition, SourceRecord
 from upcasters.locating import locate
-from upcasters.middle import Middle, Node, Notes, Observed, Way
+from upcasters.middle import EventFlow, FlowPosition, Observed, VersionKey, Way
 from upcasters.operations.base import Operation
 from upcasters.outcome import DeadLettered, Fault, Outcome, Violation
 from upcasters.paths import EACH
@@ -45,7 +45,7 @@ class Trace:
 class Reference:
     """The pure middle without any short cut."""
 
-    def __init__(self, middle: Middle) -> None:
+    def __init__(self, middle: EventFlow) -> None:
         self._middle = middle
 
     def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
@@ -54,7 +54,7 @@ class Reference:
 
     def trace(self, record: SourceRecord, source: Partition | None = None, older: bytes | None = None) -> Trace:
         """What becomes of one event, with every hop; ``older`` as for ``Upcaster.downcast_into``. Never raises."""
-        notes = Notes()
+        notes = FlowPosition()
         hops: list[HopTrace] = []
         run = _HopByHop(notes, hops, older)
         try:
@@ -64,10 +64,10 @@ class Reference:
             outcome = DeadLettered(fault_of(error, notes))
         return Trace(outcome, hops)
 
-    def _teller(self, notes: Notes) -> Observed:
+    def _teller(self, notes: FlowPosition) -> Observed:
         """Tells whoever observes of an event that does not fit the model of a version, and goes on."""
 
-        def tell(error: InvalidEvent, node: Node) -> None:
+        def tell(error: InvalidEvent, node: VersionKey) -> None:
             if self._middle.observe is not None:
                 self._middle.observe(Violation(*node, fault_of(error, notes)))
 
@@ -76,7 +76,7 @@ class Reference:
 
 @dataclass
 class _HopByHop:
-    notes: Notes
+    notes: FlowPosition
     hops: list[HopTrace]
     older: bytes | None = None
     searching: bool = False
@@ -153,7 +153,7 @@ def shortened(name: str) -> str:
     return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
 
 
-def fault_of(error: Exception, notes: Notes) -> Fault:
+def fault_of(error: Exception, notes: FlowPosition) -> Fault:
     """The fault that an exception stands for. An unforeseen one keeps its class and loses its text."""
     known = isinstance(error, EventError)
     return Fault(

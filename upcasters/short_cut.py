@@ -1,6 +1,6 @@
 """The short cut of one route: one generated function from bytes to outcome, with no line that its rules do not need.
 
-It does what ``Middle.process`` does, for events that the chain knows. It gives None, or leaves by any exception, where
+It does what ``EventFlow.process`` does, for events that the chain knows. It gives None, or leaves by any exception, where
 an event is not so plain: then the middle or the reference does the work and says what is wrong.
 """
 
@@ -15,26 +15,26 @@ from upcasters.compile.code import UNCHECKED, Code
 from upcasters.compile.layouts import Unexpected
 from upcasters.context import Context, last_header
 from upcasters.depth import MOST_ADDED, MOST_LEVELS, SHALLOW, is_too_deep
-from upcasters.detect import Found, restamp, shapes_of
+from upcasters.detect import DetectedDocument, restamp, shapes_of
 from upcasters.detection import Always, FromField, FromHeader, FromShape
 from upcasters.document import ExactFloat, decode_plain, encode
 from upcasters.duplicates import may_lack_keys
 from upcasters.event import Event, Header, Partition, Record, SourceRecord
-from upcasters.middle import Middle, Node, Runner, Way
+from upcasters.middle import EventFlow, Runner, VersionKey, Way
 from upcasters.operations.events import put_header
 from upcasters.operations.reach import Subdocument
 from upcasters.outcome import Outcome, Passage, Passed, Upcast
 from upcasters.paths import path
 from upcasters.step import walk
 
-Function = Callable[[SourceRecord, Partition | None], Outcome | None]
+RecordFunction = Callable[[SourceRecord, Partition | None], Outcome | None]
 _Reader = FromHeader | FromField
 
 _NO_CONTEXT = Context(Event(None), None, None, [], "")
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class ShortCut:
     """One version on the short cut: all that an event of it needs.
 
     ``whole`` where an event may end or become several; ``deepens`` where a shallow document may become too deep;
@@ -55,27 +55,27 @@ class Lane:
     check_target: Callable[[bytes], None]
 
 
-class Lanes(dict[str | None, Lane | None]):
+class ShortCuts(dict[str | None, ShortCut | None]):
     """The lane of each version of a type, made when its first event comes; None where the middle must do the work."""
 
-    def __init__(self, event_type: str, middle: Middle, compiled: Callable[[Node], Compiled]) -> None:
+    def __init__(self, event_type: str, middle: EventFlow, compiled: Callable[[VersionKey], Compiled]) -> None:
         self._event_type = event_type
         self._middle = middle
         self._compiled = compiled
 
-    def __missing__(self, version: str | None) -> Lane | None:
+    def __missing__(self, version: str | None) -> ShortCut | None:
         if version is None or (self._event_type, version) not in self._middle.chain.versions:
             return None
         lane = self[version] = self._opened(self._middle.way((self._event_type, version)))
         return lane
 
-    def _opened(self, way: Way) -> Lane | None:
+    def _opened(self, way: Way) -> ShortCut | None:
         if way.broken:
             return None
         compiled = self._compiled(way.start) if way.hops else None
         inside = any(isinstance(op, Subdocument) for hop in way.hops for op in walk(hop.operations))
         source, target = self._middle.validator(way.start), self._middle.validator(way.end)
-        return Lane(
+        return ShortCut(
             way=way,
             passage=way.passage,
             passed=way.passed,
@@ -95,7 +95,9 @@ def _unchecked(_: bytes) -> None:
     """What has no model fits."""
 
 
-def short_cut(middle: Middle, compiled: Callable[[Node], Compiled], run: Runner) -> tuple[Function, str] | None:
+def short_cut(
+    middle: EventFlow, compiled: Callable[[VersionKey], Compiled], run: Runner
+) -> tuple[RecordFunction, str] | None:
     """The function for a route and its source; None where the route's rules need the middle for every event."""
     rules = (*middle.detector.type_rules, *middle.detector.version_rules)
     headers = [rule.name for rule in rules if isinstance(rule, FromHeader)]
@@ -107,16 +109,16 @@ def short_cut(middle: Middle, compiled: Callable[[Node], Compiled], run: Runner)
         return None
     if middle.detector.stamps_first:
         return None
-    lanes = {event_type: Lanes(event_type, middle, compiled) for event_type in middle.chain.types}
+    lanes = {event_type: ShortCuts(event_type, middle, compiled) for event_type in middle.chain.types}
     writer = _Writer(middle, lanes, run)
     source = writer.source()
     return writer.code.build(source, "short_cut", UNCHECKED), source
 
 
 class _Writer:
-    """Writes the function: detection, then what becomes of the event, in the order of ``Middle.process``."""
+    """Writes the function: detection, then what becomes of the event, in the order of ``EventFlow.process``."""
 
-    def __init__(self, middle: Middle, lanes: Mapping[str, Lanes], run: Runner) -> None:
+    def __init__(self, middle: EventFlow, lanes: Mapping[str, ShortCuts], run: Runner) -> None:
         detector = middle.detector
         self.code = Code()
         self.middle = middle
@@ -309,7 +311,7 @@ def _field_text(node: Any) -> str | None:
 
 _SCOPE: dict[str, Any] = {
     "Context": Context,
-    "Found": Found,
+    "DetectedDocument": DetectedDocument,
     "Record": Record,
     "Upcast": Upcast,
     "encode": encode,

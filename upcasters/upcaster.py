@@ -13,7 +13,7 @@ from upcasters.detection import FromField
 from upcasters.document import Object
 from upcasters.duplicates import duplicate_keys
 from upcasters.event import Event, Partition, SourceRecord, event_of, kind_of, partition_of
-from upcasters.middle import Middle, Node, Way
+from upcasters.middle import EventFlow, VersionKey, Way
 from upcasters.outcome import Outcome, Violation
 from upcasters.policy import Policy
 from upcasters.reference import Reference, Trace
@@ -47,9 +47,9 @@ class Upcaster:
             raise TypeError(f"observe is {kind_of(observe)}: pass a function that takes a Violation")
         self.chain = chain
         self.policy = policy
-        self._middle = Middle(chain, policy, observe)
+        self._middle = EventFlow(chain, policy, observe)
         self.reference = Reference(self._middle)
-        self._compiled: dict[Node, Compiled] = {}
+        self._compiled: dict[VersionKey, Compiled] = {}
         self._compile_some()
         found = short_cut(self._middle, self.compiled, self._run)
         self._short_cut, self.source = found or (_no_short_cut, "")
@@ -84,7 +84,7 @@ class Upcaster:
             raise TypeError("older is None: pass the older document's JSON as bytes, or call upcast")
         return self.reference.trace(event_of(record), partition_of(source), beside.value).outcome
 
-    def compiled(self, node: Node) -> Compiled:
+    def compiled(self, node: VersionKey) -> Compiled:
         """The generated function for the way from a version; its ``source`` is what ``upcast show --code`` prints."""
         found = self._compiled.get(node)
         if found is None:

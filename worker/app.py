@@ -26,12 +26,12 @@ from prometheus_client import (
 from worker.api import create_api, listening
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes.looks import SharedLook
 from worker.lanes.supervisor import Supervisor
-from worker.lanes.timing import Timing
-from worker.lanes.tracing import Tracing
+from worker.lanes.timing import Timeouts
+from worker.lanes.tracing import TransactionTracing
 from worker.loop import run_in_loop
 from worker.metrics import WorkerMetrics
 from worker.preflight import refuse_what_cannot_work
@@ -42,7 +42,7 @@ from worker.settings import Settings
 from worker.tracing import tracing
 
 if TYPE_CHECKING:
-    from worker.checklist.report import Line
+    from worker.checklist.report import ChecklistLine
     from worker.dlq.listing import Listing
     from worker.ledger import Ledger
     from worker.replay.apply.receipt import Receipt
@@ -83,7 +83,7 @@ async def _serve_together(settings: Settings, arguments: Sequence[str], size: in
 
     stop, registry = stop_on_signals(), CollectorRegistry()
     new_process_metrics(registry)
-    chains, clients = load_chains(settings.routes), Clients(settings.kafka)
+    chains, clients = load_chains(settings.routes), KafkaClients(settings.kafka)
 
     async def prepare() -> None:
         """What would be refused is refused once, before there are children."""
@@ -100,7 +100,7 @@ async def _serve(settings: Settings, replays: Replays) -> None:
         await _serve_traced(settings, replays, traces)
 
 
-async def _serve_traced(settings: Settings, replays: Replays, traces: Tracing | None) -> None:
+async def _serve_traced(settings: Settings, replays: Replays, traces: TransactionTracing | None) -> None:
     stop, child = stop_on_signals(), this_child()
     if child:
         settings = child.settings(settings)
@@ -108,9 +108,9 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Tracing | 
         structlog.contextvars.bind_contextvars(process=child.number)
     registry = CollectorRegistry()
     metrics = new_metrics(registry, settings.kafka.group_id)
-    clients = Clients(settings.kafka)
+    clients = KafkaClients(settings.kafka)
     http = settings.http
-    timing = Timing(stuck_after=http.stuck_after, held_back_after=http.held_back_after)
+    timing = Timeouts(stuck_after=http.stuck_after, held_back_after=http.held_back_after)
     # A replay may have begun since that was asked first. By then it can see this member of the group, or is seen.
     look = SharedLook(partial(_refuse_beside, clients, settings, replays), once=True)
     service = Service(
@@ -139,7 +139,7 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Tracing | 
     log.info("stopped")
 
 
-async def _settle_with_replays(clients: Clients, settings: Settings, replays: Replays) -> None:
+async def _settle_with_replays(clients: KafkaClients, settings: Settings, replays: Replays) -> None:
     from worker.replay.apply.handover import hand_over
 
     if replays.after:
@@ -147,7 +147,7 @@ async def _settle_with_replays(clients: Clients, settings: Settings, replays: Re
     await _refuse_beside(clients, settings, replays)
 
 
-async def _refuse_beside(clients: Clients, settings: Settings, replays: Replays) -> None:
+async def _refuse_beside(clients: KafkaClients, settings: Settings, replays: Replays) -> None:
     from worker.replay.apply.beside import refuse_beside
 
     async with _existing_ledger(settings) as ledger:
@@ -180,7 +180,7 @@ def open_existing_ledger(settings: Settings) -> Ledger | None:
     return open_ledger(url)
 
 
-def ask_checklist(settings: Settings) -> Sequence[Line]:
+def ask_checklist(settings: Settings) -> Sequence[ChecklistLine]:
     """The lines of the checklist; called in a thread, for its checks take a while. Raises WorkerError."""
     from worker.checklist.asking import ask
 

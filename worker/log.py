@@ -75,9 +75,9 @@ def in_words(record: logging.LogRecord) -> bool:
 def _in_words(given: object) -> object:
     if not isinstance(given, BaseException) or _says_something(given):
         return given
-    from worker.kafka.refusals import words  # as above
+    from worker.kafka.refusals import in_words  # as above
 
-    return words(given)
+    return in_words(given)
 
 
 def _says_something(error: BaseException) -> bool:

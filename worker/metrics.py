@@ -21,7 +21,7 @@ from prometheus_client.samples import Exemplar
 from upcasters.outcome import Passage
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
-from worker.lanes.tally import Tally
+from worker.lanes.tally import Counters
 
 LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
 WORK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -161,7 +161,7 @@ class WorkerMetrics:
         topic: str,
         partition: int,
         destination: str,
-        tally: Tally,
+        tally: Counters,
         now: float,
         trace: Mapping[str, str] | None = None,
     ) -> None:
@@ -191,7 +191,7 @@ class WorkerMetrics:
         """A lane starts anew."""
         self.retries.labels(stage, self._error_type(error_type)).inc()
 
-    def _count_dead_letters(self, topic: str, partition: int, tally: Tally) -> None:
+    def _count_dead_letters(self, topic: str, partition: int, tally: Counters) -> None:
         for (stage, error_type), count in tally.dead_lettered.items():
             fault = stage, self._error_type(error_type)
             exemplar = _record(partition, tally.dead_letter_at[stage, error_type])

@@ -15,12 +15,12 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.api.view import CannotDecideError, Decided, LaneStatus, NotRunningError, RouteStatus, Status
-from worker.kafka.clients import Clients
-from worker.kafka.members import Way
+from worker.kafka.clients import KafkaClients
+from worker.kafka.members import SourceUse
 from worker.kafka.refusals import unanswered
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes import status as lanes_status
-from worker.lanes.deciding import NothingToDecideError, Place, WrongPlaceError, decide
+from worker.lanes.deciding import NothingToDecideError, Target, WrongPlaceError, decide
 from worker.lanes.supervisor import Supervisor
 from worker.loop import spare_the_collector
 from worker.open_files import refuse_too_few
@@ -64,7 +64,7 @@ class Service:
         self,
         settings: Settings,
         chains: Mapping[str, RouteChain],
-        clients: Clients,
+        clients: KafkaClients,
         make_supervisor: Callable[[Sequence[Route]], Supervisor],
         prepare: Preparation | None = None,
         starts: Mapping[TopicPartition, int] | None = None,
@@ -85,7 +85,7 @@ class Service:
         self._checks = RepeatedChecks(clients, settings, self._traits, self._starts, check_seconds)
         self._checks_again = check_topics is None
         self._processes = processes
-        ways = {source: Way(given.route.destination, given.chain.fingerprint) for source, given in chains.items()}
+        ways = {source: SourceUse(given.route.destination, given.chain.fingerprint) for source, given in chains.items()}
         self._members = MemberWatch(clients, ways, count_members) if count_members else None
         self._supervisor: Supervisor | None = None
 
@@ -158,7 +158,7 @@ class Service:
     def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
         self._running().limit_rate(source, records_per_second, bytes_per_second)
 
-    async def decide(self, source: str, partition: int, go_on_at: Place) -> Decided:
+    async def decide(self, source: str, partition: int, go_on_at: Target) -> Decided:
         supervisor, group = self._running(), self._settings.kafka.group_id
         lanes = supervisor.lanes.of_route(source)
         try:

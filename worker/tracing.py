@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from upcasters.event import SourceRecord
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.extras import pip_install
-from worker.lanes.tally import Tally
-from worker.lanes.tracing import Trace, Tracing
+from worker.lanes.tally import Counters
+from worker.lanes.tracing import TransactionTrace, TransactionTracing
 from worker.settings.tracing import TracingSettings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MOST_LINKS = 128
 
 
 @contextmanager
-def tracing(settings: TracingSettings, group: str, version: str) -> Iterator[Tracing | None]:
+def tracing(settings: TracingSettings, group: str, version: str) -> Iterator[TransactionTracing | None]:
     """None where it is off. Spans that wait are sent at the end. Raises ``WorkerError`` where the extra is missing."""
     if settings.endpoint is None:
         yield None
@@ -65,7 +65,7 @@ class _OpenTelemetry:
         self._group = group
         self._sample = sample
 
-    def begin(self, topic: str, partition: int, destination: str) -> Trace:
+    def begin(self, topic: str, partition: int, destination: str) -> TransactionTrace:
         names = {
             "messaging.system": "kafka",
             "messaging.operation.type": "process",
@@ -99,7 +99,7 @@ class _Transaction:
             self._contexts[trace_id, span_id] = recorded
             self._wanted = self._wanted or recorded
 
-    def end(self, tally: Tally, seconds: Mapping[str, float], error: str = "") -> Mapping[str, str]:
+    def end(self, tally: Counters, seconds: Mapping[str, float], error: str = "") -> Mapping[str, str]:
         if not self._wanted:
             return {}
         from opentelemetry.trace import Link, SpanKind, Status, StatusCode
@@ -123,7 +123,7 @@ def _context(trace_id: int, span_id: int, *, recorded: bool) -> SpanContext:
     return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(int(recorded)))
 
 
-def _counts(tally: Tally) -> dict[str, float]:
+def _counts(tally: Counters) -> dict[str, float]:
     return {
         "messaging.batch.message_count": tally.consumed,
         "upcaster.upcast": tally.upcast_total(),

@@ -10,11 +10,20 @@ from pathlib import Path
 import pytest
 
 from worker.errors import WorkerError
-from worker.ledger import Beside, DeadLetterSummary, Ledger, MemoryLedger, Progress, Proof, Run, open_ledger
+from worker.ledger import (
+    AllowedOverlap,
+    DeadLetterSummary,
+    Ledger,
+    MemoryLedger,
+    PartitionProgress,
+    Proof,
+    Run,
+    open_ledger,
+)
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 RUN = Run("a1b2", "d" * 64, "cluster", "legacy", STARTED, "0.1.0", reason="upgrade \N{SNOWMAN}")
-PROGRESS = Progress("a1b2", "legacy", 1, start=5, end=90, committed=40, digest="ff" * 32)
+PROGRESS = PartitionProgress("a1b2", "legacy", 1, start=5, end=90, committed=40, digest="ff" * 32)
 DEAD = DeadLetterSummary("a1b2", "0" * 16, 7, "decode", "DecodeError", first_seen=1, last_seen=2)
 
 
@@ -130,7 +139,7 @@ def test_the_last_proof_counts(ledger: Ledger) -> None:
 
 def test_a_worker_that_was_let_in_beside_a_replay_stays_written_down(ledger: Ledger) -> None:
     ledger.start_run(RUN)
-    later = Beside("a1b2", STARTED + timedelta(hours=1), "orders", "0.1.0")
+    later = AllowedOverlap("a1b2", STARTED + timedelta(hours=1), "orders", "0.1.0")
     first = replace(later, noted=STARTED, group="others")
     for each in (later, first):
         ledger.note_beside(each)

@@ -14,7 +14,7 @@ from tests.integration.test_run import FOREVER, VALUES
 from tests.kafka import Record, Topics, produce
 from tests.worker_process import write_config
 from worker.replay.census.surveying import Survey, survey
-from worker.replay.plan.dry_run import Wishes
+from worker.replay.plan.dry_run import PlanOptions
 from worker.replay.plan.file import Plan
 from worker.replay.plan.planning import make_plan
 from worker.routes.chains import RouteChain, load_chains
@@ -54,7 +54,7 @@ class History:
 
     async def plan(self, **wishes: Any) -> Plan:
         settings, given = self._loaded()
-        return await make_plan(settings, given, Wishes(**wishes), lambda _done, _total: None)
+        return await make_plan(settings, given, PlanOptions(**wishes), lambda _done, _total: None)
 
     def _loaded(self) -> tuple[Settings, RouteChain]:
         settings = load_settings(self.config)

@@ -27,7 +27,7 @@ from upcasters import (
     split_each,
     when,
 )
-from worker.at_rest import AtRestError, Brought, RowsFailedError, downcast_json_column, rows, upcast_json_column
+from worker.at_rest import AtRestError, MigratedColumn, RowsFailedError, downcast_json_column, rows, upcast_json_column
 
 DEVTEAM = "upcasters.devteam_runner:chain"
 OLD = '{"metadata": {"taskId": "1.1", "projectId": "a/b"},  "nodes": {"select": {"status": "completed", "cost": 1.10}}}'
@@ -73,12 +73,12 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "BATCH_ROWS", 3)
 
 
-def up(op: Any, **options: Any) -> Brought:
+def up(op: Any, **options: Any) -> MigratedColumn:
     given: dict[str, Any] = {"chain": DEVTEAM, "event_type": "task_context", "to": "2.0"}
     return upcast_json_column(op, "contexts", "document", **{**given, **options})
 
 
-def down(op: Any, **options: Any) -> Brought:
+def down(op: Any, **options: Any) -> MigratedColumn:
     given: dict[str, Any] = {"chain": DEVTEAM, "event_type": "task_context", "to": "1.1"}
     return downcast_json_column(op, "contexts", "document", **{**given, **options})
 
@@ -86,7 +86,7 @@ def down(op: Any, **options: Any) -> Brought:
 def test_documents_go_up_and_what_is_there_already_stays_byte_for_byte(database: TestDatabase) -> None:
     database.add([OLD, CURRENT, None])
     current = database.documents()[1]
-    assert database.migrate(up) == Brought(rows=3, changed=1, unchanged=1, empty=1)
+    assert database.migrate(up) == MigratedColumn(rows=3, changed=1, unchanged=1, empty=1)
     first, second, third = database.documents()
     assert (second, third) == (current, None)
     assert json.loads(first) == json.loads(NEW)
@@ -101,7 +101,7 @@ def test_nulls_and_what_is_no_object_stay_and_are_named(
     """SQLAlchemy writes None into a JSON column as JSON's null."""
     database.add([OLD, "null", None, " null ", "[1]", '"secret"', "false"])
     before = database.documents()
-    assert database.migrate(up) == Brought(rows=7, changed=1, empty=3, others=3)
+    assert database.migrate(up) == MigratedColumn(rows=7, changed=1, empty=3, others=3)
     assert database.documents()[1:] == before[1:]
     assert "3 rows hold no JSON object and stay as they are: id=5; id=6; id=7" in caplog.text
     assert "secret" not in caplog.text
@@ -140,7 +140,7 @@ def test_again_it_changes_nothing(database: TestDatabase) -> None:
     database.add([OLD] * 4)
     database.migrate(up)
     before = database.documents()
-    assert database.migrate(up) == Brought(rows=4, unchanged=4)
+    assert database.migrate(up) == MigratedColumn(rows=4, unchanged=4)
     assert database.documents() == before
 
 
@@ -166,7 +166,7 @@ def test_rows_that_fail_can_be_put_aside(database: TestDatabase) -> None:
     bad = '{"metadata": {"taskId": "1"}, "nodes": {}}'
     database.add([OLD, bad])
     stored = database.documents()[1]
-    assert database.migrate(lambda op: up(op, on_failure="set aside")) == Brought(rows=2, changed=1, set_aside=1)
+    assert database.migrate(lambda op: up(op, on_failure="set aside")) == MigratedColumn(rows=2, changed=1, set_aside=1)
     assert database.documents()[1] == stored
     kept = "SELECT row_key, document, stage, error_type, path FROM contexts_document_set_aside"
     assert database.rows(kept) == [("[2]", stored, "upcast", "MissingField", "metadata.project_id")]
@@ -238,7 +238,7 @@ def test_a_document_above_the_target_is_no_document_to_upcast(sqlite: TestDataba
 
 def test_what_is_below_the_target_on_the_way_down_is_left(sqlite: TestDatabase) -> None:
     sqlite.add([OLD])
-    assert sqlite.migrate(down) == Brought(rows=1, unchanged=1)
+    assert sqlite.migrate(down) == MigratedColumn(rows=1, unchanged=1)
     assert sqlite.documents() == [OLD]
 
 
@@ -263,9 +263,9 @@ def test_committed_batch_by_batch_it_goes_on_where_it_was_cut_off(database: Test
         database.migrate(lambda op: up(Shown(op, cut_off), **wish))
     half = [json.loads(document) for document in database.documents()]
     assert [("aa" in each) for each in half] == [True] * 6 + [False] * 2
-    assert database.migrate(lambda op: up(op, **wish)) == Brought(rows=8, changed=2, unchanged=6)
+    assert database.migrate(lambda op: up(op, **wish)) == MigratedColumn(rows=8, changed=2, unchanged=6)
     assert [json.loads(document) for document in database.documents()] == [{"aa": 1, "seen": True}] * 8
-    assert database.migrate(lambda op: up(op, **wish)) == Brought(rows=8, unchanged=8)
+    assert database.migrate(lambda op: up(op, **wish)) == MigratedColumn(rows=8, unchanged=8)
     assert database.migrate(lambda op: down(op, **{**wish, "to": "1", "allow_loss": True})).changed == 8
     assert [json.loads(document) for document in database.documents()] == [{"a": 1}] * 8
 
@@ -313,7 +313,7 @@ def test_a_version_may_stand_in_a_column_of_its_own(sqlite: TestDatabase, postgr
         )
         database.add(['{"a": 1}', '{"b": 2}'])
         database.run("UPDATE contexts SET version = id")
-        assert database.migrate(lambda op: up(op, **wish)) == Brought(rows=2, changed=1, unchanged=1)
+        assert database.migrate(lambda op: up(op, **wish)) == MigratedColumn(rows=2, changed=1, unchanged=1)
         assert [json.loads(each) for each in database.documents()] == [{"b": 1}, {"b": 2}]
         two: Any = 2 if kind == "INTEGER" else "2"
         assert database.rows("SELECT version FROM contexts ORDER BY id") == [(two,), (two,)]
@@ -329,7 +329,7 @@ def test_a_row_without_its_version_fails(sqlite: TestDatabase) -> None:
 
 def test_rows_can_be_picked(database: TestDatabase) -> None:
     database.add([OLD, '{"another": "type"}'])
-    assert database.migrate(lambda op: up(op, where="id < 2")) == Brought(rows=1, changed=1)
+    assert database.migrate(lambda op: up(op, where="id < 2")) == MigratedColumn(rows=1, changed=1)
 
 
 @pytest.mark.parametrize("columns", ["tenant TEXT, number INTEGER", "tenant TEXT, number TEXT"])
@@ -380,7 +380,9 @@ def test_what_a_database_refuses_to_store_is_a_row_that_fails(postgresql: TestDa
     postgresql.add([OLD, bad, OLD])
     with pytest.raises(RowsFailedError, match="id=2: CheckViolation: the database refuses the new document"):
         postgresql.migrate(up)
-    assert postgresql.migrate(lambda op: up(op, on_failure="set aside")) == Brought(rows=3, changed=2, set_aside=1)
+    assert postgresql.migrate(lambda op: up(op, on_failure="set aside")) == MigratedColumn(
+        rows=3, changed=2, set_aside=1
+    )
 
 
 def test_sqlite_stores_bytes_and_numbers_too(sqlite: TestDatabase) -> None:
@@ -392,7 +394,7 @@ def test_sqlite_stores_bytes_and_numbers_too(sqlite: TestDatabase) -> None:
     sqlite.run("CREATE TABLE numbers (id INTEGER PRIMARY KEY, document)", "INSERT INTO numbers VALUES (1, 5)")
     wish: dict[str, Any] = {"chain": DEVTEAM, "event_type": "task_context", "to": "2.0"}
     numbers = sqlite.migrate(lambda op: upcast_json_column(op, "numbers", "document", **wish))
-    assert numbers == Brought(rows=1, others=1)
+    assert numbers == MigratedColumn(rows=1, others=1)
     sqlite.run("DELETE FROM contexts WHERE id = 2")
     sqlite.migrate(up)
     assert sqlite.documents() == [NEW.encode()]

@@ -12,12 +12,12 @@ from sqlalchemy import URL, make_url
 
 from tests.databases import TestDatabase
 from upcasters import Always, Baseline, Chain, Detection, FromField, Step, assign, rename
-from worker.at_rest import AtRestError, Brought, downcast_json_column, registry, upcast_json_column
+from worker.at_rest import AtRestError, MigratedColumn, downcast_json_column, registry, upcast_json_column
 from worker.at_rest.aside import count
 from worker.at_rest.backups import make_backup, restore_backup, restored
 from worker.at_rest.comparing import Comparison, compare
 from worker.at_rest.database import Database, reading
-from worker.at_rest.registry import Place
+from worker.at_rest.registry import DocumentSet
 from worker.at_rest.validating import validate
 
 # Brought twice, a document of this chain is wrong or fails.
@@ -36,11 +36,11 @@ row_condition TEXT NOT NULL, done_up_to TEXT, changed TEXT NOT NULL,
 PRIMARY KEY (table_name, column_name, event_type))"""
 
 
-def up(op: Any, to: str = "2", **options: Any) -> Brought:
+def up(op: Any, to: str = "2", **options: Any) -> MigratedColumn:
     return upcast_json_column(op, "orders", "document", chain=NAMED, event_type="order", to=to, **options)
 
 
-def bring(database: TestDatabase, to: str = "2", **options: Any) -> Brought:
+def bring(database: TestDatabase, to: str = "2", **options: Any) -> MigratedColumn:
     return database.migrate(lambda op: up(op, to, **options))
 
 
@@ -81,10 +81,10 @@ def postgresql(postgresql_url: str) -> TestDatabase:
 def test_each_condition_has_an_entry_of_its_own(sqlite: TestDatabase, tmp_path: Path) -> None:
     backup = make_backup(found(sqlite), tmp_path / "backup", nothing)
     for tenant in "xy":
-        assert bring(sqlite, where=f"tenant = '{tenant}'") == Brought(rows=2, changed=2)
-        assert bring(sqlite, where=f"tenant = '{tenant}'") == Brought(rows=2, unchanged=2)
+        assert bring(sqlite, where=f"tenant = '{tenant}'") == MigratedColumn(rows=2, changed=2)
+        assert bring(sqlite, where=f"tenant = '{tenant}'") == MigratedColumn(rows=2, unchanged=2)
     assert all("b" in json.loads(each) for each in sqlite.documents("orders"))
-    assert bring(sqlite, "3", where="tenant = 'y'") == Brought(rows=2, changed=2)
+    assert bring(sqlite, "3", where="tenant = 'y'") == MigratedColumn(rows=2, changed=2)
     assert verified(sqlite, backup).findings == []
     states = validate(found(sqlite), nothing)
     assert (states.findings, [each.documents for each in states.columns]) == ([], [2, 2])
@@ -159,13 +159,13 @@ def test_a_condition_that_came_later_is_asked_of_the_rows_as_they_are(sqlite: Te
 
 def test_what_is_known_of_all_rows_is_known_of_some(sqlite: TestDatabase) -> None:
     bring(sqlite)
-    assert bring(sqlite, where="tenant = 'x'") == Brought(rows=2, unchanged=2)
+    assert bring(sqlite, where="tenant = 'x'") == MigratedColumn(rows=2, unchanged=2)
     assert bring(sqlite, "3", where="tenant = 'x'").changed == 2
     assert [each.documents for each in validate(found(sqlite), nothing).columns] == [2, 2]
     with pytest.raises(AtRestError, match=r"knows rows where tenant = 'x' .* at 3, and .* it knows 2: look .*since="):
         bring(sqlite, "3")
     assert bring(sqlite, "3", where="tenant <> 'x'").changed == 2
-    assert bring(sqlite, "3", since="3") == Brought(rows=4, unchanged=4)
+    assert bring(sqlite, "3", since="3") == MigratedColumn(rows=4, unchanged=4)
     with sqlite.connection() as connection:
         assert [each.place.condition for each in registry.entries(connection)] == [""]
 
@@ -174,7 +174,7 @@ def test_a_condition_in_other_words_is_not_taken_for_other_rows(sqlite: TestData
     bring(sqlite, where="tenant = 'x'")
     with pytest.raises(AtRestError, match="look at which version they are"):
         bring(sqlite, where="tenant='x'")
-    assert bring(sqlite, where="tenant='x'", since="2") == Brought(rows=2, unchanged=2)
+    assert bring(sqlite, where="tenant='x'", since="2") == MigratedColumn(rows=2, unchanged=2)
 
 
 def test_rows_put_aside_are_those_of_one_condition(sqlite: TestDatabase) -> None:
@@ -182,7 +182,9 @@ def test_rows_put_aside_are_those_of_one_condition(sqlite: TestDatabase) -> None
     for tenant in "xyx":
         options = {"since": "1"} if tenant == "x" else {}
         assert bring(sqlite, where=f"tenant = '{tenant}'", on_failure="set aside", **options).set_aside >= 1
-    places = [Place("orders", "document", "order", condition=each) for each in ("tenant = 'x'", "tenant = 'y'", "")]
+    places = [
+        DocumentSet("orders", "document", "order", condition=each) for each in ("tenant = 'x'", "tenant = 'y'", "")
+    ]
     with sqlite.connection() as connection:
         assert [count(connection, each) for each in places[1:]] == [1, 3]
 
@@ -212,9 +214,9 @@ def test_each_schema_is_backed_up_brought_verified_and_validated(postgresql: Tes
     backup = make_backup(found(postgresql), tmp_path / "backup", nothing)
     assert {"north.orders", "south.orders"} <= backup.tables.keys()
     for schema in ("north", "south"):
-        assert bring(postgresql, schema=schema) == Brought(rows=3, changed=3)
+        assert bring(postgresql, schema=schema) == MigratedColumn(rows=3, changed=3)
         assert all("b" in json.loads(each) for each in postgresql.documents(f"{schema}.orders"))
-    assert bring(postgresql, schema="south") == Brought(rows=3, unchanged=3)
+    assert bring(postgresql, schema="south") == MigratedColumn(rows=3, unchanged=3)
     judged = verified(postgresql, backup)
     assert (judged.findings, judged.documents, judged.tables) == ([], 6, 2)
     states = validate(found(postgresql), nothing)
@@ -236,11 +238,11 @@ def test_each_schema_is_backed_up_brought_verified_and_validated(postgresql: Tes
 def test_a_registry_in_each_tenants_schema_is_found(postgresql: TestDatabase) -> None:
     """As Alembic's cookbook has it: the search path chooses the tenant."""
 
-    def north(op: Any) -> Brought:
+    def north(op: Any) -> MigratedColumn:
         op.execute("SET search_path TO north")
         return up(op)
 
-    def south(op: Any) -> Brought:
+    def south(op: Any) -> MigratedColumn:
         op.execute("SET search_path TO south")
         return up(op)
 
@@ -268,6 +270,6 @@ def test_the_same_table_by_another_name_is_the_same(postgresql: TestDatabase) ->
     postgresql.run("CREATE TABLE orders (id INTEGER PRIMARY KEY, document JSONB)")
     postgresql.add(['{"a": 1}'], "orders")
     assert bring(postgresql).changed == 1
-    assert bring(postgresql, schema="public") == Brought(rows=1, unchanged=1)
+    assert bring(postgresql, schema="public") == MigratedColumn(rows=1, unchanged=1)
     wish: dict[str, Any] = {"chain": silent, "event_type": "order", "to": "1", "schema": "public", "allow_loss": True}
     assert postgresql.migrate(lambda op: downcast_json_column(op, "orders", "document", **wish)).changed == 1

@@ -24,7 +24,7 @@ from tests.worker_process import COMMAND
 from worker.errors import WorkerError
 from worker.kafka.internals import InvalidRecordError
 from worker.lanes.faults import RefusedError, refusal
-from worker.replay.census.counting import Kind
+from worker.replay.census.counting import EventKind
 from worker.replay.census.surveying import Survey
 from worker.replay.plan.file import Plan, read_plan
 from worker.replay.plan.parts import Filters
@@ -52,7 +52,7 @@ def kinds(found: Survey) -> dict[str, int]:
 async def test_a_census_counts_everything(mixed: History) -> None:
     found = await mixed.census()
     assert kinds(found) == {"1.0": 80, "1.1": 40, "2.0": 40, "tombstone": 40, "decode DecodeError": 40}
-    line = found.census.lines[Kind("task_context", "1.1", "1.1")]
+    line = found.census.lines[EventKind("task_context", "1.1", "1.1")]
     assert (line.by_partition, line.seen.first) == ({0: 20, 1: 20}, STAMP + 1000)
     assert line.seen.last == STAMP + 1000 * (len(MIXED) - 5)
     assert [(each.start, each.end) for each in found.ranges] == [(0, 120), (0, 120)]

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from tests.kafka import Record, Topics, delete_topics, make_topic, produce
 from tests.lanes import LIMIT, QUICK, Bench, PlainClients, caught_up, make_bench, read_settled, until
 from worker.lanes.committed import committed_of_group
-from worker.lanes.deciding import NothingToDecideError, Place, WrongPlaceError, decide
+from worker.lanes.deciding import NothingToDecideError, Target, WrongPlaceError, decide
 from worker.lanes.listing import UNDECIDED, list_lanes
 from worker.lanes.offset_note import Committed, Decision
 from worker.lanes.state import LaneState
@@ -71,7 +71,7 @@ async def beside(bench: Bench) -> Committed:
     return (await committed_of_group(clients, bench.group, [lane_of(bench)]))[lane_of(bench)]
 
 
-async def decided(bench: Bench, place: Place) -> Decision:
+async def decided(bench: Bench, place: Target) -> Decision:
     return await decide(PlainClients(bench.bootstrap_servers, bench.group), bench.group, lane_of(bench), place, NOW)
 
 

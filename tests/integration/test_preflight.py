@@ -18,7 +18,7 @@ from tests.lanes import until
 from tests.worker_process import COMMAND, write_config
 from worker.dead_letters import Reporter
 from worker.errors import NEEDS_A_PERSON, WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.lanes.supervisor import Supervisor
 from worker.metrics import WorkerMetrics
 from worker.preflight import ClusterFacts, ask_brokers, refuse_what_cannot_work
@@ -43,7 +43,7 @@ def settings_for(bootstrap: str, topics: Topics, **kafka: Any) -> Settings:
 
 
 async def gather(settings: Settings) -> ClusterFacts:
-    return await ask_brokers(Clients(settings.kafka), settings, start_producers=True)
+    return await ask_brokers(KafkaClients(settings.kafka), settings, start_producers=True)
 
 
 async def create_all(topics: Topics, **destination: str) -> None:
@@ -96,7 +96,7 @@ async def test_refusals_are_one_line_each(kafka_bootstrap: str, topics: Topics) 
     await produce(kafka_bootstrap, topics.name("legacy"), [Record(None, b"v", timestamp=stamp)])
     settings = settings_for(kafka_bootstrap, topics)
     with pytest.raises(WorkerError) as caught:
-        await refuse_what_cannot_work(Clients(settings.kafka), settings, {})
+        await refuse_what_cannot_work(KafkaClients(settings.kafka), settings, {})
     assert caught.value.exit_code == NEEDS_A_PERSON
     lines = str(caught.value).splitlines()
     assert len(lines) == 2
@@ -108,19 +108,19 @@ async def test_refusals_are_one_line_each(kafka_bootstrap: str, topics: Topics) 
 async def test_nothing_to_refuse(kafka_bootstrap: str, topics: Topics) -> None:
     await create_all(topics)
     settings = settings_for(kafka_bootstrap, topics)
-    facts = await refuse_what_cannot_work(Clients(settings.kafka), settings, {})
+    facts = await refuse_what_cannot_work(KafkaClients(settings.kafka), settings, {})
     assert facts.topic(topics.name("current")).partitions == 2
 
 
 async def test_a_new_group_at_a_destination_with_records(kafka_bootstrap: str, topics: Topics) -> None:
     await create_all(topics)
     settings, source, destination = settings_for(kafka_bootstrap, topics), topics.name("legacy"), topics.name("current")
-    assert (await ask_brokers(Clients(settings.kafka), settings)).filled == frozenset()
+    assert (await ask_brokers(KafkaClients(settings.kafka), settings)).filled == frozenset()
     await produce(kafka_bootstrap, destination, [Record(None, b"v", timestamp=int(time.time() * 1000))])
-    facts = await ask_brokers(Clients(settings.kafka), settings)
+    facts = await ask_brokers(KafkaClients(settings.kafka), settings)
     assert (facts.filled, facts.backlogs[source].new) == (frozenset({destination}), True)
     await commit(settings, 0)
-    facts = await ask_brokers(Clients(settings.kafka), settings)
+    facts = await ask_brokers(KafkaClients(settings.kafka), settings)
     assert (facts.filled, facts.backlogs[source].new) == (frozenset(), False)
 
 
@@ -128,7 +128,7 @@ async def test_what_changes_while_the_worker_runs_is_told(kafka_bootstrap: str, 
     """A lane that was paused on Friday goes on, on Monday, into a topic that keeps two days."""
     await create_all(topics)
     settings = settings_for(kafka_bootstrap, topics)
-    clients, metrics = Clients(settings.kafka), WorkerMetrics(CollectorRegistry(), settings.kafka.group_id)
+    clients, metrics = KafkaClients(settings.kafka), WorkerMetrics(CollectorRegistry(), settings.kafka.group_id)
     service = Service(
         settings,
         load_chains(settings.routes),
@@ -153,7 +153,7 @@ async def test_what_changes_while_the_worker_runs_is_told(kafka_bootstrap: str, 
 
 
 async def commit(settings: Settings, offset: int) -> None:
-    consumer = Clients(settings.kafka).group_consumer()
+    consumer = KafkaClients(settings.kafka).group_consumer()
     await consumer.start()
     partition = TopicPartition(settings.routes[0].source, 0)
     consumer.assign([partition])

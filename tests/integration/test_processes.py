@@ -20,7 +20,7 @@ from tests.worker_process import WorkerProcess, running_worker
 from worker.lanes.lineage import REPLAY_ID
 from worker.processes.child import Child
 from worker.replay.apply.receipt import read_receipt
-from worker.replay.apply.running import Wishes, apply_share
+from worker.replay.apply.running import ReplayOptions, apply_share
 from worker.replay.plan.file import read_plan
 
 TOKEN = "a-token-of-16-letters"  # noqa: S105
@@ -173,7 +173,7 @@ async def test_what_another_process_of_a_replay_has_just_written_is_not_taken_fo
     reading, writing = os.pipe()
     with socket.create_server(("127.0.0.1", 0)) as http:
         child = Child(number=0, of=2, http=http.fileno(), parent=reading)
-        await apply_share(*stage.given, read_plan(stage.plan), Wishes(stage.receipt), child)
+        await apply_share(*stage.given, read_plan(stage.plan), ReplayOptions(stage.receipt), child)
     asyncio.get_running_loop().remove_reader(reading)
     os.close(reading)
     os.close(writing)

@@ -13,7 +13,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from tests.kafka import Record, Topics, produce
 from tests.lanes import LIMIT
 from worker.errors import WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.internals import GATHER_BYTES, FetchedBatches, open_reader
 from worker.replay.ranges import Range
 from worker.replay.reading import LOOKS, open_range_reader, read_batches, read_ranges
@@ -43,7 +43,7 @@ async def test_nothing_is_fetched_from_a_range_s_end_on(
     await produce(kafka_bootstrap, topic, [Record(b"k", b"v", partition=at % 3) for at in range(300)])
     passes = ([Range(0, 0, 100)], [Range(1, 0, 100)], [Range(0, 50, 100), Range(1, 0, 40), Range(2, 0, 100)])
     seen = []
-    clients = Clients(KafkaSettings(bootstrap_servers=kafka_bootstrap, group_id="none"))
+    clients = KafkaClients(KafkaSettings(bootstrap_servers=kafka_bootstrap, group_id="none"))
     async with open_range_reader(clients, 3) as consumer:
         for ranges in passes:
             pieces = [piece async for piece in read_ranges(consumer, topic, ranges)]
@@ -61,7 +61,7 @@ async def test_what_comes_little_by_little_is_gathered_at_the_broker(
 ) -> None:
     topic = await topics.create(partitions=2)
     partitions = [TopicPartition(topic, 0), TopicPartition(topic, 1)]
-    clients = Clients(KafkaSettings(bootstrap_servers=kafka_bootstrap, group_id="none"))
+    clients = KafkaClients(KafkaSettings(bootstrap_servers=kafka_bootstrap, group_id="none"))
     async with clients.reader() as consumer:
         consumer.assign(partitions)
         await consumer.seek_to_beginning()
@@ -94,7 +94,7 @@ async def test_a_batch_that_came_broken_is_fetched_again(
         return False
 
     monkeypatch.setattr(FetchedBatches, "_is_intact", flipped)
-    clients = Clients(KafkaSettings(bootstrap_servers=kafka_bootstrap, group_id="none"))
+    clients = KafkaClients(KafkaSettings(bootstrap_servers=kafka_bootstrap, group_id="none"))
     values: list[bytes | None] = []
     async with open_range_reader(clients, 1) as consumer:
         with ExitStack() as stack:

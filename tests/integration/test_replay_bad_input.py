@@ -14,7 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 from tests.kafka import Topics, committed_offsets, delete_before, read_all
 from tests.replaying import Stage, make_stage, refused
 from worker.errors import WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.ledger import open_ledger
 from worker.replay.apply.finished import keep_begun
 from worker.replay.apply.handover import hand_over
@@ -249,7 +249,7 @@ async def test_a_group_at_work_is_not_moved(stage: Stage) -> None:
 
 async def handed_over(stage: Stage, receipt: Receipt) -> None:
     settings = stage.given[0]
-    await hand_over(Clients(settings.kafka), settings, receipt)
+    await hand_over(KafkaClients(settings.kafka), settings, receipt)
 
 
 async def commit(stage: Stage, offset: int) -> None:

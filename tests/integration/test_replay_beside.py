@@ -20,8 +20,8 @@ from tests.replaying import Stage, make_stage, refused
 from tests.worker_process import running_worker
 from worker.app import new_metrics, reporter_of
 from worker.errors import WorkerError
-from worker.kafka.clients import Clients
-from worker.kafka.members import Way
+from worker.kafka.clients import KafkaClients
+from worker.kafka.members import SourceUse
 from worker.lanes.looks import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.ledger import open_ledger
@@ -42,7 +42,7 @@ async def beside(stage: Stage, *allowed: str) -> str:
     """Why a live worker that has no ledger would not begin."""
     settings, _ = stage.given
     try:
-        await refuse_beside(Clients(settings.kafka), settings, None, allowed)
+        await refuse_beside(KafkaClients(settings.kafka), settings, None, allowed)
     except WorkerError as error:
         return str(error)
     return ""
@@ -83,7 +83,7 @@ async def test_a_worker_begins_behind_a_replay_or_not_at_all(stage: Stage) -> No
     assert (run.code, f"replay {stage.replay_id} wrote these offsets" in run.errors) == (2, True), run
     assert await beside(stage, stage.replay_id) == ""
     settings, _ = stage.given
-    await hand_over(Clients(settings.kafka), settings, read_receipt(stage.receipt))
+    await hand_over(KafkaClients(settings.kafka), settings, read_receipt(stage.receipt))
     assert await beside(stage) == "", "what it reads now nobody has read"
     async with running_worker(stage.config, folder=stage.folder) as worker:
         await worker.caught_up(10)
@@ -99,8 +99,8 @@ async def test_other_groups_and_other_destinations(stage: Stage, topics: Topics)
     kafka = settings.kafka.model_copy(update={"group_id": f"new-{stage.group}"})
     renamed = settings.model_copy(update={"kafka": kafka})
     with pytest.raises(WorkerError, match=f"{stage.source}:0 0-29, {stage.source}:1 0-29: replay {stage.replay_id}"):
-        await refuse_beside(Clients(kafka), renamed, ledger)
-    await refuse_beside(Clients(kafka), renamed, ledger, [stage.replay_id])
+        await refuse_beside(KafkaClients(kafka), renamed, ledger)
+    await refuse_beside(KafkaClients(kafka), renamed, ledger, [stage.replay_id])
     assert [each.group for each in ledger.besides(stage.replay_id)] == [kafka.group_id]
     ledger.close()
     stage.destination = await topics.create("another", partitions=2)
@@ -182,7 +182,7 @@ async def test_a_live_worker_looks_again_before_it_writes(stage: Stage) -> None:
     await stage.fill(60)
     await stage.make_plan(end="0:30,1:20")
     settings, given = stage.given
-    clients = Clients(settings.kafka)
+    clients = KafkaClients(settings.kafka)
     look = SharedLook(partial(refuse_beside, clients, settings, None), once=True)
     metrics = new_metrics(CollectorRegistry(), stage.group)
     async with replaying(stage):
@@ -209,8 +209,8 @@ async def sees_another_chain(stage: Stage) -> None:
     """As a member of the same group would that has one."""
     settings, given = stage.given
     counted: dict[str, int] = {}
-    ours = {stage.source: Way(stage.destination, "another")}
-    watch = MemberWatch(Clients(settings.kafka), ours, counted.__setitem__, rolling=0)
+    ours = {stage.source: SourceUse(stage.destination, "another")}
+    watch = MemberWatch(KafkaClients(settings.kafka), ours, counted.__setitem__, rolling=0)
     looking = asyncio.create_task(watch.run(0.05))
     deadline = time.monotonic() + 30
     while not watch.told:

@@ -24,7 +24,7 @@ from tests.scram import set_password
 from tests.secure_kafka import PASSWORD, USER, SecureKafka, secure_kafka, sign
 from tests.worker_process import running_worker, write_config
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes.supervisor import Supervisor
 from worker.replay.topics import refuse_hidden
@@ -122,7 +122,7 @@ async def test_a_renewed_certificate_serves_the_next_connection(broker: SecureKa
     [("127.0.0.1:1", "connection refused"), ("no.such.host.invalid:9092", "cannot be resolved")],
 )
 async def test_waits_for_a_broker_that_is_away(server: str, expected: str) -> None:
-    away = Clients(KafkaSettings(bootstrap_servers=server, group_id="g", start_timeout=0.5))
+    away = KafkaClients(KafkaSettings(bootstrap_servers=server, group_id="g", start_timeout=0.5))
     started = time.monotonic()
     with pytest.raises(WorkerError, match=expected) as caught:
         await wait_for_broker(away)
@@ -326,10 +326,10 @@ async def test_brokers_whose_advertised_address_is_wrong(broker: SecureKafka) ->
     assert "advertised.listeners" in str(caught.value)
 
 
-def clients(broker: SecureKafka, listener: str, given: dict[str, Any]) -> Clients:
+def clients(broker: SecureKafka, listener: str, given: dict[str, Any]) -> KafkaClients:
     named = {key: value.format(files=broker.files) for key, value in given.items()}
     address = {"bootstrap_servers": broker.address[listener], "group_id": "g", "start_timeout": 2}
-    return Clients(KafkaSettings.model_validate(address | named))
+    return KafkaClients(KafkaSettings.model_validate(address | named))
 
 
 def unsigned_token() -> str:
@@ -344,4 +344,4 @@ def test_files_that_do_not_work_are_named(tmp_path: Path) -> None:
         bootstrap_servers="h:1", group_id="g", security_protocol="SSL", ssl_cafile=tmp_path / "none.crt"
     )
     with pytest.raises(WorkerError, match=r"kafka.ssl_cafile: no such file: .*none.crt"):
-        Clients(settings)
+        KafkaClients(settings)

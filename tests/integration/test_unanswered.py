@@ -25,11 +25,11 @@ from tests.kafka import Record, Topics, committed_offsets, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka import stable_offsets
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.stable_offsets import applies_late
 from worker.lanes import surroundings
 from worker.lanes.state import LaneState
-from worker.lanes.timing import Timing
+from worker.lanes.timing import Timeouts
 from worker.preflight import ask_brokers, judge, of_severity
 from worker.replay.topics import committed_of
 
@@ -115,7 +115,7 @@ async def test_a_batch_that_is_not_answered_is_not_aborted_by_its_own_producer(
 
 
 @pytest.mark.parametrize("timing", [IMPATIENT, replace(QUICK, drain=0.1)], ids=["in time", "cut off"])
-async def test_a_stop_leaves_no_transaction_open(kafka_bootstrap: str, topics: Topics, timing: Timing) -> None:
+async def test_a_stop_leaves_no_transaction_open(kafka_bootstrap: str, topics: Topics, timing: Timeouts) -> None:
     """Readers would wait for the broker to give it up, a minute."""
     bench = await make_bench(kafka_bootstrap, topics)
     await produce(kafka_bootstrap, bench.route.source, numbered(0, 200))
@@ -203,7 +203,7 @@ async def test_observers_wait_a_while_and_do_not_guess(
     settings = settings_for(kafka_bootstrap, topics)
     group, source = settings.kafka.group_id, settings.routes[0].source
     await produce(kafka_bootstrap, source, numbered(0, 10))
-    clients = Clients(settings.kafka)
+    clients = KafkaClients(settings.kafka)
     monkeypatch.setattr(stable_offsets, "PATIENCE", 0.2)
     async with moving_offset(kafka_bootstrap, group, TopicPartition(source, 0), 5) as let_go:
         facts = await ask_brokers(clients, settings)

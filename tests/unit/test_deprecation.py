@@ -9,7 +9,7 @@ import pytest
 
 from worker.deprecation import DEPRECATED, Deprecation
 from worker.deprecation.offered import offered, policy, released, this_version
-from worker.deprecation.policy import Offer, Policy, between, minor_of
+from worker.deprecation.policy import DeprecationPolicy, Offer, between, minor_of
 
 NONE: Offer = {"schema": frozenset(), "setting": frozenset(), "endpoint": frozenset()}
 DAY = date(2026, 1, 1)
@@ -59,24 +59,26 @@ def test_a_notice_that_is_too_short_is_found(given: Deprecation) -> None:
 )
 def test_when_a_noticed_thing_may_go(version: str, expected: str) -> None:
     before = {"1.4": offer(schema={"order 1", "order 2"})}
-    given = Policy([entry("schema", "order 1", "1.4", "1.6")], offer(schema={"order 2"}), before, version)
+    given = DeprecationPolicy([entry("schema", "order 1", "1.4", "1.6")], offer(schema={"order 2"}), before, version)
     assert "\n".join(given.breaches()) == expected
 
 
 def test_without_notice_nothing_may_go_ever() -> None:
-    given = Policy([], NONE, {"1.4": offer(setting={"http.port"})}, "9.0")
+    given = DeprecationPolicy([], NONE, {"1.4": offer(setting={"http.port"})}, "9.0")
     (line,) = given.breaches()
     assert line.startswith("setting http.port: was there in 1.4 and is gone without notice: bring it back")
 
 
 def test_an_entry_covers_all_below_a_path() -> None:
     before = {"1.0": offer(endpoint={"GET /v1/status", "GET /v10/status"})}
-    (line,) = Policy([entry("endpoint", "/v1", "1.0", "1.2")], NONE, before, "1.2").breaches()
+    (line,) = DeprecationPolicy([entry("endpoint", "/v1", "1.0", "1.2")], NONE, before, "1.2").breaches()
     assert line.startswith("endpoint GET /v10/status")
 
 
 def test_a_name_that_never_was_is_a_slip() -> None:
-    (line,) = Policy([entry("setting", "htpp.port", "1.0", "1.2")], offer(setting={"http.port"}), {}, "1.0").breaches()
+    (line,) = DeprecationPolicy(
+        [entry("setting", "htpp.port", "1.0", "1.2")], offer(setting={"http.port"}), {}, "1.0"
+    ).breaches()
     assert line == "setting htpp.port: deprecated, and there never was such a thing: correct its name"
 
 

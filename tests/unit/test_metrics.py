@@ -14,7 +14,7 @@ from upcasters.outcome import Fault, Passage, Violation
 from worker.exposition import encoder_for
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
-from worker.lanes.tally import Tally
+from worker.lanes.tally import Counters
 from worker.metrics import MAX_ERROR_TYPES, MAX_EVENT_TYPES, MAX_REASONS, WorkerMetrics
 
 OPENMETRICS, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
@@ -32,8 +32,8 @@ def metrics(registry: CollectorRegistry) -> WorkerMetrics:
     return WorkerMetrics(registry, "group")
 
 
-def tally() -> Tally:
-    made = Tally()
+def tally() -> Counters:
+    made = Counters()
     made.add_upcast([ONE_TO_TWO, ONE_TO_TWO, TWO_TO_TWO])
     made.add_upcast([ONE_TO_TWO])
     made.passed = 2
@@ -126,7 +126,7 @@ def test_exemplars_name_a_record_where_the_scrape_asks(registry: CollectorRegist
 
 
 def test_label_values_are_capped(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
-    made = Tally()
+    made = Counters()
     passages = [Passage(f"type{n}", "1", "2", 1) for n in range(MAX_EVENT_TYPES + 50)]
     made.add_upcast(passages)
     for n in range(MAX_ERROR_TYPES + 20):

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from upcasters.event import Event
 from worker.errors import WorkerError
-from worker.lanes.tally import Tally
+from worker.lanes.tally import Counters
 from worker.settings.tracing import TracingSettings
 from worker.tracing import MOST_LINKS, _OpenTelemetry, tracing
 
@@ -28,7 +28,7 @@ def traced(
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace = _OpenTelemetry(provider.get_tracer("t"), "g", sample).begin("legacy", 3, "current")
     trace.see([Event(b"", None, [("traceparent", parent)] if parent else []) for parent in parents])
-    ids = trace.end(Tally(), TIMES, error)
+    ids = trace.end(Counters(), TIMES, error)
     return list(exporter.get_finished_spans()), ids
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
-Limits = Mapping[str, Any]
+JsonSchemaLimits = Mapping[str, Any]
 
 _FORMATS: Mapping[str, TypeAdapter[Any]] = {
     "date": TypeAdapter(dt.date),
@@ -33,7 +33,7 @@ _BREAKS: Mapping[str, Callable[[Any, Any], bool]] = {
 _OF_TEXT = frozenset({"minLength", "maxLength", "pattern", "format"})
 
 
-def limits_of(schema: Mapping[str, Any]) -> Limits:
+def limits_of(schema: Mapping[str, Any]) -> JsonSchemaLimits:
     """The limits that a schema of a single value sets, as far as they are known here."""
     found = {name: schema[name] for name in _BREAKS if name in schema}
     if found.get("format") not in _FORMATS:

@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from upcasters.checks.differences import differences
 from upcasters.checks.notes import Notes
 from upcasters.checks.overwrites import overwrites
-from upcasters.checks.problems import Node, Report, named, problem
+from upcasters.checks.problems import Report, VersionKey, named, problem
 from upcasters.checks.projection import follow
 from upcasters.checks.schema import shape_of
-from upcasters.checks.shape import Field, Shape, anything, join, scalar, shape_of_value
+from upcasters.checks.shape import Field, Shape, any_value, join, scalar, shape_of_value
 from upcasters.detection import Detection, FromField
 from upcasters.document import plain, restamped
 from upcasters.errors import Problem
@@ -41,7 +41,7 @@ def model_problems(chain: Chain, detection: Detection | None = None) -> list[Pro
 
 
 def _shape_of(model: type[BaseModel] | None) -> Shape:
-    return anything() if model is None else shape_of(model)
+    return any_value() if model is None else shape_of(model)
 
 
 def _hop_problems(
@@ -66,7 +66,7 @@ def _hop_problems(
     return found
 
 
-def _stamped(made: Shape, rules: Detection, node: Node) -> Shape:
+def _stamped(made: Shape, rules: Detection, node: VersionKey) -> Shape:
     """``made`` with the new type and version where a rule reads them."""
     for wanted, text in ((rules.event_type, node[0]), (rules.version, node[1])):
         for rule in wanted:
@@ -96,7 +96,7 @@ _STANDING = {"string": "", "integer": Raw(b"0"), "number": Raw(b"0"), "null": No
 
 def _compare(
     chain: Chain,
-    node: Node,
+    node: VersionKey,
     made: Shape,
     shapes: Callable[[type[BaseModel] | None], Shape],
     report: Report,

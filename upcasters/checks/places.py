@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from upcasters.checks.notes import Notes
-from upcasters.checks.shape import CONTAINERS, Field, Presence, Shape, anything, join, members
+from upcasters.checks.shape import CONTAINERS, Field, Presence, Shape, any_value, join, members
 from upcasters.paths import Each, Path, Segment
 
 OBJECT = frozenset({"object"})
@@ -22,7 +22,7 @@ NULL = frozenset({"null"})
 def forget(root: Shape, path: Path) -> None:
     """Nothing is known any more of what stands at ``path``."""
     if not path:
-        root.become(anything())
+        root.become(any_value())
     elif isinstance(path[0], Each):
         for member in members(root):
             forget(member, path[1:])
@@ -30,7 +30,7 @@ def forget(root: Shape, path: Path) -> None:
     else:
         inner = root.get(path[0])
         if inner is None:
-            inner = root.fields[path[0]] = Field(anything(), Presence.UNKNOWN)
+            inner = root.fields[path[0]] = Field(any_value(), Presence.UNKNOWN)
         if len(path) == 1:
             inner.presence = Presence.UNKNOWN
         forget(inner.shape, path[1:])
@@ -58,7 +58,7 @@ def field_at(parent: Shape, path: Path, notes: Notes, *, strict: bool) -> Field 
     if found is None:
         if strict:
             notes.missing(path, may=False)
-            found = parent.fields[name] = Field(anything(), Presence.UNKNOWN)
+            found = parent.fields[name] = Field(any_value(), Presence.UNKNOWN)
         return found
     if strict:
         if found.presence is Presence.MAYBE:

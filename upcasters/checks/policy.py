@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from upcasters.policy import Policy
 
 _CHOICES = {
-    "unknown_type": choices.UnknownType,
-    "future_version": choices.FutureVersion,
+    "unknown_type": choices.UnknownTypeChoice,
+    "future_version": choices.FutureVersionChoice,
     "duplicate_keys": choices.DuplicateKeys,
-    "validate_target": choices.Validation,
-    "validate_source": choices.Validation,
+    "validate_target": choices.ValidationChoice,
+    "validate_source": choices.ValidationChoice,
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from upcasters.errors import Problem
 from upcasters.step import Step
 
-Node = tuple[str, str]
+VersionKey = tuple[str, str]
 # What a report is made of: a stable code, a message, a remedy.
 Report = Callable[[str, str, str], None]
 
@@ -17,5 +17,5 @@ def problem(code: str, message: str, remedy: str, step: Step | None = None) -> P
     return Problem(code, message, remedy, step.file if step else "", step.id if step else "")
 
 
-def named(node: Node) -> str:
+def named(node: VersionKey) -> str:
     return f"{node[0]} {node[1] or '(no version)'}"

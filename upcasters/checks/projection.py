@@ -31,12 +31,12 @@ from upcasters.checks.places import (
 )
 from upcasters.checks.refining import refine
 from upcasters.checks.shape import (
-    ALL,
+    ALL_TYPES,
     CONTAINERS,
     Field,
     Presence,
     Shape,
-    anything,
+    any_value,
     join,
     members,
     nothing,
@@ -45,7 +45,7 @@ from upcasters.checks.shape import (
     type_of,
 )
 from upcasters.conditions import Equals
-from upcasters.document import Scalar, scalar_key, scalar_value
+from upcasters.document import ScalarKey, scalar_key, scalar_value
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import (
@@ -291,7 +291,7 @@ def _derive(operation: Derive, root: Shape, notes: Notes) -> None:
         notes.report("no-such-path", what, "Put the operation into at('items.*', …).")
     for source in operation.reads():
         single_at(root, source, notes, strict=operation.missing == "error")
-    made = Field(anything(), Presence.UNKNOWN if operation.missing == "skip" else Presence.ALWAYS)
+    made = Field(any_value(), Presence.UNKNOWN if operation.missing == "skip" else Presence.ALWAYS)
     if old is not None and operation.null == "replace":
         old.presence = Presence.UNKNOWN
     put(parent, operation.path, made, notes, exists=operation.exists)
@@ -302,15 +302,15 @@ def _convert(operation: Convert, root: Shape, notes: Notes) -> None:
     typed = operation.wrong_type == "error"
     for _, value in values_at(root, operation.path, notes, strict=_strict(operation), typed=typed):
         if operation.null == "error":
-            expect(value, ALL - NULL, operation.path, notes)
-        value.become(anything())
+            expect(value, ALL_TYPES - NULL, operation.path, notes)
+        value.become(any_value())
 
 
 @project.register
 def _map_values(operation: MapValues, root: Shape, notes: Notes) -> None:
     typed = operation.wrong_type == "error"
     for _, value in values_at(root, operation.path, notes, strict=_strict(operation), typed=typed):
-        expect(value, ALL - CONTAINERS, operation.path, notes)
+        expect(value, ALL_TYPES - CONTAINERS, operation.path, notes)
         _report_unmapped(operation, value, notes)
         made = nothing()
         for old, result in operation.table.items():
@@ -336,7 +336,7 @@ def _report_unmapped(operation: MapValues, value: Shape, notes: Notes) -> None:
         notes.report("unmapped", what, "List it, or say otherwise='keep'.")
 
 
-def _listed(values: Iterable[Scalar]) -> str:
+def _listed(values: Iterable[ScalarKey]) -> str:
     return " or ".join(sorted(repr(scalar_value(value)) for value in values))
 
 
@@ -376,14 +376,14 @@ def _parse_json(operation: ParseJson, root: Shape, notes: Notes) -> None:
     for _, value in values_at(root, operation.path, notes, strict=_strict(operation)):
         kept = _nulls(value, operation.null)
         expect(value, frozenset({"string"}) | kept, operation.path, notes)
-        value.become(anything())
+        value.become(any_value())
 
 
 @project.register
 def _print_json(operation: PrintJson, root: Shape, notes: Notes) -> None:
     for _, value in values_at(root, operation.path, notes, strict=_strict(operation)):
         if operation.null == "error":
-            expect(value, ALL - NULL, operation.path, notes)
+            expect(value, ALL_TYPES - NULL, operation.path, notes)
         value.become(scalar("string", *_nulls(value, operation.null)))
 
 
@@ -403,7 +403,7 @@ def _function(operation: Function, root: Shape, notes: Notes) -> None:
 def _wrap(operation: Wrap, root: Shape, notes: Notes) -> None:
     for _, value in values_at(root, operation.path, notes, strict=_strict(operation)):
         if operation.lists == "error":
-            expect(value, ALL - ARRAY, operation.path, notes)
+            expect(value, ALL_TYPES - ARRAY, operation.path, notes)
         nulls, inner = _nulls(value, operation.null), value.copy()
         if operation.null != "wrap":
             inner.types -= NULL
@@ -417,7 +417,7 @@ def _unwrap(operation: Unwrap, root: Shape, notes: Notes) -> None:
     for parent, value in list(values_at(root, operation.path, notes, strict=_strict(operation))):
         nulls = _nulls(value, operation.null)
         expect(value, ARRAY | nulls, operation.path, notes)
-        made = anything() if value.items is None else value.items.copy()
+        made = any_value() if value.items is None else value.items.copy()
         value.become(join(made, scalar(*(NULL if operation.empty == "null" else nulls))))
         name = operation.path[-1]
         if operation.empty == "drop" and isinstance(name, str):
@@ -457,7 +457,7 @@ def _number(operation: Number, root: Shape, notes: Notes) -> None:
 def _to_object(operation: ToObject, root: Shape, notes: Notes) -> None:
     for _, value in values_at(root, operation.path, notes, strict=_strict(operation)):
         if operation.objects == "error":
-            expect(value, ALL - OBJECT, operation.path, notes)
+            expect(value, ALL_TYPES - OBJECT, operation.path, notes)
         nulls, inner = _nulls(value, operation.null), value.copy()
         if operation.null == "keep":
             inner.types -= NULL
@@ -476,7 +476,7 @@ def _from_object(operation: FromObject, root: Shape, notes: Notes) -> None:
         found = field_at(value, where, notes, strict=operation.others != "keep")
         _alone(value, (operation.key,), operation.others, operation.path, notes)
         if found is None or operation.others == "keep":
-            value.become(anything())
+            value.become(any_value())
         else:
             value.become(join(found.shape, scalar(*nulls)))
 
@@ -516,7 +516,7 @@ def _report_clash(operation: ObjectToList, value: Shape, notes: Notes) -> None:
 def _list_to_object(operation: ListToObject, root: Shape, notes: Notes) -> None:
     for _, value in values_at(root, operation.path, notes, strict=_strict(operation)):
         expect(value, ARRAY, operation.path, notes)
-        items = anything() if value.items is None else value.items.copy()
+        items = any_value() if value.items is None else value.items.copy()
         if not items.impossible:
             items = _member(operation, items, notes)
         value.become(Shape(OBJECT, others=items))
@@ -605,7 +605,7 @@ def _allow(shape: Shape, path: Path) -> None:
     else:
         found = shape.get(path[0])
         if found is None:
-            made = anything() if len(path) == 1 else Shape(OBJECT)
+            made = any_value() if len(path) == 1 else Shape(OBJECT)
             found = shape.fields[path[0]] = Field(made, Presence.MAYBE)
         inside = [found.shape]
     for one in inside if len(path) > 1 else ():
@@ -682,7 +682,7 @@ def _set_key(operation: SetKey, root: Shape, notes: Notes) -> None:
         assert found is not None
         expect(
             found[1].shape,
-            ALL - CONTAINERS - NULL if operation.numbers == "text" else frozenset({"string"}),
+            ALL_TYPES - CONTAINERS - NULL if operation.numbers == "text" else frozenset({"string"}),
             path,
             notes,
         )
@@ -720,13 +720,13 @@ def _split_each(operation: SplitEach, root: Shape, notes: Notes) -> None:
 
 def _name_of_member(shape: Shape) -> Shape:
     if not shape.told:
-        return anything()
+        return any_value()
     return scalar(*(name for kind, name in (("object", "string"), ("array", "null")) if kind in shape.types))
 
 
 def _any_member(shape: Shape) -> Shape:
     if shape.open or ("array" in shape.types and shape.items is None):
-        return anything()
+        return any_value()
     made = nothing()
     for member in members(shape):
         made = join(made, member)

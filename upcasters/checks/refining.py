@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from upcasters.checks.notes import SILENT
 from upcasters.checks.places import NULL, OBJECT, single_at, take
-from upcasters.checks.shape import ALL, Field, Presence, Shape, anything, nothing, shape_of_value
+from upcasters.checks.shape import ALL_TYPES, Field, Presence, Shape, any_value, nothing, shape_of_value
 from upcasters.conditions import AllOf, AnyOf, Condition, Equals, HasType, IsNull, Not, Present
 from upcasters.document import scalar_key
 from upcasters.paths import Path
@@ -84,7 +84,7 @@ def _wanted(condition: Present | Equals | HasType | IsNull) -> frozenset[str]:
     if isinstance(condition, Equals):
         types = shape_of_value(condition.value).types
         return types | {"number", "integer"} if types & {"number", "integer"} else types
-    return ALL
+    return ALL_TYPES
 
 
 def _there(root: Shape, path: Path) -> Shape:
@@ -95,7 +95,7 @@ def _there(root: Shape, path: Path) -> Shape:
         name = str(segment)
         found = shape.get(name)
         if found is None:
-            found = shape.fields[name] = Field(anything())
+            found = shape.fields[name] = Field(any_value())
         found.presence = Presence.ALWAYS
         shape = found.shape
     return shape

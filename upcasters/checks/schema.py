@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from upcasters.checks.limits import limits_of
-from upcasters.checks.shape import Field, Presence, Shape, anything, join, scalar, shape_of_value, type_of
+from upcasters.checks.shape import Field, Presence, Shape, any_value, join, scalar, shape_of_value, type_of
 from upcasters.document import scalar_key
 
 
@@ -39,7 +39,7 @@ class _Definitions:
     def read(self, name: str, inside: tuple[str, ...]) -> Shape:
         """The shape of a named schema, inside of others."""
         if self.left == 0 or inside.count(name) == _TIMES_AROUND:
-            return anything()
+            return any_value()
         self.left -= 1
         return _read(self.named[name], self, (*inside, name))
 
@@ -88,7 +88,7 @@ def _names(name: str, one: Any, *, by_name: bool) -> list[str]:
 
 def _read(schema: Any, definitions: _Definitions, inside: tuple[str, ...]) -> Shape:
     if not isinstance(schema, dict):
-        return anything()
+        return any_value()
     if "$ref" in schema:
         return definitions.read(schema["$ref"].rpartition("/")[2], inside)
     choices = schema.get("anyOf") or schema.get("oneOf")
@@ -112,7 +112,7 @@ def _read_type(schema: Mapping[str, Any], definitions: _Definitions, inside: tup
         return _read_object(schema, definitions, inside)
     if kind == "null":
         return replace(shape_of_value(None), limits={})
-    return replace(scalar(kind), limits=limits_of(schema)) if isinstance(kind, str) else anything()
+    return replace(scalar(kind), limits=limits_of(schema)) if isinstance(kind, str) else any_value()
 
 
 def _read_object(schema: Mapping[str, Any], definitions: _Definitions, inside: tuple[str, ...]) -> Shape:
@@ -122,7 +122,7 @@ def _read_object(schema: Mapping[str, Any], definitions: _Definitions, inside: t
         for key, one in schema.get("properties", {}).items()
     }
     for names in schema.get(_SPELLINGS, ()):
-        known = next((fields[name].shape for name in names if name in fields), anything())
+        known = next((fields[name].shape for name in names if name in fields), any_value())
         fields.update({name: Field(known.copy(), Presence.UNKNOWN) for name in names})
     others = schema.get("additionalProperties")
     typed = isinstance(others, dict)

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from upcasters.checks.limits import Limits, types_of
-from upcasters.document import Scalar, scalar_key
+from upcasters.checks.limits import JsonSchemaLimits, types_of
+from upcasters.document import ScalarKey, scalar_key
 
-ALL = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+ALL_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 CONTAINERS = frozenset({"object", "array"})
 
 
@@ -49,13 +49,13 @@ class Shape:
     JSON Schema says of single values; None if not known.
     """
 
-    types: frozenset[str] = ALL
+    types: frozenset[str] = ALL_TYPES
     fields: dict[str, Field] = field(default_factory=dict)
     others: Shape | None = None
     items: Shape | None = None
     open: bool = False
     told: bool = True
-    values: frozenset[Scalar] | None = None
+    values: frozenset[ScalarKey] | None = None
     limits: Mapping[str, Any] | None = None
     takes_more: bool = False
 
@@ -85,7 +85,7 @@ class Shape:
             if self.others is not None:
                 self.fields[key] = Field(self.others.copy(), Presence.UNKNOWN)
             elif self.open:
-                self.fields[key] = Field(anything(), Presence.UNKNOWN)
+                self.fields[key] = Field(any_value(), Presence.UNKNOWN)
         return self.fields.get(key)
 
     @property
@@ -94,7 +94,7 @@ class Shape:
         return not self.types
 
 
-def anything() -> Shape:
+def any_value() -> Shape:
     """A shape of which nothing is known."""
     return Shape(open=True, told=False)
 
@@ -177,14 +177,14 @@ def members(shape: Shape) -> Iterator[Shape]:
         yield shape.items
 
 
-def _join_limits(one: Shape, other: Shape) -> Limits | None:
+def _join_limits(one: Shape, other: Shape) -> JsonSchemaLimits | None:
     """The limits of what is either of two shapes; None where they are not known of one."""
     if one.limits is None or other.limits is None:
         return None
     return {**_kept(one.limits, other), **_kept(other.limits, one)}
 
 
-def _kept(limits: Limits, other: Shape) -> Limits:
+def _kept(limits: JsonSchemaLimits, other: Shape) -> JsonSchemaLimits:
     assert other.limits is not None
     return {
         name: value

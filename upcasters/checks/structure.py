@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from upcasters.checks.problems import Node, named, problem
+from upcasters.checks.problems import VersionKey, named, problem
 from upcasters.conditions import implies
 from upcasters.errors import Problem
 from upcasters.operations.base import Reversibility
@@ -63,7 +63,7 @@ def _identity(chain: Chain) -> Iterator[Problem]:
 
 
 def _duplicates(chain: Chain) -> Iterator[Problem]:
-    grouped: dict[Node, list[Step]] = {}
+    grouped: dict[VersionKey, list[Step]] = {}
     for step in chain.steps:
         grouped.setdefault((step.event_type, str(step.source)), []).append(step)
     for node, steps in grouped.items():
@@ -75,7 +75,7 @@ def _duplicates(chain: Chain) -> Iterator[Problem]:
         yield from _order(node, steps)
 
 
-def _order(node: Node, steps: list[Step]) -> Iterator[Problem]:
+def _order(node: VersionKey, steps: list[Step]) -> Iterator[Problem]:
     firsts = [step for step in steps if not step.after]
     if len(firsts) > 1:
         ids = " and ".join(step.id for step in firsts)
@@ -176,10 +176,10 @@ def _inner_document(chain: Chain, step: Step, operation: Subdocument) -> Iterato
 
 
 def _cycles(chain: Chain) -> Iterator[Problem]:
-    done: set[Node] = set()
+    done: set[VersionKey] = set()
     for start in chain.hops:
-        trail: list[Node] = []
-        on_trail: set[Node] = set()
+        trail: list[VersionKey] = []
+        on_trail: set[VersionKey] = set()
         stack = [(start, iter(_next(chain, start)))]
         trail.append(start)
         on_trail.add(start)
@@ -203,14 +203,14 @@ def _cycles(chain: Chain) -> Iterator[Problem]:
                 on_trail.add(following)
 
 
-def _next(chain: Chain, node: Node) -> tuple[Node, ...]:
+def _next(chain: Chain, node: VersionKey) -> tuple[VersionKey, ...]:
     hop = chain.hops.get(node)
     return () if hop is None else hop.ends
 
 
 def _gaps(chain: Chain) -> Iterator[Problem]:
     """A gap: a type falls apart into histories that no step joins."""
-    starts: dict[str, list[Node]] = {}
+    starts: dict[str, list[VersionKey]] = {}
     reached = {end for hop in chain.hops.values() for end in hop.ends}
     based = {(base.event_type, str(base.version)) for base in chain.baselines}
     for node in chain.versions:
@@ -238,7 +238,7 @@ def _dead_ends(chain: Chain) -> Iterator[Problem]:
 
 
 def _two_newest(chain: Chain) -> Iterator[Problem]:
-    ends: dict[str, list[Node]] = {}
+    ends: dict[str, list[VersionKey]] = {}
     for node in chain.versions:
         if node not in chain.hops:
             ends.setdefault(node[0], []).append(node)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from upcasters.compile.code import UNCHECKED, Code
-from upcasters.conditions import AllOf, Always, AnyOf, Condition, Equals, Not, Present
+from upcasters.conditions import AllOf, AnyOf, Anything, Condition, Equals, Not, Present
 from upcasters.document import Object
 from upcasters.paths import Path
 
-Shape = Callable[[Object], str | None]
+ShapeMatcher = Callable[[Object], str | None]
 
 
-def compile_shapes(shapes: Sequence[tuple[str, Condition]]) -> tuple[Shape, str]:
+def compile_shapes(shapes: Sequence[tuple[str, Condition]]) -> tuple[ShapeMatcher, str]:
     """One function that gives the first version whose shape fits, or None; and its source.
 
     What it looks at it opens unchecked: whoever goes on to change the document checks that no key was lost.
@@ -26,7 +26,7 @@ def compile_shapes(shapes: Sequence[tuple[str, Condition]]) -> tuple[Shape, str]
 
 def expression(condition: Condition, code: Code, *, look: bool = True) -> str:
     """A condition as an expression. With ``look``, nothing is changed between conditions and objects are shared."""
-    if isinstance(condition, Always):
+    if isinstance(condition, Anything):
         return "True"
     if isinstance(condition, Present):
         return f"{condition.path[-1]!r} in {looked_at(condition.path[:-1], code, look=look)}"

@@ -34,7 +34,7 @@ from upcasters.operations.lists import Wrap
 from upcasters.operations.values import Convert, Derive, JoinValues, MapValues, ParseJson, PrintJson, SplitValue
 from upcasters.paths import Path
 
-Change = Callable[[Object], Any]
+DocumentChange = Callable[[Object], Any]
 """Gives the new object; where it counts, also by how many bytes and quotes its text is longer."""
 
 # Beyond these an object is a map with keys of its own rather than a record; it is changed without a layout.
@@ -75,7 +75,7 @@ def _added_by(operation: Flat) -> int:
     return 1 if isinstance(operation, (Nest, Wrap)) else 0
 
 
-class Layouts(dict[tuple[str, ...], Change | None]):
+class Layouts(dict[tuple[str, ...], DocumentChange | None]):
     """The change for each layout of keys, None where there is none; worked out when a layout is seen again.
 
     Keys that are others in every event so cost nothing but themselves, and leave the room to those that come again.
@@ -86,7 +86,7 @@ class Layouts(dict[tuple[str, ...], Change | None]):
         self._counts = counts
         self._seen: set[int] = set()
 
-    def __missing__(self, layout: tuple[str, ...]) -> Change | None:
+    def __missing__(self, layout: tuple[str, ...]) -> DocumentChange | None:
         if len(layout) > MOST_KEYS or len(self) >= MOST_LAYOUTS or sum(map(len, layout)) > MOST_LETTERS:
             return self.plainly
         if hash(layout) not in self._seen:
@@ -118,7 +118,7 @@ def _is_shallow(node: Any, levels: int) -> bool:
 
 def specialised(
     layout: tuple[str, ...], operations: Iterable[Flat], *, counts: bool = False
-) -> tuple[Change | None, str]:
+) -> tuple[DocumentChange | None, str]:
     """The function that makes the new object out of one with these keys, None where it stays; and its source."""
     work = _Work({key: f"old[{key!r}]" for key in layout})
     try:
@@ -131,7 +131,7 @@ def specialised(
         return None, source
     scope: dict[str, Any] = {**_SCOPE, **work.constants}
     exec(compile(source, "<upcasters: layout>", "exec"), scope)  # noqa: S102  # our own generated text
-    change: Change = scope["change"]
+    change: DocumentChange = scope["change"]
     return change, source
 
 

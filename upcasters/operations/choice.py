@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from upcasters.conditions import Condition, lasts
 from upcasters.context import Context
-from upcasters.document import Object, Scalar, json_type, plain, scalar_key, value_of
+from upcasters.document import Object, ScalarKey, json_type, plain, scalar_key, value_of
 from upcasters.errors import MissingField, StepError, UnmappedValue
 from upcasters.operations.base import Inverse, Operation, run, single, undo, worst
 from upcasters.operations.reach import any_number, some
@@ -91,7 +91,7 @@ class Switch(Operation):
     """The value of a field chooses the operations, by one look-up."""
 
     path: Path
-    cases: Mapping[Scalar, tuple[Operation, ...]]
+    cases: Mapping[ScalarKey, tuple[Operation, ...]]
     otherwise: tuple[Operation, ...] | Literal["error"] = "error"
 
     needs_context = True
@@ -156,7 +156,7 @@ def switch(
     """
     if not cases:
         raise StepError("switch has no cases", "Give at least one.", "option")
-    table: dict[Scalar, tuple[Operation, ...]] = {}
+    table: dict[ScalarKey, tuple[Operation, ...]] = {}
     for value, operations in cases.items():
         if not isinstance(value, (str, int, float, bool, type(None))):
             raise StepError(f"a case is a {type(value).__name__}", "Use single JSON values.", "value")

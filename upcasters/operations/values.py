@@ -12,7 +12,7 @@ from upcasters.context import Context, last_header
 from upcasters.depth import is_too_deep
 from upcasters.document import (
     Object,
-    Scalar,
+    ScalarKey,
     encode,
     from_plain,
     is_json,
@@ -90,7 +90,7 @@ class FromPosition:
 
 
 @dataclass(frozen=True)
-class Header:
+class HeaderValue:
     """The last header of this name as text, or None."""
 
     name: str
@@ -111,18 +111,18 @@ TIMESTAMP = FromTimestamp()
 POSITION = FromPosition()
 """A source: the position, from 0, of the item that `at("items.*", …)` or `everywhere` is at."""
 
-Beside = FromKey | FromOrigin | FromTimestamp | FromPosition | Header
-Source = Path | Beside
-SourceLike = PathLike | Beside
+OutsideValue = FromKey | FromOrigin | FromTimestamp | FromPosition | HeaderValue
+Source = Path | OutsideValue
+SourceLike = PathLike | OutsideValue
 
 
-def header(name: str) -> Header:
+def header(name: str) -> HeaderValue:
     """A header as a source of ``derive``."""
-    return Header(name)
+    return HeaderValue(name)
 
 
 def _source(spec: SourceLike) -> Source:
-    if isinstance(spec, Beside):
+    if isinstance(spec, OutsideValue):
         return spec
     return single(spec)
 
@@ -199,7 +199,7 @@ class Derive(Operation):
         value: Any
         if isinstance(source, FromKey):
             value = text_of(context.key, "the record key")
-        elif isinstance(source, Header):
+        elif isinstance(source, HeaderValue):
             value = text_of(last_header(context.headers, source.name), str(source))
         elif isinstance(source, FromTimestamp):
             value = context.record.timestamp
@@ -365,13 +365,13 @@ class MapValues(Operation):
     """Every value at a path is looked up in a table."""
 
     path: Path
-    table: Mapping[Scalar, Any]
+    table: Mapping[ScalarKey, Any]
     otherwise: Literal["error", "keep"] = "error"
     missing: OnMissing = "error"
     null: OnNull = "error"
     wrong_type: OnWrongType = "error"
-    back: Mapping[Scalar, Any] | None = None
-    ambiguous: frozenset[Scalar] = frozenset()
+    back: Mapping[ScalarKey, Any] | None = None
+    ambiguous: frozenset[ScalarKey] = frozenset()
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing, self.wrong_type):
@@ -401,7 +401,7 @@ class MapValues(Operation):
         return len(set(map(scalar_key, self.table.values()))) == len(self.table)
 
     def inverse(self) -> Inverse:
-        targets: dict[Scalar, Any] = {}
+        targets: dict[ScalarKey, Any] = {}
         ambiguous = set()
         for old, new in self.table.items():
             if scalar_key(new) in targets:
@@ -457,7 +457,7 @@ def map_values(
     return MapValues(at_least_one(field), lookup, otherwise, missing, null, wrong_type, undo)
 
 
-def _lookup(table: Mapping[Any, Any], option: str) -> dict[Scalar, Any]:
+def _lookup(table: Mapping[Any, Any], option: str) -> dict[ScalarKey, Any]:
     scalars = (str, int, float, bool, type(None))
     if not table:
         raise StepError(f"{option} is empty", "List at least one value.", "option")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from upcasters.operations.fields import CAMEL_CASE, SNAKE_CASE
 from upcasters.testing.hints import Hints
 
-Schema = Mapping[str, Any]
+JsonSchema = Mapping[str, Any]
 Documents = st.SearchStrategy[Any]
 
 # Numbers that a parse and a dump would change: they have to come through as they are written.
@@ -36,7 +36,7 @@ def documents_of(model: type[BaseModel], hints: Hints) -> Documents:
     return _Reader(model.model_json_schema(), hints).top()
 
 
-def documents_like(schema: Schema, hints: Hints) -> Documents:
+def documents_like(schema: JsonSchema, hints: Hints) -> Documents:
     """Documents for a version without a model."""
     return _Reader(schema, hints).top()
 
@@ -44,9 +44,9 @@ def documents_like(schema: Schema, hints: Hints) -> Documents:
 class _Reader:
     """A JSON Schema as a strategy; names are looked up in ``hints`` for likely values and keys."""
 
-    def __init__(self, schema: Schema, hints: Hints) -> None:
+    def __init__(self, schema: JsonSchema, hints: Hints) -> None:
         self._schema = schema
-        self._definitions: Schema = schema.get("$defs", {})
+        self._definitions: JsonSchema = schema.get("$defs", {})
         self._hints = hints
         self._made: dict[str, Documents] = {}
         self._unknown = _NAMES.filter(lambda name: name not in hints.names)
@@ -54,7 +54,7 @@ class _Reader:
     def top(self) -> Documents:
         return self.read(self._schema)
 
-    def read(self, schema: Schema | bool, name: str = "") -> Documents:
+    def read(self, schema: JsonSchema | bool, name: str = "") -> Documents:
         """A strategy for a schema that stands under ``name``."""
         if isinstance(schema, bool) or not _says(schema):
             return self._hinted(_UNTYPED, name)
@@ -79,7 +79,7 @@ class _Reader:
             self._made[known + "!"] = self.read(self._definitions[target], name)
         return self._made[known]
 
-    def _typed(self, schema: Schema, name: str) -> Documents:
+    def _typed(self, schema: JsonSchema, name: str) -> Documents:
         kinds = schema["type"]
         if isinstance(kinds, list):
             return st.one_of([self._typed({**schema, "type": kind}, name) for kind in kinds])
@@ -90,7 +90,7 @@ class _Reader:
         made = _SCALAR_READERS[kinds](schema)
         return self._hinted(made, name) if kinds == "string" else made
 
-    def _object(self, schema: Schema, name: str) -> Documents:
+    def _object(self, schema: JsonSchema, name: str) -> Documents:
         fields = {key: self.read(inside, key) for key, inside in schema.get("properties", {}).items()}
         required = set(schema.get("required", ()))
         fixed = st.fixed_dictionaries(
@@ -102,7 +102,7 @@ class _Reader:
             return fixed
         return st.builds(lambda known, more: {**more, **known}, fixed, self._rest(schema, rest, name))
 
-    def _rest(self, schema: Schema, rest: Schema | bool, name: str) -> Documents:
+    def _rest(self, schema: JsonSchema, rest: JsonSchema | bool, name: str) -> Documents:
         if not isinstance(rest, bool) and _says(rest):
             likely = sorted(self._hints.children.get(name, set()) - set(schema.get("properties", {})))
             keys = st.sampled_from(likely) | self._unknown if likely else self._unknown
@@ -110,7 +110,7 @@ class _Reader:
         own = schema.get("properties", {})
         return st.dictionaries(self._unknown.filter(lambda key: key not in own), ANYTHING, max_size=2)
 
-    def _array(self, schema: Schema, name: str) -> Documents:
+    def _array(self, schema: JsonSchema, name: str) -> Documents:
         if "prefixItems" in schema:
             return st.tuples(*(self.read(item) for item in schema["prefixItems"])).map(list)
         least = schema.get("minItems", 0)
@@ -120,11 +120,11 @@ class _Reader:
         return st.lists(items, min_size=least, max_size=most, unique_by=unique)
 
 
-def _says(schema: Schema) -> bool:
+def _says(schema: JsonSchema) -> bool:
     return bool({"$ref", "const", "enum", "anyOf", "oneOf", "allOf", "type"} & schema.keys())
 
 
-def _string(schema: Schema) -> Documents:
+def _string(schema: JsonSchema) -> Documents:
     if "pattern" in schema:
         texts: st.SearchStrategy[str] = st.from_regex(re.compile(schema["pattern"]))
         return texts.filter(lambda text: not text.endswith("\n"))  # a $ matches before it, too
@@ -148,14 +148,14 @@ _FORMATS: Mapping[str, Documents] = {
 }
 
 
-def _integer(schema: Schema) -> Documents:
+def _integer(schema: JsonSchema) -> Documents:
     step = schema.get("multipleOf", 1)
     least = schema.get("minimum", schema.get("exclusiveMinimum", -(2**40) - 1) + 1)
     most = schema.get("maximum", schema.get("exclusiveMaximum", max(least, 0) + 2**40 + 1) - 1)
     return st.integers(-(-int(least) // step), int(most) // step).map(lambda number: number * step)
 
 
-def _number(schema: Schema) -> Documents:
+def _number(schema: JsonSchema) -> Documents:
     limits = {
         "min_value": schema.get("minimum", schema.get("exclusiveMinimum")),
         "max_value": schema.get("maximum", schema.get("exclusiveMaximum")),
@@ -165,7 +165,7 @@ def _number(schema: Schema) -> Documents:
     return st.floats(allow_nan=False, allow_infinity=False, width=64, **limits)
 
 
-_SCALAR_READERS: Mapping[str, Callable[[Schema], Documents]] = {
+_SCALAR_READERS: Mapping[str, Callable[[JsonSchema], Documents]] = {
     "string": _string,
     "integer": _integer,
     "number": _number,
@@ -176,7 +176,7 @@ _SCALAR_READERS: Mapping[str, Callable[[Schema], Documents]] = {
 
 # Near misses: a document with one to three things wrong with it.
 
-Place = tuple[Any, Any]
+LeafPlace = tuple[Any, Any]
 
 
 @st.composite
@@ -191,7 +191,7 @@ def near_misses(draw: st.DrawFn, documents: Documents) -> Any:
     return document
 
 
-def _places(node: Any) -> Iterator[Place]:
+def _places(node: Any) -> Iterator[LeafPlace]:
     pairs = list(node.items()) if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, child in pairs:
         yield node, key

@@ -13,7 +13,7 @@ from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import DropHeader, HeaderToField, RenameHeader, RenameType
 from upcasters.operations.reach import At, Everywhere
-from upcasters.operations.values import Derive, Header, MapValues
+from upcasters.operations.values import Derive, HeaderValue, MapValues
 from upcasters.paths import EACH, Path
 from upcasters.step import walk
 
@@ -103,7 +103,7 @@ def _headers(hints: Hints, operation: Operation) -> None:
     elif isinstance(operation, (DropHeader, HeaderToField)):
         hints.headers.add(operation.name)
     elif isinstance(operation, Derive):
-        hints.headers.update(source.name for source in operation.sources if isinstance(source, Header))
+        hints.headers.update(source.name for source in operation.sources if isinstance(source, HeaderValue))
 
 
 def schema_of(paths: Iterable[Path]) -> Mapping[str, Any]:

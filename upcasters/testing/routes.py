@@ -21,7 +21,7 @@ from upcasters.walk import MISSING, find, parent_of
 
 
 @dataclass(frozen=True)
-class Route:
+class ChainRoute:
     """Events of one type on their way to one version."""
 
     event_type: str
@@ -116,7 +116,7 @@ def _put(document: Object, rule: FromField, answer: str) -> None:
     parent[str(where[-1])] = text if old is MISSING or is_null(old) else restamped(old, text)
 
 
-def routes(chain: Chain) -> Iterator[Route]:
+def routes(chain: Chain) -> Iterator[ChainRoute]:
     """For each type: to the current version, to each preview, and down as far as it goes."""
     rules = rules_of(chain)
     for event_type in chain.types:
@@ -126,11 +126,11 @@ def routes(chain: Chain) -> Iterator[Route]:
             targets = _pins(chain, event_type, target)
             policy = Policy(detection=detection, target=targets, validate_source="never")
             try:
-                yield Route(event_type, target, chain.upcaster(policy))
+                yield ChainRoute(event_type, target, chain.upcaster(policy))
             except ChainError:  # neither the chain nor a shape says where the version stands
                 version = chain.types[event_type][0]
                 pinned_policy = Policy(pinned(chain, event_type, version), targets)
-                yield Route(event_type, target, chain.upcaster(pinned_policy))
+                yield ChainRoute(event_type, target, chain.upcaster(pinned_policy))
 
 
 def _for_type(rules: Detection, event_type: str) -> Detection:

@@ -19,7 +19,7 @@ from upcasters.detection import Detection
 from upcasters.document import read, same, write
 from upcasters.errors import EventError, InvalidEvent
 from upcasters.event import Event
-from upcasters.middle import Middle
+from upcasters.middle import EventFlow
 from upcasters.operations.base import Operation, Reversibility
 from upcasters.outcome import DeadLettered, Outcome, Passed, Skipped, Upcast
 from upcasters.policy import Policy
@@ -29,7 +29,7 @@ from upcasters.testing import golden as golden_pairs
 from upcasters.testing.events import SOURCE, Inputs
 from upcasters.testing.golden import Golden
 from upcasters.testing.law import Law, LawBroken, broken, not_tried, told, told_event, told_outcome
-from upcasters.testing.routes import Route, pinned, routes, rules_of, targets_of
+from upcasters.testing.routes import ChainRoute, pinned, routes, rules_of, targets_of
 from upcasters.validation import Validator
 
 # A fixed number of events for the laws of a chain, however many versions and hops it has, so that they end.
@@ -112,7 +112,7 @@ class _Trial:
 
     # Laws of a route: what goes in may be anything.
 
-    def tombstones(self, route: Route) -> int:
+    def tombstones(self, route: ChainRoute) -> int:
         """A null value passes as null and nothing else becomes one."""
 
         def check(event: Event) -> bool:
@@ -127,7 +127,7 @@ class _Trial:
 
         return self._for_events("tombstones", route, check)
 
-    def deterministic(self, route: Route) -> int:
+    def deterministic(self, route: ChainRoute) -> int:
         """The same event has the same outcome each time."""
 
         def check(event: Event) -> bool:
@@ -138,7 +138,7 @@ class _Trial:
 
         return self._for_events("deterministic", route, check)
 
-    def no_shared_state(self, route: Route) -> int:
+    def no_shared_state(self, route: ChainRoute) -> int:
         """What one event holds does not change what becomes of another."""
 
         def check(pair: tuple[Event, Event]) -> bool:
@@ -155,7 +155,7 @@ class _Trial:
         events = self._events(route)
         return self._try("no-shared-state", route, st.tuples(events, events), check)
 
-    def fused(self, route: Route) -> int:
+    def fused(self, route: ChainRoute) -> int:
         """The compiled path and the path hop by hop come to the same outcome, for events whose version can be told."""
 
         def check(event: Event) -> bool:
@@ -168,7 +168,7 @@ class _Trial:
 
         return self._for_events("fused", route, check)
 
-    def stamped(self, route: Route) -> int:
+    def stamped(self, route: ChainRoute) -> int:
         """What comes out of an event that names its version is taken for what it is now."""
 
         def check(event: Event) -> bool:
@@ -190,11 +190,11 @@ class _Trial:
 
         return self._for_events("stamped", route, check)
 
-    def _for_events(self, law: str, route: Route, check: Callable[[Event], bool]) -> int:
+    def _for_events(self, law: str, route: ChainRoute, check: Callable[[Event], bool]) -> int:
         """Try a check, which tells whether the event got far enough to say something, on events of all versions."""
         return self._try(law, route, self._events(route), check)
 
-    def _try(self, law: str, route: Route, inputs: st.SearchStrategy[Any], check: Callable[[Any], bool]) -> int:
+    def _try(self, law: str, route: ChainRoute, inputs: st.SearchStrategy[Any], check: Callable[[Any], bool]) -> int:
         tried = _Tried("the type or version of no event could be told, or none got through")
 
         def counted(drawn: Any) -> None:
@@ -206,14 +206,14 @@ class _Trial:
             self._run(inputs, counted, _MORE * examples)
         return tried.demand(law, route.subject)
 
-    def _events(self, route: Route) -> st.SearchStrategy[Event]:
+    def _events(self, route: ChainRoute) -> st.SearchStrategy[Event]:
         """Events of all versions. Made when the first is drawn, since models take their time."""
         rules = route.upcaster.policy.detection
         return st.sampled_from(self.chain.types[route.event_type]).flatmap(
             lambda version: self.inputs.any(route.event_type, version, rules)
         )
 
-    def _versions(self, route: Route) -> int:
+    def _versions(self, route: ChainRoute) -> int:
         return len(self.chain.types[route.event_type])
 
     # Laws of a hop: what goes in fits the model of its version.
@@ -234,7 +234,7 @@ class _Trial:
         """An event that fits its own model fits the next version's model behind the hop."""
         detection, targets = pinned(self.chain, *hop.source), targets_of(self.chain, hop)
         policy = Policy(detection, targets, validate_source="never", include_values=True)
-        reference = Reference(Middle(self.chain, policy))
+        reference = Reference(EventFlow(self.chain, policy))
 
         def outcome_of(event: Event) -> str:
             outcome = reference.upcast(event, SOURCE)

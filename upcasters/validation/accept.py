@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Optional, Union
 import msgspec
 from pydantic import BaseModel
 
-Schema = Mapping[str, Any]
+CoreSchema = Mapping[str, Any]
 _Field = tuple[str, Any, bool]  # the key, its type, whether it must be there
 
 _HARMLESS_CONFIG = frozenset(
@@ -87,21 +87,21 @@ class _Reader:
     """Core schemas as msgspec types; models that several places refer to become one."""
 
     def __init__(self) -> None:
-        self.defined: dict[str, Schema] = {}
+        self.defined: dict[str, CoreSchema] = {}
         self._known: dict[str, Any] = {}
 
-    def read(self, schema: Schema) -> Any:
+    def read(self, schema: CoreSchema) -> Any:
         """The msgspec type for a schema. Raises _UnprovenError."""
         known, reader = _KINDS.get(schema["type"], (frozenset(), None))
         if reader is None or _options(schema) - known - _HARMLESS:
             raise _UnprovenError
         return reader(self, schema)
 
-    def definitions(self, schema: Schema) -> Any:
+    def definitions(self, schema: CoreSchema) -> Any:
         self.defined = {part["ref"]: part for part in schema["definitions"]}
         return self.read(schema["schema"])
 
-    def reference(self, schema: Schema) -> Any:
+    def reference(self, schema: CoreSchema) -> Any:
         name = schema["schema_ref"]
         if name not in self._known:
             self._known[name] = None
@@ -110,7 +110,7 @@ class _Reader:
             raise _UnprovenError
         return self._known[name]
 
-    def model(self, schema: Schema) -> Any:
+    def model(self, schema: CoreSchema) -> Any:
         config, fields = schema.get("config", {}), schema["schema"]
         plain = fields["type"] == "model-fields" and not _options(fields) - _MODEL_FIELDS
         if _options(config) - _HARMLESS_CONFIG or not plain:
@@ -118,52 +118,52 @@ class _Reader:
         forbid = "forbid" in (fields.get("extra_behavior"), config.get("extra_fields_behavior"))
         return _struct([self._field(*named) for named in fields["fields"].items()], forbid=forbid)
 
-    def _field(self, name: str, field: Schema) -> _Field:
+    def _field(self, name: str, field: CoreSchema) -> _Field:
         alias = field.get("validation_alias", name)
         if _options(field) - _FIELD or not isinstance(alias, str):
             raise _UnprovenError
         return alias, self.read(field["schema"]), field["schema"]["type"] != "default"
 
-    def default(self, schema: Schema) -> Any:
+    def default(self, schema: CoreSchema) -> Any:
         factory = schema.get("default_factory")
         if factory is not None and factory not in _PURE_FACTORIES:
             raise _UnprovenError
         return self.read(schema["schema"])
 
-    def nullable(self, schema: Schema) -> Any:
+    def nullable(self, schema: CoreSchema) -> Any:
         kind = self.read(schema["schema"])
         return kind if kind is msgspec.Raw else Optional[kind]  # noqa: UP045  # a type made at run time
 
-    def union(self, schema: Schema) -> Any:
+    def union(self, schema: CoreSchema) -> Any:
         kinds = tuple(self.read(choice) for choice in schema["choices"])
         return msgspec.Raw if msgspec.Raw in kinds else Union[kinds]  # noqa: UP007  # as above
 
-    def literal(self, schema: Schema) -> Any:
+    def literal(self, schema: CoreSchema) -> Any:
         return _literal(schema["expected"])
 
-    def enum(self, schema: Schema) -> Any:
+    def enum(self, schema: CoreSchema) -> Any:
         return _literal([member.value for member in schema["members"]])
 
-    def array(self, schema: Schema) -> Any:
+    def array(self, schema: CoreSchema) -> Any:
         items = self.read(schema.get("items_schema", {"type": "any"}))
         return _limited(list[items], schema, "min_length", "max_length")  # type: ignore[valid-type]
 
-    def mapping(self, schema: Schema) -> Any:
+    def mapping(self, schema: CoreSchema) -> Any:
         if self.read(schema.get("keys_schema", {"type": "str"})) is not str:
             raise _UnprovenError
         values = self.read(schema.get("values_schema", {"type": "any"}))
         return dict[str, values]  # type: ignore[valid-type]
 
-    def text(self, schema: Schema) -> Any:
+    def text(self, schema: CoreSchema) -> Any:
         return _limited(str, schema, "min_length", "max_length")
 
-    def whole_number(self, schema: Schema) -> Any:
+    def whole_number(self, schema: CoreSchema) -> Any:
         return _limited(int, schema, "ge", "gt", "le", "lt")
 
-    def number(self, schema: Schema) -> Any:
+    def number(self, schema: CoreSchema) -> Any:
         return _limited(float, schema, "ge", "gt", "le", "lt")
 
-    def moment(self, schema: Schema) -> Any:
+    def moment(self, schema: CoreSchema) -> Any:
         if schema.get("microseconds_precision", "truncate") != "truncate":
             raise _UnprovenError
         return dt.datetime
@@ -178,12 +178,12 @@ def _struct(fields: list[_Field], *, forbid: bool = False) -> Any:
     return msgspec.defstruct("Accepted", listed, rename=names, forbid_unknown_fields=forbid, kw_only=True, gc=False)
 
 
-def _options(schema: Schema) -> set[str]:
+def _options(schema: CoreSchema) -> set[str]:
     """The keys of a schema that are not switched off."""
     return {key for key, value in schema.items() if value is not None and value is not False}
 
 
-def _extras(reader: _Reader, schema: Schema) -> Any:
+def _extras(reader: _Reader, schema: CoreSchema) -> Any:
     """A type that checks the typed extras of models which ``reader`` has read; None where there are none."""
     kind = schema["type"]
     if kind == "definition-ref":
@@ -200,7 +200,7 @@ def _extras(reader: _Reader, schema: Schema) -> Any:
     return wrapped.get(kind, inside)
 
 
-def _extras_of_model(reader: _Reader, fields: Schema) -> Any:
+def _extras_of_model(reader: _Reader, fields: CoreSchema) -> Any:
     inside = {
         field.get("validation_alias", name): _extras(reader, field["schema"])
         for name, field in fields["fields"].items()
@@ -232,19 +232,19 @@ def _literal(values: list[Any]) -> Any:
     return Literal[tuple(values)]
 
 
-def _limited(kind: Any, schema: Schema, *names: str) -> Any:
+def _limited(kind: Any, schema: CoreSchema, *names: str) -> Any:
     limits = {name: schema[name] for name in names if schema.get(name) is not None}
     return Annotated[kind, msgspec.Meta(**limits)] if limits else kind
 
 
-def _fixed(kind: Any) -> Callable[[_Reader, Schema], Any]:
+def _fixed(kind: Any) -> Callable[[_Reader, CoreSchema], Any]:
     return lambda _reader, _schema: kind
 
 
 _BOUNDS = frozenset({"ge", "gt", "le", "lt"})
 _LENGTHS = frozenset({"min_length", "max_length"})
 
-_KINDS: Mapping[str, tuple[frozenset[str], Callable[[_Reader, Schema], Any]]] = {
+_KINDS: Mapping[str, tuple[frozenset[str], Callable[[_Reader, CoreSchema], Any]]] = {
     "any": (frozenset(), _fixed(msgspec.Raw)),
     "bool": (frozenset(), _fixed(bool)),
     "date": (frozenset(), _fixed(dt.date)),

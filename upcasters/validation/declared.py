@@ -8,25 +8,25 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from upcasters.document import Node, json_type, open_array, open_object
+from upcasters.document import JsonNode, json_type, open_array, open_object
 from upcasters.errors import EventError
 from upcasters.paths import EACH, Item, Path, Place, Segment, of_any_item
 from upcasters.walk import container_at
 
-Schema = Mapping[str, Any]
+CoreSchema = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class _Part:
     """What one alternative of a schema declares: keys of its own, ``each`` item or other key, or neither."""
 
-    names: Mapping[str, Schema] = field(default_factory=dict)
-    each: Schema | None = None
+    names: Mapping[str, CoreSchema] = field(default_factory=dict)
+    each: CoreSchema | None = None
     forbids: bool = False
     anything: bool = False
     opaque: bool = False
 
-    def child(self, key: str | int) -> Schema | None:
+    def child(self, key: str | int) -> CoreSchema | None:
         """The schema of what stands under a key or index; None where that is not declared."""
         return self.names.get(key, self.each) if isinstance(key, str) else self.each
 
@@ -36,15 +36,15 @@ class Declared:
 
     def __init__(self, model: type[BaseModel]) -> None:
         model.model_rebuild()
-        top: Schema = model.__pydantic_core_schema__
-        self._definitions: dict[str, Schema] = {part["ref"]: part for part in top.get("definitions", ())}
-        self._top: tuple[Schema, ...] = (top,)
+        top: CoreSchema = model.__pydantic_core_schema__
+        self._definitions: dict[str, CoreSchema] = {part["ref"]: part for part in top.get("definitions", ())}
+        self._top: tuple[CoreSchema, ...] = (top,)
 
-    def only(self, root: Node) -> Node:
+    def only(self, root: JsonNode) -> JsonNode:
         """``root`` less what is not declared; what a model forbids stays, as null, and is refused still."""
         return self._only(root, self._top)
 
-    def _only(self, node: Node, schemas: tuple[Schema, ...]) -> Node:
+    def _only(self, node: JsonNode, schemas: tuple[CoreSchema, ...]) -> JsonNode:
         parts = list(self._parts(schemas))
         if any(part.anything for part in parts):
             return None
@@ -56,7 +56,7 @@ class Declared:
             return [self._only(item, inside) for item in open_array(node)] if inside else node
         return self._only_fields(node, parts)
 
-    def _only_fields(self, node: Node, parts: list[_Part]) -> Node:
+    def _only_fields(self, node: JsonNode, parts: list[_Part]) -> JsonNode:
         forbidden = any(part.forbids for part in parts)
         kept = {}
         for key, child in open_object(node).items():
@@ -71,7 +71,7 @@ class Declared:
         """pydantic's ``loc`` as a path; indexes and keys that only the event knows are ``EACH``."""
         return of_any_item(self.place(location))
 
-    def place(self, location: Iterable[str | int], document: Node = None) -> Place:
+    def place(self, location: Iterable[str | int], document: JsonNode = None) -> Place:
         """pydantic's ``loc`` as a place. Indexes, and keys that only the event knows, are positions in ``document``."""
         path: list[Segment | Item] = []
         schemas = self._top
@@ -87,7 +87,7 @@ class Declared:
             path.append(str(part) if any(part in own.names for own in parts) else _item(part, path, document))
         return tuple(path)
 
-    def _choices(self, schema: Schema) -> tuple[Schema, ...]:
+    def _choices(self, schema: CoreSchema) -> tuple[CoreSchema, ...]:
         kind = schema["type"]
         if kind == "union":
             return tuple(choice[0] if isinstance(choice, tuple) else choice for choice in schema["choices"])
@@ -96,15 +96,15 @@ class Declared:
         inner = self._inner(schema)
         return () if inner is None else self._choices(inner)
 
-    def _inner(self, schema: Schema) -> Schema | None:
+    def _inner(self, schema: CoreSchema) -> CoreSchema | None:
         """The schema that one is only a wrapping of, or None."""
         kind = schema["type"]
         if kind == "definition-ref":
             return self._definitions[schema["schema_ref"]]
-        inner: Schema | None = None if kind == "json" else schema.get(_INNER.get(kind, "schema"))
+        inner: CoreSchema | None = None if kind == "json" else schema.get(_INNER.get(kind, "schema"))
         return inner
 
-    def _parts(self, schemas: Iterable[Schema], extra: str | None = None) -> Iterator[_Part]:
+    def _parts(self, schemas: Iterable[CoreSchema], extra: str | None = None) -> Iterator[_Part]:
         for schema in schemas:
             choices = self._choices(schema)
             inner = self._inner(schema)
@@ -117,7 +117,7 @@ class Declared:
                 yield _part(schema, extra)
 
 
-def _item(part: str | int, at: Sequence[Segment | Item], document: Node) -> Segment | Item:
+def _item(part: str | int, at: Sequence[Segment | Item], document: JsonNode) -> Segment | Item:
     """The position of an index or key in what stands at ``at``."""
     if isinstance(part, int):
         return Item(part)
@@ -135,7 +135,7 @@ _EACH = {
     "frozenset": "items_schema",
     "generator": "items_schema",
 }
-_ANY: Schema = {"type": "any"}
+_ANY: CoreSchema = {"type": "any"}
 _SCALARS = frozenset(
     {
         *(
@@ -156,7 +156,7 @@ _SCALARS = frozenset(
 )
 
 
-def _part(schema: Schema, extra: str | None) -> _Part:
+def _part(schema: CoreSchema, extra: str | None) -> _Part:
     kind = schema["type"]
     if kind in ("model-fields", "typed-dict"):
         fields = schema["fields"].items()
@@ -168,7 +168,7 @@ def _part(schema: Schema, extra: str | None) -> _Part:
     return _Part(anything=kind == "any", opaque=kind != "any" and kind not in _SCALARS)
 
 
-def _spellings(name: str, one: Schema) -> Iterator[tuple[str, Schema]]:
+def _spellings(name: str, one: CoreSchema) -> Iterator[tuple[str, CoreSchema]]:
     """Every key under which a field may stand, with what it holds there."""
     yield name, one["schema"]
     alias = one.get("validation_alias")
@@ -179,5 +179,5 @@ def _spellings(name: str, one: Schema) -> Iterator[tuple[str, Schema]]:
             yield path[0], one["schema"] if len(path) == 1 else {"type": "function-plain"}
 
 
-def _children(parts: Iterable[_Part], key: str | int) -> tuple[Schema, ...]:
+def _children(parts: Iterable[_Part], key: str | int) -> tuple[CoreSchema, ...]:
     return tuple(inside for part in parts if (inside := part.child(key)) is not None)

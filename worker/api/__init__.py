@@ -7,8 +7,8 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from worker.api.late import Late
-from worker.api.limits import Limits
+from worker.api.late import LazyApp
+from worker.api.limits import RequestLimits
 from worker.api.page import page
 from worker.api.probes import probes
 from worker.api.problems import answer_with_problems
@@ -48,7 +48,7 @@ def create_api(
 
     app = Starlette(routes=[*probes(worker, registry), *page()])
     app.router.redirect_slashes = False
-    app.router.default = Late(build)
+    app.router.default = LazyApp(build)
     answer_with_problems(app)
-    limited = Limits(app)
+    limited = RequestLimits(app)
     return RequestCounter(limited, count=count_request) if count_request else limited

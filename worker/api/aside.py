@@ -16,7 +16,7 @@ T = TypeVar("T")
 MOST_WAITING = 16
 
 
-class Aside:
+class BoundedThread:
     """One thread and a short queue; who comes when it is full is told to come again."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import cast
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
-from worker.api.aside import Aside
+from worker.api.aside import BoundedThread
 from worker.api.older import older_path
 from worker.api.probes import probes
 from worker.api.v2 import router_of
@@ -18,7 +18,7 @@ from worker.api.view import WorkerView, no_checklist, no_dead_letters, no_ledger
 def endpoints() -> Iterator[tuple[str, str, str]]:
     """Method, path and what it is for. Only routes are looked at, so that no worker is needed."""
     nobody = cast("WorkerView", None)
-    routes = router_of(nobody, {}, None, no_ledger, no_checklist, no_dead_letters, Aside()).routes
+    routes = router_of(nobody, {}, None, no_ledger, no_checklist, no_dead_letters, BoundedThread()).routes
     current = [route for route in routes if isinstance(route, APIRoute)]
     for probe in probes(nobody, CollectorRegistry()):
         yield "GET", probe.path, _summary(probe.endpoint.__doc__)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class Late:
+class LazyApp:
     """``build`` is called once."""
 
     def __init__(self, build: Callable[[], ASGIApp]) -> None:

@@ -29,7 +29,7 @@ class Refused(Exception):
         self.status = status
 
 
-class Limits:
+class RequestLimits:
     """ASGI middleware: reads the whole body first, and hands it on only if it is inside the bounds."""
 
     def __init__(

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from upcasters import CAMEL_CASE, DeadLettered, Event, Passed, Policy, Skipped, Upcaster
-from worker.api.aside import Aside
+from worker.api.aside import BoundedThread
 from worker.api.documents import Decision, Problem, Rate, UpcastRequest
 from worker.api.history import TYPE, VERSION, chain
 from worker.api.limits import STREAMS, read_body, replaying
@@ -65,10 +65,10 @@ def _translated(upcaster: Upcaster, name: str, version: str, document: bytes) ->
     return outcome.output(event)[0].value or b""
 
 
-class OlderVersion:
+class V1Adapter:
     """ASGI middleware before the current version, which does all the work. New things, such as streams, stay new."""
 
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], aside: Aside) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], aside: BoundedThread) -> None:
         self._app = app
         self._routes = [route for route in routes if isinstance(route, APIRoute) and older_path(route)]
         self._aside = aside

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worker.api.legacy_port import CountLegacy, LegacyPort
 from worker.api.limits import STREAMS
-from worker.api.slow_heads import PatientForAWhile
+from worker.api.slow_heads import HeaderTimeout
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.settings import HttpSettings
 
@@ -53,7 +53,7 @@ async def listening(
         server = _Server(
             uvicorn.Config(
                 _heard(stopping, api),
-                http=PatientForAWhile,
+                http=HeaderTimeout,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

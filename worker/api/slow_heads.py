@@ -10,7 +10,7 @@ HEAD_SECONDS = 10.0
 """From the connection, or from the answer before, to the end of the request's head. As long as a body may take."""
 
 
-class PatientForAWhile(H11Protocol):
+class HeaderTimeout(H11Protocol):
     """Closes a connection on which no whole head has come in time; one whose request is being answered stays."""
 
     _deadline: asyncio.TimerHandle | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from worker.checklist.report import Line
+    from worker.checklist.report import ChecklistLine
     from worker.dlq.listing import Listing
     from worker.ledger import Ledger
     from worker.routes.chains import RouteChain
@@ -22,7 +22,7 @@ def no_ledger() -> None:
     """There is no ledger."""
 
 
-AskChecklist = Callable[[], "Sequence[Line] | None"]
+AskChecklist = Callable[[], "Sequence[ChecklistLine] | None"]
 """Asks for the lines of the checklist, in a thread; None where none is kept here."""
 
 

@@ -10,6 +10,6 @@ chain, ``registry`` remembers in the database which column is at which version.
 
 from worker.at_rest.columns import downcast_json_column, upcast_json_column
 from worker.at_rest.failures import AtRestError, RowsFailedError
-from worker.at_rest.passing import Brought
+from worker.at_rest.passing import MigratedColumn
 
-__all__ = ["AtRestError", "Brought", "RowsFailedError", "downcast_json_column", "upcast_json_column"]
+__all__ = ["AtRestError", "MigratedColumn", "RowsFailedError", "downcast_json_column", "upcast_json_column"]

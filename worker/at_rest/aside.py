@@ -25,15 +25,15 @@ from sqlalchemy import (
 
 from upcasters import Fault
 from worker.at_rest import registry
-from worker.at_rest.registry import Place
+from worker.at_rest.registry import DocumentSet
 from worker.at_rest.rows import Row
 
 
-def name_of(place: Place) -> str:
+def name_of(place: DocumentSet) -> str:
     return f"{place.table}_{place.column}_set_aside"
 
 
-def begin(connection: Connection, place: Place) -> None:
+def begin(connection: Connection, place: DocumentSet) -> None:
     """An empty table: what was in it is tried again."""
     table = _table(place)
     table.create(connection, checkfirst=True)
@@ -41,7 +41,7 @@ def begin(connection: Connection, place: Place) -> None:
     connection.execute(delete(table).where(_is_of(table, place)))
 
 
-def put(connection: Connection, place: Place, failed: Iterable[tuple[Row, Fault]]) -> None:
+def put(connection: Connection, place: DocumentSet, failed: Iterable[tuple[Row, Fault]]) -> None:
     """The rows stay where they are; a copy of each document is kept with its reason."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     rows: list[dict[str, Any]] = [
@@ -64,7 +64,7 @@ def put(connection: Connection, place: Place, failed: Iterable[tuple[Row, Fault]
     connection.execute(insert(_table(place)), rows)
 
 
-def count(connection: Connection, place: Place) -> int:
+def count(connection: Connection, place: DocumentSet) -> int:
     if not inspect(connection).has_table(name_of(place)):
         return 0
     table = _table(place)
@@ -72,7 +72,7 @@ def count(connection: Connection, place: Place) -> int:
     return connection.execute(select(func.count()).select_from(table).where(is_theirs)).scalar_one()
 
 
-def _renew(connection: Connection, place: Place) -> None:
+def _renew(connection: Connection, place: DocumentSet) -> None:
     """The table of an earlier release held the rows of the last migration of a type, and did not say of which."""
     if _is_current(connection, place):
         return
@@ -86,16 +86,16 @@ def _renew(connection: Connection, place: Place) -> None:
             connection.execute(update(table).where(table.c.event_type == each.place.event_type).values(said))
 
 
-def _is_current(connection: Connection, place: Place) -> bool:
+def _is_current(connection: Connection, place: DocumentSet) -> bool:
     return "schema_name" in {each["name"] for each in inspect(connection).get_columns(name_of(place))}
 
 
-def _is_of(table: Table, place: Place) -> ColumnElement[bool]:
+def _is_of(table: Table, place: DocumentSet) -> ColumnElement[bool]:
     mine = (table.c.event_type == place.event_type) & (table.c.schema_name == place.schema)
     return mine & (table.c.row_condition == place.condition) if place.condition else mine
 
 
-def _table(place: Place) -> Table:
+def _table(place: DocumentSet) -> Table:
     return Table(
         name_of(place),
         MetaData(),

@@ -9,14 +9,14 @@ from sqlalchemy import Connection, inspect, text
 
 from worker.at_rest import schemas
 from worker.at_rest.failures import AtRestError
-from worker.at_rest.registry import Place
+from worker.at_rest.registry import DocumentSet
 
 _UPDATE = 16
 """The bit in PostgreSQL's `tgtype` of triggers that run at an update."""
 _ON_UPDATE = re.compile(r"\bupdate\b(\s+of\b.*?)?\s+on\b", re.IGNORECASE | re.DOTALL)
 
 
-def refuse_untold(connection: Connection, place: Place, also: Sequence[str] | None) -> None:
+def refuse_untold(connection: Connection, place: DocumentSet, also: Sequence[str] | None) -> None:
     """Raise AtRestError where the table has triggers or generated columns and ``also`` does not say what they change,
     or names what is not there."""
     schema = place.schema or None
@@ -38,7 +38,9 @@ def refuse_untold(connection: Connection, place: Place, also: Sequence[str] | No
         )
 
 
-def _refuse_wrong_names(connection: Connection, place: Place, also: Iterable[str], columns: Sequence[str]) -> None:
+def _refuse_wrong_names(
+    connection: Connection, place: DocumentSet, also: Iterable[str], columns: Sequence[str]
+) -> None:
     for name in also:
         schema, _, table = name.rpartition(".")
         wanted = schema or place.schema or None
@@ -46,13 +48,13 @@ def _refuse_wrong_names(connection: Connection, place: Place, also: Iterable[str
             raise AtRestError(f"{place}: also= names {name}, and that is no column of {place.table} and no table")
 
 
-def table_named(place: Place, name: str) -> str:
+def table_named(place: DocumentSet, name: str) -> str:
     """A table that ``also`` names, as people are told it: of the documents' own schema where it names none."""
     schema, _, table = name.rpartition(".")
     return schemas.qualified(schema or place.schema, table)
 
 
-def _triggers(connection: Connection, place: Place) -> list[str]:
+def _triggers(connection: Connection, place: DocumentSet) -> list[str]:
     if connection.dialect.name == "sqlite":
         query = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(:name)")
         rows = connection.execute(query, {"name": place.table})

@@ -43,7 +43,7 @@ class Changed:
     version: str
 
 
-class Bringer:
+class DocumentUpcaster:
     """Brings documents of one type to the version ``to``, up or down.
 
     Raises AtRestError where the chain has no such type or version. ``versioned``: the version comes from a column of

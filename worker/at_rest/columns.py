@@ -12,10 +12,10 @@ from sqlalchemy import Connection, text
 
 from upcasters import Chain
 from worker.at_rest import aside, beside, known, registry, schemas
-from worker.at_rest.bringing import Bringer
+from worker.at_rest.bringing import DocumentUpcaster
 from worker.at_rest.failures import AtRestError
-from worker.at_rest.passing import Brought, Pass, Show
-from worker.at_rest.registry import Entry, Place
+from worker.at_rest.passing import MigratedColumn, MigrationPass, OnProgress
+from worker.at_rest.registry import DocumentSet, Entry
 from worker.at_rest.rows import Storage, find_storage
 
 log = logging.getLogger("alembic.upcast")
@@ -46,7 +46,7 @@ def upcast_json_column(
     commit: Commit = "migration",
     since: str | None = None,
     also: Sequence[str] | None = None,
-) -> Brought:
+) -> MigratedColumn:
     """Bring every document in a column up to version ``to``, inside an Alembic migration.
 
     ``op`` is ``alembic.op``. ``chain`` is a chain, or its name as ``module:attribute``, by which ``upcast db
@@ -87,7 +87,7 @@ def downcast_json_column(
     since: str | None = None,
     also: Sequence[str] | None = None,
     allow_loss: bool | None = None,
-) -> Brought:
+) -> MigratedColumn:
     """The way back: bring every document in a column down to version ``to``. All else as ``upcast_json_column``.
 
     A step that cannot be undone is refused by name before anything changes. ``allow_loss`` takes it all the same and
@@ -100,17 +100,17 @@ def downcast_json_column(
     return migration.run(commit)
 
 
-def _place(op: Any, table: str, column: str, event_type: str, where: str | None, schema: str | None) -> Place:
+def _place(op: Any, table: str, column: str, event_type: str, where: str | None, schema: str | None) -> DocumentSet:
     if op.get_context().as_sql:
         raise AtRestError(
             f"{table}.{column}: documents are read one by one, which no SQL script can do: run this online"
         )
-    return Place(table, column, event_type, schemas.of_table(op.get_bind(), table, schema), where or "")
+    return DocumentSet(table, column, event_type, schemas.of_table(op.get_bind(), table, schema), where or "")
 
 
 def _storage(
     op: Any,
-    place: Place,
+    place: DocumentSet,
     key: Sequence[str] | None,
     version_column: str | None,
     schema: str | None,
@@ -129,7 +129,7 @@ def _storage(
 @dataclass(frozen=True)
 class _Migration:
     op: Any
-    place: Place
+    place: DocumentSet
     storage: Storage
     chain: Chain | str
     to: str
@@ -139,7 +139,7 @@ class _Migration:
     down: bool = False
     allow_loss: bool = False
 
-    def run(self, commit: Commit) -> Brought:
+    def run(self, commit: Commit) -> MigratedColumn:
         beside.refuse_untold(self.op.get_bind(), self.place, self.also)
         found = registry.entries(self.op.get_bind())
         before = next((each for each in found if each.place == self.place), None)
@@ -163,12 +163,12 @@ class _Migration:
                 raise
             return None
 
-    def _refuse_what_cannot_work(self, bringer: Bringer, since: str | None) -> None:
+    def _refuse_what_cannot_work(self, bringer: DocumentUpcaster, since: str | None) -> None:
         bringer.refuse_what_cannot_work(since)
         for loss in bringer.losses(since):
             log.warning("%s: going down to %s loses something: %s", self.place, self.to, loss)
 
-    def _in_one(self, bringer: Bringer, since: str | None) -> Brought:
+    def _in_one(self, bringer: DocumentUpcaster, since: str | None) -> MigratedColumn:
         """In the migration's own transaction. The entry is written first: with it SQLite's only writer is we."""
         connection: Connection = self.op.get_bind()
         registry.note(connection, self._entry(since))
@@ -176,7 +176,7 @@ class _Migration:
         self.storage.refuse_a_key_that_is_none(connection)
         return self._locked(connection, bringer)
 
-    def _in_batches(self, bringer: Bringer, before: Entry | None, since: str | None) -> Brought:
+    def _in_batches(self, bringer: DocumentUpcaster, before: Entry | None, since: str | None) -> MigratedColumn:
         """Every row is tried before the first one is written; then a transaction a batch, with a bookmark in each. At
         the end one look over all rows, while nobody else may write: some may have come meanwhile."""
         with self.op.get_context().autocommit_block():
@@ -201,8 +201,8 @@ class _Migration:
             brought, changed=brought.changed + written.changed, unchanged=brought.unchanged - written.changed
         )
 
-    def _bringer(self, silent: str | None) -> Bringer:
-        return Bringer(
+    def _bringer(self, silent: str | None) -> DocumentUpcaster:
+        return DocumentUpcaster(
             self.chain,
             self.place.event_type,
             self.to,
@@ -212,7 +212,7 @@ class _Migration:
             silent=silent,
         )
 
-    def _locked(self, connection: Connection, bringer: Bringer) -> Brought:
+    def _locked(self, connection: Connection, bringer: DocumentUpcaster) -> MigratedColumn:
         self.storage.lock(connection)
         self._begin_aside(connection)
         ending = self._pass(connection, bringer)
@@ -223,9 +223,9 @@ class _Migration:
             log.warning("%s: %s rows hold no JSON object and stay as they are: %s", self.place, brought.others, rows)
         return brought
 
-    def _pass(self, connection: Connection, bringer: Bringer, *, write: bool = True) -> Pass:
+    def _pass(self, connection: Connection, bringer: DocumentUpcaster, *, write: bool = True) -> MigrationPass:
         sets_aside = self.on_failure == "set aside"
-        return Pass(self.place, self.storage, bringer, connection, write, sets_aside, self._show)
+        return MigrationPass(self.place, self.storage, bringer, connection, write, sets_aside, self._show)
 
     def _begin_aside(self, connection: Connection) -> None:
         if self.on_failure == "set aside":
@@ -237,8 +237,8 @@ class _Migration:
         return Entry(self.place, name, self.to, since, storage.version_column or "", also=tuple(self.also or ()))
 
     @property
-    def _show(self) -> Show:
-        given: Show | None = _attributes(self.op).get(PROGRESS)
+    def _show(self) -> OnProgress:
+        given: OnProgress | None = _attributes(self.op).get(PROGRESS)
         return given or (lambda _done, _total: None)
 
 

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, inspect
 from upcasters import Fault, Reversibility
 from worker.at_rest import registry, schemas
 from worker.at_rest.beside import table_named
-from worker.at_rest.bringing import Bringer, Changed
+from worker.at_rest.bringing import Changed, DocumentUpcaster
 from worker.at_rest.digest import TableDigest, data_tables, digests, rows_of_all
-from worker.at_rest.passing import Show
-from worker.at_rest.registry import Entry, Place
+from worker.at_rest.passing import OnProgress
+from worker.at_rest.registry import DocumentSet, Entry
 from worker.at_rest.rows import Row, Storage, find_storage
 
 EXAMPLES = 5
@@ -51,7 +51,7 @@ class Comparison:
         return [*self.findings, *more]
 
 
-def compare(before: Connection, now: Connection, show: Show) -> Comparison:
+def compare(before: Connection, now: Connection, show: OnProgress) -> Comparison:
     """Every table of ``before`` with the same one ``now``. Both are only read."""
     result = Comparison()
     entries = registry.all_entries(now)
@@ -76,7 +76,9 @@ def _table(entry: Entry) -> str:
     return schemas.qualified(entry.place.schema, entry.place.table)
 
 
-def _compare_tables(before: Connection, now: Connection, entries: list[Entry], result: Comparison, show: Show) -> None:
+def _compare_tables(
+    before: Connection, now: Connection, entries: list[Entry], result: Comparison, show: OnProgress
+) -> None:
     total = rows_of_all(now)
     there, here = digests(before), digests(now, lambda rows: show(rows, total))
     brought = {
@@ -112,7 +114,11 @@ def _compare_table(
 
 
 def _compare_documents(
-    before: Connection, now: Connection, column: list[Entry], earlier: Mapping[Place, str | None], result: Comparison
+    before: Connection,
+    now: Connection,
+    column: list[Entry],
+    earlier: Mapping[DocumentSet, str | None],
+    result: Comparison,
 ) -> None:
     unnamed = next((entry for entry in column if not entry.chain), None)
     if unnamed:
@@ -173,13 +179,13 @@ class _Judge:
         self._entry = entry
         self._result = result
         self._ways = [self._bringer(entry.version, silent) for silent in dict.fromkeys((known, entry.since))]
-        self._back: dict[str, Bringer] = {}
+        self._back: dict[str, DocumentUpcaster] = {}
 
-    def _bringer(self, to: str, silent: str | None) -> Bringer:
+    def _bringer(self, to: str, silent: str | None) -> DocumentUpcaster:
         entry = self._entry
         versioned = bool(entry.version_column)
         kind = entry.place.event_type
-        return Bringer(entry.chain, kind, to, down=None, versioned=versioned, allow_loss=True, silent=silent)
+        return DocumentUpcaster(entry.chain, kind, to, down=None, versioned=versioned, allow_loss=True, silent=silent)
 
     def compare(self, old: Row, new: Row) -> None:
         where = _where(self._entry, new)
@@ -197,7 +203,7 @@ class _Judge:
             return
         self._result.find("not what the chain makes of the backup's document", where)
 
-    def _go_back(self, way: Bringer, since: str, old: bytes, new: Row, where: str) -> None:
+    def _go_back(self, way: DocumentUpcaster, since: str, old: bytes, new: Row, where: str) -> None:
         kind = way.way_back(since)
         if not kind.reversible:
             self._result.not_back += 1
@@ -215,7 +221,7 @@ class _Judge:
         else:
             self._result.find(f"brought back to {since} it is another document", where)
 
-    def _means_the_same(self, way: Bringer, document: bytes, since: str, new: bytes) -> bool:
+    def _means_the_same(self, way: DocumentUpcaster, document: bytes, since: str, new: bytes) -> bool:
         version = since if self._entry.version_column else None
         again = way.bring(document, version)
         return isinstance(again, Changed) and same_json(again.document, new)

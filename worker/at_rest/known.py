@@ -8,11 +8,11 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from worker.at_rest.failures import AtRestError
-from worker.at_rest.registry import FORMAT, Entry, Place
+from worker.at_rest.registry import FORMAT, DocumentSet, Entry
 from worker.at_rest.rows import Storage
 
 
-def settled(connection: Connection, storage: Storage, place: Place, found: Sequence[Entry]) -> str | None:
+def settled(connection: Connection, storage: Storage, place: DocumentSet, found: Sequence[Entry]) -> str | None:
     """The version that every row of the place is at; None where nobody has noted it.
 
     What is noted for the same condition holds, then what is noted for all rows. Raises AtRestError where rows of the
@@ -35,7 +35,7 @@ def settled(connection: Connection, storage: Storage, place: Place, found: Seque
     return version
 
 
-def _is_about(entry: Entry, place: Place) -> bool:
+def _is_about(entry: Entry, place: DocumentSet) -> bool:
     """An entry of an earlier release may be about the table of that name in any schema."""
     theirs = replace(entry.place.whole, schema=place.schema) if entry.format < FORMAT else entry.place.whole
     return theirs == place.whole

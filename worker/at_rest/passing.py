@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from upcasters import Fault
 from worker.at_rest import aside
-from worker.at_rest.bringing import Bringer, Changed
+from worker.at_rest.bringing import Changed, DocumentUpcaster
 from worker.at_rest.failures import LISTED, AtRestError, Failures, RowFailure, told_key
-from worker.at_rest.registry import Place
+from worker.at_rest.registry import DocumentSet
 from worker.at_rest.rows import Row, Storage
 
-Show = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 After = Callable[[tuple[Any, ...]], None]
 
 TEXTS = ("text", "blob")
@@ -28,7 +28,7 @@ NUMBERS = ("integer", "real")
 
 
 @dataclass
-class Brought:
+class MigratedColumn:
     """What became of a column's rows. ``unchanged`` were there already, ``empty`` hold a null (the database's, or
     JSON's), ``others`` another JSON value that is no object. Both stay as they are."""
 
@@ -61,20 +61,20 @@ def _no_constant(name: str) -> None:
 
 
 @dataclass
-class Pass:
+class MigrationPass:
     """``run`` goes through all rows behind a key. ``within`` wraps each batch, ``after`` is told its last key.
 
     ``write=False`` only tries. ``set_aside`` keeps what failed beside the table in place of stopping.
     """
 
-    place: Place
+    place: DocumentSet
     storage: Storage
-    bringer: Bringer
+    bringer: DocumentUpcaster
     connection: Connection
     write: bool
     set_aside: bool
-    show: Show
-    brought: Brought = field(default_factory=Brought)
+    show: OnProgress
+    brought: MigratedColumn = field(default_factory=MigratedColumn)
     failures: Failures = field(default_factory=Failures)
     others: list[str] = field(default_factory=list)
     """The keys of the first rows that hold JSON which is no object."""
@@ -84,7 +84,7 @@ class Pass:
         start: tuple[Any, ...] | None = None,
         within: Callable[[], AbstractContextManager[object]] = nullcontext,
         after: After | None = None,
-    ) -> Brought:
+    ) -> MigratedColumn:
         """Raises RowsFailedError at the end, when all are known; AtRestError where rows could not be reached."""
         total = self.storage.count(self.connection)
         batches = self.storage.batches(self.connection, start, lock=within is not nullcontext)

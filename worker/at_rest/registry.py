@@ -57,7 +57,7 @@ _columns = Table(
 
 
 @dataclass(frozen=True)
-class Place:
+class DocumentSet:
     """A column's documents of one type: all of them, or those in the rows that ``condition`` picks.
 
     ``schema`` is the table's own where the database has several, else empty.
@@ -73,7 +73,7 @@ class Place:
         return f"{schemas.qualified(self.schema, self.table)}.{self.column}"
 
     @property
-    def whole(self) -> Place:
+    def whole(self) -> DocumentSet:
         """The same documents, whatever the condition."""
         return replace(self, condition="")
 
@@ -87,7 +87,7 @@ class Entry:
     and other tables, that change with the documents.
     """
 
-    place: Place
+    place: DocumentSet
     chain: str
     version: str
     since: str | None = None
@@ -196,7 +196,7 @@ def _schema_of(connection: Connection, name: str, schema: str | None) -> str:
 def _entry(row: RowMapping, schema: str, also: tuple[str, ...], written_as: int) -> Entry:
     done = row["done_up_to"]
     return Entry(
-        Place(row["table_name"], row["column_name"], row["event_type"], schema, row["row_condition"]),
+        DocumentSet(row["table_name"], row["column_name"], row["event_type"], schema, row["row_condition"]),
         row["chain"],
         row["version"],
         row["since"],

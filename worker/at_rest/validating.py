@@ -9,11 +9,11 @@ from sqlalchemy import Connection, inspect
 
 from upcasters import Fault
 from worker.at_rest import aside, registry
-from worker.at_rest.bringing import Bringer, Changed
+from worker.at_rest.bringing import Changed, DocumentUpcaster
 from worker.at_rest.comparing import same_json, storage_of
 from worker.at_rest.database import Database, reading
 from worker.at_rest.failures import Failures, RowFailure
-from worker.at_rest.passing import TEXTS, Show, is_no_object, is_null
+from worker.at_rest.passing import TEXTS, OnProgress, is_no_object, is_null
 from worker.at_rest.registry import Entry
 from worker.at_rest.rows import Row
 
@@ -34,16 +34,16 @@ class ColumnState:
 
 
 @dataclass
-class Validation:
+class DatabaseValidation:
     """``findings`` is what is wrong, a line each; empty where all is well."""
 
     columns: list[ColumnState] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
 
-def validate(database: Database, show: Show) -> Validation:
+def validate(database: Database, show: OnProgress) -> DatabaseValidation:
     """Look at the whole database. Reads only."""
-    result = Validation()
+    result = DatabaseValidation()
     if not database.at_head:
         heads = ", ".join(database.heads)
         result.findings.append(
@@ -63,7 +63,9 @@ def _others(entry: Entry, entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(each.place.condition for each in entries if each.place.whole == entry.place and each is not entry)
 
 
-def _look_at(connection: Connection, entry: Entry, others: tuple[str, ...], result: Validation, show: Show) -> None:
+def _look_at(
+    connection: Connection, entry: Entry, others: tuple[str, ...], result: DatabaseValidation, show: OnProgress
+) -> None:
     place = str(entry.place)
     if not inspect(connection).has_table(entry.place.table, schema=entry.place.schema or None):
         return  # a migration has taken the whole table away again
@@ -81,13 +83,13 @@ def _look_at(connection: Connection, entry: Entry, others: tuple[str, ...], resu
         result.findings.append(f"{place}: {state.failures.count:,} documents are not valid {entry.version} documents")
 
 
-def _state(connection: Connection, entry: Entry, others: tuple[str, ...], show: Show) -> ColumnState:
+def _state(connection: Connection, entry: Entry, others: tuple[str, ...], show: OnProgress) -> ColumnState:
     storage = storage_of(connection, entry)
     if others:
         storage = replace(storage, condition=" AND ".join(f"({each}) IS NOT TRUE" for each in others))
     state = ColumnState(str(entry.place), entry.place.event_type, entry.version)
     state.set_aside = aside.count(connection, entry.place)
-    bringer = Bringer(
+    bringer = DocumentUpcaster(
         *(entry.chain, entry.place.event_type, entry.version),
         down=None,
         versioned=bool(entry.version_column),
@@ -109,7 +111,7 @@ def _state(connection: Connection, entry: Entry, others: tuple[str, ...], show: 
     return state
 
 
-def _fault(bringer: Bringer, row: Row, entry: Entry) -> Fault | None:
+def _fault(bringer: DocumentUpcaster, row: Row, entry: Entry) -> Fault | None:
     if row.document is None or is_null(row.document):
         return None
     if row.kind not in TEXTS:

@@ -92,11 +92,11 @@ def _check_route(route: RouteSettings) -> Checked:
 
 
 async def _check_brokers(settings: Settings) -> list[Checked]:
-    from worker.kafka.clients import Clients
+    from worker.kafka.clients import KafkaClients
     from worker.kafka.waiting import wait_for_broker
     from worker.preflight import ask_brokers, judge, of_severity
 
-    clients = Clients(settings.kafka)
+    clients = KafkaClients(settings.kafka)
     await wait_for_broker(clients)
     facts = await ask_brokers(clients, settings, ask_group=True)
     findings = judge(facts, settings, {given.route.source: given.traits for given in _loadable(settings)})

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from worker.app import open_existing_ledger
 from worker.checklist.evidence import Facts
-from worker.checklist.report import Line, check_all
-from worker.kafka.clients import Clients
+from worker.checklist.report import ChecklistLine, check_all
+from worker.kafka.clients import KafkaClients
 from worker.ledger import MemoryLedger
 from worker.routes.chains import load_chains
 from worker.settings import HttpSettings, Settings
@@ -25,14 +25,14 @@ async def ask(
     *,
     alembic: str | None = None,
     backup: str | None = None,
-) -> list[Line]:
+) -> list[ChecklistLine]:
     """The lines of both lists, or of one. Raises WorkerError where configuration, chain or ledger is wrong."""
     ledger = await asyncio.to_thread(open_existing_ledger, settings) or MemoryLedger()
     try:
         facts = Facts(
             settings=settings,
             chains=load_chains(settings.routes),
-            clients=Clients(settings.kafka),
+            clients=KafkaClients(settings.kafka),
             ledger=ledger,
             worker=worker or _address(settings.http),
             staging=staging,

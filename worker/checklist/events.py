@@ -13,7 +13,7 @@ from worker.checklist.running import is_ready
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
-from worker.kafka.refusals import words
+from worker.kafka.refusals import in_words
 from worker.ledger import Ledger, Run
 from worker.replay.apply.receipt import Receipt
 from worker.replay.topics import committed_of, partitions_of
@@ -125,6 +125,6 @@ async def _offsets(
         offsets = await settled(reader, places)
         return offsets, await open_transactions(reader, hidden_in(offsets))
     except KafkaError as error:
-        raise WorkerError(f"kafka: offsets cannot be read ({words(error)}): try again", MAY_PASS) from error
+        raise WorkerError(f"kafka: offsets cannot be read ({in_words(error)}): try again", MAY_PASS) from error
     finally:
         await reader.stop()

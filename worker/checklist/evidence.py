@@ -6,19 +6,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.ledger import Ledger
 from worker.routes.chains import RouteChain
 from worker.settings import Settings
 
-Status = Literal["pass", "fail", "not checked", "attested"]
+EvidenceStatus = Literal["pass", "fail", "not checked", "attested"]
 
 
 @dataclass(frozen=True)
 class Evidence:
     """``text`` says what was found, or what to do so that it can be checked. ``attested`` is somebody's word alone."""
 
-    status: Status
+    status: EvidenceStatus
     text: str
 
 
@@ -31,7 +31,7 @@ class Facts:
 
     settings: Settings
     chains: Mapping[str, RouteChain]
-    clients: Clients
+    clients: KafkaClients
     ledger: Ledger
     worker: str
     staging: str | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.checklist.evidence import Evidence, Facts, Status
+from worker.checklist.evidence import Evidence, EvidenceStatus, Facts
 from worker.checklist.items import ITEMS, Item
 from worker.checklist.registry import CHECKS
 from worker.errors import WorkerError
@@ -16,18 +16,18 @@ COLUMNS = ("status", "line", "evidence")
 
 
 @dataclass(frozen=True)
-class Line:
+class ChecklistLine:
     item: Item
-    status: Status
+    status: EvidenceStatus
     evidence: tuple[str, ...]
 
 
-async def check_all(facts: Facts, group: str | None = None) -> list[Line]:
+async def check_all(facts: Facts, group: str | None = None) -> list[ChecklistLine]:
     """One line for each of the guide's, or of one of its lists."""
     return [await _check(item, facts) for item in ITEMS if group in (None, item.group)]
 
 
-async def _check(item: Item, facts: Facts) -> Line:
+async def _check(item: Item, facts: Facts) -> ChecklistLine:
     found: list[Evidence] = []
     for check in CHECKS[item.name]:
         try:
@@ -37,10 +37,12 @@ async def _check(item: Item, facts: Facts) -> Line:
     if word := facts.attested.get(item.name):
         found.append(Evidence("attested", word))
     texts = tuple(each.text for each in found)
-    return Line(item, _status([each.status for each in found]), texts or ("nothing here can check it: see --attest",))
+    return ChecklistLine(
+        item, _status([each.status for each in found]), texts or ("nothing here can check it: see --attest",)
+    )
 
 
-def _status(found: Sequence[Status]) -> Status:
+def _status(found: Sequence[EvidenceStatus]) -> EvidenceStatus:
     """The worst; somebody's word stands in for what was not checked, never for what failed."""
     if "fail" in found:
         return "fail"
@@ -49,13 +51,13 @@ def _status(found: Sequence[Status]) -> Status:
     return "pass" if found and "not checked" not in found else "not checked"
 
 
-def rows(lines: Sequence[Line], group: str) -> Iterator[tuple[str, str, str]]:
+def rows(lines: Sequence[ChecklistLine], group: str) -> Iterator[tuple[str, str, str]]:
     for line in lines:
         if line.item.group == group:
             yield line.status, line.item.text, "\n".join(line.evidence)
 
 
-def content(lines: Sequence[Line]) -> dict[str, Any]:
+def content(lines: Sequence[ChecklistLine]) -> dict[str, Any]:
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "failed": [line.item.name for line in lines if line.status == "fail"],
@@ -72,7 +74,7 @@ def content(lines: Sequence[Line]) -> dict[str, Any]:
     }
 
 
-def markdown(lines: Sequence[Line], group: str) -> Iterator[str]:
+def markdown(lines: Sequence[ChecklistLine], group: str) -> Iterator[str]:
     """As the guide writes it: a box for each line, with what it says below."""
     for line in lines:
         if line.item.group == group:

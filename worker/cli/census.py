@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.options import DEFAULT_CONFIG, Config, Json
-from worker.cli.routes import Route
+from worker.cli.routes import RouteOption
 
 if TYPE_CHECKING:
     from worker.replay.census.surveying import Survey
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def census(
-    route: Route = None,
+    route: RouteOption = None,
     config: Config = DEFAULT_CONFIG,
     start: Annotated[
         str,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Chain, Json
+from worker.cli.options import DEFAULT_CONFIG, ChainOption, Json
 
 if TYPE_CHECKING:
     from worker.authoring.checks import Checked
@@ -28,7 +28,7 @@ Configs = Annotated[
 
 def check(
     config: Configs = None,
-    chain: Chain = None,
+    chain: ChainOption = None,
     broker: Annotated[
         bool, typer.Option("--broker", help="Ask the brokers about topics and rights, too. Writes nothing.")
     ] = False,
@@ -62,7 +62,9 @@ def _quiet(_line: str) -> None:
     """For machines, which get all of it at the end."""
 
 
-def _check(configs: list[Path], chain: Chain, broker: bool, laws: bool, tell: Callable[[str], None]) -> list[Checked]:
+def _check(
+    configs: list[Path], chain: ChainOption, broker: bool, laws: bool, tell: Callable[[str], None]
+) -> list[Checked]:
     from worker.authoring.checks import check_brokers, check_chain, check_policy, check_routes, check_together
     from worker.log import set_up_logging
     from worker.settings import load_settings

@@ -12,10 +12,10 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Json, Markdown
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
-    from worker.checklist.report import Line
+    from worker.checklist.report import ChecklistLine
 
 
-class Part(StrEnum):
+class ChecklistPart(StrEnum):
     """The guide's two lists."""
 
     BEFORE = "before"
@@ -46,7 +46,7 @@ def checklist(
         ),
     ] = None,
     only: Annotated[
-        Part | None, typer.Option("--only", help="One of the two lists: before a migration, or after it.")
+        ChecklistPart | None, typer.Option("--only", help="One of the two lists: before a migration, or after it.")
     ] = None,
     markdown: Markdown = False,
     as_json: Json = False,
@@ -81,10 +81,10 @@ def checklist(
         raise typer.Exit(1)
 
 
-def _group(only: Part | None) -> str | None:
+def _group(only: ChecklistPart | None) -> str | None:
     from worker.checklist.items import AFTER, BEFORE
 
-    return {Part.BEFORE: BEFORE, Part.AFTER: AFTER}[only] if only else None
+    return {ChecklistPart.BEFORE: BEFORE, ChecklistPart.AFTER: AFTER}[only] if only else None
 
 
 def parse_address(text: str | None) -> str | None:
@@ -107,7 +107,7 @@ def parse_attested(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _show(lines: list[Line], *, markdown: bool) -> None:
+def _show(lines: list[ChecklistLine], *, markdown: bool) -> None:
     from worker.checklist.items import AFTER, BEFORE
     from worker.checklist.report import COLUMNS, rows
     from worker.checklist.report import markdown as as_markdown

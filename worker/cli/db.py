@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from worker.at_rest.backups import Backup
     from worker.at_rest.comparing import Comparison
     from worker.at_rest.database import Database
-    from worker.at_rest.validating import Validation
+    from worker.at_rest.validating import DatabaseValidation
 
 db = typer.Typer(
     help="Back up, migrate, verify and restore a database whose migrations use `upcast_json_column`.",
@@ -230,7 +230,7 @@ def _verify(database: Database, made: Backup, *, as_json: bool = False) -> Compa
     return found
 
 
-def _validate(database: Database, *, as_json: bool = False) -> Validation:
+def _validate(database: Database, *, as_json: bool = False) -> DatabaseValidation:
     from worker.at_rest.database import explained
     from worker.at_rest.validating import validate as look
     from worker.cli.output import print_json
@@ -282,7 +282,7 @@ def _revision(revision: str | None) -> str:
 
 
 @contextmanager
-def _progress(title: str, unit: str) -> Iterator[Show]:
+def _progress(title: str, unit: str) -> Iterator[OnProgress]:
     from worker.cli.progress import progress
 
     with progress(title, unit) as show:
@@ -290,4 +290,4 @@ def _progress(title: str, unit: str) -> Iterator[Show]:
 
 
 if TYPE_CHECKING:
-    from worker.cli.progress import Show
+    from worker.cli.progress import OnProgress

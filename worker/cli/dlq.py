@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.options import DEFAULT_CONFIG, Config, Json
-from worker.cli.routes import Route
+from worker.cli.routes import RouteOption
 from worker.errors import MAY_PASS, WorkerError
 
 if TYPE_CHECKING:
-    from worker.dlq.reading import Found
+    from worker.dlq.reading import FoundLetter
     from worker.replay.apply.receipt import Receipt
-    from worker.replay.apply.running import Wishes
+    from worker.replay.apply.running import ReplayOptions
     from worker.replay.plan.file import Plan
     from worker.routes.chains import RouteChain
     from worker.settings import Settings
@@ -32,7 +32,7 @@ dlq = typer.Typer(
 
 
 @dlq.command("list")
-def list_letters(route: Route = None, config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
+def list_letters(route: RouteOption = None, config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Group the dead letters of a route by fault. Reads only; joins no group.
 
     `left` counts those that no redrive has taken yet. Records of somebody else's in the topic are listed, too.
@@ -63,7 +63,7 @@ def list_letters(route: Route = None, config: Config = DEFAULT_CONFIG, as_json: 
 @dlq.command("show")
 def show(
     which: Annotated[str, typer.Argument(metavar="PLACE|FINGERPRINT", help="`0:42` (partition:offset), or a fault.")],
-    route: Route = None,
+    route: RouteOption = None,
     config: Config = DEFAULT_CONFIG,
     most: Annotated[int, typer.Option("--count", min=1, max=100, help="How many letters of a fault to show.")] = 1,
     raw: Annotated[bool, typer.Option("--raw", help="Write nothing but the value, byte for byte.")] = False,
@@ -95,7 +95,7 @@ def show(
     _print(found, given, raw=raw, as_json=as_json)
 
 
-def _print(found: list[Found], given: RouteChain, *, raw: bool, as_json: bool) -> None:
+def _print(found: list[FoundLetter], given: RouteChain, *, raw: bool, as_json: bool) -> None:
     from worker.dlq import report
 
     for each in found:
@@ -108,7 +108,7 @@ def _print(found: list[Found], given: RouteChain, *, raw: bool, as_json: bool) -
             _show(each, given)
 
 
-def _show(found: Found, given: RouteChain) -> None:
+def _show(found: FoundLetter, given: RouteChain) -> None:
     from worker.dlq import report
 
     for name, text in report.facts(found, given):
@@ -132,7 +132,7 @@ def redrive(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Letters of every fault.")] = False,
     only_plan: Annotated[bool, typer.Option("--plan", help="Write the plan, and send nothing.")] = False,
-    route: Route = None,
+    route: RouteOption = None,
     config: Config = DEFAULT_CONFIG,
     file: Annotated[
         Path | None,
@@ -163,7 +163,7 @@ def redrive(
     from worker.cli.replay import parse_rate
     from worker.cli.routes import load_route
     from worker.dlq.selection import takes
-    from worker.replay.apply.running import Wishes
+    from worker.replay.apply.running import ReplayOptions
 
     chosen = _chosen(fingerprints, every)
     records, size = parse_rate(rate)
@@ -178,7 +178,7 @@ def redrive(
     for warning in plan.warnings:
         typer.echo(f"warning: {warning}", err=True)
     receipt = path.with_name(f"redrive-{plan.replay_id}.receipt.json")
-    done = _apply(settings, given, plan, Wishes(receipt, reason, records, size))
+    done = _apply(settings, given, plan, ReplayOptions(receipt, reason, records, size))
     _tell_receipt(done, receipt, as_json)
     if surprise := done.not_allowed(plan.dead_letters_allowed):
         raise WorkerError(surprise, MAY_PASS)
@@ -207,10 +207,10 @@ def _plan(
     import asyncio
 
     from worker.cli.progress import progress
-    from worker.dlq.planning import Chosen, plan_redrive
+    from worker.dlq.planning import RedriveOptions, plan_redrive
     from worker.dlq.unfinished import unfinished
     from worker.ledger import open_ledger
-    from worker.replay.plan.dry_run import Wishes as PlanWishes
+    from worker.replay.plan.dry_run import PlanOptions as PlanWishes
     from worker.replay.plan.file import write_plan
 
     ledger = open_ledger(settings.ledger.url.get_secret_value())
@@ -221,14 +221,16 @@ def _plan(
             return there
         with progress("dlq redrive: plan") as show_progress:
             wishes = PlanWishes(allow=allow)
-            made = asyncio.run(plan_redrive(settings, given, Chosen(chosen, rounds), wishes, ledger, show_progress))
+            made = asyncio.run(
+                plan_redrive(settings, given, RedriveOptions(chosen, rounds), wishes, ledger, show_progress)
+            )
     finally:
         ledger.close()
     write_plan(made, path)
     return made
 
 
-def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes) -> Receipt:
+def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: ReplayOptions) -> Receipt:
     from worker.cli.replay_progress import replay_progress
     from worker.dlq.redriving import Redriving
     from worker.loop import run_in_loop

@@ -14,8 +14,8 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Json
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
-    from worker.lanes.deciding import Place
-    from worker.lanes.listing import Line
+    from worker.lanes.deciding import Target
+    from worker.lanes.listing import LaneLine
     from worker.lanes.offset_note import Decision
     from worker.settings import Settings
 
@@ -45,12 +45,12 @@ def list_lanes(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
     import asyncio
 
     from worker.cli.output import print_json, print_table
-    from worker.kafka.clients import Clients
+    from worker.kafka.clients import KafkaClients
     from worker.lanes.listing import list_lanes as ask
 
     settings = _settings(config)
     sources = [route.source for route in settings.routes]
-    found = asyncio.run(ask(Clients(settings.kafka), settings.kafka.group_id, sources))
+    found = asyncio.run(ask(KafkaClients(settings.kafka), settings.kafka.group_id, sources))
     found = _with_states(found, _states(settings))
     if as_json:
         print_json([_content(each) for each in found])
@@ -111,7 +111,7 @@ def _settings(config: Path) -> Settings:
     return settings
 
 
-def _place(go_on_at: str | None, *, at_end: bool) -> Place:
+def _place(go_on_at: str | None, *, at_end: bool) -> Target:
     if (go_on_at is None) != at_end:
         raise WorkerError("lanes decide: give --go-on-at OFFSET or --begin-at-end, one of them")
     if go_on_at is None:
@@ -123,15 +123,15 @@ def _place(go_on_at: str | None, *, at_end: bool) -> Place:
     return int(go_on_at)
 
 
-async def _decide(settings: Settings, where: Sequence[str], place: Place) -> dict[str, Decision]:
+async def _decide(settings: Settings, where: Sequence[str], place: Target) -> dict[str, Decision]:
     import time
 
-    from worker.kafka.clients import Clients
+    from worker.kafka.clients import KafkaClients
     from worker.lanes.deciding import decide as write
     from worker.lanes.listing import UNDECIDED
     from worker.lanes.listing import list_lanes as ask
 
-    clients, group = Clients(settings.kafka), settings.kafka.group_id
+    clients, group = KafkaClients(settings.kafka), settings.kafka.group_id
     known = await ask(clients, group, sorted({_source(settings, each) for each in where}))
     chosen = {each.name: each for each in known if each.name in where}
     for source in set(where) - chosen.keys():
@@ -174,12 +174,12 @@ def _states(settings: Settings) -> dict[tuple[str, int], dict[str, Any]]:
         connection.close()
 
 
-def _with_states(found: Sequence[Line], states: dict[tuple[str, int], dict[str, Any]]) -> list[Line]:
+def _with_states(found: Sequence[LaneLine], states: dict[tuple[str, int], dict[str, Any]]) -> list[LaneLine]:
     """What stands beside the offset counts for more than what a lane has come to meanwhile."""
     return [_with_state(each, states.get((each.partition.topic, each.partition.partition))) for each in found]
 
 
-def _with_state(line: Line, told: dict[str, Any] | None) -> Line:
+def _with_state(line: LaneLine, told: dict[str, Any] | None) -> LaneLine:
     from datetime import datetime
 
     if told is None or line.state != "-":
@@ -188,12 +188,12 @@ def _with_state(line: Line, told: dict[str, Any] | None) -> Line:
     return replace(line, state=told["state"], reason=told["reason"], since=int(since.timestamp()) if since else None)
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: LaneLine) -> tuple[str, ...]:
     committed = "-" if line.committed is None else str(line.committed)
     return (line.name, line.state, _time(line.since) or "-", committed, str(line.end), line.reason)
 
 
-def _decided(line: Line) -> str:
+def _decided(line: LaneLine) -> str:
     if line.decision is None:
         return ""
     before, to, when = line.decision.before, line.decision.to, _time(line.decision.at)
@@ -207,7 +207,7 @@ def _left_out(decision: Decision) -> str:
     return f"{decision.left_out} offsets are left out, {decision.first} to {last}"
 
 
-def _content(line: Line) -> dict[str, Any]:
+def _content(line: LaneLine) -> dict[str, Any]:
     return {
         "topic": line.partition.topic,
         "partition": line.partition.partition,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import Chain, Json, Markdown
+from worker.cli.options import ChainOption, Json, Markdown
 
 if TYPE_CHECKING:
     from upcasters.describe import MatrixRow
@@ -15,7 +15,7 @@ COLUMNS = ("type", "source", "target", "path", "hops", "complexity", "way back",
 
 
 def matrix(
-    chain: Chain = None,
+    chain: ChainOption = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every pair of versions, not only to the next and current.")
     ] = False,

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.options import Chain
+from worker.cli.options import ChainOption
 
 
 def new(
     title: Annotated[str, typer.Argument(help='What the step does, such as "add branch".')],
     event_type: Annotated[str, typer.Option("--type", metavar="TYPE", help="The event type that changes.")],
-    chain: Chain = None,
+    chain: ChainOption = None,
     folder: Annotated[
         Path | None,
         typer.Option("--dir", metavar="DIR", help="The package of steps; where there is none, a chain starts there."),

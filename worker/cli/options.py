@@ -18,7 +18,7 @@ Processes = Annotated[
     int,
     typer.Option("--processes", metavar="N", min=1, max=64, help="Share the partitions among so many processes."),
 ]
-Chain = Annotated[
+ChainOption = Annotated[
     str | None,
     typer.Option(
         "--chain",

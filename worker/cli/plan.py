@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.options import DEFAULT_CONFIG, Config, Json
-from worker.cli.routes import Route
+from worker.cli.routes import RouteOption
 
 if TYPE_CHECKING:
     from worker.replay.plan.file import Plan
@@ -17,7 +17,7 @@ DEFAULT_OUT = Path("plan.json")
 
 
 def plan(
-    route: Route = None,
+    route: RouteOption = None,
     config: Config = DEFAULT_CONFIG,
     start: Annotated[
         str,
@@ -64,7 +64,7 @@ def plan(
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
     from worker.replay.apply.finished import keep_begun
-    from worker.replay.plan.dry_run import Wishes
+    from worker.replay.plan.dry_run import PlanOptions
     from worker.replay.plan.file import write_plan
     from worker.replay.plan.parts import Filters
     from worker.replay.plan.planning import make_plan
@@ -77,7 +77,7 @@ def plan(
         keys=tuple(keys or ()),
         key_prefixes=tuple(prefixes or ()),
     )
-    wishes = Wishes(start, end, filters, sample, coordinates, tuple(dict.fromkeys(allow or ())))
+    wishes = PlanOptions(start, end, filters, sample, coordinates, tuple(dict.fromkeys(allow or ())))
     with progress("plan") as show:
         made = run_in_loop(make_plan(settings, given, wishes, show))
     write_plan(made, out)

@@ -14,11 +14,11 @@ EVERY = 5.0
 """Seconds between two plain lines."""
 REDRAW = 0.1
 
-Show = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 @contextmanager
-def progress(title: str, unit: str = "offsets") -> Iterator[Show]:
+def progress(title: str, unit: str = "offsets") -> Iterator[OnProgress]:
     """Gives the function to call with how much is done and how much there is."""
     if sys.stderr.isatty():
         with _bar(title) as show:
@@ -28,7 +28,7 @@ def progress(title: str, unit: str = "offsets") -> Iterator[Show]:
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Show]:
+def _bar(title: str) -> Iterator[OnProgress]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -47,7 +47,7 @@ def replay(
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
     from worker.processes.child import this_child
-    from worker.replay.apply.running import Wishes, apply_share, apply_until_signal
+    from worker.replay.apply.running import ReplayOptions, apply_share, apply_until_signal
     from worker.replay.apply.together import apply_together
     from worker.replay.plan.file import read_plan
 
@@ -55,7 +55,7 @@ def replay(
     records, size = parse_rate(rate)
     file = receipt or plan.with_suffix(".receipt.json")
     settings, given = load_route(config, made.route.source)
-    wishes = Wishes(file, reason, records, size, again)
+    wishes = ReplayOptions(file, reason, records, size, again)
     if child := this_child():
         run_in_loop(apply_share(settings, given, made, wishes, child))
         return

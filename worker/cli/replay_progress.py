@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 MOST_BARS = 20
 
-Show = Callable[[Sequence["PartitionState"]], None]
+OnPartitions = Callable[[Sequence["PartitionState"]], None]
 
 
 @contextmanager
-def replay_progress() -> Iterator[Show]:
+def replay_progress() -> Iterator[OnPartitions]:
     """Gives the function to call with the state of all partitions."""
     if sys.stderr.isatty():
         with _bars() as show:
@@ -34,7 +34,7 @@ def _sum(states: Sequence[PartitionState]) -> tuple[int, int]:
 
 
 @contextmanager
-def _bars() -> Iterator[Show]:
+def _bars() -> Iterator[OnPartitions]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from worker.routes.chains import RouteChain
     from worker.settings import Settings
 
-Route = Annotated[
+RouteOption = Annotated[
     str | None,
     typer.Option(
         "--route", "-r", metavar="SOURCE", help="The route, by its source topic; needed where there are several."

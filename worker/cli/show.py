@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import Chain as ChainOption
-from worker.cli.options import Markdown
+from worker.cli.options import ChainOption, Markdown
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:

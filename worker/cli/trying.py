@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import Chain, Json
+from worker.cli.options import ChainOption, Json
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ COLOURS = {"+": "green", "-": "red"}
 
 
 def try_events(
-    chain: Chain = None,
+    chain: ChainOption = None,
     headers: Annotated[
         list[str] | None,
         typer.Option("--header", "--headers", "-H", metavar="NAME=VALUE", help="A header of each event."),

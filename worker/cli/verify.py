@@ -11,7 +11,7 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Json
 
 if TYPE_CHECKING:
     from worker.replay.apply.receipt import Receipt
-    from worker.verifying.verify import Verdict
+    from worker.verifying.verify import ReceiptVerdict
 
 
 def verify(
@@ -35,14 +35,14 @@ def verify(
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
     from worker.replay.apply.receipt import read_receipt
-    from worker.verifying.noting import note
+    from worker.verifying.noting import record_proof
     from worker.verifying.verify import verify as prove
 
     told = read_receipt(receipt)
     settings, given = load_route(config, told.route.source)
     with progress("verify") as show:
         verdict = run_in_loop(prove(settings, given, told, show))
-    if unwritten := note(settings, told, verdict):
+    if unwritten := record_proof(settings, told, verdict):
         typer.echo(f"not noted in the ledger: {unwritten}", err=True)
     if as_json:
         print_json(_content(told, verdict))
@@ -52,7 +52,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _content(receipt: Receipt, verdict: Verdict) -> dict[str, object]:
+def _content(receipt: Receipt, verdict: ReceiptVerdict) -> dict[str, object]:
     return {
         "replay_id": receipt.replay_id,
         "verdict": verdict.findings.result,
@@ -71,7 +71,7 @@ def _content(receipt: Receipt, verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _show(receipt: Receipt, verdict: Verdict) -> None:
+def _show(receipt: Receipt, verdict: ReceiptVerdict) -> None:
     for line in verdict.findings.lines():
         typer.echo(line)
     read = "source records" if receipt.redrive is None else "letters"

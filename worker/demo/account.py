@@ -7,27 +7,27 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from worker.demo.history import EXPECTED, Kind, MadeEvent
-from worker.demo.kafka import Found
+from worker.demo.history import EXPECTED, HistoryKind, MadeEvent
+from worker.demo.kafka import RecordReadBack
 
 OUTCOMES = ("upcast", "passed", "dead-lettered", "missing")
 OFFSET_HEADER = "__connect.errors.offset"
 
 
 @dataclass
-class Account:
+class DemoAccount:
     """Counts of (kind, outcome), the complaints, and samples to show."""
 
-    counts: Counter[tuple[Kind, str]] = field(default_factory=Counter)
+    counts: Counter[tuple[HistoryKind, str]] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
     pair: tuple[bytes, bytes] | None = None
-    letter: Found | None = None
+    letter: RecordReadBack | None = None
 
-    def of(self, kind: Kind, outcome: str) -> int:
+    def of(self, kind: HistoryKind, outcome: str) -> int:
         return self.counts[kind, outcome]
 
     def total(self, outcome: str) -> int:
-        return sum(self.counts[kind, outcome] for kind in Kind)
+        return sum(self.counts[kind, outcome] for kind in HistoryKind)
 
     @property
     def adds_up(self) -> bool:
@@ -36,11 +36,11 @@ class Account:
 
 def reckon(
     written: Mapping[int, Sequence[MadeEvent]],
-    destination: Mapping[int, Sequence[Found]],
-    dead_letters: Mapping[int, Sequence[Found]],
-) -> Account:
+    destination: Mapping[int, Sequence[RecordReadBack]],
+    dead_letters: Mapping[int, Sequence[RecordReadBack]],
+) -> DemoAccount:
     """Follow each partition: what is no dead letter must stand in the destination, in the same order."""
-    account = Account()
+    account = DemoAccount()
     for partition, events in written.items():
         letters = _by_offset(dead_letters.get(partition, ()), account)
         arrived = iter(destination.get(partition, ()))
@@ -59,8 +59,8 @@ def reckon(
     return account
 
 
-def _by_offset(letters: Sequence[Found], account: Account) -> dict[int, Found]:
-    found: dict[int, Found] = {}
+def _by_offset(letters: Sequence[RecordReadBack], account: DemoAccount) -> dict[int, RecordReadBack]:
+    found: dict[int, RecordReadBack] = {}
     for letter in letters:
         offset = int(header(letter, OFFSET_HEADER) or -1)
         if offset in found:
@@ -69,7 +69,7 @@ def _by_offset(letters: Sequence[Found], account: Account) -> dict[int, Found]:
     return found
 
 
-def _follow(event: MadeEvent, record: Found | None, where: str, account: Account) -> None:
+def _follow(event: MadeEvent, record: RecordReadBack | None, where: str, account: DemoAccount) -> None:
     if record is None:
         account.counts[event.kind, "missing"] += 1
         return
@@ -79,7 +79,7 @@ def _follow(event: MadeEvent, record: Found | None, where: str, account: Account
     account.counts[event.kind, outcome] += 1
     if outcome == "upcast" and not _is_current(record.value):
         account.complaints.append(f"{where} is not version 2.0")
-    if outcome == "upcast" and event.value and record.value and event.kind is Kind.V1_0:
+    if outcome == "upcast" and event.value and record.value and event.kind is HistoryKind.V1_0:
         account.pair = account.pair or (event.value, record.value)
 
 
@@ -88,14 +88,14 @@ def _is_current(value: bytes | None) -> bool:
     return set(metadata) >= {"task_id", "project_id", "branch", "repo_path"}
 
 
-def _buried(event: MadeEvent, letter: Found, account: Account) -> None:
+def _buried(event: MadeEvent, letter: RecordReadBack, account: DemoAccount) -> None:
     account.counts[event.kind, "dead-lettered"] += 1
     if (letter.key, letter.value, letter.timestamp) != (event.key, event.value, event.timestamp):
         account.complaints.append(f"the dead letter of {letter.partition}:{letter.offset} is not as it came")
-    if event.kind is Kind.NO_TASK_ID:
+    if event.kind is HistoryKind.NO_TASK_ID:
         account.letter = account.letter or letter
 
 
-def header(record: Found, name: str) -> str:
+def header(record: RecordReadBack, name: str) -> str:
     """The text of a record's last header of that name; empty where there is none."""
     return next((value.decode(errors="replace") for key, value in reversed(record.headers) if key == name), "")

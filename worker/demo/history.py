@@ -14,7 +14,7 @@ LAST_DAY_MS = 1_790_000_000_000  # 2026-09-21
 SEED = 20
 
 
-class Kind(StrEnum):
+class HistoryKind(StrEnum):
     """What an event is; the value is what people read."""
 
     V1_0 = "version 1.0"
@@ -28,26 +28,26 @@ class Kind(StrEnum):
 
 
 EXPECTED = {
-    Kind.V1_0: "upcast",
-    Kind.V1_1: "upcast",
-    Kind.V2_0: "passed",
-    Kind.TOMBSTONE: "passed",
-    Kind.BROKEN: "dead-lettered",
-    Kind.UNKNOWN_TYPE: "dead-lettered",
-    Kind.FUTURE: "dead-lettered",
-    Kind.NO_TASK_ID: "dead-lettered",
+    HistoryKind.V1_0: "upcast",
+    HistoryKind.V1_1: "upcast",
+    HistoryKind.V2_0: "passed",
+    HistoryKind.TOMBSTONE: "passed",
+    HistoryKind.BROKEN: "dead-lettered",
+    HistoryKind.UNKNOWN_TYPE: "dead-lettered",
+    HistoryKind.FUTURE: "dead-lettered",
+    HistoryKind.NO_TASK_ID: "dead-lettered",
 }
 
 # In a thousand. What must fail is a few in a hundred, so that the breaker stays shut.
 SHARES = {
-    Kind.V1_0: 560,
-    Kind.V1_1: 240,
-    Kind.V2_0: 140,
-    Kind.TOMBSTONE: 30,
-    Kind.BROKEN: 8,
-    Kind.UNKNOWN_TYPE: 8,
-    Kind.FUTURE: 7,
-    Kind.NO_TASK_ID: 7,
+    HistoryKind.V1_0: 560,
+    HistoryKind.V1_1: 240,
+    HistoryKind.V2_0: 140,
+    HistoryKind.TOMBSTONE: 30,
+    HistoryKind.BROKEN: 8,
+    HistoryKind.UNKNOWN_TYPE: 8,
+    HistoryKind.FUTURE: 7,
+    HistoryKind.NO_TASK_ID: 7,
 }
 
 STATUSES = ("pending", "running", "completed", "failed")
@@ -57,7 +57,7 @@ STATUSES = ("pending", "running", "completed", "failed")
 class MadeEvent:
     """One event to be written, and what it is."""
 
-    kind: Kind
+    kind: HistoryKind
     partition: int
     key: bytes
     value: bytes | None
@@ -82,28 +82,28 @@ def make_history(count: int, partitions: int, seed: int = SEED) -> Iterator[Made
         )
 
 
-def _headers(kind: Kind) -> tuple[tuple[str, bytes], ...]:
-    if kind is Kind.UNKNOWN_TYPE:
+def _headers(kind: HistoryKind) -> tuple[tuple[str, bytes], ...]:
+    if kind is HistoryKind.UNKNOWN_TYPE:
         return (("event-type", b"invoice"),)
-    if kind is Kind.FUTURE:
+    if kind is HistoryKind.FUTURE:
         return (("event-type", b"task_context"), ("schema-version", b"9.0"))
     return (("event-type", b"task_context"),)
 
 
-def _value(kind: Kind, number: int, task: int, chance: random.Random) -> bytes | None:
-    if kind is Kind.TOMBSTONE:
+def _value(kind: HistoryKind, number: int, task: int, chance: random.Random) -> bytes | None:
+    if kind is HistoryKind.TOMBSTONE:
         return None
-    current = kind in (Kind.V2_0, Kind.FUTURE)
+    current = kind in (HistoryKind.V2_0, HistoryKind.FUTURE)
     document = _document(number, task, chance, current=current)
     metadata = document["metadata"]
-    if kind is Kind.V1_1:
+    if kind is HistoryKind.V1_1:
         metadata["branch"] = f"feature/{task % 97}"
         if chance.random() < 0.5:
             metadata["repoPath"] = f"/srv/checkouts/{task}"
-    if kind is Kind.NO_TASK_ID:
+    if kind is HistoryKind.NO_TASK_ID:
         del metadata["taskId"]
     text = json.dumps(document, separators=(",", ":") if chance.random() < 0.5 else (", ", ": "))
-    return text[: len(text) * 2 // 3].encode() if kind is Kind.BROKEN else text.encode()
+    return text[: len(text) * 2 // 3].encode() if kind is HistoryKind.BROKEN else text.encode()
 
 
 def _document(number: int, task: int, chance: random.Random, *, current: bool) -> dict[str, Any]:

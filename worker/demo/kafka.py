@@ -17,7 +17,7 @@ READ_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Found:
+class RecordReadBack:
     """One record as it was read back."""
 
     partition: int
@@ -89,7 +89,7 @@ def _append(batch: Any, event: MadeEvent) -> object | None:
     return appended
 
 
-async def read(bootstrap_servers: str, topic: str, partitions: int) -> dict[int, list[Found]]:
+async def read(bootstrap_servers: str, topic: str, partitions: int) -> dict[int, list[RecordReadBack]]:
     """What read_committed consumers see in a topic now, by partition, in order."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers,
@@ -108,9 +108,9 @@ async def read(bootstrap_servers: str, topic: str, partitions: int) -> dict[int,
             return await _read_to(consumer, ends)
 
 
-async def _read_to(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> dict[int, list[Found]]:
+async def _read_to(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> dict[int, list[RecordReadBack]]:
     # The end is judged by position: transaction markers take offsets that are never read.
-    found: dict[int, list[Found]] = {}
+    found: dict[int, list[RecordReadBack]] = {}
     for partition, end in ends.items():
         here = found.setdefault(partition.partition, [])
         while await consumer.position(partition) < end:
@@ -119,5 +119,7 @@ async def _read_to(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int
     return found
 
 
-def _found(record: Any) -> Found:
-    return Found(record.partition, record.offset, record.key, record.value, tuple(record.headers), record.timestamp)
+def _found(record: Any) -> RecordReadBack:
+    return RecordReadBack(
+        record.partition, record.offset, record.key, record.value, tuple(record.headers), record.timestamp
+    )

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from worker.demo.account import OUTCOMES, Account, header
-from worker.demo.history import Kind
-from worker.demo.kafka import Found
+from worker.demo.account import OUTCOMES, DemoAccount, header
+from worker.demo.history import HistoryKind
+from worker.demo.kafka import RecordReadBack
 
 LETTER_HEADERS = (
     ("__connect.errors.topic", "came from"),
@@ -30,7 +30,7 @@ LETTER_HEADERS = (
 )
 
 
-class Told(Protocol):
+class StoryProgress(Protocol):
     """Told how far a piece of work has come."""
 
     def __call__(self, done: int) -> None: ...
@@ -46,7 +46,7 @@ class Screen:
         self.console.print(text)
 
     @contextmanager
-    def progress(self, what: str, total: int) -> Iterator[Told]:
+    def progress(self, what: str, total: int) -> Iterator[StoryProgress]:
         """Shows how far ``what`` has come: a bar on a terminal, a line every quarter elsewhere."""
         if self.console.is_terminal:
             with self._bar() as bar:
@@ -59,7 +59,7 @@ class Screen:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         return Progress(*columns, TimeElapsedColumn(), console=self.console)
 
-    def _quarters(self, what: str, total: int) -> Told:
+    def _quarters(self, what: str, total: int) -> StoryProgress:
         shown = 0
 
         def told(done: int) -> None:
@@ -80,7 +80,7 @@ class Screen:
             if line[0] in styles:
                 self.console.print(Text(line, style=styles[line[0]]))
 
-    def account(self, account: Account) -> None:
+    def account(self, account: DemoAccount) -> None:
         """What became of every event; the rows and columns add up."""
         title = "What became of every event, counted in the topics"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -89,7 +89,7 @@ class Screen:
         digits = len(f"{sum(map(account.total, OUTCOMES)):,}")
         for name in ("written", *OUTCOMES):
             table.add_column(name.replace("-", " "), justify="right", min_width=digits)
-        for kind in Kind:
+        for kind in HistoryKind:
             self._row(table, kind, [account.of(kind, outcome) for outcome in OUTCOMES])
         table.add_section()
         self._row(table, "all", [account.total(outcome) for outcome in OUTCOMES])
@@ -98,7 +98,7 @@ class Screen:
     def _row(self, table: Table, name: str, counts: list[int]) -> None:
         table.add_row(name, f"{sum(counts):,}", *(f"{count:,}" if count else "·" for count in counts))
 
-    def letter(self, letter: Found) -> None:
+    def letter(self, letter: RecordReadBack) -> None:
         """One dead letter with its reason; its bytes are the original's."""
         self.console.rule("One dead letter, and why", align="left", style="dim")
         for name, label in LETTER_HEADERS:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.demo.account import Account, reckon
+from worker.demo.account import DemoAccount, reckon
 from worker.demo.history import MadeEvent, make_history
 from worker.demo.kafka import create_topics, delete_topics, read, write
 from worker.demo.screen import Screen
@@ -54,7 +54,7 @@ def tell(screen: Screen, events: int) -> bool:
     return account.adds_up
 
 
-def _act(screen: Screen, bootstrap_servers: str, topics: Topics, events: int, folder: Path) -> Account:
+def _act(screen: Screen, bootstrap_servers: str, topics: Topics, events: int, folder: Path) -> DemoAccount:
     written = _write(screen, bootstrap_servers, topics, events)
     with running(_config(bootstrap_servers, topics), folder) as worker:
         metrics = _work(screen, worker, events)
@@ -103,7 +103,7 @@ def _config(bootstrap_servers: str, topics: Topics) -> dict[str, Any]:
     }
 
 
-def _compare(account: Account, metrics: dict[str, float], events: int) -> None:
+def _compare(account: DemoAccount, metrics: dict[str, float], events: int) -> None:
     """The worker's own counters must say the same as the topics."""
     pairs = {
         "upcaster_records_consumed_total": events,
@@ -117,7 +117,7 @@ def _compare(account: Account, metrics: dict[str, float], events: int) -> None:
             account.complaints.append(f"the metric {said}, but the topics hold {counted}")
 
 
-def _close(screen: Screen, account: Account, events: int, seconds: float, folder: Path) -> None:
+def _close(screen: Screen, account: DemoAccount, events: int, seconds: float, folder: Path) -> None:
     if account.pair:
         screen.pair(*account.pair)
     if account.letter:

@@ -1,5 +1,5 @@
 """What is deprecated, since when, and when it may go."""
 
-from worker.deprecation.registry import DEPRECATED, Deprecation, Kind, find
+from worker.deprecation.registry import DEPRECATED, DeprecatedKind, Deprecation, find
 
-__all__ = ["DEPRECATED", "Deprecation", "Kind", "find"]
+__all__ = ["DEPRECATED", "DeprecatedKind", "Deprecation", "find"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from upcasters import Chain
-from worker.deprecation.policy import Policy
+from worker.deprecation.policy import DeprecationPolicy
 from worker.deprecation.registry import Deprecation
 
 FILE = "deprecations.json"
@@ -56,11 +56,11 @@ def breaches(name: str, chain: Chain) -> tuple[str, ...]:
         return (f"{file.name}: a key of released is no version, or the file cannot be read",)
 
 
-def _policy(content: _File, chain: Chain) -> Policy:
+def _policy(content: _File, chain: Chain) -> DeprecationPolicy:
     entries = [Deprecation(kind="schema", **each.model_dump()) for each in content.deprecated]
     offered = {"schema": frozenset(f"{event_type} {version}".rstrip() for event_type, version in chain.versions)}
     released = {version: {"schema": frozenset(names)} for version, names in content.released.items()}
-    return Policy(entries, offered, released, content.version)
+    return DeprecationPolicy(entries, offered, released, content.version)
 
 
 def _file_of(name: str) -> Path | None:

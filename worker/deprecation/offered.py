@@ -14,15 +14,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from worker.deprecation.policy import Offer, Policy, minor_of
+from worker.deprecation.policy import DeprecationPolicy, Offer, minor_of
 from worker.deprecation.registry import DEPRECATED
 
 FILE = "released.json"
 
 
-def policy() -> Policy:
+def policy() -> DeprecationPolicy:
     """The policy of this worker's own version."""
-    return Policy(DEPRECATED, offered(), released(), this_version())
+    return DeprecationPolicy(DEPRECATED, offered(), released(), this_version())
 
 
 def this_version() -> str:

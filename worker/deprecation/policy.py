@@ -19,7 +19,7 @@ Offer = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True)
-class Policy:
+class DeprecationPolicy:
     """``released`` are the offers of past minor versions and of this one, by version; ``version`` is this one."""
 
     entries: Sequence[Deprecation]

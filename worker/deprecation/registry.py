@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-Kind = Literal["schema", "setting", "endpoint"]
+DeprecatedKind = Literal["schema", "setting", "endpoint"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Deprecation:
     ``noticed`` is the day of the notice, ``sunset`` the earliest day of the removal.
     """
 
-    kind: Kind
+    kind: DeprecatedKind
     name: str
     replacement: str
     notice: str

@@ -7,7 +7,7 @@ import hashlib
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.errors import WorkerError
-from worker.replay.apply.account import Account, Taken, is_of
+from worker.replay.apply.account import PartitionAccount, Taken, is_of
 from worker.replay.apply.bounds import ReplayBounds
 from worker.replay.plan.parts import Redrive
 from worker.replay.topics import Reached
@@ -33,7 +33,7 @@ class RedriveBounds(ReplayBounds):
             )
         return None
 
-    async def _fresh(self, number: int, offsets: AIOKafkaConsumer) -> Account:
+    async def _fresh(self, number: int, offsets: AIOKafkaConsumer) -> PartitionAccount:
         account = await super()._fresh(number, offsets)
         redrive = self._redrive
         earlier = {each.fingerprint: each.limits for each in redrive.taken if each.partition == number}

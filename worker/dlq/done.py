@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-ALL = "*"
+ALL_FAULTS = "*"
 """In place of a fingerprint: letters of every fault."""
 
-Limits = tuple[tuple[int, int], ...]
+RoundLimits = tuple[tuple[int, int], ...]
 """Offsets and rounds: everything before the one that had fewer of the other is done."""
 
 
-class Done:
+class TakenLetters:
     """By fingerprint. Immutable."""
 
-    def __init__(self, limits: Mapping[str, Limits] | None = None) -> None:
+    def __init__(self, limits: Mapping[str, RoundLimits] | None = None) -> None:
         self._limits = dict(limits or {})
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Done) and self._limits == other._limits
+        return isinstance(other, TakenLetters) and self._limits == other._limits
 
     def __hash__(self) -> int:
         return hash(tuple(sorted(self._limits.items())))
@@ -38,35 +38,35 @@ class Done:
         """The offset before which a redrive of so many rounds at most finds nothing to do."""
         return max((end for end, most in self._of(fingerprint) if most >= rounds), default=0)
 
-    def with_more(self, fingerprints: Iterable[str], end: int, rounds: int) -> Done:
+    def with_more(self, fingerprints: Iterable[str], end: int, rounds: int) -> TakenLetters:
         """After a redrive of these, of all letters before ``end`` with fewer than so many rounds."""
-        return self.united(Done(dict.fromkeys(fingerprints, ((end, rounds),))))
+        return self.united(TakenLetters(dict.fromkeys(fingerprints, ((end, rounds),))))
 
-    def united(self, other: Done) -> Done:
+    def united(self, other: TakenLetters) -> TakenLetters:
         """What either of them knows."""
         names = sorted(self._limits.keys() | other._limits.keys())
         united = {name: _needed(self._limits.get(name, ()) + other._limits.get(name, ())) for name in names}
-        of_all = united.pop(ALL, ())
+        of_all = united.pop(ALL_FAULTS, ())
         apart = {name: tuple(each for each in limits if not _covers(of_all, each)) for name, limits in united.items()}
-        return Done({name: limits for name, limits in {**apart, ALL: of_all}.items() if limits})
+        return TakenLetters({name: limits for name, limits in {**apart, ALL_FAULTS: of_all}.items() if limits})
 
-    def after(self, beginning: int) -> Done:
+    def after(self, beginning: int) -> TakenLetters:
         """Without what is about letters that retention has deleted."""
         kept = {name: tuple(limit for limit in limits if limit[0] > beginning) for name, limits in self.items()}
-        return Done({name: limits for name, limits in kept.items() if limits})
+        return TakenLetters({name: limits for name, limits in kept.items() if limits})
 
-    def _of(self, fingerprint: str) -> Limits:
-        return self._limits.get(fingerprint, ()) + self._limits.get(ALL, ())
+    def _of(self, fingerprint: str) -> RoundLimits:
+        return self._limits.get(fingerprint, ()) + self._limits.get(ALL_FAULTS, ())
 
-    def items(self) -> Iterator[tuple[str, Limits]]:
+    def items(self) -> Iterator[tuple[str, RoundLimits]]:
         yield from self._limits.items()
 
 
-def _needed(limits: Limits) -> Limits:
+def _needed(limits: RoundLimits) -> RoundLimits:
     """Without those that others include."""
     distinct = sorted(set(limits), reverse=True)
     return tuple(each for each in distinct if not _covers(tuple(other for other in distinct if other != each), each))
 
 
-def _covers(limits: Limits, limit: tuple[int, int]) -> bool:
+def _covers(limits: RoundLimits, limit: tuple[int, int]) -> bool:
     return any(end >= limit[0] and most >= limit[1] for end, most in limits)

@@ -10,7 +10,7 @@ from upcasters.event import SourceRecord
 from worker.dead_letters import CONNECT, OURS
 from worker.dlq.letter import Letter, read_letter
 from worker.dlq.selection import Selection
-from worker.kafka.fetched import NO_TIMESTAMP, known
+from worker.kafka.fetched import NO_TIMESTAMP, timestamp_of
 from worker.kafka.open_transactions import OpenTransaction
 from worker.replay.plan.parts import Coordinates
 
@@ -29,7 +29,7 @@ NAMES = {
 LONGEST_NAME = 200
 
 
-class Fault(NamedTuple):
+class LetterFault(NamedTuple):
     """What letters are grouped by. ``fingerprint`` is empty for somebody else's records."""
 
     fingerprint: str
@@ -73,7 +73,7 @@ class Listing:
     def __init__(self, selection: Selection, hidden: Sequence[OpenTransaction] = ()) -> None:
         self._selection = selection
         self.hidden = hidden
-        self.groups: dict[Fault, Group] = {}
+        self.groups: dict[LetterFault, Group] = {}
         self.records = 0
 
     def add(self, partition: int, records: Sequence[SourceRecord]) -> None:
@@ -81,30 +81,32 @@ class Listing:
             letter = read_letter(record)
             place = Coordinates(partition=partition, offset=record.offset or 0)
             if letter is None:
-                self._group(_foreign(record)).add(place, known(record.timestamp), 0, left=True)
+                self._group(_foreign(record)).add(place, timestamp_of(record.timestamp), 0, left=True)
             else:
                 left = not self._selection.is_done(partition, letter)
                 self._group(fault_of(letter)).add(place, letter.buried, letter.rounds, left=left)
         self.records += len(records)
 
-    def _group(self, fault: Fault) -> Group:
+    def _group(self, fault: LetterFault) -> Group:
         if fault not in self.groups and len(self.groups) >= MOST:
-            fault = Fault(OTHERS)
+            fault = LetterFault(OTHERS)
         return self.groups.setdefault(fault, Group())
 
-    def ordered(self) -> list[tuple[Fault, Group]]:
+    def ordered(self) -> list[tuple[LetterFault, Group]]:
         """Most first, those of others last."""
         return sorted(self.groups.items(), key=lambda item: (not item[0].fingerprint, -item[1].records, item[0]))
 
 
-def fault_of(letter: Letter) -> Fault:
+def fault_of(letter: Letter) -> LetterFault:
     """What a letter says of its fault; as much of it as there was room for."""
-    return Fault(letter.fingerprint, **{name: letter.text(header)[:LONGEST_NAME] for name, header in NAMES.items()})
+    return LetterFault(
+        letter.fingerprint, **{name: letter.text(header)[:LONGEST_NAME] for name, header in NAMES.items()}
+    )
 
 
-def _foreign(record: SourceRecord) -> Fault:
+def _foreign(record: SourceRecord) -> LetterFault:
     """Kafka Connect and others write the same headers, less our own."""
     told = {
         name: (dict(record.headers).get(header) or b"").decode("utf-8", "replace") for name, header in NAMES.items()
     }
-    return Fault("", **{name: told[name][:LONGEST_NAME] for name in ("topic", "stage", "error_type")})
+    return LetterFault("", **{name: told[name][:LONGEST_NAME] for name in ("topic", "stage", "error_type")})

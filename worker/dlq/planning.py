@@ -12,19 +12,19 @@ from aiokafka import TopicPartition
 
 from upcasters.event import SourcePartition, SourceRecord
 from worker.dead_letters import Reporter
-from worker.dlq.done import Done
+from worker.dlq.done import TakenLetters
 from worker.dlq.redriver import Redriver
 from worker.dlq.selection import Selection
-from worker.dlq.taken import Before, Place, taken_before
+from worker.dlq.taken import EarlierRedrives, RedriveScope, taken_before
 from worker.errors import WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
 from worker.kafka.open_transactions import open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger
 from worker.preflight import ClusterFacts, TopicFacts, ask_brokers
-from worker.replay.census.surveying import Progress
-from worker.replay.plan.dry_run import DryRun, Wishes
+from worker.replay.census.surveying import OnProgress
+from worker.replay.plan.dry_run import DryRun, PlanOptions
 from worker.replay.plan.file import Plan
 from worker.replay.plan.fitness import judged
 from worker.replay.plan.identity import planned_route
@@ -43,7 +43,7 @@ MOST_NOTED = 100
 
 
 @dataclass(frozen=True)
-class Chosen:
+class RedriveOptions:
     """What the operator asked for: faults by fingerprint (``*`` for all), and how many rounds a letter may have had."""
 
     fingerprints: tuple[str, ...]
@@ -51,15 +51,20 @@ class Chosen:
 
 
 async def plan_redrive(
-    settings: Settings, given: RouteChain, chosen: Chosen, wishes: Wishes, ledger: Ledger, progress: Progress
+    settings: Settings,
+    given: RouteChain,
+    chosen: RedriveOptions,
+    wishes: PlanOptions,
+    ledger: Ledger,
+    progress: OnProgress,
 ) -> Plan:
     """Raises WorkerError where nothing can be planned."""
-    now, clients = time.time(), Clients(settings.kafka)
+    now, clients = time.time(), KafkaClients(settings.kafka)
     await wait_for_broker(clients)
     only = settings.model_copy(update={"routes": (given.route,)})
     facts = await ask_brokers(clients, only)
     topic = _dead_letters(facts, given)
-    place = Place(await cluster_id_of(clients), given.route.source, topic.name, settings.kafka.group_id)
+    place = RedriveScope(await cluster_id_of(clients), given.route.source, topic.name, settings.kafka.group_id)
     async with open_range_reader(clients, topic.partitions) as consumer:
         before = await taken_before(place, clients, consumer, ledger)
         offsets = await settled(consumer, [TopicPartition(topic.name, number) for number in range(topic.partitions)])
@@ -95,7 +100,7 @@ def _dead_letters(facts: ClusterFacts, given: RouteChain) -> TopicFacts:
     return topic
 
 
-def _redrive(chosen: Chosen, before: Before, first: dict[int, int], aligned: bool) -> Redrive:
+def _redrive(chosen: RedriveOptions, before: EarlierRedrives, first: dict[int, int], aligned: bool) -> Redrive:
     taken = [
         TakenBefore(partition=number, fingerprint=fingerprint, limits=limits)
         for number, done in sorted(before.done.items())
@@ -111,7 +116,7 @@ def _redrive(chosen: Chosen, before: Before, first: dict[int, int], aligned: boo
     )
 
 
-def _refuse_too_many(taken: Sequence[TakenBefore], chosen: Chosen, partitions: Iterable[int]) -> None:
+def _refuse_too_many(taken: Sequence[TakenBefore], chosen: RedriveOptions, partitions: Iterable[int]) -> None:
     for number in partitions:
         names = {each.fingerprint for each in taken if each.partition == number} | set(chosen.fingerprints)
         if len(names) > MOST_NOTED:
@@ -121,9 +126,9 @@ def _refuse_too_many(taken: Sequence[TakenBefore], chosen: Chosen, partitions: I
             )
 
 
-def _range(number: int, chosen: Chosen, before: Before, offsets: LogOffsets) -> Range:
+def _range(number: int, chosen: RedriveOptions, before: EarlierRedrives, offsets: LogOffsets) -> Range:
     """Without what is surely done already."""
-    done = before.done.get(number, Done())
+    done = before.done.get(number, TakenLetters())
     start = min(done.up_to(fingerprint, chosen.rounds) for fingerprint in chosen.fingerprints)
     return Range(number, min(max(offsets.start, start), offsets.stable), offsets.stable)
 
@@ -142,10 +147,10 @@ class RedriveDryRun(DryRun):
 
     def __init__(
         self,
-        clients: Clients,
+        clients: KafkaClients,
         given: RouteChain,
         facts: ClusterFacts,
-        wishes: Wishes,
+        wishes: PlanOptions,
         ranges: Sequence[Range],
         selection: Selection,
     ) -> None:

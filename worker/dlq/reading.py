@@ -13,13 +13,13 @@ from upcasters.event import SourceRecord
 from worker.dlq.letter import Letter, read_letter
 from worker.dlq.listing import Listing
 from worker.dlq.selection import Selection
-from worker.dlq.taken import Place, existing_ledger, taken_before
+from worker.dlq.taken import RedriveScope, existing_ledger, taken_before
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger
-from worker.replay.census.surveying import Behind, Progress
+from worker.replay.census.surveying import Behind, OnProgress
 from worker.replay.plan.parts import Coordinates
 from worker.replay.ranges import Earliest, Frozen, Latest, Range, freeze
 from worker.replay.reading import open_range_reader, read_ranges
@@ -29,7 +29,7 @@ from worker.settings import Settings
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundLetter:
     """A record of the dead-letter topic; ``letter`` is None where it is somebody else's."""
 
     place: Coordinates
@@ -37,7 +37,7 @@ class Found:
     letter: Letter | None
 
 
-async def list_letters(settings: Settings, given: RouteChain, progress: Progress) -> Listing:
+async def list_letters(settings: Settings, given: RouteChain, progress: OnProgress) -> Listing:
     """Everything that is there. Raises WorkerError."""
     async with _opened(settings, given) as (clients, consumer, frozen):
         selection = await _selection(settings, given, clients, consumer)
@@ -49,7 +49,7 @@ async def list_letters(settings: Settings, given: RouteChain, progress: Progress
     return listing
 
 
-async def find_letter(settings: Settings, given: RouteChain, place: Coordinates) -> Found:
+async def find_letter(settings: Settings, given: RouteChain, place: Coordinates) -> FoundLetter:
     """Raises WorkerError where there is no record at that place, or none that can be read yet."""
     topic = given.route.dead_letter
     async with _opened(settings, given) as (_, consumer, frozen):
@@ -58,7 +58,7 @@ async def find_letter(settings: Settings, given: RouteChain, place: Coordinates)
         if within and within[0].start <= place.offset < within[0].end:
             async for piece in read_ranges(consumer, topic, [Range(place.partition, place.offset, place.offset + 1)]):
                 for record in piece.slice.records:
-                    return Found(place, record, read_letter(record))
+                    return FoundLetter(place, record, read_letter(record))
     raise WorkerError(
         f"{topic}: there is no record at partition {place.partition}, offset {place.offset} (any more): "
         "`upcast dlq list` names some of each kind"
@@ -66,10 +66,10 @@ async def find_letter(settings: Settings, given: RouteChain, place: Coordinates)
 
 
 async def find_letters(
-    settings: Settings, given: RouteChain, fingerprint: str, most: int, progress: Progress
-) -> list[Found]:
+    settings: Settings, given: RouteChain, fingerprint: str, most: int, progress: OnProgress
+) -> list[FoundLetter]:
     """The first ``most`` letters of a fault. Raises WorkerError where there is none, or none that can be read yet."""
-    found: list[Found] = []
+    found: list[FoundLetter] = []
     async with _opened(settings, given) as (_, consumer, frozen):
         hidden = await open_transactions(consumer, frozen.hidden)
         behind = Behind(frozen.ranges, progress)
@@ -78,7 +78,7 @@ async def find_letters(
                 letter = read_letter(record)
                 if letter is not None and letter.fingerprint == fingerprint and len(found) < most:
                     place = Coordinates(partition=piece.partition, offset=record.offset or 0)
-                    found.append(Found(place, record, letter))
+                    found.append(FoundLetter(place, record, letter))
             behind.reached(piece.partition, piece.slice.next_offset)
             if len(found) >= most:
                 break
@@ -104,10 +104,12 @@ def _refuse_hidden(hidden: Sequence[OpenTransaction], place: Coordinates) -> Non
             )
 
 
-async def _selection(settings: Settings, given: RouteChain, clients: Clients, consumer: AIOKafkaConsumer) -> Selection:
+async def _selection(
+    settings: Settings, given: RouteChain, clients: KafkaClients, consumer: AIOKafkaConsumer
+) -> Selection:
     """Of all faults, for its knowledge of what is done."""
     route = given.route
-    place = Place(await cluster_id_of(clients), route.source, route.dead_letter, settings.kafka.group_id)
+    place = RedriveScope(await cluster_id_of(clients), route.source, route.dead_letter, settings.kafka.group_id)
     ledger = await asyncio.to_thread(existing_ledger, settings.ledger.url.get_secret_value())
     with _closing(ledger):
         before = await taken_before(place, clients, consumer, ledger)
@@ -124,8 +126,10 @@ def _closing(ledger: Ledger | None) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, given: RouteChain) -> AsyncIterator[tuple[Clients, AIOKafkaConsumer, Frozen]]:
-    topic, clients = given.route.dead_letter, Clients(settings.kafka)
+async def _opened(
+    settings: Settings, given: RouteChain
+) -> AsyncIterator[tuple[KafkaClients, AIOKafkaConsumer, Frozen]]:
+    topic, clients = given.route.dead_letter, KafkaClients(settings.kafka)
     await wait_for_broker(clients)
     partitions = (await partition_counts(clients)).get(topic, 0)
     if not partitions:

@@ -11,7 +11,7 @@ import structlog
 from worker.dlq.bounds import RedriveBounds
 from worker.dlq.redriver import Redriver
 from worker.dlq.selection import selection_of
-from worker.dlq.taken import Place
+from worker.dlq.taken import RedriveScope
 from worker.lanes.supervisor import Supervisor
 from worker.preflight import Backlog, ClusterFacts, ask_brokers
 from worker.replay.apply.running import Replay, settings_of_pass
@@ -32,7 +32,7 @@ class Redriving(Replay):
 
     @staticmethod
     def settings_for(settings: Settings, plan: Plan) -> Settings:
-        place = Place(plan.cluster_id, plan.route.source, plan.topic, settings.kafka.group_id)
+        place = RedriveScope(plan.cluster_id, plan.route.source, plan.topic, settings.kafka.group_id)
         found = settings_of_pass(settings, plan, place.redrives)
         return found.model_copy(update={"http": settings.http.model_copy(update={"port": 0})})
 

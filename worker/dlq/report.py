@@ -13,8 +13,8 @@ from worker.authoring.trying import Tried
 from worker.authoring.trying import shown as shown_event
 from worker.dead_letters import CONNECT, MESSAGE, OURS, TRACE
 from worker.dlq.letter import Letter
-from worker.dlq.listing import Fault, Group, Listing, fault_of
-from worker.dlq.reading import Found
+from worker.dlq.listing import Group, LetterFault, Listing, fault_of
+from worker.dlq.reading import FoundLetter
 from worker.dlq.selection import Selection
 from worker.replay.census.report import time_text
 from worker.replay.plan.parts import Coordinates
@@ -57,14 +57,14 @@ def as_cells(found: Listing) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _left(fault: Fault, group: Group) -> str:
+def _left(fault: LetterFault, group: Group) -> str:
     if not fault.fingerprint:
         return "-"
     rounds = f" (redriven {group.rounds} x)" if group.rounds else ""
     return f"{group.left:,}{rounds}"
 
 
-def _versions(fault: Fault) -> str:
+def _versions(fault: LetterFault) -> str:
     way = " -> ".join(part for part in (fault.from_version, fault.to_version) if part)
     return " ".join(part for part in (fault.event_type, way) if part) or "-"
 
@@ -78,7 +78,7 @@ def listing_content(found: Listing, given: RouteChain) -> dict[str, Any]:
     }
 
 
-def _group(fault: Fault, group: Group) -> dict[str, Any]:
+def _group(fault: LetterFault, group: Group) -> dict[str, Any]:
     return {
         **fault._asdict(),
         "ours": bool(fault.fingerprint),
@@ -94,7 +94,7 @@ def _group(fault: Fault, group: Group) -> dict[str, Any]:
 # One of them.
 
 
-def tried(found: Found, given: RouteChain) -> Tried | None:
+def tried(found: FoundLetter, given: RouteChain) -> Tried | None:
     """What the chain of today makes of the letter's record; None where it is somebody else's."""
     if found.letter is None:
         return None
@@ -104,7 +104,7 @@ def tried(found: Found, given: RouteChain) -> Tried | None:
     return Tried(1, event, given.upcaster.trace(event, source))
 
 
-def facts(found: Found, given: RouteChain) -> Iterator[tuple[str, str]]:
+def facts(found: FoundLetter, given: RouteChain) -> Iterator[tuple[str, str]]:
     """What is known of a letter, less its content."""
     yield "dead letter", f"{given.route.dead_letter} partition {found.place.partition}, offset {found.place.offset}"
     letter = found.letter
@@ -151,7 +151,7 @@ def _text(value: bytes | None) -> str:
     return "null" if value is None else value.decode("utf-8", "backslashreplace")
 
 
-def letter_content(found: Found, given: RouteChain) -> str:
+def letter_content(found: FoundLetter, given: RouteChain) -> str:
     """JSON; bytes as base64, and as text where they are UTF-8."""
     letter, tried_now = found.letter, tried(found, given)
     shown: dict[str, Any] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from upcasters.event import SourcePartition, SourceRecord
 from worker.dead_letters import Redriven
-from worker.dlq.done import ALL, Done, Limits
+from worker.dlq.done import ALL_FAULTS, RoundLimits, TakenLetters
 from worker.dlq.letter import Letter, read_letter
 from worker.replay.apply.receipt import Receipt
 from worker.replay.plan.file import Plan
@@ -34,7 +34,7 @@ class Selection:
     fingerprints: frozenset[str]
     rounds: int
     aligned: bool
-    done: Mapping[int, Done] = field(default_factory=dict)
+    done: Mapping[int, TakenLetters] = field(default_factory=dict)
 
     def choose(self, partition: int, record: SourceRecord) -> Letter | str:
         """The letter, or the reason for leaving it."""
@@ -55,7 +55,7 @@ class Selection:
         return done is not None and done.holds(letter.fingerprint, letter.record.offset or 0, letter.rounds)
 
     def _is_meant(self, letter: Letter) -> bool:
-        wanted = letter.fingerprint in self.fingerprints or ALL in self.fingerprints
+        wanted = letter.fingerprint in self.fingerprints or ALL_FAULTS in self.fingerprints
         return wanted and letter.topic in (None, self.source)
 
     def origin(self, partition: int, letter: Letter) -> SourcePartition:
@@ -75,7 +75,7 @@ class Selection:
 def selection_of(plan: Plan | Receipt) -> Selection:
     """What a redrive's plan or receipt says that it takes."""
     assert plan.redrive is not None  # noqa: S101  (whoever asks has made sure)
-    done: dict[int, dict[str, Limits]] = {}
+    done: dict[int, dict[str, RoundLimits]] = {}
     for each in plan.redrive.taken:
         done.setdefault(each.partition, {})[each.fingerprint] = each.limits
     return Selection(
@@ -84,7 +84,7 @@ def selection_of(plan: Plan | Receipt) -> Selection:
         fingerprints=frozenset(plan.redrive.fingerprints),
         rounds=plan.redrive.rounds,
         aligned=plan.redrive.aligned,
-        done={partition: Done(limits) for partition, limits in done.items()},
+        done={partition: TakenLetters(limits) for partition, limits in done.items()},
     )
 
 

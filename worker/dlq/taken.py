@@ -15,18 +15,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import make_url
 
 from worker.dlq.bounds import note_digest
-from worker.dlq.done import Done
+from worker.dlq.done import TakenLetters
 from worker.errors import WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.ledger import Ledger, open_ledger
-from worker.replay.apply.account import Account, NotOurNote
+from worker.replay.apply.account import NotOurNote, PartitionAccount
 from worker.replay.apply.changes import digests_of
 from worker.replay.plan.parts import PlannedRange
 from worker.replay.topics import Reached, committed_of
 
 
 @dataclass(frozen=True)
-class Place:
+class RedriveScope:
     """Whose redrives: of a route's source, in a cluster; ``topic`` holds its dead letters."""
 
     cluster: str
@@ -41,14 +41,16 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Before:
+class EarlierRedrives:
     """By partition: what was taken, and a digest of what Kafka says of it."""
 
-    done: Mapping[int, Done]
+    done: Mapping[int, TakenLetters]
     digests: Mapping[int, str]
 
 
-async def taken_before(place: Place, clients: Clients, consumer: AIOKafkaConsumer, ledger: Ledger | None) -> Before:
+async def taken_before(
+    place: RedriveScope, clients: KafkaClients, consumer: AIOKafkaConsumer, ledger: Ledger | None
+) -> EarlierRedrives:
     """Raises WorkerError where somebody has set the group's offsets by hand."""
     found = await committed_of(clients, place.redrives, place.topic)
     kafka = {at.partition: reached for at, reached in found.items()}
@@ -56,8 +58,8 @@ async def taken_before(place: Place, clients: Clients, consumer: AIOKafkaConsume
     if ledger is not None:
         kept = await asyncio.to_thread(_kept, place, ledger)
         for number, reached in (await _of_this_topic(place, kept, consumer)).items():
-            done[number] = done.get(number, Done()).united(_done(place, number, reached))
-    return Before(done, {number: note_digest(reached.note) for number, reached in kafka.items()})
+            done[number] = done.get(number, TakenLetters()).united(_done(place, number, reached))
+    return EarlierRedrives(done, {number: note_digest(reached.note) for number, reached in kafka.items()})
 
 
 def existing_ledger(url: str) -> Ledger | None:
@@ -68,9 +70,9 @@ def existing_ledger(url: str) -> Ledger | None:
     return open_ledger(url)
 
 
-def _done(place: Place, number: int, reached: Reached) -> Done:
+def _done(place: RedriveScope, number: int, reached: Reached) -> TakenLetters:
     try:
-        taken = Account.of_note(reached.note, None).taken
+        taken = PartitionAccount.of_note(reached.note, None).taken
     except NotOurNote:
         taken = None
     if taken is None:
@@ -78,10 +80,10 @@ def _done(place: Place, number: int, reached: Reached) -> Done:
             f"{place.topic} partition {number}: the group {place.redrives} is at offset {reached.offset} without the "
             "account of a redrive: its offsets were set by hand; delete the group, if the ledger knows all redrives"
         )
-    return Done(taken.earlier).with_more(taken.fingerprints, reached.offset, taken.rounds)
+    return TakenLetters(taken.earlier).with_more(taken.fingerprints, reached.offset, taken.rounds)
 
 
-def _kept(place: Place, ledger: Ledger) -> dict[int, Reached]:
+def _kept(place: RedriveScope, ledger: Ledger) -> dict[int, Reached]:
     """Of each partition the newest redrive that came so far as to commit there: it tells of those before, too."""
     kept: dict[int, Reached] = {}
     for run in ledger.runs():
@@ -92,9 +94,11 @@ def _kept(place: Place, ledger: Ledger) -> dict[int, Reached]:
     return kept
 
 
-async def _of_this_topic(place: Place, kept: Mapping[int, Reached], consumer: AIOKafkaConsumer) -> dict[int, Reached]:
+async def _of_this_topic(
+    place: RedriveScope, kept: Mapping[int, Reached], consumer: AIOKafkaConsumer
+) -> dict[int, Reached]:
     """A topic made anew under the same name does not hold the last record of then."""
-    marks = {number: Account.of_note(reached.note, None).last for number, reached in kept.items()}
+    marks = {number: PartitionAccount.of_note(reached.note, None).last for number, reached in kept.items()}
     marked = {number: mark for number, mark in marks.items() if mark is not None}
     offsets = await consumer.log_offsets(TopicPartition(place.topic, number) for number in marked)
     ranges = [PlannedRange(partition=at, start=0, end=0, marks=(mark,)) for at, mark in marked.items()]

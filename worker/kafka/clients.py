@@ -14,7 +14,7 @@ from worker.kafka.tls import ssl_context
 from worker.settings import KafkaSettings
 
 
-class Clients:
+class KafkaClients:
     """Makes clients that are not started yet. All of them share one TLS context and one login."""
 
     def __init__(self, kafka: KafkaSettings) -> None:

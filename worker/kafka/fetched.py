@@ -38,7 +38,7 @@ class Slice(NamedTuple):
     epochs: Mapping[int, int] = MappingProxyType({})
 
 
-class Batch(Protocol):
+class FetchedBatch(Protocol):
     """A record batch that can be read, as it lies in the log. ``content`` is all of its records, uncompressed, in
     Kafka's record format 2, counted from ``first_timestamp``; None where it is in another one, or not all wanted."""
 
@@ -73,7 +73,7 @@ class Fetched(Protocol):
         """All records, once, some ``size`` at a time; decodes as it goes. Raises KafkaError on broken bytes and,
         behind all that comes before it, ``UnpackError``."""
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[FetchedBatch]:
         """The same, once, undecoded. Raises KafkaError on broken bytes."""
 
 
@@ -83,7 +83,7 @@ class DecodedBatch:
     content: bytes | None = None
 
     def __init__(self, records: Sequence[SourceRecord], next_offset: int) -> None:
-        self.first_timestamp = known(records[0].timestamp) if records else NO_TIMESTAMP
+        self.first_timestamp = timestamp_of(records[0].timestamp) if records else NO_TIMESTAMP
         self.next_offset = next_offset
         self.count = len(records)
         self._records = records
@@ -100,13 +100,13 @@ class FetchedRecords:
         self.next_offset = next_offset
         self.size = sum(len(each.key or b"") + len(each.value or b"") for each in records)
         self.count = len(records)
-        self.oldest = known(records[0].timestamp) if records else NO_TIMESTAMP
+        self.oldest = timestamp_of(records[0].timestamp) if records else NO_TIMESTAMP
         self._records = records
 
     def slices(self, size: int) -> Iterator[Slice]:
         yield from cut([self._records], size, self.next_offset)
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[FetchedBatch]:
         yield DecodedBatch(self._records, self.next_offset)
 
 
@@ -116,7 +116,7 @@ def cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Itera
     try:
         for records in _regrouped(batches, size):
             if held:
-                yield Slice(held, _after(held[-1]), following=known(records[0].timestamp))
+                yield Slice(held, _after(held[-1]), following=timestamp_of(records[0].timestamp))
             held = records
     except UnpackError:
         if held:
@@ -159,6 +159,6 @@ def _after(record: SourceRecord) -> int:
     return record.offset + 1
 
 
-def known(timestamp: int | None) -> int:
+def timestamp_of(timestamp: int | None) -> int:
     """Kafka's own way of saying that there is no timestamp is -1."""
     return NO_TIMESTAMP if timestamp is None else timestamp

@@ -58,13 +58,13 @@ from worker.kafka import codes
 from worker.kafka.fetched import (
     NO_TIMESTAMP,
     SMALL_BYTES,
-    Batch,
     DecodedBatch,
     Fetched,
+    FetchedBatch,
     FetchedRecords,
     Slice,
     cut,
-    known,
+    timestamp_of,
 )
 from worker.kafka.large_batch import LARGE_VALUE, LargeBatchBuilder
 from worker.kafka.log_offsets import LogOffsets
@@ -250,7 +250,7 @@ class FetchedBatches:
         begins_inside = batch.base_offset != self.offset if hasattr(batch, "base_offset") else True
         if begins_inside or attributes & NOT_AS_MADE or self._parser._aborted_transactions:
             return NO_TIMESTAMP
-        return known(batch.first_timestamp)
+        return timestamp_of(batch.first_timestamp)
 
     def __iter__(self) -> Iterator[FetchedBatches]:
         self.next_fetch_offset = self.next_offset
@@ -261,7 +261,7 @@ class FetchedBatches:
         for piece in cut(self._visible_records(unreadable), size, self.next_offset):
             yield piece._replace(unreadable=frozenset(unreadable), epochs=self._epochs)
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[FetchedBatch]:
         for batch in self._visible_batches():
             if batch.base_offset >= (self.offset or 0) and isinstance(batch, default_records.DefaultRecordBatch):
                 data = self._first
@@ -794,4 +794,4 @@ def _batches(records: Any) -> Iterator[Any]:
 
 def _event(record: Any) -> Event:
     """A record of ours from one whose headers may be a tuple, or whose timestamp is missing (message format 0)."""
-    return Event(record.value, record.key, list(record.headers), known(record.timestamp), record.offset)
+    return Event(record.value, record.key, list(record.headers), timestamp_of(record.timestamp), record.offset)

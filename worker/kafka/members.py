@@ -16,7 +16,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import for_code
 
 
-class Way(msgspec.Struct, frozen=True, array_like=True):
+class SourceUse(msgspec.Struct, frozen=True, array_like=True):
     """What a member makes of a source: ``chain`` is the fingerprint of the chain that it uses."""
 
     destination: str
@@ -24,16 +24,16 @@ class Way(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Told(msgspec.Struct):
-    routes: dict[str, Way]
+    routes: dict[str, SourceUse]
 
 
-class Member(msgspec.Struct, frozen=True):
+class GroupMember(msgspec.Struct, frozen=True):
     """``topics`` are those that it has subscribed to, None where the group is just meeting and nobody tells; ``ways``
     is empty where it says nothing."""
 
     name: str
     topics: frozenset[str] | None
-    ways: Mapping[str, Way]
+    ways: Mapping[str, SourceUse]
 
 
 class TellingAssignor:
@@ -44,14 +44,14 @@ class TellingAssignor:
     assign = staticmethod(RoundRobinPartitionAssignor.assign)
     on_assignment = staticmethod(RoundRobinPartitionAssignor.on_assignment)
 
-    def __init__(self, routes: Mapping[str, Way]) -> None:
+    def __init__(self, routes: Mapping[str, SourceUse]) -> None:
         self._told = msgspec.json.encode(_Told(dict(routes)))
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         return ConsumerProtocolMemberMetadata(self.version, list(topics), self._told)
 
 
-async def members_of(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
+async def members_of(admin: AIOKafkaAdminClient, group: str) -> list[GroupMember]:
     """Empty where there is no such group. Raises KafkaError, also where we may not know."""
     (answer,) = await admin.describe_consumer_groups([group])
     (described,) = answer.groups
@@ -61,16 +61,16 @@ async def members_of(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
     return [_member(each) for each in members]
 
 
-def _member(described: Sequence[Any]) -> Member:
+def _member(described: Sequence[Any]) -> GroupMember:
     member_id, client_id, host, metadata, *_ = described
     name = f"{client_id} at {host.removeprefix('/')} ({member_id})"
     if not metadata:
-        return Member(name, None, {})
+        return GroupMember(name, None, {})
     joined = ConsumerProtocolMemberMetadata.decode(metadata)
-    return Member(name, frozenset(joined.subscription), ways_of(joined.user_data))
+    return GroupMember(name, frozenset(joined.subscription), ways_of(joined.user_data))
 
 
-def ways_of(told: bytes | None) -> Mapping[str, Way]:
+def ways_of(told: bytes | None) -> Mapping[str, SourceUse]:
     """Of what a member says beside its topics, which may be anybody's."""
     try:
         return msgspec.json.decode(told or b"", type=_Told).routes

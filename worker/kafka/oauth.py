@@ -64,22 +64,22 @@ class CommandTokens(AbstractTokenProvider):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class Answer:
+class TokenAnswer:
     """A token and the seconds it lives."""
 
     token: str
     life: float
 
 
-def parse_answer(text: str, now: float) -> Answer:
+def parse_answer(text: str, now: float) -> TokenAnswer:
     """A bare token, or the JSON object that OAuth servers answer with (RFC 6749, 5.1)."""
     text = text.strip()
     if not text.startswith("{"):
-        return Answer(text, _life_of_jwt(text, now))
+        return TokenAnswer(text, _life_of_jwt(text, now))
     try:
         answer = json.loads(text)
         token = str(answer["access_token"])
-        return Answer(token, float(answer.get("expires_in") or _life_of_jwt(token, now)))
+        return TokenAnswer(token, float(answer.get("expires_in") or _life_of_jwt(token, now)))
     except (ValueError, KeyError, TypeError):
         raise TokenError(
             "kafka.sasl_oauth_token_command: prints JSON without a usable access_token and expires_in"

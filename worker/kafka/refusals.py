@@ -1,7 +1,7 @@
 """What the brokers' refusals mean for whoever runs the worker: what is wrong, which setting mends it, and whether it is
 worth waiting.
 
-``TABLE`` has a row for each of Kafka's codes that asks for something; ``words`` has a sentence for every error.
+``TABLE`` has a row for each of Kafka's codes that asks for something; ``in_words`` has a sentence for every error.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ WITHOUT_CODE: Mapping[str, str] = MappingProxyType(
 """aiokafka's own errors, some of which come without a word or with a paragraph."""
 
 
-def meant(error: BaseException) -> BaseException:
+def hidden_cause(error: BaseException) -> BaseException:
     """The error that the client hides behind one of its own: it knows no better than to say what it looks like."""
     while (behind := _behind(error)) is not None:
         error = behind
@@ -176,7 +176,7 @@ def _by_name() -> dict[str, type[BaseException]]:
 
 def refusal_of(error: BaseException) -> Refusal | None:
     """The row of an error's code."""
-    return _row(meant(error))
+    return _row(hidden_cause(error))
 
 
 def waits_for_somebody(error: BaseException) -> bool:
@@ -190,23 +190,23 @@ def ending(error: BaseException, *, at_work: bool) -> WorkerError | None:
     row = refusal_of(error)
     if row is None or row.mends is Mends.IN_TIME or (at_work and row.mends is Mends.BY_HAND):
         return None
-    return WorkerError(f"kafka: {words(error)}", NEEDS_A_PERSON)
+    return WorkerError(f"kafka: {in_words(error)}", NEEDS_A_PERSON)
 
 
 def unanswered(error: BaseException, what: str, seconds: float | None = None) -> WorkerError:
     """What a command ends with whose question the brokers did not answer; ``what`` it was about."""
     return ending(error, at_work=False) or WorkerError(
-        f"kafka: {what}: {words(error, seconds=seconds)}: try again once the cluster is healthy", MAY_PASS
+        f"kafka: {what}: {in_words(error, seconds=seconds)}: try again once the cluster is healthy", MAY_PASS
     )
 
 
-def words(error: BaseException, doing: str = "", seconds: float | None = None) -> str:
+def in_words(error: BaseException, doing: str = "", seconds: float | None = None) -> str:
     """What went wrong, what was being done and, where nothing came, how long that was waited for.
 
     Never empty and never a value of an event: of errors that are neither Kafka's nor ours nothing but the name and the
     place is told.
     """
-    told = meant(error)
+    told = hidden_cause(error)
     if _is_ours(told) and (own := str(told.args[0] if isinstance(told, KafkaError) and told.args else told)):
         return own
     return " ".join(f"{_what(told, seconds)}{f', while {doing}' if doing else ''}{_next(told)}".split())

@@ -46,7 +46,7 @@ END_IT = (
 )
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 
-Offsets = Mapping[TopicPartition, OffsetAndMetadata]
+CommittedOffsets = Mapping[TopicPartition, OffsetAndMetadata]
 
 
 class UnstableOffsetCommitError(kafka_errors.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
@@ -125,12 +125,12 @@ async def committed_with_note(
 
 async def committed_by_group_of(
     consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition], patience: float | None = None
-) -> Offsets:
+) -> CommittedOffsets:
     """The same of several partitions; one without an offset is not in it."""
     coordinator = consumer._coordinator
     request = StableOffsetsRequest(coordinator.group_id, partitions)
 
-    async def ask() -> Offsets:
+    async def ask() -> CommittedOffsets:
         await coordinator.ensure_coordinator_known()
         answer = await coordinator._send_req(request)
         if answer.error_code == kafka_errors.NotCoordinatorForGroupError.errno:
@@ -142,13 +142,13 @@ async def committed_by_group_of(
 
 async def committed_by_group(
     admin: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition], patience: float | None = None
-) -> Offsets:
+) -> CommittedOffsets:
     """The same, asked by one who is no member; one try where the brokers do not answer."""
     if not partitions:
         return {}
     request = StableOffsetsRequest(group, partitions)
 
-    async def ask() -> Offsets:
+    async def ask() -> CommittedOffsets:
         coordinator = await admin.find_coordinator(group)
         return _read(await admin._send_request(request, coordinator), group)
 
@@ -176,7 +176,7 @@ def refuse_too_old(versions: Mapping[int, tuple[int, int]]) -> None:
     StableOffsetsRequest("", ()).prepare(versions)
 
 
-async def _once_stable(ask: Callable[[], Awaitable[Offsets]], patience: float | None) -> Offsets:
+async def _once_stable(ask: Callable[[], Awaitable[CommittedOffsets]], patience: float | None) -> CommittedOffsets:
     ends, pause = time.monotonic() + (PATIENCE if patience is None else patience), FIRST_PAUSE
     while True:
         try:
@@ -188,7 +188,7 @@ async def _once_stable(ask: Callable[[], Awaitable[Offsets]], patience: float | 
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def _once_there(ask: Callable[[], Awaitable[Offsets]]) -> Offsets:
+async def _once_there(ask: Callable[[], Awaitable[CommittedOffsets]]) -> CommittedOffsets:
     """A coordinator that moves, loads or is away is waited for."""
     while True:
         try:
@@ -199,7 +199,7 @@ async def _once_there(ask: Callable[[], Awaitable[Offsets]]) -> Offsets:
         await asyncio.sleep(FIRST_PAUSE)
 
 
-def _read(answer: Any, group: str) -> Offsets:
+def _read(answer: Any, group: str) -> CommittedOffsets:
     """While a coordinator loads or moves, it answers with one error and no partitions."""
     if answer.error_code:
         raise _error(answer.error_code, group)

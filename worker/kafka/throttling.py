@@ -39,7 +39,7 @@ A_MOMENT = 0.5
 LEAST_FETCHED = 32 * 1024
 """Bytes of one fetch."""
 
-Told = Callable[[str, float], None]
+OnThrottle = Callable[[str, float], None]
 
 
 class ThrottledError(Exception):
@@ -57,7 +57,7 @@ class Throttling:
     """What the brokers have told one client. Times are monotonic."""
 
     def __init__(self) -> None:
-        self.on_told: Told = lambda _kind, _seconds: None
+        self.on_told: OnThrottle = lambda _kind, _seconds: None
         self._until: dict[str, float] = {}
         self._connections: dict[Hashable, float] = {}
         self._patient: dict[asyncio.Timeout, tuple[str, float, float]] = {}

@@ -14,7 +14,7 @@ from worker.settings.section import read_secret
 
 log = structlog.get_logger(__name__)
 
-Stamp = tuple[int, ...]
+FileStamp = tuple[int, ...]
 
 
 class ReloadingContext(ssl.SSLContext):
@@ -24,7 +24,7 @@ class ReloadingContext(ssl.SSLContext):
     """
 
     _kafka: KafkaSettings
-    _stamp: Stamp = ()
+    _stamp: FileStamp = ()
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         stamp = _stamp(self._kafka)
@@ -38,7 +38,7 @@ class ReloadingContext(ssl.SSLContext):
         self._stamp = _stamp(kafka)
         _read_into(self, kafka)
 
-    def _reload(self, stamp: Stamp) -> None:
+    def _reload(self, stamp: FileStamp) -> None:
         """A file half written is tried again at the next connection; until then the old one serves."""
         try:
             _read_into(self, self._kafka)
@@ -82,7 +82,7 @@ def _files(kafka: KafkaSettings) -> list[Path]:
     return [path for path in files if path]
 
 
-def _stamp(kafka: KafkaSettings) -> Stamp:
+def _stamp(kafka: KafkaSettings) -> FileStamp:
     """The times of change. Kubernetes swaps a symbolic link, which ``stat`` follows."""
     try:
         return tuple(path.stat().st_mtime_ns for path in _files(kafka))

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.diagnosis import PROBE_TIMEOUT, Address, Cause, diagnose, no_brokers
 from worker.kafka.stable_offsets import TooOldBrokerError, UnstableOffsetCommitError, refuse_too_old
 
@@ -22,7 +22,7 @@ class BrokerAwayError(Exception):
     """No broker could be reached; trying again may help."""
 
 
-async def wait_for_broker(clients: Clients) -> None:
+async def wait_for_broker(clients: KafkaClients) -> None:
     """Return when a broker serves us. Tries for ``kafka.start_timeout``, unless waiting cannot help."""
     kafka = clients.kafka
     waiting = False
@@ -59,7 +59,7 @@ def may_pass(error: Exception) -> bool:
     return isinstance(error, KafkaError) and bool(error.retriable) and not isinstance(error, UnstableOffsetCommitError)
 
 
-async def _reach(clients: Clients) -> None:
+async def _reach(clients: KafkaClients) -> None:
     """One bootstrap server, and then one of the brokers that it names, must answer."""
     bootstrap = [Address(host, port) for host, port, _ in collect_hosts(clients.kafka.bootstrap_servers)]
     server, brokers = await _first_answer(clients, bootstrap)
@@ -73,7 +73,7 @@ async def _reach(clients: Clients) -> None:
             ) from None
 
 
-async def _first_answer(clients: Clients, addresses: Iterable[Address]) -> tuple[Address, list[Address]]:
+async def _first_answer(clients: KafkaClients, addresses: Iterable[Address]) -> tuple[Address, list[Address]]:
     """The first address that answers, and the brokers that it knows."""
     causes: dict[Address, Cause] = {}
     for address in addresses:
@@ -87,7 +87,7 @@ async def _first_answer(clients: Clients, addresses: Iterable[Address]) -> tuple
     raise BrokerAwayError("; ".join(f"no broker at {address} ({cause.text})" for address, cause in causes.items()))
 
 
-async def _ask(clients: Clients, at: Address) -> list[Address] | Cause:
+async def _ask(clients: KafkaClients, at: Address) -> list[Address] | Cause:
     connection: AIOKafkaConnection | None = None
     try:
         connection = await create_conn(

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import Header, SourceRecord
 from worker.lanes.offset_note import OffsetNote
-from worker.lanes.tally import Tally
+from worker.lanes.tally import Counters
 
 Written = tuple[int, int, bytes | None, bytes | None, Sequence[Header]]
 """A record for the destination: the offset of its source, timestamp, key, value, and headers without the lineage."""
@@ -27,12 +27,12 @@ class Journal(Protocol):
     def wrote(self, records: Sequence[Written]) -> None:
         """These records, in order, went to the destination."""
 
-    def close(self, tally: Tally) -> str:
+    def close(self, tally: Counters) -> str:
         """The transaction is about to commit: the account as the text of its offset commit, 4,096 bytes at most."""
 
 
 @dataclass(frozen=True)
-class Beginning:
+class StartingPoint:
     """Where a lane begins, and where its partition ends now. ``bound`` is where the lane itself ends, ``note`` what
     stands beside the group's offset, ``committed`` whether that is where it begins. An ``announcement`` is committed
     there before anything is read: so others see a pass before it has written."""
@@ -54,7 +54,7 @@ class Bounds(Protocol):
 
     async def begin(
         self, partition: TopicPartition, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer
-    ) -> Beginning:
+    ) -> StartingPoint:
         """Called when the partition's producer has started. Raises WorkerError where the plan does not fit any more."""
 
     def committed(self, partition: TopicPartition, offset: int, journal: Journal | None) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from aiokafka import TopicPartition
 
 from worker.kafka.stable_offsets import committed_by_group
-from worker.lanes.delivery import Clients
+from worker.lanes.delivery import ClientFactory
 from worker.lanes.offset_note import Committed, read_note
 
 
 async def committed_of_group(
-    clients: Clients, group: str, partitions: Sequence[TopicPartition]
+    clients: ClientFactory, group: str, partitions: Sequence[TopicPartition]
 ) -> dict[TopicPartition, Committed]:
     """A partition without an offset is not in it. Raises KafkaError."""
     admin = clients.admin()

@@ -19,18 +19,18 @@ from msgspec.structs import replace
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.log_ends import end_of_log, start_of_log
-from worker.kafka.refusals import words
+from worker.kafka.refusals import in_words
 from worker.kafka.transactions import discard
 from worker.lanes.committed import committed_of_group
-from worker.lanes.delivery import PRODUCER_OPTIONS, Clients, transactional_id
+from worker.lanes.delivery import PRODUCER_OPTIONS, ClientFactory, transactional_id
 from worker.lanes.faults import DENIED, FENCED, denied
-from worker.lanes.offset_note import Committed, Decision, Finding
+from worker.lanes.offset_note import Committed, Decision, Truncation
 
 TIMEOUT = 30.0
 STOP = 1.0
 ATTEMPTS = 3
 
-Place = int | Literal["found", "end"]
+Target = int | Literal["found", "end"]
 """Where to go on: an offset, where the partition was found to end, or where the source ends now."""
 
 
@@ -46,7 +46,7 @@ class WrongPlaceError(WorkerError):
     """Nobody can go on there."""
 
 
-async def decide(clients: Clients, group: str, partition: TopicPartition, place: Place, now: float) -> Decision:
+async def decide(clients: ClientFactory, group: str, partition: TopicPartition, place: Target, now: float) -> Decision:
     """What was decided, once it is committed. Raises WorkerError, of which the two above are for what was asked.
 
     A worker that takes the partition up meanwhile comes to wait again at once, so that is tried again.
@@ -57,7 +57,9 @@ async def decide(clients: Clients, group: str, partition: TopicPartition, place:
     return await _decide_once(clients, group, partition, place, now)
 
 
-async def _decide_once(clients: Clients, group: str, partition: TopicPartition, place: Place, now: float) -> Decision:
+async def _decide_once(
+    clients: ClientFactory, group: str, partition: TopicPartition, place: Target, now: float
+) -> Decision:
     name = f"{partition.topic}:{partition.partition}"
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -72,7 +74,7 @@ async def _decide_once(clients: Clients, group: str, partition: TopicPartition, 
     except DENIED as error:
         raise denied(error) from error
     except (KafkaError, TimeoutError, OSError) as error:
-        why = words(error, seconds=TIMEOUT)
+        why = in_words(error, seconds=TIMEOUT)
         raise WorkerError(
             f"{name}: the brokers did not take the decision ({why}): look with `upcast lanes list`, and try again",
             MAY_PASS,
@@ -80,7 +82,7 @@ async def _decide_once(clients: Clients, group: str, partition: TopicPartition, 
     return decision
 
 
-async def _question(clients: Clients, group: str, partition: TopicPartition) -> tuple[Committed, Finding]:
+async def _question(clients: ClientFactory, group: str, partition: TopicPartition) -> tuple[Committed, Truncation]:
     found = (await committed_of_group(clients, group, [partition])).get(partition)
     if found is None or found.note.finding is None:
         name = f"{partition.topic}:{partition.partition}"
@@ -89,7 +91,12 @@ async def _question(clients: Clients, group: str, partition: TopicPartition) -> 
 
 
 async def _decision(
-    producer: AIOKafkaProducer, partition: TopicPartition, committed: int, finding: Finding, place: Place, now: float
+    producer: AIOKafkaProducer,
+    partition: TopicPartition,
+    committed: int,
+    finding: Truncation,
+    place: Target,
+    now: float,
 ) -> Decision:
     start, end = await start_of_log(producer.client, partition), await end_of_log(producer.client, partition)
     # Offsets from here on have been read by nobody.
@@ -107,7 +114,7 @@ async def _write(
     group: str,
     partition: TopicPartition,
     committed: Committed,
-    finding: Finding,
+    finding: Truncation,
     decision: Decision,
 ) -> None:
     """What the note tells of logs that are not there any more goes with the question."""
@@ -122,7 +129,7 @@ async def _write(
 
 
 @asynccontextmanager
-async def _producer(clients: Clients, group: str, partition: TopicPartition) -> AsyncIterator[AIOKafkaProducer]:
+async def _producer(clients: ClientFactory, group: str, partition: TopicPartition) -> AsyncIterator[AIOKafkaProducer]:
     producer = clients.producer(transactional_id=transactional_id(group, partition), **PRODUCER_OPTIONS)
     try:
         await producer.start()

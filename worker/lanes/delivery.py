@@ -16,7 +16,7 @@ from worker.kafka.internals import transaction_timeout
 from worker.kafka.login import Login
 from worker.kafka.throttling import GROUP, TRANSACTION, Throttling, throttling_of
 from worker.kafka.transactions import Requests, discard, end_with_offsets, nobody_waits
-from worker.lanes.timing import Timing
+from worker.lanes.timing import Timeouts
 
 PRODUCER_OPTIONS = {"linger_ms": 0, "retry_backoff_ms": 20}
 """The back-off is also the wait for the markers of the transaction before, where 100 ms would be an age."""
@@ -25,7 +25,7 @@ SHARE_OF_TIMEOUT = 0.75
 """Of the transaction's timeout at the brokers: the rest is for the commit."""
 
 
-class Clients(Protocol):
+class ClientFactory(Protocol):
     """Makes clients that are not started yet."""
 
     login: Login
@@ -79,7 +79,7 @@ class ExactlyOnce:
     """One transactional producer for one partition: starting it fences the partition's last owner."""
 
     def __init__(
-        self, clients: Clients, group: str, partition: TopicPartition, batch_bytes: int, timing: Timing
+        self, clients: ClientFactory, group: str, partition: TopicPartition, batch_bytes: int, timing: Timeouts
     ) -> None:
         self._group = group
         self._partition = partition
@@ -142,11 +142,11 @@ class AtLeastOnce:
 
     def __init__(
         self,
-        clients: Clients,
+        clients: ClientFactory,
         consumer: AIOKafkaConsumer,
         partition: TopicPartition,
         batch_bytes: int,
-        timing: Timing,
+        timing: Timeouts,
     ) -> None:
         self._consumer = consumer
         self._partition = partition

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from upcasters.outcome import Fault, Stage
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.internals import InvalidRecordError
-from worker.kafka.refusals import meant, words
+from worker.kafka.refusals import hidden_cause, in_words
 from worker.kafka.stable_offsets import END_IT
 
 CONTENT_ERRORS = (
@@ -128,12 +128,12 @@ def refusal(error: RefusedError) -> Fault:
 
 def denied(error: Exception) -> WorkerError:
     """One line for a person."""
-    return WorkerError(f"kafka: {words(error)}", NEEDS_A_PERSON)
+    return WorkerError(f"kafka: {in_words(error)}", NEEDS_A_PERSON)
 
 
 def kind(error: BaseException) -> str:
     """The class of an error, for metrics and logs; never its text, which could be long."""
-    return type(meant(error.cause if isinstance(error, RefusedError) else error)).__name__
+    return type(hidden_cause(error.cause if isinstance(error, RefusedError) else error)).__name__
 
 
 DOING: Mapping[Stage, str] = MappingProxyType(
@@ -144,7 +144,7 @@ DOING: Mapping[Stage, str] = MappingProxyType(
 def reason(error: Exception, stage: Stage, patience: float) -> str:
     """Why a lane begins again, in words; ``patience`` is how long it waits for the brokers (s). Says the same each
     time, so that it is told once."""
-    return words(error, DOING.get(stage, "working"), patience)
+    return in_words(error, DOING.get(stage, "working"), patience)
 
 
 def pause_before_retry(attempt: int, initial: float, longest: float) -> float:

@@ -11,10 +11,10 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from worker.kafka.internals import Reader, open_reader
 from worker.lanes.faults import kind
-from worker.lanes.group import Lanes
+from worker.lanes.group import Assignment
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
-from worker.lanes.timing import Timing
+from worker.lanes.timing import Timeouts
 from worker.lanes.watch import known_ends
 from worker.metrics import WorkerMetrics
 
@@ -31,9 +31,9 @@ class Fetching:
     def __init__(
         self,
         consumer: AIOKafkaConsumer,
-        lanes: Lanes,
+        lanes: Assignment,
         metrics: WorkerMetrics,
-        timing: Timing,
+        timing: Timeouts,
         stopping: asyncio.Event,
         on_refused: Callable[[KafkaError], None],
     ) -> None:

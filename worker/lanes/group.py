@@ -13,13 +13,13 @@ from worker.errors import MAY_PASS, WorkerError
 from worker.lanes.breaker import Breaker
 from worker.lanes.lane import Lane
 from worker.lanes.rate import Throttle
-from worker.lanes.surroundings import Surroundings
+from worker.lanes.surroundings import LaneContext
 from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)
 
 
-class Lanes:
+class Assignment:
     """The lanes of this process, each with its task. What a lane leaves behind outlives it: a rebalance closes no
     breaker, and the next lane of the partition does not begin before where the last one has ended.
 
@@ -29,7 +29,7 @@ class Lanes:
     def __init__(
         self,
         routes: Iterable[Route],
-        surroundings: Surroundings,
+        surroundings: LaneContext,
         give_up: Callable[[WorkerError], None],
         all_done: Callable[[], None] | None = None,
     ) -> None:

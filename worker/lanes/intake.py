@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 from aiokafka.errors import KafkaError
 
-from worker.kafka.fetched import NO_TIMESTAMP, Fetched, Slice, UnpackError, known
+from worker.kafka.fetched import NO_TIMESTAMP, Fetched, Slice, UnpackError, timestamp_of
 from worker.lanes.faults import GapError
 
 SLICE = 256
 """Records worked on between two looks at the clock."""
 
 
-class Intake:
+class FetchBuffer:
     """Closed until it is told where to begin; a fetch that does not go on where the last one ended is an error.
 
     With a ``bound`` it ends there by position: what is at or past it is dropped, and nothing more is wanted.
@@ -54,7 +54,7 @@ class Intake:
                 return self._waiting[0].oldest
             with contextlib.suppress(KafkaError, UnpackError):
                 self._rest = self._next_slice()
-        return known(self._rest.records[0].timestamp) if self._rest and self._rest.records else NO_TIMESTAMP
+        return timestamp_of(self._rest.records[0].timestamp) if self._rest and self._rest.records else NO_TIMESTAMP
 
     def close(self) -> None:
         """Forget everything and take nothing more; it will all be fetched again."""

@@ -24,7 +24,7 @@ from worker.kafka.login import LoginRefusedError
 from worker.kafka.refusals import ending
 from worker.kafka.stable_offsets import TooOldBrokerError, UnstableOffsetCommitError
 from worker.kafka.throttling import FETCH, PRODUCE, TRANSACTION, throttling_of
-from worker.lanes.bounded import Beginning, Journal
+from worker.lanes.bounded import Journal, StartingPoint
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import (
@@ -43,12 +43,12 @@ from worker.lanes.faults import (
     reason,
 )
 from worker.lanes.held_back import HeldBack
-from worker.lanes.intake import Intake
-from worker.lanes.known import Known
+from worker.lanes.intake import FetchBuffer
+from worker.lanes.known import KnownOffset
 from worker.lanes.lag import Lag
-from worker.lanes.losses import Looking
+from worker.lanes.losses import TruncationCheck
 from worker.lanes.offset_note import OffsetNote
-from worker.lanes.pace import Pace
+from worker.lanes.pace import SliceSize
 from worker.lanes.questions import Questions
 from worker.lanes.quota import THROTTLED
 from worker.lanes.rate import Throttle
@@ -57,7 +57,7 @@ from worker.lanes.sizes import with_sizes_of_now
 from worker.lanes.state import LaneState, StateMachine
 from worker.lanes.status import LaneStatus
 from worker.lanes.successor import end_by_successor
-from worker.lanes.surroundings import Surroundings
+from worker.lanes.surroundings import LaneContext
 from worker.lanes.transaction import Transaction
 from worker.routes.route import Route
 
@@ -79,17 +79,17 @@ class Lane:
         self,
         partition: TopicPartition,
         route: Route,
-        surroundings: Surroundings,
+        surroundings: LaneContext,
         throttle: Throttle,
         breaker: Breaker,
-        known: Known | None = None,
+        known: KnownOffset | None = None,
         *,
         paused: bool = False,
     ) -> None:
         self.partition = partition
         self.route = route
         self.breaker = breaker
-        self.known = known or Known()
+        self.known = known or KnownOffset()
         self.lag = Lag()
         self.held_back = HeldBack(partition)
         self.last_step = time.monotonic()
@@ -102,11 +102,11 @@ class Lane:
         self._machine = StateMachine(self._log_transition)
         self._told = ""
         self._wake = asyncio.Event()
-        self._intake = Intake(route.limits.in_flight_bytes, route.limits.in_flight_records)
+        self._intake = FetchBuffer(route.limits.in_flight_bytes, route.limits.in_flight_records)
         self._processor = surroundings.new_processor(route, partition)
         self._questions = Questions(partition, surroundings)
         self._journal: Journal | None = None
-        self._pace = Pace()
+        self._pace = SliceSize()
         self._note = OffsetNote()
         self._recalled = False
         self._has_committed = False
@@ -260,7 +260,7 @@ class Lane:
         """Raises ``OtherLogError``, and in a bounded pass WorkerError."""
         assert self._delivery is not None  # noqa: S101  (_start made it)
         known = {} if self._note.epoch is None else {self._note.epoch: self._position or 0}
-        looking = Looking(self._delivery.producer.client, self._around.timing.second_look)
+        looking = TruncationCheck(self._delivery.producer.client, self._around.timing.second_look)
         if not await looking.is_another_log(self.partition, {**known, **epochs}):
             return
         if self._around.bounds:
@@ -329,7 +329,7 @@ class Lane:
             await self._around.look_at_others()
         self._has_looked = True
 
-    async def _begin(self, delivery: Delivery) -> Beginning:
+    async def _begin(self, delivery: Delivery) -> StartingPoint:
         """Where to begin. An offset that stays on its way may be a late one of this lane, which its next transaction
         clears (Kafka up to 3.6.2), or the coordinator needs longer, or it is somebody else's."""
         since = datetime.fromtimestamp(self._around.clock(), UTC)
@@ -356,7 +356,7 @@ class Lane:
                 f"had {route.destination.partitions}: make them equal, then restart the worker"
             )
 
-    def _take_up(self, beginning: Beginning) -> None:
+    def _take_up(self, beginning: StartingPoint) -> None:
         known = self.known.offset
         self.known.take_up(beginning)
         if beginning.offset != known and not self._recalled:

@@ -10,10 +10,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.refusals import words
+from worker.kafka.refusals import in_words
 from worker.lanes.breaker import OPEN
 from worker.lanes.committed import committed_of_group
-from worker.lanes.delivery import Clients
+from worker.lanes.delivery import ClientFactory
 from worker.lanes.faults import DENIED, denied
 from worker.lanes.offset_note import Committed, Decision
 from worker.lanes.questions import question
@@ -26,7 +26,7 @@ UNKNOWN = "-"
 
 
 @dataclass(frozen=True)
-class Line:
+class LaneLine:
     """One partition. ``since`` is Unix time, ``end`` the last stable offset, ``decision`` the last one that a person
     has made there."""
 
@@ -43,7 +43,7 @@ class Line:
         return f"{self.partition.topic}:{self.partition.partition}"
 
 
-async def list_lanes(clients: Clients, group: str, sources: Iterable[str]) -> list[Line]:
+async def list_lanes(clients: ClientFactory, group: str, sources: Iterable[str]) -> list[LaneLine]:
     """Those of all partitions of the sources. Raises WorkerError."""
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -54,25 +54,25 @@ async def list_lanes(clients: Clients, group: str, sources: Iterable[str]) -> li
         raise denied(error) from error
     except (KafkaError, TimeoutError) as error:
         raise WorkerError(
-            f"kafka: the brokers do not answer ({words(error, seconds=TIMEOUT)}): try again", MAY_PASS
+            f"kafka: the brokers do not answer ({in_words(error, seconds=TIMEOUT)}): try again", MAY_PASS
         ) from error
     return [_line(each, committed.get(each), ends[each]) for each in partitions]
 
 
-def _line(partition: TopicPartition, committed: Committed | None, end: int) -> Line:
+def _line(partition: TopicPartition, committed: Committed | None, end: int) -> LaneLine:
     if committed is None:
-        return Line(partition, None, end)
+        return LaneLine(partition, None, end)
     offset, note = committed
     if note.finding:
         reason = question(partition, offset, note.finding)
-        return Line(partition, offset, end, UNDECIDED, note.finding.at, reason, note.decision)
+        return LaneLine(partition, offset, end, UNDECIDED, note.finding.at, reason, note.decision)
     if note.breaker:
         reason = note.breaker.removeprefix(OPEN)
-        return Line(partition, offset, end, LaneState.BREAKER_OPEN, None, reason, note.decision)
-    return Line(partition, offset, end, decision=note.decision)
+        return LaneLine(partition, offset, end, LaneState.BREAKER_OPEN, None, reason, note.decision)
+    return LaneLine(partition, offset, end, decision=note.decision)
 
 
-async def _partitions(clients: Clients, sources: Iterable[str]) -> list[TopicPartition]:
+async def _partitions(clients: ClientFactory, sources: Iterable[str]) -> list[TopicPartition]:
     """Asking for a topic by name could make the broker create it."""
     wanted = set(sources)
     admin = clients.admin()
@@ -86,7 +86,7 @@ async def _partitions(clients: Clients, sources: Iterable[str]) -> list[TopicPar
     return [TopicPartition(topic, number) for topic in sorted(wanted) for number in range(topics[topic])]
 
 
-async def _ends(clients: Clients, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+async def _ends(clients: ClientFactory, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
     reader = clients.reader()
     await reader.start()
     try:

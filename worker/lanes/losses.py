@@ -14,29 +14,31 @@ from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 
 from worker.kafka.log_ends import end_of_epoch, end_of_log
-from worker.lanes.bounded import Beginning
-from worker.lanes.offset_note import Finding, LastWritten, OffsetNote, What
+from worker.lanes.bounded import StartingPoint
+from worker.lanes.offset_note import LastWritten, OffsetNote, Truncation, What
 from worker.routes.route import Route
 
 
 @dataclass(frozen=True)
-class Looking:
+class TruncationCheck:
     """Asks the leaders. ``second_look`` is how many seconds later they are asked again before what one says counts: a
     broker that wakes up may not know yet that it is no leader any more."""
 
     client: AIOKafkaClient
     second_look: float
 
-    async def find(self, partition: TopicPartition, route: Route, beginning: Beginning, now: float) -> Finding | None:
+    async def find(
+        self, partition: TopicPartition, route: Route, beginning: StartingPoint, now: float
+    ) -> Truncation | None:
         """The first of source, destination and dead-letter topic that has lost something."""
         end = await self._source_end(partition, beginning.offset, beginning.note.epoch)
         if end is not None:
-            return Finding("source", partition.topic, partition.partition, beginning.offset, end, int(now))
+            return Truncation("source", partition.topic, partition.partition, beginning.offset, end, int(now))
         for what, written in outputs(beginning.note, route):
             output = TopicPartition(written.topic, written.partition)
             end = await self._output_end(output, written.offset + 1)
             if end is not None:
-                return Finding(what, written.topic, written.partition, written.offset + 1, end, int(now))
+                return Truncation(what, written.topic, written.partition, written.offset + 1, end, int(now))
         return None
 
     async def is_another_log(self, partition: TopicPartition, epochs: Mapping[int, int]) -> bool:

@@ -30,7 +30,7 @@ class LastWritten(msgspec.Struct, frozen=True, array_like=True):
     offset: int
 
 
-class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+class Truncation(msgspec.Struct, frozen=True, omit_defaults=True):
     """A partition ends before an offset that was there once: ``known`` is the group's offset for a source, and the one
     behind what we wrote for an output. ``at`` is when that was found (seconds)."""
 
@@ -65,7 +65,7 @@ class OffsetNote(msgspec.Struct, frozen=True, omit_defaults=True):
     destination: LastWritten | None = None
     dead_letter: LastWritten | None = None
     epoch: int | None = None
-    finding: Finding | None = None
+    finding: Truncation | None = None
     decision: Decision | None = None
 
     @property

@@ -24,7 +24,7 @@ LOG_APPEND_TIME = 1
 """What the answer to a batch calls a timestamp that is the broker's."""
 
 
-class Batch(Protocol):
+class OutputBatch(Protocol):
     """What records are appended to: place in the batch, timestamp, key, value and headers; None where it is full.
 
     Whoever appends counts, and sets ``count`` before the outbox is asked for anything again.
@@ -54,7 +54,7 @@ class Outbox:
         self.bytes = 0
         """Of all batches that are closed, before they are compressed."""
 
-    def batch(self, topic: OutputTopic) -> Batch:
+    def batch(self, topic: OutputTopic) -> OutputBatch:
         """The topic's open batch; one that takes nothing where there is none yet."""
         return self._open.get(topic) or _NONE_YET
 

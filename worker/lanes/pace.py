@@ -10,7 +10,7 @@ LONGEST = 0.25
 the loop from them for minutes, the group would give the partition away, and the next owner would fare no better."""
 
 
-class Pace:
+class SliceSize:
     """Belongs to a lane, and begins carefully: how slow a chain is shows only when it runs."""
 
     def __init__(self) -> None:

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.kafka.fetched import Fetched, UnpackError, known
+from worker.kafka.fetched import Fetched, UnpackError, timestamp_of
 from worker.kafka.internals import open_reader
-from worker.lanes.delivery import Clients
+from worker.lanes.delivery import ClientFactory
 
 OPTIONS = {"max_partition_fetch_bytes": 16 * 1024, "fetch_max_bytes": 1024 * 1024, "fetch_max_wait_ms": 100}
 ROUND = 0.2
 
 
-async def next_timestamps(clients: Clients, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+async def next_timestamps(clients: ClientFactory, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
     """Timestamps (ms) of the first record that can be read at or behind each of the offsets.
 
     Whatever is not found within a few rounds is left out. Raises KafkaError where the brokers do not answer.
@@ -49,4 +49,4 @@ def _first(fetched: Fetched) -> int | None:
         records = next(fetched.slices(1)).records
     except (KafkaError, UnpackError):
         return None
-    return known(records[0].timestamp) if records else None
+    return timestamp_of(records[0].timestamp) if records else None

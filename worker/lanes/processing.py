@@ -19,7 +19,7 @@ from worker.lanes.breaker import Breaker
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.lineage import Lineage
 from worker.lanes.outbox import Outbox
-from worker.lanes.tally import Tally
+from worker.lanes.tally import Counters
 from worker.routes.route import OutputTopic, Route
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ class Work:
 
     outbox: Outbox
     breaker: Breaker
-    tally: Tally = field(default_factory=Tally)
+    tally: Counters = field(default_factory=Counters)
     journal: Journal | None = None
     written: list[Written] = field(default_factory=list)
     weigh: bool = False

@@ -14,12 +14,12 @@ from aiokafka import TopicPartition
 from msgspec import structs
 
 from upcasters.outcome import Stage
-from worker.lanes.bounded import Beginning
+from worker.lanes.bounded import StartingPoint
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import UndecidedError
-from worker.lanes.losses import Looking
-from worker.lanes.offset_note import Decision, Finding, OffsetNote
-from worker.lanes.surroundings import Surroundings
+from worker.lanes.losses import TruncationCheck
+from worker.lanes.offset_note import Decision, OffsetNote, Truncation
+from worker.lanes.surroundings import LaneContext
 from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)
@@ -28,12 +28,12 @@ log = structlog.get_logger(__name__)
 class Questions:
     """Those of one lane. ``gone`` are outputs that were not there for a while: what was in them is no question."""
 
-    def __init__(self, partition: TopicPartition, around: Surroundings) -> None:
+    def __init__(self, partition: TopicPartition, around: LaneContext) -> None:
         self.gone: set[str] = set()
         self._partition = partition
         self._around = around
 
-    async def settle(self, delivery: Delivery, route: Route, beginning: Beginning) -> Beginning:
+    async def settle(self, delivery: Delivery, route: Route, beginning: StartingPoint) -> StartingPoint:
         """Where to begin, with what stands beside the offset then. Raises ``UndecidedError``."""
         if self._around.bounds:
             return beginning
@@ -49,8 +49,8 @@ class Questions:
         told = structs.replace(beginning.note, decision=structs.replace(decision, told=True))
         return await _kept(delivery, beginning, told)
 
-    async def _find(self, delivery: Delivery, route: Route, beginning: Beginning) -> Finding | None:
-        looking = Looking(delivery.producer.client, self._around.timing.second_look)
+    async def _find(self, delivery: Delivery, route: Route, beginning: StartingPoint) -> Truncation | None:
+        looking = TruncationCheck(delivery.producer.client, self._around.timing.second_look)
         finding = await looking.find(self._partition, route, beginning, self._around.clock())
         if finding is None:
             return None
@@ -60,7 +60,7 @@ class Questions:
         await _kept(delivery, beginning, structs.replace(beginning.note, finding=finding))
         return finding
 
-    def _tell_of_loss(self, finding: Finding) -> None:
+    def _tell_of_loss(self, finding: Truncation) -> None:
         """As loud as can be."""
         stage: Stage = "fetch" if finding.what == "source" else "produce"
         log.error(
@@ -88,14 +88,14 @@ class Questions:
         return {"topic": self._partition.topic, "partition": self._partition.partition}
 
 
-async def _kept(delivery: Delivery, beginning: Beginning, note: OffsetNote) -> Beginning:
+async def _kept(delivery: Delivery, beginning: StartingPoint, note: OffsetNote) -> StartingPoint:
     """The note is beside the offset now, which stays where it is."""
     await delivery.begin()
     await delivery.commit(beginning.offset, note.text)
     return replace(beginning, note=note)
 
 
-def question(lane: TopicPartition, committed: int, finding: Finding) -> str:
+def question(lane: TopicPartition, committed: int, finding: Truncation) -> str:
     """For the person who is to decide, with the commands to do it."""
     place, since = (
         f"{finding.topic}:{finding.partition}",

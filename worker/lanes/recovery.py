@@ -19,7 +19,7 @@ from worker.lanes.faults import (
 )
 from worker.lanes.processing import Processor
 from worker.lanes.quota import Quota
-from worker.lanes.timing import Timing
+from worker.lanes.timing import Timeouts
 from worker.lanes.transaction import Transaction
 from worker.routes.route import Route
 
@@ -42,7 +42,7 @@ class Recovery:
     no more: while it is away no lane gets as far as a transaction. It need not be told from a line that is too slow.
     """
 
-    def __init__(self, route: Route, processor: Processor, timing: Timing, quota: Quota) -> None:
+    def __init__(self, route: Route, processor: Processor, timing: Timeouts, quota: Quota) -> None:
         self._route = route
         self._processor = processor
         self._timing = timing

@@ -9,14 +9,14 @@ from dataclasses import replace
 from aiokafka.errors import KafkaError
 
 from worker.kafka.topics import settings_of
-from worker.lanes.delivery import Clients
+from worker.lanes.delivery import ClientFactory
 from worker.routes.route import OutputTopic, Route
 
 ANSWER = 5.0
 LIMIT = "max.message.bytes"
 
 
-async def with_sizes_of_now(clients: Clients, route: Route) -> Route:
+async def with_sizes_of_now(clients: ClientFactory, route: Route) -> Route:
     """The route with what its topics take now (bytes of a batch); as it was where the brokers do not say."""
     try:
         async with asyncio.timeout(ANSWER):
@@ -30,7 +30,7 @@ async def with_sizes_of_now(clients: Clients, route: Route) -> Route:
     return replace(route, destination=now(route.destination), dead_letter=now(route.dead_letter))
 
 
-async def _sizes(clients: Clients, topics: Iterable[str]) -> dict[str, int]:
+async def _sizes(clients: ClientFactory, topics: Iterable[str]) -> dict[str, int]:
     admin = clients.admin()
     try:
         await admin.start()

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from worker.kafka.internals import is_expelled
 from worker.lanes.faults import kind
-from worker.lanes.surroundings import Surroundings
+from worker.lanes.surroundings import LaneContext
 from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 LEFT_OPEN = "TransactionLeftOpen"
 
 
-async def end_by_successor(around: Surroundings, route: Route, partition: TopicPartition) -> None:
+async def end_by_successor(around: LaneContext, route: Route, partition: TopicPartition) -> None:
     """Within the time of an abort; readers of committed records would otherwise wait until the brokers give it up.
 
     Whoever has the partition next does the same. So where he may be at work already, he is not fenced for it.

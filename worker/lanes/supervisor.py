@@ -14,14 +14,14 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuth
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.internals import ask_about_topics, hidden_topics, join_again, tell_of_topics, why_given_up
-from worker.kafka.members import TellingAssignor, Way
-from worker.kafka.refusals import ending, meant, named_by, words
+from worker.kafka.members import SourceUse, TellingAssignor
+from worker.kafka.refusals import ending, hidden_cause, in_words, named_by
 from worker.kafka.throttling import throttling_of
 from worker.lanes.bounded import Bounds
-from worker.lanes.delivery import Clients
+from worker.lanes.delivery import ClientFactory
 from worker.lanes.faults import DENIED, denied
 from worker.lanes.fetching import Fetching
-from worker.lanes.group import Lanes
+from worker.lanes.group import Assignment
 from worker.lanes.lane import Lane
 from worker.lanes.looks import Look
 from worker.lanes.processing import Processor
@@ -29,9 +29,9 @@ from worker.lanes.quota import Quota
 from worker.lanes.reasons import reasons
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
-from worker.lanes.surroundings import MakeProcessor, Surroundings
-from worker.lanes.timing import Timing
-from worker.lanes.tracing import Tracing
+from worker.lanes.surroundings import LaneContext, MakeProcessor
+from worker.lanes.timing import Timeouts
+from worker.lanes.tracing import TransactionTracing
 from worker.lanes.watch import Watch
 from worker.metrics import WorkerMetrics
 from worker.routes.route import Route
@@ -56,24 +56,24 @@ class Supervisor:
     def __init__(
         self,
         routes: Iterable[Route],
-        clients: Clients,
+        clients: ClientFactory,
         metrics: WorkerMetrics,
         reporter: Reporter,
         *,
-        timing: Timing | None = None,
+        timing: Timeouts | None = None,
         clock: Callable[[], float] = time.time,
         bounds: Bounds | None = None,
         make_processor: MakeProcessor = Processor,
-        tracing: Tracing | None = None,
+        tracing: TransactionTracing | None = None,
         look_at_others: Look | None = None,
     ) -> None:
-        self._timing = timing or Timing()
+        self._timing = timing or Timeouts()
         self._stopping = asyncio.Event()
         self._clock = clock
         self._metrics = metrics
         self._login = clients.login
         routes = tuple(routes)
-        ways = {route.source: Way(route.destination.name, route.chain) for route in routes}
+        ways = {route.source: SourceUse(route.destination.name, route.chain) for route in routes}
         self._consumer: AIOKafkaConsumer = clients.group_consumer(
             **CONSUMER_OPTIONS, partition_assignment_strategy=(TellingAssignor(ways),)
         )
@@ -82,7 +82,7 @@ class Supervisor:
         quota = Quota(metrics)
         for client in (self._consumer, self._offsets):
             throttling_of(client).on_told = quota.told
-        surroundings = Surroundings(
+        surroundings = LaneContext(
             self._consumer,
             self._offsets,
             clients,
@@ -96,7 +96,7 @@ class Supervisor:
             tracing,
             look_at_others,
         )
-        self.lanes = Lanes(routes, surroundings, self._give_up, self._stopping.set if bounds else None)
+        self.lanes = Assignment(routes, surroundings, self._give_up, self._stopping.set if bounds else None)
         self._listener = _Listener(self.lanes, self._consumer, metrics)
         self._watch = Watch(self.lanes, self._consumer, self._offsets, clients, metrics)
         metrics.lanes.look = self._look
@@ -236,7 +236,7 @@ class Supervisor:
                 self._look_for_hidden()
                 if error := why_given_up(self._consumer):
                     self._give_up(
-                        WorkerError(f"kafka: the client has given up ({words(error)}): start again", MAY_PASS)
+                        WorkerError(f"kafka: the client has given up ({in_words(error)}): start again", MAY_PASS)
                     )
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._timing.tick):
@@ -258,16 +258,16 @@ class Supervisor:
 
     def _refused(self, refused: KafkaError) -> None:
         """The process ends where waiting does not help; a right that was there at the start may be given back."""
-        error = meant(refused)
+        error = hidden_cause(refused)
         at_work = self._bounds is None and (self._listener.joined or isinstance(error, DENIED))
         if fault := ending(error, at_work=at_work):
             self._give_up(fault)
         elif isinstance(error, DENIED) and not isinstance(error, GroupAuthorizationFailedError):
             self.lanes.refuse(error, named_by(error))
         elif len(self.lanes) and not isinstance(error, DENIED):
-            log.warning("fetching failed, trying again", reason=words(error))
+            log.warning("fetching failed, trying again", reason=in_words(error))
         else:
-            self._wait_for_group(words(error))
+            self._wait_for_group(in_words(error))
             if isinstance(error, GroupAuthorizationFailedError):
                 join_again(self._consumer)
 
@@ -285,7 +285,7 @@ class Supervisor:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka only logs what is raised here, so nothing here raises."""
 
-    def __init__(self, lanes: Lanes, consumer: AIOKafkaConsumer, metrics: WorkerMetrics) -> None:
+    def __init__(self, lanes: Assignment, consumer: AIOKafkaConsumer, metrics: WorkerMetrics) -> None:
         self._lanes = lanes
         self._consumer = consumer
         self._metrics = metrics

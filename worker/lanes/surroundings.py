@@ -16,16 +16,16 @@ from upcasters.outcome import Violation
 from worker.dead_letters import Reporter
 from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.stable_offsets import applies_late, committed_with_note
-from worker.lanes.bounded import Beginning, Bounds
-from worker.lanes.delivery import AtLeastOnce, Clients, Delivery, ExactlyOnce
+from worker.lanes.bounded import Bounds, StartingPoint
+from worker.lanes.delivery import AtLeastOnce, ClientFactory, Delivery, ExactlyOnce
 from worker.lanes.looks import Look
 from worker.lanes.offset_note import read_note
 from worker.lanes.outbox import batch_bytes
 from worker.lanes.processing import Processor
 from worker.lanes.quota import Quota
-from worker.lanes.timing import Timing
-from worker.lanes.tracing import Trace, Tracing
-from worker.lanes.turns import Turns
+from worker.lanes.timing import Timeouts
+from worker.lanes.tracing import TransactionTrace, TransactionTracing
+from worker.lanes.turns import StartLimit
 from worker.metrics import WorkerMetrics
 from worker.routes.route import Route
 
@@ -38,29 +38,29 @@ MOST_TOLD = 1_000
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class LaneContext:
     """``offsets`` is a client of no group that only looks up where partitions begin and end: the brokers answer
     the questions of one connection in order, and on the consumer's they would wait for its fetches.
     """
 
     consumer: AIOKafkaConsumer
     offsets: AIOKafkaConsumer
-    clients: Clients
+    clients: ClientFactory
     reporter: Reporter
     metrics: WorkerMetrics
     quota: Quota
-    timing: Timing
+    timing: Timeouts
     clock: Callable[[], float] = time.time
     bounds: Bounds | None = None
     make_processor: MakeProcessor = Processor
-    tracing: Tracing | None = None
+    tracing: TransactionTracing | None = None
     look_at_others: Look | None = None
     """Awaited by a lane before its first record: others see by now what it is about to do. Raises WorkerError."""
-    turns: Turns = field(default_factory=Turns)
+    turns: StartLimit = field(default_factory=StartLimit)
     told: set[str] = field(default_factory=set)
     """Fingerprints of observed violations that stand in the log."""
 
-    def new_trace(self, route: Route, partition: TopicPartition) -> Trace | None:
+    def new_trace(self, route: Route, partition: TopicPartition) -> TransactionTrace | None:
         if self.tracing is None:
             return None
         return self.tracing.begin(partition.topic, partition.partition, route.destination.name)
@@ -80,7 +80,7 @@ class Surroundings:
             return ExactlyOnce(self.clients, self.reporter.group, partition, size, self.timing)
         return AtLeastOnce(self.clients, self.consumer, partition, size, self.timing)
 
-    async def begin(self, partition: TopicPartition) -> Beginning:
+    async def begin(self, partition: TopicPartition) -> StartingPoint:
         """Where to begin and where the partition ends now.
 
         It begins at the group's offset; at the partition's beginning where there is none, or where retention has
@@ -92,12 +92,12 @@ class Surroundings:
         offsets: LogOffsets = (await self.offsets.log_offsets([partition]))[partition]
         beginning, end = offsets.start, offsets.stable
         if found is None:
-            return Beginning(beginning, end)
+            return StartingPoint(beginning, end)
         committed, note = found.offset, read_note(found.metadata)
         if committed < beginning and not note.finding:
             self._tell_of_deleted(partition, beginning - committed)
-            return Beginning(beginning, end, note=note)
-        return Beginning(committed, end, note=note, committed=True)
+            return StartingPoint(beginning, end, note=note)
+        return StartingPoint(committed, end, note=note, committed=True)
 
     async def committed(self, partition: TopicPartition) -> int:
         """The group's offset; 0 where it has none (any more)."""

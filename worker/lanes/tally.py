@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from upcasters.outcome import Fault, Passage, Violation
 
 
-class Tally:
+class Counters:
     """``consumed`` is always the sum of upcast, passed, skipped and dead-lettered (invariant I10)."""
 
     def __init__(self) -> None:

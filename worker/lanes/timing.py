@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Timing:
+class Timeouts:
     """A stop takes ``drain + abort + 2 * stop`` at worst, a revoke ``stop`` less."""
 
     start: float = 30.0

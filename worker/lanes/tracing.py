@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from upcasters.event import SourceRecord
-from worker.lanes.tally import Tally
+from worker.lanes.tally import Counters
 
 
-class Trace(Protocol):
+class TransactionTrace(Protocol):
     """One transaction."""
 
     def see(self, records: Sequence[SourceRecord]) -> None:
         """These records are part of it."""
 
-    def end(self, tally: Tally, seconds: Mapping[str, float], error: str = "") -> Mapping[str, str]:
+    def end(self, tally: Counters, seconds: Mapping[str, float], error: str = "") -> Mapping[str, str]:
         """It is committed, or was taken back because of ``error`` (a class name). Returns the ids that exemplars carry,
         none where nobody records it."""
 
 
-class Tracing(Protocol):
-    def begin(self, topic: str, partition: int, destination: str) -> Trace: ...
+class TransactionTracing(Protocol):
+    def begin(self, topic: str, partition: int, destination: str) -> TransactionTrace: ...

@@ -17,13 +17,13 @@ from worker.lanes.bounded import Journal
 from worker.lanes.breaker import Breaker
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import BlockedError, kind
-from worker.lanes.intake import Intake
+from worker.lanes.intake import FetchBuffer
 from worker.lanes.offset_note import OffsetNote
 from worker.lanes.outbox import Outbox
-from worker.lanes.pace import Pace
+from worker.lanes.pace import SliceSize
 from worker.lanes.processing import Processor, Work
-from worker.lanes.timing import Timing
-from worker.lanes.tracing import Trace
+from worker.lanes.timing import Timeouts
+from worker.lanes.tracing import TransactionTrace
 
 LONG_WAIT = 1.0
 """Seconds. A quota of requests never asks for more, and is served by few large ones; after a longer wait in the middle
@@ -57,16 +57,16 @@ class Transaction:
         host: Host,
         delivery: Delivery,
         processor: Processor,
-        intake: Intake,
+        intake: FetchBuffer,
         breaker: Breaker,
-        pace: Pace,
-        timing: Timing,
+        pace: SliceSize,
+        timing: Timeouts,
         source_partition: int,
         note: OffsetNote,
         journal: Journal | None = None,
         *,
         weigh: bool = False,
-        trace: Trace | None = None,
+        trace: TransactionTrace | None = None,
     ) -> None:
         self._host = host
         self._delivery = delivery

@@ -12,7 +12,7 @@ PATIENCE = 2.0
 """Seconds after which one that still starts counts no more: where a broker is away, its lanes hold up no others."""
 
 
-class Turns:
+class StartLimit:
     """``async with turns.one():`` waits until few enough others are inside, or have been for long enough."""
 
     def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:

@@ -11,9 +11,9 @@ from aiokafka.errors import KafkaError
 from worker.kafka.fetched import NO_TIMESTAMP
 from worker.kafka.open_transactions import open_transactions
 from worker.kafka.throttling import throttling_of
-from worker.lanes.delivery import Clients
+from worker.lanes.delivery import ClientFactory
 from worker.lanes.faults import DENIED
-from worker.lanes.group import Lanes
+from worker.lanes.group import Assignment
 from worker.lanes.lag import BELIEVED
 from worker.lanes.lane import Lane
 from worker.lanes.peek import next_timestamps
@@ -39,10 +39,10 @@ class Watch:
 
     def __init__(
         self,
-        lanes: Lanes,
+        lanes: Assignment,
         consumer: AIOKafkaConsumer,
         offsets: AIOKafkaConsumer,
-        clients: Clients,
+        clients: ClientFactory,
         metrics: WorkerMetrics,
     ) -> None:
         self._lanes = lanes

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from worker.ledger.memory import MemoryLedger
 from worker.ledger.port import Ledger
-from worker.ledger.records import Beside, DeadLetterSummary, Progress, Proof, Run, RunState
+from worker.ledger.records import AllowedOverlap, DeadLetterSummary, PartitionProgress, Proof, Run, RunState
 
 if TYPE_CHECKING:
     from worker.ledger.sql import SqlLedger
 
 __all__ = [
-    "Beside",
+    "AllowedOverlap",
     "DeadLetterSummary",
     "Ledger",
     "MemoryLedger",
-    "Progress",
+    "PartitionProgress",
     "Proof",
     "Run",
     "RunState",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.ledger.records import Progress
+from worker.ledger.records import PartitionProgress
 
 
 def known_already(replay_id: str) -> WorkerError:
@@ -18,7 +18,7 @@ def other_receipt(replay_id: str) -> WorkerError:
     return WorkerError(f"ledger: another receipt of replay {replay_id} is there already: receipts are written once")
 
 
-def going_back(before: Progress, now: Progress) -> WorkerError:
+def going_back(before: PartitionProgress, now: PartitionProgress) -> WorkerError:
     return WorkerError(
         f"ledger: replay {now.replay_id} has done {now.topic} partition {now.partition} up to offset "
         f"{before.committed}, not {now.committed}: another process works on it, too: let that one finish; if there is "

@@ -9,16 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from worker.ledger.complaints import going_back, known_already, other_receipt, unknown_run
-from worker.ledger.records import Beside, DeadLetterSummary, Progress, Proof, Run, RunState
+from worker.ledger.records import AllowedOverlap, DeadLetterSummary, PartitionProgress, Proof, Run, RunState
 
 
 class MemoryLedger:
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
-        self._progress: dict[tuple[str, str, int], Progress] = {}
+        self._progress: dict[tuple[str, str, int], PartitionProgress] = {}
         self._receipts: dict[str, dict[str, Any]] = {}
         self._proofs: dict[str, Proof] = {}
-        self._besides: list[Beside] = []
+        self._besides: list[AllowedOverlap] = []
         self._dead_letters: dict[str, list[DeadLetterSummary]] = {}
 
     def start_run(self, run: Run) -> None:
@@ -35,7 +35,7 @@ class MemoryLedger:
     def runs(self) -> list[Run]:
         return sorted(self._runs.values(), key=lambda run: (run.started, run.replay_id), reverse=True)
 
-    def note_progress(self, progress: Progress) -> None:
+    def note_progress(self, progress: PartitionProgress) -> None:
         self._known(progress.replay_id)
         place = (progress.replay_id, progress.topic, progress.partition)
         before = self._progress.get(place)
@@ -43,7 +43,7 @@ class MemoryLedger:
             raise going_back(before, progress)
         self._progress[place] = progress
 
-    def progress(self, replay_id: str) -> list[Progress]:
+    def progress(self, replay_id: str) -> list[PartitionProgress]:
         return [self._progress[place] for place in sorted(self._progress) if place[0] == replay_id]
 
     def save_receipt(self, replay_id: str, receipt: dict[str, Any]) -> None:
@@ -61,11 +61,11 @@ class MemoryLedger:
     def proof(self, replay_id: str) -> Proof | None:
         return self._proofs.get(replay_id)
 
-    def note_beside(self, beside: Beside) -> None:
+    def note_beside(self, beside: AllowedOverlap) -> None:
         self._known(beside.replay_id)
         self._besides.append(beside)
 
-    def besides(self, replay_id: str) -> list[Beside]:
+    def besides(self, replay_id: str) -> list[AllowedOverlap]:
         return sorted((each for each in self._besides if each.replay_id == replay_id), key=lambda each: each.noted)
 
     def save_dead_letters(self, replay_id: str, summaries: Sequence[DeadLetterSummary]) -> None:

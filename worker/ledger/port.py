@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from worker.ledger.records import Beside, DeadLetterSummary, Progress, Proof, Run, RunState
+from worker.ledger.records import AllowedOverlap, DeadLetterSummary, PartitionProgress, Proof, Run, RunState
 
 
 class Ledger(Protocol):
@@ -23,10 +23,10 @@ class Ledger(Protocol):
     def runs(self) -> list[Run]:
         """Newest first."""
 
-    def note_progress(self, progress: Progress) -> None:
+    def note_progress(self, progress: PartitionProgress) -> None:
         """Bring a partition up to date. Raises WorkerError where it would go back, and where there is no such run."""
 
-    def progress(self, replay_id: str) -> list[Progress]:
+    def progress(self, replay_id: str) -> list[PartitionProgress]:
         """By topic and partition."""
 
     def save_receipt(self, replay_id: str, receipt: dict[str, Any]) -> None:
@@ -39,10 +39,10 @@ class Ledger(Protocol):
 
     def proof(self, replay_id: str) -> Proof | None: ...
 
-    def note_beside(self, beside: Beside) -> None:
+    def note_beside(self, beside: AllowedOverlap) -> None:
         """Keep that a live worker was let in beside a run. Raises WorkerError where there is no such run."""
 
-    def besides(self, replay_id: str) -> list[Beside]:
+    def besides(self, replay_id: str) -> list[AllowedOverlap]:
         """Oldest first."""
 
     def save_dead_letters(self, replay_id: str, summaries: Sequence[DeadLetterSummary]) -> None:

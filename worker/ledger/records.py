@@ -26,7 +26,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Progress:
+class PartitionProgress:
     """How far a run is in one partition: ``[start, committed)`` of ``[start, end)`` is done.
 
     ``digest`` is the running digest of all that was read and written so far, as the offset commit carries it.
@@ -55,7 +55,7 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Beside:
+class AllowedOverlap:
     """Somebody let the live worker of ``group`` begin beside a replay, though both write the same offsets. ``noted`` is
     an aware time (UTC)."""
 

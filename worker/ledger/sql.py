@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from worker.ledger import tables
 from worker.ledger.complaints import going_back, known_already, other_receipt, unknown_run
 from worker.ledger.faults import explained
-from worker.ledger.records import Beside, DeadLetterSummary, Progress, Proof, Run, RunState
+from worker.ledger.records import AllowedOverlap, DeadLetterSummary, PartitionProgress, Proof, Run, RunState
 
 
 class SqlLedger:
@@ -46,19 +46,19 @@ class SqlLedger:
         with self._transaction() as connection:
             return [_run(dict(row)) for row in connection.execute(newest_first).mappings()]
 
-    def note_progress(self, progress: Progress) -> None:
+    def note_progress(self, progress: PartitionProgress) -> None:
         with self._transaction() as connection:
             _check_run(connection, progress.replay_id)
             before = connection.execute(select(tables.progress).where(*_place_of(progress))).mappings().first()
             if before is None:
                 connection.execute(insert(tables.progress).values(asdict(progress)))
             elif progress.committed < before["committed"]:
-                raise going_back(Progress(**before), progress)
+                raise going_back(PartitionProgress(**before), progress)
             else:
                 connection.execute(update(tables.progress).where(*_place_of(progress)).values(asdict(progress)))
 
-    def progress(self, replay_id: str) -> list[Progress]:
-        rows = [Progress(**row) for row in self._rows(tables.progress, replay_id)]
+    def progress(self, replay_id: str) -> list[PartitionProgress]:
+        rows = [PartitionProgress(**row) for row in self._rows(tables.progress, replay_id)]
         return sorted(rows, key=lambda each: (each.topic, each.partition))
 
     def save_receipt(self, replay_id: str, receipt: dict[str, Any]) -> None:
@@ -87,14 +87,14 @@ class SqlLedger:
         rows = self._rows(tables.proofs, replay_id)
         return Proof(**{**rows[0], "made": datetime.fromisoformat(rows[0]["made"])}) if rows else None
 
-    def note_beside(self, beside: Beside) -> None:
+    def note_beside(self, beside: AllowedOverlap) -> None:
         with self._transaction() as connection:
             _check_run(connection, beside.replay_id)
             connection.execute(insert(tables.besides).values({**asdict(beside), "noted": _iso(beside.noted)}))
 
-    def besides(self, replay_id: str) -> list[Beside]:
+    def besides(self, replay_id: str) -> list[AllowedOverlap]:
         rows = sorted(self._rows(tables.besides, replay_id), key=lambda row: row["noted"])
-        return [Beside(**{**row, "noted": datetime.fromisoformat(row["noted"])}) for row in rows]
+        return [AllowedOverlap(**{**row, "noted": datetime.fromisoformat(row["noted"])}) for row in rows]
 
     def save_dead_letters(self, replay_id: str, summaries: Sequence[DeadLetterSummary]) -> None:
         rows = [{**asdict(each), "replay_id": replay_id} for each in summaries]
@@ -131,7 +131,7 @@ def _check_run(connection: Connection, replay_id: str) -> None:
         raise unknown_run(replay_id)
 
 
-def _place_of(progress: Progress) -> tuple[Any, ...]:
+def _place_of(progress: PartitionProgress) -> tuple[Any, ...]:
     columns = tables.progress.c
     return (
         columns.replay_id == progress.replay_id,

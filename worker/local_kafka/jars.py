@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 PINNED = Path(__file__).with_name("jars.txt")
 DOWNLOADS_AT_ONCE = 6
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 class JarsUnavailableError(Exception):
@@ -54,7 +54,7 @@ def cache_directory() -> Path:
     return Path(base) / "upcast" / "kafka"
 
 
-def fetch_jars(progress: Progress | None = None, jars: Sequence[Jar] | None = None) -> list[Path]:
+def fetch_jars(progress: OnProgress | None = None, jars: Sequence[Jar] | None = None) -> list[Path]:
     """The pinned jars as files; those not kept yet are fetched, with `progress(done, total)` after each."""
     jars = pinned_jars() if jars is None else jars
     directory = cache_directory()
@@ -89,7 +89,7 @@ def _one_process_at_a_time(lock: Path) -> Iterator[None]:
         yield
 
 
-def _fetch_missing(jars: list[Jar], directory: Path, progress: Progress | None) -> None:
+def _fetch_missing(jars: list[Jar], directory: Path, progress: OnProgress | None) -> None:
     with (
         tempfile.TemporaryDirectory(dir=directory, prefix=".fetching-") as scratch,
         ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool,

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.errors import NEEDS_A_PERSON, WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.refusals import unanswered
 from worker.kafka.waiting import may_pass
 from worker.preflight.facts import Backlog, ChainTraits, ClusterFacts, Finding, TopicFacts
@@ -43,14 +43,14 @@ NO_STARTS: Starts = {}
 
 @stamina.retry(on=may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1)
 async def _gather(
-    clients: Clients, settings: Settings, start_producers: bool, starts: Starts, ask_group: bool
+    clients: KafkaClients, settings: Settings, start_producers: bool, starts: Starts, ask_group: bool
 ) -> ClusterFacts:
     async with asyncio.timeout(TIMEOUT):
         return await gather_facts(clients, settings, start_producers, starts, ask_group)
 
 
 async def ask_brokers(
-    clients: Clients,
+    clients: KafkaClients,
     settings: Settings,
     start_producers: bool = False,
     starts: Starts = NO_STARTS,
@@ -65,7 +65,7 @@ async def ask_brokers(
 
 
 async def refuse_what_cannot_work(
-    clients: Clients, settings: Settings, traits: Mapping[str, ChainTraits], starts: Starts = NO_STARTS
+    clients: KafkaClients, settings: Settings, traits: Mapping[str, ChainTraits], starts: Starts = NO_STARTS
 ) -> ClusterFacts:
     """Log the warnings; raise ``WorkerError`` with one line a refusal."""
     facts = await ask_brokers(clients, settings, start_producers=True, starts=starts, ask_group=True)

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
 from upcasters.event import SourceRecord
-from worker.kafka.fetched import NO_TIMESTAMP, Fetched, UnpackError, known
+from worker.kafka.fetched import NO_TIMESTAMP, Fetched, UnpackError, timestamp_of
 from worker.kafka.internals import open_reader
 from worker.preflight.facts import Backlog
 
@@ -25,11 +25,11 @@ FETCH_SECONDS = 0.2
 # Of how many records a sample is made, at most.
 SAMPLE_RECORDS = 50
 
-Offsets = Mapping[TopicPartition, int]
+OffsetsByPartition = Mapping[TopicPartition, int]
 
 
 @dataclass(frozen=True)
-class Sample:
+class BacklogSample:
     """The first unread records of a partition."""
 
     oldest: int | None
@@ -38,7 +38,7 @@ class Sample:
 
 
 async def look_at_backlog(
-    reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition], committed: Offsets
+    reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition], committed: OffsetsByPartition
 ) -> Backlog:
     """``committed`` is what the group has done; a new group starts at the beginning."""
     offsets = await reader.log_offsets(partitions)
@@ -57,7 +57,9 @@ async def look_at_backlog(
     )
 
 
-async def _peek(reader: AIOKafkaConsumer, start: Offsets, end: Offsets) -> dict[TopicPartition, Sample]:
+async def _peek(
+    reader: AIOKafkaConsumer, start: OffsetsByPartition, end: OffsetsByPartition
+) -> dict[TopicPartition, BacklogSample]:
     """The first records of each partition that has some."""
     if not start:
         return {}
@@ -65,7 +67,7 @@ async def _peek(reader: AIOKafkaConsumer, start: Offsets, end: Offsets) -> dict[
     reader.assign(list(start))
     for partition, offset in start.items():
         reader.seek(partition, offset)
-    samples: dict[TopicPartition, Sample] = {}
+    samples: dict[TopicPartition, BacklogSample] = {}
     deadline = time.monotonic() + PEEK_SECONDS
     while waiting := await _waiting(reader, samples, end):
         if time.monotonic() > deadline:
@@ -78,7 +80,7 @@ async def _peek(reader: AIOKafkaConsumer, start: Offsets, end: Offsets) -> dict[
 
 
 async def _waiting(
-    reader: AIOKafkaConsumer, samples: Mapping[TopicPartition, Sample], end: Offsets
+    reader: AIOKafkaConsumer, samples: Mapping[TopicPartition, BacklogSample], end: OffsetsByPartition
 ) -> list[TopicPartition]:
     """Judged by position: behind control records and compaction a partition may hold nothing to show."""
     unseen = [partition for partition in reader.assignment() if partition not in samples]
@@ -96,8 +98,8 @@ def _first_records(partition: TopicPartition, fetched: Fetched) -> Sequence[Sour
         return ()
 
 
-def _sample(records: Sequence[SourceRecord]) -> Sample:
-    stamps = [stamp for record in records if (stamp := known(record.timestamp)) != NO_TIMESTAMP]
+def _sample(records: Sequence[SourceRecord]) -> BacklogSample:
+    stamps = [stamp for record in records if (stamp := timestamp_of(record.timestamp)) != NO_TIMESTAMP]
     size = sum(len(record.key or b"") + len(record.value or b"") for record in records)
     keyless = any(record.key is None for record in records)
-    return Sample(min(stamps, default=None), size / len(records), keyless)
+    return BacklogSample(min(stamps, default=None), size / len(records), keyless)

@@ -19,7 +19,7 @@ from aiokafka.errors import (
 )
 
 from worker.kafka.brokers import answer_to_joining, limits_of, others_in
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.internals import tell_of_topics
 from worker.kafka.stable_offsets import END_IT, UnstableOffsetCommitError, cannot_be_known, committed_by_group
 from worker.kafka.topics import settings_of
@@ -33,7 +33,7 @@ TOPIC_DENIED = TopicAuthorizationFailedError.errno
 
 
 async def gather_facts(
-    clients: Clients,
+    clients: KafkaClients,
     settings: Settings,
     start_producers: bool,
     starts: Mapping[TopicPartition, int],
@@ -129,7 +129,7 @@ async def _committed(admin: AIOKafkaAdminClient, group: str, source: TopicFacts)
 
 
 async def _backlogs(
-    clients: Clients, sources: Sequence[TopicFacts], committed: Mapping[TopicPartition, int]
+    clients: KafkaClients, sources: Sequence[TopicFacts], committed: Mapping[TopicPartition, int]
 ) -> tuple[dict[str, Backlog], list[Finding]]:
     backlogs: dict[str, Backlog] = {}
     denied: list[Finding] = []
@@ -150,7 +150,7 @@ async def _backlogs(
     return backlogs, denied
 
 
-async def _filled(clients: Clients, destinations: Sequence[TopicFacts]) -> frozenset[str]:
+async def _filled(clients: KafkaClients, destinations: Sequence[TopicFacts]) -> frozenset[str]:
     """Those that hold records, also such as cannot be read yet; not those that we may not ask about."""
     if not destinations:
         return frozenset()
@@ -184,7 +184,7 @@ async def _limits(
 
 
 async def _denied_ids(
-    clients: Clients, settings: Settings, start_producers: bool
+    clients: KafkaClients, settings: Settings, start_producers: bool
 ) -> tuple[list[Finding], frozenset[int]]:
     """And the codes of what is refused for other reasons. The lanes' own ids stay untouched: starting one of those
     would fence a lane that is at work."""
@@ -199,7 +199,7 @@ async def _denied_ids(
     return denied, frozenset({answer.errno for answer in answers if answer is InvalidTransactionTimeout})
 
 
-async def _answer_to_starting(clients: Clients, transactional_id: str) -> type[KafkaError]:
+async def _answer_to_starting(clients: KafkaClients, transactional_id: str) -> type[KafkaError]:
     producer = clients.transactional_producer(transactional_id)
     answer: type[KafkaError] = NoError
     try:

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 import structlog
 from aiokafka.errors import KafkaError
 
-from worker.kafka.clients import Clients
-from worker.kafka.members import Member, Way, members_of
+from worker.kafka.clients import KafkaClients
+from worker.kafka.members import GroupMember, SourceUse, members_of
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ Count = Callable[[str, int], None]
 """Called with a source, and how many members do something else with it."""
 
 
-def differing(ours: Mapping[str, Way], members: Iterable[Member]) -> dict[str, list[str]]:
+def differing(ours: Mapping[str, SourceUse], members: Iterable[GroupMember]) -> dict[str, list[str]]:
     """By source: what each member that does something else says of it. One that says nothing, as older versions do, is
     none of them."""
     found = defaultdict[str, list[str]](list)
@@ -42,7 +42,7 @@ def differing(ours: Mapping[str, Way], members: Iterable[Member]) -> dict[str, l
     return dict(found)
 
 
-def _told(name: str, ours: Way, theirs: Way) -> str:
+def _told(name: str, ours: SourceUse, theirs: SourceUse) -> str:
     if theirs.destination != ours.destination:
         return f"{name} writes to {theirs.destination}"
     return f"{name} has chain {theirs.chain}"
@@ -53,8 +53,8 @@ class MemberWatch:
 
     def __init__(
         self,
-        clients: Clients,
-        ours: Mapping[str, Way],
+        clients: KafkaClients,
+        ours: Mapping[str, SourceUse],
         count: Count,
         clock: Callable[[], float] = time.time,
         rolling: float = ROLLING,
@@ -76,7 +76,7 @@ class MemberWatch:
             except (KafkaError, TimeoutError, OSError) as error:
                 log.debug("the members of the group could not be asked for", error=type(error).__name__)
 
-    async def _ask(self) -> list[Member]:
+    async def _ask(self) -> list[GroupMember]:
         admin = self._clients.admin()
         try:
             async with asyncio.timeout(ANSWER):
@@ -85,7 +85,7 @@ class MemberWatch:
         finally:
             await admin.close()
 
-    def note(self, members: Iterable[Member]) -> None:
+    def note(self, members: Iterable[GroupMember]) -> None:
         """What the group looks like now. A group that is just meeting tells nothing, and changes nothing."""
         found = list(members)
         if any(member.topics is None for member in found):

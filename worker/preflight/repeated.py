@@ -11,8 +11,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.errors import WorkerError
-from worker.kafka.clients import Clients
-from worker.kafka.refusals import words
+from worker.kafka.clients import KafkaClients
+from worker.kafka.refusals import in_words
 from worker.preflight import ask_brokers
 from worker.preflight.facts import ChainTraits
 from worker.preflight.judge import judge, of_severity
@@ -28,7 +28,7 @@ class RepeatedChecks:
 
     def __init__(
         self,
-        clients: Clients,
+        clients: KafkaClients,
         settings: Settings,
         traits: Mapping[str, ChainTraits],
         starts: Mapping[TopicPartition, int],
@@ -48,7 +48,7 @@ class RepeatedChecks:
             try:
                 await self._ask()
             except (WorkerError, KafkaError, TimeoutError, OSError) as error:
-                log.warning("topics could not be checked again", reason=words(error))
+                log.warning("topics could not be checked again", reason=in_words(error))
 
     async def _ask(self) -> None:
         facts = await ask_brokers(self._clients, self._settings, starts=self._starts)

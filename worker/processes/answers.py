@@ -29,11 +29,11 @@ COUNTED = ("counter", "histogram")
 IDLE = "no partitions assigned"
 
 Labels = tuple[tuple[str, str], ...]
-Samples = dict[tuple[str, Labels], float]
+MetricSamples = dict[tuple[str, Labels], float]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProcessAnswer:
     """``status`` is 0 where the child did not answer."""
 
     status: int
@@ -47,19 +47,19 @@ class Answer:
 
 async def ask(
     port: int, path: str, method: str = "GET", body: bytes = b"", headers: Mapping[str, str] | None = None
-) -> Answer:
+) -> ProcessAnswer:
     """Never raises."""
     return await asyncio.to_thread(_ask, port, path, method, body, dict(headers or {}))
 
 
-def _ask(port: int, path: str, method: str, body: bytes, headers: dict[str, str]) -> Answer:
+def _ask(port: int, path: str, method: str, body: bytes, headers: dict[str, str]) -> ProcessAnswer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request(method, path, body or None, headers)
         response = connection.getresponse()
-        return Answer(response.status, response.read(), response.headers.get("content-type", ""))
+        return ProcessAnswer(response.status, response.read(), response.headers.get("content-type", ""))
     except (OSError, http.client.HTTPException):
-        return Answer(0)
+        return ProcessAnswer(0)
     finally:
         connection.close()
 
@@ -94,7 +94,7 @@ class Scrapes:
 def merged(parts: Sequence[Iterable[Metric]]) -> list[Metric]:
     """Series of the same labels become one: their sum, or what they all say."""
     families: dict[str, Metric] = {}
-    samples: dict[str, Samples] = defaultdict(dict)
+    samples: dict[str, MetricSamples] = defaultdict(dict)
     for part in parts:
         for metric in part:
             families.setdefault(metric.name, metric)
@@ -113,14 +113,14 @@ def _joined(metric: Metric, labels: Labels, before: float | None, value: float) 
     return max(before, value) if of_partition or metric.name in NOT_SUMMED else before + value
 
 
-def _family(metric: Metric, samples: Samples) -> Metric:
+def _family(metric: Metric, samples: MetricSamples) -> Metric:
     made = Metric(metric.name, metric.documentation, metric.type)
     for (name, labels), value in samples.items():
         made.add_sample(name, dict(labels), value)
     return made
 
 
-def reasons(answers: Sequence[Answer]) -> list[str]:
+def reasons(answers: Sequence[ProcessAnswer]) -> list[str]:
     """Why not all is well, by number. A child without partitions is well as long as another one has some."""
     idle = [_is_idle(answer) for answer in answers]
     found = []
@@ -132,7 +132,7 @@ def reasons(answers: Sequence[Answer]) -> list[str]:
     return found
 
 
-def _is_idle(answer: Answer) -> bool:
+def _is_idle(answer: ProcessAnswer) -> bool:
     return bool(answer.status) and any(reason.startswith(IDLE) for reason in answer.json["reasons"])
 
 

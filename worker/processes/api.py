@@ -16,12 +16,12 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from worker.api import RouteStatus, Status
-from worker.api.aside import Aside
-from worker.api.older import OlderVersion
+from worker.api.aside import BoundedThread
+from worker.api.older import V1Adapter
 from worker.api.problems import answer_with_problems
 from worker.exposition import encoder_for
-from worker.processes.answers import Answer, Scrapes, ask, one_route, one_status, reasons
-from worker.processes.family import Family, Member
+from worker.processes.answers import ProcessAnswer, Scrapes, ask, one_route, one_status, reasons
+from worker.processes.family import ChildWorker, Family
 
 PASSED_ON = ("authorization", "content-type", "accept")
 LARGEST = 4 * 1024 * 1024
@@ -48,7 +48,7 @@ def family_api(family: Family, registry: CollectorRegistry, why_not_ready: Calla
     together.post("/v2/routes/{source}/rate", response_model=RouteStatus)(port.limit_rate)
     api.include_router(together)
     api.api_route("/{path:path}", methods=["GET", "POST"])(port.other)
-    return OlderVersion(api, list(together.routes), Aside())
+    return V1Adapter(api, list(together.routes), BoundedThread())
 
 
 class _Port:
@@ -125,19 +125,19 @@ class _Port:
         query = f"?{request.url.query}" if request.url.query else ""
         body, first = await _body(request), [each for each in self._family.members if each.pid][:1]
         found = await _answers(first, f"/{path}{query}", request.method, body, _headers(request))
-        return _as_it_is(found[0] if found else Answer(0))
+        return _as_it_is(found[0] if found else ProcessAnswer(0))
 
-    def _working(self) -> list[Member]:
+    def _working(self) -> list[ChildWorker]:
         return [each for each in self._family.members if not each.finished]
 
 
 async def _answers(
-    members: Sequence[Member],
+    members: Sequence[ChildWorker],
     path: str,
     method: str = "GET",
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
-) -> list[Answer]:
+) -> list[ProcessAnswer]:
     return list(await asyncio.gather(*(ask(each.port, path, method, body, headers) for each in members)))
 
 
@@ -146,7 +146,7 @@ def _probe(found: list[str]) -> JSONResponse:
     return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE if found else HTTPStatus.OK)
 
 
-def _as_it_is(answer: Answer) -> Response:
+def _as_it_is(answer: ProcessAnswer) -> Response:
     if not answer.status:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "a process does not answer: ask again")
     return Response(answer.body, answer.status, media_type=answer.content_type)

@@ -29,7 +29,7 @@ STOP_SECONDS = 9.5
 
 
 @dataclass
-class Member:
+class ChildWorker:
     """One place in the family, whoever holds it. ``port`` stays the same when another child takes it."""
 
     number: int
@@ -54,7 +54,7 @@ class Family:
 
     def __init__(self, arguments: Sequence[str], size: int) -> None:
         self._command = (sys.executable, "-m", "worker", *arguments)
-        self.members = [Member(number, _listener()) for number in range(size)]
+        self.members = [ChildWorker(number, _listener()) for number in range(size)]
         self._stopping = False
         self._alive, self._held = os.pipe()
 
@@ -71,7 +71,7 @@ class Family:
             await asyncio.gather(ended, return_exceptions=True)
             self._close()
 
-    async def _keep(self, member: Member) -> None:
+    async def _keep(self, member: ChildWorker) -> None:
         while not self._stopping:
             code = await self._live(member)
             if code == 0 or self._stopping:
@@ -84,7 +84,7 @@ class Family:
             log.error("a process was killed and is started again", number=member.number, signal=_name(code))
             await asyncio.sleep(PAUSE)
 
-    async def _live(self, member: Member) -> int:
+    async def _live(self, member: ChildWorker) -> int:
         told = Child(member.number, len(self.members), member.listener.fileno(), self._alive)
         # In a session of its own: Ctrl-C is for the parent alone, who passes it on once.
         member.process = await asyncio.create_subprocess_exec(
@@ -99,7 +99,7 @@ class Family:
             self._signal(member)
         return await member.process.wait()
 
-    def _refuse_another_death(self, member: Member, code: int) -> None:
+    def _refuse_another_death(self, member: ChildWorker, code: int) -> None:
         now = time.monotonic()
         member.deaths = [*(at for at in member.deaths if now - at < WITHIN), now]
         if len(member.deaths) >= MOST_DEATHS:
@@ -127,7 +127,7 @@ class Family:
         os.close(self._alive)
         os.close(self._held)
 
-    def _signal(self, member: Member) -> None:
+    def _signal(self, member: ChildWorker) -> None:
         if member.process and member.pid:
             member.process.send_signal(signal.SIGTERM)
 

@@ -15,7 +15,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from worker.errors import WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.ledger import Ledger
 from worker.replay.ranges import Range
 from worker.replay.topics import Reached, cluster_id_of, committed_of, groups_of, refuse_hidden
@@ -69,7 +69,7 @@ def _united(some: Iterable[Range], more: Iterable[Range]) -> tuple[Range, ...]:
 
 
 async def known_replays(
-    clients: Clients, group: str, sources: Collection[str], ledger: Ledger | None
+    clients: KafkaClients, group: str, sources: Collection[str], ledger: Ledger | None
 ) -> dict[str, list[KnownReplay]]:
     """By source. Where one of the witnesses may not or cannot tell, that is logged, and the other one counts."""
     found: dict[tuple[str, str], KnownReplay] = {}
@@ -82,7 +82,7 @@ async def known_replays(
     return by_source
 
 
-async def _of_groups(clients: Clients, group: str, sources: Collection[str]) -> list[tuple[str, KnownReplay]]:
+async def _of_groups(clients: KafkaClients, group: str, sources: Collection[str]) -> list[tuple[str, KnownReplay]]:
     prefix = f"{group}-replay-"
     found = []
     try:
@@ -125,7 +125,7 @@ def of_shares(replay_id: str, committed: Iterable[tuple[int, int, str]]) -> Know
 
 
 async def _of_ledger(
-    clients: Clients, sources: Collection[str], ledger: Ledger | None
+    clients: KafkaClients, sources: Collection[str], ledger: Ledger | None
 ) -> list[tuple[str, KnownReplay]]:
     if ledger is None:
         return []

@@ -23,7 +23,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 START_FORMS = "earliest, latest, an offset, a time such as 2026-01-31T12:00:00Z, or a duration ago such as 90d"
 END_FORMS = "now, an offset, a time such as 2026-01-31T12:00:00Z, or a duration ago such as 12h"
 
-Offsets = Mapping[int, int]
+PartitionOffsets = Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Latest:
 
 
 @dataclass(frozen=True)
-class At:
+class AtOffset:
     """An offset: by partition, or (``everywhere``) the same one in each."""
 
     by_partition: Mapping[int, int]
@@ -45,13 +45,13 @@ class At:
 
 
 @dataclass(frozen=True)
-class Since:
+class SinceTime:
     """The first record whose timestamp (ms) is this one or later, in the order of offsets."""
 
     timestamp: int
 
 
-Bound = Earliest | Latest | At | Since
+Bound = Earliest | Latest | AtOffset | SinceTime
 
 
 @dataclass(frozen=True)
@@ -105,23 +105,23 @@ def _parse(text: str, now: float) -> Bound | None:
     if text in ("latest", "now"):
         return Latest()
     if re.fullmatch(r"[0-9]{1,18}", text):
-        return At({}, int(text))
+        return AtOffset({}, int(text))
     if re.fullmatch(r"[0-9]{1,9}:[0-9]{1,18}(,[0-9]{1,9}:[0-9]{1,18})*", text):
         pairs = [part.split(":") for part in text.split(",")]
-        return At({int(partition): int(offset) for partition, offset in pairs})
+        return AtOffset({int(partition): int(offset) for partition, offset in pairs})
     ago = re.fullmatch(r"([0-9]{1,9})([smhdw])", text)
     if ago:
-        return Since(max(0, round((now - int(ago[1]) * SECONDS[ago[2]]) * 1000)))
+        return SinceTime(max(0, round((now - int(ago[1]) * SECONDS[ago[2]]) * 1000)))
     return _parse_time(text)
 
 
-def _parse_time(text: str) -> Since | None:
+def _parse_time(text: str) -> SinceTime | None:
     try:
         time = datetime.fromisoformat(text)
         seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    return Since(max(0, round(seconds * 1000)))
+    return SinceTime(max(0, round(seconds * 1000)))
 
 
 async def freeze(
@@ -135,7 +135,7 @@ async def freeze(
     starts = await _resolve("--from", start, offsets, topic, found)
     ends = await _resolve("--to", end, offsets, topic, found)
     ranges = [_range(topic, number, starts[number], ends[number], start, end) for number in range(partitions)]
-    return Frozen(ranges, {} if isinstance(end, At) else _short(ranges, found))
+    return Frozen(ranges, {} if isinstance(end, AtOffset) else _short(ranges, found))
 
 
 def _short(ranges: list[Range], found: Mapping[TopicPartition, LogOffsets]) -> dict[TopicPartition, LogOffsets]:
@@ -145,14 +145,14 @@ def _short(ranges: list[Range], found: Mapping[TopicPartition, LogOffsets]) -> d
 
 async def _resolve(
     option: str, bound: Bound, offsets: OffsetSource, topic: str, found: Mapping[TopicPartition, LogOffsets]
-) -> Offsets:
+) -> PartitionOffsets:
     first = {at.partition: each.start for at, each in found.items()}
     last = {at.partition: each.stable for at, each in found.items()}
     if isinstance(bound, Earliest):
         return first
     if isinstance(bound, Latest):
         return last
-    if isinstance(bound, Since):
+    if isinstance(bound, SinceTime):
         asked = {TopicPartition(topic, number): bound.timestamp for number in last}
         times = {at.partition: answer for at, answer in (await offsets.offsets_for_times(asked)).items()}
         return {number: _of_time(times.get(number), last[number]) for number in last}
@@ -164,7 +164,7 @@ def _of_time(found: OffsetAndTimestamp | None, end: int) -> int:
     return end if found is None else min(found.offset, end)
 
 
-def _named(option: str, bound: At, topic: str, found: Mapping[int, LogOffsets]) -> Offsets:
+def _named(option: str, bound: AtOffset, topic: str, found: Mapping[int, LogOffsets]) -> PartitionOffsets:
     named = bound.by_partition if bound.everywhere is None else dict.fromkeys(found, bound.everywhere)
     if named.keys() != found.keys():
         raise WorkerError(
@@ -189,7 +189,7 @@ def _named(option: str, bound: At, topic: str, found: Mapping[int, LogOffsets]) 
 
 
 def _range(topic: str, number: int, start: int, end: int, asked_start: Bound, asked_end: Bound) -> Range:
-    if start > end and isinstance(asked_start, At) and isinstance(asked_end, At):
+    if start > end and isinstance(asked_start, AtOffset) and isinstance(asked_end, AtOffset):
         raise WorkerError(f"--from {start} is behind --to {end} in partition {number} of {topic}: swap them")
     return Range(number, start, max(start, end))
 

@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.fetched import Batch, Fetched, Slice, UnpackError
+from worker.kafka.fetched import Fetched, FetchedBatch, Slice, UnpackError
 from worker.kafka.internals import Reader, open_reader
-from worker.kafka.refusals import words
-from worker.lanes.delivery import Clients
+from worker.kafka.refusals import in_words
+from worker.lanes.delivery import ClientFactory
 from worker.lanes.faults import DENIED
 from worker.replay.ranges import Range
 
@@ -37,7 +37,7 @@ TURN = 0.02
 LOOKS = 4
 """At a batch whose checksum is wrong: the bytes may have changed on their way here."""
 
-Part = TypeVar("Part", Slice, Batch)
+Fetchable = TypeVar("Fetchable", Slice, FetchedBatch)
 
 
 class Piece(NamedTuple):
@@ -49,7 +49,7 @@ class Piece(NamedTuple):
 
 @asynccontextmanager
 async def open_range_reader(
-    clients: Clients, partitions: int, *, committed: bool = True
+    clients: ClientFactory, partitions: int, *, committed: bool = True
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A started consumer of no group whose fetches of so many partitions stay within bounds. Unless ``committed``, it
     also reads what is open and what was taken back."""
@@ -79,15 +79,18 @@ async def read_ranges(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[R
         yield Piece(partition, piece)
 
 
-async def read_batches(consumer: AIOKafkaConsumer, topic: str, wanted: Range) -> AsyncIterator[Batch]:
+async def read_batches(consumer: AIOKafkaConsumer, topic: str, wanted: Range) -> AsyncIterator[FetchedBatch]:
     """The same, as the batches lie in the log; the last ones may go past the range."""
     async for _, batch in _read(consumer, topic, [wanted], lambda fetched, _end: fetched.batches()):
         yield batch
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range], parts: Callable[[Fetched, int], Iterator[Part]]
-) -> AsyncIterator[tuple[int, Part]]:
+    consumer: AIOKafkaConsumer,
+    topic: str,
+    ranges: Sequence[Range],
+    parts: Callable[[Fetched, int], Iterator[Fetchable]],
+) -> AsyncIterator[tuple[int, Fetchable]]:
     ends = _seek(consumer, topic, [each for each in ranges if each.offsets])
     reader, pace, broken = open_reader(consumer), _Pace(), Counter[TopicPartition]()
     while ends:
@@ -149,7 +152,7 @@ async def _fetch(
             f"{topic}: retention deleted records while they were read: raise the topic's retention, or begin later"
         ) from error
     except DENIED as error:
-        raise WorkerError(words(error)) from error
+        raise WorkerError(in_words(error)) from error
     except KafkaError as error:
         pace.failed(topic, error)
         await asyncio.sleep(WAIT)
@@ -176,7 +179,7 @@ def _telling_broken(topic: str, fetched: Fetched) -> Iterator[None]:
         raise WorkerError(f"{topic}: {error}; --from and --to can leave it out") from error
     except KafkaError as error:
         raise WorkerError(
-            f"{topic}: a batch at or after offset {fetched.offset} cannot be read ({words(error)}): "
+            f"{topic}: a batch at or after offset {fetched.offset} cannot be read ({in_words(error)}): "
             "see the brokers' disks; --from and --to can leave it out"
         ) from error
 
@@ -204,7 +207,7 @@ class _Pace:
     def failed(self, topic: str, error: KafkaError) -> None:
         if not error.retriable or time.monotonic() - self._moved > STALLED:
             raise WorkerError(
-                f"{topic}: reading failed ({words(error)}): try again once the cluster is healthy", MAY_PASS
+                f"{topic}: reading failed ({in_words(error)}): try again once the cluster is healthy", MAY_PASS
             ) from error
 
     async def give_way(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from worker.preflight import ClusterFacts
 from worker.routes.chains import RouteChain
-from worker.routes.route import BreakerPolicy, Limits, OutputTopic, Route
+from worker.routes.route import BreakerPolicy, LaneLimits, OutputTopic, Route
 from worker.settings import BreakerSettings, LimitSettings
 
 
@@ -42,8 +42,8 @@ def _breaker(settings: BreakerSettings) -> BreakerPolicy:
     return BreakerPolicy(settings.rate, settings.window, settings.count, settings.resume)
 
 
-def _limits(settings: LimitSettings) -> Limits:
-    return Limits(
+def _limits(settings: LimitSettings) -> LaneLimits:
+    return LaneLimits(
         transaction_records=settings.transaction_records,
         transaction_seconds=settings.transaction_seconds,
         in_flight_bytes=settings.in_flight_bytes,

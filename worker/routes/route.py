@@ -8,10 +8,10 @@ from typing import Literal, Protocol
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import Outcome, Violation
 
-Delivery = Literal["exactly-once", "at-least-once"]
+DeliveryGuarantee = Literal["exactly-once", "at-least-once"]
 
 
-class Upcaster(Protocol):
+class RecordUpcaster(Protocol):
     """The pure middle: one record's bytes in, what became of it out. Never raises."""
 
     def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome: ...
@@ -54,7 +54,7 @@ class BreakerPolicy:
 
 
 @dataclass(frozen=True)
-class Limits:
+class LaneLimits:
     """Bounds of one lane's transactions and memory, and the rate of the whole route."""
 
     transaction_records: int = 8000
@@ -78,15 +78,15 @@ class Route:
     source: str
     destination: OutputTopic
     dead_letter: OutputTopic
-    upcaster: Upcaster
-    delivery: Delivery = "exactly-once"
+    upcaster: RecordUpcaster
+    delivery: DeliveryGuarantee = "exactly-once"
     lineage_headers: bool = False
     chain: str = ""
     replay_id: str = ""
     expected: frozenset[str] = frozenset()
     violations: list[Violation] = field(default_factory=list, compare=False)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
-    limits: Limits = field(default_factory=Limits)
+    limits: LaneLimits = field(default_factory=LaneLimits)
 
     @property
     def in_place(self) -> bool:

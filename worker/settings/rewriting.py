@@ -19,7 +19,7 @@ from worker.settings.environment import Environment
 from worker.settings.file import Location, dotted
 from worker.settings.upgrade import CURRENT, Renamed, renamed_in, upgrade, upgraded
 
-Node = yaml.Node
+YamlNode = yaml.Node
 Edit = tuple[int, int, str]
 
 
@@ -31,8 +31,8 @@ class Parsed:
     """Where each key and value of a document stands."""
 
     root: yaml.MappingNode
-    keys: dict[Location, Node] = field(default_factory=dict)
-    values: dict[Location, Node] = field(default_factory=dict)
+    keys: dict[Location, YamlNode] = field(default_factory=dict)
+    values: dict[Location, YamlNode] = field(default_factory=dict)
 
 
 def rewrite_yaml(text: str, content: Mapping[str, Any], version: int) -> str:
@@ -58,7 +58,7 @@ def _lines(text: str, content: Mapping[str, Any], version: int, expected: Mappin
 
 
 @dataclass(frozen=True)
-class Move:
+class SettingMove:
     """A setting of the top that goes into a section; ``section`` ends in 0 for the first of a list."""
 
     key: str
@@ -66,13 +66,13 @@ class Move:
     name: str
 
 
-def _move(each: Renamed) -> Move | None:
+def _move(each: Renamed) -> SettingMove | None:
     old, new = _cores(each)
     if len(old) == len(new):
         return None
     if len(old) != 1:
         raise WorkerError(f"{dotted(old)} moves to {dotted(new)}: write that by hand")
-    return Move(str(old[0]), new[:-1], str(new[-1]))
+    return SettingMove(str(old[0]), new[:-1], str(new[-1]))
 
 
 def _cores(each: Renamed) -> tuple[Location, Location]:
@@ -89,7 +89,7 @@ def _parse(text: str) -> Parsed:
         raise WorkerError("it holds no settings")
     parsed = Parsed(root)
 
-    def walk(node: Node, at: Location) -> None:
+    def walk(node: YamlNode, at: Location) -> None:
         parsed.values[at] = node
         if isinstance(node, yaml.SequenceNode):
             for index, item in enumerate(node.value):
@@ -103,7 +103,7 @@ def _parse(text: str) -> Parsed:
     return parsed
 
 
-def _edits(parsed: Parsed, found: list[Renamed], moves: Mapping[str, Move]) -> Iterator[Edit]:
+def _edits(parsed: Parsed, found: list[Renamed], moves: Mapping[str, SettingMove]) -> Iterator[Edit]:
     for each in found:
         old, new = _cores(each)
         if str(old[0]) in moves:
@@ -116,7 +116,7 @@ def _edits(parsed: Parsed, found: list[Renamed], moves: Mapping[str, Move]) -> I
             yield from _replaced(parsed.values, each.old, str(each.new_value))
 
 
-def _replaced(nodes: Mapping[Location, Node], at: Location, text: str) -> Iterator[Edit]:
+def _replaced(nodes: Mapping[Location, YamlNode], at: Location, text: str) -> Iterator[Edit]:
     node = nodes.get(at)
     if node is not None:  # else it came in by a merge key; the text is checked in the end
         yield node.start_mark.index, node.end_mark.index, text
@@ -153,7 +153,7 @@ def _blocks(parsed: Parsed, lines: list[str]) -> list[Block]:
     return blocks
 
 
-def _arranged(parsed: Parsed, lines: list[str], blocks: list[Block], moves: Mapping[str, Move]) -> list[str]:
+def _arranged(parsed: Parsed, lines: list[str], blocks: list[Block], moves: Mapping[str, SettingMove]) -> list[str]:
     """The lines, settings that move brought into their sections, and the version on top."""
     if moves and parsed.root.flow_style:
         raise WorkerError("all of it is written in one line: write a setting a line, then migrate again")
@@ -175,7 +175,9 @@ def _arranged(parsed: Parsed, lines: list[str], blocks: list[Block], moves: Mapp
     return made
 
 
-def _members(lines: list[str], blocks: list[Block], moves: Mapping[str, Move], section: Location) -> list[list[str]]:
+def _members(
+    lines: list[str], blocks: list[Block], moves: Mapping[str, SettingMove], section: Location
+) -> list[list[str]]:
     inside = [block for block in blocks if block.key in moves and moves[block.key].section == section]
     return [lines[block.start : block.end] for block in inside]
 

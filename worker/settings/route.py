@@ -17,11 +17,11 @@ from pydantic import (
 )
 
 from upcasters.detection import StampAt
-from upcasters.policy import DuplicateKeys, FutureVersion, Policy, UnknownType, Validation
+from upcasters.policy import DuplicateKeys, FutureVersionChoice, Policy, UnknownTypeChoice, ValidationChoice
 from worker.settings.detection import Rule, TypeRules, VersionRules, detection
 from worker.settings.section import Section, parse_text
 
-Delivery = Literal["exactly-once", "at-least-once"]
+DeliveryGuarantee = Literal["exactly-once", "at-least-once"]
 
 
 def _legal_topic(name: str) -> str:
@@ -42,12 +42,12 @@ Topic = Annotated[str, AfterValidator(_legal_topic)]
 
 
 class ValidateSettings(Section):
-    target: Validation = Field(
+    target: ValidationChoice = Field(
         "always",
         description="Check results against the target version's model: `always` makes dead letters of what does not "
         "fit, `observe` counts and reports a share and lets it go on (`sampled` is its old name), or `never`.",
     )
-    source: Validation = Field(
+    source: ValidationChoice = Field(
         "observe", description="Check events against their own version's model first; `observe` and `never` as above."
     )
     sample: float = Field(0.01, gt=0, le=1, description="Share of the events that `observe` looks at; 1 is all.")
@@ -114,8 +114,10 @@ class RouteSettings(Section):
         default_factory=dict,
         description="Version to bring events to, or a map of type to version; default: the current one.",
     )
-    unknown_type: UnknownType = Field("dead-letter", description="What becomes of a type the chain does not know.")
-    future_version: FutureVersion = Field(
+    unknown_type: UnknownTypeChoice = Field(
+        "dead-letter", description="What becomes of a type the chain does not know."
+    )
+    future_version: FutureVersionChoice = Field(
         "dead-letter", description="What becomes of a version newer than the chain knows."
     )
     duplicate_keys: DuplicateKeys = Field(
@@ -131,7 +133,7 @@ class RouteSettings(Section):
     allow_loss: bool = Field(
         False, description="Let events go down over steps that cannot be undone wholly: what is gone stays gone."
     )
-    delivery: Delivery = Field("exactly-once", description="Transactions, or only produce before commit.")
+    delivery: DeliveryGuarantee = Field("exactly-once", description="Transactions, or only produce before commit.")
     lineage_headers: bool = Field(
         False, description="Add `upcaster.*` headers that say where an output record came from."
     )

@@ -9,7 +9,7 @@ from itertools import islice
 from operator import itemgetter
 
 from upcasters.event import SourceRecord
-from worker.kafka.fetched import known
+from worker.kafka.fetched import timestamp_of
 from worker.replay.digest import Content, RunningDigest, contents
 from worker.replay.reading import Piece
 from worker.verifying.oracle import Expected, Oracle, Output
@@ -105,7 +105,7 @@ class Ahead:
 
     def _note_times(self, records: Sequence[SourceRecord]) -> None:
         if records:
-            times = [known(record.timestamp) for record in records]
+            times = [timestamp_of(record.timestamp) for record in records]
             least, greatest = self.times or (times[0], times[0])
             self.times = min(least, *times), max(greatest, *times)
 

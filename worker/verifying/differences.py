@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from upcasters.event import Header, SourceRecord
 from upcasters.outcome import Fault, Passage
-from worker.kafka.fetched import known
+from worker.kafka.fetched import timestamp_of
 from worker.kafka.raw_headers import writable
 from worker.replay.digest import Content
 from worker.verifying.streams import last_header
@@ -35,7 +35,7 @@ def differences(expected: Content, lineage: Sequence[Header], actual: SourceReco
         "key": (key, actual.key),
         "value": (value, actual.value),
         "headers": ([*headers, *lineage], list(actual.headers)),
-        "timestamp": (timestamp, known(actual.timestamp)),
+        "timestamp": (timestamp, timestamp_of(actual.timestamp)),
     }
     return [name for name, (wanted, found) in pairs.items() if wanted != found]
 
@@ -43,11 +43,11 @@ def differences(expected: Content, lineage: Sequence[Header], actual: SourceReco
 def letter_differences(record: SourceRecord, letter: SourceRecord) -> list[str]:
     own = [header for header in record.headers if writable(header)]
     restamped = last_header(letter, RESTAMPED)
-    timestamp = b"%d" % known(letter.timestamp) if restamped is None else restamped
+    timestamp = b"%d" % timestamp_of(letter.timestamp) if restamped is None else restamped
     pairs = {
         "key": (record.key, letter.key),
         "value": (record.value, letter.value),
         "headers": (own, list(letter.headers[: len(own)])),
-        "timestamp": (b"%d" % known(record.timestamp), timestamp),
+        "timestamp": (b"%d" % timestamp_of(record.timestamp), timestamp),
     }
     return [name for name, (wanted, found) in pairs.items() if wanted != found]

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from upcasters.event import Header
 from upcasters.outcome import Passage
 from worker.kafka.record_format import NONE, SMALL, SMALL_SIGNED, ZIGZAG, encoded_headers, sized, varint
-from worker.verifying.oracle import Lineage, Output
+from worker.verifying.oracle import ExpectedLineage, Output
 
 
 class Encoder:
     """For the output of one source partition."""
 
-    def __init__(self, lineage: Lineage) -> None:
+    def __init__(self, lineage: ExpectedLineage) -> None:
         self._lineage = lineage
         self._count = lineage.count
         self._alone = varint(self._count)

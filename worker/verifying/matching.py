@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from upcasters.event import SourceRecord
 from upcasters.outcome import Passage
-from worker.kafka.fetched import Batch, known
+from worker.kafka.fetched import FetchedBatch, timestamp_of
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.plan.parts import OutcomeCounts
 from worker.verifying.ahead import Ahead, StretchedDigest, outputs_of
 from worker.verifying.differences import differences, is_refusal, letter_differences
 from worker.verifying.encoding import Encoder
 from worker.verifying.findings import Findings
-from worker.verifying.oracle import Expected, Lineage, Output
-from worker.verifying.others import OtherLetters, Others
+from worker.verifying.oracle import Expected, ExpectedLineage, Output
+from worker.verifying.others import OtherLetters, OtherWriters
 from worker.verifying.streams import END, UNKNOWN, Stream, last_header
 
 MOST_UNPLACED = 1_000
@@ -77,8 +77,8 @@ class Matching:
         partition: PartitionReceipt,
         source: Ahead,
         written: tuple[Stream, Stream],
-        lineage: Lineage,
-        others: Others,
+        lineage: ExpectedLineage,
+        others: OtherWriters,
         other_letters: OtherLetters,
         findings: Findings,
     ) -> None:
@@ -112,7 +112,7 @@ class Matching:
         self._other_letters.tell(self._findings, self._receipt.route.dead_letter)
         self._compare_with_receipt()
 
-    async def _match(self, batch: Batch) -> bool:
+    async def _match(self, batch: FetchedBatch) -> bool:
         """Step over a batch that is somebody else's, or all as it must be; whether it was one of these."""
         content = batch.content
         if content is None:
@@ -136,11 +136,11 @@ class Matching:
                 self._judge_chain(record, expected, [])
         return True
 
-    def _step_over(self, batch: Batch, content: bytes) -> None:
+    def _step_over(self, batch: FetchedBatch, content: bytes) -> None:
         if self._encoder.before in content:
             for record in batch.records():
                 self._others.look(dict(record.headers), record.offset or 0)
-        elif content.count(Lineage.offset.encode()) < batch.count:
+        elif content.count(ExpectedLineage.offset.encode()) < batch.count:
             self._others.unmarked_end = max(self._others.unmarked_end, batch.next_offset)
         self._destination.skip()
 
@@ -148,7 +148,7 @@ class Matching:
         """Of no replay, of another one, or of another source partition. Where it is not clear, it is ours."""
         if self._ours not in content:
             return True
-        return self._encoder.before not in content and content.count(Lineage.partition.encode()) >= records
+        return self._encoder.before not in content and content.count(ExpectedLineage.partition.encode()) >= records
 
     async def _judge(self, record: SourceRecord, expected: Expected) -> None:
         offset = record.offset or 0
@@ -195,7 +195,7 @@ class Matching:
         head, at = self._destination.head, self._destination.at
         assert head is not None  # noqa: S101  (it has an offset)
         own = head.headers[: -self._lineage.count]
-        self._written.add([(at, known(head.timestamp), head.key, head.value, own)])
+        self._written.add([(at, timestamp_of(head.timestamp), head.key, head.value, own)])
         self.counts.produced += 1
         self._destination.step()
         return head

@@ -9,10 +9,10 @@ from worker.errors import WorkerError
 from worker.ledger import Proof, open_ledger
 from worker.replay.apply.receipt import Receipt
 from worker.settings import Settings
-from worker.verifying.verify import Verdict
+from worker.verifying.verify import ReceiptVerdict
 
 
-def note(settings: Settings, receipt: Receipt, verdict: Verdict) -> str:
+def record_proof(settings: Settings, receipt: Receipt, verdict: ReceiptVerdict) -> str:
     """Why it was not written down, where it was not: the proof itself counts all the same."""
     proof = Proof(
         replay_id=receipt.replay_id,

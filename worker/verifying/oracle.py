@@ -14,16 +14,16 @@ from msgspec.structs import replace
 
 from upcasters import Chain, Policy
 from upcasters.event import Header, SourcePartition, SourceRecord
-from upcasters.middle import Middle
+from upcasters.middle import EventFlow
 from upcasters.outcome import DeadLettered, Fault, Passage, Passed, Skipped, Upcast
 from upcasters.reference import Reference
-from worker.kafka.fetched import known
+from worker.kafka.fetched import timestamp_of
 from worker.kafka.raw_headers import writable
 from worker.replay.apply.receipt import Receipt
 from worker.replay.digest import Content
 from worker.replay.plan.filters import filtered
 from worker.replay.plan.parts import Filters
-from worker.routes.route import Upcaster
+from worker.routes.route import RecordUpcaster
 
 EVERY = 100
 
@@ -54,7 +54,7 @@ class Expected(Struct, frozen=True, gc=False):
 NOWHERE = Passage("", "", "")
 
 
-class Lineage:
+class ExpectedLineage:
     """The headers that a replay puts behind a record's own, ``count`` of them; a redrive adds ``more``."""
 
     partition = "upcaster.source.partition"
@@ -90,7 +90,7 @@ class Judges:
     def __init__(self, chain: Chain, policy: Policy, filters: Filters) -> None:
         always = dataclasses.replace(policy, validate_target="always")
         self.compiled = filtered(chain.upcaster(policy), filters)
-        self.reference = filtered(Reference(Middle(chain, policy)), filters)
+        self.reference = filtered(Reference(EventFlow(chain, policy)), filters)
         self.strict = self.compiled if always == policy else filtered(chain.upcaster(always), filters)
 
 
@@ -114,7 +114,7 @@ class Oracle:
         plainly = replace(self._expectation(record, self._judges.reference), invalid=expected.invalid)
         return plainly if plainly == expected else replace(plainly, disputed=True)
 
-    def _expectation(self, record: SourceRecord, upcaster: Upcaster) -> Expected:
+    def _expectation(self, record: SourceRecord, upcaster: RecordUpcaster) -> Expected:
         outcome = upcaster.upcast(record, self._source)
         kind = type(outcome)
         if kind is Upcast and outcome.new_records is None:  # type: ignore[union-attr]  # mypy cannot follow `kind`
@@ -131,7 +131,7 @@ class Oracle:
     def _expected_outputs(self, record: SourceRecord, outcome: Passed | Upcast) -> Expected:
         fate = "passed" if isinstance(outcome, Passed) else "upcast"
         parts = [(each.key, each.value, each.headers) for each in outcome.output(record)]
-        place = (record.offset or 0, known(record.timestamp))
+        place = (record.offset or 0, timestamp_of(record.timestamp))
         outputs = tuple(Output((*place, *part), outcome.passage) for part in parts)
         return Expected(fate, outputs)
 

@@ -15,7 +15,7 @@ MOST_WRITERS = 100
 """That are told apart."""
 
 
-class Offsets:
+class OffsetSet:
     """A set of offsets, a bit for each, and nothing for stretches without any."""
 
     def __init__(self) -> None:
@@ -28,20 +28,20 @@ class Offsets:
     def __contains__(self, offset: int) -> bool:
         return bool(self._bits.get(offset // BITS, 0) >> offset % BITS & 1)
 
-    def without(self, other: Offsets) -> Iterator[tuple[int, int]]:
+    def without(self, other: OffsetSet) -> Iterator[tuple[int, int]]:
         """Of each stretch that has offsets which the other one has not: the first of them, and how many."""
         for at, bits in sorted(self._bits.items()):
             if left := bits & ~other._bits.get(at, 0):
                 yield at * BITS + (left & -left).bit_length() - 1, left.bit_count()
 
-    def within(self, other: Offsets) -> Iterator[tuple[int, int]]:
+    def within(self, other: OffsetSet) -> Iterator[tuple[int, int]]:
         """The same of the offsets that the other one has, too."""
         for at, bits in sorted(self._bits.items()):
             if common := bits & other._bits.get(at, 0):
                 yield at * BITS + (common & -common).bit_length() - 1, common.bit_count()
 
 
-class Others:
+class OtherWriters:
     """What other passes over a source partition wrote of the offsets in ``wanted``, and what the replay itself wrote
     into a partition that is not its own: ``partitions`` are those of the destination.
 
@@ -57,9 +57,9 @@ class Others:
         self._wanted = wanted
         self._partitions = partitions
         self.home = source[1] % partitions
-        self._by_writer: dict[bytes | None, Offsets] = {}
+        self._by_writer: dict[bytes | None, OffsetSet] = {}
         self._astray = 0
-        self.silent = Offsets()
+        self.silent = OffsetSet()
         self.unmarked_end = 0
 
     def look(self, headers: Mapping[str, bytes | None], at: int = 0) -> None:
@@ -75,7 +75,7 @@ class Others:
             return
         known = writer in self._by_writer or len(self._by_writer) < MOST_WRITERS
         if known and int(number) == self._number and int(offset) in self._wanted:
-            self._by_writer.setdefault(writer, Offsets()).add(int(offset))
+            self._by_writer.setdefault(writer, OffsetSet()).add(int(offset))
 
     def tell(self, findings: Findings, destination: str) -> None:
         """A finding for each writer whose records stand beside the replay's own, and one for those astray."""
@@ -93,11 +93,11 @@ class Others:
                     f"{destination}, too, so readers see them twice: replay into an empty topic",
                 )
 
-    def _twice(self, offsets: Offsets) -> Iterator[tuple[int, int]]:
+    def _twice(self, offsets: OffsetSet) -> Iterator[tuple[int, int]]:
         return offsets.without(self.silent)
 
 
-class OtherLetters(Others):
+class OtherLetters(OtherWriters):
     """The same of dead letters, which always tell their origin. ``buried`` are the offsets of which the replay wrote
     one itself; a redrive that failed again buries the same record once more, and that is no second letter of it."""
 
@@ -105,13 +105,13 @@ class OtherLetters(Others):
 
     def __init__(self, replay_id: str, source: tuple[str, int], wanted: range, partitions: int) -> None:
         super().__init__(replay_id, source, wanted, partitions)
-        self.buried = Offsets()
+        self.buried = OffsetSet()
 
     def look(self, headers: Mapping[str, bytes | None], at: int = 0) -> None:
         if headers.get(REDRIVES) in (None, b"0"):
             super().look(headers, at)
 
-    def _twice(self, offsets: Offsets) -> Iterator[tuple[int, int]]:
+    def _twice(self, offsets: OffsetSet) -> Iterator[tuple[int, int]]:
         return offsets.within(self.buried)
 
 

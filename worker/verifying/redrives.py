@@ -15,15 +15,15 @@ from upcasters.event import Header, SourcePartition, SourceRecord
 from worker.dlq.letter import Letter
 from worker.dlq.selection import Selection, selection_of
 from worker.replay.apply.receipt import Receipt
-from worker.verifying.oracle import Expected, Judges, Lineage, Oracle, Output
-from worker.verifying.others import REPLAY_ID, Others
-from worker.verifying.streams import END, UNKNOWN, Place, Placed, Stream
+from worker.verifying.oracle import Expected, ExpectedLineage, Judges, Oracle, Output
+from worker.verifying.others import REPLAY_ID, OtherWriters
+from worker.verifying.streams import END, UNKNOWN, Locate, Placed, Stream
 
 PLACE = ("upcaster.dlq.partition", "upcaster.dlq.offset")
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedLetter:
     """A record of the dead-letter topic as it first came, at its offset there. ``left`` says why it was not taken, and
     then it is as it stands; ``letter`` is None for those."""
 
@@ -50,15 +50,15 @@ class LetterOracle:
         """The records as they first came, by their offsets here."""
         return [self._open(record) for record in records]
 
-    def _open(self, record: SourceRecord) -> Opened:
+    def _open(self, record: SourceRecord) -> OpenedLetter:
         found = self._selection.choose(self._partition, record)
         if isinstance(found, str):
-            return Opened(record.value, record.key, record.headers, record.timestamp, record.offset, left=found)
+            return OpenedLetter(record.value, record.key, record.headers, record.timestamp, record.offset, left=found)
         first = found.restored()
-        return Opened(first.value, first.key, first.headers, first.timestamp, record.offset, found)
+        return OpenedLetter(first.value, first.key, first.headers, first.timestamp, record.offset, found)
 
     def expect(self, record: SourceRecord) -> Expected:
-        assert isinstance(record, Opened)  # noqa: S101  (``opened`` made it)
+        assert isinstance(record, OpenedLetter)  # noqa: S101  (``opened`` made it)
         letter, offset = record.letter, record.offset or 0
         if letter is None:
             return Expected("skipped", reason=record.left)
@@ -79,14 +79,14 @@ class LetterOracle:
 
     def origin(self, record: SourceRecord) -> tuple[int, int]:
         """Partition and offset in the source; what was not taken has none."""
-        letter = record.letter if isinstance(record, Opened) else None
+        letter = record.letter if isinstance(record, OpenedLetter) else None
         if letter is None:
             return -1, 0
         return self._selection.origin(self._partition, letter).partition, letter.restored().offset or 0
 
-    def lineage(self, origin: SourcePartition, offset: int) -> Lineage:
+    def lineage(self, origin: SourcePartition, offset: int) -> ExpectedLineage:
         """Behind the usual: where the letter stands."""
-        return Lineage(self._receipt, origin, [(PLACE[0], b"%d" % self._partition), (PLACE[1], b"%d" % offset)])
+        return ExpectedLineage(self._receipt, origin, [(PLACE[0], b"%d" % self._partition), (PLACE[1], b"%d" % offset)])
 
     def _of(self, origin: SourcePartition) -> Oracle:
         if origin not in self._oracles:
@@ -94,7 +94,7 @@ class LetterOracle:
         return self._oracles[origin]
 
 
-def made_of(replay_id: str, partition: int, others: Others | None = None) -> Place:
+def made_of(replay_id: str, partition: int, others: OtherWriters | None = None) -> Locate:
     """Picks what the redrive has made of the letters of a partition: records, or letters of what failed again.
     ``others`` looks at what is not picked."""
     wanted, numbers = replay_id.encode(), (b"%d" % partition, None)

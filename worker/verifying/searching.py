@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourcePartition, SourceRecord
-from worker.kafka.fetched import known
+from worker.kafka.fetched import timestamp_of
 from worker.replay.apply.receipt import Receipt
 from worker.replay.plan.parts import Filters
 from worker.replay.ranges import Range
@@ -22,11 +22,11 @@ from worker.verifying.findings import Findings
 from worker.verifying.oracle import Expected, Judges, Oracle
 from worker.verifying.others import REPLAY_ID, SOURCE, is_marked
 from worker.verifying.redrives import LetterOracle
-from worker.verifying.unmarked import MOST_HELD, Lot, Place
+from worker.verifying.unmarked import MOST_HELD, RecordPosition, UnmarkedRecords
 
 
 @dataclass
-class Sighted:
+class SearchScope:
     """What the proof has seen on its way. By partition of the destination: from where on it has looked (``begin``), and
     behind which offset no unmarked record was (``end``). ``times`` are the range's least and greatest timestamp."""
 
@@ -51,7 +51,7 @@ class Search:
         self,
         given: RouteChain,
         receipt: Receipt,
-        sighted: Sighted,
+        sighted: SearchScope,
         counts: Mapping[str, int],
         consumers: tuple[AIOKafkaConsumer, AIOKafkaConsumer],
         findings: Findings,
@@ -69,7 +69,7 @@ class Search:
 
     async def run(self) -> None:
         """Ends early where a lot holds second outputs: the verdict is known then."""
-        route, lot = self._receipt.route, Lot()
+        route, lot = self._receipt.route, UnmarkedRecords()
         if self._sighted.times is None or route.source == route.destination:
             # Of a topic that is brought up in place each worker has to write the headers.
             return
@@ -78,10 +78,10 @@ class Search:
             if lot.count >= self._most:
                 if await self._judge(lot):
                     return
-                lot = Lot()
+                lot = UnmarkedRecords()
         await self._judge(lot)
 
-    async def _judge(self, lot: Lot) -> bool:
+    async def _judge(self, lot: UnmarkedRecords) -> bool:
         """Whether it is known to be wrong."""
         if lot.count:
             await self._compare(lot)
@@ -98,7 +98,9 @@ class Search:
         for wanted in await self._places(least):
             async for piece in read_ranges(self._destination, topic, [wanted]):
                 for record in piece.slice.records:
-                    if least <= known(record.timestamp) <= greatest and self._tells_nothing(piece.partition, record):
+                    if least <= timestamp_of(record.timestamp) <= greatest and self._tells_nothing(
+                        piece.partition, record
+                    ):
                         yield piece.partition, record
 
     async def _places(self, least: int) -> list[Range]:
@@ -138,7 +140,7 @@ class Search:
 
     # The source.
 
-    async def _compare(self, lot: Lot) -> None:
+    async def _compare(self, lot: UnmarkedRecords) -> None:
         """With the records in range, and what the pass has written of each."""
         told = self._receipt
         for each in told.partitions:
@@ -148,7 +150,7 @@ class Search:
                 for origin, record, expected in judge(each.partition, piece.slice.records, self._ours, lot):
                     lot.compare(origin, record, expected.outputs)
 
-    async def _explain(self, lot: Lot) -> None:
+    async def _explain(self, lot: UnmarkedRecords) -> None:
         """By all that is in the source, as a worker without the pass's filters makes it."""
         source = self._receipt.route.source
         places = [TopicPartition(source, number) for number in range(self._counts.get(source, 0))]
@@ -159,15 +161,15 @@ class Search:
                 lot.explain(origin, record, expected.outputs)
 
     def _records(
-        self, partition: int, records: Sequence[SourceRecord], judges: Judges, lot: Lot
-    ) -> Iterator[tuple[Place, SourceRecord, Expected]]:
+        self, partition: int, records: Sequence[SourceRecord], judges: Judges, lot: UnmarkedRecords
+    ) -> Iterator[tuple[RecordPosition, SourceRecord, Expected]]:
         oracle = Oracle(judges, self._receipt, SourcePartition(self._receipt.route.source, partition))
         for record in filter(lot.concerns, records):
             yield (partition, record.offset or 0), record, oracle.expect(record)
 
     def _letters(
-        self, partition: int, letters: Sequence[SourceRecord], judges: Judges, lot: Lot
-    ) -> Iterator[tuple[Place, SourceRecord, Expected]]:
+        self, partition: int, letters: Sequence[SourceRecord], judges: Judges, lot: UnmarkedRecords
+    ) -> Iterator[tuple[RecordPosition, SourceRecord, Expected]]:
         oracle = LetterOracle(judges, self._receipt, partition)
         for record in filter(lot.concerns, oracle.opened(letters)):
             yield oracle.origin(record), record, oracle.expect(record)

@@ -11,7 +11,9 @@ PATIENCE = 15.0
 """Seconds. A transaction that is open for longer is somebody else's."""
 
 
-async def settle(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> dict[TopicPartition, OpenTransaction]:
+async def wait_for_markers(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
+) -> dict[TopicPartition, OpenTransaction]:
     """Return when all that stands in the partitions now can be read, or when waiting is in vain: then with what hides
     the rest."""
     offsets = await settled(consumer, partitions, PATIENCE)

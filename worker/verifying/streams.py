@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourceRecord
-from worker.kafka.fetched import Batch
+from worker.kafka.fetched import FetchedBatch
 from worker.replay.ranges import Range
 from worker.replay.reading import read_batches
-from worker.verifying.others import REPLAY_ID, Others
+from worker.verifying.others import REPLAY_ID, OtherWriters
 
 UNKNOWN = -1
 END = sys.maxsize
 
 Placed = tuple[int, SourceRecord]
-Place = Callable[[Iterable[SourceRecord]], Iterator[Placed]]
+Locate = Callable[[Iterable[SourceRecord]], Iterator[Placed]]
 
 
 class Stream:
@@ -29,16 +29,16 @@ class Stream:
     ``short``: it ends before the log does, at an open transaction.
     """
 
-    def __init__(self, batches: AsyncIterator[Batch], place: Place, *, short: bool = False) -> None:
+    def __init__(self, batches: AsyncIterator[FetchedBatch], place: Locate, *, short: bool = False) -> None:
         self._batches = batches
         self._short = short
         self._place = place
         self._held: deque[Placed] = deque()
-        self._next: Batch | None = None
+        self._next: FetchedBatch | None = None
         self.at = END
         self.head: SourceRecord | None = None
 
-    async def unopened(self) -> Batch | None:
+    async def unopened(self) -> FetchedBatch | None:
         """None in the middle of a batch, and at the end."""
         if self.head is None and self._next is None:
             self._next = await anext(self._batches, None)
@@ -70,7 +70,7 @@ class Stream:
         self.at, self.head = self._held.popleft() if self._held else (END, None)
 
 
-async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, start: int) -> AsyncIterator[Batch]:
+async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, start: int) -> AsyncIterator[FetchedBatch]:
     """From an offset, or where the topic begins by now, to the end of what can be read now."""
     place = TopicPartition(topic, partition)
     log = (await consumer.log_offsets([place]))[place]
@@ -79,8 +79,8 @@ async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, star
 
 
 def written_by(
-    replay_id: str, source: str, partition: int, names: tuple[str, str, str], others: Others | None = None
-) -> Place:
+    replay_id: str, source: str, partition: int, names: tuple[str, str, str], others: OtherWriters | None = None
+) -> Locate:
     """Picks the replay's records that came from a source partition; one whose origin is cut off is taken, too.
     ``others`` looks at what is not picked."""
     wanted, topics, numbers = replay_id.encode(), (source.encode(), None), (b"%d" % partition, None)

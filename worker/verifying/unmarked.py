@@ -14,15 +14,15 @@ from hashlib import blake2b
 from itertools import chain
 
 from upcasters.event import SourceRecord
-from worker.kafka.fetched import known
+from worker.kafka.fetched import timestamp_of
 from worker.verifying.findings import Findings
 from worker.verifying.oracle import Output
-from worker.verifying.others import Offsets
+from worker.verifying.others import OffsetSet
 
 MOST_HELD = 50_000
 """Records that are judged at a time, each some 700 bytes here; the source is read again for each such lot."""
 
-Place = tuple[int, int]
+RecordPosition = tuple[int, int]
 """Partition and offset."""
 
 
@@ -35,9 +35,9 @@ class Alike:
     """Unmarked records of one key and timestamp, by the digests of their values: those that are the ``same`` as what
     was written of a record in range, and ``others``. ``origin`` is the first record in range that has both, too."""
 
-    origin: Place | None = None
-    same: dict[bytes, list[Place]] = field(default_factory=dict)
-    others: dict[bytes, list[Place]] = field(default_factory=dict)
+    origin: RecordPosition | None = None
+    same: dict[bytes, list[RecordPosition]] = field(default_factory=dict)
+    others: dict[bytes, list[RecordPosition]] = field(default_factory=dict)
 
     def take(self, value: bytes) -> bool:
         return _take(self.same, value) or _take(self.others, value)
@@ -47,7 +47,7 @@ class Alike:
             _take(self.others, next(iter(self.others)))
 
 
-def _take(places: dict[bytes, list[Place]], value: bytes) -> bool:
+def _take(places: dict[bytes, list[RecordPosition]], value: bytes) -> bool:
     if value not in places:
         return False
     places[value].pop()
@@ -56,18 +56,18 @@ def _take(places: dict[bytes, list[Place]], value: bytes) -> bool:
     return True
 
 
-class Lot:
+class UnmarkedRecords:
     """As many of them as are held at a time. First all records in range go by (``compare``), then all that may explain
     them (``explain``); what is left then is told."""
 
     def __init__(self) -> None:
         self._alike: dict[int, Alike] = {}
         self._times: set[int] = set()
-        self._written: dict[int, Offsets] = {}
+        self._written: dict[int, OffsetSet] = {}
         self.count = 0
 
     def add(self, partition: int, record: SourceRecord) -> None:
-        timestamp = known(record.timestamp)
+        timestamp = timestamp_of(record.timestamp)
         alike = self._alike.setdefault(hash((timestamp, record.key)), Alike())
         alike.others.setdefault(digest(record.value), []).append((partition, record.offset or 0))
         self._times.add(timestamp)
@@ -75,16 +75,16 @@ class Lot:
 
     def concerns(self, record: SourceRecord) -> bool:
         """Whether it has the timestamp of any of them; others need not be asked about."""
-        return known(record.timestamp) in self._times
+        return timestamp_of(record.timestamp) in self._times
 
-    def compare(self, origin: Place, record: SourceRecord, outputs: Sequence[Output]) -> None:
+    def compare(self, origin: RecordPosition, record: SourceRecord, outputs: Sequence[Output]) -> None:
         """A record in range, and what was written of it."""
         for output in outputs:
             _, timestamp, key, value, _ = output.content
             made = digest(value)
             for alike in filter(None, (self._of(timestamp, key), self._of(timestamp, record.key))):
                 alike.origin = alike.origin or origin
-                self._written.setdefault(origin[0], Offsets()).add(origin[1])
+                self._written.setdefault(origin[0], OffsetSet()).add(origin[1])
                 if made in alike.others:
                     alike.same[made] = alike.others.pop(made)
 
@@ -93,13 +93,13 @@ class Lot:
         self._alike = {key: alike for key, alike in self._alike.items() if alike.origin}
         return bool(self._alike)
 
-    def explain(self, origin: Place, record: SourceRecord, outputs: Sequence[Output]) -> None:
+    def explain(self, origin: RecordPosition, record: SourceRecord, outputs: Sequence[Output]) -> None:
         """Any source record. One of which nothing was written may be behind one of them for each of its ``outputs``,
         and behind one of another value, if another chain made it."""
         if origin[1] in self._written.get(origin[0], ()):
             return
         exact = [self._take_exact(output) for output in outputs]
-        alike = self._of(known(record.timestamp), record.key)
+        alike = self._of(timestamp_of(record.timestamp), record.key)
         if alike and not any(exact):
             alike.take_any()
 
@@ -122,9 +122,9 @@ class Lot:
                 count,
             )
 
-    def _left(self, *, same: bool) -> dict[int, tuple[Place, int, int]]:
+    def _left(self, *, same: bool) -> dict[int, tuple[RecordPosition, int, int]]:
         """By partition of the destination: origin and offset of the first, and how many there are."""
-        left: dict[int, tuple[Place, int, int]] = {}
+        left: dict[int, tuple[RecordPosition, int, int]] = {}
         for alike in self._alike.values():
             if alike.origin is None:
                 continue
@@ -143,5 +143,5 @@ class Lot:
         return alike is not None and alike.take(digest(value))
 
 
-def _named(origin: Place) -> str:
+def _named(origin: RecordPosition) -> str:
     return f"source partition {origin[0]}, offset {origin[1]}"

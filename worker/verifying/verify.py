@@ -13,10 +13,10 @@ from aiokafka.errors import KafkaError
 from upcasters.event import SourcePartition
 from upcasters.fingerprint import kind_of
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.clients import Clients
-from worker.kafka.fetched import Batch
+from worker.kafka.clients import KafkaClients
+from worker.kafka.fetched import FetchedBatch
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
-from worker.kafka.refusals import words
+from worker.kafka.refusals import in_words
 from worker.kafka.waiting import wait_for_broker
 from worker.replay.apply.changes import other_kind
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
@@ -30,23 +30,23 @@ from worker.settings import Settings
 from worker.verifying.ahead import Ahead
 from worker.verifying.findings import Findings
 from worker.verifying.matching import Matching
-from worker.verifying.oracle import Judges, Lineage, Oracle
-from worker.verifying.others import ORIGIN, SOURCE, OtherLetters, Others
+from worker.verifying.oracle import ExpectedLineage, Judges, Oracle
+from worker.verifying.others import ORIGIN, SOURCE, OtherLetters, OtherWriters
 from worker.verifying.redrives import LetterOracle, Merged, made_of
-from worker.verifying.searching import Search, Sighted
-from worker.verifying.settling import settle
+from worker.verifying.searching import Search, SearchScope
+from worker.verifying.settling import wait_for_markers
 from worker.verifying.streams import Stream, read_from, written_by
 
-Sides = tuple[Ahead, tuple[Stream, Stream], Lineage, Sequence[Others]]
+Sides = tuple[Ahead, tuple[Stream, Stream], ExpectedLineage, Sequence[OtherWriters]]
 """What was read, what was written (to the destination, and as dead letters), the headers by which it tells,
 and what stands there beside it, in each partition of the destination that it may be in."""
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with how many source records are behind, and how many there are in all."""
 
 
 @dataclass
-class Verdict:
+class ReceiptVerdict:
     """PASS where nothing was found: see ``findings.result``."""
 
     records: int = 0
@@ -56,10 +56,10 @@ class Verdict:
     findings: Findings = field(default_factory=Findings)
 
 
-async def verify(settings: Settings, given: RouteChain, receipt: Receipt, progress: Progress) -> Verdict:
+async def verify(settings: Settings, given: RouteChain, receipt: Receipt, progress: OnProgress) -> ReceiptVerdict:
     """Raises WorkerError where it cannot be judged: another cluster, another chain, no brokers."""
     _refuse_other_chain(given, receipt)
-    clients = Clients(settings.kafka)
+    clients = KafkaClients(settings.kafka)
     await wait_for_broker(clients)
     cluster = await cluster_id_of(clients)
     if cluster != receipt.cluster_id:
@@ -69,7 +69,7 @@ async def verify(settings: Settings, given: RouteChain, receipt: Receipt, progre
     try:
         return await Verification(clients, given, receipt, progress).run()
     except KafkaError as error:
-        raise WorkerError(f"kafka: the topics cannot be read ({words(error)}): try again", MAY_PASS) from error
+        raise WorkerError(f"kafka: the topics cannot be read ({in_words(error)}): try again", MAY_PASS) from error
 
 
 def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:
@@ -92,20 +92,20 @@ def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:
 class Verification:
     """Partition after partition, so that memory stays bounded whatever the range."""
 
-    def __init__(self, clients: Clients, given: RouteChain, receipt: Receipt, progress: Progress) -> None:
+    def __init__(self, clients: KafkaClients, given: RouteChain, receipt: Receipt, progress: OnProgress) -> None:
         self._clients = clients
         self._judges = Judges(given.chain, given.route.policy(), receipt.filters)
         self._receipt = receipt
         self._progress = progress
-        self._verdict = Verdict()
+        self._verdict = ReceiptVerdict()
         self._again = False
         """Another replay has read the same offsets: what it wrote may stand in front of ours."""
         self._open: dict[TopicPartition, OpenTransaction] = {}
         """By the partitions written to that cannot be read to their end."""
         self._given = given
-        self._sighted = Sighted()
+        self._sighted = SearchScope()
 
-    async def run(self) -> Verdict:
+    async def run(self) -> ReceiptVerdict:
         began = time.monotonic()
         counts = await partition_counts(self._clients)
         self._verdict.findings = findings = Findings()
@@ -119,7 +119,7 @@ class Verification:
             async with AsyncExitStack() as stack:
                 consumers = [await stack.enter_async_context(open_range_reader(self._clients, 4)) for _ in range(3)]
                 written = [TopicPartition(name, at) for name in topics[1:] for at in range(counts[name])]
-                self._open = await settle(consumers[0], written)
+                self._open = await wait_for_markers(consumers[0], written)
                 for partition in self._receipt.partitions:
                     await self._partition(partition, consumers, counts)
                 readers = consumers[0], consumers[1]
@@ -206,7 +206,7 @@ class Verification:
             return True
         return False
 
-    def _note_sighted(self, partition: PartitionReceipt, source: Ahead, others: Sequence[Others]) -> None:
+    def _note_sighted(self, partition: PartitionReceipt, source: Ahead, others: Sequence[OtherWriters]) -> None:
         """For the search for what tells nothing."""
         self._sighted.add_times(source.times)
         for each in others:
@@ -229,9 +229,9 @@ class Verification:
             partition.stretches,
         )
         wanted = range(partition.start, partition.end)
-        others = Others(self._receipt.replay_id, (route.source, number), wanted, counts[route.destination])
+        others = OtherWriters(self._receipt.replay_id, (route.source, number), wanted, counts[route.destination])
         written = self._written(partition, consumers, counts, others, letters)
-        return source, written, Lineage(self._receipt, place), [others]
+        return source, written, ExpectedLineage(self._receipt, place), [others]
 
     def _redriven(
         self,
@@ -252,7 +252,9 @@ class Verification:
             parts = [read_from(destination, route.destination, number, partition.destination_start)]
         short = [TopicPartition(route.destination, home) in self._open for home in homes]
         letters_short = TopicPartition(route.dead_letter, number) in self._open
-        others = [Others(self._receipt.replay_id, ("", home), range(0), counts[route.destination]) for home in homes]
+        others = [
+            OtherWriters(self._receipt.replay_id, ("", home), range(0), counts[route.destination]) for home in homes
+        ]
         planned = [Range(number, partition.start, partition.end)]
         return (
             Ahead(read_ranges(source, route.dead_letter, planned), oracle, partition.stretches, oracle.opened),
@@ -273,7 +275,7 @@ class Verification:
             others,
         )
 
-    async def _read_apart(self, topic: str, partition: int, start: int) -> AsyncIterator[Batch]:
+    async def _read_apart(self, topic: str, partition: int, start: int) -> AsyncIterator[FetchedBatch]:
         """With a consumer of its own, where several partitions are read side by side."""
         async with open_range_reader(self._clients, 4) as consumer:
             async for batch in read_from(consumer, topic, partition, start):
@@ -284,14 +286,14 @@ class Verification:
         partition: PartitionReceipt,
         consumers: list[AIOKafkaConsumer],
         counts: dict[str, int],
-        others: Others,
+        others: OtherWriters,
         letters: OtherLetters,
     ) -> tuple[Stream, Stream]:
         """The destination and the dead letters."""
         route, number = self._receipt.route, partition.partition
 
         def stream(
-            consumer: AIOKafkaConsumer, topic: str, start: int, names: tuple[str, str, str], beside: Others
+            consumer: AIOKafkaConsumer, topic: str, start: int, names: tuple[str, str, str], beside: OtherWriters
         ) -> Stream:
             ours = written_by(self._receipt.replay_id, route.source, number, names, beside)
             home = number % counts[topic]

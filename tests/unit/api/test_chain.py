@@ -13,11 +13,11 @@ from tests.http import request_blocking
 from tests.served_api import FakeWorker, served
 from worker.app import open_existing_ledger
 from worker.checklist.items import ITEMS
-from worker.checklist.report import Line
-from worker.dlq.listing import Fault, Group, Listing
+from worker.checklist.report import ChecklistLine
+from worker.dlq.listing import Group, LetterFault, Listing
 from worker.dlq.selection import Selection
 from worker.errors import WorkerError
-from worker.ledger import DeadLetterSummary, Progress, Run, open_ledger
+from worker.ledger import DeadLetterSummary, PartitionProgress, Run, open_ledger
 from worker.replay.plan.parts import Coordinates
 from worker.routes.chains import RouteChain
 from worker.settings import KafkaSettings, LedgerSettings, RouteSettings, Settings
@@ -84,7 +84,7 @@ def test_runs_with_their_progress_and_dead_letters(settings: Settings) -> None:
     ledger = open_ledger(settings.ledger.url.get_secret_value())
     for name in ("r1", "r2"):
         ledger.start_run(Run(name, "digest", "cluster", "legacy", now, "0.1"))
-    ledger.note_progress(Progress("r1", "legacy", 0, 10, 20, 15))
+    ledger.note_progress(PartitionProgress("r1", "legacy", 0, 10, 20, 15))
     ledger.save_dead_letters("r1", [DeadLetterSummary("r1", "f", 3, "upcast", "MissingField")])
     ledger.close()
     with served(FakeWorker(), partial(open_existing_ledger, settings)) as address:
@@ -98,7 +98,7 @@ def test_runs_with_their_progress_and_dead_letters(settings: Settings) -> None:
 
 
 def test_the_checklist() -> None:
-    lines = [Line(ITEMS[0], "fail", ("nobody has read them",)), Line(ITEMS[1], "pass", ())]
+    lines = [ChecklistLine(ITEMS[0], "fail", ("nobody has read them",)), ChecklistLine(ITEMS[1], "pass", ())]
     with served(FakeWorker(), ask_checklist=lambda: lines) as address:
         newer, older = (request_blocking(address, f"/{version}/checklist").json for version in ("v2", "v1"))
     assert newer["failed"] == ["release-notes"]
@@ -118,7 +118,7 @@ def test_dead_letters_by_fault_are_read_once_in_a_while() -> None:
         read.append(given.route.source)
         found = Listing(cast("Selection", None))
         found.records = 3
-        found.groups[Fault("f", "legacy", "upcast", "MissingField")] = Group(
+        found.groups[LetterFault("f", "legacy", "upcast", "MissingField")] = Group(
             3, 2, 1, 10, 20, [Coordinates(partition=0, offset=7)]
         )
         return found

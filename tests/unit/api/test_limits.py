@@ -12,12 +12,14 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from tests.http import request_blocking
-from worker.api.limits import MAX_BODY_BYTES, MAX_DEPTH, Limits, too_deep
+from worker.api.limits import MAX_BODY_BYTES, MAX_DEPTH, RequestLimits, too_deep
 
 SCOPE: Scope = {"type": "http", "method": "POST", "path": "/v2/upcast", "headers": []}
 
 
-async def ask(limits: Limits, *messages: Message, then: Message | None = None, scope: Scope = SCOPE) -> tuple[int, Any]:
+async def ask(
+    limits: RequestLimits, *messages: Message, then: Message | None = None, scope: Scope = SCOPE
+) -> tuple[int, Any]:
     """The status and the problem that a request gets; after its messages comes ``then``, or nothing for ever."""
     waiting, sent = list(messages), list[Message]()
 
@@ -51,34 +53,34 @@ async def never(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_a_body_in_parts_arrives_whole() -> None:
-    assert await ask(Limits(echo), part(b"ab", more=True), part(b"c")) == (200, "abc")
+    assert await ask(RequestLimits(echo), part(b"ab", more=True), part(b"c")) == (200, "abc")
 
 
 async def test_too_large_is_known_before_it_is_read() -> None:
     scope = {**SCOPE, "headers": [(b"content-length", str(MAX_BODY_BYTES + 1).encode())]}
-    status, told = await ask(Limits(echo), scope=scope)
+    status, told = await ask(RequestLimits(echo), scope=scope)
     assert (status, told["title"]) == (413, HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase)
 
 
 async def test_too_large_without_a_length() -> None:
     half = b"a" * (MAX_BODY_BYTES // 2)
-    status, _ = await ask(Limits(echo), part(half, more=True), part(half, more=True), part(b"bc", more=True))
+    status, _ = await ask(RequestLimits(echo), part(half, more=True), part(half, more=True), part(b"bc", more=True))
     assert status == 413
 
 
 async def test_a_body_that_does_not_come() -> None:
-    status, told = await ask(Limits(echo, body_seconds=0.01), part(b"{", more=True))
+    status, told = await ask(RequestLimits(echo, body_seconds=0.01), part(b"{", more=True))
     assert (status, told["detail"]) == (408, "the body did not come within 0.01 s")
 
 
 async def test_an_answer_that_does_not_come() -> None:
-    status, told = await ask(Limits(never, answer_seconds=0.01), part(b""))
+    status, told = await ask(RequestLimits(never, answer_seconds=0.01), part(b""))
     assert status == 503
     assert "ask for less at once" in told["detail"]
 
 
 async def test_a_client_that_has_gone_gets_nothing() -> None:
-    assert await ask(Limits(echo), part(b"a", more=True), then={"type": "http.disconnect"}) == (0, None)
+    assert await ask(RequestLimits(echo), part(b"a", more=True), then={"type": "http.disconnect"}) == (0, None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from worker.checklist import report
-from worker.checklist.evidence import Evidence, Facts, Status
+from worker.checklist.evidence import Evidence, EvidenceStatus, Facts
 from worker.checklist.items import ITEMS, NAMES
 from worker.checklist.registry import CHECKS
 from worker.checklist.report import check_all
@@ -38,7 +38,7 @@ def test_every_line_of_the_guide_is_there() -> None:
     ],
 )
 async def test_the_worst_counts(
-    found: Sequence[Status], word: str, status: Status, monkeypatch: pytest.MonkeyPatch
+    found: Sequence[EvidenceStatus], word: str, status: EvidenceStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def check(_: Facts) -> list[Evidence]:
         return [Evidence(each, "seen") for each in found]

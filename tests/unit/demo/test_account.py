@@ -11,11 +11,11 @@ import pytest
 from upcasters import DeadLettered, Event, Passed, Upcast, load_chain
 from upcasters.detection import Always, Detection, FromHeader, FromShape
 from upcasters.policy import Policy
-from worker.demo.account import OFFSET_HEADER, Account, reckon
-from worker.demo.history import EXPECTED, SHARES, Kind, MadeEvent, make_history
-from worker.demo.kafka import Found
+from worker.demo.account import OFFSET_HEADER, DemoAccount, reckon
+from worker.demo.history import EXPECTED, SHARES, HistoryKind, MadeEvent, make_history
+from worker.demo.kafka import RecordReadBack
 
-Topic = dict[int, list[Found]]
+Topic = dict[int, list[RecordReadBack]]
 PARTITIONS = 3
 
 
@@ -39,7 +39,7 @@ def upcast_all(written: dict[int, list[MadeEvent]]) -> tuple[Topic, Topic]:
         for offset, event in enumerate(events):
             outcome = upcaster.upcast(Event(event.value, event.key, event.headers, event.timestamp, offset))
             value = outcome.value if isinstance(outcome, Upcast) else event.value
-            found = Found(partition, offset, event.key, value, event.headers, event.timestamp)
+            found = RecordReadBack(partition, offset, event.key, value, event.headers, event.timestamp)
             if isinstance(outcome, DeadLettered):
                 headers = (*event.headers, (OFFSET_HEADER, str(offset).encode()))
                 letters[partition].append(dataclasses.replace(found, headers=headers))
@@ -53,7 +53,7 @@ def test_a_history_is_the_same_each_time_and_has_every_kind() -> None:
     first, second = list(make_history(5_000, 4)), list(make_history(5_000, 4))
     assert first == second
     kinds = Counter(event.kind for event in first)
-    assert set(kinds) == set(Kind)
+    assert set(kinds) == set(HistoryKind)
     bad = sum(count for kind, count in kinds.items() if EXPECTED[kind] == "dead-lettered")
     assert 0.01 < bad / len(first) < 0.06
     assert sum(SHARES.values()) == 1_000
@@ -111,5 +111,5 @@ def leave_one_old(destination: Topic, letters: Topic) -> None:
 def test_every_harm_is_noticed(harm: Callable[[Topic, Topic], None], written: dict[int, list[MadeEvent]]) -> None:
     destination, letters = upcast_all(written)
     harm(destination, letters)
-    account: Account = reckon(written, destination, letters)
+    account: DemoAccount = reckon(written, destination, letters)
     assert not account.adds_up

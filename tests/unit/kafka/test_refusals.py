@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, NEEDS_A_PERSON
 from worker.kafka import internals  # noqa: F401  (it teaches aiokafka the codes)
-from worker.kafka.refusals import TABLE, Mends, ending, meant, unanswered, waits_for_somebody, words
+from worker.kafka.refusals import TABLE, Mends, ending, hidden_cause, in_words, unanswered, waits_for_somebody
 from worker.lanes.faults import MissingTopicError, kind
 
 VALUE = "4111-1111-1111-1111"
@@ -50,7 +50,11 @@ def made(kind: type[BaseException], *arguments: object) -> BaseException:
 @pytest.mark.parametrize("doing", ["", "committing"])
 @pytest.mark.parametrize("error", KAFKAS, ids=lambda each: each.__name__)
 def test_each_error_of_kafka_has_words(error: type[KafkaError], doing: str) -> None:
-    for told in (words(error(), doing, 30), words(hidden(error()), doing, 30), words(shown(error()), doing, 30)):
+    for told in (
+        in_words(error(), doing, 30),
+        in_words(hidden(error()), doing, 30),
+        in_words(shown(error()), doing, 30),
+    ):
         assert len(told.split()) >= 4, told
         assert not told.startswith("KafkaError: Unexpected error"), told
         assert ("while committing" in told) == bool(doing), told
@@ -60,7 +64,7 @@ def test_each_error_of_kafka_has_words(error: type[KafkaError], doing: str) -> N
 @pytest.mark.parametrize("error", [*PYTHONS, asyncio.InvalidStateError], ids=lambda each: each.__name__)
 def test_each_error_of_python_has_words_and_none_of_its_own(error: type[BaseException], doing: str) -> None:
     for one in (made(error), *([] if issubclass(error, OSError) else [made(error, VALUE)])):
-        told = words(one, doing, 30)
+        told = in_words(one, doing, 30)
         assert len(told.split()) >= 4 or told.startswith("no answer for 30 s"), told
         assert "AssertionError" not in told
         assert VALUE not in told, told
@@ -81,21 +85,21 @@ def shown(error: KafkaError) -> KafkaError:
 def test_what_the_client_hides_is_found() -> None:
     refused = errors.for_code(81)()
     for told in (hidden(refused), shown(refused), hidden(shown(refused)), KafkaError(f"Unexpected … {refused!r}")):
-        assert type(meant(told)) is errors.for_code(81)
+        assert type(hidden_cause(told)) is errors.for_code(81)
         assert kind(told) == "GroupMaxSizeReachedError"
     assert (
-        words(KafkaError(f"Unexpected error during coordination {TimeoutError()!r}"), seconds=30)
+        in_words(KafkaError(f"Unexpected error during coordination {TimeoutError()!r}"), seconds=30)
         == "no answer for 30 s"
     )
     plain = KafkaError("a plain one")
-    assert meant(plain) is plain
+    assert hidden_cause(plain) is plain
 
 
 def test_each_code_of_kafka_is_known_and_has_a_sentence() -> None:
     codes = {code for code in range(-1, 134) if code != 0}
     assert {code for code in codes if errors.for_code(code) is errors.UnknownError} == {-1}
     for code in codes:
-        row, told = TABLE.get(code), words(errors.for_code(code)())
+        row, told = TABLE.get(code), in_words(errors.for_code(code)())
         assert (row is None) or (row.found in told and row.fix in told)
         assert len(told.split()) >= 4
 
@@ -123,32 +127,32 @@ def test_what_mends_decides_who_waits() -> None:
 )
 def test_rows_name_the_settings(code: int, mends: Mends, settings: list[str]) -> None:
     assert TABLE[code].mends is mends
-    told = words(shown(errors.for_code(code)()))
+    told = in_words(shown(errors.for_code(code)()))
     assert not [each for each in settings if each not in told]
 
 
 def test_what_a_right_is_missing_for_is_named() -> None:
-    told = words(errors.TopicAuthorizationFailedError({"orders", "bills"}))
+    told = in_words(errors.TopicAuthorizationFailedError({"orders", "bills"}))
     assert told.startswith("TopicAuthorizationFailedError: bills, orders: the brokers deny a topic: grant the worker's")
 
 
 @pytest.mark.parametrize("wrapped", [KafkaError, errors.KafkaConnectionError, errors.IllegalStateError])
 @pytest.mark.parametrize("inside", ["", TimeoutError(), "Connection at broker:9092 broken: ", AssertionError()])
 def test_words_do_not_end_where_the_reason_should_be(wrapped: type[KafkaError], inside: str | Exception) -> None:
-    told = words(wrapped(inside))
+    told = in_words(wrapped(inside))
     assert len(told.split()) >= 4
     assert not re.search(r":\s*($|\)|,)|\(\)", told), told
 
 
 def test_our_own_words_stay() -> None:
     error = MissingTopicError("orders")
-    assert words(error, "starting", 30) == str(error)
+    assert in_words(error, "starting", 30) == str(error)
 
 
 def test_where_it_was_is_told_of_what_nobody_expected() -> None:
     with pytest.raises(KeyError) as caught:
         dict[str, int]()[VALUE]
-    told = words(caught.value, "committing")
+    told = in_words(caught.value, "committing")
     assert "an unexpected KeyError (test_refusals.py:" in told
 
 

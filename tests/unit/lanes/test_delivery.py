@@ -10,8 +10,8 @@ from aiokafka import errors as kafka_errors
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.produce import ProduceRequest
 
-from worker.lanes.delivery import AtLeastOnce, Clients, ExactlyOnce
-from worker.lanes.timing import Timing
+from worker.lanes.delivery import AtLeastOnce, ClientFactory, ExactlyOnce
+from worker.lanes.timing import Timeouts
 
 PLACE = TopicPartition("legacy", 0)
 
@@ -60,7 +60,7 @@ class One:
 
 
 def exactly_once(producer: Producer) -> ExactlyOnce:
-    return ExactlyOnce(cast("Clients", One(producer)), "group", PLACE, 1, Timing())
+    return ExactlyOnce(cast("ClientFactory", One(producer)), "group", PLACE, 1, Timeouts())
 
 
 async def produce(producer: Producer) -> None:

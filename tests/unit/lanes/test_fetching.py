@@ -9,7 +9,7 @@ import pytest
 
 from worker.lanes.fetching import Fetching
 from worker.lanes.state import LaneState
-from worker.lanes.timing import Timing
+from worker.lanes.timing import Timeouts
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Asking:
     state: LaneState = LaneState.RUNNING
 
 
-TIMING = Timing()
+TIMING = Timeouts()
 FULL, PAUSED = Asking(wants_more=False, is_full=True), Asking(wants_more=False)
 STARTING = Asking(wants_more=False, state=LaneState.STARTING)
 

@@ -7,7 +7,7 @@ import pytest
 from upcasters.event import Event
 from worker.kafka.fetched import FetchedRecords
 from worker.lanes.faults import GapError
-from worker.lanes.intake import SLICE, Intake
+from worker.lanes.intake import SLICE, FetchBuffer
 
 
 def fetched(start: int, count: int, end: int | None = None) -> FetchedRecords:
@@ -17,7 +17,7 @@ def fetched(start: int, count: int, end: int | None = None) -> FetchedRecords:
     return made
 
 
-def drained(intake: Intake, limit: int = 10_000) -> list[tuple[list[int | None], int]]:
+def drained(intake: FetchBuffer, limit: int = 10_000) -> list[tuple[list[int | None], int]]:
     taken = []
     while piece := intake.take(limit):
         taken.append(([record.offset for record in piece.records], piece.next_offset))
@@ -25,7 +25,7 @@ def drained(intake: Intake, limit: int = 10_000) -> list[tuple[list[int | None],
 
 
 def test_records_come_out_in_slices_and_the_last_one_steps_over_what_nobody_reads() -> None:
-    intake = Intake(1_000_000, 1_000)
+    intake = FetchBuffer(1_000_000, 1_000)
     intake.open_at(5)
     intake.put(fetched(5, SLICE + 2, end=SLICE + 20))
     intake.put(fetched(SLICE + 20, 1))
@@ -39,14 +39,14 @@ def test_records_come_out_in_slices_and_the_last_one_steps_over_what_nobody_read
 
 
 def test_a_fetch_of_markers_alone_moves_the_position() -> None:
-    intake = Intake(100, 1_000)
+    intake = FetchBuffer(100, 1_000)
     intake.open_at(0)
     intake.put(fetched(0, 0, end=3))
     assert drained(intake) == [([], 3)]
 
 
 def test_small_takes_lose_nothing() -> None:
-    intake = Intake(1_000_000, 1_000)
+    intake = FetchBuffer(1_000_000, 1_000)
     intake.open_at(0)
     intake.put(fetched(0, 7, end=9))
     assert drained(intake, limit=3) == [([0, 1, 2], 3), ([3, 4, 5], 6), ([6], 9)]
@@ -54,7 +54,7 @@ def test_small_takes_lose_nothing() -> None:
 
 
 def test_a_gap_is_an_error_and_a_closed_intake_takes_nothing() -> None:
-    intake = Intake(100, 1_000)
+    intake = FetchBuffer(100, 1_000)
     intake.put(fetched(0, 3))
     assert not intake
     assert not intake.has_room
@@ -65,7 +65,7 @@ def test_a_gap_is_an_error_and_a_closed_intake_takes_nothing() -> None:
 
 
 def test_it_has_room_until_its_bytes_are_in() -> None:
-    intake = Intake(25, 1_000)
+    intake = FetchBuffer(25, 1_000)
     intake.open_at(0)
     intake.put(fetched(0, 2))
     assert (intake.bytes, intake.has_room) == (20, True)
@@ -78,7 +78,7 @@ def test_it_has_room_until_its_bytes_are_in() -> None:
 @pytest.mark.parametrize(("bound", "offsets"), [(3, [0, 1, 2]), (5, [0, 1, 2, 3, 4]), (8, [0, 1, 2, 3, 4])])
 def test_a_bound_ends_it_by_position(bound: int, offsets: list[int]) -> None:
     """Also where the last offsets before it hold nothing that can be read."""
-    intake = Intake(1_000_000, 1_000)
+    intake = FetchBuffer(1_000_000, 1_000)
     intake.bound = bound
     intake.open_at(0)
     intake.put(fetched(0, 5, end=10))
@@ -89,7 +89,7 @@ def test_a_bound_ends_it_by_position(bound: int, offsets: list[int]) -> None:
 
 
 def test_a_bound_in_a_gap_is_reached_without_a_record() -> None:
-    intake = Intake(1_000_000, 1_000)
+    intake = FetchBuffer(1_000_000, 1_000)
     intake.bound = 4
     intake.open_at(3)
     piece = fetched(9, 2)
@@ -99,7 +99,7 @@ def test_a_bound_in_a_gap_is_reached_without_a_record() -> None:
 
 
 def test_small_takes_stop_at_the_bound() -> None:
-    intake = Intake(1_000_000, 1_000)
+    intake = FetchBuffer(1_000_000, 1_000)
     intake.bound = 4
     intake.open_at(0)
     intake.put(fetched(0, 7))
@@ -107,7 +107,7 @@ def test_small_takes_stop_at_the_bound() -> None:
 
 
 def test_room_is_bounded_by_count_too() -> None:
-    intake = Intake(1_000_000, 5)
+    intake = FetchBuffer(1_000_000, 5)
     intake.open_at(0)
     intake.put(fetched(0, 4))
     intake.put(fetched(4, 1))
@@ -115,7 +115,7 @@ def test_room_is_bounded_by_count_too() -> None:
 
 
 def test_what_is_worked_on_makes_room() -> None:
-    intake = Intake(1_000_000, 5)
+    intake = FetchBuffer(1_000_000, 5)
     intake.open_at(0)
     intake.put(fetched(0, 5))
     drained(intake)
@@ -124,7 +124,7 @@ def test_what_is_worked_on_makes_room() -> None:
 
 def test_the_oldest_that_waits_is_known_at_every_step() -> None:
     """Timestamps are the offsets here. What a fetch says of its first record counts only until that is taken."""
-    intake = Intake(1_000_000, 1_000)
+    intake = FetchBuffer(1_000_000, 1_000)
     intake.open_at(0)
     intake.put(fetched(0, SLICE + 5))
     intake.put(fetched(SLICE + 5, 3))
@@ -135,7 +135,7 @@ def test_the_oldest_that_waits_is_known_at_every_step() -> None:
 
 
 def test_a_fetch_that_begins_inside_a_batch_is_decoded_to_know_its_oldest() -> None:
-    intake = Intake(1_000_000, 1_000)
+    intake = FetchBuffer(1_000_000, 1_000)
     intake.open_at(0)
     inside = fetched(0, 3)
     inside.oldest = -1
@@ -146,7 +146,7 @@ def test_a_fetch_that_begins_inside_a_batch_is_decoded_to_know_its_oldest() -> N
 
 
 def test_a_record_without_a_timestamp_has_no_age_not_that_of_another() -> None:
-    intake = Intake(1_000_000, 1_000)
+    intake = FetchBuffer(1_000_000, 1_000)
     intake.open_at(0)
     records = [Event(b"v", b"k", timestamp=7 if n < SLICE else None, offset=n) for n in range(SLICE + 3)]
     made = FetchedRecords(records, SLICE + 3)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from worker.lanes.breaker import OPEN
-from worker.lanes.offset_note import DROPPED_FIRST, MOST_BYTES, Decision, Finding, LastWritten, OffsetNote, read_note
-from worker.replay.apply.account import MOST_NOTE, Account
+from worker.lanes.offset_note import DROPPED_FIRST, MOST_BYTES, Decision, LastWritten, OffsetNote, Truncation, read_note
+from worker.replay.apply.account import MOST_NOTE, PartitionAccount
 
 OFFSETS = st.integers(0, 2**63 - 1)
 TOPICS = st.text("abcdefghijklmnopqrstuvwxyz0123456789._-", min_size=1, max_size=249)
@@ -25,7 +25,7 @@ NOTES = st.builds(
     destination=WRITTEN,
     dead_letter=WRITTEN,
     epoch=st.none() | st.integers(0, 2**31 - 1),
-    finding=st.none() | st.builds(Finding, KINDS, TOPICS, PARTITIONS, OFFSETS, OFFSETS, OFFSETS),
+    finding=st.none() | st.builds(Truncation, KINDS, TOPICS, PARTITIONS, OFFSETS, OFFSETS, OFFSETS),
     decision=st.none() | st.builds(Decision, OFFSETS, OFFSETS, OFFSETS, OFFSETS, OFFSETS, st.booleans()),
 )
 
@@ -72,9 +72,11 @@ def test_an_open_breaker_of_an_earlier_version_is_read_and_one_of_ours_is_seen_b
 
 
 def test_the_account_of_an_earlier_version_is_read() -> None:
-    old = Account("0123456789ab", upcast=7).note
+    old = PartitionAccount("0123456789ab", upcast=7).note
     assert read_note(old) == OffsetNote(journal=old)
-    assert Account.of_note(read_note(OffsetNote(journal=old, chain="c").text).journal, "0123456789ab").upcast == 7
+    assert (
+        PartitionAccount.of_note(read_note(OffsetNote(journal=old, chain="c").text).journal, "0123456789ab").upcast == 7
+    )
 
 
 @pytest.mark.parametrize("text", ["\n{", "\n[1]", '\n{"epoch": "five"}', "{", "some tool's text", '\n{"chain": "c"'])

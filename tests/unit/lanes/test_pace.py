@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from worker.lanes.intake import SLICE
-from worker.lanes.pace import FIRST, LONGEST, Pace
+from worker.lanes.pace import FIRST, LONGEST, SliceSize
 
 
 def test_begins_carefully_and_speeds_up_where_it_can() -> None:
-    pace = Pace()
+    pace = SliceSize()
     assert pace.records == FIRST
     for _ in range(10):
         pace.note(pace.records, 0.001)
@@ -15,18 +15,18 @@ def test_begins_carefully_and_speeds_up_where_it_can() -> None:
 
 
 def test_a_chain_of_a_second_a_record_works_on_one_at_a_time() -> None:
-    pace = Pace()
+    pace = SliceSize()
     pace.note(FIRST, float(FIRST))
     assert pace.records == 1
 
 
 def test_slows_down_to_what_takes_as_long_as_it_may() -> None:
-    pace = Pace()
+    pace = SliceSize()
     pace.note(100, 4 * LONGEST)
     assert pace.records == 25
 
 
 def test_a_few_quick_records_say_nothing() -> None:
-    pace = Pace()
+    pace = SliceSize()
     pace.note(FIRST - 1, 0.0)
     assert pace.records == FIRST

@@ -15,12 +15,12 @@ from worker.kafka.throttling import ThrottledError
 from worker.lanes.processing import Processor
 from worker.lanes.quota import OVER_AFTER, THROTTLED, Quota
 from worker.lanes.recovery import IN_GOOD_TIME, NARROWER, Recovery
-from worker.lanes.timing import Timing
+from worker.lanes.timing import Timeouts
 from worker.lanes.transaction import Transaction
 from worker.metrics import WorkerMetrics
-from worker.routes.route import Limits, Route
+from worker.routes.route import LaneLimits, Route
 
-MOST = Limits().transaction_records
+MOST = LaneLimits().transaction_records
 RECORD = 2000
 
 
@@ -37,10 +37,10 @@ def quota() -> Quota:
     return Quota(WorkerMetrics(CollectorRegistry(), "g"))
 
 
-def recovery(quota: Quota, timing: Timing | None = None) -> Recovery:
-    route = cast("Route", SimpleNamespace(limits=Limits()))
+def recovery(quota: Quota, timing: Timeouts | None = None) -> Recovery:
+    route = cast("Route", SimpleNamespace(limits=LaneLimits()))
     processor = cast("Processor", SimpleNamespace(forget_before=lambda _offset: None))
-    return Recovery(route, processor, timing or Timing(), quota)
+    return Recovery(route, processor, timing or Timeouts(), quota)
 
 
 def transaction(records: int, *, slowed: float = 0.0, stage: str = "produce", record: int = RECORD) -> Transaction:
@@ -74,7 +74,7 @@ def test_what_a_quota_slowed_is_not_sent_a_third_time_at_the_same_size(quota: Qu
     for _ in range(5):
         sizes.append(lane.max_records)
         pause = lane.pause_after(ThrottledError(120), transaction(lane.max_records, slowed=120))
-        assert 0 < pause <= Timing().longest_pause
+        assert 0 < pause <= Timeouts().longest_pause
     assert sizes == sorted(set(sizes), reverse=True)
     assert lane.max_records == 1
 

@@ -7,13 +7,13 @@ import asyncio
 import pytest
 
 from tests.lanes import until
-from worker.lanes.turns import Turns
+from worker.lanes.turns import StartLimit
 
 
 class Starts:
     """Starts that take until they are let go; ``inside`` are those that have begun and not ended."""
 
-    def __init__(self, turns: Turns, number: int) -> None:
+    def __init__(self, turns: StartLimit, number: int) -> None:
         self.inside: list[int] = []
         self._turns = turns
         self._end = [asyncio.Event() for _ in range(number)]
@@ -40,7 +40,7 @@ class Starts:
 
 
 async def test_so_many_at_once_and_no_more() -> None:
-    starts = Starts(Turns(2, patience=1_000), 4)
+    starts = Starts(StartLimit(2, patience=1_000), 4)
     await starts.are_inside(0, 1)
     await starts.end(1)
     await starts.are_inside(0, 2)
@@ -48,13 +48,13 @@ async def test_so_many_at_once_and_no_more() -> None:
 
 
 async def test_who_takes_long_holds_up_nobody() -> None:
-    starts = Starts(Turns(2, patience=0.01), 5)
+    starts = Starts(StartLimit(2, patience=0.01), 5)
     await starts.are_inside(0, 1, 2, 3, 4)
     await starts.end_all()
 
 
 async def test_a_slow_one_gives_its_turn_back_once() -> None:
-    turns = Turns(1, patience=0.01)
+    turns = StartLimit(1, patience=0.01)
     slow = Starts(turns, 2)
     await slow.are_inside(0, 1)
     await slow.end_all()
@@ -62,7 +62,7 @@ async def test_a_slow_one_gives_its_turn_back_once() -> None:
 
 
 async def test_a_start_that_fails_or_is_cancelled_gives_its_turn_back() -> None:
-    turns = Turns(1, patience=1_000)
+    turns = StartLimit(1, patience=1_000)
     with pytest.raises(ValueError, match="failed"):
         async with turns.one():
             raise ValueError("failed")
@@ -74,6 +74,6 @@ async def test_a_start_that_fails_or_is_cancelled_gives_its_turn_back() -> None:
         pass
 
 
-async def _forever(turns: Turns) -> None:
+async def _forever(turns: StartLimit) -> None:
     async with turns.one():
         await asyncio.Event().wait()

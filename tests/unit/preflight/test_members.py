@@ -7,16 +7,18 @@ from collections.abc import Mapping
 import pytest
 from structlog.testing import capture_logs
 
-from worker.kafka.clients import Clients
-from worker.kafka.members import Member, TellingAssignor, Way, ways_of
+from worker.kafka.clients import KafkaClients
+from worker.kafka.members import GroupMember, SourceUse, TellingAssignor, ways_of
 from worker.preflight.members import ROLLING, MemberWatch, differing
 from worker.settings import KafkaSettings
 
-OURS = {"old": Way("new", "c2"), "more": Way("current", "c2")}
+OURS = {"old": SourceUse("new", "c2"), "more": SourceUse("current", "c2")}
 
 
-def member(name: str, ways: Mapping[str, Way], topics: frozenset[str] | None = frozenset({"old", "more"})) -> Member:
-    return Member(name, topics, ways)
+def member(
+    name: str, ways: Mapping[str, SourceUse], topics: frozenset[str] | None = frozenset({"old", "more"})
+) -> GroupMember:
+    return GroupMember(name, topics, ways)
 
 
 def test_what_a_member_tells_at_its_join_is_read_by_others() -> None:
@@ -28,9 +30,9 @@ def test_what_a_member_tells_at_its_join_is_read_by_others() -> None:
 
 def test_another_chain_and_another_destination_differ_and_silence_does_not() -> None:
     members = [
-        member("c", {"old": Way("elsewhere", "c2")}),
+        member("c", {"old": SourceUse("elsewhere", "c2")}),
         member("a", OURS),
-        member("b", OURS | {"old": Way("new", "c1")}),
+        member("b", OURS | {"old": SourceUse("new", "c1")}),
         member("older", {}),
     ]
     assert differing(OURS, members) == {"old": ["b has chain c1", "c writes to elsewhere"]}
@@ -51,9 +53,9 @@ def clock() -> Clock:
 def test_a_rolling_start_has_its_time(clock: Clock) -> None:
     counted: dict[str, int] = {}
     watch = MemberWatch(
-        Clients(KafkaSettings(bootstrap_servers="localhost:1", group_id="g")), OURS, counted.__setitem__, clock
+        KafkaClients(KafkaSettings(bootstrap_servers="localhost:1", group_id="g")), OURS, counted.__setitem__, clock
     )
-    behind = member("b", OURS | {"old": Way("new", "c1")})
+    behind = member("b", OURS | {"old": SourceUse("new", "c1")})
     with capture_logs() as logs:
         watch.note([member("a", OURS), behind])
         assert (counted, watch.told, logs) == ({"old": 1, "more": 0}, {}, [])

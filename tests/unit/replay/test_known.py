@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from worker.replay.apply.account import Account
+from worker.replay.apply.account import PartitionAccount
 from worker.replay.known import KnownReplay, Share, of_shares
 from worker.replay.ranges import Range
 
 
 def note(start: int, end: int) -> str:
-    return Account("a1", share=Share("new", start, end)).note
+    return PartitionAccount("a1", share=Share("new", start, end)).note
 
 
 def test_a_note_tells_what_its_replay_is_to_do() -> None:
@@ -19,7 +19,7 @@ def test_a_note_tells_what_its_replay_is_to_do() -> None:
 
 
 def test_without_a_share_all_before_the_offset_counts_and_nobody_knows_where_it_went() -> None:
-    for strange in (Account("a1").note, "", "somebody else's", "{}"):
+    for strange in (PartitionAccount("a1").note, "", "somebody else's", "{}"):
         assert of_shares("a1", [(0, 70, strange)]) == KnownReplay("a1", "", (Range(0, 0, 70),), (Range(0, 0, 70),))
 
 

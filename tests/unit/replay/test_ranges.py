@@ -10,7 +10,18 @@ from aiokafka.structs import OffsetAndTimestamp
 
 from worker.errors import WorkerError
 from worker.kafka.log_offsets import LogOffsets
-from worker.replay.ranges import At, Bound, Earliest, Frozen, Latest, Range, Since, freeze, parse_end, parse_start
+from worker.replay.ranges import (
+    AtOffset,
+    Bound,
+    Earliest,
+    Frozen,
+    Latest,
+    Range,
+    SinceTime,
+    freeze,
+    parse_end,
+    parse_start,
+)
 
 NOW = 1_700_000_000.0
 DAY = 86_400_000
@@ -22,18 +33,18 @@ DAY = 86_400_000
         ("earliest", Earliest()),
         ("latest", Latest()),
         ("now", Latest()),
-        ("1200", At({}, 1200)),
-        ("0:5,11:7", At({0: 5, 11: 7})),
-        ("2023-11-14T22:13:20Z", Since(1_700_000_000_000)),
-        ("2023-11-15T00:13:20.5+02:00", Since(1_700_000_000_500)),
-        ("2023-11-14T22:13:20", Since(1_700_000_000_000)),
-        ("2023-11-14", Since(1_699_920_000_000)),
-        ("90d", Since(1_700_000_000_000 - 90 * DAY)),
-        ("12h", Since(1_700_000_000_000 - DAY // 2)),
-        ("2w", Since(1_700_000_000_000 - 14 * DAY)),
-        ("1m", Since(1_699_999_940_000)),
-        ("30s", Since(1_699_999_970_000)),
-        ("999999999w", Since(0)),
+        ("1200", AtOffset({}, 1200)),
+        ("0:5,11:7", AtOffset({0: 5, 11: 7})),
+        ("2023-11-14T22:13:20Z", SinceTime(1_700_000_000_000)),
+        ("2023-11-15T00:13:20.5+02:00", SinceTime(1_700_000_000_500)),
+        ("2023-11-14T22:13:20", SinceTime(1_700_000_000_000)),
+        ("2023-11-14", SinceTime(1_699_920_000_000)),
+        ("90d", SinceTime(1_700_000_000_000 - 90 * DAY)),
+        ("12h", SinceTime(1_700_000_000_000 - DAY // 2)),
+        ("2w", SinceTime(1_700_000_000_000 - 14 * DAY)),
+        ("1m", SinceTime(1_699_999_940_000)),
+        ("30s", SinceTime(1_699_999_970_000)),
+        ("999999999w", SinceTime(0)),
     ],
 )
 def test_starts(text: str, bound: Bound) -> None:

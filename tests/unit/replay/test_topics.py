@@ -8,7 +8,7 @@ import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError, KafkaError
 
 from worker.errors import WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.replay.topics import groups_of, refuse_hidden
 
 
@@ -40,13 +40,13 @@ class Starting:
 
 async def test_what_may_pass_is_asked_again() -> None:
     brokers = Starting(GroupCoordinatorNotAvailableError)
-    assert await groups_of(cast("Clients", brokers)) == ["g"]
+    assert await groups_of(cast("KafkaClients", brokers)) == ["g"]
     assert brokers.asked == 3
-    await refuse_hidden(cast("Clients", Starting(GroupCoordinatorNotAvailableError)), "g-replay-")
+    await refuse_hidden(cast("KafkaClients", Starting(GroupCoordinatorNotAvailableError)), "g-replay-")
 
 
 async def test_what_does_not_pass_is_told_at_once() -> None:
     brokers = Starting(GroupAuthorizationFailedError)
     with pytest.raises(WorkerError, match="g-replay-: grant Read on all groups"):
-        await refuse_hidden(cast("Clients", brokers), "g-replay-")
+        await refuse_hidden(cast("KafkaClients", brokers), "g-replay-")
     assert brokers.asked == 1

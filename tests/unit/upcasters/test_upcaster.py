@@ -60,7 +60,7 @@ from upcasters.duplicates import refuse_anywhere
 from upcasters.errors import TooDeep
 from upcasters.event import Header
 from upcasters.operations.values import KEY
-from upcasters.policy import Validation
+from upcasters.policy import ValidationChoice
 
 SOURCE = SourcePartition("topic", 4)
 
@@ -294,17 +294,17 @@ VALID, NO_SOURCE, NO_TARGET = b'{"a":1}', b'{"a":"x"}', b'{"a":1,"c":7}'
 
 
 @pytest.mark.parametrize("detection", [BY_HEADER, BY_SHAPE], ids=["header", "shape"])
-@pytest.mark.parametrize("target", get_args(Validation))
-@pytest.mark.parametrize("source", get_args(Validation))
-def test_validation(source: Validation, target: Validation, detection: Detection) -> None:
+@pytest.mark.parametrize("target", get_args(ValidationChoice))
+@pytest.mark.parametrize("source", get_args(ValidationChoice))
+def test_validation(source: ValidationChoice, target: ValidationChoice, detection: Detection) -> None:
     policy = Policy(detection, validate_source=source, validate_target=target, sample_every=2)
     violations: list[Violation] = []
     upcaster = CHAIN.upcaster(policy, violations.append)
     quiet = CHAIN.upcaster(policy)
-    refuses = {choice: choice == "always" for choice in get_args(Validation)}
+    refuses = {choice: choice == "always" for choice in get_args(ValidationChoice)}
     two = [TWO] if detection is BY_HEADER else []
     for offset in (6, 7):
-        tells = {choice: choice in ("observe", "sampled") and offset == 6 for choice in get_args(Validation)}
+        tells = {choice: choice in ("observe", "sampled") and offset == 6 for choice in get_args(ValidationChoice)}
         for event, faults, otherwise in (
             (Event(VALID, offset=offset), (), Upcast),
             (Event(NO_SOURCE, offset=offset), (("1", source), ("2", target)), Upcast),

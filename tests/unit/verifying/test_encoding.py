@@ -14,7 +14,7 @@ from worker.kafka.unpacking import HEADER
 from worker.replay.apply.receipt import Receipt
 from worker.replay.plan.parts import PlannedRoute
 from worker.verifying.encoding import Encoder
-from worker.verifying.oracle import Lineage, Output
+from worker.verifying.oracle import ExpectedLineage, Output
 
 PASSAGES = (Passage("task", "1.0", "2.0"), Passage("task", "", ""))
 RECEIPT = Receipt(
@@ -46,7 +46,7 @@ OUTPUTS = st.builds(
 
 @given(st.lists(OUTPUTS, min_size=1, max_size=5))
 def test_it_writes_what_a_producer_writes(outputs: list[Output]) -> None:
-    lineage = Lineage(RECEIPT, SourcePartition("old", 3))
+    lineage = ExpectedLineage(RECEIPT, SourcePartition("old", 3))
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 10_000_000)
     for place, output in enumerate(outputs):
         offset, timestamp, key, value, headers = output.content
@@ -56,7 +56,7 @@ def test_it_writes_what_a_producer_writes(outputs: list[Output]) -> None:
 
 
 def test_a_batch_of_many_records() -> None:
-    lineage = Lineage(RECEIPT, SourcePartition("old", 3))
+    lineage = ExpectedLineage(RECEIPT, SourcePartition("old", 3))
     outputs = [Output((at, at, b"k", b"v", ()), PASSAGES[0]) for at in range(9_000)]
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 10_000_000)
     for at, output in enumerate(outputs):

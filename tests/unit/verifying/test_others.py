@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from worker.verifying.findings import Findings
-from worker.verifying.others import SOURCE, Others
+from worker.verifying.others import SOURCE, OtherWriters
 
 
-def told(others: Others) -> list[str]:
+def told(others: OtherWriters) -> list[str]:
     findings = Findings()
     others.tell(findings, "new")
     return findings.lines()
@@ -18,7 +18,7 @@ def headers(offset: bytes | None, partition: bytes = b"1", writer: bytes | None 
 
 
 def test_another_replay_and_the_live_worker_are_told_apart() -> None:
-    others = Others("mine", ("old", 1), range(10, 5000), 4)
+    others = OtherWriters("mine", ("old", 1), range(10, 5000), 4)
     for offset in (b"9", b"10", b"10", b"12", b"4999", b"5000"):
         others.look(headers(offset, writer=b"theirs"))
     others.look(headers(b"20"))
@@ -29,14 +29,14 @@ def test_another_replay_and_the_live_worker_are_told_apart() -> None:
 
 
 def test_what_another_one_wrote_where_the_replay_wrote_nothing_is_there_once() -> None:
-    others = Others("mine", ("old", 1), range(100), 4)
+    others = OtherWriters("mine", ("old", 1), range(100), 4)
     others.look(headers(b"7", writer=b"redrive"))
     others.silent.add(7)
     assert told(others) == []
 
 
 def test_ours_in_a_partition_of_another_one() -> None:
-    others = Others("mine", ("old", 1), range(100), 4)
+    others = OtherWriters("mine", ("old", 1), range(100), 4)
     others.look(headers(b"7", b"5", writer=b"mine"))  # the destination has fewer partitions: this is its home, too
     assert told(others) == []
     others.look(headers(b"7", b"2", writer=b"mine"))
@@ -44,7 +44,7 @@ def test_ours_in_a_partition_of_another_one() -> None:
 
 
 def test_records_that_tell_nothing_are_nobody_s() -> None:
-    others = Others("mine", ("old", 1), range(100), 4)
+    others = OtherWriters("mine", ("old", 1), range(100), 4)
     for each in ({}, headers(None), headers(b"x"), headers(b"1", b"2"), {**headers(b"1"), SOURCE[0]: b"another"}):
         others.look(each)
     assert told(others) == []

@@ -6,7 +6,7 @@ from upcasters.event import Event
 from upcasters.outcome import Passage
 from worker.verifying.findings import Findings, Result
 from worker.verifying.oracle import Output
-from worker.verifying.unmarked import Lot
+from worker.verifying.unmarked import UnmarkedRecords
 
 WAY = Passage("t", "1", "2")
 
@@ -19,14 +19,14 @@ def output(value: bytes | None, key: bytes | None = b"k", timestamp: int = 5) ->
     return (Output((0, timestamp, key, value, ()), WAY),)
 
 
-def lot_of(*unmarked: Event) -> Lot:
-    lot = Lot()
+def lot_of(*unmarked: Event) -> UnmarkedRecords:
+    lot = UnmarkedRecords()
     for each in unmarked:
         lot.add(0, each)
     return lot
 
 
-def told(lot: Lot) -> Findings:
+def told(lot: UnmarkedRecords) -> Findings:
     findings = Findings()
     lot.tell(findings, "new")
     return findings

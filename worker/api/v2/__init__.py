@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from worker.api.aside import Aside
+from worker.api.aside import BoundedThread
 from worker.api.documents import DeprecationList, DeprecationNotice, Problem, UpcastRequest
-from worker.api.older import OlderVersion, older_document
+from worker.api.older import V1Adapter, older_document
 from worker.api.problems import ProblemResponse, answer_with_problems, problem
 from worker.api.v2.answers import may_answer, with_models
 from worker.api.v2.chain import add_chain
@@ -39,7 +39,7 @@ def build(
     list_dead_letters: ListDeadLetters,
 ) -> ASGIApp:
     """All that is served beside the probes. FastAPI's own pages are off: they load scripts from elsewhere."""
-    aside = Aside()
+    aside = BoundedThread()
     v2 = router_of(worker, worker.route_chains(), token, open_ledger, ask_checklist, list_dead_letters, aside)
     api = FastAPI(
         title="upcast",
@@ -54,7 +54,7 @@ def build(
     api.exception_handler(RequestValidationError)(_invalid_request)
     api.include_router(v2)
     _add_documents(api, aside)
-    return OlderVersion(api, list(v2.routes), aside)
+    return V1Adapter(api, list(v2.routes), aside)
 
 
 def router_of(
@@ -64,7 +64,7 @@ def router_of(
     open_ledger: OpenLedger,
     ask_checklist: AskChecklist,
     list_dead_letters: ListDeadLetters,
-    aside: Aside,
+    aside: BoundedThread,
 ) -> APIRouter:
     """Every endpoint of the current version."""
     v2 = APIRouter(prefix="/v2", responses=may_answer())
@@ -74,9 +74,9 @@ def router_of(
     add_decision(v2, worker, token)
     add_chain(v2, chains, aside)
     add_upcast(v2, chains, aside)
-    add_runs(v2, open_ledger, Aside())  # of its own: a database that does not answer holds up nobody else
-    add_dead_letters(v2, chains, list_dead_letters, Aside())
-    add_checklist(v2, ask_checklist, Aside())
+    add_runs(v2, open_ledger, BoundedThread())  # of its own: a database that does not answer holds up nobody else
+    add_dead_letters(v2, chains, list_dead_letters, BoundedThread())
+    add_checklist(v2, ask_checklist, BoundedThread())
     _add_deprecations(v2)
     return v2
 
@@ -88,7 +88,7 @@ def _add_deprecations(router: APIRouter) -> None:
         return DeprecationList(deprecations=[DeprecationNotice.model_validate(each) for each in DEPRECATED])
 
 
-def _add_documents(api: FastAPI, aside: Aside) -> None:
+def _add_documents(api: FastAPI, aside: BoundedThread) -> None:
     def current() -> dict[str, Any]:
         return with_models(api.openapi(), Problem, UpcastRequest)
 

@@ -14,7 +14,7 @@ from upcasters import Chain
 from upcasters.describe import changes, history, matrix, model_diff
 from upcasters.step import Hop
 from worker.api import documents
-from worker.api.aside import Aside
+from worker.api.aside import BoundedThread
 from worker.api.documents import ChainDescription, ChainGraph, CompatibilityMatrix, MappingTable
 from worker.api.v2.answers import may_answer
 from worker.routes.chains import RouteChain
@@ -38,7 +38,7 @@ def chain_of(chains: Mapping[str, RouteChain], route: str | None) -> RouteChain:
 TAGS: list[str | Enum] = ["chain"]
 
 
-def add_chain(router: APIRouter, chains: Mapping[str, RouteChain], aside: Aside) -> None:
+def add_chain(router: APIRouter, chains: Mapping[str, RouteChain], aside: BoundedThread) -> None:
     problems = may_answer(404, 422)
 
     @router.get("/chain", tags=TAGS, responses=problems)

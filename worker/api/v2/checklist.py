@@ -8,14 +8,14 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
-from worker.api.aside import Aside
+from worker.api.aside import BoundedThread
 from worker.api.documents import Checklist, ChecklistLine
 from worker.api.v2.answers import may_answer
 from worker.api.view import AskChecklist
 from worker.errors import WorkerError
 
 
-def add_checklist(router: APIRouter, ask: AskChecklist, aside: Aside) -> None:
+def add_checklist(router: APIRouter, ask: AskChecklist, aside: BoundedThread) -> None:
     @router.get("/checklist", tags=["checklist"], responses=may_answer(404))
     async def checklist() -> Checklist:
         """What `upcast checklist` prints, without anybody's word."""

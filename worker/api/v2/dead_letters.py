@@ -11,7 +11,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
-from worker.api.aside import Aside
+from worker.api.aside import BoundedThread
 from worker.api.documents import LetterGroup, LetterList, LetterPlace
 from worker.api.v2.answers import may_answer
 from worker.api.v2.chain import RouteName, chain_of
@@ -24,7 +24,7 @@ FRESH_SECONDS = 10.0
 
 
 def add_dead_letters(
-    router: APIRouter, chains: Mapping[str, RouteChain], list_letters: ListDeadLetters, aside: Aside
+    router: APIRouter, chains: Mapping[str, RouteChain], list_letters: ListDeadLetters, aside: BoundedThread
 ) -> None:
     known: dict[str, tuple[float, LetterList]] = {}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from worker.api.aside import Aside
+from worker.api.aside import BoundedThread
 from worker.api.documents import DeadLetterGroup, RunDetails, RunList, RunProgress, RunSummary
 from worker.api.v2.answers import may_answer
 from worker.api.view import OpenLedger
@@ -26,7 +26,7 @@ T = TypeVar("T")
 TAGS: list[str | Enum] = ["runs"]
 
 
-def add_runs(router: APIRouter, open_ledger: OpenLedger, aside: Aside) -> None:
+def add_runs(router: APIRouter, open_ledger: OpenLedger, aside: BoundedThread) -> None:
     async def ask(question: Callable[[Ledger], T | None]) -> T | None:
         return await aside.run(_asked, open_ledger, question)
 

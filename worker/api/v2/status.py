@@ -24,7 +24,7 @@ STREAM_SECONDS = 1.0
 MOST_STREAMS = 20
 
 
-Number = Annotated[int, Path(ge=0, lt=2**31)]
+PartitionNumber = Annotated[int, Path(ge=0, lt=2**31)]
 
 TAGS: list[str | Enum] = ["status"]
 
@@ -66,7 +66,7 @@ def add_decision(router: APIRouter, worker: WorkerView, token: SecretStr | None)
         dependencies=[Depends(bearer_token(token))],
         responses=may_answer(401, 403, 404, 409, 422),
     )
-    async def decide(source: str, partition: Number, decision: Decision) -> Decided:
+    async def decide(source: str, partition: PartitionNumber, decision: Decision) -> Decided:
         """Where a partition goes on that waits for a person, whichever worker of the group it is with."""
         try:
             return await worker.decide(source, partition, decision.go_on_at)

@@ -19,7 +19,7 @@ from worker.at_rest import aside, registry, schemas
 from worker.at_rest.backups import postgresql, sqlite
 from worker.at_rest.database import Database, explained, open_engine, reading
 from worker.at_rest.digest import NOT_DATA, TableDigest, digests, rows_of_all
-from worker.at_rest.passing import Show
+from worker.at_rest.passing import OnProgress
 from worker.errors import WorkerError
 
 MANIFEST = ".json"
@@ -50,7 +50,7 @@ class Backup(BaseModel):
         return sum(table.rows for table in self.tables.values())
 
 
-def make_backup(database: Database, folder: Path, show: Show, *, check: bool = True) -> Backup:
+def make_backup(database: Database, folder: Path, show: OnProgress, *, check: bool = True) -> Backup:
     """Write a backup into a folder. ``check`` restores it and compares it with the database. Raises WorkerError."""
     means = _means(database)
     _refuse_missing(database)
@@ -80,7 +80,7 @@ def make_backup(database: Database, folder: Path, show: Show, *, check: bool = T
     return made
 
 
-def _checked_tables(database: Database, file: Path, show: Show) -> dict[str, TableDigest]:
+def _checked_tables(database: Database, file: Path, show: OnProgress) -> dict[str, TableDigest]:
     with reading(database.url) as connection:
         total = rows_of_all(connection)
         live = digests(connection, lambda rows: show(rows, total))
@@ -128,7 +128,7 @@ def restored(backup: Backup, database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def restore_backup(backup: Backup, database: Database, show: Show) -> None:
+def restore_backup(backup: Backup, database: Database, show: OnProgress) -> None:
     """Make the database what the backup holds, and see that it is. Raises WorkerError."""
     check_backup(backup, database)
     with explained(database.name):

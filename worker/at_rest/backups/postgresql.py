@@ -13,13 +13,13 @@ from pathlib import Path
 from sqlalchemy import URL, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.at_rest.passing import Show
+from worker.at_rest.passing import OnProgress
 from worker.errors import WorkerError
 
 SUFFIX = ".dump"
 
 
-def dump(url: URL, file: Path, _show: Show) -> None:
+def dump(url: URL, file: Path, _show: OnProgress) -> None:
     _run("pg_dump", url, ["--format=custom", f"--file={file}"])
 
 
@@ -42,7 +42,7 @@ def restored(url: URL, file: Path) -> Iterator[URL]:
         _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def restore(url: URL, file: Path, _show: Show) -> None:
+def restore(url: URL, file: Path, _show: OnProgress) -> None:
     """All or nothing. What the backup does not know stays; the caller looks after that."""
     _run("pg_restore", url, ["--clean", "--if-exists", "--no-owner", "--single-transaction", str(file)])
 

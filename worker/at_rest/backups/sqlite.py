@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from worker.at_rest.passing import Show
+from worker.at_rest.passing import OnProgress
 from worker.errors import WorkerError
 
 SUFFIX = ".sqlite"
@@ -17,7 +17,7 @@ PAGES = 4_096
 """Copied at a time, between two looks at the progress bar."""
 
 
-def dump(url: URL, file: Path, show: Show) -> None:
+def dump(url: URL, file: Path, show: OnProgress) -> None:
     _copy(_file(url), file, show)
 
 
@@ -31,7 +31,7 @@ def restored(_url: URL, file: Path) -> Iterator[URL]:
     yield URL.create("sqlite", database=f"file:{file}", query={"mode": "ro", "uri": "true"})
 
 
-def restore(url: URL, file: Path, show: Show) -> None:
+def restore(url: URL, file: Path, show: OnProgress) -> None:
     _copy(file, _file(url), show)
 
 
@@ -39,6 +39,6 @@ def _file(url: URL) -> Path:
     return Path(str(url.database))
 
 
-def _copy(source: Path, target: Path, show: Show) -> None:
+def _copy(source: Path, target: Path, show: OnProgress) -> None:
     with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(target)) as copy:
         origin.backup(copy, pages=PAGES, progress=lambda _status, left, total: show(total - left, total))

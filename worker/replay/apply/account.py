@@ -14,7 +14,7 @@ import msgspec
 
 from upcasters.event import SourceRecord
 from worker.lanes.bounded import Written
-from worker.lanes.tally import Tally
+from worker.lanes.tally import Counters
 from worker.replay.digest import RunningDigest, contents
 from worker.replay.known import Share
 from worker.replay.plan.marks import record_digest
@@ -62,7 +62,7 @@ class TooOftenInterrupted(Exception):
 
 
 @dataclass
-class Account:
+class PartitionAccount:
     """``destination_start`` and ``dead_letter_start`` are where those topics ended when the replay began: all that it
     wrote is behind them. ``stretches`` are the source offsets, less the first, where digests began anew. Only a
     redrive has ``taken`` and ``last``, a record by which the topic is known again."""
@@ -82,7 +82,7 @@ class Account:
     share: Share | None = None
 
     @classmethod
-    def of_note(cls, text: str, replay_id: str | None) -> Account:
+    def of_note(cls, text: str, replay_id: str | None) -> PartitionAccount:
         """``replay_id`` None takes anybody's. Raises ``NotOurNote``."""
         try:
             note = msgspec.json.decode(text, type=_Note)
@@ -164,7 +164,7 @@ class Account:
     def wrote(self, records: Sequence[Written]) -> None:
         self.output.add(records)
 
-    def close(self, tally: Tally) -> str:
+    def close(self, tally: Counters) -> str:
         self.upcast += tally.upcast_total()
         self.passed += tally.passed
         self.skipped += tally.skipped
@@ -175,7 +175,7 @@ class Account:
 def is_of(note: str, replay_id: str) -> bool:
     """Whether it was written by this replay."""
     try:
-        Account.of_note(note, replay_id)
+        PartitionAccount.of_note(note, replay_id)
     except NotOurNote:
         return False
     return True

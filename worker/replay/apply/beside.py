@@ -16,10 +16,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
-from worker.kafka.clients import Clients
-from worker.kafka.members import Member
-from worker.kafka.refusals import words
-from worker.ledger import Beside, Ledger
+from worker.kafka.clients import KafkaClients
+from worker.kafka.members import GroupMember
+from worker.kafka.refusals import in_words
+from worker.ledger import AllowedOverlap, Ledger
 from worker.replay.known import KnownReplay, known_replays
 from worker.replay.plan.file import Plan
 from worker.replay.ranges import Range
@@ -60,7 +60,7 @@ def overlapping(replay: KnownReplay, destination: str, now: SourceNow) -> list[R
 
 
 async def refuse_beside(
-    clients: Clients,
+    clients: KafkaClients,
     settings: Settings,
     ledger: Ledger | None,
     allowed: Collection[str] = (),
@@ -89,7 +89,7 @@ async def refuse_beside(
         raise WorkerError("\n".join(refusals), NEEDS_A_PERSON)
 
 
-async def refuse_live(clients: Clients, plan: Plan) -> None:
+async def refuse_live(clients: KafkaClients, plan: Plan) -> None:
     """Before a replay writes, and once more when others can see it. Raises WorkerError where members of the live
     worker's group are there that have yet to read offsets of the plan, and write them to the same topic. An idle group
     is no such thing: it may be started behind the replay."""
@@ -116,7 +116,7 @@ async def refuse_live(clients: Clients, plan: Plan) -> None:
         )
 
 
-def writes(member: Member, source: str, destination: str) -> bool:
+def writes(member: GroupMember, source: str, destination: str) -> bool:
     """Whether it makes records of the source into the destination, as far as it tells; one that does not, may."""
     if member.topics is not None and source not in member.topics:
         return False
@@ -163,13 +163,13 @@ async def _write_down(
 def _note_in(ledger: Ledger, replay_id: str, group: str) -> None:
     """It may be a ledger that knows nothing of the replay."""
     if ledger.run(replay_id) is not None:
-        ledger.note_beside(Beside(replay_id, datetime.now(UTC), group, metadata.version("upcast-worker")))
+        ledger.note_beside(AllowedOverlap(replay_id, datetime.now(UTC), group, metadata.version("upcast-worker")))
 
 
 # What there is now.
 
 
-async def _source_now(clients: Clients, group: str, route: RouteSettings) -> SourceNow:
+async def _source_now(clients: KafkaClients, group: str, route: RouteSettings) -> SourceNow:
     counts = await partition_counts(clients)
     committed = await committed_of(clients, group, route.source)
     places = [TopicPartition(route.source, number) for number in range(counts.get(route.source, 0))]
@@ -180,7 +180,7 @@ async def _source_now(clients: Clients, group: str, route: RouteSettings) -> Sou
         filled = await _filled(reader, route.destination, counts.get(route.destination, 0))
     except KafkaError as error:
         raise WorkerError(
-            f"{route.source}: where it begins and ends cannot be asked ({words(error)}): try again", MAY_PASS
+            f"{route.source}: where it begins and ends cannot be asked ({in_words(error)}): try again", MAY_PASS
         ) from error
     finally:
         await reader.stop()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.ledger import DeadLetterSummary, Ledger, Progress, Run, RunState
+from worker.ledger import DeadLetterSummary, Ledger, PartitionProgress, Run, RunState
 from worker.replay.apply.bounds import PartitionState
 from worker.replay.apply.receipt import Receipt
 from worker.replay.plan.file import Plan
@@ -53,9 +53,9 @@ class Books:
             if state.account is not None:
                 self.ledger.note_progress(self._progress(state))
 
-    def _progress(self, state: PartitionState) -> Progress:
+    def _progress(self, state: PartitionState) -> PartitionProgress:
         planned = state.planned
-        return Progress(
+        return PartitionProgress(
             replay_id=self.plan.replay_id,
             topic=self.plan.topic,
             partition=planned.partition,

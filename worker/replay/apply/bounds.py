@@ -9,11 +9,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.errors import WorkerError
 from worker.kafka.stable_offsets import committed_with_note
-from worker.lanes.bounded import Beginning, Journal
+from worker.lanes.bounded import Journal, StartingPoint
 from worker.lanes.offset_note import read_note
 from worker.processes.child import Child
-from worker.replay.apply.account import Account
-from worker.replay.apply.resume import Place, Resume, resume
+from worker.replay.apply.account import PartitionAccount
+from worker.replay.apply.resume import ReplayPartition, Resume, resume
 from worker.replay.known import Share
 from worker.replay.plan.file import Plan
 from worker.replay.plan.parts import PlannedRange
@@ -27,7 +27,7 @@ class PartitionState:
 
     planned: PlannedRange
     offset: int
-    account: Account | None = None
+    account: PartitionAccount | None = None
 
     @property
     def remaining(self) -> int:
@@ -62,7 +62,7 @@ class ReplayBounds:
 
     async def begin(
         self, partition: TopicPartition, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer
-    ) -> Beginning:
+    ) -> StartingPoint:
         state = self.states[partition.partition]
         found = self._resume(state, await self._committed(partition, consumer))
         account = found.account or await self._fresh(partition.partition, offsets)
@@ -70,12 +70,12 @@ class ReplayBounds:
         state.offset, state.account = found.offset, account
         log = (await offsets.log_offsets([partition]))[partition]
         self._check_retained(state, log.start, log.end)
-        return Beginning(found.offset, log.stable, state.planned.end, account, announcement=announcement)
+        return StartingPoint(found.offset, log.stable, state.planned.end, account, announcement=announcement)
 
     def committed(self, partition: TopicPartition, offset: int, journal: Journal | None) -> None:
         state = self.states[partition.partition]
         state.offset = offset
-        assert isinstance(journal, Account)  # noqa: S101  (begin gave it)
+        assert isinstance(journal, PartitionAccount)  # noqa: S101  (begin gave it)
         state.account = journal
 
     async def _committed(self, partition: TopicPartition, consumer: AIOKafkaConsumer) -> Reached | None:
@@ -88,14 +88,14 @@ class ReplayBounds:
             return Resume(state.offset, state.account)
         return resume(self._place(state), kafka, self.ledger.get(state.planned.partition))
 
-    def _place(self, state: PartitionState) -> Place:
-        return Place(self.plan.replay_id, self._group, self.plan.topic, state.planned)
+    def _place(self, state: PartitionState) -> ReplayPartition:
+        return ReplayPartition(self.plan.replay_id, self._group, self.plan.topic, state.planned)
 
-    async def _fresh(self, number: int, offsets: AIOKafkaConsumer) -> Account:
+    async def _fresh(self, number: int, offsets: AIOKafkaConsumer) -> PartitionAccount:
         assert self.route is not None  # noqa: S101  (set before any lane starts)
         destination = await _end_of(self.route.destination, number, offsets)
         dead_letter = await _end_of(self.route.dead_letter, number, offsets)
-        account = Account(self.plan.replay_id, destination, dead_letter)
+        account = PartitionAccount(self.plan.replay_id, destination, dead_letter)
         if self.plan.redrive is None:
             planned = self.states[number].planned
             account.share = Share(self.plan.route.destination, planned.start, planned.end)

@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.clients import Clients
-from worker.kafka.refusals import words
+from worker.kafka.clients import KafkaClients
+from worker.kafka.refusals import in_words
 from worker.kafka.stable_offsets import committed_with_note
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.topics import cluster_id_of
@@ -20,10 +20,10 @@ from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-Offsets = Mapping[TopicPartition, int | None]
+GroupOffsets = Mapping[TopicPartition, int | None]
 
 
-async def hand_over(clients: Clients, settings: Settings, receipt: Receipt) -> None:
+async def hand_over(clients: KafkaClients, settings: Settings, receipt: Receipt) -> None:
     """Before the group is joined: commit the replay's ends for it, where it has not come so far by itself.
 
     Raises WorkerError where the replay is unfinished or of another cluster, or the group has work left before it.
@@ -44,7 +44,7 @@ async def hand_over(clients: Clients, settings: Settings, receipt: Receipt) -> N
             await _move(consumer, receipt, settings.kafka.group_id)
     except KafkaError as error:
         raise WorkerError(
-            f"--after: the group's offsets cannot be read and set ({words(error)}): try again", MAY_PASS
+            f"--after: the group's offsets cannot be read and set ({in_words(error)}): try again", MAY_PASS
         ) from error
 
 
@@ -58,7 +58,7 @@ def _check_route(settings: Settings, receipt: Receipt) -> None:
         )
 
 
-async def _check_finished(clients: Clients, receipt: Receipt) -> None:
+async def _check_finished(clients: KafkaClients, receipt: Receipt) -> None:
     """The receipt says so, and nothing in Kafka says otherwise. Kafka forgets a replay's offsets after a while."""
     ends = _ends(receipt)
     async with _member_of_none(clients, receipt.group) as consumer:
@@ -101,7 +101,7 @@ async def _move(consumer: AIOKafkaConsumer, receipt: Receipt, group: str) -> Non
     log.info("beginning where the replay ended", replay_id=receipt.replay_id, partitions=len(moves))
 
 
-def _moves(receipt: Receipt, committed: Offsets) -> list[TopicPartition]:
+def _moves(receipt: Receipt, committed: GroupOffsets) -> list[TopicPartition]:
     """The partitions whose group has to be moved. Raises WorkerError where that would leave records out."""
     found = []
     for each in receipt.partitions:
@@ -135,7 +135,7 @@ def _ends(receipt: Receipt) -> dict[TopicPartition, int]:
 
 
 @asynccontextmanager
-async def _member_of_none(clients: Clients, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+async def _member_of_none(clients: KafkaClients, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
     """A client that speaks for the group without joining it."""
     consumer = clients.group_consumer(**({} if group is None else {"group_id": group, "group_instance_id": None}))
     try:

@@ -10,10 +10,10 @@ from aiokafka.errors import KafkaError
 
 from worker.dead_letters import LETTER_OFFSET
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.clients import Clients
-from worker.kafka.refusals import words
+from worker.kafka.clients import KafkaClients
+from worker.kafka.refusals import in_words
 from worker.ledger import Ledger
-from worker.replay.apply.account import Account, NotOurNote, is_of
+from worker.replay.apply.account import NotOurNote, PartitionAccount, is_of
 from worker.replay.apply.beside import refuse_live
 from worker.replay.apply.changes import AGAIN, refuse_other_cluster, refuse_other_records
 from worker.replay.apply.traces import SOURCE_OFFSET, refuse_ahead, refuse_forgotten
@@ -25,7 +25,12 @@ from worker.replay.topics import Reached, cluster_id_of, committed_of, partition
 
 
 async def prepare(
-    clients: Clients, plan: Plan, reached: Mapping[int, Reached], ledger: Ledger | None = None, *, again: bool = False
+    clients: KafkaClients,
+    plan: Plan,
+    reached: Mapping[int, Reached],
+    ledger: Ledger | None = None,
+    *,
+    again: bool = False,
 ) -> None:
     """``reached`` is how far the ``ledger`` knows it to be. Raises WorkerError where the plan does not fit any more,
     naming what is different; unless it shall be written ``again``, also where others have read what is left of its
@@ -46,7 +51,7 @@ async def prepare(
                 await refuse_live(clients, plan)
     except KafkaError as error:
         raise WorkerError(
-            f"kafka: the plan's records cannot be looked at ({words(error)}): try again", MAY_PASS
+            f"kafka: the plan's records cannot be looked at ({in_words(error)}): try again", MAY_PASS
         ) from error
 
 
@@ -65,7 +70,7 @@ def _positions(plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapp
 
 
 async def _refuse_twice(
-    clients: Clients, plan: Plan, left: Sequence[Range], consumer: AIOKafkaConsumer, ledger: Ledger | None
+    clients: KafkaClients, plan: Plan, left: Sequence[Range], consumer: AIOKafkaConsumer, ledger: Ledger | None
 ) -> None:
     live = clients.kafka.group_id.removesuffix(f"-replay-{plan.replay_id}")
     topics = plan.topic, plan.route.destination
@@ -74,7 +79,7 @@ async def _refuse_twice(
         raise WorkerError("\n".join(lines))
 
 
-async def _own_offsets(clients: Clients, plan: Plan) -> dict[TopicPartition, int]:
+async def _own_offsets(clients: KafkaClients, plan: Plan) -> dict[TopicPartition, int]:
     """A redrive's group may still be where the one before it has left it."""
     found = await committed_of(clients, clients.kafka.group_id, plan.topic)
     replay, name = plan.redrive is None, plan.replay_id
@@ -119,7 +124,7 @@ async def _refuse_traces(
     committed: Mapping[TopicPartition, int],
     ledger: Mapping[int, Reached],
     consumer: AIOKafkaConsumer,
-    clients: Clients,
+    clients: KafkaClients,
 ) -> None:
     """Where Kafka has an offset, nothing else needs to be asked."""
     open_ranges = [each.partition for each in plan.ranges if not each.empty]
@@ -134,6 +139,6 @@ async def _refuse_traces(
 
 def _output_of(reached: Reached, plan: Plan) -> tuple[int, int]:
     try:
-        return Account.of_note(reached.note, plan.replay_id).destination_start, reached.offset
+        return PartitionAccount.of_note(reached.note, plan.replay_id).destination_start, reached.offset
     except NotOurNote:
         return 0, reached.offset

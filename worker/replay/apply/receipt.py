@@ -13,14 +13,14 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from worker.errors import WorkerError
-from worker.replay.plan.parts import Filters, OutcomeCounts, Part, PlannedRoute, Redrive
+from worker.replay.plan.parts import Filters, OutcomeCounts, PlannedRoute, PlanPart, Redrive
 from worker.replay.sealed import digest_of, write_sealed
 
 FORMAT: Final = 1
 KIND: Final = "upcast-receipt"
 
 
-class PartitionReceipt(Part):
+class PartitionReceipt(PlanPart):
     """``[start, end)`` of what was read, all of it done. ``stretches`` are the offsets where both digests began anew
     after an interruption, each with what was before in front: see ``worker.replay.digest``.
 
@@ -38,7 +38,7 @@ class PartitionReceipt(Part):
     written_digest: str
 
 
-class Receipt(Part):
+class Receipt(PlanPart):
     """The whole file. ``started`` is when the replay first began, ``ended`` when its last partition did."""
 
     kind: Literal["upcast-receipt"] = KIND

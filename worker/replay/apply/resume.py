@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from worker.errors import WorkerError
-from worker.replay.apply.account import Account, NotOurNote, TooOftenInterrupted
+from worker.replay.apply.account import NotOurNote, PartitionAccount, TooOftenInterrupted
 from worker.replay.plan.parts import PlannedRange
 from worker.replay.topics import Reached
 
@@ -20,11 +20,11 @@ class Resume:
     """``account`` is None where nothing has been done yet."""
 
     offset: int
-    account: Account | None = None
+    account: PartitionAccount | None = None
 
 
 @dataclass(frozen=True)
-class Place:
+class ReplayPartition:
     """Which partition of which replay this is about; ``group`` is the replay's own."""
 
     replay_id: str
@@ -36,7 +36,7 @@ class Place:
         return f"{self.topic} partition {self.planned.partition}"
 
 
-def resume(place: Place, kafka: Reached | None, ledger: Reached | None) -> Resume:
+def resume(place: ReplayPartition, kafka: Reached | None, ledger: Reached | None) -> Resume:
     """Raises WorkerError where the two contradict each other, or the plan."""
     if kafka is None and ledger is None:
         return Resume(place.planned.start)
@@ -57,7 +57,7 @@ def resume(place: Place, kafka: Reached | None, ledger: Reached | None) -> Resum
     return _from(place, kafka, f"the group {place.group}")
 
 
-def _from(place: Place, reached: Reached, who: str) -> Resume:
+def _from(place: ReplayPartition, reached: Reached, who: str) -> Resume:
     planned = place.planned
     if not planned.start <= reached.offset <= planned.end:
         raise WorkerError(
@@ -65,7 +65,7 @@ def _from(place: Place, reached: Reached, who: str) -> Resume:
             "it is of another plan; do not commit to a replay's group by hand, make a new plan"
         )
     try:
-        account = Account.of_note(reached.note, place.replay_id)
+        account = PartitionAccount.of_note(reached.note, place.replay_id)
         if reached.offset < planned.end:
             account.begin_stretch(reached.offset)
         return Resume(reached.offset, account)

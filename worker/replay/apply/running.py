@@ -17,16 +17,16 @@ from prometheus_client import CollectorRegistry
 from worker.api import create_api, listening
 from worker.app import VERSION, new_metrics, open_existing_ledger, reporter_of, stop_on_signals
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.lanes.looks import SharedLook
 from worker.lanes.processing import Processor
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.surroundings import MakeProcessor
-from worker.lanes.timing import Timing
+from worker.lanes.timing import Timeouts
 from worker.ledger import Run, RunState, open_ledger
 from worker.metrics import WorkerMetrics
 from worker.processes.child import Child
-from worker.replay.apply.account import Account
+from worker.replay.apply.account import PartitionAccount
 from worker.replay.apply.beside import refuse_live
 from worker.replay.apply.books import Books
 from worker.replay.apply.bounds import PartitionState, ReplayBounds
@@ -41,7 +41,7 @@ from worker.routes.route import Route
 from worker.service import Service
 from worker.settings import Settings
 
-Show = Callable[[Sequence[PartitionState]], None]
+OnPartitions = Callable[[Sequence[PartitionState]], None]
 
 COMMANDS = {"replay": "upcast replay PLAN", "redrive": "upcast dlq redrive"}
 NOTE_SECONDS = 1.0
@@ -49,7 +49,7 @@ NOTE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ReplayOptions:
     """What the operator asked for beside the plan."""
 
     receipt: Path
@@ -77,15 +77,15 @@ async def apply_until_signal(
     settings: Settings,
     given: RouteChain,
     plan: Plan,
-    wishes: Wishes,
-    show: Show,
+    wishes: ReplayOptions,
+    show: OnPartitions,
     kind: type[Replay] | None = None,
 ) -> Receipt:
     """``apply`` until SIGTERM or SIGINT, which leave nothing half done."""
     return await apply(settings, given, plan, wishes, show, stop_on_signals(), kind)
 
 
-async def apply_share(settings: Settings, given: RouteChain, plan: Plan, wishes: Wishes, child: Child) -> None:
+async def apply_share(settings: Settings, given: RouteChain, plan: Plan, wishes: ReplayOptions, child: Child) -> None:
     """What one process of several does: its partitions, and neither progress on the screen nor a receipt."""
     stop = stop_on_signals()
     child.stop_without_parent(stop)
@@ -113,8 +113,8 @@ async def apply(
     settings: Settings,
     given: RouteChain,
     plan: Plan,
-    wishes: Wishes,
-    show: Show,
+    wishes: ReplayOptions,
+    show: OnPartitions,
     stop: asyncio.Event,
     kind: type[Replay] | None = None,
 ) -> Receipt:
@@ -142,7 +142,7 @@ class Replay:
         settings: Settings,
         given: RouteChain,
         plan: Plan,
-        wishes: Wishes,
+        wishes: ReplayOptions,
         books: Books,
         child: Child | None = None,
     ) -> None:
@@ -152,7 +152,7 @@ class Replay:
         self._plan = plan
         self._wishes = wishes
         self._books = books
-        self._clients = Clients(settings.kafka)
+        self._clients = KafkaClients(settings.kafka)
         self._registry = CollectorRegistry()
         self._metrics = new_metrics(self._registry, settings.kafka.group_id)
         self._bounds = type(self).make_bounds(plan, settings.kafka.group_id)
@@ -164,7 +164,7 @@ class Replay:
     def settings_for(settings: Settings, plan: Plan) -> Settings:
         return settings_of_replay(settings, plan)
 
-    async def run(self, show: Show, stop: asyncio.Event) -> None:
+    async def run(self, show: OnPartitions, stop: asyncio.Event) -> None:
         """To the end of the plan. Raises WorkerError, also where ``stop`` came before it."""
         http, metrics = self._settings.http, self._metrics
         service = self._service()
@@ -223,7 +223,7 @@ class Replay:
             self._clients,
             self._metrics,
             reporter_of(self._settings, self._plan.replay_id),
-            timing=Timing(stuck_after=self._settings.http.stuck_after),
+            timing=Timeouts(stuck_after=self._settings.http.stuck_after),
             bounds=self._bounds,
             make_processor=make_processor,
             look_at_others=self._look_at_others(),
@@ -246,7 +246,7 @@ class Replay:
         self._run = await asyncio.to_thread(self._books.begin, self._wishes.reason)
 
     @asynccontextmanager
-    async def _noting(self, stop: asyncio.Event, show: Show) -> AsyncIterator[None]:
+    async def _noting(self, stop: asyncio.Event, show: OnPartitions) -> AsyncIterator[None]:
         """Progress in the ledger, in the metrics and on the screen, as long as the block runs and at its end."""
         noting = asyncio.create_task(self._note_now_and_then(show), name="notes")
         noting.add_done_callback(lambda _: stop.set())
@@ -259,12 +259,12 @@ class Replay:
                 raise error
             await self._note(show)
 
-    async def _note_now_and_then(self, show: Show) -> None:
+    async def _note_now_and_then(self, show: OnPartitions) -> None:
         while True:
             await asyncio.sleep(NOTE_SECONDS)
             await self._note(show)
 
-    async def _note(self, show: Show) -> None:
+    async def _note(self, show: OnPartitions) -> None:
         states = list(self._bounds.states.values())
         show(states)
         _tell(self._metrics, self._plan, states)
@@ -302,7 +302,7 @@ class Replay:
 
 
 def _partition_receipt(state: PartitionState, plan: Plan) -> PartitionReceipt:
-    account = state.account or Account(plan.replay_id)
+    account = state.account or PartitionAccount(plan.replay_id)
     return PartitionReceipt(
         partition=state.planned.partition,
         start=state.planned.start,

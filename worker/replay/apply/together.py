@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from worker.app import new_process_metrics, stop_on_signals
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
 from worker.processes.family import Family
 from worker.processes.together import keep_together
@@ -20,7 +20,7 @@ from worker.replay.apply.changes import refuse_other_route
 from worker.replay.apply.finished import refuse_finished
 from worker.replay.apply.preparing import prepare
 from worker.replay.apply.receipt import Receipt
-from worker.replay.apply.running import NOTE_SECONDS, Show, Wishes, apply, open_books, settings_of_replay
+from worker.replay.apply.running import NOTE_SECONDS, OnPartitions, ReplayOptions, apply, open_books, settings_of_replay
 from worker.replay.plan.file import Plan
 from worker.replay.topics import committed_of
 from worker.routes.chains import RouteChain
@@ -31,8 +31,8 @@ async def apply_together(
     settings: Settings,
     given: RouteChain,
     plan: Plan,
-    wishes: Wishes,
-    show: Show,
+    wishes: ReplayOptions,
+    show: OnPartitions,
     arguments: Sequence[str],
     size: int,
 ) -> Receipt:
@@ -40,7 +40,7 @@ async def apply_together(
     refuse_other_route(plan, given)
     stop, registry = stop_on_signals(), CollectorRegistry()
     new_process_metrics(registry)
-    clients = Clients(settings_of_replay(settings, plan).kafka)
+    clients = KafkaClients(settings_of_replay(settings, plan).kafka)
     work = [each for each in plan.ranges if not each.empty]
     family = Family(arguments, max(1, min(size, len(work))))
     async with open_books(settings, plan) as books:
@@ -64,7 +64,7 @@ async def apply_together(
 
 
 @asynccontextmanager
-async def _showing(clients: Clients, plan: Plan, show: Show) -> AsyncIterator[None]:
+async def _showing(clients: KafkaClients, plan: Plan, show: OnPartitions) -> AsyncIterator[None]:
     showing = asyncio.create_task(_show_now_and_then(clients, plan, show), name="progress")
     try:
         yield
@@ -73,7 +73,7 @@ async def _showing(clients: Clients, plan: Plan, show: Show) -> AsyncIterator[No
         await asyncio.wait({showing})
 
 
-async def _show_now_and_then(clients: Clients, plan: Plan, show: Show) -> None:
+async def _show_now_and_then(clients: KafkaClients, plan: Plan, show: OnPartitions) -> None:
     """By what the brokers hold, whoever has committed it."""
     while True:
         await asyncio.sleep(NOTE_SECONDS)

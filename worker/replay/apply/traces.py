@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourceRecord
 from worker.errors import WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.log_offsets import LogOffsets
 from worker.lanes.lineage import PREFIX, REPLAY_ID
 from worker.replay.ranges import Range
@@ -24,7 +24,7 @@ TAIL = 2_000
 
 
 async def refuse_forgotten(
-    replay_id: str, topic: str, partitions: Sequence[int], consumer: AIOKafkaConsumer, clients: Clients
+    replay_id: str, topic: str, partitions: Sequence[int], consumer: AIOKafkaConsumer, clients: KafkaClients
 ) -> None:
     """Nobody knows of this replay: its records must not be at the destination's end."""
     found = await _offsets(topic, partitions, consumer)
@@ -41,7 +41,7 @@ async def refuse_ahead(
     topic: str,
     reached: Mapping[int, tuple[int, int]],
     consumer: AIOKafkaConsumer,
-    clients: Clients,
+    clients: KafkaClients,
     origin: str = SOURCE_OFFSET,
 ) -> None:
     """Only the ledger knows how far the replay is, and may be a moment behind: nothing past it may have been written.
@@ -66,7 +66,7 @@ async def _records(
     topic: str,
     starts: Mapping[int, int],
     found: Mapping[int, LogOffsets],
-    readers: tuple[AIOKafkaConsumer, Clients],
+    readers: tuple[AIOKafkaConsumer, KafkaClients],
 ) -> AsyncIterator[tuple[int, SourceRecord]]:
     consumer, clients = readers
     ranges = [Range(number, max(starts[number], each.start), each.stable) for number, each in found.items()]

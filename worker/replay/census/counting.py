@@ -17,7 +17,7 @@ from upcasters.document import Object, read
 from upcasters.errors import EventError
 from upcasters.event import SourceRecord
 from upcasters.policy import Policy
-from worker.kafka.fetched import NO_TIMESTAMP, known
+from worker.kafka.fetched import NO_TIMESTAMP, timestamp_of
 
 MOST_KINDS = 1_000
 MOST_PRODUCERS = 5_000
@@ -26,7 +26,7 @@ TOMBSTONE = "tombstone"
 OTHERS = "(others)"
 
 
-class Kind(NamedTuple):
+class EventKind(NamedTuple):
     """What events are counted by. ``problem`` is ``stage ErrorClass`` where type or version could not be told,
     ``tombstone`` for those, else empty; ``shape`` the version whose shape the document has, where that is asked."""
 
@@ -60,7 +60,7 @@ class Seen:
 
 
 @dataclass
-class Line:
+class CensusLine:
     """All that is known of one kind, and how many of them each partition holds."""
 
     seen: Seen = field(default_factory=Seen)
@@ -77,9 +77,9 @@ class Identifier:
         self._by_shape = any(isinstance(rule, FromShape) for rule in rules)
         by_header = all(isinstance(rule, FromHeader) for rule in rules)
         self._unread = by_header and self._detector.fixed_type is not None
-        self._tombstone = Kind(self._detector.fixed_type or "", "", "", TOMBSTONE)
+        self._tombstone = EventKind(self._detector.fixed_type or "", "", "", TOMBSTONE)
 
-    def kind(self, record: SourceRecord) -> Kind:
+    def kind(self, record: SourceRecord) -> EventKind:
         """Never raises."""
         if record.value is None:
             return self._tombstone
@@ -87,10 +87,10 @@ class Identifier:
             found = self._detector.detect(record, {} if self._unread else read(record.value))
             shape = self._shape(found.event_type, found.body) if self._by_shape else ""
         except EventError as error:
-            return Kind("", "", "", f"{error.stage} {type(error).__name__}")
+            return EventKind("", "", "", f"{error.stage} {type(error).__name__}")
         except Exception as error:  # noqa: BLE001  # a condition of the chain's; what it was is counted
-            return Kind("", "", "", f"detect {type(error).__name__}")
-        return Kind(found.event_type[:LONGEST_NAME], found.version[:LONGEST_NAME], shape)
+            return EventKind("", "", "", f"detect {type(error).__name__}")
+        return EventKind(found.event_type[:LONGEST_NAME], found.version[:LONGEST_NAME], shape)
 
     def _shape(self, event_type: str, body: Object) -> str:
         return self._detector.shape_of(event_type, body) or ""
@@ -103,7 +103,7 @@ class Census:
         self._identifier = identifier
         self._producer_header = producer_header
         self._producers = 0
-        self.lines: dict[Kind, Line] = {}
+        self.lines: dict[EventKind, CensusLine] = {}
         self.records = 0
 
     def add(self, partition: int, records: Sequence[SourceRecord]) -> None:
@@ -111,21 +111,21 @@ class Census:
         for record in records:
             line = self._line(kind_of(record))
             size = len(record.key or b"") + len(record.value or b"")
-            timestamp = known(record.timestamp)
+            timestamp = timestamp_of(record.timestamp)
             line.seen.add(size, timestamp)
             line.by_partition[partition] = line.by_partition.get(partition, 0) + 1
             if header is not None:
                 self._producer(line, record, header).add(size, timestamp)
         self.records += len(records)
 
-    def _line(self, kind: Kind) -> Line:
+    def _line(self, kind: EventKind) -> CensusLine:
         line = self.lines.get(kind)
         if line is None:
             full = len(self.lines) >= MOST_KINDS
-            line = self.lines.setdefault(Kind(OTHERS, "", "", OTHERS) if full else kind, Line())
+            line = self.lines.setdefault(EventKind(OTHERS, "", "", OTHERS) if full else kind, CensusLine())
         return line
 
-    def _producer(self, line: Line, record: SourceRecord, header: str) -> Seen:
+    def _producer(self, line: CensusLine, record: SourceRecord, header: str) -> Seen:
         name = (last_header(record.headers, header) or b"").decode("utf-8", "replace")[:LONGEST_NAME]
         seen = line.by_producer.get(name)
         if seen is None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from upcasters import Chain
-from worker.replay.census.counting import Kind, Line
+from worker.replay.census.counting import CensusLine, EventKind
 from worker.replay.census.retiring import Retiring, old_versions
 from worker.replay.census.surveying import Survey
 from worker.routes.chains import RouteChain
@@ -111,7 +111,7 @@ def _header(found: Survey, given: RouteChain) -> dict[str, Any]:
     }
 
 
-def _kind(kind: Kind, line: Line) -> dict[str, Any]:
+def _kind(kind: EventKind, line: CensusLine) -> dict[str, Any]:
     seen = line.seen
     return {
         "type": kind.event_type,
@@ -126,14 +126,14 @@ def _kind(kind: Kind, line: Line) -> dict[str, Any]:
     }
 
 
-def _ordered(found: Survey, chain: Chain) -> list[tuple[Kind, Line]]:
+def _ordered(found: Survey, chain: Chain) -> list[tuple[EventKind, CensusLine]]:
     """In the chain's own order; what it does not know behind it."""
     order = {node: place for place, node in enumerate(chain.versions)}
     last = len(order)
     return sorted(found.census.lines.items(), key=lambda item: (order.get(item[0][:2], last), item[0]))
 
 
-def _shares(line: Line) -> str:
+def _shares(line: CensusLine) -> str:
     """``0: 60 %, 1: 40 %``: where the records of this kind are; of many partitions the fullest. JSON has all."""
     total, found = line.seen.records, line.by_partition
     most = sorted(found, key=lambda number: (-found[number], number))[:MOST_SHARES]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.replay.census.counting import Census, Identifier
@@ -16,7 +16,7 @@ from worker.replay.topics import partitions_of
 from worker.routes.chains import RouteChain
 from worker.settings import Settings
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with how many offsets are behind, and how many there are in all."""
 
 
@@ -32,12 +32,12 @@ class Survey:
 
 
 async def survey(
-    settings: Settings, given: RouteChain, start: str, end: str, progress: Progress, *, producers: bool = False
+    settings: Settings, given: RouteChain, start: str, end: str, progress: OnProgress, *, producers: bool = False
 ) -> Survey:
     """Count everything from ``start`` to ``end``. Raises WorkerError."""
     now = time.time()
     first, last = parse_start(start, now), parse_end(end, now)
-    clients = Clients(settings.kafka)
+    clients = KafkaClients(settings.kafka)
     await wait_for_broker(clients)
     source = given.route.source
     partitions = await partitions_of(clients, source)
@@ -57,7 +57,7 @@ async def survey(
 class Behind:
     """Adds up how far all partitions are."""
 
-    def __init__(self, ranges: Sequence[Range], progress: Progress) -> None:
+    def __init__(self, ranges: Sequence[Range], progress: OnProgress) -> None:
         self._total = sum(each.offsets for each in ranges)
         self._position = {each.partition: each.start for each in ranges}
         self._done = 0

@@ -6,7 +6,7 @@ from aiokafka import AIOKafkaProducer
 
 from upcasters.event import Header
 from worker.kafka.internals import Append
-from worker.lanes.outbox import Batch, Outbox
+from worker.lanes.outbox import Outbox, OutputBatch
 from worker.routes.route import OutputTopic
 
 LINEAGE: list[Header] = [("upcaster", b"." * 240)]
@@ -27,7 +27,7 @@ class DryOutbox(Outbox):
         self.bytes = 0
         """Of keys, values and headers that would go to the destination."""
 
-    def batch(self, topic: OutputTopic) -> Batch:
+    def batch(self, topic: OutputTopic) -> OutputBatch:
         return self if topic.name == self._destination.name else super().batch(topic)
 
     def begin_batch(

@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer
 
 from upcasters.event import SourcePartition, SourceRecord
 from worker.dead_letters import Reporter
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.preflight import ClusterFacts
-from worker.replay.census.surveying import Behind, Progress
+from worker.replay.census.surveying import Behind, OnProgress
 from worker.replay.plan.filters import filtered
 from worker.replay.plan.hops import hop_counts
 from worker.replay.plan.loss import Loss
@@ -31,7 +31,7 @@ LINEAGE_BYTES = 250
 
 
 @dataclass(frozen=True)
-class Wishes:
+class PlanOptions:
     """What the operator asked for. ``sample`` events of each type and version are looked at closely; ``coordinates``
     are kept of each kind of dead letter and each lost path."""
 
@@ -47,7 +47,12 @@ class DryRun:
     """Runs once: ``read``, then ``findings``."""
 
     def __init__(
-        self, clients: Clients, given: RouteChain, facts: ClusterFacts, wishes: Wishes, ranges: Sequence[Range]
+        self,
+        clients: KafkaClients,
+        given: RouteChain,
+        facts: ClusterFacts,
+        wishes: PlanOptions,
+        ranges: Sequence[Range],
     ) -> None:
         self._topic = self._read_topic(given)
         self._given = given
@@ -74,7 +79,7 @@ class DryRun:
         source = SourcePartition(self._topic, piece.partition)
         return ((record, source) for record in piece.slice.records)
 
-    async def read(self, consumer: AIOKafkaConsumer, progress: Progress) -> None:
+    async def read(self, consumer: AIOKafkaConsumer, progress: OnProgress) -> None:
         """Run everything. Raises WorkerError where reading fails or a replay would be blocked."""
         behind = Behind(self._ranges, progress)
         began = time.monotonic()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.ledger import Ledger
 from worker.replay.known import known_replays
 from worker.replay.ranges import Range
@@ -14,7 +14,7 @@ from worker.replay.topics import committed_of, groups_of, partition_counts
 
 
 async def told_twice(
-    clients: Clients,
+    clients: KafkaClients,
     group: str,
     consumer: AIOKafkaConsumer,
     topics: tuple[str, str],
@@ -41,7 +41,9 @@ async def told_twice(
     return lines
 
 
-async def read_by_others(clients: Clients, group: str, replay_id: str, source: str, ranges: Sequence[Range]) -> bool:
+async def read_by_others(
+    clients: KafkaClients, group: str, replay_id: str, source: str, ranges: Sequence[Range]
+) -> bool:
     """Whether replays other than this one of ``group`` have read offsets of ``ranges``, into whatever topic."""
     ours = f"-replay-{replay_id}"
     live = group.removesuffix(ours)
@@ -55,7 +57,9 @@ async def read_by_others(clients: Clients, group: str, replay_id: str, source: s
     return False
 
 
-async def _written(clients: Clients, consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range]) -> list[Range]:
+async def _written(
+    clients: KafkaClients, consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range]
+) -> list[Range]:
     """Those whose output goes to partitions that hold something."""
     count = (await partition_counts(clients)).get(topic, 0)
     places = [TopicPartition(topic, number) for number in range(count)]
@@ -63,7 +67,7 @@ async def _written(clients: Clients, consumer: AIOKafkaConsumer, topic: str, ran
     return [each for each in ranges if count and each.partition % count in filled]
 
 
-async def _passes(clients: Clients, group: str) -> list[str]:
+async def _passes(clients: KafkaClients, group: str) -> list[str]:
     replays = f"{group}-replay-"
     return [group, *sorted(name for name in await groups_of(clients) if name.startswith(replays))]
 

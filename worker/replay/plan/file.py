@@ -24,10 +24,10 @@ from worker.replay.plan.parts import (
     LostPath,
     ObservedViolation,
     OutcomeCounts,
-    Part,
     PassageCount,
     PlannedRange,
     PlannedRoute,
+    PlanPart,
     Redrive,
 )
 from worker.replay.sealed import digest_of, write_sealed
@@ -37,7 +37,7 @@ ID_DIGITS = 12
 KIND: Final = "upcast-plan"
 
 
-class Plan(Part):
+class Plan(PlanPart):
     """The whole file. ``digest`` is over all the rest, so that an edit by hand is seen."""
 
     kind: Literal["upcast-plan"] = KIND

@@ -5,12 +5,12 @@ from __future__ import annotations
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import DeadLettered, Outcome, Passage, Skipped
 from worker.replay.plan.parts import Filters
-from worker.routes.route import Upcaster
+from worker.routes.route import RecordUpcaster
 
 FILTERED = "filtered"
 
 
-def filtered(upcaster: Upcaster, filters: Filters) -> Upcaster:
+def filtered(upcaster: RecordUpcaster, filters: Filters) -> RecordUpcaster:
     """The upcaster for the records that the filters let through; itself where they let all through."""
     return upcaster if filters == Filters() else _Filtered(upcaster, filters)
 
@@ -21,7 +21,7 @@ class _Filtered:
     So a tombstone, which has no version, fits no filter of versions.
     """
 
-    def __init__(self, upcaster: Upcaster, filters: Filters) -> None:
+    def __init__(self, upcaster: RecordUpcaster, filters: Filters) -> None:
         self._upcaster = upcaster
         self._keys = frozenset(key.encode() for key in filters.keys)
         self._prefixes = tuple(prefix.encode() for prefix in filters.key_prefixes)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from aiokafka import TopicPartition
 
 from worker.errors import NEEDS_A_PERSON, WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.preflight import Backlog, ClusterFacts, judge, of_severity
 from worker.preflight.backlog import look_at_backlog
 from worker.replay.ranges import Range
@@ -18,7 +18,7 @@ from worker.settings import Settings
 PEEK_BYTES = 64 * 1024
 
 
-async def first_look(clients: Clients, topic: str, ranges: Sequence[Range]) -> Backlog:
+async def first_look(clients: KafkaClients, topic: str, ranges: Sequence[Range]) -> Backlog:
     """The oldest of the first records of the range, before all of it is read."""
     starts = {TopicPartition(topic, each.partition): each.start for each in ranges if each.offsets}
     if not starts:

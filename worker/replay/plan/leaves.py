@@ -11,13 +11,13 @@ from pydantic import BaseModel
 from upcasters.paths import EACH, Segment, show
 from upcasters.validation.declared import Declared
 
-Place = tuple[str | int, ...]
+LeafPath = tuple[str | int, ...]
 Scalar = str | int | float | bool
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 
-def leaves(node: Any, at: Place = ()) -> Iterator[tuple[Place, Scalar]]:
+def leaves(node: Any, at: LeafPath = ()) -> Iterator[tuple[LeafPath, Scalar]]:
     """Every scalar with its place. Nulls and empty containers hold nothing that could be lost."""
     if isinstance(node, dict):
         for key, child in node.items():
@@ -29,7 +29,7 @@ def leaves(node: Any, at: Place = ()) -> Iterator[tuple[Place, Scalar]]:
         yield at, node
 
 
-def put(root: Any, at: Place, value: Any) -> Any:
+def replace_leaf(root: Any, at: LeafPath, value: Any) -> Any:
     """Put a value in the place of a leaf; returns what stood there."""
     for key in at[:-1]:
         root = root[key]
@@ -37,7 +37,7 @@ def put(root: Any, at: Place, value: Any) -> Any:
     return before
 
 
-def others(value: Scalar) -> Iterator[Scalar]:
+def other_values(value: Scalar) -> Iterator[Scalar]:
     """Values of the same type, likely ones first."""
     if isinstance(value, bool):
         yield not value
@@ -76,7 +76,7 @@ class Naming:
     def __init__(self, model: type[BaseModel] | None) -> None:
         self._declared = Declared(model) if model else None
 
-    def name(self, at: Place) -> str:
+    def name(self, at: LeafPath) -> str:
         if self._declared is None:
             return show(map(_plain, at))
         known = self._declared.path(at)

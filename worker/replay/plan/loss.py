@@ -17,8 +17,8 @@ from upcasters.document import decode_plain, encode
 from upcasters.event import Event
 from upcasters.outcome import DeadLettered, Passage, Skipped, Upcast
 from upcasters.policy import Policy
-from worker.replay.plan.leaves import Naming, Place, Scalar, leaves, others, put
-from worker.replay.plan.meant import meant
+from worker.replay.plan.leaves import LeafPath, Naming, Scalar, leaves, other_values, replace_leaf
+from worker.replay.plan.meant import declares_loss
 from worker.replay.plan.parts import Coordinates, LossReport, LostPath
 from worker.replay.plan.samples import Sample
 
@@ -83,14 +83,14 @@ class Loss:
         for name in lost:
             self._note(passage, name, sample.coordinates)
 
-    def _vanishes(self, trial: _Trial, passage: Passage, at: Place) -> bool:
+    def _vanishes(self, trial: _Trial, passage: Passage, at: LeafPath) -> bool:
         name = self._name(passage, at)
         same = trial.without_effect(at, self._pool.get((passage, name), []))
         if same is None:
             self._refused.setdefault((passage, name))
             return False
         self._judged.add((passage, name))
-        return bool(same) and not meant(self._chain, self._upcaster, trial.sample, trial.encoded, same)
+        return bool(same) and not declares_loss(self._chain, self._upcaster, trial.sample, trial.encoded, same)
 
     def _note(self, passage: Passage, name: str, coordinates: Coordinates) -> None:
         key = (passage, name)
@@ -102,7 +102,7 @@ class Loss:
         if len(lost.samples) < self._coordinates:
             lost.samples.append(coordinates)
 
-    def _name(self, passage: Passage, at: Place) -> str:
+    def _name(self, passage: Passage, at: LeafPath) -> str:
         node = (passage.event_type, passage.from_version)
         if node not in self._naming:
             known = self._chain.versions.get(node)
@@ -145,13 +145,13 @@ class _Trial:
         self._document = document
         self._before = self._output(self.encoded)
 
-    def moved(self) -> list[Place]:
+    def moved(self) -> list[LeafPath]:
         """The places whose leaves are not found again, with the same value, in any output."""
         kept = {leaf for value, _, _ in self._before or () for leaf in leaves(_document(value))}
         found = (at for at, value in leaves(self._document) if (at, value) not in kept)
         return list(islice(found, MOST_LEAVES))
 
-    def without_effect(self, at: Place, more: Iterable[Scalar]) -> bytes | None:
+    def without_effect(self, at: LeafPath, more: Iterable[Scalar]) -> bytes | None:
         """A document whose other leaf at ``at`` changes nothing; empty where some other value does change something,
         None where the chain takes no other value."""
         unchanged = None
@@ -163,14 +163,14 @@ class _Trial:
                 unchanged = encoded
         return unchanged
 
-    def _variants(self, at: Place, more: Iterable[Scalar]) -> Iterator[bytes]:
-        original = put(self._document, at, None)
+    def _variants(self, at: LeafPath, more: Iterable[Scalar]) -> Iterator[bytes]:
+        original = replace_leaf(self._document, at, None)
         try:
-            for value in (*others(original), *(one for one in more if one != original)):
-                put(self._document, at, value)
+            for value in (*other_values(original), *(one for one in more if one != original)):
+                replace_leaf(self._document, at, value)
                 yield encode(self._document)
         finally:
-            put(self._document, at, original)
+            replace_leaf(self._document, at, original)
 
     def _output(self, value: bytes) -> Outputs | None:
         """All that would be produced; None where the event would be a dead letter."""
@@ -191,7 +191,7 @@ class _Trial:
         return tuple((record.value, record.key, tuple(record.headers)) for record in outcome.output(event))
 
 
-def _leaves(sample: Sample) -> Iterator[tuple[Place, Scalar]]:
+def _leaves(sample: Sample) -> Iterator[tuple[LeafPath, Scalar]]:
     return leaves(_document(sample.event.value))
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from upcasters.event import SourceRecord
-from worker.kafka.fetched import known
+from worker.kafka.fetched import timestamp_of
 from worker.replay.plan.parts import Mark
 
 BETWEEN = 6
@@ -23,7 +23,7 @@ def record_digest(record: SourceRecord) -> str:
 
 
 def _parts(record: SourceRecord) -> Iterator[bytes | None]:
-    yield str(known(record.timestamp)).encode()
+    yield str(timestamp_of(record.timestamp)).encode()
     yield record.key
     yield record.value
     for name, value in record.headers:

@@ -13,11 +13,11 @@ from upcasters.operations.reach import At, Everywhere
 from upcasters.operations.values import Function
 from upcasters.paths import EACH, Path
 from upcasters.step import Hop
-from worker.replay.plan.leaves import Place, leaves
+from worker.replay.plan.leaves import LeafPath, leaves
 from worker.replay.plan.samples import Sample
 
 
-def meant(chain: Chain, upcaster: Upcaster, sample: Sample, one: bytes, other: bytes) -> bool:
+def declares_loss(chain: Chain, upcaster: Upcaster, sample: Sample, one: bytes, other: bytes) -> bool:
     """``one`` and ``other`` differ in one leaf and come out the same. True where the operation that made them the same
     declares that it drops that place, or reads it and writes what several values share (a map of values).
 
@@ -65,13 +65,13 @@ def _apart(operation: Operation) -> Iterator[Operation]:
             yield At(operation.path, (each,), operation.missing, operation.wrong_type)
 
 
-def _differing(one: Object, other: Object) -> list[Place]:
+def _differing(one: Object, other: Object) -> list[LeafPath]:
     before, after = (dict(leaves(decode_plain(write(root)))) for root in (one, other))
     places = dict.fromkeys((*before, *after))
     return [at for at in places if before.get(at) != after.get(at) or (at in before) != (at in after)]
 
 
-def _declares(operation: Operation, place: Place) -> bool:
+def _declares(operation: Operation, place: LeafPath) -> bool:
     if any(_covers(gone, place) for gone in operation.dropped()):
         return True
     if isinstance(operation, Everywhere):
@@ -88,6 +88,6 @@ def _calls_function(operation: Operation) -> bool:
     return isinstance(inner, Function)
 
 
-def _covers(path: Path, place: Place) -> bool:
+def _covers(path: Path, place: LeafPath) -> bool:
     """True where the place is the path's, or inside it."""
     return len(place) >= len(path) and all(part is EACH or part == key for part, key in zip(path, place, strict=False))

@@ -5,27 +5,27 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Part(BaseModel):
+class PlanPart(BaseModel):
     """A part of the file: frozen, and strict about keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Coordinates(Part):
+class Coordinates(PlanPart):
     """Where a record stands in the source topic."""
 
     partition: int
     offset: int
 
 
-class Mark(Part):
+class Mark(PlanPart):
     """A record by which the topic is known again: 16 hex digits over its timestamp, key, value and headers."""
 
     offset: int
     digest: str
 
 
-class PlannedRange(Part):
+class PlannedRange(PlanPart):
     """``[start, end)`` of one partition. ``records`` can be fewer than offsets: markers, aborted and compacted ones.
 
     ``marks`` are a few records of the range; a topic made anew under the same name does not have them.
@@ -42,7 +42,7 @@ class PlannedRange(Part):
         return self.start >= self.end
 
 
-class PlannedRoute(Part):
+class PlannedRoute(PlanPart):
     """Topics, the chain and what of the configuration decides the output."""
 
     source: str
@@ -59,7 +59,7 @@ class PlannedRoute(Part):
     """The chain's steps by id, each with a fingerprint of its own."""
 
 
-class Filters(Part):
+class Filters(PlanPart):
     """Which records take part; an empty list lets all through. The rest is ``skipped``, reason ``filtered``.
 
     Keys are text, compared as UTF-8.
@@ -71,7 +71,7 @@ class Filters(Part):
     key_prefixes: tuple[str, ...] = ()
 
 
-class TakenBefore(Part):
+class TakenBefore(PlanPart):
     """What earlier redrives have taken of one fault in one partition: all before an offset with fewer rounds."""
 
     partition: int
@@ -79,14 +79,14 @@ class TakenBefore(Part):
     limits: tuple[tuple[int, int], ...]
 
 
-class Predecessor(Part):
+class Predecessor(PlanPart):
     """What the redrive before this one left beside its offset in Kafka, as a digest."""
 
     partition: int
     digest: str
 
 
-class Redrive(Part):
+class Redrive(PlanPart):
     """Makes a plan one of dead letters: its ranges are of the dead-letter topic. Fingerprint ``*`` means all faults.
 
     A letter that was redriven ``rounds`` times is left. ``aligned``: letters stand in their records' partitions.
@@ -101,7 +101,7 @@ class Redrive(Part):
     predecessors: tuple[Predecessor, ...] = ()
 
 
-class OutcomeCounts(Part):
+class OutcomeCounts(PlanPart):
     """``read`` is the sum of upcast, passed, skipped and dead-lettered; ``produced`` are records to the destination."""
 
     read: int = 0
@@ -112,7 +112,7 @@ class OutcomeCounts(Part):
     produced: int = 0
 
 
-class ObservedViolation(Part):
+class ObservedViolation(PlanPart):
     """Records that go on although they do not fit the model of ``version``: validation observes them, or a share."""
 
     event_type: str
@@ -122,7 +122,7 @@ class ObservedViolation(Part):
     records: int
 
 
-class HopCount(Part):
+class HopCount(PlanPart):
     """How many records take one hop of the chain. Empty versions mean that the events carry none."""
 
     event_type: str
@@ -132,7 +132,7 @@ class HopCount(Part):
     records: int
 
 
-class PassageCount(Part):
+class PassageCount(PlanPart):
     """Records that the chain changes, by type and version before and after. They add up to ``counts.upcast``."""
 
     event_type: str
@@ -141,7 +141,7 @@ class PassageCount(Part):
     records: int
 
 
-class FaultGroup(Part):
+class FaultGroup(PlanPart):
     """Would-be dead letters with one fault. ``samples`` are the first few of them."""
 
     fingerprint: str
@@ -156,7 +156,7 @@ class FaultGroup(Part):
     samples: tuple[Coordinates, ...] = ()
 
 
-class LostPath(Part):
+class LostPath(PlanPart):
     """A path of sampled source events whose content reaches no path of the output, and that no step drops by name."""
 
     path: str
@@ -167,7 +167,7 @@ class LostPath(Part):
     samples: tuple[Coordinates, ...] = ()
 
 
-class LossReport(Part):
+class LossReport(PlanPart):
     """``compared`` events were looked at field by field. ``truncated``: there were more paths than are kept. The chain
     refuses every value but the one that was seen at the ``unjudged`` paths, so that nobody knows whether it arrives."""
 
@@ -177,7 +177,7 @@ class LossReport(Part):
     truncated: bool = False
 
 
-class Determinism(Part):
+class Determinism(PlanPart):
     """``compared`` events were upcast twice; ``different`` of them came out in two ways."""
 
     compared: int = 0
@@ -185,7 +185,7 @@ class Determinism(Part):
     samples: tuple[Coordinates, ...] = ()
 
 
-class Estimate(Part):
+class Estimate(PlanPart):
     """What a replay will cost. ``seconds`` and ``records_per_second`` are the dry run's own, as measured: reading and
     upcasting without writing, so a replay on the same machine takes no less. Bytes are of values, keys and headers."""
 

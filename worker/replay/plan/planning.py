@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 from worker.errors import WorkerError
-from worker.kafka.clients import Clients
+from worker.kafka.clients import KafkaClients
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.preflight import ask_brokers
-from worker.replay.census.surveying import Progress
-from worker.replay.plan.dry_run import DryRun, Wishes
+from worker.replay.census.surveying import OnProgress
+from worker.replay.plan.dry_run import DryRun, PlanOptions
 from worker.replay.plan.earlier import told_twice
 from worker.replay.plan.file import Plan
 from worker.replay.plan.fitness import first_look, judged
@@ -30,11 +30,11 @@ from worker.settings import Settings
 VERSION = metadata.version("upcast-worker")
 
 
-async def make_plan(settings: Settings, given: RouteChain, wishes: Wishes, progress: Progress) -> Plan:
+async def make_plan(settings: Settings, given: RouteChain, wishes: PlanOptions, progress: OnProgress) -> Plan:
     """Raises WorkerError where there is nothing to be planned: topics that do not fit, offsets that are not there."""
     now = time.time()
     bounds = parse_start(wishes.start, now), parse_end(wishes.end, now)
-    clients = Clients(settings.kafka)
+    clients = KafkaClients(settings.kafka)
     await wait_for_broker(clients)
     only = _only(settings, given, wishes.filters)
     facts = await ask_brokers(clients, only)

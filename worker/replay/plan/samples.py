@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from upcasters.event import Event, SourcePartition, SourceRecord
 from upcasters.outcome import Outcome, Passage, Upcast
-from worker.lanes.tally import Tally
+from worker.lanes.tally import Counters
 from worker.replay.plan.parts import Coordinates, Determinism
 from worker.replay.reading import Piece
-from worker.routes.route import Upcaster
+from worker.routes.route import RecordUpcaster
 
 MOST_BYTES = 32 * 1024 * 1024
 LARGEST = 1024 * 1024
-Version = tuple[str, str]
+EventVersion = tuple[str, str]
 RecordsOf = Callable[[Piece], Iterable[tuple[SourceRecord, SourcePartition]]]
 """The records of a piece that are for the chain, each with where it came from."""
 
@@ -38,29 +38,29 @@ class Sample(NamedTuple):
 class Samples:
     """Half of each version's share are its first events, so that rare ones are there; the rest is spread over all."""
 
-    def __init__(self, upcaster: Upcaster, share: int, offsets: int, records_of: RecordsOf) -> None:
+    def __init__(self, upcaster: RecordUpcaster, share: int, offsets: int, records_of: RecordsOf) -> None:
         self._upcaster = upcaster
         self._records_of = records_of
         self._share = share
         self._early = (share + 1) // 2
         self._stride = max(1, offsets // share)
-        self._seen: Counter[Version] = Counter()
-        self._taken: Counter[Version] = Counter()
+        self._seen: Counter[EventVersion] = Counter()
+        self._taken: Counter[EventVersion] = Counter()
         self._bytes = 0
         self._kept: list[Sample] = []
 
     def __iter__(self) -> Iterator[Sample]:
         return iter(self._kept)
 
-    def look(self, piece: Piece, tally: Tally) -> None:
+    def look(self, piece: Piece, tally: Counters) -> None:
         """A piece and what became of it, to choose from."""
-        wanted: Counter[Version] = Counter()
+        wanted: Counter[EventVersion] = Counter()
         for passage, count in tally.upcast.values():
             wanted[_version(passage)] += self._wants(_version(passage), count)
         if wanted.total():
             self._take(piece, wanted)
 
-    def _wants(self, version: Version, count: int) -> int:
+    def _wants(self, version: EventVersion, count: int) -> int:
         before = self._seen[version]
         self._seen[version] += count
         taken, after = self._taken[version], before + count
@@ -68,7 +68,7 @@ class Samples:
             return min(count, self._early - taken)
         return min(self._share - taken, after // self._stride - before // self._stride)
 
-    def _take(self, piece: Piece, wanted: Counter[Version]) -> None:
+    def _take(self, piece: Piece, wanted: Counter[EventVersion]) -> None:
         for record, source in self._records_of(piece):
             outcome = self._upcaster.upcast(record, source)
             if not isinstance(outcome, Upcast) or not wanted[_version(outcome.passage)]:
@@ -100,5 +100,5 @@ class Samples:
         return self._upcaster.upcast(sample.event, sample.source)
 
 
-def _version(passage: Passage) -> Version:
+def _version(passage: Passage) -> EventVersion:
     return (passage.event_type, passage.from_version)

@@ -17,7 +17,7 @@ from worker.lanes.breaker import Breaker
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.processing import Processor, Work
 from worker.lanes.surroundings import MakeProcessor
-from worker.lanes.tally import Tally
+from worker.lanes.tally import Counters
 from worker.preflight import Backlog
 from worker.replay.plan.dry_outbox import DryOutbox
 from worker.replay.plan.marks import Marks
@@ -63,13 +63,13 @@ class Trial:
             # No broker is asked, so this machine's clock has to do, and what the topic's settings say.
             processor.refused_ahead = 0
             processor.keyless_until = math.inf if route.destination.compacted else 0
-        self._total = Tally()
+        self._total = Counters()
         self._passages: dict[Passage, int] = {}
         self._faults = Faults(coordinates)
         self._violations: Counter[tuple[str, str, str, str]] = Counter()
         self.output_bytes = 0
 
-    def process(self, piece: Piece) -> Tally:
+    def process(self, piece: Piece) -> Counters:
         """Run a piece; returns what became of it. Raises WorkerError where a replay could not go on."""
         records = piece.slice.records
         self._marks[piece.partition].look(records)
@@ -110,7 +110,7 @@ class Trial:
                 self._faults.add(piece.partition, record, fault)
             return work
 
-    def _add(self, tally: Tally) -> None:
+    def _add(self, tally: Counters) -> None:
         total = self._total
         total.consumed += tally.consumed
         total.passed += tally.passed

@@ -8,15 +8,15 @@ import pytest
 
 from upcasters.event import Event
 from upcasters.outcome import Fault, Passage
-from worker.lanes.tally import Tally
-from worker.replay.apply.account import Account, NotOurNote, TooOftenInterrupted
+from worker.lanes.tally import Counters
+from worker.replay.apply.account import NotOurNote, PartitionAccount, TooOftenInterrupted
 
 
-def worked() -> Account:
-    account = Account("0123456789ab", 17, 4)
+def worked() -> PartitionAccount:
+    account = PartitionAccount("0123456789ab", 17, 4)
     account.read([Event(b"v", offset=n) for n in range(5)])
     account.wrote([(offset, 1, b"k", b"v", [("h", b"1")]) for offset in range(2)])
-    tally = Tally()
+    tally = Counters()
     tally.add_upcast([Passage("thing", "1", "2")])
     tally.passed = 1
     tally.skipped["filtered"] = 2
@@ -27,7 +27,7 @@ def worked() -> Account:
 
 def test_the_note_holds_all_of_it() -> None:
     account = worked()
-    again = Account.of_note(account.note, "0123456789ab")
+    again = PartitionAccount.of_note(account.note, "0123456789ab")
     assert again.note == account.note
     assert (again.destination_start, again.dead_letter_start) == (17, 4)
     assert again.counts.model_dump() == {
@@ -50,13 +50,13 @@ def test_the_note_fits_an_offset_commit() -> None:
     assert len(account.note) < 4_000
 
 
-def interrupt(account: Account, times: int) -> None:
+def interrupt(account: PartitionAccount, times: int) -> None:
     for offset in range(times):
         account.begin_stretch(10**12 + offset)
 
 
 def test_a_stretch_begins_only_where_something_was_read_since() -> None:
-    account = Account("0123456789ab")
+    account = PartitionAccount("0123456789ab")
     account.begin_stretch(3)
     account.read([Event(b"v", offset=3)])
     account.begin_stretch(4)
@@ -70,7 +70,7 @@ def test_a_copy_counts_only_when_it_is_kept() -> None:
     copy = account.copy()
     copy.read([Event(b"v", offset=9)])
     copy.wrote([(9, 1, None, None, [])])
-    tally = Tally()
+    tally = Counters()
     tally.skipped["filtered"] = 1
     assert copy.close(tally) == copy.note != before
     assert account.note == before
@@ -79,9 +79,9 @@ def test_a_copy_counts_only_when_it_is_kept() -> None:
 @pytest.mark.parametrize("text", ["", "{}", "no JSON", '{"replay": 1}', json.dumps({"replay": "x" * 12})])
 def test_what_is_no_note_is_told(text: str) -> None:
     with pytest.raises(NotOurNote):
-        Account.of_note(text, "0123456789ab")
+        PartitionAccount.of_note(text, "0123456789ab")
 
 
 def test_the_note_of_another_replay_is_not_ours() -> None:
     with pytest.raises(NotOurNote):
-        Account.of_note(worked().note, "another")
+        PartitionAccount.of_note(worked().note, "another")

@@ -6,20 +6,22 @@ import pytest
 
 from upcasters.event import Event
 from worker.errors import WorkerError
-from worker.replay.apply.account import Account
-from worker.replay.apply.resume import Place, resume
+from worker.replay.apply.account import PartitionAccount
+from worker.replay.apply.resume import ReplayPartition, resume
 from worker.replay.plan.parts import PlannedRange
 from worker.replay.topics import Reached
 
-PLACE = Place("0123456789ab", "group-replay-0123456789ab", "old", PlannedRange(partition=2, start=100, end=200))
+PLACE = ReplayPartition(
+    "0123456789ab", "group-replay-0123456789ab", "old", PlannedRange(partition=2, start=100, end=200)
+)
 
 
 def at(offset: int, replay_id: str = "0123456789ab") -> Reached:
     return Reached(offset, account_at(offset, replay_id).note)
 
 
-def account_at(offset: int, replay_id: str = "0123456789ab") -> Account:
-    account = Account(replay_id)
+def account_at(offset: int, replay_id: str = "0123456789ab") -> PartitionAccount:
+    account = PartitionAccount(replay_id)
     account.read([Event(b"v", offset=each) for each in range(100, offset)])
     return account
 

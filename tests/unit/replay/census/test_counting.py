@@ -24,7 +24,7 @@ from upcasters import (
 )
 from upcasters.devteam_runner import chain as devteam
 from worker.replay.census import counting
-from worker.replay.census.counting import OTHERS, Census, Identifier, Kind, Seen
+from worker.replay.census.counting import OTHERS, Census, EventKind, Identifier, Seen
 from worker.replay.census.retiring import Retiring, retiring
 
 OLD = json.dumps({"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}}).encode()
@@ -51,10 +51,10 @@ def test_types_versions_and_shapes() -> None:
         Event(b"{", b"k", []),
         Event(NEW, b"k", [(VERSION, b"1.0")]),
     )
-    line = found.lines[Kind("task_context", "1.0", "1.0")]
+    line = found.lines[EventKind("task_context", "1.0", "1.0")]
     assert astuple(line.seen) == (3, 3 * len(OLD) + 2, 3_000, 5_000)
     assert line.by_partition == {0: 2, 1: 1}
-    assert found.lines[Kind("task_context", "2.0", "2.0")].seen.first == -1
+    assert found.lines[EventKind("task_context", "2.0", "2.0")].seen.first == -1
     problems = {kind.problem: line.seen.records for kind, line in found.lines.items() if kind.problem}
     assert problems == {"tombstone": 1, "decode DecodeError": 1, "detect DetectionError": 1}
     assert found.records == 7
@@ -75,7 +75,7 @@ def version(number: str, timestamp: int = 1_000, producer: bytes | None = None) 
 
 def test_values_are_not_read_where_headers_tell() -> None:
     found = counted(numbered("1.0", "2.0"), version("1.0"), version("9.9"))
-    assert set(found.lines) == {Kind("thing", "1.0"), Kind("thing", "9.9")}
+    assert set(found.lines) == {EventKind("thing", "1.0"), EventKind("thing", "9.9")}
 
 
 def test_a_field_that_is_no_version_is_a_problem_and_never_an_error() -> None:
@@ -95,7 +95,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     events = [version(f"{number}.0", producer=b"p%d" % number) for number in range(50)]
     found = counted(numbered("1.0", "2.0"), *events, header="app")
     assert len(found.lines) == 4
-    assert found.lines[Kind(OTHERS, "", "", OTHERS)].seen.records == 47
+    assert found.lines[EventKind(OTHERS, "", "", OTHERS)].seen.records == 47
     assert sum(len(line.by_producer) for line in found.lines.values()) <= 5
     assert found.records == 50
 

@@ -15,7 +15,7 @@ from upcasters.event import SourcePartition
 from upcasters.outcome import Fault, Violation
 from worker.dead_letters import Reporter
 from worker.kafka.fetched import Slice
-from worker.lanes.tally import Tally
+from worker.lanes.tally import Counters
 from worker.replay.plan import trial as trial_module
 from worker.replay.plan.samples import Samples
 from worker.replay.plan.trial import Trial
@@ -95,7 +95,7 @@ def sampled(upcaster: Upcaster, count: int, share: int) -> Samples:
     samples = Samples(upcaster, share, count, lambda piece: ((record, place) for record in piece.slice.records))
     for start in range(0, count, 100):
         events = [Event(b"{}", b"k", [], 0, at) for at in range(start, start + 100)]
-        tally = Tally()
+        tally = Counters()
         outcomes: list[Outcome] = [upcaster.upcast(event) for event in events]
         tally.add_upcast([outcome.passage for outcome in outcomes])  # type: ignore[union-attr]
         samples.look(Piece(0, Slice(events, start + 100)), tally)
