@@ -24,8 +24,8 @@ from sqlalchemy import NullPool, create_engine
 
 from upcasters import Event, Policy, Upcast
 from upcasters.devteam_runner import chain
-from worker.at_rest import upcast_json_column
-from worker.at_rest.rows import BATCH_ROWS
+from worker.database import upcast_json_column
+from worker.database.rows import BATCH_ROWS
 
 ASKED_TIME = 1.5
 ASKED_MEGABYTES = 60

@@ -28,7 +28,7 @@ from upcasters.document import decode_object_unchecked
 from upcasters.duplicates import refuse_anywhere
 from upcasters.errors import DecodeError
 from upcasters.operations.fields import Optional
-from upcasters.operations.reach import At
+from upcasters.operations.scopes import At
 from upcasters.step import walk
 
 PART = 50_000

@@ -25,7 +25,7 @@ from worker.kafka.internals import Consumer
 from worker.kafka.login import Login
 from worker.lanes.delivery import ClientFactory
 from worker.lanes.supervisor import Supervisor
-from worker.lanes.timing import Timeouts
+from worker.lanes.timeouts import Timeouts
 from worker.metrics import WorkerMetrics
 from worker.routes.route import LaneLimits, OutputTopic, Route
 

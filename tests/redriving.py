@@ -10,16 +10,15 @@ from typing import Any
 from tests.integration.replay_setting import until_settled
 from tests.kafka import Record, Topics, produce, read_all
 from tests.replaying import FOREVER, STAMP, Stage
-from worker.dlq.listing import Group, LetterFault
-from worker.dlq.planning import RedriveOptions, plan_redrive
-from worker.dlq.reading import list_letters
-from worker.dlq.redriving import Redriving
+from worker.dlq.listing import Group, LetterFault, list_letters
+from worker.dlq.redrive import Redriving
+from worker.dlq.redrive_plan import RedriveOptions, plan_redrive
 from worker.ledger import open_ledger
 from worker.replay.apply.receipt import Receipt, read_receipt
 from worker.replay.apply.running import ReplayOptions, apply
 from worker.replay.plan.dry_run import PlanOptions as PlanWishes
 from worker.replay.plan.file import Plan, read_plan, write_plan
-from worker.verifying.verify import ReceiptVerdict, verify
+from worker.verifying.verification import ReceiptVerdict, verify
 
 AMOUNTS = ("1.5", "2,5", "3.25", "none", "4,75")
 """Two of five have a comma, and one is no amount at all."""

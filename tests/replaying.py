@@ -26,7 +26,7 @@ from worker.replay.plan.file import Plan, read_plan, write_plan
 from worker.replay.plan.planning import make_plan
 from worker.routes.chains import RouteChain, load_chains
 from worker.settings import LedgerSettings, Settings, load_settings
-from worker.verifying.verify import ReceiptVerdict, verify
+from worker.verifying.verification import ReceiptVerdict, verify
 
 FOREVER = {"retention.ms": "-1"}
 STAMP = 1_700_000_000_000

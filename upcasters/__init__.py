@@ -61,7 +61,7 @@ from upcasters.operations.fields import (
 )
 from upcasters.operations.lists import flatten, number, unwrap, wrap
 from upcasters.operations.objects import from_object, list_to_object, object_to_list, to_object
-from upcasters.operations.reach import at, everywhere, subdocument
+from upcasters.operations.scopes import at, everywhere, subdocument
 from upcasters.operations.values import (
     KEY,
     ORIGIN,

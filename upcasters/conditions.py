@@ -11,7 +11,7 @@ from upcasters.document import JsonType, Object, is_null, json_type, same, value
 from upcasters.errors import StepError
 from upcasters.operations.base import checked, choice, constant
 from upcasters.paths import EACH, Path, PathLike, overlap, show
-from upcasters.walk import MISSING, find
+from upcasters.traversal import MISSING, find
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from upcasters.document import Object
 from upcasters.errors import NoCoordinates
 from upcasters.event import Header, Partition, SourceRecord
 from upcasters.paths import EACH, Path
-from upcasters.walk import MISSING, find
+from upcasters.traversal import MISSING, find
 
 
 @dataclass(frozen=True, slots=True)

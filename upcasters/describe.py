@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from upcasters.document import encode, scalar_value
 from upcasters.operations.base import Operation, Reversibility, undo, worst
 from upcasters.operations.choice import Switch, When
-from upcasters.operations.reach import At, Everywhere
+from upcasters.operations.scopes import At, Everywhere
 from upcasters.operations.values import MapValues
 from upcasters.paths import Path, show
 from upcasters.step import Complexity, Hop, walk

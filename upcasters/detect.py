@@ -27,7 +27,7 @@ from upcasters.errors import ChainError, DetectionError, EventError, Problem, Un
 from upcasters.event import SourceRecord
 from upcasters.operations.events import put_header
 from upcasters.paths import Path, path, show
-from upcasters.walk import MISSING, find, parent_of
+from upcasters.traversal import MISSING, find, parent_of
 
 if TYPE_CHECKING:
     from upcasters.chain import Chain

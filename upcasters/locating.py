@@ -12,7 +12,7 @@ from typing import NamedTuple
 from upcasters.document import Object, read, write
 from upcasters.errors import EventError
 from upcasters.paths import Each, Item, Place, Segment, of_any_item
-from upcasters.walk import container_at
+from upcasters.traversal import container_at
 
 
 def locate(error: EventError, document: bytes, apply: Callable[[Object], None]) -> Place:

@@ -20,9 +20,9 @@ from upcasters.detection import Always, FromField, FromHeader, FromShape
 from upcasters.document import ExactFloat, decode_plain, encode
 from upcasters.duplicates import may_lack_keys
 from upcasters.event import Event, Header, Partition, Record, SourceRecord
-from upcasters.middle import EventFlow, Runner, VersionKey, Way
+from upcasters.event_flow import EventFlow, Runner, VersionKey, Way
 from upcasters.operations.events import put_header
-from upcasters.operations.reach import Subdocument
+from upcasters.operations.scopes import Subdocument
 from upcasters.outcome import Outcome, Passage, Passed, Upcast
 from upcasters.paths import path
 from upcasters.step import walk

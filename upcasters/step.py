@@ -13,7 +13,7 @@ from upcasters.errors import StepError
 from upcasters.operations.base import Inverse, Operation, Reversibility, choice, undo
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import DropEvent, RenameType, SplitEach, SplitEvent
-from upcasters.operations.reach import At, Everywhere, any_number
+from upcasters.operations.scopes import At, Everywhere, any_number
 from upcasters.paths import text_of
 
 VersionLike = str | int | None

@@ -13,7 +13,7 @@ from upcasters.detection import FromField
 from upcasters.document import Object
 from upcasters.duplicates import duplicate_keys
 from upcasters.event import Event, Partition, SourceRecord, event_of, kind_of, partition_of
-from upcasters.middle import EventFlow, VersionKey, Way
+from upcasters.event_flow import EventFlow, VersionKey, Way
 from upcasters.outcome import Outcome, Violation
 from upcasters.policy import Policy
 from upcasters.reference import Reference, Trace

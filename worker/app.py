@@ -28,10 +28,10 @@ from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
+from worker.lanes.counters import TransactionTracing
 from worker.lanes.looks import SharedLook
 from worker.lanes.supervisor import Supervisor
-from worker.lanes.timing import Timeouts
-from worker.lanes.tracing import TransactionTracing
+from worker.lanes.timeouts import Timeouts
 from worker.loop import run_in_loop
 from worker.metrics import WorkerMetrics
 from worker.preflight import refuse_what_cannot_work
@@ -148,7 +148,7 @@ async def _settle_with_replays(clients: KafkaClients, settings: Settings, replay
 
 
 async def _refuse_beside(clients: KafkaClients, settings: Settings, replays: Replays) -> None:
-    from worker.replay.apply.beside import refuse_beside
+    from worker.replay.apply.live_overlap import refuse_beside
 
     async with _existing_ledger(settings) as ledger:
         await refuse_beside(clients, settings, ledger, replays.beside, replays.noted)
@@ -189,7 +189,7 @@ def ask_checklist(settings: Settings) -> Sequence[ChecklistLine]:
 
 def list_dead_letters(settings: Settings, given: RouteChain) -> Listing:
     """The dead letters of a route by fault; called in a thread, with a loop of its own. Raises WorkerError."""
-    from worker.dlq.reading import list_letters
+    from worker.dlq.listing import list_letters
 
     async def within_time() -> Listing:
         async with asyncio.timeout(LISTING_SECONDS):

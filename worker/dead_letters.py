@@ -2,7 +2,7 @@
 
 The headers are Kafka Connect's, which tools read already, and ours. Where the topic's limit leaves no room
 for all of them they are given up in steps: the trace, the message, all but fingerprint, origin and stage, at last all
-but the fingerprint and what a redrive cannot do without. ``worker.dlq.letter`` reads them again, by their order.
+but the fingerprint and what a redrive cannot do without. ``worker.dlq.letters`` reads them again, by their order.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
 from upcasters.outcome import Passage
+from worker.lanes.counters import Counters
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
-from worker.lanes.tally import Counters
 
 LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
 WORK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

@@ -20,7 +20,7 @@ from worker.kafka.members import SourceUse
 from worker.kafka.refusals import unanswered
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes import status as lanes_status
-from worker.lanes.deciding import NothingToDecideError, Target, WrongPlaceError, decide
+from worker.lanes.decisions import NothingToDecideError, Target, WrongPlaceError, decide
 from worker.lanes.supervisor import Supervisor
 from worker.loop import spare_the_collector
 from worker.open_files import refuse_too_few

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 from upcasters.event import SourceRecord
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.extras import pip_install
-from worker.lanes.tally import Counters
-from worker.lanes.tracing import TransactionTrace, TransactionTracing
+from worker.lanes.counters import Counters, TransactionTrace, TransactionTracing
 from worker.settings.tracing import TracingSettings
 
 if TYPE_CHECKING:

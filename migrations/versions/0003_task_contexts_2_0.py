@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from worker.at_rest import downcast_json_column, upcast_json_column
+from worker.database import downcast_json_column, upcast_json_column
 
 revision = "0003"
 down_revision = "0002"

@@ -12,7 +12,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from worker.at_rest import downcast_json_column
+from worker.database import downcast_json_column
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "database.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from tests.example_chains.published_formats import (
 from upcasters import Chain, DeadLettered, Event, Policy, SourcePartition, Upcast, Upcaster
 from upcasters.checks import model_problems
 from upcasters.event import Header
-from upcasters.operations.reach import Everywhere
+from upcasters.operations.scopes import Everywhere
 from upcasters.step import walk
 
 SOURCE = SourcePartition("published", 0)

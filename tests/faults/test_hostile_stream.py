@@ -19,7 +19,7 @@ from tests.kafka import Record, Topics, produce, read_all
 from tests.redriving import Orders
 from tests.worker_process import WorkerProcess, running_worker, write_config
 from worker.replay.apply.receipt import Receipt
-from worker.replay.plan.parts import OutcomeCounts
+from worker.replay.plan.file import OutcomeCounts
 
 FOREVER = {"retention.ms": "-1"}
 LENIENT = {**FOREVER, "message.timestamp.after.max.ms": str(1000 * HOUR_MS)}

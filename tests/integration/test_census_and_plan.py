@@ -26,8 +26,7 @@ from worker.kafka.internals import InvalidRecordError
 from worker.lanes.faults import RefusedError, refusal
 from worker.replay.census.counting import EventKind
 from worker.replay.census.surveying import Survey
-from worker.replay.plan.file import Plan, read_plan
-from worker.replay.plan.parts import Filters
+from worker.replay.plan.file import Filters, Plan, read_plan
 
 MIXED = ("1.0", "1.1", "2.0", "tombstone", "broken", "no task") * 20
 

@@ -17,9 +17,9 @@ from alembic.config import Config
 from sqlalchemy import make_url
 
 from tests.databases import TestDatabase
-from worker.at_rest.backups import read_backup, restored
-from worker.at_rest.comparing import compare
-from worker.at_rest.database import Database, reading
+from worker.database.alembic_project import Database, reading
+from worker.database.backups import read_backup, restored
+from worker.database.comparison import compare
 from worker.errors import WorkerError
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ from tests.replaying import FOREVER, STAMP
 from tests.unit.dlq.letters import written
 from upcasters.event import Event, Header
 from worker.dead_letters import FINGERPRINT
-from worker.dlq.letter import read_letter
+from worker.dlq.letters import read_letter
 from worker.errors import WorkerError
 from worker.replay.apply.receipt import Receipt, write_receipt
 

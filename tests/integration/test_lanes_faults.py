@@ -19,7 +19,7 @@ from tests.kafka import Record, Topics, admin_of, delete_topics, make_topic, pro
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
 from worker.kafka.stable_offsets import committed_with_note
 from worker.kafka.transactions import discard
-from worker.lanes import surroundings
+from worker.lanes import lane_context
 from worker.lanes.delivery import AtLeastOnce, ExactlyOnce
 from worker.lanes.outbox import Outbox
 from worker.routes.route import LaneLimits, OutputTopic
@@ -191,7 +191,7 @@ async def test_a_group_that_has_forgotten_is_not_believed(
         asked += 1
         return None if asked in {3, 4} else await committed_with_note(*arguments)
 
-    monkeypatch.setattr(surroundings, "committed_with_note", forgetful)
+    monkeypatch.setattr(lane_context, "committed_with_note", forgetful)
     async with bench.running(clients) as supervisor:
         await until(caught_up(supervisor, partitions=1))
         failures += [RequestTimedOutError()]
@@ -253,7 +253,7 @@ async def test_the_committed_offset_is_read_only_after_the_producer_has_started(
 
     supervisor = bench.supervisor(PlainClients(kafka_bootstrap, bench.group, spoil=watch))
     consumer = supervisor._consumer
-    monkeypatch.setattr(surroundings, "committed_with_note", told(committed_with_note, "committed"))
+    monkeypatch.setattr(lane_context, "committed_with_note", told(committed_with_note, "committed"))
     true_seek, consumer.seek = consumer.seek, seek
     await supervisor.start()
     await until(caught_up(supervisor, partitions=1))

@@ -14,7 +14,7 @@ from tests.kafka import Record, Topics, open_transaction, produce, read_all
 from tests.lanes import QUICK, caught_up, make_bench, until
 from tests.redriving import Orders, make_orders, number
 from tests.replaying import refused
-from worker.dlq.reading import find_letter, find_letters, list_letters
+from worker.dlq.listing import find_letter, find_letters, list_letters
 from worker.dlq.report import listing_content, summary
 from worker.errors import WorkerError
 from worker.kafka import log_offsets
@@ -25,10 +25,9 @@ from worker.replay.census.report import content
 from worker.replay.census.report import summary as counted
 from worker.replay.census.retiring import retiring
 from worker.replay.census.surveying import Survey, survey
-from worker.replay.plan.file import Plan, read_plan
-from worker.replay.plan.parts import Coordinates
+from worker.replay.plan.file import Coordinates, Plan, read_plan
 from worker.replay.plan.report import summary as planned
-from worker.verifying import settling
+from worker.verifying import verification
 from worker.verifying.findings import Result
 
 HELD = f"somebody-else-{uuid.uuid4().hex[:12]}"
@@ -39,7 +38,7 @@ SAID = rf"an open transaction at offset 0 \(of {HELD}, producer id \d+, since 20
 async def orders(kafka_bootstrap: str, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Orders:
     """Nobody waits long for what will not end."""
     monkeypatch.setattr(log_offsets, "PATIENCE", 0.2)
-    monkeypatch.setattr(settling, "PATIENCE", 0.2)
+    monkeypatch.setattr(verification, "PATIENCE", 0.2)
     return await make_orders(kafka_bootstrap, topics, tmp_path)
 
 
@@ -103,7 +102,7 @@ async def test_what_is_missing_in_front_of_a_record_that_can_be_read_is_missing(
 async def test_a_transaction_that_ends_while_the_proof_waits_is_nobodys_concern(
     orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "PATIENCE", 30)
+    monkeypatch.setattr(verification, "PATIENCE", 30)
     await orders.fill(20)
     await orders.make_plan()
     async with open_transaction(orders.bootstrap, orders.destination) as producer:

@@ -11,7 +11,7 @@ import pytest
 from tests.kafka import Record, Topics, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, make_bench, read_settled, until
 from tests.quotas import quota, set_quota
-from worker.lanes.quota import THROTTLED
+from worker.lanes.rate_limits import THROTTLED
 from worker.lanes.supervisor import Supervisor
 
 RECORDS, SIZE = 20, 50_000

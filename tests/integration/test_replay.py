@@ -21,9 +21,8 @@ from tests.replaying import FOREVER, HISTORY, STAMP, Stage, ended, make_stage, r
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
 from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
-from worker.replay.plan.file import Plan, write_plan
+from worker.replay.plan.file import Filters, Mark, Plan, write_plan
 from worker.replay.plan.identity import config_fingerprint
-from worker.replay.plan.parts import Filters, Mark
 
 REPLAY_ID = "upcaster.replay.id"
 

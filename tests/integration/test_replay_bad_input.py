@@ -16,8 +16,8 @@ from tests.replaying import Stage, make_stage, refused
 from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.ledger import open_ledger
-from worker.replay.apply.finished import keep_begun
 from worker.replay.apply.handover import hand_over
+from worker.replay.apply.ledger_entries import keep_begun
 from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
 
 

@@ -26,8 +26,8 @@ from worker.lanes.looks import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.ledger import open_ledger
 from worker.preflight.members import MemberWatch
-from worker.replay.apply.beside import refuse_beside
 from worker.replay.apply.handover import hand_over
+from worker.replay.apply.live_overlap import refuse_beside
 from worker.replay.apply.receipt import read_receipt
 from worker.replay.apply.running import Replay
 from worker.service import Service

@@ -27,9 +27,9 @@ from worker.errors import MAY_PASS, WorkerError
 from worker.kafka import stable_offsets
 from worker.kafka.clients import KafkaClients
 from worker.kafka.stable_offsets import applies_late
-from worker.lanes import surroundings
+from worker.lanes import lane_context
 from worker.lanes.state import LaneState
-from worker.lanes.timing import Timeouts
+from worker.lanes.timeouts import Timeouts
 from worker.preflight import ask_brokers, judge, of_severity
 from worker.replay.topics import committed_of
 
@@ -224,7 +224,7 @@ async def test_where_offsets_are_applied_late_none_is_sent_before_the_last_one_i
     kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broker before Kafka 4.0 might take it for the last one's. What is held here would be in its own commit."""
-    monkeypatch.setattr(surroundings, "applies_late", lambda _: True)
+    monkeypatch.setattr(lane_context, "applies_late", lambda _: True)
     bench = await make_bench(kafka_bootstrap, topics)
     source = TopicPartition(bench.route.source, 0)
     lost = Lost(TxnOffsetCommitRequest, 0, arrives=True)

@@ -12,9 +12,9 @@ from prometheus_client.exposition import choose_encoder
 
 from upcasters.outcome import Fault, Passage, Violation
 from worker.exposition import encoder_for
+from worker.lanes.counters import Counters
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
-from worker.lanes.tally import Counters
 from worker.metrics import MAX_ERROR_TYPES, MAX_EVENT_TYPES, MAX_REASONS, WorkerMetrics
 
 OPENMETRICS, _ = choose_encoder("application/openmetrics-text; version=1.0.0")

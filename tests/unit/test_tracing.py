@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from upcasters.event import Event
 from worker.errors import WorkerError
-from worker.lanes.tally import Counters
+from worker.lanes.counters import Counters
 from worker.settings.tracing import TracingSettings
 from worker.tracing import MOST_LINKS, _OpenTelemetry, tracing
 

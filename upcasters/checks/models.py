@@ -10,10 +10,10 @@ from msgspec import Raw
 from pydantic import BaseModel
 
 from upcasters.checks.differences import differences
+from upcasters.checks.field_projection import follow
 from upcasters.checks.notes import Notes
 from upcasters.checks.overwrites import overwrites
 from upcasters.checks.problems import Report, VersionKey, named, problem
-from upcasters.checks.projection import follow
 from upcasters.checks.schema import shape_of
 from upcasters.checks.shape import Field, Shape, any_value, join, scalar, shape_of_value
 from upcasters.detection import Detection, FromField

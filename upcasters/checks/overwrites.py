@@ -9,7 +9,7 @@ from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import FieldToHeader, RenameType, SetKey, SplitEach
 from upcasters.operations.fields import Default, Drop, FirstOf, KeepOnly, Move, Nest, Rename, RenameKeys, Unnest
-from upcasters.operations.reach import At, Everywhere
+from upcasters.operations.scopes import At, Everywhere
 from upcasters.operations.values import KEY, Derive, Function, JoinValues, SplitValue
 from upcasters.paths import EACH, Path, overlap
 

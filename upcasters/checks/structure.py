@@ -12,7 +12,7 @@ from upcasters.conditions import implies
 from upcasters.errors import Problem
 from upcasters.operations.base import Reversibility
 from upcasters.operations.events import SplitEach, SplitEvent
-from upcasters.operations.reach import At, Everywhere, Subdocument
+from upcasters.operations.scopes import At, Everywhere, Subdocument
 from upcasters.step import Baseline, Step, walk
 
 if TYPE_CHECKING:

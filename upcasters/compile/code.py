@@ -25,7 +25,7 @@ from upcasters.document import (
 from upcasters.duplicates import may_lack_keys
 from upcasters.operations.base import Operation
 from upcasters.paths import Path, overlap, show
-from upcasters.walk import MISSING
+from upcasters.traversal import MISSING
 
 
 @dataclass

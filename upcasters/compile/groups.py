@@ -9,7 +9,7 @@ from typing import Any
 from upcasters.operations.base import Operation
 from upcasters.operations.fields import Default, Drop, FirstOf, Nest, Optional, Rename, RenameKeys
 from upcasters.operations.lists import Wrap
-from upcasters.operations.reach import At
+from upcasters.operations.scopes import At
 from upcasters.operations.values import Convert, Derive, JoinValues, MapValues, ParseJson, PrintJson, SplitValue
 from upcasters.paths import EACH, Path, overlap
 

@@ -34,11 +34,11 @@ from upcasters.operations.events import (
     SplitEvent,
 )
 from upcasters.operations.fields import Drop, KeepOnly, Move, Rename, RenameKeys, Unnest
-from upcasters.operations.reach import At, Everywhere, Subdocument
+from upcasters.operations.scopes import At, Everywhere, Subdocument
 from upcasters.operations.values import Derive, DropDerived, PrintJson
 from upcasters.paths import EACH, Path, show
 from upcasters.step import Hop, walk
-from upcasters.walk import MISSING
+from upcasters.traversal import MISSING
 
 Inner = Callable[[Object, Context], Object]
 

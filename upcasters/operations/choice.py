@@ -11,9 +11,9 @@ from upcasters.context import Context
 from upcasters.document import Object, ScalarKey, json_type, plain, scalar_key, value_of
 from upcasters.errors import MissingField, StepError, UnmappedValue
 from upcasters.operations.base import Inverse, Operation, run, single, undo, worst
-from upcasters.operations.reach import any_number, some
+from upcasters.operations.scopes import any_number, some
 from upcasters.paths import Path, PathLike, overlap, show
-from upcasters.walk import MISSING, find
+from upcasters.traversal import MISSING, find
 
 
 def _reads(operations: Iterable[Operation]) -> tuple[Path, ...]:

@@ -33,10 +33,10 @@ from upcasters.operations.base import (
     single,
 )
 from upcasters.operations.fields import frozen
-from upcasters.operations.reach import items_of
+from upcasters.operations.scopes import items_of
 from upcasters.operations.values import called, name_of, string, text_of
 from upcasters.paths import EACH, Path, PathLike, show
-from upcasters.walk import MISSING, OnMissing, find, parent_of
+from upcasters.traversal import MISSING, OnMissing, find, parent_of
 
 _MISSING = ("error", "skip")
 

@@ -27,7 +27,7 @@ from upcasters.operations.base import (
 )
 from upcasters.operations.opened import open_deeper
 from upcasters.paths import EACH, Path, PathLike, overlap, show
-from upcasters.walk import MISSING, OnMissing, OnWrongType, containers, find, objects, parent_of, slots
+from upcasters.traversal import MISSING, OnMissing, OnWrongType, containers, find, objects, parent_of, slots
 
 OnExists = Literal["error", "replace", "same"]
 

@@ -10,7 +10,7 @@ from upcasters.document import Object, is_null, json_type, open_array, open_obje
 from upcasters.errors import Ambiguous, Conflict, FieldExists, StepError, WrongType
 from upcasters.operations.base import Inverse, Operation, Reversibility, at_least_one, choice
 from upcasters.paths import EACH, Path, PathLike, show
-from upcasters.walk import OnMissing, slots
+from upcasters.traversal import OnMissing, slots
 
 _MISSING = ("error", "skip")
 

@@ -12,7 +12,7 @@ from upcasters.errors import Ambiguous, FieldExists, MissingField, StepError, Wr
 from upcasters.operations.base import Inverse, Operation, Reversibility, at_least_one, choice
 from upcasters.operations.values import string
 from upcasters.paths import EACH, Path, PathLike, show
-from upcasters.walk import OnMissing, slots
+from upcasters.traversal import OnMissing, slots
 
 _MISSING = ("error", "skip")
 

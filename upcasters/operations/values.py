@@ -51,7 +51,7 @@ from upcasters.operations.base import (
     single,
 )
 from upcasters.paths import EACH, Path, PathLike, overlap, show
-from upcasters.walk import MISSING, OnMissing, OnWrongType, find, objects, parent_of, peek, slots
+from upcasters.traversal import MISSING, OnMissing, OnWrongType, find, objects, parent_of, peek, slots
 
 _MISSING = ("error", "skip")
 OnNull = Literal["error", "keep"]

@@ -12,7 +12,7 @@ from upcasters.document import scalar_value
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import DropHeader, HeaderToField, RenameHeader, RenameType
-from upcasters.operations.reach import At, Everywhere
+from upcasters.operations.scopes import At, Everywhere
 from upcasters.operations.values import Derive, HeaderValue, MapValues
 from upcasters.paths import EACH, Path
 from upcasters.step import walk

@@ -16,8 +16,8 @@ from upcasters.event import Header
 from upcasters.paths import path
 from upcasters.policy import Policy
 from upcasters.step import Hop
+from upcasters.traversal import MISSING, find, parent_of
 from upcasters.upcaster import Upcaster
-from upcasters.walk import MISSING, find, parent_of
 
 
 @dataclass(frozen=True)

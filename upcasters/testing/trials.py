@@ -19,7 +19,7 @@ from upcasters.detection import Detection
 from upcasters.document import read, same, write
 from upcasters.errors import EventError, InvalidEvent
 from upcasters.event import Event
-from upcasters.middle import EventFlow
+from upcasters.event_flow import EventFlow
 from upcasters.operations.base import Operation, Reversibility
 from upcasters.outcome import DeadLettered, Outcome, Passed, Skipped, Upcast
 from upcasters.policy import Policy

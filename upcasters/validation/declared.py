@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from upcasters.document import JsonNode, json_type, open_array, open_object
 from upcasters.errors import EventError
 from upcasters.paths import EACH, Item, Path, Place, Segment, of_any_item
-from upcasters.walk import container_at
+from upcasters.traversal import container_at
 
 CoreSchema = Mapping[str, Any]
 

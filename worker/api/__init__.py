@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from worker.api.late import LazyApp
+from worker.api.lazy_app import LazyApp
 from worker.api.limits import RequestLimits
 from worker.api.page import page
 from worker.api.probes import probes

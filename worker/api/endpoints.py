@@ -8,9 +8,9 @@ from typing import cast
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
-from worker.api.aside import BoundedThread
-from worker.api.older import older_path
+from worker.api.bounded_thread import BoundedThread
 from worker.api.probes import probes
+from worker.api.v1_adapter import older_path
 from worker.api.v2 import router_of
 from worker.api.view import WorkerView, no_checklist, no_dead_letters, no_ledger
 

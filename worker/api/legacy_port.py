@@ -8,7 +8,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from worker.api.notices import notice_headers
+from worker.api.deprecation_headers import notice_headers
 from worker.api.requests import template_of, version_of
 from worker.deprecation import find
 

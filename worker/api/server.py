@@ -12,9 +12,9 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from worker.api.header_timeout import HeaderTimeout
 from worker.api.legacy_port import CountLegacy, LegacyPort
 from worker.api.limits import STREAMS
-from worker.api.slow_heads import HeaderTimeout
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.settings import HttpSettings
 

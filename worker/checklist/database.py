@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from worker.at_rest.backups import Backup, read_backup, restored
-from worker.at_rest.comparing import compare
-from worker.at_rest.database import Database, explained, find_database, reading
-from worker.at_rest.validating import validate
 from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
+from worker.database.alembic_project import Database, explained, find_database, reading
+from worker.database.backups import Backup, read_backup, restored
+from worker.database.comparison import compare
+from worker.database.validation import validate
 
 
 async def backup_is_whole(facts: Facts) -> list[Evidence]:

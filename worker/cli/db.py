@@ -13,10 +13,10 @@ from worker.cli.options import Json
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
-    from worker.at_rest.backups import Backup
-    from worker.at_rest.comparing import Comparison
-    from worker.at_rest.database import Database
-    from worker.at_rest.validating import DatabaseValidation
+    from worker.database.alembic_project import Database
+    from worker.database.backups import Backup
+    from worker.database.comparison import Comparison
+    from worker.database.validation import DatabaseValidation
 
 db = typer.Typer(
     help="Back up, migrate, verify and restore a database whose migrations use `upcast_json_column`.",
@@ -107,7 +107,7 @@ def restore(
 
     **Example:** `upcast db restore backup/devteam_runner-20260101T000000Z.sqlite`
     """
-    from worker.at_rest.backups import check_backup, restore_backup
+    from worker.database.backups import check_backup, restore_backup
 
     database, made = _find(alembic), _read(file)
     check_backup(made, database)
@@ -152,19 +152,19 @@ def migrate(alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked =
 
 
 def _find(alembic: Path) -> Database:
-    from worker.at_rest.database import find_database
+    from worker.database.alembic_project import find_database
 
     return find_database(alembic)
 
 
 def _read(file: Path) -> Backup:
-    from worker.at_rest.backups import read_backup
+    from worker.database.backups import read_backup
 
     return read_backup(file)
 
 
 def _back_up(database: Database, to: Path, unchecked: bool) -> Backup:
-    from worker.at_rest.backups import make_backup
+    from worker.database.backups import make_backup
 
     with _progress("backup", "rows") as show:
         return make_backup(database, to, show, check=not unchecked)
@@ -180,8 +180,8 @@ def _tell_backup(made: Backup) -> None:
 def _migrate(alembic: Path, revision: str, *, up: bool, allow_loss: bool = False) -> None:
     from alembic import command
 
-    from worker.at_rest.columns import ALLOW_LOSS, PROGRESS
-    from worker.at_rest.database import explained, find_database
+    from worker.database.alembic_project import explained, find_database
+    from worker.database.columns import ALLOW_LOSS, PROGRESS
 
     with _progress("upgrade" if up else "downgrade", "rows") as show:
         database = find_database(alembic, {PROGRESS: show, ALLOW_LOSS: allow_loss})
@@ -193,10 +193,10 @@ def _migrate(alembic: Path, revision: str, *, up: bool, allow_loss: bool = False
 
 
 def _verify(database: Database, made: Backup, *, as_json: bool = False) -> Comparison:
-    from worker.at_rest.backups import restored
-    from worker.at_rest.comparing import compare
-    from worker.at_rest.database import explained, reading
     from worker.cli.output import print_json
+    from worker.database.alembic_project import explained, reading
+    from worker.database.backups import restored
+    from worker.database.comparison import compare
 
     with (
         _progress("verify", "rows") as show,
@@ -231,9 +231,9 @@ def _verify(database: Database, made: Backup, *, as_json: bool = False) -> Compa
 
 
 def _validate(database: Database, *, as_json: bool = False) -> DatabaseValidation:
-    from worker.at_rest.database import explained
-    from worker.at_rest.validating import validate as look
     from worker.cli.output import print_json
+    from worker.database.alembic_project import explained
+    from worker.database.validation import validate as look
 
     with _progress("validate", "rows") as show, explained(database.name):
         found = look(database, show)

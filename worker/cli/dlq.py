@@ -14,7 +14,7 @@ from worker.cli.routes import RouteOption
 from worker.errors import MAY_PASS, WorkerError
 
 if TYPE_CHECKING:
-    from worker.dlq.reading import FoundLetter
+    from worker.dlq.listing import FoundLetter
     from worker.replay.apply.receipt import Receipt
     from worker.replay.apply.running import ReplayOptions
     from worker.replay.plan.file import Plan
@@ -46,7 +46,7 @@ def list_letters(route: RouteOption = None, config: Config = DEFAULT_CONFIG, as_
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.dlq import report
-    from worker.dlq.reading import list_letters as read_all
+    from worker.dlq.listing import list_letters as read_all
 
     settings, given = load_route(config, route)
     with progress("dlq list") as show_progress:
@@ -79,8 +79,8 @@ def show(
 
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
-    from worker.dlq.reading import find_letter, find_letters
-    from worker.replay.plan.parts import Coordinates
+    from worker.dlq.listing import find_letter, find_letters
+    from worker.replay.plan.file import Coordinates
 
     place = re.fullmatch(r"(\d{1,9}):(\d{1,18})", which)
     if place is None and not re.fullmatch(r"[0-9a-f]{16}", which):
@@ -207,8 +207,7 @@ def _plan(
     import asyncio
 
     from worker.cli.progress import progress
-    from worker.dlq.planning import RedriveOptions, plan_redrive
-    from worker.dlq.unfinished import unfinished
+    from worker.dlq.redrive_plan import RedriveOptions, plan_redrive, unfinished
     from worker.ledger import open_ledger
     from worker.replay.plan.dry_run import PlanOptions as PlanWishes
     from worker.replay.plan.file import write_plan
@@ -232,7 +231,7 @@ def _plan(
 
 def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: ReplayOptions) -> Receipt:
     from worker.cli.replay_progress import replay_progress
-    from worker.dlq.redriving import Redriving
+    from worker.dlq.redrive import Redriving
     from worker.loop import run_in_loop
     from worker.replay.apply.running import apply_until_signal
 

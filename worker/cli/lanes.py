@@ -14,9 +14,9 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Json
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
-    from worker.lanes.deciding import Target
+    from worker.lanes.committed_offset import Decision
+    from worker.lanes.decisions import Target
     from worker.lanes.listing import LaneLine
-    from worker.lanes.offset_note import Decision
     from worker.settings import Settings
 
 lanes = typer.Typer(
@@ -127,7 +127,7 @@ async def _decide(settings: Settings, where: Sequence[str], place: Target) -> di
     import time
 
     from worker.kafka.clients import KafkaClients
-    from worker.lanes.deciding import decide as write
+    from worker.lanes.decisions import decide as write
     from worker.lanes.listing import UNDECIDED
     from worker.lanes.listing import list_lanes as ask
 

@@ -63,10 +63,9 @@ def plan(
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
-    from worker.replay.apply.finished import keep_begun
+    from worker.replay.apply.ledger_entries import keep_begun
     from worker.replay.plan.dry_run import PlanOptions
-    from worker.replay.plan.file import write_plan
-    from worker.replay.plan.parts import Filters
+    from worker.replay.plan.file import Filters, write_plan
     from worker.replay.plan.planning import make_plan
 
     settings, given = load_route(config, route)

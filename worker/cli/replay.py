@@ -47,8 +47,8 @@ def replay(
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
     from worker.processes.child import this_child
+    from worker.replay.apply.processes import apply_together
     from worker.replay.apply.running import ReplayOptions, apply_share, apply_until_signal
-    from worker.replay.apply.together import apply_together
     from worker.replay.plan.file import read_plan
 
     made = read_plan(plan)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from worker.cli.progress import progress
 
 if TYPE_CHECKING:
-    from worker.replay.apply.bounds import PartitionState
+    from worker.replay.apply.resume import PartitionState
 
 MOST_BARS = 20
 

@@ -11,7 +11,7 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Json
 
 if TYPE_CHECKING:
     from worker.replay.apply.receipt import Receipt
-    from worker.verifying.verify import ReceiptVerdict
+    from worker.verifying.verification import ReceiptVerdict
 
 
 def verify(
@@ -35,8 +35,8 @@ def verify(
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
     from worker.replay.apply.receipt import read_receipt
-    from worker.verifying.noting import record_proof
-    from worker.verifying.verify import verify as prove
+    from worker.verifying.verification import record_proof
+    from worker.verifying.verification import verify as prove
 
     told = read_receipt(receipt)
     settings, given = load_route(config, told.route.source)

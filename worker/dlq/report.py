@@ -12,12 +12,11 @@ from upcasters.event import Header
 from worker.authoring.trying import Tried
 from worker.authoring.trying import shown as shown_event
 from worker.dead_letters import CONNECT, MESSAGE, OURS, TRACE
-from worker.dlq.letter import Letter
-from worker.dlq.listing import Group, LetterFault, Listing, fault_of
-from worker.dlq.reading import FoundLetter
+from worker.dlq.letters import Letter
+from worker.dlq.listing import FoundLetter, Group, LetterFault, Listing, fault_of
 from worker.dlq.selection import Selection
 from worker.replay.census.report import time_text
-from worker.replay.plan.parts import Coordinates
+from worker.replay.plan.file import Coordinates
 from worker.routes.chains import RouteChain
 
 COLUMNS = ("fingerprint", "letters", "left", "error", "of", "step", "from topic", "first seen", "last seen", "first at")

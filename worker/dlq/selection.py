@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from upcasters.event import SourcePartition, SourceRecord
 from worker.dead_letters import Redriven
-from worker.dlq.done import ALL_FAULTS, RoundLimits, TakenLetters
-from worker.dlq.letter import Letter, read_letter
+from worker.dlq.letters import Letter, read_letter
+from worker.dlq.redrive_history import ALL_FAULTS, RoundLimits, TakenLetters
 from worker.replay.apply.receipt import Receipt
 from worker.replay.plan.file import Plan
 

@@ -16,7 +16,7 @@ from worker.kafka.internals import transaction_timeout
 from worker.kafka.login import Login
 from worker.kafka.throttling import GROUP, TRANSACTION, Throttling, throttling_of
 from worker.kafka.transactions import Requests, discard, end_with_offsets, nobody_waits
-from worker.lanes.timing import Timeouts
+from worker.lanes.timeouts import Timeouts
 
 PRODUCER_OPTIONS = {"linger_ms": 0, "retry_backoff_ms": 20}
 """The back-off is also the wait for the markers of the transaction before, where 100 ms would be an age."""

@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from worker.kafka.internals import Reader, open_reader
+from worker.lanes.assignment import Assignment
 from worker.lanes.faults import kind
-from worker.lanes.group import Assignment
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
-from worker.lanes.timing import Timeouts
+from worker.lanes.timeouts import Timeouts
 from worker.lanes.watch import known_ends
 from worker.metrics import WorkerMetrics
 

@@ -24,8 +24,9 @@ from worker.kafka.login import LoginRefusedError
 from worker.kafka.refusals import ending
 from worker.kafka.stable_offsets import TooOldBrokerError, UnstableOffsetCommitError
 from worker.kafka.throttling import FETCH, PRODUCE, TRANSACTION, throttling_of
-from worker.lanes.bounded import Journal, StartingPoint
+from worker.lanes.bounded_pass import Journal, KnownOffset, StartingPoint
 from worker.lanes.breaker import Breaker
+from worker.lanes.committed_offset import OffsetNote
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import (
     FENCED,
@@ -42,23 +43,17 @@ from worker.lanes.faults import (
     kind,
     reason,
 )
+from worker.lanes.fetch_buffer import FetchBuffer, SliceSize
 from worker.lanes.held_back import HeldBack
-from worker.lanes.intake import FetchBuffer
-from worker.lanes.known import KnownOffset
 from worker.lanes.lag import Lag
-from worker.lanes.losses import TruncationCheck
-from worker.lanes.offset_note import OffsetNote
-from worker.lanes.pace import SliceSize
-from worker.lanes.questions import Questions
-from worker.lanes.quota import THROTTLED
-from worker.lanes.rate import Throttle
-from worker.lanes.recovery import Recovery, stage_of
-from worker.lanes.sizes import with_sizes_of_now
+from worker.lanes.lane_context import LaneContext
+from worker.lanes.rate_limits import THROTTLED, Throttle
+from worker.lanes.recovery import Recovery, end_by_successor, stage_of
 from worker.lanes.state import LaneState, StateMachine
 from worker.lanes.status import LaneStatus
-from worker.lanes.successor import end_by_successor
-from worker.lanes.surroundings import LaneContext
+from worker.lanes.topic_limits import with_sizes_of_now
 from worker.lanes.transaction import Transaction
+from worker.lanes.truncation import Questions, TruncationCheck
 from worker.routes.route import Route
 
 log = structlog.get_logger(__name__)

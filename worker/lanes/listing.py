@@ -12,12 +12,11 @@ from aiokafka.errors import KafkaError
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.refusals import in_words
 from worker.lanes.breaker import OPEN
-from worker.lanes.committed import committed_of_group
+from worker.lanes.committed_offset import Committed, Decision, committed_of_group
 from worker.lanes.delivery import ClientFactory
 from worker.lanes.faults import DENIED, denied
-from worker.lanes.offset_note import Committed, Decision
-from worker.lanes.questions import question
 from worker.lanes.state import LaneState
+from worker.lanes.truncation import question
 
 TIMEOUT = 60.0
 UNDECIDED = "undecided"

@@ -15,8 +15,8 @@ from aiokafka.structs import RecordMetadata
 from upcasters.event import Header
 from worker.kafka.internals import Append, OpenBatch, highest_timestamp, wire_size
 from worker.kafka.transactions import nobody_asks
+from worker.lanes.committed_offset import LastWritten
 from worker.lanes.faults import CONTENT_ERRORS, BlockedError, RefusedError
-from worker.lanes.offset_note import LastWritten
 from worker.routes.route import OutputTopic
 
 BATCH_BYTES = 900_000

@@ -14,12 +14,12 @@ from upcasters.event import SourcePartition, SourceRecord
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Redriven, Reporter, dead_letter
 from worker.kafka.fetched import NO_TIMESTAMP, Slice
-from worker.lanes.bounded import Journal, Written
+from worker.lanes.bounded_pass import Journal, Written
 from worker.lanes.breaker import Breaker
+from worker.lanes.counters import Counters
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.lineage import Lineage
 from worker.lanes.outbox import Outbox
-from worker.lanes.tally import Counters
 from worker.routes.route import OutputTopic, Route
 
 log = structlog.get_logger(__name__)

@@ -1,9 +1,16 @@
-"""What a lane does differently after something went wrong or slowly, and how long it waits before it starts again."""
+"""What a lane does differently after something went wrong or slowly, how long it waits before it starts again, and how
+a transaction ends that a producer has left open."""
 
 from __future__ import annotations
 
+import asyncio
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
 from upcasters.outcome import Stage
-from worker.kafka.internals import InvalidRecordError
+from worker.kafka.internals import InvalidRecordError, is_expelled
 from worker.kafka.login import LoginRefusedError
 from worker.kafka.refusals import waits_for_somebody
 from worker.kafka.throttling import ThrottledError
@@ -17,9 +24,10 @@ from worker.lanes.faults import (
     pause_before_retry,
     refusal,
 )
+from worker.lanes.lane_context import LaneContext
 from worker.lanes.processing import Processor
-from worker.lanes.quota import Quota
-from worker.lanes.timing import Timeouts
+from worker.lanes.rate_limits import Quota
+from worker.lanes.timeouts import Timeouts
 from worker.lanes.transaction import Transaction
 from worker.routes.route import Route
 
@@ -132,3 +140,27 @@ def stage_of(transaction: Transaction | None) -> Stage:
 def _not_taken(error: Exception, transaction: Transaction) -> bool:
     """The brokers did not take its output in time. A commit takes as long for few records as for many."""
     return isinstance(error, TimeoutError) and transaction.stage == "produce"
+
+
+log = structlog.get_logger(__name__)
+
+LEFT_OPEN = "TransactionLeftOpen"
+
+
+async def end_by_successor(around: LaneContext, route: Route, partition: TopicPartition) -> None:
+    """Within the time of an abort; readers of committed records would otherwise wait until the brokers give it up.
+
+    Whoever has the partition next does the same. So where he may be at work already, he is not fenced for it.
+    """
+    if is_expelled(around.consumer):
+        return
+    delivery = around.new_delivery(route, partition)
+    try:
+        async with asyncio.timeout(around.timing.abort):
+            await delivery.start()
+    except (KafkaError, TimeoutError, OSError) as error:
+        names = {"topic": partition.topic, "partition": partition.partition}
+        log.warning("a transaction stays open until the brokers give it up", **names, reason=kind(error))
+        around.metrics.error("commit", LEFT_OPEN)
+    finally:
+        await delivery.discard()

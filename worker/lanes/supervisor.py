@@ -17,21 +17,20 @@ from worker.kafka.internals import ask_about_topics, hidden_topics, join_again, 
 from worker.kafka.members import SourceUse, TellingAssignor
 from worker.kafka.refusals import ending, hidden_cause, in_words, named_by
 from worker.kafka.throttling import throttling_of
-from worker.lanes.bounded import Bounds
+from worker.lanes.assignment import Assignment
+from worker.lanes.bounded_pass import Bounds
+from worker.lanes.counters import TransactionTracing
 from worker.lanes.delivery import ClientFactory
 from worker.lanes.faults import DENIED, denied
 from worker.lanes.fetching import Fetching
-from worker.lanes.group import Assignment
 from worker.lanes.lane import Lane
+from worker.lanes.lane_context import LaneContext, MakeProcessor
 from worker.lanes.looks import Look
 from worker.lanes.processing import Processor
-from worker.lanes.quota import Quota
-from worker.lanes.reasons import reasons
+from worker.lanes.rate_limits import Quota
 from worker.lanes.state import LaneState
-from worker.lanes.status import LaneStatus
-from worker.lanes.surroundings import LaneContext, MakeProcessor
-from worker.lanes.timing import Timeouts
-from worker.lanes.tracing import TransactionTracing
+from worker.lanes.status import LaneStatus, reasons
+from worker.lanes.timeouts import Timeouts
 from worker.lanes.watch import Watch
 from worker.metrics import WorkerMetrics
 from worker.routes.route import Route

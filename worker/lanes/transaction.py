@@ -13,17 +13,16 @@ from msgspec.structs import replace
 from upcasters.outcome import Stage
 from worker.kafka.fetched import NO_TIMESTAMP, Slice, UnpackError
 from worker.kafka.throttling import PRODUCE
-from worker.lanes.bounded import Journal
+from worker.lanes.bounded_pass import Journal
 from worker.lanes.breaker import Breaker
+from worker.lanes.committed_offset import OffsetNote
+from worker.lanes.counters import TransactionTrace
 from worker.lanes.delivery import Delivery
 from worker.lanes.faults import BlockedError, kind
-from worker.lanes.intake import FetchBuffer
-from worker.lanes.offset_note import OffsetNote
+from worker.lanes.fetch_buffer import FetchBuffer, SliceSize
 from worker.lanes.outbox import Outbox
-from worker.lanes.pace import SliceSize
 from worker.lanes.processing import Processor, Work
-from worker.lanes.timing import Timeouts
-from worker.lanes.tracing import TransactionTrace
+from worker.lanes.timeouts import Timeouts
 
 LONG_WAIT = 1.0
 """Seconds. A quota of requests never asks for more, and is served by few large ones; after a longer wait in the middle

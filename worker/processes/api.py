@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from worker.api import RouteStatus, Status
-from worker.api.aside import BoundedThread
-from worker.api.older import V1Adapter
+from worker.api.bounded_thread import BoundedThread
 from worker.api.problems import answer_with_problems
+from worker.api.v1_adapter import V1Adapter
 from worker.exposition import encoder_for
 from worker.processes.answers import ProcessAnswer, Scrapes, ask, one_route, one_status, reasons
 from worker.processes.family import ChildWorker, Family

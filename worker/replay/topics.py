@@ -25,7 +25,7 @@ from worker.kafka.stable_offsets import (
 )
 from worker.kafka.topics import settings_of
 from worker.kafka.waiting import may_pass
-from worker.lanes.offset_note import Committed, read_note
+from worker.lanes.committed_offset import Committed, read_note
 
 TIMEOUT = 30.0
 RETRY_SECONDS = 20.0

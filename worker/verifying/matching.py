@@ -10,13 +10,12 @@ from upcasters.event import SourceRecord
 from upcasters.outcome import Passage
 from worker.kafka.fetched import FetchedBatch, timestamp_of
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
-from worker.replay.plan.parts import OutcomeCounts
-from worker.verifying.ahead import Ahead, StretchedDigest, outputs_of
-from worker.verifying.differences import differences, is_refusal, letter_differences
-from worker.verifying.encoding import Encoder
+from worker.replay.plan.file import OutcomeCounts
+from worker.verifying.comparison import Encoder, differences, is_refusal, letter_differences
 from worker.verifying.findings import Findings
 from worker.verifying.oracle import Expected, ExpectedLineage, Output
-from worker.verifying.others import OtherLetters, OtherWriters
+from worker.verifying.other_writers import OtherLetters, OtherWriters
+from worker.verifying.read_ahead import Ahead, StretchedDigest, outputs_of
 from worker.verifying.streams import END, UNKNOWN, Stream, last_header
 
 MOST_UNPLACED = 1_000

@@ -14,15 +14,15 @@ from msgspec.structs import replace
 
 from upcasters import Chain, Policy
 from upcasters.event import Header, SourcePartition, SourceRecord
-from upcasters.middle import EventFlow
+from upcasters.event_flow import EventFlow
 from upcasters.outcome import DeadLettered, Fault, Passage, Passed, Skipped, Upcast
 from upcasters.reference import Reference
 from worker.kafka.fetched import timestamp_of
 from worker.kafka.raw_headers import writable
 from worker.replay.apply.receipt import Receipt
 from worker.replay.digest import Content
+from worker.replay.plan.file import Filters
 from worker.replay.plan.filters import filtered
-from worker.replay.plan.parts import Filters
 from worker.routes.route import RecordUpcaster
 
 EVERY = 100

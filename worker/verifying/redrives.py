@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from upcasters.event import Header, SourcePartition, SourceRecord
-from worker.dlq.letter import Letter
+from worker.dlq.letters import Letter
 from worker.dlq.selection import Selection, selection_of
 from worker.replay.apply.receipt import Receipt
 from worker.verifying.oracle import Expected, ExpectedLineage, Judges, Oracle, Output
-from worker.verifying.others import REPLAY_ID, OtherWriters
+from worker.verifying.other_writers import REPLAY_ID, OtherWriters
 from worker.verifying.streams import END, UNKNOWN, Locate, Placed, Stream
 
 PLACE = ("upcaster.dlq.partition", "upcaster.dlq.offset")

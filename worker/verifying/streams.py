@@ -12,7 +12,7 @@ from upcasters.event import SourceRecord
 from worker.kafka.fetched import FetchedBatch
 from worker.replay.ranges import Range
 from worker.replay.reading import read_batches
-from worker.verifying.others import REPLAY_ID, OtherWriters
+from worker.verifying.other_writers import REPLAY_ID, OtherWriters
 
 UNKNOWN = -1
 END = sys.maxsize

@@ -18,7 +18,7 @@ from worker.dlq.listing import Group, LetterFault, Listing
 from worker.dlq.selection import Selection
 from worker.errors import WorkerError
 from worker.ledger import DeadLetterSummary, PartitionProgress, Run, open_ledger
-from worker.replay.plan.parts import Coordinates
+from worker.replay.plan.file import Coordinates
 from worker.routes.chains import RouteChain
 from worker.settings import KafkaSettings, LedgerSettings, RouteSettings, Settings
 

@@ -11,7 +11,7 @@ from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.produce import ProduceRequest
 
 from worker.lanes.delivery import AtLeastOnce, ClientFactory, ExactlyOnce
-from worker.lanes.timing import Timeouts
+from worker.lanes.timeouts import Timeouts
 
 PLACE = TopicPartition("legacy", 0)
 

@@ -9,7 +9,7 @@ import pytest
 
 from worker.lanes.fetching import Fetching
 from worker.lanes.state import LaneState
-from worker.lanes.timing import Timeouts
+from worker.lanes.timeouts import Timeouts
 
 
 @dataclass

@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 
 from worker.kafka.throttling import ThrottledError
 from worker.lanes.processing import Processor
-from worker.lanes.quota import OVER_AFTER, THROTTLED, Quota
+from worker.lanes.rate_limits import OVER_AFTER, THROTTLED, Quota
 from worker.lanes.recovery import IN_GOOD_TIME, NARROWER, Recovery
-from worker.lanes.timing import Timeouts
+from worker.lanes.timeouts import Timeouts
 from worker.lanes.transaction import Transaction
 from worker.metrics import WorkerMetrics
 from worker.routes.route import LaneLimits, Route

@@ -21,8 +21,8 @@ from upcasters import (
     default,
     drop,
 )
-from worker.replay.plan.loss import Loss
-from worker.replay.plan.parts import LossReport
+from worker.replay.plan.data_loss import Loss
+from worker.replay.plan.file import LossReport
 from worker.replay.plan.samples import Sample
 
 SOURCE = SourcePartition("legacy", 3)

@@ -439,7 +439,7 @@ def test_without_coordinates_a_split_is_refused(source: SourcePartition | None) 
 
 
 def test_the_hops_of_one_event_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upcasters.middle.MOST_HOPS", 4)
+    monkeypatch.setattr("upcasters.event_flow.MOST_HOPS", 4)
     event = Event(b'{"lines":[["a"],["b"]]}', None, [("type", b"order"), ("v", b"1")], offset=5)
     outcome = SPLIT.upcaster().upcast(event, SOURCE)
     assert isinstance(outcome, DeadLettered)
@@ -456,7 +456,7 @@ def split_fault(lines: int, rest: int) -> str | None:
 def test_a_megabyte_does_not_become_gigabytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert split_fault(20_000, 20_000) == "TooLarge"
     assert split_fault(200, 20_000) is None
-    monkeypatch.setattr("upcasters.middle.MOST_BYTES", 2_000)
+    monkeypatch.setattr("upcasters.event_flow.MOST_BYTES", 2_000)
     assert split_fault(1, 3_000) is None
     assert split_fault(2, 1_000) == "TooLarge"
 

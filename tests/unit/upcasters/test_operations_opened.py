@@ -32,7 +32,7 @@ from upcasters.document import read, write
 from upcasters.duplicates import duplicate_keys
 from upcasters.errors import EventError
 from upcasters.operations import opened as opening
-from upcasters.operations import reach
+from upcasters.operations import scopes
 from upcasters.operations.fields import RenameKeys
 
 LEVELS = 350
@@ -41,7 +41,7 @@ LEVELS = 350
 def applied(operation: Operation, body: bytes, deep: int, monkeypatch: pytest.MonkeyPatch) -> bytes | str:
     """What comes out, opened level by level down to ``deep``; the kind of error where there is one."""
     with monkeypatch.context() as patch:
-        patch.setattr(reach, "DEEP", deep)
+        patch.setattr(scopes, "DEEP", deep)
         patch.setattr(opening, "DEEP", deep)
         around = Context.of(Event(body, b"key", offset=7), SOURCE, "t")
         around.bring = lambda _type, _version, _inner: "1"  # sub-documents need a chain

@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from worker.api.aside import BoundedThread
+from worker.api.bounded_thread import BoundedThread
 from worker.api.documents import DeprecationList, DeprecationNotice, Problem, UpcastRequest
-from worker.api.older import V1Adapter, older_document
 from worker.api.problems import ProblemResponse, answer_with_problems, problem
+from worker.api.v1_adapter import V1Adapter, older_document
 from worker.api.v2.answers import may_answer, with_models
 from worker.api.v2.chain import add_chain
 from worker.api.v2.checklist import add_checklist

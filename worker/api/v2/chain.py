@@ -14,7 +14,7 @@ from upcasters import Chain
 from upcasters.describe import changes, history, matrix, model_diff
 from upcasters.step import Hop
 from worker.api import documents
-from worker.api.aside import BoundedThread
+from worker.api.bounded_thread import BoundedThread
 from worker.api.documents import ChainDescription, ChainGraph, CompatibilityMatrix, MappingTable
 from worker.api.v2.answers import may_answer
 from worker.routes.chains import RouteChain

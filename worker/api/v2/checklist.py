@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
-from worker.api.aside import BoundedThread
+from worker.api.bounded_thread import BoundedThread
 from worker.api.documents import Checklist, ChecklistLine
 from worker.api.v2.answers import may_answer
 from worker.api.view import AskChecklist

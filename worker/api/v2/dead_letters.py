@@ -11,7 +11,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
-from worker.api.aside import BoundedThread
+from worker.api.bounded_thread import BoundedThread
 from worker.api.documents import LetterGroup, LetterList, LetterPlace
 from worker.api.v2.answers import may_answer
 from worker.api.v2.chain import RouteName, chain_of

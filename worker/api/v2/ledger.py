@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from worker.api.aside import BoundedThread
+from worker.api.bounded_thread import BoundedThread
 from worker.api.documents import DeadLetterGroup, RunDetails, RunList, RunProgress, RunSummary
 from worker.api.v2.answers import may_answer
 from worker.api.view import OpenLedger

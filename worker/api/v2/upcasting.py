@@ -17,7 +17,7 @@ from starlette.responses import Response
 from upcasters import ChainError, Event, SourcePartition, Upcaster
 from upcasters.event import Header
 from upcasters.reference import Trace
-from worker.api.aside import BoundedThread
+from worker.api.bounded_thread import BoundedThread
 from worker.api.documents import GivenEvent, UpcastAnswer, UpcastRequest
 from worker.api.v2.answers import may_answer
 from worker.api.v2.chain import chain_of

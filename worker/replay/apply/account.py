@@ -13,12 +13,12 @@ from typing import Self
 import msgspec
 
 from upcasters.event import SourceRecord
-from worker.lanes.bounded import Written
-from worker.lanes.tally import Counters
+from worker.lanes.bounded_pass import Written
+from worker.lanes.counters import Counters
 from worker.replay.digest import RunningDigest, contents
-from worker.replay.known import Share
-from worker.replay.plan.marks import record_digest
-from worker.replay.plan.parts import Mark, OutcomeCounts
+from worker.replay.known_replays import Share
+from worker.replay.plan.file import Mark, OutcomeCounts
+from worker.replay.plan.identity import record_digest
 
 MOST_NOTE = 4_000
 """Characters. Kafka keeps no more than 4,096 bytes beside an offset."""
@@ -148,7 +148,7 @@ class PartitionAccount:
         self.source.begin_stretch()
         self.output.begin_stretch()
 
-    # What a lane asks (``worker.lanes.bounded.Journal``).
+    # What a lane asks (``worker.lanes.bounded_pass.Journal``).
 
     def copy(self) -> Self:
         made = type(self)(**vars(self))

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from worker.errors import WorkerError
-from worker.replay.plan.parts import Filters, OutcomeCounts, PlannedRoute, PlanPart, Redrive
-from worker.replay.sealed import digest_of, write_sealed
+from worker.replay.plan.file import Filters, OutcomeCounts, PlannedRoute, PlanPart, Redrive
+from worker.replay.sealed_file import digest_of, write_sealed
 
 FORMAT: Final = 1
 KIND: Final = "upcast-receipt"

@@ -1,18 +1,23 @@
-"""Where a partition of a replay goes on: what Kafka has committed, what the ledger knows, and whether they agree.
-
-Kafka's count is the truth where it is there, for it moves with the output. It forgets an idle group's offsets after a
-week; then the ledger's counts. A ledger behind Kafka was interrupted and is brought up; one ahead of it is of another
-cluster, or Kafka's offsets were reset.
-"""
+"""Where each partition of a replay begins, goes on and ends: what the plan says, what Kafka has committed, what the
+ledger knows, and whether they agree."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
 from worker.errors import WorkerError
+from worker.kafka.stable_offsets import committed_with_note
+from worker.lanes.bounded_pass import Journal, StartingPoint
+from worker.lanes.committed_offset import read_note
+from worker.processes.child import Child
 from worker.replay.apply.account import NotOurNote, PartitionAccount, TooOftenInterrupted
-from worker.replay.plan.parts import PlannedRange
+from worker.replay.known_replays import Share
+from worker.replay.plan.file import Plan, PlannedRange
 from worker.replay.topics import Reached
+from worker.routes.route import OutputTopic, Route
 
 
 @dataclass(frozen=True)
@@ -79,3 +84,105 @@ def _from(place: ReplayPartition, reached: Reached, who: str) -> Resume:
             f"{place}: {who} is at offset {reached.offset} without the account of replay {place.replay_id}: its "
             "offsets were reset by hand; make a new plan, and empty the destination first"
         ) from None
+
+
+@dataclass
+class PartitionState:
+    """How far a partition is; ``account`` is None before it has begun."""
+
+    planned: PlannedRange
+    offset: int
+    account: PartitionAccount | None = None
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.planned.end - self.offset)
+
+
+class ReplayBounds:
+    """``ledger`` is what the ledger knew when this process started. It and ``route`` are set before any lane starts."""
+
+    def __init__(self, plan: Plan, group: str) -> None:
+        self.plan = plan
+        self.states = {each.partition: PartitionState(each, each.start) for each in plan.ranges}
+        self.route: Route | None = None
+        self.ledger: Mapping[int, Reached] = {}
+        self._group = group
+
+    def keep_share(self, child: Child) -> None:
+        """Leave to the other processes what is theirs."""
+        work = [number for number, state in self.states.items() if not state.planned.empty]
+        self.states = {number: self.states[number] for number in child.part_of(work)}
+
+    @property
+    def partitions(self) -> list[TopicPartition]:
+        """Those with something to do."""
+        ranges = [state.planned for state in self.states.values()]
+        return [TopicPartition(self.plan.topic, each.partition) for each in ranges if not each.empty]
+
+    @property
+    def remaining(self) -> int:
+        """Offsets that are left, in all partitions."""
+        return sum(state.remaining for state in self.states.values())
+
+    async def begin(
+        self, partition: TopicPartition, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer
+    ) -> StartingPoint:
+        state = self.states[partition.partition]
+        found = self._resume(state, await self._committed(partition, consumer))
+        account = found.account or await self._fresh(partition.partition, offsets)
+        announcement = account.note if account.share and not found.account else ""
+        state.offset, state.account = found.offset, account
+        log = (await offsets.log_offsets([partition]))[partition]
+        self._check_retained(state, log.start, log.end)
+        return StartingPoint(found.offset, log.stable, state.planned.end, account, announcement=announcement)
+
+    def committed(self, partition: TopicPartition, offset: int, journal: Journal | None) -> None:
+        state = self.states[partition.partition]
+        state.offset = offset
+        assert isinstance(journal, PartitionAccount)  # noqa: S101  (begin gave it)
+        state.account = journal
+
+    async def _committed(self, partition: TopicPartition, consumer: AIOKafkaConsumer) -> Reached | None:
+        committed = await committed_with_note(consumer, partition)
+        return None if committed is None else Reached(committed.offset, read_note(committed.metadata).journal)
+
+    def _resume(self, state: PartitionState, kafka: Reached | None) -> Resume:
+        """Where only a producer was made anew, this process has the account still."""
+        if kafka and state.account and (state.offset, state.account.note) == (kafka.offset, kafka.note):
+            return Resume(state.offset, state.account)
+        return resume(self._place(state), kafka, self.ledger.get(state.planned.partition))
+
+    def _place(self, state: PartitionState) -> ReplayPartition:
+        return ReplayPartition(self.plan.replay_id, self._group, self.plan.topic, state.planned)
+
+    async def _fresh(self, number: int, offsets: AIOKafkaConsumer) -> PartitionAccount:
+        assert self.route is not None  # noqa: S101  (set before any lane starts)
+        destination = await _end_of(self.route.destination, number, offsets)
+        dead_letter = await _end_of(self.route.dead_letter, number, offsets)
+        account = PartitionAccount(self.plan.replay_id, destination, dead_letter)
+        if self.plan.redrive is None:
+            planned = self.states[number].planned
+            account.share = Share(self.plan.route.destination, planned.start, planned.end)
+        return account
+
+    def _check_retained(self, state: PartitionState, beginning: int, end: int) -> None:
+        place = self._place(state)
+        if not state.remaining:
+            return
+        if beginning > state.offset:
+            raise WorkerError(
+                f"{place}: retention has deleted offsets {state.offset} to {beginning - 1} of the plan: "
+                "make a new plan of what is left, with a longer retention"
+            )
+        if end < state.planned.end:
+            raise WorkerError(
+                f"{place}: ends at offset {end}, the plan at {state.planned.end}: the topic was made anew or has "
+                "lost records; make a new plan"
+            )
+
+
+async def _end_of(topic: OutputTopic, source_partition: int, offsets: AIOKafkaConsumer) -> int:
+    partition = TopicPartition(topic.name, topic.partition_for(source_partition))
+    """Where what can be read ends: the replay's own records come behind it in any case."""
+    return int((await offsets.log_offsets([partition]))[partition].stable)

@@ -9,15 +9,16 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+from upcasters import Chain
 from upcasters.event import SourcePartition, SourceRecord
+from upcasters.step import Hop
 from worker.dead_letters import Reporter
 from worker.kafka.clients import KafkaClients
 from worker.preflight import ClusterFacts
 from worker.replay.census.surveying import Behind, OnProgress
+from worker.replay.plan.data_loss import Loss
+from worker.replay.plan.file import Estimate, Filters, HopCount, PassageCount
 from worker.replay.plan.filters import filtered
-from worker.replay.plan.hops import hop_counts
-from worker.replay.plan.loss import Loss
-from worker.replay.plan.parts import Estimate, Filters
 from worker.replay.plan.samples import Samples
 from worker.replay.plan.trial import Trial
 from worker.replay.ranges import Range
@@ -25,6 +26,28 @@ from worker.replay.reading import Piece, read_ranges
 from worker.routes.building import build_route
 from worker.routes.chains import RouteChain
 from worker.routes.route import Route
+
+
+def hop_counts(chain: Chain, targets: Mapping[str, str], passages: Iterable[PassageCount]) -> tuple[HopCount, ...]:
+    """In the chain's own order. Ways are counted up to a hop behind which the event decides: a split, a new type."""
+    counts: dict[int, tuple[Hop, int]] = {}
+    for passage in passages:
+        for hop in _way(chain, targets, passage):
+            _, before = counts.get(id(hop.steps[0]), (hop, 0))
+            counts[id(hop.steps[0])] = (hop, before + passage.records)
+    order = {node: place for place, node in enumerate(chain.versions)}
+    ordered = sorted(counts.values(), key=lambda found: order.get(found[0].source, 0))
+    return tuple(_count(hop, records) for hop, records in ordered)
+
+
+def _way(chain: Chain, targets: Mapping[str, str], passage: PassageCount) -> tuple[Hop, ...]:
+    node = (passage.event_type, passage.from_version)
+    return chain.path(node, targets) if node in chain.versions else ()
+
+
+def _count(hop: Hop, records: int) -> HopCount:
+    return HopCount(event_type=hop.source[0], source=hop.source[1], target=hop.target[1], step=hop.id, records=records)
+
 
 LINEAGE_BYTES = 250
 """What a replay's own headers add to each record."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import DeadLettered, Outcome, Passage, Skipped
-from worker.replay.plan.parts import Filters
+from worker.replay.plan.file import Filters
 from worker.routes.route import RecordUpcaster
 
 FILTERED = "filtered"

@@ -1,13 +1,17 @@
-"""By what a plan knows its route again: topics, chain, and what of the configuration decides the output."""
+"""By what a plan knows its route and its topics again: topics, chain, what of the configuration decides the output, and
+marked records, which a topic made anew under an old name does not hold."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from upcasters.event import SourceRecord
 from upcasters.fingerprint import fingerprint
-from worker.replay.plan.parts import PlannedRoute
+from worker.kafka.fetched import timestamp_of
+from worker.replay.plan.file import Mark, PlannedRoute
 from worker.routes.chains import RouteChain
 from worker.settings import RouteSettings
 
@@ -56,3 +60,60 @@ def deciding(route: RouteSettings) -> dict[str, Any]:
     """The settings that decide, as plain JSON values. Those that came later count where they are not as before."""
     later = {name for name in LATER if getattr(route, name) == RouteSettings.model_fields[name].default}
     return route.model_dump(mode="json", include=set(DECIDING) - later)
+
+
+BETWEEN = 6
+"""Marks of one partition between its first and its last record."""
+
+
+def record_digest(record: SourceRecord) -> str:
+    """16 hex digits over timestamp, key, value and headers, each with its length, so that no two can run together."""
+    digest = hashlib.sha256()
+    for part in _parts(record):
+        digest.update(b"-" if part is None else b"%d:" % len(part))
+        digest.update(part or b"")
+    return digest.hexdigest()[:16]
+
+
+def _parts(record: SourceRecord) -> Iterator[bytes | None]:
+    yield str(timestamp_of(record.timestamp)).encode()
+    yield record.key
+    yield record.value
+    for name, value in record.headers:
+        yield name.encode("utf-8", "surrogateescape")
+        yield value
+
+
+class Marks:
+    """Picks the first record of a range, the last one, and a few between: evenly by offset."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self._stride = max(1, (end - start) // (BETWEEN + 1))
+        self._next = start
+        self._kept: list[Mark] = []
+        self._last: SourceRecord | None = None
+
+    def look(self, records: Sequence[SourceRecord]) -> None:
+        """The next records of the range, in order; only a few are looked at."""
+        if not records:
+            return
+        self._last = records[-1]
+        if (records[-1].offset or 0) >= self._next and len(self._kept) <= BETWEEN:
+            chosen = next(record for record in records if (record.offset or 0) >= self._next)
+            self._keep(chosen)
+            self._next = (chosen.offset or 0) + self._stride
+
+    def marks(self) -> tuple[Mark, ...]:
+        """The marks of all that was looked at, by offset."""
+        if self._last is not None and (not self._kept or self._kept[-1].offset != self._last.offset):
+            self._keep(self._last)
+        return tuple(self._kept)
+
+    def _keep(self, record: SourceRecord) -> None:
+        self._kept.append(Mark(offset=record.offset or 0, digest=record_digest(record)))
+
+
+def differing(marks: Sequence[Mark], found: Mapping[int, str | None]) -> list[int]:
+    """The offsets of marks that hold another record now; ``found`` is the digest by offset, None where there is no
+    record any more, which compaction and retention may explain."""
+    return [mark.offset for mark in marks if found.get(mark.offset) not in (None, mark.digest)]

@@ -16,11 +16,10 @@ from worker.kafka.waiting import wait_for_broker
 from worker.preflight import ask_brokers
 from worker.replay.census.surveying import OnProgress
 from worker.replay.plan.dry_run import DryRun, PlanOptions
-from worker.replay.plan.earlier import told_twice
-from worker.replay.plan.file import Plan
-from worker.replay.plan.fitness import first_look, judged
+from worker.replay.plan.file import Filters, Plan
 from worker.replay.plan.identity import planned_route
-from worker.replay.plan.parts import Filters
+from worker.replay.plan.overlap import told_twice
+from worker.replay.plan.topic_checks import first_look, judged
 from worker.replay.ranges import freeze, parse_end, parse_start
 from worker.replay.reading import open_range_reader
 from worker.replay.topics import cluster_id_of

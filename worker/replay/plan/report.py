@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from worker.replay.plan.file import Plan
-from worker.replay.plan.parts import Coordinates
+from worker.replay.plan.file import Coordinates, Plan
 
 HOP_COLUMNS = ("type", "from", "to", "step", "records")
 FAULT_COLUMNS = ("fingerprint", "records", "stage", "error", "version", "step", "path", "first at", "allowed")

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from upcasters.event import Event, SourcePartition, SourceRecord
 from upcasters.outcome import Outcome, Passage, Upcast
-from worker.lanes.tally import Counters
-from worker.replay.plan.parts import Coordinates, Determinism
+from worker.lanes.counters import Counters
+from worker.replay.plan.file import Coordinates, Determinism
 from worker.replay.reading import Piece
 from worker.routes.route import RecordUpcaster
 

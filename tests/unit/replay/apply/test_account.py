@@ -8,7 +8,7 @@ import pytest
 
 from upcasters.event import Event
 from upcasters.outcome import Fault, Passage
-from worker.lanes.tally import Counters
+from worker.lanes.counters import Counters
 from worker.replay.apply.account import NotOurNote, PartitionAccount, TooOftenInterrupted
 
 

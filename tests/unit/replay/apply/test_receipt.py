@@ -10,7 +10,7 @@ import pytest
 
 from worker.errors import WorkerError
 from worker.replay.apply.receipt import PartitionReceipt, Receipt, read_receipt, write_receipt
-from worker.replay.plan.parts import OutcomeCounts, PlannedRoute
+from worker.replay.plan.file import OutcomeCounts, PlannedRoute
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROUTE = PlannedRoute(

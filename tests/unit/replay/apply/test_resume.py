@@ -8,7 +8,7 @@ from upcasters.event import Event
 from worker.errors import WorkerError
 from worker.replay.apply.account import PartitionAccount
 from worker.replay.apply.resume import ReplayPartition, resume
-from worker.replay.plan.parts import PlannedRange
+from worker.replay.plan.file import PlannedRange
 from worker.replay.topics import Reached
 
 PLACE = ReplayPartition(

@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 
 from worker.errors import WorkerError
-from worker.replay.plan.file import Plan, read_plan, write_plan
-from worker.replay.plan.parts import (
+from worker.replay.plan.file import (
     Coordinates,
     Determinism,
     FaultGroup,
     LossReport,
     LostPath,
     Mark,
+    Plan,
     PlannedRange,
     PlannedRoute,
+    read_plan,
+    write_plan,
 )
 
 ROUTE = PlannedRoute(

@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.replay.chains import SOURCE, chain_of
 from upcasters import Event, Policy, Skipped, default
+from worker.replay.plan.file import Filters
 from worker.replay.plan.filters import filtered
-from worker.replay.plan.parts import Filters
 
 UPCASTER = chain_of(default("added", 1)).upcaster(Policy())
 OLD = Event(b"{}", b"customer-1", [("v", b"1.0")])

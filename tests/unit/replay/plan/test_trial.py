@@ -15,7 +15,7 @@ from upcasters.event import SourcePartition
 from upcasters.outcome import Fault, Violation
 from worker.dead_letters import Reporter
 from worker.kafka.fetched import Slice
-from worker.lanes.tally import Counters
+from worker.lanes.counters import Counters
 from worker.replay.plan import trial as trial_module
 from worker.replay.plan.samples import Samples
 from worker.replay.plan.trial import Trial

@@ -1,0 +1,310 @@
+"""Operations applied elsewhere: at a path, at any depth, to a sub-document with a version of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import msgspec
+
+from upcasters.conditions import Condition
+from upcasters.context import Context
+from upcasters.document import (
+    Object,
+    decode_object,
+    encode,
+    is_null,
+    json_type,
+    open_array,
+    open_object,
+    open_unchecked,
+    restamped,
+)
+from upcasters.duplicates import duplicate_keys
+from upcasters.errors import EventError, MissingField, StepError
+from upcasters.operations.base import (
+    Inverse,
+    Operation,
+    at_least_one,
+    choice,
+    different_names,
+    listed,
+    run,
+    single,
+    undo,
+)
+from upcasters.operations.opened import DEEP, Opened
+from upcasters.operations.values import string
+from upcasters.paths import EACH, Path, PathLike, overlap, show
+from upcasters.traversal import MISSING, OnMissing, OnWrongType, find, numbered, objects, parent_of, slots
+
+
+@dataclass(frozen=True)
+class At(Operation):
+    """Operations run on every object at a path, as if it were the document."""
+
+    path: Path
+    operations: tuple[Operation, ...]
+    missing: OnMissing = "error"
+    wrong_type: OnWrongType = "error"
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        older, context.older = context.older, _beside(context.older, self.path)
+        position = context.position
+        for place, target in list(numbered(root, self.path, self.missing, self.wrong_type)):
+            context.position = position if place is None else place
+            try:
+                run(self.operations, target, context)
+            except EventError as error:
+                raise error.inside(self.path) from error.__cause__
+        context.older, context.position = older, position
+
+    def reads(self) -> tuple[Path, ...]:
+        return tuple((*self.path, *read) for operation in self.operations for read in operation.reads())
+
+    def writes(self) -> tuple[Path, ...]:
+        return tuple((*self.path, *written) for operation in self.operations for written in operation.writes())
+
+    def dropped(self) -> tuple[Path, ...]:
+        return tuple((*self.path, *gone) for operation in self.operations for gone in operation.dropped())
+
+    def inverse(self) -> Inverse:
+        inner = undo(self.operations)
+        back = At(self.path, inner.operations, self.missing, self.wrong_type)
+        return Inverse((back,), inner.kind, inner.why)
+
+    def __str__(self) -> str:
+        return f"at {show(self.path)}: " + "; ".join(map(str, self.operations))
+
+
+def _beside(older: Object | None, path: Path) -> Object | None:
+    """The same place in the older document; None where that cannot be told."""
+    if older is None or EACH in path:
+        return None
+    return next(objects(older, path, "skip", "skip"), None)
+
+
+def at(
+    field: PathLike, *operations: Operation, missing: OnMissing = "error", wrong_type: OnWrongType = "error"
+) -> Operation:
+    """Run operations on every object at ``field``; their paths start there: ``at("items.*", move("a.b", "b"))``."""
+    choice(missing, ("error", "skip"), "missing")
+    choice(wrong_type, ("error", "skip"), "wrong_type")
+    return At(at_least_one(field), some(operations), missing, wrong_type)
+
+
+def some(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """At least one operation, each of them one. Raises StepError."""
+    found = any_number(operations)
+    if not found:
+        raise StepError("there are no operations", "Give at least one.", "option")
+    return found
+
+
+def any_number(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Operations, if there are any. Raises StepError for anything else among them."""
+    return listed(operations, Operation, "operation", "Use those of `upcasters`.")
+
+
+@dataclass(frozen=True)
+class Everywhere(Operation):
+    """Operations run on every object at any depth for which a condition holds, inner ones first.
+
+    The way back takes the outer ones first, so that it meets the same objects in the same state.
+    """
+
+    operations: tuple[Operation, ...]
+    where: Condition
+    stop_at: frozenset[str] = frozenset()
+    inner_first: bool = True
+    undo_where: Condition | None = None
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        position = context.position
+        self._visit(root, context, position, 0, None)
+        context.position = position
+
+    def _visit(self, container: Any, context: Context, position: int | None, depth: int, opened: Opened | None) -> bool:
+        """Change what is to be changed; True where something was. All else stays the bytes that it is."""
+        changed = not self.inner_first and self._change(container, context, position, opened)
+        for key in range(len(container)) if type(container) is list else list(container):
+            node = container[key]
+            if key in self.stop_at or not self._may_change(node):
+                continue
+            child, inside = _opened(node, depth, opened)
+            if self._visit(child, context, key if type(container) is list else position, depth + 1, inside):
+                if inside is None and type(child) is dict and child is not node:
+                    decode_object(node)  # a key that stands twice is refused where it would be lost
+                container[key] = child
+                changed = True
+        changed = (self.inner_first and self._change(container, context, position, opened)) or changed
+        if changed and opened is not None:
+            opened.keep(container)
+        return changed
+
+    @cached_property
+    def _needed(self) -> bytes | None:
+        key = self.where.needs()
+        return None if key is None else encode(key)
+
+    def _may_change(self, node: Any) -> bool:
+        """False for a scalar, and where the bytes tell that no object inside has the key that ``where`` needs.
+
+        A key may be spelled with escapes, so that any backslash leaves it open.
+        """
+        if type(node) is not msgspec.Raw:
+            return type(node) in (dict, list)
+        text = bytes(node)
+        if text[0] not in b"{[":
+            return False
+        return self._needed is None or self._needed in text or b"\\" in text
+
+    @cached_property
+    def _looks_deeper(self) -> bool:
+        return any(len(path) > 1 for path in self.where.reads())
+
+    def _holds(self, container: Object) -> bool:
+        if not self._looks_deeper:
+            return self.where.test(container)
+        # What is only looked at loses nothing: it is opened in a copy, and stays the bytes that it is.
+        with duplicate_keys("last-wins"):
+            return self.where.test(container.copy())
+
+    def _change(self, container: Any, context: Context, position: int | None, opened: Opened | None) -> bool:
+        if type(container) is not dict or not self._holds(container):
+            return False
+        if opened is not None:
+            opened.close(container)
+        context.position = position
+        run(self.operations, container, context)
+        return True
+
+    def reads(self) -> tuple[Path, ...]:
+        return ((EACH,),)
+
+    def writes(self) -> tuple[Path, ...]:
+        return ((EACH,),)
+
+    def inverse(self) -> Inverse:
+        inner = undo(self.operations)
+        where = self.undo_where or self.where
+        back = Everywhere(inner.operations, where, self.stop_at, not self.inner_first, self.where)
+        written = [path for operation in self.operations for path in operation.writes()]
+        if self.undo_where is None and any(overlap(read, path) for read in self.where.reads() for path in written):
+            why = f"which objects were changed is not known after {self}; give undo_where"
+            return Inverse.lossy(why, back)
+        return Inverse((back,), inner.kind, inner.why)
+
+    def __str__(self) -> str:
+        return f"everywhere where {self.where}: " + "; ".join(map(str, self.operations))
+
+
+def _opened(node: Any, depth: int, opened: Opened | None) -> tuple[Any, Opened | None]:
+    """An object or array, and what opened it whole, if it was not opened for itself."""
+    if type(node) is not msgspec.Raw:
+        return node, opened
+    again = None if opened is None else opened.again(node)
+    if again is not None:
+        return again, opened
+    if depth < DEEP:
+        return open_unchecked(node), None
+    whole = Opened(node)
+    return whole.top, whole
+
+
+def everywhere(
+    where: Condition, *operations: Operation, stop_at: Iterable[str] = (), undo_where: Condition | None = None
+) -> Operation:
+    """Run operations on every object, at any depth, for which ``where`` holds.
+
+    Inner objects come first. Below the keys of ``stop_at`` nothing is read. It can be undone where the operations
+    leave alone what ``where`` reads, or where ``undo_where`` tells the objects to which they were applied.
+    """
+    stops = frozenset(different_names(stop_at, "stop_at", at_least=0))
+    return Everywhere(some(operations), where, stops, undo_where=undo_where)
+
+
+@dataclass(frozen=True)
+class Subdocument(Operation):
+    """A document inside the document, with a type and version of its own, goes to its own current version."""
+
+    path: Path
+    event_type: str
+    version: str | Path
+    missing: OnMissing = "error"
+    null: Literal["error", "keep"] = "error"
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing):
+            if self.null == "keep" and is_null(parent[key]):
+                continue
+            inner = open_object(parent[key], self.path)
+            try:
+                parent[key] = self._brought(inner, context)
+            except EventError as error:
+                raise error.inside(self.path) from error.__cause__
+
+    def _brought(self, inner: Object, context: Context) -> Object:
+        if context.bring is None:
+            raise StepError("a sub-document needs a chain", "Run it through Chain.upcaster.", "subdocument")
+        version = context.bring(self.event_type, self._version(inner), inner)
+        if not isinstance(self.version, str):
+            parent = parent_of(inner, self.version, create=False)
+            parent[self.version[-1]] = restamped(parent[self.version[-1]], version)
+        return inner
+
+    def _version(self, inner: Object) -> str:
+        if isinstance(self.version, str):
+            return self.version
+        node = find(inner, self.version)
+        if node is MISSING:
+            raise MissingField(f"{show(self.version)}, the sub-document's version, is missing", self.version)
+        return string(node, self.version) if json_type(node) == "string" else encode(node).decode()
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        return Inverse.lossy(f"which version {show(self.path)} had is gone")
+
+    def __str__(self) -> str:
+        return f"bring {show(self.path)} ({self.event_type}) to its current version"
+
+
+def subdocument(
+    field: PathLike,
+    event_type: str,
+    *,
+    version: str | None = None,
+    version_field: PathLike | None = None,
+    missing: OnMissing = "error",
+    null: Literal["error", "keep"] = "error",
+) -> Operation:
+    """Bring a document inside the document to the current version of its own type, before the rest of the step.
+
+    Its version is fixed, or stands in ``version_field`` (a path inside it), which is then set to the new one.
+    """
+    if (version is None) == (version_field is None):
+        raise StepError("a sub-document has either a version or a version_field", "Give one of the two.", "option")
+    choice(missing, ("error", "skip"), "missing")
+    choice(null, ("error", "keep"), "null")
+    found: str | Path = str(version) if version_field is None else single(version_field)
+    return Subdocument(at_least_one(field), event_type, found, missing, null)
+
+
+def items_of(node: Any, path: Path) -> list[tuple[str | None, Any]]:
+    """The named values of an object or the items of an array (their name is None)."""
+    if json_type(node) == "array":
+        return [(None, item) for item in open_array(node, path)]
+    return list(open_object(node, path).items())

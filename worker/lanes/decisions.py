@@ -1,0 +1,138 @@
+"""A person's answer to a lane's question, written beside the group's offset, where the next worker reads it.
+
+It is a commit like a lane's own: it fences whoever works on the partition, and moves offset and note together. So it
+takes no worker that runs, and none can be in the way; the one that waits sees it within seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from msgspec.structs import replace
+
+from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.log_ends import end_of_log, start_of_log
+from worker.kafka.refusals import in_words
+from worker.kafka.transactions import discard
+from worker.lanes.committed_offset import Committed, Decision, Truncation, committed_of_group
+from worker.lanes.delivery import PRODUCER_OPTIONS, ClientFactory, transactional_id
+from worker.lanes.faults import DENIED, FENCED, denied
+
+TIMEOUT = 30.0
+STOP = 1.0
+ATTEMPTS = 3
+
+Target = int | Literal["found", "end"]
+"""Where to go on: an offset, where the partition was found to end, or where the source ends now."""
+
+
+class NothingToDecideError(WorkerError):
+    """The partition does not wait for a decision."""
+
+
+class TakenUpError(WorkerError):
+    """A worker has begun to look at the partition at the same time."""
+
+
+class WrongPlaceError(WorkerError):
+    """Nobody can go on there."""
+
+
+async def decide(clients: ClientFactory, group: str, partition: TopicPartition, place: Target, now: float) -> Decision:
+    """What was decided, once it is committed. Raises WorkerError, of which the two above are for what was asked.
+
+    A worker that takes the partition up meanwhile comes to wait again at once, so that is tried again.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(TakenUpError):
+            return await _decide_once(clients, group, partition, place, now)
+    return await _decide_once(clients, group, partition, place, now)
+
+
+async def _decide_once(
+    clients: ClientFactory, group: str, partition: TopicPartition, place: Target, now: float
+) -> Decision:
+    name = f"{partition.topic}:{partition.partition}"
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await _question(clients, group, partition)
+            async with _producer(clients, group, partition) as producer:
+                # Only now nobody else can move the offset.
+                committed, finding = await _question(clients, group, partition)
+                decision = await _decision(producer, partition, committed.offset, finding, place, now)
+                await _write(producer, group, partition, committed, finding, decision)
+    except FENCED as error:
+        raise TakenUpError(f"{name}: a worker has taken the partition up meanwhile: try again", MAY_PASS) from error
+    except DENIED as error:
+        raise denied(error) from error
+    except (KafkaError, TimeoutError, OSError) as error:
+        why = in_words(error, seconds=TIMEOUT)
+        raise WorkerError(
+            f"{name}: the brokers did not take the decision ({why}): look with `upcast lanes list`, and try again",
+            MAY_PASS,
+        ) from error
+    return decision
+
+
+async def _question(clients: ClientFactory, group: str, partition: TopicPartition) -> tuple[Committed, Truncation]:
+    found = (await committed_of_group(clients, group, [partition])).get(partition)
+    if found is None or found.note.finding is None:
+        name = f"{partition.topic}:{partition.partition}"
+        raise NothingToDecideError(f"{name}: waits for no decision: `upcast lanes list` has those that do")
+    return found, found.note.finding
+
+
+async def _decision(
+    producer: AIOKafkaProducer,
+    partition: TopicPartition,
+    committed: int,
+    finding: Truncation,
+    place: Target,
+    now: float,
+) -> Decision:
+    start, end = await start_of_log(producer.client, partition), await end_of_log(producer.client, partition)
+    # Offsets from here on have been read by nobody.
+    unread = finding.end if finding.what == "source" else committed
+    to = place if isinstance(place, int) else end if place == "end" else unread
+    if not start <= to <= end:
+        raise WrongPlaceError(
+            f"{partition.topic}:{partition.partition}: has offsets {start} to {end} now, {to} is none of them"
+        )
+    return Decision(before=committed, to=to, at=int(now), first=unread, left_out=max(0, to - unread))
+
+
+async def _write(
+    producer: AIOKafkaProducer,
+    group: str,
+    partition: TopicPartition,
+    committed: Committed,
+    finding: Truncation,
+    decision: Decision,
+) -> None:
+    """What the note tells of logs that are not there any more goes with the question."""
+    note = replace(committed.note, finding=None, decision=decision, epoch=None)
+    if finding.what == "destination":
+        note = replace(note, destination=None)
+    elif finding.what == "dead-letter":
+        note = replace(note, dead_letter=None)
+    await producer.begin_transaction()
+    await producer.send_offsets_to_transaction({partition: OffsetAndMetadata(decision.to, note.text)}, group)
+    await producer.commit_transaction()
+
+
+@asynccontextmanager
+async def _producer(clients: ClientFactory, group: str, partition: TopicPartition) -> AsyncIterator[AIOKafkaProducer]:
+    producer = clients.producer(transactional_id=transactional_id(group, partition), **PRODUCER_OPTIONS)
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        with contextlib.suppress(KafkaError, OSError):
+            await discard(producer, STOP)

@@ -1,0 +1,145 @@
+"""What all lanes of a process share, and what they ask of it at their start."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from upcasters.event import SourcePartition
+from upcasters.outcome import Violation
+from worker.dead_letters import Reporter
+from worker.kafka.log_offsets import LogOffsets
+from worker.kafka.stable_offsets import applies_late, committed_with_note
+from worker.lanes.bounded_pass import Bounds, StartingPoint
+from worker.lanes.committed_offset import read_note
+from worker.lanes.counters import TransactionTrace, TransactionTracing
+from worker.lanes.delivery import AtLeastOnce, ClientFactory, Delivery, ExactlyOnce
+from worker.lanes.looks import Look
+from worker.lanes.outbox import batch_bytes
+from worker.lanes.processing import Processor
+from worker.lanes.rate_limits import Quota
+from worker.lanes.start_limit import StartLimit
+from worker.lanes.timeouts import Timeouts
+from worker.metrics import WorkerMetrics
+from worker.routes.route import Route
+
+MakeProcessor = Callable[[Route, SourcePartition, Reporter, Callable[[], float]], Processor]
+
+log = structlog.get_logger(__name__)
+
+MOST_TOLD = 1_000
+"""Kinds of observed violations that a process writes to its log."""
+
+
+@dataclass(frozen=True)
+class LaneContext:
+    """``offsets`` is a client of no group that only looks up where partitions begin and end: the brokers answer
+    the questions of one connection in order, and on the consumer's they would wait for its fetches.
+    """
+
+    consumer: AIOKafkaConsumer
+    offsets: AIOKafkaConsumer
+    clients: ClientFactory
+    reporter: Reporter
+    metrics: WorkerMetrics
+    quota: Quota
+    timing: Timeouts
+    clock: Callable[[], float] = time.time
+    bounds: Bounds | None = None
+    make_processor: MakeProcessor = Processor
+    tracing: TransactionTracing | None = None
+    look_at_others: Look | None = None
+    """Awaited by a lane before its first record: others see by now what it is about to do. Raises WorkerError."""
+    turns: StartLimit = field(default_factory=StartLimit)
+    told: set[str] = field(default_factory=set)
+    """Fingerprints of observed violations that stand in the log."""
+
+    def new_trace(self, route: Route, partition: TopicPartition) -> TransactionTrace | None:
+        if self.tracing is None:
+            return None
+        return self.tracing.begin(partition.topic, partition.partition, route.destination.name)
+
+    def new_processor(self, route: Route, partition: TopicPartition) -> Processor:
+        source = SourcePartition(partition.topic, partition.partition)
+        return self.make_processor(route, source, self.reporter, self.clock)
+
+    def new_delivery(self, route: Route, partition: TopicPartition) -> Delivery:
+        delivery = self._delivery(route, partition)
+        delivery.throttling.on_told = self.quota.told
+        return delivery
+
+    def _delivery(self, route: Route, partition: TopicPartition) -> Delivery:
+        size = batch_bytes((route.destination, route.dead_letter))
+        if route.delivery == "exactly-once":
+            return ExactlyOnce(self.clients, self.reporter.group, partition, size, self.timing)
+        return AtLeastOnce(self.clients, self.consumer, partition, size, self.timing)
+
+    async def begin(self, partition: TopicPartition) -> StartingPoint:
+        """Where to begin and where the partition ends now.
+
+        It begins at the group's offset; at the partition's beginning where there is none, or where retention has
+        passed it. A bounded pass has rules of its own.
+        """
+        if self.bounds:
+            return await self.bounds.begin(partition, self.consumer, self.offsets)
+        found = await committed_with_note(self.consumer, partition, self.timing.unstable)
+        offsets: LogOffsets = (await self.offsets.log_offsets([partition]))[partition]
+        beginning, end = offsets.start, offsets.stable
+        if found is None:
+            return StartingPoint(beginning, end)
+        committed, note = found.offset, read_note(found.metadata)
+        if committed < beginning and not note.finding:
+            self._tell_of_deleted(partition, beginning - committed)
+            return StartingPoint(beginning, end, note=note)
+        return StartingPoint(committed, end, note=note, committed=True)
+
+    async def committed(self, partition: TopicPartition) -> int:
+        """The group's offset; 0 where it has none (any more)."""
+        found = await committed_with_note(self.consumer, partition, self.timing.unstable)
+        return found.offset if found else 0
+
+    def applies_late(self, route: Route) -> bool:
+        """Whether the brokers may take the offset of a transaction for that of the one before it."""
+        return route.delivery == "exactly-once" and applies_late(self.consumer)
+
+    async def is_settled(self, partition: TopicPartition) -> bool:
+        """Whether the group's offset can be known now, and no question stands beside it. Where the brokers do not
+        answer, that is not known either."""
+        try:
+            async with asyncio.timeout(self.timing.operation):
+                found = await committed_with_note(self.consumer, partition, patience=0)
+        except (KafkaError, TimeoutError):
+            return False
+        return found is None or read_note(found.metadata).finding is None
+
+    def tell_violations(self, topic: str, violations: Iterable[Violation]) -> None:
+        """One line for each kind of event that does not fit its model and goes on; the metric counts them."""
+        for each in violations:
+            fault = each.fault
+            if fault.fingerprint in self.told or len(self.told) >= MOST_TOLD:
+                continue
+            self.told.add(fault.fingerprint)
+            log.warning(
+                "events do not fit their model and go on",
+                topic=topic,
+                event_type=each.event_type,
+                version=each.version,
+                path=fault.path,
+                reason=fault.message,
+            )
+
+    def _tell_of_deleted(self, partition: TopicPartition, offsets: int) -> None:
+        """As loud as can be: these records are gone, and nobody has read them."""
+        log.error(
+            "retention deleted records that were never read",
+            topic=partition.topic,
+            partition=partition.partition,
+            offsets=offsets,
+        )
+        self.metrics.error("fetch", "RetentionOvertook", offsets)

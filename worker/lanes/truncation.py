@@ -1,0 +1,187 @@
+"""Brokers have lost what they had acknowledged: partitions that end before an offset that was there once, and the
+question where to go on, which a person answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.client import AIOKafkaClient
+from msgspec import structs
+
+from upcasters.outcome import Stage
+from worker.kafka.log_ends import end_of_epoch, end_of_log
+from worker.lanes.bounded_pass import StartingPoint
+from worker.lanes.committed_offset import Decision, LastWritten, OffsetNote, Truncation, What
+from worker.lanes.delivery import Delivery
+from worker.lanes.faults import UndecidedError
+from worker.lanes.lane_context import LaneContext
+from worker.routes.route import Route
+
+
+@dataclass(frozen=True)
+class TruncationCheck:
+    """Asks the leaders. ``second_look`` is how many seconds later they are asked again before what one says counts: a
+    broker that wakes up may not know yet that it is no leader any more."""
+
+    client: AIOKafkaClient
+    second_look: float
+
+    async def find(
+        self, partition: TopicPartition, route: Route, beginning: StartingPoint, now: float
+    ) -> Truncation | None:
+        """The first of source, destination and dead-letter topic that has lost something."""
+        end = await self._source_end(partition, beginning.offset, beginning.note.epoch)
+        if end is not None:
+            return Truncation("source", partition.topic, partition.partition, beginning.offset, end, int(now))
+        for what, written in outputs(beginning.note, route):
+            output = TopicPartition(written.topic, written.partition)
+            end = await self._output_end(output, written.offset + 1)
+            if end is not None:
+                return Truncation(what, written.topic, written.partition, written.offset + 1, end, int(now))
+        return None
+
+    async def is_another_log(self, partition: TopicPartition, epochs: Mapping[int, int]) -> bool:
+        """Whether what was read is not there any more: ``epochs`` are the leaders' in the order in which their batches
+        were read, each with the offset behind its last. Nothing is asked where there is only one."""
+        *before, _ = epochs or (0,)
+        for epoch in before:
+            end = await end_of_epoch(self.client, partition, epoch)
+            if end is not None and end < epochs[epoch]:
+                return True
+        return False
+
+    async def _source_end(self, partition: TopicPartition, known: int, epoch: int | None) -> int | None:
+        """Where it ended before ``known``. Where it does not any more, the leaders' epochs decide whether it ever did;
+        without them nobody can tell."""
+        end, told = await self._end(partition, epoch)
+        if end >= known:
+            return None
+        await self._later()
+        again, told = await self._end(partition, epoch)
+        return None if told and again >= known else min(end, again)
+
+    async def _end(self, partition: TopicPartition, epoch: int | None) -> tuple[int, bool]:
+        """And whether the leader knows how far what was read under this epoch is there."""
+        end = await end_of_log(self.client, partition)
+        of_epoch = None if epoch is None else await end_of_epoch(self.client, partition, epoch)
+        return (end, False) if of_epoch is None else (min(end, of_epoch), True)
+
+    async def _output_end(self, output: TopicPartition, known: int) -> int | None:
+        """Where it ends before ``known``."""
+        if output.partition not in (self.client.cluster.partitions_for_topic(output.topic) or ()):
+            return None
+        if await end_of_log(self.client, output) >= known:
+            return None
+        await self._later()
+        end = await end_of_log(self.client, output)
+        return end if end < known else None
+
+    async def _later(self) -> None:
+        await asyncio.sleep(self.second_look)
+        await self.client.force_metadata_update()
+
+
+def outputs(note: OffsetNote, route: Route) -> Iterator[tuple[What, LastWritten]]:
+    """What the note tells of topics that the route still writes to."""
+    if note.destination and note.destination.topic == route.destination.name:
+        yield "destination", note.destination
+    if note.dead_letter and note.dead_letter.topic == route.dead_letter.name:
+        yield "dead-letter", note.dead_letter
+
+
+log = structlog.get_logger(__name__)
+
+
+class Questions:
+    """Those of one lane. ``gone`` are outputs that were not there for a while: what was in them is no question."""
+
+    def __init__(self, partition: TopicPartition, around: LaneContext) -> None:
+        self.gone: set[str] = set()
+        self._partition = partition
+        self._around = around
+
+    async def settle(self, delivery: Delivery, route: Route, beginning: StartingPoint) -> StartingPoint:
+        """Where to begin, with what stands beside the offset then. Raises ``UndecidedError``."""
+        if self._around.bounds:
+            return beginning
+        finding = beginning.note.finding
+        if finding is None and beginning.committed:
+            finding = await self._find(delivery, route, beginning)
+        if finding is not None:
+            raise UndecidedError(question(self._partition, beginning.offset, finding))
+        decision = beginning.note.decision
+        if decision is None or decision.told:
+            return beginning
+        self._tell_of_decision(decision)
+        told = structs.replace(beginning.note, decision=structs.replace(decision, told=True))
+        return await _kept(delivery, beginning, told)
+
+    async def _find(self, delivery: Delivery, route: Route, beginning: StartingPoint) -> Truncation | None:
+        looking = TruncationCheck(delivery.producer.client, self._around.timing.second_look)
+        finding = await looking.find(self._partition, route, beginning, self._around.clock())
+        if finding is None:
+            return None
+        self._tell_of_loss(finding)
+        if finding.what != "source" and finding.topic in self.gone:
+            return None
+        await _kept(delivery, beginning, structs.replace(beginning.note, finding=finding))
+        return finding
+
+    def _tell_of_loss(self, finding: Truncation) -> None:
+        """As loud as can be."""
+        stage: Stage = "fetch" if finding.what == "source" else "produce"
+        log.error(
+            "a partition ends before what it had",
+            **self._names(),
+            lost_in=f"{finding.topic}:{finding.partition}",
+            known=finding.known,
+            end=finding.end,
+        )
+        self._around.metrics.error(stage, "AcknowledgedLost", finding.known - finding.end)
+
+    def _tell_of_decision(self, decision: Decision) -> None:
+        """Once, by whoever works on the partition first after it."""
+        log.error(
+            "the lane goes on where a person decided",
+            **self._names(),
+            before=decision.before,
+            now=decision.to,
+            first_left_out=decision.first,
+            left_out=decision.left_out,
+        )
+        self._around.metrics.left_out.labels(*self._partition).inc(decision.left_out)
+
+    def _names(self) -> dict[str, str | int]:
+        return {"topic": self._partition.topic, "partition": self._partition.partition}
+
+
+async def _kept(delivery: Delivery, beginning: StartingPoint, note: OffsetNote) -> StartingPoint:
+    """The note is beside the offset now, which stays where it is."""
+    await delivery.begin()
+    await delivery.commit(beginning.offset, note.text)
+    return replace(beginning, note=note)
+
+
+def question(lane: TopicPartition, committed: int, finding: Truncation) -> str:
+    """For the person who is to decide, with the commands to do it."""
+    place, since = (
+        f"{finding.topic}:{finding.partition}",
+        f"{datetime.fromtimestamp(finding.at, UTC):%Y-%m-%dT%H:%M:%SZ}",
+    )
+    decide = f"upcast lanes decide {lane.topic}:{lane.partition}"
+    if finding.what == "source":
+        return (
+            f"the group has read up to offset {finding.known}, {place} was found to end at {finding.end} ({since}): it "
+            f"has lost records or was made anew, or the group's offset was set: decide where to go on: `{decide} "
+            f"--go-on-at {finding.end}` reads all that came since, `{decide} --begin-at-end` leaves out what is there"
+        )
+    return (
+        f"the group has written to {place} up to offset {finding.known - 1}, it was found to end at {finding.end} "
+        f"({since}): it has lost records or was made anew: decide where to go on: `{decide} --go-on-at {committed}` "
+        "goes on without them, a lower offset reads their sources again"
+    )

@@ -1,0 +1,123 @@
+"""A replay's entries in the ledger: that it runs, how far it is, its receipt, and whether it is finished already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from worker.app import open_existing_ledger
+from worker.errors import WorkerError
+from worker.ledger import DeadLetterSummary, Ledger, PartitionProgress, Run, RunState
+from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
+from worker.replay.apply.resume import PartitionState
+from worker.replay.plan.file import FaultGroup, Plan, kept_plan
+from worker.replay.topics import Reached
+from worker.settings import Settings
+
+
+@dataclass
+class Books:
+    """Synchronous, as the ledger is."""
+
+    ledger: Ledger
+    plan: Plan
+    worker_version: str
+
+    def begin(self, reason: str) -> Run:
+        """The run of this replay, new or gone on with."""
+        known = self.ledger.run(self.plan.replay_id)
+        if known is not None:
+            self.ledger.end_run(known.replay_id, "running")
+            return known
+        run = Run(
+            replay_id=self.plan.replay_id,
+            plan_digest=self.plan.digest(),
+            cluster_id=self.plan.cluster_id,
+            route=self.plan.route.source,
+            started=datetime.now(UTC),
+            worker_version=self.worker_version,
+            kind=self.plan.word,
+            reason=reason,
+        )
+        self.ledger.start_run(run)
+        return run
+
+    def reached(self) -> dict[int, Reached]:
+        return {
+            each.partition: Reached(each.committed, each.digest) for each in self.ledger.progress(self.plan.replay_id)
+        }
+
+    def note(self, states: Iterable[PartitionState]) -> None:
+        """Bring the ledger up to what Kafka has committed."""
+        for state in list(states):
+            if state.account is not None:
+                self.ledger.note_progress(self._progress(state))
+
+    def _progress(self, state: PartitionState) -> PartitionProgress:
+        planned = state.planned
+        return PartitionProgress(
+            replay_id=self.plan.replay_id,
+            topic=self.plan.topic,
+            partition=planned.partition,
+            start=planned.start,
+            end=planned.end,
+            committed=state.offset,
+            digest=state.account.note if state.account else "",
+        )
+
+    def receipt(self) -> dict[str, Any] | None:
+        return self.ledger.receipt(self.plan.replay_id)
+
+    def finish(self, receipt: Receipt) -> None:
+        self.ledger.save_dead_letters(receipt.replay_id, list(map(self._summary, self.plan.dead_letters)))
+        self.ledger.save_receipt(receipt.replay_id, {**receipt.content(), "digest": receipt.digest()})
+        self.ledger.end_run(receipt.replay_id, "finished", receipt.ended)
+
+    def _summary(self, group: FaultGroup) -> DeadLetterSummary:
+        """As planned: the same chain over the same records makes the same dead letters."""
+        told = group.model_dump(exclude={"path", "samples"})
+        return DeadLetterSummary(replay_id=self.plan.replay_id, **told)
+
+    def interrupt(self, state: RunState) -> None:
+        """Not where somebody else has finished the same run meanwhile."""
+        known = self.ledger.run(self.plan.replay_id)
+        if known is None or known.state != "finished":
+            self.ledger.end_run(self.plan.replay_id, state, datetime.now(UTC))
+
+
+def refuse_finished(books: Books, file: Path) -> None:
+    """A receipt in the ledger alone was not written to its file in time: that is made up for."""
+    kept = books.receipt()
+    if kept is not None and not file.exists():
+        write_receipt(Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"}), file)
+    if kept is not None or _is_receipt_of(file, books.plan):
+        raise WorkerError(
+            f"{books.plan.word} {books.plan.replay_id}: {books.plan.route.destination} holds it already, finished; its "
+            f"receipt is {file}: prove it with `upcast verify {file}`"
+        )
+
+
+def keep_begun(settings: Settings, file: Path) -> None:
+    """Before a plan is written: without its plan a replay can neither go on nor be looked at. Raises WorkerError."""
+    replay_id = kept_plan(file)
+    ledger = open_existing_ledger(settings) if replay_id else None
+    if ledger is None:
+        return
+    run = ledger.run(replay_id)
+    ledger.close()
+    if run is not None:
+        raise WorkerError(
+            f"{file}: is the plan of replay {replay_id}, which is {run.state}: keep it, name another file with --out"
+        )
+
+
+def _is_receipt_of(file: Path, plan: Plan) -> bool:
+    if not file.exists():
+        return False
+    found = read_receipt(file)
+    if found.replay_id != plan.replay_id:
+        raise WorkerError(f"{file}: is the receipt of replay {found.replay_id}: name another file with --receipt")
+    return True

@@ -1,0 +1,300 @@
+"""The search for second outputs among records of the destination that tell nothing of where they came from: they are
+judged by what they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import chain
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from upcasters.event import SourcePartition, SourceRecord
+from worker.kafka.fetched import timestamp_of
+from worker.replay.apply.receipt import Receipt
+from worker.replay.plan.file import Filters
+from worker.replay.ranges import Range
+from worker.replay.reading import read_ranges
+from worker.routes.chains import RouteChain
+from worker.verifying.findings import Findings
+from worker.verifying.oracle import Expected, Judges, Oracle, Output
+from worker.verifying.other_writers import REPLAY_ID, SOURCE, OffsetSet, is_marked
+from worker.verifying.redrives import LetterOracle
+
+MOST_HELD = 50_000
+"""Records that are judged at a time, each some 700 bytes here; the source is read again for each such lot."""
+
+RecordPosition = tuple[int, int]
+"""Partition and offset."""
+
+
+def digest(value: bytes | None) -> bytes:
+    return b"" if value is None else blake2b(value, digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class Alike:
+    """Unmarked records of one key and timestamp, by the digests of their values: those that are the ``same`` as what
+    was written of a record in range, and ``others``. ``origin`` is the first record in range that has both, too."""
+
+    origin: RecordPosition | None = None
+    same: dict[bytes, list[RecordPosition]] = field(default_factory=dict)
+    others: dict[bytes, list[RecordPosition]] = field(default_factory=dict)
+
+    def take(self, value: bytes) -> bool:
+        return _take(self.same, value) or _take(self.others, value)
+
+    def take_any(self) -> None:
+        if self.others:
+            _take(self.others, next(iter(self.others)))
+
+
+def _take(places: dict[bytes, list[RecordPosition]], value: bytes) -> bool:
+    if value not in places:
+        return False
+    places[value].pop()
+    if not places[value]:
+        del places[value]
+    return True
+
+
+class UnmarkedRecords:
+    """As many of them as are held at a time. First all records in range go by (``compare``), then all that may explain
+    them (``explain``); what is left then is told."""
+
+    def __init__(self) -> None:
+        self._alike: dict[int, Alike] = {}
+        self._times: set[int] = set()
+        self._written: dict[int, OffsetSet] = {}
+        self.count = 0
+
+    def add(self, partition: int, record: SourceRecord) -> None:
+        timestamp = timestamp_of(record.timestamp)
+        alike = self._alike.setdefault(hash((timestamp, record.key)), Alike())
+        alike.others.setdefault(digest(record.value), []).append((partition, record.offset or 0))
+        self._times.add(timestamp)
+        self.count += 1
+
+    def concerns(self, record: SourceRecord) -> bool:
+        """Whether it has the timestamp of any of them; others need not be asked about."""
+        return timestamp_of(record.timestamp) in self._times
+
+    def compare(self, origin: RecordPosition, record: SourceRecord, outputs: Sequence[Output]) -> None:
+        """A record in range, and what was written of it."""
+        for output in outputs:
+            _, timestamp, key, value, _ = output.content
+            made = digest(value)
+            for alike in filter(None, (self._of(timestamp, key), self._of(timestamp, record.key))):
+                alike.origin = alike.origin or origin
+                self._written.setdefault(origin[0], OffsetSet()).add(origin[1])
+                if made in alike.others:
+                    alike.same[made] = alike.others.pop(made)
+
+    def keep_suspects(self) -> bool:
+        """Forget those that no record in range has to do with; whether any is left."""
+        self._alike = {key: alike for key, alike in self._alike.items() if alike.origin}
+        return bool(self._alike)
+
+    def explain(self, origin: RecordPosition, record: SourceRecord, outputs: Sequence[Output]) -> None:
+        """Any source record. One of which nothing was written may be behind one of them for each of its ``outputs``,
+        and behind one of another value, if another chain made it."""
+        if origin[1] in self._written.get(origin[0], ()):
+            return
+        exact = [self._take_exact(output) for output in outputs]
+        alike = self._of(timestamp_of(record.timestamp), record.key)
+        if alike and not any(exact):
+            alike.take_any()
+
+    def tell(self, findings: Findings, destination: str) -> None:
+        """Where nothing explains them."""
+        for partition, (origin, offset, count) in sorted(self._left(same=True).items()):
+            findings.add(
+                "doubled by another pass",
+                f"{destination} partition {partition}, offset {offset} (of {_named(origin)}): {count:,} records that "
+                "do not tell their source are what was written of records in range, once more, so readers see them "
+                "twice: replay into an empty topic, and start the live worker with --after",
+                count,
+            )
+        for partition, (origin, offset, count) in sorted(self._left(same=False).items()):
+            findings.leave_open(
+                "of unknown origin",
+                f"{destination} partition {partition}, offset {offset} (as {_named(origin)}): {count:,} records that "
+                "do not tell their source have key and timestamp of records in range, and other values: another "
+                "producer wrote them, or a worker with another chain",
+                count,
+            )
+
+    def _left(self, *, same: bool) -> dict[int, tuple[RecordPosition, int, int]]:
+        """By partition of the destination: origin and offset of the first, and how many there are."""
+        left: dict[int, tuple[RecordPosition, int, int]] = {}
+        for alike in self._alike.values():
+            if alike.origin is None:
+                continue
+            for partition, offset in chain(*(alike.same if same else alike.others).values()):
+                origin, first, count = left.get(partition, (alike.origin, offset, 0))
+                before = first <= offset
+                left[partition] = (origin if before else alike.origin, min(first, offset), count + 1)
+        return left
+
+    def _of(self, timestamp: int, key: bytes | None) -> Alike | None:
+        return self._alike.get(hash((timestamp, key)))
+
+    def _take_exact(self, output: Output) -> bool:
+        _, timestamp, key, value, _ = output.content
+        alike = self._of(timestamp, key)
+        return alike is not None and alike.take(digest(value))
+
+
+def _named(origin: RecordPosition) -> str:
+    return f"source partition {origin[0]}, offset {origin[1]}"
+
+
+@dataclass
+class SearchScope:
+    """What the proof has seen on its way. By partition of the destination: from where on it has looked (``begin``), and
+    behind which offset no unmarked record was (``end``). ``times`` are the range's least and greatest timestamp."""
+
+    begin: dict[int, int] = field(default_factory=dict)
+    end: dict[int, int] = field(default_factory=dict)
+    times: tuple[int, int] | None = None
+
+    def add_times(self, times: tuple[int, int] | None) -> None:
+        if times:
+            least, greatest = self.times or times
+            self.times = min(least, times[0]), max(greatest, times[1])
+
+    def add_partition(self, partition: int, begin: int, end: int) -> None:
+        self.begin[partition] = min(begin, self.begin.get(partition, begin))
+        self.end[partition] = max(end, self.end.get(partition, end))
+
+
+class Search:
+    """``consumers`` read the source and the destination. ``run`` once the proof has gone through all partitions."""
+
+    def __init__(
+        self,
+        given: RouteChain,
+        receipt: Receipt,
+        sighted: SearchScope,
+        counts: Mapping[str, int],
+        consumers: tuple[AIOKafkaConsumer, AIOKafkaConsumer],
+        findings: Findings,
+        most: int = MOST_HELD,
+    ) -> None:
+        policy = given.route.policy()
+        self._ours = Judges(given.chain, policy, receipt.filters)
+        self._live = Judges(given.chain, policy, Filters())
+        self._receipt = receipt
+        self._sighted = sighted
+        self._counts = counts
+        self._source, self._destination = consumers
+        self._findings = findings
+        self._most = most
+
+    async def run(self) -> None:
+        """Ends early where a lot holds second outputs: the verdict is known then."""
+        route, lot = self._receipt.route, UnmarkedRecords()
+        if self._sighted.times is None or route.source == route.destination:
+            # Of a topic that is brought up in place each worker has to write the headers.
+            return
+        async for partition, record in self._unmarked(*self._sighted.times):
+            lot.add(partition, record)
+            if lot.count >= self._most:
+                if await self._judge(lot):
+                    return
+                lot = UnmarkedRecords()
+        await self._judge(lot)
+
+    async def _judge(self, lot: UnmarkedRecords) -> bool:
+        """Whether it is known to be wrong."""
+        if lot.count:
+            await self._compare(lot)
+            if lot.keep_suspects():
+                await self._explain(lot)
+                lot.tell(self._findings, self._receipt.route.destination)
+        return bool(self._findings.wrong)
+
+    # The destination.
+
+    async def _unmarked(self, least: int, greatest: int) -> AsyncIterator[tuple[int, SourceRecord]]:
+        """With a timestamp of the range's; only those may be of a record in it."""
+        topic = self._receipt.route.destination
+        for wanted in await self._places(least):
+            async for piece in read_ranges(self._destination, topic, [wanted]):
+                for record in piece.slice.records:
+                    if least <= timestamp_of(record.timestamp) <= greatest and self._tells_nothing(
+                        piece.partition, record
+                    ):
+                        yield piece.partition, record
+
+    async def _places(self, least: int) -> list[Range]:
+        """From the first record that is not older than the range, to the last unmarked one that was seen, or to where
+        the proof began to look."""
+        topic, sighted = self._receipt.route.destination, self._sighted
+        places = [TopicPartition(topic, number) for number in range(self._counts[topic])]
+        offsets = await self._destination.log_offsets(places)
+        first = {place: each.start for place, each in offsets.items()}
+        last = {place: each.stable for place, each in offsets.items()}
+        found = await self._destination.offsets_for_times(dict.fromkeys(places, least)) if least > 0 else {}
+        ranges = []
+        for place in places:
+            of_time = found.get(place)
+            begin = first[place] if least <= 0 else last[place] if of_time is None else of_time.offset
+            end = max(sighted.begin.get(place.partition, last[place]), sighted.end.get(place.partition, 0))
+            ranges.append(Range(place.partition, max(first[place], begin), min(end, last[place])))
+        return [each for each in ranges if each.offsets]
+
+    def _tells_nothing(self, partition: int, record: SourceRecord) -> bool:
+        """What tells of its source was judged by that, except in front of where the proof began to look."""
+        headers = dict(record.headers)
+        if headers.get(REPLAY_ID) == self._receipt.replay_id.encode():
+            return False
+        if not is_marked(headers):
+            return True
+        topic, number, offset = (headers.get(name) or b"" for name in SOURCE)
+        looked_at = (record.offset or 0) >= self._sighted.begin.get(partition, 0)
+        return (
+            not looked_at and topic == self._receipt.route.source.encode() and self._in_range(int(number), int(offset))
+        )
+
+    def _in_range(self, partition: int, offset: int) -> bool:
+        told = self._receipt
+        ranges = {} if told.redrive else {each.partition: range(each.start, each.end) for each in told.partitions}
+        return offset in ranges.get(partition, ())
+
+    # The source.
+
+    async def _compare(self, lot: UnmarkedRecords) -> None:
+        """With the records in range, and what the pass has written of each."""
+        told = self._receipt
+        for each in told.partitions:
+            wanted = [Range(each.partition, each.start, each.end)]
+            judge = self._letters if told.redrive is not None else self._records
+            async for piece in read_ranges(self._source, told.topic, wanted):
+                for origin, record, expected in judge(each.partition, piece.slice.records, self._ours, lot):
+                    lot.compare(origin, record, expected.outputs)
+
+    async def _explain(self, lot: UnmarkedRecords) -> None:
+        """By all that is in the source, as a worker without the pass's filters makes it."""
+        source = self._receipt.route.source
+        places = [TopicPartition(source, number) for number in range(self._counts.get(source, 0))]
+        offsets = await self._source.log_offsets(places)
+        ranges = [Range(place.partition, each.start, each.stable) for place, each in offsets.items()]
+        async for piece in read_ranges(self._source, source, ranges):
+            for origin, record, expected in self._records(piece.partition, piece.slice.records, self._live, lot):
+                lot.explain(origin, record, expected.outputs)
+
+    def _records(
+        self, partition: int, records: Sequence[SourceRecord], judges: Judges, lot: UnmarkedRecords
+    ) -> Iterator[tuple[RecordPosition, SourceRecord, Expected]]:
+        oracle = Oracle(judges, self._receipt, SourcePartition(self._receipt.route.source, partition))
+        for record in filter(lot.concerns, records):
+            yield (partition, record.offset or 0), record, oracle.expect(record)
+
+    def _letters(
+        self, partition: int, letters: Sequence[SourceRecord], judges: Judges, lot: UnmarkedRecords
+    ) -> Iterator[tuple[RecordPosition, SourceRecord, Expected]]:
+        oracle = LetterOracle(judges, self._receipt, partition)
+        for record in filter(lot.concerns, oracle.opened(letters)):
+            yield oracle.origin(record), record, oracle.expect(record)
