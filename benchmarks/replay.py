@@ -67,9 +67,9 @@ async def run(stage: Stage) -> None:
     """The worker as `upcast run` puts it together, until all is committed."""
     from prometheus_client import CollectorRegistry
 
-    from worker.app import new_metrics, reporter_of
     from worker.lanes.supervisor import Supervisor
     from worker.routes.chains import load_chains
+    from worker.runtime import new_metrics, reporter_of
     from worker.service import Service
 
     settings, _ = stage.given

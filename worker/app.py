@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import socket
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import (
-    CollectorRegistry,
-    GCCollector,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry
 
 from worker.api import create_api, listening
-from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
@@ -32,22 +20,21 @@ from worker.lanes.counters import TransactionTracing
 from worker.lanes.looks import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timeouts import Timeouts
+from worker.ledger import open_existing_ledger
 from worker.loop import run_in_loop
-from worker.metrics import WorkerMetrics
 from worker.preflight import refuse_what_cannot_work
 from worker.processes.child import this_child
 from worker.routes.chains import RouteChain, load_chains
+from worker.runtime import VERSION, new_metrics, new_process_metrics, reporter_of, stop_on_signals
 from worker.service import Service
 from worker.settings import Settings
 from worker.tracing import tracing
 
 if TYPE_CHECKING:
-    from worker.checklist.report import ChecklistLine
+    from worker.checklist.evidence import ChecklistLine
     from worker.dlq.listing import Listing
     from worker.ledger import Ledger
     from worker.replay.apply.receipt import Receipt
-
-VERSION = metadata.version("upcast-worker")
 
 LISTING_SECONDS = 20.0
 """For dead letters at the API, whose answers have to come in time."""
@@ -169,17 +156,6 @@ async def _existing_ledger(settings: Settings) -> AsyncIterator[Ledger | None]:
             await asyncio.to_thread(ledger.close)
 
 
-def open_existing_ledger(settings: Settings) -> Ledger | None:
-    """The ledger, or None where nobody has written one: asking for it makes no file. Raises WorkerError."""
-    from worker.ledger import open_ledger
-
-    url = settings.ledger.url.get_secret_value()
-    file = url.removeprefix("sqlite:///")
-    if file != url and not file.startswith("file:") and not Path(file).exists():
-        return None
-    return open_ledger(url)
-
-
 def ask_checklist(settings: Settings) -> Sequence[ChecklistLine]:
     """The lines of the checklist; called in a thread, for its checks take a while. Raises WorkerError."""
     from worker.checklist.asking import ask
@@ -201,38 +177,3 @@ def list_dead_letters(settings: Settings, given: RouteChain) -> Listing:
         raise WorkerError(
             f"{given.route.dead_letter}: takes over {LISTING_SECONDS:g} s to read: use `upcast dlq list`", MAY_PASS
         ) from None
-
-
-def new_process_metrics(registry: CollectorRegistry) -> None:
-    # Each counter would otherwise have a second series with the time of its birth, which nobody asks for.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    for collector in (ProcessCollector, PlatformCollector, GCCollector):
-        collector(registry=registry)
-
-
-def new_metrics(registry: CollectorRegistry, group: str) -> WorkerMetrics:
-    new_process_metrics(registry)
-    metrics = WorkerMetrics(registry, group)
-    metrics.build_info.labels(VERSION).set(1)
-    return metrics
-
-
-def reporter_of(settings: Settings, replay_id: str = "") -> Reporter:
-    """Who dead letters say they come from."""
-    kafka = settings.kafka
-    return Reporter(kafka.group_id, kafka.group_instance_id or socket.gethostname(), VERSION, replay_id)
-
-
-def stop_on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
-    stop = asyncio.Event()
-
-    def on_signal(number: int) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        log.info("stopping", signal=signal.Signals(number).name)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
-    return stop

@@ -19,7 +19,7 @@ from tests.docs.metrics_table import declared
 from tests.http import request
 from tests.kafka import Record, Topics, produce
 from tests.worker_process import running_worker, write_config
-from worker.app import new_metrics
+from worker.runtime import new_metrics
 
 OF_THE_SCRAPE = {"job", "instance", "namespace", "pod", "container", "le"}
 EVENTS = (

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.deploy import DEPLOY, ROOT, RUNBOOK
 from tests.deploy.tools import from_debian, run
-from worker.app import new_metrics
+from worker.runtime import new_metrics
 
 RULES = sorted((DEPLOY / "prometheus").glob("*.rules.yaml"))
 TESTS = sorted((DEPLOY / "prometheus").glob("*.test.yaml"))

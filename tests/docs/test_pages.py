@@ -12,7 +12,7 @@ import pytest
 
 from tests.docs.tables import DOCS, pages, written
 from tests.served_api import TOKEN, FakeWorker, served
-from worker.deprecation.offered import released
+from worker.offered import released
 
 ROOT = DOCS.parent
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -13,7 +13,7 @@ from worker.service import _unless
 
 IGNORES_THE_STOP = """
 import asyncio
-from worker.app import stop_on_signals
+from worker.runtime import stop_on_signals
 
 async def main():
     stop = stop_on_signals()

@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 
 from worker.deprecation import DEPRECATED, Deprecation
-from worker.deprecation.offered import offered, policy, released, this_version
 from worker.deprecation.policy import DeprecationPolicy, Offer, between, minor_of
+from worker.offered import offered, policy, released, this_version
 
 NONE: Offer = {"schema": frozenset(), "setting": frozenset(), "endpoint": frozenset()}
 DAY = date(2026, 1, 1)
@@ -28,7 +28,7 @@ def test_this_version_keeps_the_policy() -> None:
 
 
 def test_the_record_is_of_today() -> None:
-    """A thing that was added is written down: python -m worker.deprecation.offered."""
+    """A thing that was added is written down: python -m worker.offered."""
     assert released()[this_version()] == offered()
 
 

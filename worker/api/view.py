@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from worker.checklist.report import ChecklistLine
+    from worker.checklist.evidence import ChecklistLine
     from worker.dlq.listing import Listing
     from worker.ledger import Ledger
     from worker.routes.chains import RouteChain

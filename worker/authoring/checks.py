@@ -66,13 +66,6 @@ def check_together(given: Mapping[str, Settings]) -> list[Checked]:
     return [Checked(" with ".join(given), "", problems=tuple(loops(routes)))]
 
 
-def check_policy() -> Checked:
-    """Whether this version of the worker has dropped anything before its time."""
-    from worker.deprecation.offered import policy
-
-    return Checked("deprecations", "", problems=tuple(policy().breaches()))
-
-
 def check_brokers(settings: Settings) -> list[Checked]:
     """The topics and our rights, as the brokers tell. Raises ``WorkerError`` where they cannot be reached."""
     return asyncio.run(_check_brokers(settings))

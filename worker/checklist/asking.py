@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from worker.app import open_existing_ledger
-from worker.checklist.evidence import Facts
-from worker.checklist.report import ChecklistLine, check_all
+from worker.checklist.evidence import ChecklistLine, Facts
+from worker.checklist.report import check_all
 from worker.kafka.clients import KafkaClients
-from worker.ledger import MemoryLedger
+from worker.ledger import MemoryLedger, open_existing_ledger
 from worker.routes.chains import load_chains
 from worker.settings import HttpSettings, Settings
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from worker.checklist.items import Item
 from worker.kafka.clients import KafkaClients
 from worker.ledger import Ledger
 from worker.routes.chains import RouteChain
@@ -38,6 +39,15 @@ class Facts:
     alembic: str | None = None
     backup: str | None = None
     attested: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ChecklistLine:
+    """A line of the guide's lists with what was found about it."""
+
+    item: Item
+    status: EvidenceStatus
+    evidence: tuple[str, ...]
 
 
 Check = Callable[[Facts], Awaitable[list[Evidence]]]

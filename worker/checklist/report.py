@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.checklist.evidence import Evidence, EvidenceStatus, Facts
+from worker.checklist.evidence import ChecklistLine, Evidence, EvidenceStatus, Facts
 from worker.checklist.items import ITEMS, Item
 from worker.checklist.registry import CHECKS
 from worker.errors import WorkerError
 
 COLUMNS = ("status", "line", "evidence")
-
-
-@dataclass(frozen=True)
-class ChecklistLine:
-    item: Item
-    status: EvidenceStatus
-    evidence: tuple[str, ...]
 
 
 async def check_all(facts: Facts, group: str | None = None) -> list[ChecklistLine]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import typer
 
-from worker.cli.commands import app, debugging
+from worker.cli.commands import app
+from worker.cli.options import debugging
 from worker.errors import MAY_PASS, WorkerError
 
 __all__ = ["app", "main"]

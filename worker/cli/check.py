@@ -65,15 +65,16 @@ def _quiet(_line: str) -> None:
 def _check(
     configs: list[Path], chain: ChainOption, broker: bool, laws: bool, tell: Callable[[str], None]
 ) -> list[Checked]:
-    from worker.authoring.checks import check_brokers, check_chain, check_policy, check_routes, check_together
+    from worker.authoring.checks import Checked, check_brokers, check_chain, check_routes, check_together
     from worker.log import set_up_logging
+    from worker.offered import policy
     from worker.settings import load_settings
 
     if chain is not None:
         return check_chain(chain) + (_check_laws([chain], tell) if laws else [])
     given = {str(config): load_settings(config) for config in configs}
     checked = [each for settings in given.values() for each in check_routes(settings)]
-    checked += [*check_together(given), check_policy()]
+    checked += [*check_together(given), Checked("deprecations", "", problems=tuple(policy().breaches()))]
     if laws:
         checked += _check_laws([route.chain for settings in given.values() for route in settings.routes], tell)
     if broker:

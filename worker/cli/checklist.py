@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config, Json, Markdown
+from worker.cli.options import DEFAULT_CONFIG, Config, Json, Markdown, debugging
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
-    from worker.checklist.report import ChecklistLine
+    from worker.checklist.evidence import ChecklistLine
 
 
 class ChecklistPart(StrEnum):
@@ -61,7 +61,6 @@ def checklist(
     """
     from worker.checklist.asking import ask
     from worker.checklist.report import content
-    from worker.cli.commands import debugging
     from worker.cli.output import print_json
     from worker.log import set_up_logging
     from worker.loop import run_in_loop

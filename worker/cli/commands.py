@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from worker.cli import (
     lanes,
     matrix,
     new,
+    options,
     plan,
     replay,
     run,
@@ -26,14 +26,6 @@ from worker.cli import (
     trying,
     verify,
 )
-
-
-@dataclass
-class _Options:
-    debug: bool = False
-
-
-_options = _Options()
 
 app = typer.Typer(
     name="upcast",
@@ -63,11 +55,6 @@ app.add_typer(db.db, name="db")
 app.add_typer(config.app)
 
 
-def debugging() -> bool:
-    """Whether tracebacks and verbose logs were asked for."""
-    return _options.debug
-
-
 def _show_version(asked: bool) -> None:
     if asked:
         typer.echo(f"upcast {metadata.version('upcast-worker')}")
@@ -82,4 +69,4 @@ def _globals(
     ] = False,
 ) -> None:
     del version
-    _options.debug = debug
+    options.set_debugging(debug)

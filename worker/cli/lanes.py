@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config, Json
+from worker.cli.options import DEFAULT_CONFIG, Config, Json, debugging
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
@@ -102,7 +102,6 @@ def decide(
 def _settings(config: Path) -> Settings:
     import sys
 
-    from worker.cli.commands import debugging
     from worker.log import set_up_logging
     from worker.settings import load_settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated
 
@@ -28,3 +29,15 @@ ChainOption = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+
+_DEBUGGING: ContextVar[bool] = ContextVar("debugging", default=False)
+
+
+def set_debugging(debug: bool) -> None:
+    """What `--debug` says, for the rest of this command."""
+    _DEBUGGING.set(debug)
+
+
+def debugging() -> bool:
+    """Whether tracebacks and verbose logs were asked for."""
+    return _DEBUGGING.get()

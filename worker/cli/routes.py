@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.options import debugging
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ RouteOption = Annotated[
 
 def load_route(config: Path, source: str | None) -> tuple[Settings, RouteChain]:
     """The settings and the route with its chain. Logs go to stderr from here on. Raises WorkerError."""
-    from worker.cli.commands import debugging
     from worker.log import set_up_logging
     from worker.routes.chains import load_chains
     from worker.settings import load_settings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config, Processes
+from worker.cli.options import DEFAULT_CONFIG, Config, Processes, debugging
 
 if TYPE_CHECKING:
     from worker.replay.apply.receipt import Receipt
@@ -47,7 +47,6 @@ def run(
     import structlog
 
     from worker.app import Replays, serve, serve_together
-    from worker.cli.commands import debugging
     from worker.log import set_up_logging
     from worker.processes.child import this_child
     from worker.settings.load import load

@@ -14,14 +14,14 @@ from aiokafka import AIOKafkaConsumer
 from upcasters.event import SourceRecord
 from worker.dead_letters import CONNECT, OURS
 from worker.dlq.letters import Letter, read_letter
-from worker.dlq.redrive_history import RedriveScope, existing_ledger, taken_before
+from worker.dlq.redrive_history import RedriveScope, taken_before
 from worker.dlq.selection import Selection
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.fetched import NO_TIMESTAMP, timestamp_of
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
-from worker.ledger import Ledger
+from worker.ledger import Ledger, open_existing_ledger
 from worker.replay.census.surveying import Behind, OnProgress
 from worker.replay.plan.file import Coordinates
 from worker.replay.ranges import Earliest, Frozen, Latest, Range, freeze
@@ -210,7 +210,7 @@ async def _selection(
     """Of all faults, for its knowledge of what is done."""
     route = given.route
     place = RedriveScope(await cluster_id_of(clients), route.source, route.dead_letter, settings.kafka.group_id)
-    ledger = await asyncio.to_thread(existing_ledger, settings.ledger.url.get_secret_value())
+    ledger = await asyncio.to_thread(open_existing_ledger, settings)
     with _closing(ledger):
         before = await taken_before(place, clients, consumer, ledger)
     return Selection(route.source, route.dead_letter, frozenset("*"), 1, True, before.done)

@@ -7,14 +7,12 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from sqlalchemy import make_url
 
 from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
-from worker.ledger import Ledger, open_ledger
+from worker.ledger import Ledger
 from worker.replay.apply.account import NotOurNote, PartitionAccount, Taken, is_of
 from worker.replay.apply.preconditions import digests_of
 from worker.replay.apply.resume import ReplayBounds
@@ -156,14 +154,6 @@ async def taken_before(
         for number, reached in (await _of_this_topic(place, kept, consumer)).items():
             done[number] = done.get(number, TakenLetters()).united(_done(place, number, reached))
     return EarlierRedrives(done, {number: note_digest(reached.note) for number, reached in kafka.items()})
-
-
-def existing_ledger(url: str) -> Ledger | None:
-    """The ledger, where there is one already: reading makes none."""
-    target = make_url(url)
-    if target.get_backend_name() == "sqlite" and target.database and not Path(target.database).exists():
-        return None
-    return open_ledger(url)
 
 
 def _done(place: RedriveScope, number: int, reached: Reached) -> TakenLetters:

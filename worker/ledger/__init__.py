@@ -6,6 +6,7 @@ Synchronous: call it through ``asyncio.to_thread``. ``port`` says what it can do
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker.ledger.memory import MemoryLedger
@@ -14,6 +15,7 @@ from worker.ledger.records import AllowedOverlap, DeadLetterSummary, PartitionPr
 
 if TYPE_CHECKING:
     from worker.ledger.sql import SqlLedger
+    from worker.settings import Settings
 
 __all__ = [
     "AllowedOverlap",
@@ -24,6 +26,7 @@ __all__ = [
     "Proof",
     "Run",
     "RunState",
+    "open_existing_ledger",
     "open_ledger",
 ]
 
@@ -33,3 +36,12 @@ def open_ledger(url: str) -> SqlLedger:
     from worker.ledger import opening
 
     return opening.open_ledger(url)
+
+
+def open_existing_ledger(settings: Settings) -> Ledger | None:
+    """The ledger, or None where nobody has written one: asking for it makes no file. Raises WorkerError."""
+    url = settings.ledger.url.get_secret_value()
+    file = url.removeprefix("sqlite:///")
+    if file != url and not file.startswith("file:") and not Path(file).exists():
+        return None
+    return open_ledger(url)

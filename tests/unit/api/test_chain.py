@@ -11,13 +11,12 @@ import pytest
 
 from tests.http import request_blocking
 from tests.served_api import FakeWorker, served
-from worker.app import open_existing_ledger
+from worker.checklist.evidence import ChecklistLine
 from worker.checklist.items import ITEMS
-from worker.checklist.report import ChecklistLine
 from worker.dlq.listing import Group, LetterFault, Listing
 from worker.dlq.selection import Selection
 from worker.errors import WorkerError
-from worker.ledger import DeadLetterSummary, PartitionProgress, Run, open_ledger
+from worker.ledger import DeadLetterSummary, PartitionProgress, Run, open_existing_ledger, open_ledger
 from worker.replay.plan.file import Coordinates
 from worker.routes.chains import RouteChain
 from worker.settings import KafkaSettings, LedgerSettings, RouteSettings, Settings

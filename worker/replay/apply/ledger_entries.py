@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from worker.app import open_existing_ledger
 from worker.errors import WorkerError
-from worker.ledger import DeadLetterSummary, Ledger, PartitionProgress, Run, RunState
+from worker.ledger import DeadLetterSummary, Ledger, PartitionProgress, Run, RunState, open_existing_ledger
 from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
 from worker.replay.apply.resume import PartitionState
 from worker.replay.plan.file import FaultGroup, Plan, kept_plan

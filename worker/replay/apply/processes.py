@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
-from worker.app import new_process_metrics, stop_on_signals
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
@@ -23,6 +22,7 @@ from worker.replay.apply.running import NOTE_SECONDS, OnPartitions, ReplayOption
 from worker.replay.plan.file import Plan
 from worker.replay.topics import committed_of
 from worker.routes.chains import RouteChain
+from worker.runtime import new_process_metrics, stop_on_signals
 from worker.settings import Settings
 
 

@@ -15,7 +15,6 @@ from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from worker.api import create_api, listening
-from worker.app import VERSION, new_metrics, open_existing_ledger, reporter_of, stop_on_signals
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.lanes.lane_context import MakeProcessor
@@ -23,7 +22,7 @@ from worker.lanes.looks import SharedLook
 from worker.lanes.processing import Processor
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timeouts import Timeouts
-from worker.ledger import Run, RunState, open_ledger
+from worker.ledger import Run, RunState, open_existing_ledger, open_ledger
 from worker.metrics import WorkerMetrics
 from worker.processes.child import Child
 from worker.replay.apply.account import PartitionAccount
@@ -36,6 +35,7 @@ from worker.replay.plan.file import Plan
 from worker.replay.plan.filters import filtered
 from worker.routes.chains import RouteChain
 from worker.routes.route import Route
+from worker.runtime import VERSION, new_metrics, reporter_of, stop_on_signals
 from worker.service import Service
 from worker.settings import Settings
 

@@ -1,6 +1,6 @@
 """What this version offers: schema versions, settings and endpoints by name; and what past ones did.
 
-`python -m worker.deprecation.offered` writes down what is new. It never takes a name away: that is the policy's record.
+`python -m worker.offered` writes down what is new. It never takes a name away: that is the policy's record.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def main() -> None:
     text = json.dumps(
         {at: {kind: sorted(names) for kind, names in offer.items()} for at, offer in content.items()}, indent=2
     )
-    (Path(__file__).parent / FILE).write_text(text + "\n", encoding="utf-8")
+    (Path(str(files("worker.deprecation") / FILE))).write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,61 @@
+"""What every process that works on records has: its version, its metrics, its name in dead letters, and its signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from importlib import metadata
+
+import structlog
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from worker.dead_letters import Reporter
+from worker.metrics import WorkerMetrics
+from worker.settings import Settings
+
+VERSION = metadata.version("upcast-worker")
+
+log = structlog.get_logger(__name__)
+
+
+def new_process_metrics(registry: CollectorRegistry) -> None:
+    # Each counter would otherwise have a second series with the time of its birth, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+
+
+def new_metrics(registry: CollectorRegistry, group: str) -> WorkerMetrics:
+    new_process_metrics(registry)
+    metrics = WorkerMetrics(registry, group)
+    metrics.build_info.labels(VERSION).set(1)
+    return metrics
+
+
+def reporter_of(settings: Settings, replay_id: str = "") -> Reporter:
+    """Who dead letters say they come from."""
+    kafka = settings.kafka
+    return Reporter(kafka.group_id, kafka.group_instance_id or socket.gethostname(), VERSION, replay_id)
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
+    stop = asyncio.Event()
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        log.info("stopping", signal=signal.Signals(number).name)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+    return stop
