@@ -19,10 +19,8 @@ from upcasters.operations.base import Reversibility, listed
 from upcasters.outcome import Violation
 from upcasters.paths import text_of
 from upcasters.policy import Policy
-from upcasters.step import Baseline, Hop, Step, VersionLike, version_text
+from upcasters.step import Baseline, Hop, Step, VersionKey, VersionLike, version_text
 from upcasters.upcaster import Upcaster
-
-VersionKey = tuple[str, str]
 
 
 @dataclass(frozen=True)

@@ -30,13 +30,12 @@ from upcasters.event import Partition, Record, SourceRecord
 from upcasters.operations.events import MOST_BYTES
 from upcasters.outcome import Outcome, Passage, Passed, Skipped, Upcast, Violation
 from upcasters.policy import Policy
-from upcasters.step import Hop
+from upcasters.step import Hop, VersionKey
 from upcasters.validation import Validator
 
 if TYPE_CHECKING:
     from upcasters.chain import Chain
 
-VersionKey = tuple[str, str]
 Observed = Callable[[InvalidEvent, VersionKey], None]
 
 # A chain has no circles, so only a split of a split of a split … could come near this.

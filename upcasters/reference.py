@@ -15,12 +15,12 @@ from upcasters.document import Object, read, write
 from upcasters.duplicates import duplicate_keys
 from upcasters.errors import EventError, InvalidEvent
 from upcasters.event import Partition, SourceRecord
-from upcasters.event_flow import EventFlow, FlowPosition, Observed, VersionKey, Way
+from upcasters.event_flow import EventFlow, FlowPosition, Observed, Way
 from upcasters.locating import locate
 from upcasters.operations.base import Operation
 from upcasters.outcome import DeadLettered, Fault, Outcome, Violation
 from upcasters.paths import EACH
-from upcasters.step import Hop, Step
+from upcasters.step import Hop, Step, VersionKey
 
 LONGEST_NAME = 100
 

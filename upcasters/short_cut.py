@@ -1,7 +1,7 @@
 """The short cut of one route: one generated function from bytes to outcome, with no line that its rules do not need.
 
-It does what ``EventFlow.process`` does, for events that the chain knows. It gives None, or leaves by any exception, where
-an event is not so plain: then the middle or the reference does the work and says what is wrong.
+It does what ``EventFlow.process`` does, for events that the chain knows. It gives None, or leaves by any exception,
+where an event is not so plain: then the event flow or the reference does the work and says what is wrong.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from upcasters.detection import Always, FromField, FromHeader, FromShape
 from upcasters.document import ExactFloat, decode_plain, encode
 from upcasters.duplicates import may_lack_keys
 from upcasters.event import Event, Header, Partition, Record, SourceRecord
-from upcasters.event_flow import EventFlow, Runner, VersionKey, Way
+from upcasters.event_flow import EventFlow, Runner, Way
 from upcasters.operations.events import put_header
 from upcasters.operations.scopes import Subdocument
 from upcasters.outcome import Outcome, Passage, Passed, Upcast
 from upcasters.paths import path
-from upcasters.step import walk
+from upcasters.step import VersionKey, walk
 
 RecordFunction = Callable[[SourceRecord, Partition | None], Outcome | None]
 _Reader = FromHeader | FromField

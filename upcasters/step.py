@@ -17,6 +17,8 @@ from upcasters.operations.scopes import At, Everywhere, any_number
 from upcasters.paths import text_of
 
 VersionLike = str | int | None
+VersionKey = tuple[str, str]
+"""An event type and one of its versions."""
 Complexity = Literal["low", "medium", "high"]
 Split = SplitEach | SplitEvent
 

@@ -13,11 +13,12 @@ from upcasters.detection import FromField
 from upcasters.document import Object
 from upcasters.duplicates import duplicate_keys
 from upcasters.event import Event, Partition, SourceRecord, event_of, kind_of, partition_of
-from upcasters.event_flow import EventFlow, VersionKey, Way
+from upcasters.event_flow import EventFlow, Way
 from upcasters.outcome import Outcome, Violation
 from upcasters.policy import Policy
 from upcasters.reference import Reference, Trace
 from upcasters.short_cut import short_cut
+from upcasters.step import VersionKey
 
 if TYPE_CHECKING:
     from upcasters.chain import Chain

@@ -18,7 +18,6 @@ from prometheus_client import CollectorRegistry
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.replaying import Stage, make_stage, refused
 from tests.worker_process import running_worker
-from worker.app import new_metrics, reporter_of
 from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.members import SourceUse
@@ -30,6 +29,7 @@ from worker.replay.apply.handover import hand_over
 from worker.replay.apply.live_overlap import refuse_beside
 from worker.replay.apply.receipt import read_receipt
 from worker.replay.apply.running import Replay
+from worker.runtime import new_metrics, reporter_of
 from worker.service import Service
 
 

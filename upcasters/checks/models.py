@@ -13,14 +13,14 @@ from upcasters.checks.differences import differences
 from upcasters.checks.field_projection import follow
 from upcasters.checks.notes import Notes
 from upcasters.checks.overwrites import overwrites
-from upcasters.checks.problems import Report, VersionKey, named, problem
+from upcasters.checks.problems import Report, named, problem
 from upcasters.checks.schema import shape_of
 from upcasters.checks.shape import Field, Shape, any_value, join, scalar, shape_of_value
 from upcasters.detection import Detection, FromField
 from upcasters.document import plain, restamped
 from upcasters.errors import Problem
 from upcasters.paths import Path, path, show
-from upcasters.step import Hop, Step
+from upcasters.step import Hop, Step, VersionKey
 
 if TYPE_CHECKING:
     from upcasters.chain import Chain

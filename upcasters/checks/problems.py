@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from upcasters.errors import Problem
-from upcasters.step import Step
+from upcasters.step import Step, VersionKey
 
-VersionKey = tuple[str, str]
 # What a report is made of: a stable code, a message, a remedy.
 Report = Callable[[str, str, str], None]
 

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from upcasters.checks.problems import VersionKey, named, problem
+from upcasters.checks.problems import named, problem
 from upcasters.conditions import implies
 from upcasters.errors import Problem
 from upcasters.operations.base import Reversibility
 from upcasters.operations.events import SplitEach, SplitEvent
 from upcasters.operations.scopes import At, Everywhere, Subdocument
-from upcasters.step import Baseline, Step, walk
+from upcasters.step import Baseline, Step, VersionKey, walk
 
 if TYPE_CHECKING:
     from upcasters.chain import Chain

@@ -11,6 +11,7 @@ import typer
 
 from worker.cli.options import Json
 from worker.errors import WorkerError
+from worker.progress import OnProgress
 
 if TYPE_CHECKING:
     from worker.database.alembic_project import Database
@@ -287,7 +288,3 @@ def _progress(title: str, unit: str) -> Iterator[OnProgress]:
 
     with progress(title, unit) as show:
         yield show
-
-
-if TYPE_CHECKING:
-    from worker.cli.progress import OnProgress

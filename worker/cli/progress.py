@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import typer
 
+from worker.progress import OnProgress
+
 EVERY = 5.0
 """Seconds between two plain lines."""
 REDRAW = 0.1
-
-OnProgress = Callable[[int, int], None]
 
 
 @contextmanager

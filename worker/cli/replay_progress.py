@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,9 @@ from worker.cli.progress import progress
 
 if TYPE_CHECKING:
     from worker.replay.apply.resume import PartitionState
+    from worker.replay.apply.running import OnPartitions
 
 MOST_BARS = 20
-
-OnPartitions = Callable[[Sequence["PartitionState"]], None]
 
 
 @contextmanager

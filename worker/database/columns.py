@@ -14,9 +14,10 @@ from upcasters import Chain
 from worker.database import noted_version, quarantine, registry, schemas, side_effects
 from worker.database.document_upcaster import DocumentUpcaster
 from worker.database.failures import AtRestError
-from worker.database.migration_pass import MigratedColumn, MigrationPass, OnProgress
+from worker.database.migration_pass import MigratedColumn, MigrationPass
 from worker.database.registry import DocumentSet, Entry
 from worker.database.rows import Storage, find_storage
+from worker.progress import OnProgress
 
 log = logging.getLogger("alembic.upcast")
 """Under Alembic's own logger: its configuration decides what is shown, and where."""

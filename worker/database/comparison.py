@@ -15,10 +15,10 @@ from upcasters import Fault, Reversibility
 from worker.database import registry, schemas
 from worker.database.digest import TableDigest, data_tables, digests, rows_of_all
 from worker.database.document_upcaster import Changed, DocumentUpcaster
-from worker.database.migration_pass import OnProgress
 from worker.database.registry import DocumentSet, Entry
 from worker.database.rows import Row, Storage, find_storage
 from worker.database.side_effects import table_named
+from worker.progress import OnProgress
 
 EXAMPLES = 5
 

@@ -16,8 +16,8 @@ from worker.database.document_upcaster import Changed, DocumentUpcaster
 from worker.database.failures import LISTED, AtRestError, Failures, RowFailure, told_key
 from worker.database.registry import DocumentSet
 from worker.database.rows import Row, Storage
+from worker.progress import OnProgress
 
-OnProgress = Callable[[int, int], None]
 After = Callable[[tuple[Any, ...]], None]
 
 TEXTS = ("text", "blob")

@@ -13,9 +13,10 @@ from worker.database.alembic_project import Database, reading
 from worker.database.comparison import same_json, storage_of
 from worker.database.document_upcaster import Changed, DocumentUpcaster
 from worker.database.failures import Failures, RowFailure
-from worker.database.migration_pass import TEXTS, OnProgress, is_no_object, is_null
+from worker.database.migration_pass import TEXTS, is_no_object, is_null
 from worker.database.registry import Entry
 from worker.database.rows import Row
+from worker.progress import OnProgress
 
 
 @dataclass

@@ -22,7 +22,8 @@ from worker.kafka.fetched import NO_TIMESTAMP, timestamp_of
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger, open_existing_ledger
-from worker.replay.census.surveying import Behind, OnProgress
+from worker.progress import OnProgress
+from worker.replay.census.surveying import Behind
 from worker.replay.plan.file import Coordinates
 from worker.replay.ranges import Earliest, Frozen, Latest, Range, freeze
 from worker.replay.reading import open_range_reader, read_ranges

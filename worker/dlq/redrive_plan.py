@@ -24,7 +24,7 @@ from worker.kafka.open_transactions import open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger
 from worker.preflight import ClusterFacts, TopicFacts, ask_brokers
-from worker.replay.census.surveying import OnProgress
+from worker.progress import OnProgress
 from worker.replay.plan.dry_run import DryRun, PlanOptions
 from worker.replay.plan.file import Plan, Predecessor, Redrive, TakenBefore, read_plan
 from worker.replay.plan.identity import planned_route

@@ -11,17 +11,17 @@ import hashlib
 import os
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from worker.progress import OnProgress
+
 PINNED = Path(__file__).with_name("jars.txt")
 DOWNLOADS_AT_ONCE = 6
-
-OnProgress = Callable[[int, int], None]
 
 
 class JarsUnavailableError(Exception):

@@ -7,8 +7,7 @@ from typing import Literal, Protocol
 
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import Outcome, Violation
-
-DeliveryGuarantee = Literal["exactly-once", "at-least-once"]
+from worker.settings.route import DeliveryGuarantee
 
 
 class RecordUpcaster(Protocol):

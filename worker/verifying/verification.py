@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.refusals import in_words
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Proof, open_ledger
+from worker.progress import OnProgress
 from worker.replay.apply.preconditions import other_kind
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.plan.identity import config_fingerprint
@@ -57,9 +58,6 @@ async def wait_for_markers(
 Sides = tuple[Ahead, tuple[Stream, Stream], ExpectedLineage, Sequence[OtherWriters]]
 """What was read, what was written (to the destination, and as dead letters), the headers by which it tells,
 and what stands there beside it, in each partition of the destination that it may be in."""
-
-OnProgress = Callable[[int, int], None]
-"""Called with how many source records are behind, and how many there are in all."""
 
 
 @dataclass

@@ -19,8 +19,8 @@ from worker.database import quarantine, registry, schemas
 from worker.database.alembic_project import Database, explained, open_engine, reading
 from worker.database.backups import postgresql, sqlite
 from worker.database.digest import NOT_DATA, TableDigest, digests, rows_of_all
-from worker.database.migration_pass import OnProgress
 from worker.errors import WorkerError
+from worker.progress import OnProgress
 
 MANIFEST = ".json"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from sqlalchemy import URL, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.database.migration_pass import OnProgress
 from worker.errors import WorkerError
+from worker.progress import OnProgress
 
 SUFFIX = ".dump"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from worker.database.migration_pass import OnProgress
 from worker.errors import WorkerError
+from worker.progress import OnProgress
 
 SUFFIX = ".sqlite"
 PAGES = 4_096

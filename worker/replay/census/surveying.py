@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.kafka.clients import KafkaClients
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
+from worker.progress import OnProgress
 from worker.replay.census.counting import Census, Identifier
 from worker.replay.ranges import Range, freeze, parse_end, parse_start
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.replay.topics import partitions_of
 from worker.routes.chains import RouteChain
 from worker.settings import Settings
-
-OnProgress = Callable[[int, int], None]
-"""Called with how many offsets are behind, and how many there are in all."""
 
 
 @dataclass(frozen=True)

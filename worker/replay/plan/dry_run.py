@@ -15,7 +15,8 @@ from upcasters.step import Hop
 from worker.dead_letters import Reporter
 from worker.kafka.clients import KafkaClients
 from worker.preflight import ClusterFacts
-from worker.replay.census.surveying import Behind, OnProgress
+from worker.progress import OnProgress
+from worker.replay.census.surveying import Behind
 from worker.replay.plan.data_loss import Loss
 from worker.replay.plan.file import Estimate, Filters, HopCount, PassageCount
 from worker.replay.plan.filters import filtered

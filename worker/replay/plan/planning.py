@@ -14,7 +14,7 @@ from worker.kafka.clients import KafkaClients
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.preflight import ask_brokers
-from worker.replay.census.surveying import OnProgress
+from worker.progress import OnProgress
 from worker.replay.plan.dry_run import DryRun, PlanOptions
 from worker.replay.plan.file import Filters, Plan
 from worker.replay.plan.identity import planned_route
