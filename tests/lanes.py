@@ -130,7 +130,7 @@ class Bench:
     registries: list[CollectorRegistry] = field(default_factory=list)
     clock: Callable[[], float] = time.time
 
-    def supervisor(self, clients: ClientFactory | None = None, timing: Timeouts = QUICK) -> Supervisor:
+    def supervisor(self, clients: ClientFactory | None = None, timeouts: Timeouts = QUICK) -> Supervisor:
         registry = CollectorRegistry()
         self.registries.append(registry)
         return Supervisor(
@@ -138,15 +138,15 @@ class Bench:
             clients or PlainClients(self.bootstrap_servers, self.group),
             WorkerMetrics(registry, self.group),
             Reporter(self.group, "0", "test"),
-            timing=timing,
+            timeouts=timeouts,
             clock=self.clock,
         )
 
     @asynccontextmanager
     async def running(
-        self, clients: ClientFactory | None = None, timing: Timeouts = QUICK
+        self, clients: ClientFactory | None = None, timeouts: Timeouts = QUICK
     ) -> AsyncIterator[Supervisor]:
-        supervisor = self.supervisor(clients, timing)
+        supervisor = self.supervisor(clients, timeouts)
         await supervisor.start()
         try:
             yield supervisor

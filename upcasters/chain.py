@@ -286,7 +286,7 @@ class Chain:
             raise ChainError(problems)
 
     def upcaster(self, policy: Policy | None = None, observe: Callable[[Violation], None] | None = None) -> Upcaster:
-        """The pure middle for a route: bytes in, outcome out. Raises ChainError where the policy does not fit.
+        """The pure core for a route: bytes in, outcome out. Raises ChainError where the policy does not fit.
 
         ``observe`` is told of events that do not fit their model where the policy only observes that.
         """

@@ -1,4 +1,4 @@
-"""What goes into the pure middle and what comes out of it: one record's bytes, headers and coordinates."""
+"""What goes into the pure core and what comes out of it: one record's bytes, headers and coordinates."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Partition(Protocol):
 
 
 class SourceRecord(Protocol):
-    """The attributes of one record that the pure middle reads; client libraries' records have them all."""
+    """The attributes of one record that the pure core reads; client libraries' records have them all."""
 
     @property
     def value(self) -> bytes | None: ...

@@ -72,11 +72,11 @@ class _Search:
         """The item that fails because of those before it, such as one with the key of another."""
         enough, most = 0, count
         while most - enough > 1:
-            middle = (enough + most) // 2
-            if self._fails(self._cut(document, 0, middle)):
-                most = middle
+            flow = (enough + most) // 2
+            if self._fails(self._cut(document, 0, flow)):
+                most = flow
             else:
-                enough = middle
+                enough = flow
         return _Found(most - 1, self._cut(document, 0, most), most - 1)
 
     def _cut(self, document: bytes, start: int, end: int) -> bytes:

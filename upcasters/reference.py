@@ -43,10 +43,10 @@ class Trace:
 
 
 class Reference:
-    """The pure middle without any short cut."""
+    """The pure core without any short cut."""
 
-    def __init__(self, middle: EventFlow) -> None:
-        self._middle = middle
+    def __init__(self, flow: EventFlow) -> None:
+        self._flow = flow
 
     def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
         """What becomes of one event. Never raises."""
@@ -58,8 +58,8 @@ class Reference:
         hops: list[HopTrace] = []
         run = _HopByHop(notes, hops, older)
         try:
-            with duplicate_keys(self._middle.policy.duplicate_keys):
-                outcome = self._middle.process(record, source, run, notes, self._teller(notes))
+            with duplicate_keys(self._flow.policy.duplicate_keys):
+                outcome = self._flow.process(record, source, run, notes, self._teller(notes))
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends as this event's dead letter
             outcome = DeadLettered(fault_of(error, notes))
         return Trace(outcome, hops)
@@ -68,8 +68,8 @@ class Reference:
         """Tells whoever observes of an event that does not fit the model of a version, and goes on."""
 
         def tell(error: InvalidEvent, node: VersionKey) -> None:
-            if self._middle.observe is not None:
-                self._middle.observe(Violation(*node, fault_of(error, notes)))
+            if self._flow.observe is not None:
+                self._flow.observe(Violation(*node, fault_of(error, notes)))
 
         return tell
 

@@ -56,17 +56,17 @@ class ShortCut:
 
 
 class ShortCuts(dict[str | None, ShortCut | None]):
-    """The lane of each version of a type, made when its first event comes; None where the middle must do the work."""
+    """The short cut of each version of a type, made when its first event comes; None where the event flow does the work."""
 
-    def __init__(self, event_type: str, middle: EventFlow, compiled: Callable[[VersionKey], Compiled]) -> None:
+    def __init__(self, event_type: str, flow: EventFlow, compiled: Callable[[VersionKey], Compiled]) -> None:
         self._event_type = event_type
-        self._middle = middle
+        self._flow = flow
         self._compiled = compiled
 
     def __missing__(self, version: str | None) -> ShortCut | None:
-        if version is None or (self._event_type, version) not in self._middle.chain.versions:
+        if version is None or (self._event_type, version) not in self._flow.chain.versions:
             return None
-        lane = self[version] = self._opened(self._middle.way((self._event_type, version)))
+        lane = self[version] = self._opened(self._flow.way((self._event_type, version)))
         return lane
 
     def _opened(self, way: Way) -> ShortCut | None:
@@ -74,7 +74,7 @@ class ShortCuts(dict[str | None, ShortCut | None]):
             return None
         compiled = self._compiled(way.start) if way.hops else None
         inside = any(isinstance(op, Subdocument) for hop in way.hops for op in walk(hop.operations))
-        source, target = self._middle.validator(way.start), self._middle.validator(way.end)
+        source, target = self._flow.validator(way.start), self._flow.validator(way.end)
         return ShortCut(
             way=way,
             passage=way.passage,
@@ -85,7 +85,7 @@ class ShortCuts(dict[str | None, ShortCut | None]):
             needs_context=bool(compiled and compiled.needs_context),
             event_type_stamp=way.end[0],
             version_stamp=way.end[1],
-            looks_like=frozenset({way.start[1], *self._middle.chain.versions[way.start].looks_like}),
+            looks_like=frozenset({way.start[1], *self._flow.chain.versions[way.start].looks_like}),
             check_source=source.check if source and way.hops else _unchecked,
             check_target=target.check if target else _unchecked,
         )
@@ -96,21 +96,21 @@ def _unchecked(_: bytes) -> None:
 
 
 def short_cut(
-    middle: EventFlow, compiled: Callable[[VersionKey], Compiled], run: Runner
+    flow: EventFlow, compiled: Callable[[VersionKey], Compiled], run: Runner
 ) -> tuple[RecordFunction, str] | None:
-    """The function for a route and its source; None where the route's rules need the middle for every event."""
-    rules = (*middle.detector.type_rules, *middle.detector.version_rules)
+    """The function for a route and its source; None where the route's rules need the event flow for every event."""
+    rules = (*flow.detector.type_rules, *flow.detector.version_rules)
     headers = [rule.name for rule in rules if isinstance(rule, FromHeader)]
     plain = all(
         rule.pattern is None if isinstance(rule, (FromHeader, FromField)) else isinstance(rule, (FromShape, Always))
         for rule in rules
     )
-    if not plain or len(set(headers)) != len(headers) or middle.policy.duplicate_keys == "refuse":
+    if not plain or len(set(headers)) != len(headers) or flow.policy.duplicate_keys == "refuse":
         return None
-    if middle.detector.stamps_first:
+    if flow.detector.stamps_first:
         return None
-    lanes = {event_type: ShortCuts(event_type, middle, compiled) for event_type in middle.chain.types}
-    writer = _Writer(middle, lanes, run)
+    lanes = {event_type: ShortCuts(event_type, flow, compiled) for event_type in flow.chain.types}
+    writer = _Writer(flow, lanes, run)
     source = writer.source()
     return writer.code.build(source, "short_cut", UNCHECKED), source
 
@@ -118,19 +118,19 @@ def short_cut(
 class _Writer:
     """Writes the function: detection, then what becomes of the event, in the order of ``EventFlow.process``."""
 
-    def __init__(self, middle: EventFlow, lanes: Mapping[str, ShortCuts], run: Runner) -> None:
-        detector = middle.detector
+    def __init__(self, flow: EventFlow, lanes: Mapping[str, ShortCuts], run: Runner) -> None:
+        detector = flow.detector
         self.code = Code()
-        self.middle = middle
-        self.policy = middle.policy
+        self.flow = flow
+        self.policy = flow.policy
         self.types = [rule for rule in detector.type_rules if isinstance(rule, (FromHeader, FromField))]
         self.versions = [rule for rule in detector.version_rules if isinstance(rule, (FromHeader, FromField))]
         self.headers = [rule.name for rule in (*self.types, *self.versions) if isinstance(rule, FromHeader)]
         self.shape = any(isinstance(rule, FromShape) for rule in detector.version_rules)
         self.fields = any(isinstance(rule, FromField) for rule in (*self.types, *self.versions))
         self.lanes = lanes
-        self.code.constants.update(_SCOPE, tombstone=middle.tombstone, bring=middle.bring, run=run)
-        self.code.constants.update(sampled=middle.sampled, no_context=_NO_CONTEXT)
+        self.code.constants.update(_SCOPE, tombstone=flow.tombstone, bring=flow.bring, run=run)
+        self.code.constants.update(sampled=flow.sampled, no_context=_NO_CONTEXT)
 
     def source(self) -> str:
         """The text of the function."""
@@ -138,7 +138,7 @@ class _Writer:
         self.code.line("if value is None: return tombstone")
         if self.headers:
             self._find_headers()
-        looks = self.policy.validate_target == "always" or self.middle.observes(self.policy.validate_target)
+        looks = self.policy.validate_target == "always" or self.flow.observes(self.policy.validate_target)
         if not looks and not (self.shape or self.fields):
             self._answers()
             self.code.line("if lane.function is None: return lane.passed")
@@ -163,7 +163,7 @@ class _Writer:
 
     def _answers(self) -> None:
         """Type and version by the rules, and the lane that they name."""
-        detector = self.middle.detector
+        detector = self.flow.detector
         self._agreed("event_type", self.types, detector.type_rules)
         self._agreed("version", self.versions, () if self.shape else detector.version_rules)
         if self.shape:
@@ -205,15 +205,15 @@ class _Writer:
         return f"header_{self.headers.index(reader.name)}"
 
     def _ask_shape(self) -> None:
-        fixed = self.middle.detector.fixed_type
+        fixed = self.flow.detector.fixed_type
         if fixed is None:
-            self.code.constants["shape_of"] = self.middle.detector.shape_of
+            self.code.constants["shape_of"] = self.flow.detector.shape_of
             self.code.line("shape = shape_of(event_type, root)")
         else:
-            self.code.constants["shape_of"] = compile_shapes(shapes_of(self.middle.chain, fixed))[0]
+            self.code.constants["shape_of"] = compile_shapes(shapes_of(self.flow.chain, fixed))[0]
             self.code.line("shape = shape_of(root)")
         self.code.line("if version is None: version = shape")
-        rules = self.middle.detector.version_rules
+        rules = self.flow.detector.version_rules
         fallback = next((rule.value for rule in rules if isinstance(rule, Always)), None)
         if fallback is not None:
             self.code.line(f"if version is None: version = {fallback!r}")
@@ -225,7 +225,7 @@ class _Writer:
                 self.code.line("again = encode(root)")
                 self.code.line("if len(again) != len(value) and may_lack_keys(value, again): return None")
             self.code.line("return bring(record, source, Found(event_type, version, root), lane.way, run)")
-        if any(map(self.middle.observes, (self.policy.validate_source, self.policy.validate_target))):
+        if any(map(self.flow.observes, (self.policy.validate_source, self.policy.validate_target))):
             every = self.policy.sample_every
             self.code.line("offset = record.offset")
             self.code.line(f"sample = sampled(record) if offset is None else not offset % {every}")
@@ -249,7 +249,7 @@ class _Writer:
     def _check(self, choice: str, call: str) -> None:
         if choice == "always":
             self.code.line(call)
-        elif self.middle.observes(choice):
+        elif self.flow.observes(choice):
             self.code.line(f"if sample: {call}")
 
     def _result(self) -> str:

@@ -1,4 +1,4 @@
-"""The pure middle, as a route uses it: bytes and headers in, an outcome out, never an exception."""
+"""The pure core, as a route uses it: bytes and headers in, an outcome out, never an exception."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COMPILED_AT_START = 2_000
 
 
 def _no_short_cut(_record: SourceRecord, _source: Partition | None) -> None:
-    """For a route whose rules need the middle for every event."""
+    """For a route whose rules need the event flow for every event."""
 
 
 class Upcaster:
@@ -48,11 +48,11 @@ class Upcaster:
             raise TypeError(f"observe is {kind_of(observe)}: pass a function that takes a Violation")
         self.chain = chain
         self.policy = policy
-        self._middle = EventFlow(chain, policy, observe)
-        self.reference = Reference(self._middle)
+        self._flow = EventFlow(chain, policy, observe)
+        self.reference = Reference(self._flow)
         self._compiled: dict[VersionKey, Compiled] = {}
         self._compile_some()
-        found = short_cut(self._middle, self.compiled, self._run)
+        found = short_cut(self._flow, self.compiled, self._run)
         self._short_cut, self.source = found or (_no_short_cut, "")
 
     def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
@@ -68,7 +68,7 @@ class Upcaster:
 
     def _process(self, record: SourceRecord, source: Partition | None) -> Outcome:
         with duplicate_keys(self.policy.duplicate_keys):
-            return self._middle.process(record, source, self._run)
+            return self._flow.process(record, source, self._run)
 
     def trace(self, record: SourceRecord, source: Partition | None = None) -> Trace:
         """What becomes of one event, with the document before and after each hop. Raises TypeError as ``upcast``."""
@@ -90,23 +90,23 @@ class Upcaster:
         found = self._compiled.get(node)
         if found is None:
             keeps_keys = self.policy.duplicate_keys != "last-wins"
-            counts = not any(isinstance(stamp.rule, FromField) for stamp in self._middle.stamps)
-            hops = self._middle.way(node).hops
+            counts = not any(isinstance(stamp.rule, FromField) for stamp in self._flow.stamps)
+            hops = self._flow.way(node).hops
             found = self._compiled[node] = compile_hops(hops, keeps_keys=keeps_keys, counts=counts)
         return found
 
     @property
     def reads_versions(self) -> bool:
         """True where a rule of the route reads the version from a place that can be written again."""
-        return bool(self._middle.detector.version_readers)
+        return bool(self._flow.detector.version_readers)
 
     def names_version(self, record: SourceRecord) -> bool:
         """True where a rule of the route finds a version in the event itself, in a place that can be written again."""
-        return self._middle.detector.names_version(record)
+        return self._flow.detector.names_version(record)
 
     def target(self, event_type: str, version: str) -> str:
         """The version to which an event of this type and version goes."""
-        return self._middle.way((event_type, version)).end[1]
+        return self._flow.way((event_type, version)).end[1]
 
     def _run(self, way: Way, root: Object, context: Context) -> Object:
         if is_too_deep(context.record.value or b"", SHALLOW):
@@ -117,7 +117,7 @@ class Upcaster:
         budget = _COMPILED_AT_START
         for event_type, versions in self.chain.types.items():
             for version in reversed(versions):
-                way = self._middle.way((event_type, version))
+                way = self._flow.way((event_type, version))
                 budget -= sum(len(hop.operations) for hop in way.hops)
                 if budget < 0:
                     return

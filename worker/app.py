@@ -97,7 +97,7 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Transactio
     metrics = new_metrics(registry, settings.kafka.group_id)
     clients = KafkaClients(settings.kafka)
     http = settings.http
-    timing = Timeouts(stuck_after=http.stuck_after, held_back_after=http.held_back_after)
+    timeouts = Timeouts(stuck_after=http.stuck_after, held_back_after=http.held_back_after)
     # A replay may have begun since that was asked first. By then it can see this member of the group, or is seen.
     look = SharedLook(partial(_refuse_beside, clients, settings, replays), once=True)
     service = Service(
@@ -105,7 +105,7 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Transactio
         chains=load_chains(settings.routes),
         clients=clients,
         make_supervisor=lambda routes: Supervisor(
-            routes, clients, metrics, reporter_of(settings), timing=timing, tracing=traces, look_at_others=look
+            routes, clients, metrics, reporter_of(settings), timeouts=timeouts, tracing=traces, look_at_others=look
         ),
         prepare=partial(_settle_with_replays, clients, settings, replays),
         processes=child.of if child else 1,

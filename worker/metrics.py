@@ -161,25 +161,25 @@ class WorkerMetrics:
         topic: str,
         partition: int,
         destination: str,
-        tally: Counters,
+        counters: Counters,
         now: float,
         trace: Mapping[str, str] | None = None,
     ) -> None:
         """A transaction committed: what it did becomes visible. ``topic`` is where its records came from."""
-        self.consumed.labels(topic, partition).inc(tally.consumed)
-        self.passed.labels(topic).inc(tally.passed)
-        self.upcast.labels(topic).inc(tally.upcast_total())
-        self.produced.labels(topic, destination).inc(tally.produced[destination])
-        for passage, count in tally.upcast.values():
+        self.consumed.labels(topic, partition).inc(counters.consumed)
+        self.passed.labels(topic).inc(counters.passed)
+        self.upcast.labels(topic).inc(counters.upcast_total())
+        self.produced.labels(topic, destination).inc(counters.produced[destination])
+        for passage, count in counters.upcast.values():
             self._count_passage(passage, count)
-        for reason, count in tally.skipped.items():
+        for reason, count in counters.skipped.items():
             self.skipped.labels(topic, self._reason(reason)).inc(count)
-        for violation, count in tally.violations.values():
+        for violation, count in counters.violations.values():
             event_type = self._event_type(violation.event_type)
             self.observed_invalid.labels(topic, event_type, violation.version).inc(count)
-        self._count_dead_letters(topic, partition, tally)
+        self._count_dead_letters(topic, partition, counters)
         latency = self.latency.labels(topic)
-        for oldest, count, offset in tally.slices:
+        for oldest, count, offset in counters.slices:
             latency.observe_many(max(0.0, now - oldest / 1000), count, _record(partition, offset) | dict(trace or {}))
         self.last_progress.set(now)
 
@@ -191,14 +191,14 @@ class WorkerMetrics:
         """A lane starts anew."""
         self.retries.labels(stage, self._error_type(error_type)).inc()
 
-    def _count_dead_letters(self, topic: str, partition: int, tally: Counters) -> None:
-        for (stage, error_type), count in tally.dead_lettered.items():
+    def _count_dead_letters(self, topic: str, partition: int, counters: Counters) -> None:
+        for (stage, error_type), count in counters.dead_lettered.items():
             fault = stage, self._error_type(error_type)
-            exemplar = _record(partition, tally.dead_letter_at[stage, error_type])
+            exemplar = _record(partition, counters.dead_letter_at[stage, error_type])
             self.dead_lettered.labels(topic, *fault).inc(count, exemplar)
             self.errors.labels(*fault).inc(count)
-        if tally.trimmed:
-            self.error("produce", "DeadLetterTrimmed", tally.trimmed)
+        if counters.trimmed:
+            self.error("produce", "DeadLetterTrimmed", counters.trimmed)
 
     def observe(self, topic: str, seconds: Mapping[str, float]) -> None:
         """How long the parts of one transaction took."""

@@ -98,7 +98,7 @@ class _Transaction:
             self._contexts[trace_id, span_id] = recorded
             self._wanted = self._wanted or recorded
 
-    def end(self, tally: Counters, seconds: Mapping[str, float], error: str = "") -> Mapping[str, str]:
+    def end(self, counters: Counters, seconds: Mapping[str, float], error: str = "") -> Mapping[str, str]:
         if not self._wanted:
             return {}
         from opentelemetry.trace import Link, SpanKind, Status, StatusCode
@@ -107,7 +107,7 @@ class _Transaction:
         span = self._tracer.start_span(
             self._name, kind=SpanKind.CONSUMER, attributes=dict(self._attributes), links=links, start_time=self._began
         )
-        span.set_attributes(_counts(tally) | {f"upcaster.{part}_seconds": took for part, took in seconds.items()})
+        span.set_attributes(_counts(counters) | {f"upcaster.{part}_seconds": took for part, took in seconds.items()})
         if error:
             span.set_attribute("error.type", error)
             span.set_status(Status(StatusCode.ERROR, error))
@@ -122,11 +122,11 @@ def _context(trace_id: int, span_id: int, *, recorded: bool) -> SpanContext:
     return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(int(recorded)))
 
 
-def _counts(tally: Counters) -> dict[str, float]:
+def _counts(counters: Counters) -> dict[str, float]:
     return {
-        "messaging.batch.message_count": tally.consumed,
-        "upcaster.upcast": tally.upcast_total(),
-        "upcaster.passed": tally.passed,
-        "upcaster.skipped": sum(tally.skipped.values()),
-        "upcaster.dead_lettered": sum(tally.dead_lettered.values()),
+        "messaging.batch.message_count": counters.consumed,
+        "upcaster.upcast": counters.upcast_total(),
+        "upcaster.passed": counters.passed,
+        "upcaster.skipped": sum(counters.skipped.values()),
+        "upcaster.dead_lettered": sum(counters.dead_lettered.values()),
     }

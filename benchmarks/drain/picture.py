@@ -35,9 +35,9 @@ def draw(case: Mapping[str, Any], title: str) -> str:
 
 def _bar(top: int, us: float, name: str, length: float) -> list[str]:
     colour = "#1a6fb5" if name == WORKER.name else "#b9c3cc"
-    middle = top + 18
+    flow = top + 18
     return [
-        f'<text x="{LEFT - 10}" y="{middle}" text-anchor="end" fill="#222222">{escape(CONTENDERS[name].title)}</text>',
+        f'<text x="{LEFT - 10}" y="{flow}" text-anchor="end" fill="#222222">{escape(CONTENDERS[name].title)}</text>',
         f'<rect x="{LEFT}" y="{top + 3}" width="{length:.0f}" height="{ROW - 7}" fill="{colour}"/>',
-        f'<text x="{LEFT + length + 6:.0f}" y="{middle}" fill="#222222">{us:.1f}</text>',
+        f'<text x="{LEFT + length + 6:.0f}" y="{flow}" fill="#222222">{us:.1f}</text>',
     ]

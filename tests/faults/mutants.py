@@ -55,7 +55,7 @@ def skip_the_seek() -> None:
             seek_and_open(self, offset)
             return
         assignment = self._around.consumer._subscription.subscription.assignment
-        self._intake.open_at(assignment.state_value(self.partition).position)
+        self._fetch_buffer.open_at(assignment.state_value(self.partition).position)
 
     Lane._begin_reading = begin_reading  # type: ignore[method-assign]
 

@@ -221,7 +221,7 @@ async def test_a_right_that_is_missing_is_waited_for(kafka_bootstrap: str, topic
     await produce(kafka_bootstrap, bench.route.source, numbered(10))
     denial: list[Exception] = [TopicAuthorizationFailedError(bench.route.destination.name)]
     clients = PlainClients(kafka_bootstrap, bench.group, spoil=lambda producer: fail_batches(producer, denial))
-    async with bench.running(clients, timing=replace(QUICK, denied_pause=0.5)) as supervisor:
+    async with bench.running(clients, timeouts=replace(QUICK, denied_pause=0.5)) as supervisor:
         await until(lambda: any("grant the worker's user the right" in each for each in supervisor.why_not_ready()))
         await until(caught_up(supervisor, partitions=1))
         assert supervisor.why_not_ready() == []
@@ -280,7 +280,7 @@ async def test_a_destination_that_is_deleted_is_not_made_anew(kafka_bootstrap: s
     """Brokers would make it with their own settings, under which old events may be gone as soon as they arrive."""
     bench = await make_bench(kafka_bootstrap, topics)
     name = bench.route.destination.name
-    async with bench.running(timing=replace(QUICK, operation=2)) as supervisor:
+    async with bench.running(timeouts=replace(QUICK, operation=2)) as supervisor:
         await until(caught_up(supervisor, partitions=1))
         async with admin_of(kafka_bootstrap) as client:
             await client.delete_topics([name])
@@ -298,7 +298,7 @@ async def test_a_source_that_is_made_anew_while_the_worker_stands_still_is_not_s
     """To its fetches nothing has happened, and the new one has more records than the old one had."""
     bench = await make_bench(kafka_bootstrap, topics)
     await produce(kafka_bootstrap, bench.route.source, numbered(10))
-    async with bench.running(timing=replace(QUICK, believed=0)) as supervisor:
+    async with bench.running(timeouts=replace(QUICK, believed=0)) as supervisor:
         await until(caught_up(supervisor, partitions=1))
         elsewhere = threading.Thread(target=lambda: asyncio.run(make_anew(kafka_bootstrap, bench.route.source, 30)))
         elsewhere.start()
@@ -340,7 +340,7 @@ async def test_a_topic_made_anew_with_fewer_partitions_is_told(
     """What belongs into a partition that is gone would wait for it for ever; the lanes of the others go on."""
     bench = await make_bench(kafka_bootstrap, topics, partitions=2)
     topic = getattr(bench.route, which).name
-    async with bench.running(timing=replace(QUICK, operation=2)) as supervisor:
+    async with bench.running(timeouts=replace(QUICK, operation=2)) as supervisor:
         await until(caught_up(supervisor, partitions=2))
         await delete_topics(kafka_bootstrap, [topic])
         await make_topic(kafka_bootstrap, topic, 1, {"retention.ms": "-1"})

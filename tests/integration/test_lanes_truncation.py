@@ -43,7 +43,7 @@ async def set_offset(bench: Bench, offset: int) -> None:
 
 async def drained(bench: Bench, records: list[Record]) -> None:
     await produce(bench.bootstrap_servers, bench.route.source, records)
-    async with bench.running(timing=SOON) as supervisor:
+    async with bench.running(timeouts=SOON) as supervisor:
         await until(caught_up(supervisor, partitions=1))
 
 
@@ -91,7 +91,7 @@ async def test_an_offset_past_the_end_stays_a_question_until_a_person_decides(
     await drained(bench, numbered(0, 10))
     await set_offset(bench, 20)
     clients = PlainClients(kafka_bootstrap, bench.group)
-    async with bench.running(clients, timing=SOON) as supervisor:
+    async with bench.running(clients, timeouts=SOON) as supervisor:
         reason = await waits(bench, supervisor)
         source = bench.route.source
         assert "read up to offset 20" in reason
@@ -101,7 +101,7 @@ async def test_an_offset_past_the_end_stays_a_question_until_a_person_decides(
         supervisor.resume(source)
         await until(lambda: len(clients.producers) > 1)
         assert await waits(bench, supervisor) == reason
-    async with bench.running(timing=SOON) as supervisor, bench.running(timing=SOON) as another:
+    async with bench.running(timeouts=SOON) as supervisor, bench.running(timeouts=SOON) as another:
         assert await waits(bench, supervisor, another) == reason
         assert (await beside(bench)).offset == 20
         made = await decided(bench, "found")
@@ -115,12 +115,12 @@ async def test_what_a_person_leaves_out_is_counted_named_and_kept(kafka_bootstra
     bench = await make_bench(kafka_bootstrap, topics)
     await drained(bench, numbered(0, 10))
     await set_offset(bench, 20)
-    async with bench.running(timing=SOON) as supervisor:
+    async with bench.running(timeouts=SOON) as supervisor:
         await waits(bench, supervisor)
     await produce(kafka_bootstrap, bench.route.source, numbered(10, 30))
     await decided(bench, "end")
     with capture_logs() as logs:
-        async with bench.running(timing=SOON) as supervisor:
+        async with bench.running(timeouts=SOON) as supervisor:
             await until(caught_up(supervisor, partitions=1))
     (told,) = [each for each in logs if each["event"] == "the lane goes on where a person decided"]
     assert told["log_level"] == "error"
@@ -138,7 +138,7 @@ async def test_who_knew_a_later_offset_believes_a_decision_and_nothing_else(
     bench = await make_bench(kafka_bootstrap, topics)
     await drained(bench, numbered(0, 10))
     await set_offset(bench, 20)
-    async with bench.running(timing=SOON) as knowing:
+    async with bench.running(timeouts=SOON) as knowing:
         await waits(bench, knowing)
         (lane,) = knowing.lanes
         lane.known.offset = 20
@@ -153,7 +153,7 @@ async def test_nobody_decides_about_what_is_no_question(kafka_bootstrap: str, to
     """Nor fences the lane for it."""
     bench = await make_bench(kafka_bootstrap, topics)
     await produce(kafka_bootstrap, bench.route.source, numbered(0, 10))
-    async with bench.running(timing=SOON) as supervisor:
+    async with bench.running(timeouts=SOON) as supervisor:
         await until(caught_up(supervisor, partitions=1))
         with pytest.raises(NothingToDecideError, match="waits for no decision"):
             await decided(bench, "end")
@@ -167,7 +167,7 @@ async def test_nobody_goes_on_where_nothing_is(kafka_bootstrap: str, topics: Top
     bench = await make_bench(kafka_bootstrap, topics)
     await drained(bench, numbered(0, 10))
     await set_offset(bench, 20)
-    async with bench.running(timing=SOON) as supervisor:
+    async with bench.running(timeouts=SOON) as supervisor:
         await waits(bench, supervisor)
         with pytest.raises(WrongPlaceError, match="has offsets 0 to 10 now, 11 is none of them"):
             await decided(bench, 11)
@@ -183,7 +183,7 @@ async def test_a_destination_that_ends_before_what_was_written_is_a_question(
     await delete_topics(kafka_bootstrap, [name])
     await make_topic(kafka_bootstrap, name, 1, {"retention.ms": "-1"})
     await produce(kafka_bootstrap, bench.route.source, numbered(10, 20))
-    async with bench.running(timing=SOON) as supervisor:
+    async with bench.running(timeouts=SOON) as supervisor:
         reason = await waits(bench, supervisor)
         assert f"has written to {name}:0 up to offset 9, it was found to end at 0" in reason
         assert bench.total("upcaster_errors_total", stage="produce", error_type="AcknowledgedLost") == 10
@@ -210,7 +210,7 @@ async def test_a_source_that_was_cut_and_has_grown_again_is_a_question(own_broke
     assert (await beside(bench)).note.epoch == 0
     lose_last_batch(own_broker, bench.route.source)
     await produce(own_broker.bootstrap_servers, bench.route.source, numbered(100, 120))
-    async with bench.running(timing=SOON) as supervisor:
+    async with bench.running(timeouts=SOON) as supervisor:
         assert "read up to offset 10" in (reason := await waits(bench, supervisor))
         assert "found to end at 5" in reason
         await decided(bench, "found")
@@ -226,7 +226,7 @@ async def test_a_source_that_is_cut_and_grows_again_while_a_lane_waits_for_more_
     bench = await make_bench(own_broker.bootstrap_servers, Topics(own_broker.bootstrap_servers))
     await drained(bench, numbered(0, 5))
     await produce(own_broker.bootstrap_servers, bench.route.source, numbered(5, 10))
-    async with bench.running(timing=SOON) as supervisor:
+    async with bench.running(timeouts=SOON) as supervisor:
         await read_up_to(10, supervisor)
         write_last_batch_anew(own_broker, bench.route.source, times=3)
         assert "read up to offset 10" in (reason := await waits(bench, supervisor))

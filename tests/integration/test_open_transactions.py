@@ -219,7 +219,7 @@ async def test_a_source_that_cannot_be_read_past_an_open_transaction_says_so(
     bench = await make_bench(kafka_bootstrap, topics)
     await produce(kafka_bootstrap, bench.route.source, [Record(b"k", b"old 1")] * 5)
     name = f"somebody-{uuid.uuid4().hex[:12]}"
-    async with bench.running(timing=replace(QUICK, held_back_after=0.5)) as supervisor:
+    async with bench.running(timeouts=replace(QUICK, held_back_after=0.5)) as supervisor:
         await until(caught_up(supervisor, partitions=1), "the first records")
         assert bench.total("upcaster_consumer_held_back_records") == 0
         async with open_transaction(kafka_bootstrap, bench.route.source, name=name):

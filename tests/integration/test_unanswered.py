@@ -78,7 +78,7 @@ async def losing(lost: Lost, bootstrap: str, topics: Topics) -> Bench:
     bench = await make_bench(bootstrap, topics)
     await produce(bootstrap, bench.route.source, numbered(0, 200))
     clients = PlainClients(bootstrap, bench.group, spoil=lost.spoil)
-    async with bench.running(clients, timing=IMPATIENT) as supervisor:
+    async with bench.running(clients, timeouts=IMPATIENT) as supervisor:
         await until(caught_up(supervisor, partitions=1))
     await assert_all_once_in_order(bench, 200)
     return bench
@@ -114,14 +114,14 @@ async def test_a_batch_that_is_not_answered_is_not_aborted_by_its_own_producer(
     assert EndTxnRequest in lost.sent[2]
 
 
-@pytest.mark.parametrize("timing", [IMPATIENT, replace(QUICK, drain=0.1)], ids=["in time", "cut off"])
-async def test_a_stop_leaves_no_transaction_open(kafka_bootstrap: str, topics: Topics, timing: Timeouts) -> None:
+@pytest.mark.parametrize("timeouts", [IMPATIENT, replace(QUICK, drain=0.1)], ids=["in time", "cut off"])
+async def test_a_stop_leaves_no_transaction_open(kafka_bootstrap: str, topics: Topics, timeouts: Timeouts) -> None:
     """Readers would wait for the broker to give it up, a minute."""
     bench = await make_bench(kafka_bootstrap, topics)
     await produce(kafka_bootstrap, bench.route.source, numbered(0, 200))
     lost = Lost(ProduceRequest, 1, arrives=True)
     clients = PlainClients(kafka_bootstrap, bench.group, spoil=lost.spoil)
-    async with bench.running(clients, timing=timing):
+    async with bench.running(clients, timeouts=timeouts):
         await until(lambda: lost.lost)
     written = bench.route.destination.name
     assert await ends(kafka_bootstrap, written) == await ends(kafka_bootstrap, written, "read_uncommitted")
@@ -134,7 +134,7 @@ async def test_a_transaction_that_could_not_be_ended_is_counted(kafka_bootstrap:
     await produce(kafka_bootstrap, bench.route.source, numbered(0, 200))
     lost = Lost(ProduceRequest, 1, arrives=True)
     clients = PlainClients(kafka_bootstrap, bench.group, spoil=lost.spoil)
-    async with bench.running(clients, timing=replace(QUICK, drain=0.1, abort=0.5)):
+    async with bench.running(clients, timeouts=replace(QUICK, drain=0.1, abort=0.5)):
         await until(lambda: lost.lost)
         clients.bootstrap_servers = "127.0.0.1:1"
     assert bench.total("upcaster_errors_total", stage="commit", error_type="TransactionLeftOpen") == 1
@@ -163,7 +163,7 @@ async def test_a_lane_whose_offset_somebody_else_holds_waits_says_so_and_goes_on
     await produce(kafka_bootstrap, source.topic, numbered(100, 200))
     async with (
         moving_offset(kafka_bootstrap, bench.group, source, 150) as let_go,
-        bench.running(timing=IMPATIENT) as supervisor,
+        bench.running(timeouts=IMPATIENT) as supervisor,
     ):
         await until(lambda: [each.state for each in supervisor.status()] == [LaneState.BLOCKED])
         (reason,) = supervisor.why_not_ready()
@@ -230,7 +230,7 @@ async def test_where_offsets_are_applied_late_none_is_sent_before_the_last_one_i
     lost = Lost(TxnOffsetCommitRequest, 0, arrives=True)
     clients = PlainClients(kafka_bootstrap, bench.group, spoil=lost.spoil)
     await produce(kafka_bootstrap, source.topic, numbered(0, 100))
-    async with bench.running(clients, timing=IMPATIENT) as supervisor:
+    async with bench.running(clients, timeouts=IMPATIENT) as supervisor:
         await until(caught_up(supervisor, partitions=1))
         async with moving_offset(kafka_bootstrap, bench.group, source, 50) as let_go:
             before = sum(each.count(TxnOffsetCommitRequest) for each in lost.sent)

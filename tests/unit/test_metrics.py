@@ -32,7 +32,7 @@ def metrics(registry: CollectorRegistry) -> WorkerMetrics:
     return WorkerMetrics(registry, "group")
 
 
-def tally() -> Counters:
+def counters() -> Counters:
     made = Counters()
     made.add_upcast([ONE_TO_TWO, ONE_TO_TWO, TWO_TO_TWO])
     made.add_upcast([ONE_TO_TWO])
@@ -57,7 +57,7 @@ def total(registry: CollectorRegistry, name: str, **labels: str) -> float:
 
 
 def test_consumed_is_the_sum_of_all_fates(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
-    metrics.add("old", 3, "new", tally(), now=31.0)
+    metrics.add("old", 3, "new", counters(), now=31.0)
     fates = {
         fate: total(registry, f"upcaster_records_{fate}_total")
         for fate in ("consumed", "upcast", "passed", "skipped", "dead_lettered")
@@ -72,7 +72,7 @@ def test_consumed_is_the_sum_of_all_fates(registry: CollectorRegistry, metrics: 
 
 
 def test_latency_weighs_slices_by_their_records(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
-    metrics.add("old", 0, "new", tally(), now=31.0)
+    metrics.add("old", 0, "new", counters(), now=31.0)
     name = "upcaster_record_e2e_latency_seconds"
     assert total(registry, name + "_count") == 8, "a record without a timestamp has no latency"
     assert total(registry, name + "_sum") == 8 * 30
@@ -99,7 +99,7 @@ def test_lanes_are_looked_at_when_a_scrape_asks(registry: CollectorRegistry, met
 
 
 def test_a_partition_that_goes_takes_its_gauges_along(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
-    metrics.add("old", 3, "new", tally(), now=31.0)
+    metrics.add("old", 3, "new", counters(), now=31.0)
     metrics.lanes.look = lambda: [lane(3)]
     assert 'partition="3"' in generate_latest(registry).decode().replace("consumed_total{", "")
     metrics.lanes.look = list
@@ -115,7 +115,7 @@ def shown(registry: CollectorRegistry, name: str) -> list[str]:
 
 
 def test_exemplars_name_a_record_where_the_scrape_asks(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
-    metrics.add("old", 3, "new", tally(), now=31.0)
+    metrics.add("old", 3, "new", counters(), now=31.0)
     text = OPENMETRICS(registry).decode()
     latency = next(line for line in text.splitlines() if 'latency_seconds_bucket{le="30.0"' in line)
     assert ' # {offset="40",partition="3"} 30.0 ' in latency
@@ -158,7 +158,7 @@ def test_a_scrape_of_500_partitions_takes_under_50_ms(
     lanes = [lane(n, held_back_records=0, held_back_seconds=0.0) for n in range(500)]
     metrics.lanes.look = lambda: lanes
     for n in range(500):
-        metrics.add("old", n, "new", tally(), now=31.0)
+        metrics.add("old", n, "new", counters(), now=31.0)
     encode, _ = encoder_for(accept)
     assert encode(registry).count(b"upcaster_consumer_lag_seconds{") == 500
     times = [(seconds_of(lambda: encode(registry)), seconds_of(yardstick)) for _ in range(7)]

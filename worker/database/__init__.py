@@ -4,8 +4,9 @@ For Alembic migrations, anybody's::
 
     from worker.database import downcast_json_column, upcast_json_column
 
-``docs/database.md`` is the guide. ``columns`` holds the two operations, ``rows`` walks a table, ``bringing`` asks the
-chain, ``registry`` remembers in the database which column is at which version.
+``docs/database.md`` is the guide. ``columns`` holds the two operations, ``migration_pass`` walks
+the ``rows`` of a table, ``document_upcaster`` asks the chain, ``registry`` remembers in the database which column is at
+which version, ``quarantine`` keeps the rows that failed.
 """
 
 from worker.database.columns import downcast_json_column, upcast_json_column

@@ -145,9 +145,9 @@ class _Migration:
         found = registry.entries(self.op.get_bind())
         before = next((each for each in found if each.place == self.place), None)
         since = self._since(found)
-        bringer = self._bringer(since)
-        self._refuse_what_cannot_work(bringer, since)
-        brought = self._in_batches(bringer, before, since) if commit == "batch" else self._in_one(bringer, since)
+        upcaster = self._upcaster(since)
+        self._refuse_what_cannot_work(upcaster, since)
+        brought = self._in_batches(upcaster, before, since) if commit == "batch" else self._in_one(upcaster, since)
         log.info(
             "%s: %s rows, %s brought to %s %s, %s already there, %s null, %s set aside",
             *(self.place, f"{brought.rows:,}", f"{brought.changed:,}", self.place.event_type, self.to),
@@ -160,24 +160,24 @@ class _Migration:
         try:
             return self.told or noted_version.settled(self.op.get_bind(), self.storage, self.place, found)
         except AtRestError:
-            if self._bringer(None).takes_silent:
+            if self._upcaster(None).takes_silent:
                 raise
             return None
 
-    def _refuse_what_cannot_work(self, bringer: DocumentUpcaster, since: str | None) -> None:
-        bringer.refuse_what_cannot_work(since)
-        for loss in bringer.losses(since):
+    def _refuse_what_cannot_work(self, upcaster: DocumentUpcaster, since: str | None) -> None:
+        upcaster.refuse_what_cannot_work(since)
+        for loss in upcaster.losses(since):
             log.warning("%s: going down to %s loses something: %s", self.place, self.to, loss)
 
-    def _in_one(self, bringer: DocumentUpcaster, since: str | None) -> MigratedColumn:
+    def _in_one(self, upcaster: DocumentUpcaster, since: str | None) -> MigratedColumn:
         """In the migration's own transaction. The entry is written first: with it SQLite's only writer is we."""
         connection: Connection = self.op.get_bind()
         registry.note(connection, self._entry(since))
         self.storage.lock(connection)
         self.storage.refuse_a_key_that_is_none(connection)
-        return self._locked(connection, bringer)
+        return self._locked(connection, upcaster)
 
-    def _in_batches(self, bringer: DocumentUpcaster, before: Entry | None, since: str | None) -> MigratedColumn:
+    def _in_batches(self, upcaster: DocumentUpcaster, before: Entry | None, since: str | None) -> MigratedColumn:
         """Every row is tried before the first one is written; then a transaction a batch, with a bookmark in each. At
         the end one look over all rows, while nobody else may write: some may have come meanwhile."""
         with self.op.get_context().autocommit_block():
@@ -185,24 +185,24 @@ class _Migration:
             self.storage.refuse_a_key_that_is_none(connection)
             start = before.done_up_to if before and before.version == self.to else None
             if start is None:
-                self._pass(connection, bringer, write=False).run(None, lambda: _transaction(connection))
+                self._pass(connection, upcaster, write=False).run(None, lambda: _transaction(connection))
             else:
                 log.info("%s: going on behind %s", self.place, start)
             with _transaction(connection):
                 self._begin_aside(connection)
-            written = self._pass(connection, bringer).run(
+            written = self._pass(connection, upcaster).run(
                 start,
                 lambda: _transaction(connection),
                 lambda key: registry.note(connection, replace(self._entry(since), done_up_to=key)),
             )
             with _transaction(connection):
-                brought = self._locked(connection, self._bringer(self.to))
+                brought = self._locked(connection, self._upcaster(self.to))
                 registry.note(connection, self._entry(since))
         return replace(
             brought, changed=brought.changed + written.changed, unchanged=brought.unchanged - written.changed
         )
 
-    def _bringer(self, silent: str | None) -> DocumentUpcaster:
+    def _upcaster(self, silent: str | None) -> DocumentUpcaster:
         return DocumentUpcaster(
             self.chain,
             self.place.event_type,
@@ -213,10 +213,10 @@ class _Migration:
             silent=silent,
         )
 
-    def _locked(self, connection: Connection, bringer: DocumentUpcaster) -> MigratedColumn:
+    def _locked(self, connection: Connection, upcaster: DocumentUpcaster) -> MigratedColumn:
         self.storage.lock(connection)
         self._begin_aside(connection)
-        ending = self._pass(connection, bringer)
+        ending = self._pass(connection, upcaster)
         brought = ending.run()
         if brought.others:
             more = f" … and {brought.others - len(ending.others):,} more" if brought.others > len(ending.others) else ""
@@ -224,9 +224,9 @@ class _Migration:
             log.warning("%s: %s rows hold no JSON object and stay as they are: %s", self.place, brought.others, rows)
         return brought
 
-    def _pass(self, connection: Connection, bringer: DocumentUpcaster, *, write: bool = True) -> MigrationPass:
+    def _pass(self, connection: Connection, upcaster: DocumentUpcaster, *, write: bool = True) -> MigrationPass:
         sets_aside = self.on_failure == "set aside"
-        return MigrationPass(self.place, self.storage, bringer, connection, write, sets_aside, self._show)
+        return MigrationPass(self.place, self.storage, upcaster, connection, write, sets_aside, self._show)
 
     def _begin_aside(self, connection: Connection) -> None:
         if self.on_failure == "set aside":

@@ -178,10 +178,10 @@ class _Judge:
     def __init__(self, entry: Entry, known: str | None, result: Comparison) -> None:
         self._entry = entry
         self._result = result
-        self._ways = [self._bringer(entry.version, silent) for silent in dict.fromkeys((known, entry.since))]
+        self._ways = [self._upcaster(entry.version, silent) for silent in dict.fromkeys((known, entry.since))]
         self._back: dict[str, DocumentUpcaster] = {}
 
-    def _bringer(self, to: str, silent: str | None) -> DocumentUpcaster:
+    def _upcaster(self, to: str, silent: str | None) -> DocumentUpcaster:
         entry = self._entry
         versioned = bool(entry.version_column)
         kind = entry.place.event_type
@@ -208,7 +208,7 @@ class _Judge:
         if not kind.reversible:
             self._result.not_back += 1
             return
-        back = self._back.get(since) or self._back.setdefault(since, self._bringer(since, self._entry.version))
+        back = self._back.get(since) or self._back.setdefault(since, self._upcaster(since, self._entry.version))
         assert new.document is not None  # noqa: S101  # the caller has looked
         down = back.bring(new.document, _text(new.version))
         document = down.document if isinstance(down, Changed) else new.document

@@ -69,7 +69,7 @@ class MigrationPass:
 
     place: DocumentSet
     storage: Storage
-    bringer: DocumentUpcaster
+    upcaster: DocumentUpcaster
     connection: Connection
     write: bool
     set_aside: bool
@@ -91,7 +91,7 @@ class MigrationPass:
         while self._one(batches, within, after):
             self.show(self.brought.rows, total)
         if self.failures.count and not self.set_aside:
-            raise self.failures.error(str(self.place), f"{self.place.event_type} {self.bringer.to}")
+            raise self.failures.error(str(self.place), f"{self.place.event_type} {self.upcaster.to}")
         if start is None and self.brought.rows != total:
             raise AtRestError(
                 f"{self.place}: of {total:,} rows {self.brought.rows:,} were reached by "
@@ -148,7 +148,7 @@ class MigrationPass:
         if row.kind not in TEXTS:
             return Fault("decode", "NotText", f"the column holds a {row.kind}, not JSON text")
         version = None if row.version is None else str(row.version)
-        return self.bringer.bring(document, version)
+        return self.upcaster.bring(document, version)
 
     def _note(self, failed: list[tuple[Row, Fault]]) -> None:
         for row, fault in failed:

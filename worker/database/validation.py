@@ -90,7 +90,7 @@ def _state(connection: Connection, entry: Entry, others: tuple[str, ...], show: 
         storage = replace(storage, condition=" AND ".join(f"({each}) IS NOT TRUE" for each in others))
     state = ColumnState(str(entry.place), entry.place.event_type, entry.version)
     state.set_aside = quarantine.count(connection, entry.place)
-    bringer = DocumentUpcaster(
+    upcaster = DocumentUpcaster(
         *(entry.chain, entry.place.event_type, entry.version),
         down=None,
         versioned=bool(entry.version_column),
@@ -100,7 +100,7 @@ def _state(connection: Connection, entry: Entry, others: tuple[str, ...], show: 
     total, rows = storage.count(connection), 0
     for batch in storage.batches(connection, None, lock=False):
         for row in batch:
-            fault = _fault(bringer, row, entry)
+            fault = _fault(upcaster, row, entry)
             if fault and is_no_object(row):
                 state.others += 1
             elif fault:
@@ -112,12 +112,12 @@ def _state(connection: Connection, entry: Entry, others: tuple[str, ...], show: 
     return state
 
 
-def _fault(bringer: DocumentUpcaster, row: Row, entry: Entry) -> Fault | None:
+def _fault(upcaster: DocumentUpcaster, row: Row, entry: Entry) -> Fault | None:
     if row.document is None or is_null(row.document):
         return None
     if row.kind not in TEXTS:
         return Fault("decode", "NotText", f"the column holds a {row.kind}, not JSON text")
-    found = bringer.bring(row.document, None if row.version is None else str(row.version))
+    found = upcaster.bring(row.document, None if row.version is None else str(row.version))
     if isinstance(found, Changed) and not same_json(found.document, row.document):
         return Fault("detect", "OtherVersion", f"the document is at {found.since}, not at {entry.version}")
     return found if isinstance(found, Fault) else None

@@ -1,6 +1,7 @@
 """Dead letters after they were written: what is there (list), what is wrong with one (show), and through the current
 chain again (redrive).
 
-``letter`` reads one, ``selection`` says which a redrive takes, ``done`` which earlier ones took already. A redrive is a
+``letters`` reads one, ``selection`` says which a redrive takes, ``redrive_history`` which earlier ones took
+already. A redrive is a
 bounded pass over the dead-letter topic: plan, lanes, ledger, receipt and proof are those of ``worker.replay``.
 """

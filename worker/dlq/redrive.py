@@ -57,7 +57,7 @@ class Redriver(Processor):
             if isinstance(letter, Letter):
                 self._redrive(letter, work)
             else:
-                work.tally.skipped[letter] += 1
+                work.counters.skipped[letter] += 1
 
     def _redrive(self, letter: Letter, work: Work) -> None:
         number = self._source.partition

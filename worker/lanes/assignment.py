@@ -29,7 +29,7 @@ class Assignment:
     def __init__(
         self,
         routes: Iterable[Route],
-        surroundings: LaneContext,
+        lane_context: LaneContext,
         give_up: Callable[[WorkerError], None],
         all_done: Callable[[], None] | None = None,
     ) -> None:
@@ -39,7 +39,7 @@ class Assignment:
             for source, route in self.routes.items()
         }
         self.paused: set[str] = set()
-        self._around = surroundings
+        self._around = lane_context
         self._give_up = give_up
         self._all_done = all_done
         self._lanes: dict[TopicPartition, Lane] = {}
@@ -87,12 +87,12 @@ class Assignment:
             lane.drain()
         tasks = list(self._tasks.values())
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=self._around.timing.drain)
+            _, late = await asyncio.wait(tasks, timeout=self._around.timeouts.drain)
             for task in late:
                 task.cancel()
             if late:
                 log.warning("lanes did not finish in time, their open transactions will be aborted", lanes=len(late))
-                await asyncio.wait(late, timeout=self._around.timing.abort + self._around.timing.stop)
+                await asyncio.wait(late, timeout=self._around.timeouts.abort + self._around.timeouts.stop)
         for lane in drained:
             self._forget(lane)
 

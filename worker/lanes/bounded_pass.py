@@ -29,7 +29,7 @@ class Journal(Protocol):
     def wrote(self, records: Sequence[Written]) -> None:
         """These records, in order, went to the destination."""
 
-    def close(self, tally: Counters) -> str:
+    def close(self, counters: Counters) -> str:
         """The transaction is about to commit: the account as the text of its offset commit, 4,096 bytes at most."""
 
 

@@ -68,7 +68,7 @@ class TransactionTrace(Protocol):
     def see(self, records: Sequence[SourceRecord]) -> None:
         """These records are part of it."""
 
-    def end(self, tally: Counters, seconds: Mapping[str, float], error: str = "") -> Mapping[str, str]:
+    def end(self, counters: Counters, seconds: Mapping[str, float], error: str = "") -> Mapping[str, str]:
         """It is committed, or was taken back because of ``error`` (a class name). Returns the ids that exemplars carry,
         none where nobody records it."""
 

@@ -79,11 +79,11 @@ class ExactlyOnce:
     """One transactional producer for one partition: starting it fences the partition's last owner."""
 
     def __init__(
-        self, clients: ClientFactory, group: str, partition: TopicPartition, batch_bytes: int, timing: Timeouts
+        self, clients: ClientFactory, group: str, partition: TopicPartition, batch_bytes: int, timeouts: Timeouts
     ) -> None:
         self._group = group
         self._partition = partition
-        self._timing = timing
+        self._timeouts = timeouts
         self.producer = clients.producer(
             transactional_id=transactional_id(group, partition),
             max_batch_size=batch_bytes,
@@ -99,12 +99,12 @@ class ExactlyOnce:
 
     async def begin(self) -> None:
         self._requests.begin()
-        async with asyncio.timeout(self._timing.operation):
+        async with asyncio.timeout(self._timeouts.operation):
             await self.producer.begin_transaction()
         self.left_open = True
 
     async def commit(self, offset: int, note: str = "") -> None:
-        async with self.throttling.patience(TRANSACTION, self._timing.operation):
+        async with self.throttling.patience(TRANSACTION, self._timeouts.operation):
             await self.producer.send_offsets_to_transaction(
                 {self._partition: OffsetAndMetadata(offset, note)}, self._group
             )
@@ -119,20 +119,20 @@ class ExactlyOnce:
         if not self._requests.all_answered:
             return
         with contextlib.suppress(KafkaError, TimeoutError, OSError, AssertionError):
-            async with asyncio.timeout(self._timing.abort):
+            async with asyncio.timeout(self._timeouts.abort):
                 await self.producer.abort_transaction()
             self.left_open = False
 
     async def clear_leftovers(self) -> None:
-        async with asyncio.timeout(self._timing.operation):
+        async with asyncio.timeout(self._timeouts.operation):
             await end_with_offsets(self.producer, self._group)
 
     async def stop(self) -> None:
-        async with asyncio.timeout(self._timing.stop):
+        async with asyncio.timeout(self._timeouts.stop):
             await self.producer.stop()
 
     async def discard(self) -> None:
-        await discard(self.producer, self._timing.stop)
+        await discard(self.producer, self._timeouts.stop)
 
 
 class AtLeastOnce:
@@ -146,11 +146,11 @@ class AtLeastOnce:
         consumer: AIOKafkaConsumer,
         partition: TopicPartition,
         batch_bytes: int,
-        timing: Timeouts,
+        timeouts: Timeouts,
     ) -> None:
         self._consumer = consumer
         self._partition = partition
-        self._timing = timing
+        self._timeouts = timeouts
         self.producer = clients.producer(enable_idempotence=True, max_batch_size=batch_bytes, **PRODUCER_OPTIONS)
         self.throttling = throttling_of(self.producer)
         self.may_take = math.inf
@@ -162,7 +162,7 @@ class AtLeastOnce:
         """Nothing to begin."""
 
     async def commit(self, offset: int, note: str = "") -> None:
-        async with throttling_of(self._consumer).patience(GROUP, self._timing.operation):
+        async with throttling_of(self._consumer).patience(GROUP, self._timeouts.operation):
             await self._consumer.commit({self._partition: OffsetAndMetadata(offset, note)})
 
     async def abort(self) -> None:
@@ -172,8 +172,8 @@ class AtLeastOnce:
         """It has no transactions."""
 
     async def stop(self) -> None:
-        async with asyncio.timeout(self._timing.stop):
+        async with asyncio.timeout(self._timeouts.stop):
             await self.producer.stop()
 
     async def discard(self) -> None:
-        await discard(self.producer, self._timing.stop)
+        await discard(self.producer, self._timeouts.stop)

@@ -42,7 +42,7 @@ class RefusedError(Exception):
 
 
 class PoisonError(Exception):
-    """Working on the record at ``offset`` raised, which the pure middle promises not to do."""
+    """Working on the record at ``offset`` raised, which the pure core promises not to do."""
 
     def __init__(self, offset: int, cause: Exception) -> None:
         super().__init__(f"the record at offset {offset} raised {type(cause).__name__}")

@@ -33,15 +33,15 @@ class Fetching:
         consumer: AIOKafkaConsumer,
         lanes: Assignment,
         metrics: WorkerMetrics,
-        timing: Timeouts,
+        timeouts: Timeouts,
         stopping: asyncio.Event,
         on_refused: Callable[[KafkaError], None],
     ) -> None:
         self._consumer = consumer
-        self._reader: Reader = open_reader(consumer, timing.gather)
+        self._reader: Reader = open_reader(consumer, timeouts.gather)
         self._lanes = lanes
         self._metrics = metrics
-        self._timing = timing
+        self._timeouts = timeouts
         self._stopping = stopping
         self._on_refused = on_refused
 
@@ -54,11 +54,11 @@ class Fetching:
             except KafkaError as error:
                 self._on_refused(error)
                 self._metrics.error("fetch", kind(error))
-                await self._rest(self._timing.tick)
+                await self._rest(self._timeouts.tick)
 
     async def _fetch(self) -> None:
         if not len(self._lanes):
-            await self._lanes.wait_for_some(self._timing.fetch_wait)
+            await self._lanes.wait_for_some(self._timeouts.fetch_wait)
         wait = self._wait_for_data(list(self._lanes))
         fetched = await self._reader.read(self._wanted() or (NOWHERE,), wait)
         # From here to the end nothing may wait: the consumer's position has moved already.
@@ -77,11 +77,11 @@ class Fetching:
 
     def _wait_for_data(self, lanes: list[Lane]) -> float:
         if any(lane.is_full or lane.state is LaneState.STARTING for lane in lanes):
-            return self._timing.busy_wait
+            return self._timeouts.busy_wait
         if not lanes:
             return 0.0
         idle = all(lane.wants_more for lane in lanes)
-        return self._timing.idle_wait if idle else self._timing.fetch_wait
+        return self._timeouts.idle_wait if idle else self._timeouts.fetch_wait
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -74,7 +74,7 @@ class Lane:
         self,
         partition: TopicPartition,
         route: Route,
-        surroundings: LaneContext,
+        lane_context: LaneContext,
         throttle: Throttle,
         breaker: Breaker,
         known: KnownOffset | None = None,
@@ -89,7 +89,7 @@ class Lane:
         self.held_back = HeldBack(partition)
         self.last_step = time.monotonic()
         """When the lane last got anywhere; a lane with work to do and no step for long is stuck."""
-        self._around = surroundings
+        self._around = lane_context
         self._throttle = throttle
         self._busy_since = self.last_step
         self._paused = paused
@@ -97,11 +97,11 @@ class Lane:
         self._machine = StateMachine(self._log_transition)
         self._told = ""
         self._wake = asyncio.Event()
-        self._intake = FetchBuffer(route.limits.in_flight_bytes, route.limits.in_flight_records)
-        self._processor = surroundings.new_processor(route, partition)
-        self._questions = Questions(partition, surroundings)
+        self._fetch_buffer = FetchBuffer(route.limits.in_flight_bytes, route.limits.in_flight_records)
+        self._processor = lane_context.new_processor(route, partition)
+        self._questions = Questions(partition, lane_context)
         self._journal: Journal | None = None
-        self._pace = SliceSize()
+        self._slice_size = SliceSize()
         self._note = OffsetNote()
         self._recalled = False
         self._has_committed = False
@@ -110,7 +110,7 @@ class Lane:
         self._transaction: Transaction | None = None
         self._position: int | None = None
         self._blocked = ""
-        self._recovery = Recovery(route, self._processor, surroundings.timing, surroundings.quota)
+        self._recovery = Recovery(route, self._processor, lane_context.timeouts, lane_context.quota)
 
     # What others may know.
 
@@ -120,19 +120,19 @@ class Lane:
 
     @property
     def wants_more(self) -> bool:
-        return self.state is LaneState.RUNNING and self._intake.has_room
+        return self.state is LaneState.RUNNING and self._fetch_buffer.has_room
 
     @property
     def is_full(self) -> bool:
-        return self.state is LaneState.RUNNING and not self._intake.has_room
+        return self.state is LaneState.RUNNING and not self._fetch_buffer.has_room
 
     @property
     def in_flight_bytes(self) -> int:
-        return self._intake.bytes
+        return self._fetch_buffer.bytes
 
     @property
     def in_flight_records(self) -> int:
-        return self._intake.records + (self._transaction.work.tally.consumed if self._transaction else 0)
+        return self._fetch_buffer.records + (self._transaction.work.counters.consumed if self._transaction else 0)
 
     def lag_seconds(self, now: float) -> float | None:
         return self.lag.seconds(now, self._in_hand())
@@ -144,11 +144,11 @@ class Lane:
     def is_stuck(self, now: float) -> bool:
         """Whether the lane has work that it should be doing and has not moved for very long. ``now`` is monotonic."""
         since = max(self.last_step, self._busy_since, self._throttled_until)
-        return self._is_busy and now - since > self._around.timing.stuck_after
+        return self._is_busy and now - since > self._around.timeouts.stuck_after
 
     @property
     def _is_busy(self) -> bool:
-        return self.state is LaneState.RUNNING and (bool(self._intake) or self._transaction is not None)
+        return self.state is LaneState.RUNNING and (bool(self._fetch_buffer) or self._transaction is not None)
 
     @property
     def _throttled_until(self) -> float:
@@ -194,7 +194,7 @@ class Lane:
         if not self._is_busy:
             self._busy_since = time.monotonic()
         try:
-            self._intake.put(fetched)
+            self._fetch_buffer.put(fetched)
         except GapError as gap:
             self.refuse(gap)
 
@@ -205,7 +205,7 @@ class Lane:
 
     def note_end(self, stable: int | None, end: int | None = None) -> None:
         """Where the partition ends now, as far as anything there can be read and is to be; ``end`` is the log's own."""
-        bound, now = self._intake.bound, self._around.clock()
+        bound, now = self._fetch_buffer.bound, self._around.clock()
         self.lag.note_end(stable if stable is None or bound is None else min(stable, bound), now)
         if bound is None and stable is not None and end is not None:
             self.held_back.note(stable, end, now)
@@ -242,7 +242,7 @@ class Lane:
 
     @property
     def expects_more(self) -> bool:
-        return self.lag.end is not None and self._intake.next_offset < self.lag.end
+        return self.lag.end is not None and self._fetch_buffer.next_offset < self.lag.end
 
     async def sleep(self, seconds: float | None) -> None:
         """Until something changes, ``seconds`` at most."""
@@ -255,7 +255,7 @@ class Lane:
         """Raises ``OtherLogError``, and in a bounded pass WorkerError."""
         assert self._delivery is not None  # noqa: S101  (_start made it)
         known = {} if self._note.epoch is None else {self._note.epoch: self._position or 0}
-        looking = TruncationCheck(self._delivery.producer.client, self._around.timing.second_look)
+        looking = TruncationCheck(self._delivery.producer.client, self._around.timeouts.second_look)
         if not await looking.is_another_log(self.partition, {**known, **epochs}):
             return
         if self._around.bounds:
@@ -305,7 +305,7 @@ class Lane:
         if self.partition not in self._around.consumer.assignment():
             raise NotAssignedError("the partition is not ours at the moment")
         self._delivery = self._around.new_delivery(self.route, self.partition)
-        async with asyncio.timeout(self._around.timing.start):
+        async with asyncio.timeout(self._around.timeouts.start):
             await self._delivery.start()
             self._left_open = False
             await self._find_topics(self._delivery)
@@ -362,7 +362,7 @@ class Lane:
         self._note = beginning.note
         self._has_committed = beginning.committed
         self._position, self._journal = beginning.offset, beginning.journal
-        self._intake.bound = beginning.bound
+        self._fetch_buffer.bound = beginning.bound
         self.note_end(beginning.end)
         self.lag.note_committed(beginning.offset)
         self._move(LaneState.RUNNING)
@@ -371,7 +371,7 @@ class Lane:
     def _begin_reading(self, offset: int) -> None:
         """Nothing may wait between the two: what comes in has to begin here."""
         self._around.consumer.seek(self.partition, offset)
-        self._intake.open_at(offset)
+        self._fetch_buffer.open_at(offset)
 
     async def _something_to_do(self) -> bool:
         """Wait for records that may be worked on now. False when the lane is to end, or has come to its bound."""
@@ -386,7 +386,7 @@ class Lane:
                 await self._take_back_note()
             # Between two transactions nothing runs out meanwhile.
             delay = max(self._throttle.delay(time.monotonic()), self._throttled_until - time.monotonic())
-            if self.state is LaneState.RUNNING and self._intake and delay <= 0:
+            if self.state is LaneState.RUNNING and self._fetch_buffer and delay <= 0:
                 return True
             await self.sleep(delay if delay > 0 else None)
         return False
@@ -417,7 +417,7 @@ class Lane:
         self._move(state, reason)
 
     async def _transact(self) -> None:
-        idle = time.monotonic() - self.last_step > self._around.timing.believed
+        idle = time.monotonic() - self.last_step > self._around.timeouts.believed
         if (self._has_committed and idle) or self._around.applies_late(self.route):
             await self._look_at_offset()
         transaction = self._new_transaction()
@@ -434,7 +434,7 @@ class Lane:
         """A topic that is deleted and made again at once looks as before to whoever goes on to fetch, and what it has
         before his position would be skipped. The group's offset goes with the topic. Where brokers apply offsets late,
         the one of the last transaction has to be applied before the next one sends its own."""
-        async with asyncio.timeout(self._around.timing.operation):
+        async with asyncio.timeout(self._around.timeouts.operation):
             now = await self._around.committed(self.partition)
         if self._has_committed and now < self.known.offset:
             raise WentBackError(self.known.offset, now)
@@ -451,13 +451,13 @@ class Lane:
         self.breaker = work.breaker
         self._note = transaction.note
         self._recovery.succeeded(transaction, transaction.position)
-        self._throttle.spend(work.tally.consumed, time.monotonic(), work.tally.bytes)
+        self._throttle.spend(work.counters.consumed, time.monotonic(), work.counters.bytes)
         if around.bounds:
             around.bounds.committed(self.partition, transaction.position, work.journal)
         topic, partition = self.partition
-        around.metrics.add(topic, partition, self.route.destination.name, work.tally, now, transaction.trace_ids)
+        around.metrics.add(topic, partition, self.route.destination.name, work.counters, now, transaction.trace_ids)
         around.metrics.observe(topic, transaction.seconds)
-        around.tell_violations(topic, (each for each, _ in work.tally.violations.values()))
+        around.tell_violations(topic, (each for each, _ in work.counters.violations.values()))
 
     # After something went wrong.
 
@@ -465,9 +465,9 @@ class Lane:
         """In words, while the producer is there: it knows for what it has waited in vain."""
         if refused := self._around.clients.login.refused:
             return refused
-        timing, waits = self._around.timing, isinstance(error, TimeoutError) and self._delivery
+        timeouts, waits = self._around.timeouts, isinstance(error, TimeoutError) and self._delivery
         answer = last_refusal(self._delivery.producer) if waits and self._delivery else None
-        patience = timing.operation if self._transaction else timing.start
+        patience = timeouts.operation if self._transaction else timeouts.start
         return reason(answer or error, stage_of(self._transaction), patience)
 
     async def _recover(self, error: Exception, why: str) -> None:
@@ -504,8 +504,8 @@ class Lane:
         self._transaction = None
         self._move(LaneState.BLOCKED, self._blocked)
         await self._end_what_is_open()
-        timing = self._around.timing
-        look = {HeldOffsetError: timing.look_again, UndecidedError: timing.look_for_decision}.get(type(error))
+        timeouts = self._around.timeouts
+        look = {HeldOffsetError: timeouts.look_again, UndecidedError: timeouts.look_for_decision}.get(type(error))
         while self._blocked and not self._draining:
             await self.sleep(look)
             if look and await self._around.is_settled(self.partition):
@@ -531,10 +531,10 @@ class Lane:
             self,
             self._delivery,
             self._processor,
-            self._intake,
+            self._fetch_buffer,
             self.breaker,
-            self._pace,
-            self._around.timing,
+            self._slice_size,
+            self._around.timeouts,
             self.partition.partition,
             self._note,
             self._journal,
@@ -545,7 +545,7 @@ class Lane:
 
     @property
     def _at_bound(self) -> bool:
-        bound = self._intake.bound
+        bound = self._fetch_buffer.bound
         return bound is not None and self._position is not None and self._position >= bound
 
     async def _stop_producer(self) -> None:
@@ -571,12 +571,12 @@ class Lane:
         """All of it will be fetched again; how old it is remains known."""
         if (oldest := next((each for each in self._in_hand() if each >= 0), None)) is not None:
             self.lag.note_oldest(oldest)
-        self._intake.close()
+        self._fetch_buffer.close()
 
     def _in_hand(self) -> Iterator[int]:
         """Timestamps of what is not committed: first what is in work, then what waits; -1 where unknown."""
         yield self._transaction.oldest if self._transaction else NO_TIMESTAMP
-        yield self._intake.oldest()
+        yield self._fetch_buffer.oldest()
 
     def _move(self, to: LaneState, reason: str = "") -> None:
         """While draining there is no other way."""

@@ -49,7 +49,7 @@ class LaneContext:
     reporter: Reporter
     metrics: WorkerMetrics
     quota: Quota
-    timing: Timeouts
+    timeouts: Timeouts
     clock: Callable[[], float] = time.time
     bounds: Bounds | None = None
     make_processor: MakeProcessor = Processor
@@ -77,8 +77,8 @@ class LaneContext:
     def _delivery(self, route: Route, partition: TopicPartition) -> Delivery:
         size = batch_bytes((route.destination, route.dead_letter))
         if route.delivery == "exactly-once":
-            return ExactlyOnce(self.clients, self.reporter.group, partition, size, self.timing)
-        return AtLeastOnce(self.clients, self.consumer, partition, size, self.timing)
+            return ExactlyOnce(self.clients, self.reporter.group, partition, size, self.timeouts)
+        return AtLeastOnce(self.clients, self.consumer, partition, size, self.timeouts)
 
     async def begin(self, partition: TopicPartition) -> StartingPoint:
         """Where to begin and where the partition ends now.
@@ -88,7 +88,7 @@ class LaneContext:
         """
         if self.bounds:
             return await self.bounds.begin(partition, self.consumer, self.offsets)
-        found = await committed_with_note(self.consumer, partition, self.timing.unstable)
+        found = await committed_with_note(self.consumer, partition, self.timeouts.unstable)
         offsets: LogOffsets = (await self.offsets.log_offsets([partition]))[partition]
         beginning, end = offsets.start, offsets.stable
         if found is None:
@@ -101,7 +101,7 @@ class LaneContext:
 
     async def committed(self, partition: TopicPartition) -> int:
         """The group's offset; 0 where it has none (any more)."""
-        found = await committed_with_note(self.consumer, partition, self.timing.unstable)
+        found = await committed_with_note(self.consumer, partition, self.timeouts.unstable)
         return found.offset if found else 0
 
     def applies_late(self, route: Route) -> bool:
@@ -112,7 +112,7 @@ class LaneContext:
         """Whether the group's offset can be known now, and no question stands beside it. Where the brokers do not
         answer, that is not known either."""
         try:
-            async with asyncio.timeout(self.timing.operation):
+            async with asyncio.timeout(self.timeouts.operation):
                 found = await committed_with_note(self.consumer, partition, patience=0)
         except (KafkaError, TimeoutError):
             return False

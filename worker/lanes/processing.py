@@ -46,7 +46,7 @@ class Work:
 
     outbox: Outbox
     breaker: Breaker
-    tally: Counters = field(default_factory=Counters)
+    counters: Counters = field(default_factory=Counters)
     journal: Journal | None = None
     written: list[Written] = field(default_factory=list)
     weigh: bool = False
@@ -115,16 +115,16 @@ class Processor:
         violations.clear()  # what a piece left that was taken back
         self.settle(records, work)
         if violations:
-            work.tally.add_violations(violations)
+            work.counters.add_violations(violations)
             violations.clear()
         if work.journal:
             work.journal.read(records)
             work.journal.wrote(work.written)
             work.written.clear()
         if work.weigh:
-            work.tally.bytes += sum(len(record.key or b"") + len(record.value or b"") for record in records)
+            work.counters.bytes += sum(len(record.key or b"") + len(record.value or b"") for record in records)
         work.breaker.advance(len(records))
-        work.tally.add_slice(_timestamp(records[0]), len(records), _offset(records[0]))
+        work.counters.add_slice(_timestamp(records[0]), len(records), _offset(records[0]))
 
     def settle(self, records: Sequence[SourceRecord], work: Work) -> None:
         """Find out what becomes of each record, and put its output into the outbox."""
@@ -182,9 +182,9 @@ class Processor:
         except Exception as error:
             raise _poison(record, error) from error
         batch.count = place
-        work.tally.add_upcast(passages)
-        work.tally.passed += passed
-        work.tally.produced[destination.name] += len(passages) + passed
+        work.counters.add_upcast(passages)
+        work.counters.passed += passed
+        work.counters.produced[destination.name] += len(passages) + passed
 
     def _carefully(self, records: Sequence[SourceRecord], work: Work) -> None:
         latest = self._latest(self.route.destination)
@@ -199,19 +199,19 @@ class Processor:
 
     def _settle(self, record: SourceRecord, outcome: Outcome, index: int, work: Work) -> None:
         """Whatever became of the record. ``index`` is its place in the slice."""
-        tally = work.tally
+        counters = work.counters
         if isinstance(outcome, Skipped):
-            tally.skipped[outcome.reason] += 1
+            counters.skipped[outcome.reason] += 1
         elif isinstance(outcome, DeadLettered):
             self._bury(record, outcome.fault, index, work)
         elif isinstance(outcome, Passed) and self.route.in_place:
-            tally.skipped[IN_PLACE] += 1
+            counters.skipped[IN_PLACE] += 1
         elif fault := self._produce(record, outcome, work):
             self._bury(record, fault, index, work)
         elif isinstance(outcome, Upcast):
-            tally.add_upcast([outcome.passage])
+            counters.add_upcast([outcome.passage])
         else:
-            tally.passed += 1
+            counters.passed += 1
 
     def _produce(self, record: SourceRecord, outcome: Upcast | Passed, work: Work) -> Fault | None:
         """All of the record's output or, where the destination does not take one of its parts, none, and why."""
@@ -227,7 +227,7 @@ class Processor:
             work.outbox.put(destination, timestamp, *part)
         if work.journal:
             work.written += [(_offset(record), timestamp, each.key, each.value, each.headers) for each in outputs]
-        work.tally.produced[destination.name] += len(parts)
+        work.counters.produced[destination.name] += len(parts)
         return None
 
     def _bury(self, record: SourceRecord, fault: Fault, index: int, work: Work) -> None:
@@ -254,7 +254,7 @@ class Processor:
             )
         if fault.fingerprint not in self.route.expected:
             work.breaker.dead_letter(index)
-        work.tally.add_dead_letter(fault, _offset(record), trimmed=letter.trimmed)
+        work.counters.add_dead_letter(fault, _offset(record), trimmed=letter.trimmed)
         if work.buried:
             work.buried(record, fault)
 

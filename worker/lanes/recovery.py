@@ -50,10 +50,10 @@ class Recovery:
     no more: while it is away no lane gets as far as a transaction. It need not be told from a line that is too slow.
     """
 
-    def __init__(self, route: Route, processor: Processor, timing: Timeouts, quota: Quota) -> None:
+    def __init__(self, route: Route, processor: Processor, timeouts: Timeouts, quota: Quota) -> None:
         self._route = route
         self._processor = processor
-        self._timing = timing
+        self._timeouts = timeouts
         self._quota = quota
         self._cuts = quota.cuts
         self._failures = 0
@@ -91,30 +91,30 @@ class Recovery:
             self._take_fewer(transaction)
         if isinstance(error, ThrottledError):
             # What was asked for longer than this has been forgotten: quotas look at some ten seconds.
-            return min(error.seconds, self._timing.longest_pause)
+            return min(error.seconds, self._timeouts.longest_pause)
         if isinstance(error, FENCED):
-            return self._timing.fenced_pause
+            return self._timeouts.fenced_pause
         if isinstance(error, LoginRefusedError) or waits_for_somebody(error):
-            return self._timing.denied_pause
+            return self._timeouts.denied_pause
         self._failures += 1
-        return pause_before_retry(self._failures - 1, self._timing.first_pause, self._timing.longest_pause)
+        return pause_before_retry(self._failures - 1, self._timeouts.first_pause, self._timeouts.longest_pause)
 
     def _take_fewer(self, transaction: Transaction) -> None:
         """What was too much once is not tried a second time."""
         self._weigh(transaction)
-        self._shrink_to(transaction.work.tally.consumed / NARROWER)
+        self._shrink_to(transaction.work.counters.consumed / NARROWER)
         if transaction.slowed:
             self._quota.cut(transaction.work.outbox.bytes / NARROWER)
 
     def _weigh(self, transaction: Transaction) -> None:
-        if consumed := transaction.work.tally.consumed:
+        if consumed := transaction.work.counters.consumed:
             self._mean_bytes = max(1.0, transaction.work.outbox.bytes / consumed)
 
     def _shrink_to(self, records: float) -> None:
         self._most = max(1, min(self._most, int(records)))
 
     def _narrow_down(self, error: RefusedError, transaction: Transaction) -> None:
-        records, offset = transaction.work.tally.consumed, transaction.first_offset
+        records, offset = transaction.work.counters.consumed, transaction.first_offset
         if records > 1:
             self._shrink_to(records / NARROWER)
         elif error.topic == self._route.destination.name:
@@ -156,7 +156,7 @@ async def end_by_successor(around: LaneContext, route: Route, partition: TopicPa
         return
     delivery = around.new_delivery(route, partition)
     try:
-        async with asyncio.timeout(around.timing.abort):
+        async with asyncio.timeout(around.timeouts.abort):
             await delivery.start()
     except (KafkaError, TimeoutError, OSError) as error:
         names = {"topic": partition.topic, "partition": partition.partition}

@@ -59,14 +59,14 @@ class Supervisor:
         metrics: WorkerMetrics,
         reporter: Reporter,
         *,
-        timing: Timeouts | None = None,
+        timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.time,
         bounds: Bounds | None = None,
         make_processor: MakeProcessor = Processor,
         tracing: TransactionTracing | None = None,
         look_at_others: Look | None = None,
     ) -> None:
-        self._timing = timing or Timeouts()
+        self._timeouts = timeouts or Timeouts()
         self._stopping = asyncio.Event()
         self._clock = clock
         self._metrics = metrics
@@ -81,21 +81,21 @@ class Supervisor:
         quota = Quota(metrics)
         for client in (self._consumer, self._offsets):
             throttling_of(client).on_told = quota.told
-        surroundings = LaneContext(
+        lane_context = LaneContext(
             self._consumer,
             self._offsets,
             clients,
             reporter,
             metrics,
             quota,
-            self._timing,
+            self._timeouts,
             clock,
             bounds,
             make_processor,
             tracing,
             look_at_others,
         )
-        self.lanes = Assignment(routes, surroundings, self._give_up, self._stopping.set if bounds else None)
+        self.lanes = Assignment(routes, lane_context, self._give_up, self._stopping.set if bounds else None)
         self._listener = _Listener(self.lanes, self._consumer, metrics)
         self._watch = Watch(self.lanes, self._consumer, self._offsets, clients, metrics)
         metrics.lanes.look = self._look
@@ -114,7 +114,7 @@ class Supervisor:
             await self._consumer.start()
         except DENIED as error:
             raise denied(error) from error
-        fetching = Fetching(self._consumer, self.lanes, self._metrics, self._timing, self._stopping, self._refused)
+        fetching = Fetching(self._consumer, self.lanes, self._metrics, self._timeouts, self._stopping, self._refused)
         self._take_partitions()
         self._tasks = [
             asyncio.create_task(fetching.run(), name="fetch"),
@@ -155,7 +155,7 @@ class Supervisor:
 
     async def _close(self, client: AIOKafkaConsumer) -> None:
         with contextlib.suppress(TimeoutError, KafkaError, OSError):
-            async with asyncio.timeout(self._timing.stop):
+            async with asyncio.timeout(self._timeouts.stop):
                 await client.stop()
 
     # What operators ask and do.
@@ -177,7 +177,7 @@ class Supervisor:
             for lane in self.lanes
             if lane.is_stuck(now)
         ]
-        if now - self._ticked > 10 * self._timing.tick:
+        if now - self._ticked > 10 * self._timeouts.tick:
             reasons.append(f"the event loop has not ticked for {now - self._ticked:.0f} s")
         return reasons
 
@@ -198,7 +198,7 @@ class Supervisor:
 
     def _is_held_back(self, lane: Lane) -> bool:
         """Whether it runs and can read nothing, though more is written, for longer than a transaction should take."""
-        return lane.held_back.grows_for(self._clock()) > self._timing.held_back_after
+        return lane.held_back.grows_for(self._clock()) > self._timeouts.held_back_after
 
     def pause(self, source: str) -> None:
         """Stop working on a route. Raises ``KeyError`` where no route has this source."""
@@ -238,7 +238,7 @@ class Supervisor:
                         WorkerError(f"kafka: the client has given up ({in_words(error)}): start again", MAY_PASS)
                     )
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._timing.tick):
+                    async with asyncio.timeout(self._timeouts.tick):
                         await self._stopping.wait()
         finally:
             asking.cancel()

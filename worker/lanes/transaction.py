@@ -56,10 +56,10 @@ class Transaction:
         host: Host,
         delivery: Delivery,
         processor: Processor,
-        intake: FetchBuffer,
+        fetch_buffer: FetchBuffer,
         breaker: Breaker,
-        pace: SliceSize,
-        timing: Timeouts,
+        slice_size: SliceSize,
+        timeouts: Timeouts,
         source_partition: int,
         note: OffsetNote,
         journal: Journal | None = None,
@@ -70,9 +70,9 @@ class Transaction:
         self._host = host
         self._delivery = delivery
         self._processor = processor
-        self._intake = intake
-        self._pace = pace
-        self._timing = timing
+        self._fetch_buffer = fetch_buffer
+        self._slice_size = slice_size
+        self._timeouts = timeouts
         self.note = note
         """What stands beside the offset: as it was, and when ``run`` has returned as it is now."""
         self._rested = self._began = time.monotonic()
@@ -107,15 +107,15 @@ class Transaction:
 
     def _end_trace(self, error: str = "") -> None:
         if self._trace and self.position is not None:
-            self.trace_ids = self._trace.end(self.work.tally, self.seconds, error)
+            self.trace_ids = self._trace.end(self.work.counters, self.seconds, error)
 
     async def _fill(self, max_records: int, ends: float) -> None:
-        tally = self.work.tally
-        while tally.consumed < max_records and not self.work.breaker.tripped and self._may_go_on:
+        counters = self.work.counters
+        while counters.consumed < max_records and not self.work.breaker.tripped and self._may_go_on:
             left = ends - time.monotonic()
             if left <= 0:
                 return
-            piece = self._take(min(max_records - tally.consumed, self._pace.records))
+            piece = self._take(min(max_records - counters.consumed, self._slice_size.records))
             if piece is not None:
                 await self._work_on(piece)
             elif self._host.expects_more and not self._hits_a_wall:
@@ -137,7 +137,7 @@ class Transaction:
     def _take(self, limit: int) -> Slice | None:
         """Raises ``BlockedError`` at a batch that is too large to unpack; what comes before it is committed first."""
         try:
-            return self._intake.take(limit)
+            return self._fetch_buffer.take(limit)
         except UnpackError as error:
             if self.position is None:
                 raise BlockedError(str(error)) from error
@@ -145,7 +145,7 @@ class Transaction:
             return None
 
     async def _work_on(self, piece: Slice) -> None:
-        if not self.work.tally.consumed and piece.records:
+        if not self.work.counters.consumed and piece.records:
             first = piece.records[0]
             self.first_offset = first.offset or 0
             self.oldest = NO_TIMESTAMP if first.timestamp is None else first.timestamp
@@ -154,14 +154,14 @@ class Transaction:
         began = time.monotonic()
         with self._timed("process"):
             self._processor.process(piece, self.work)
-        self._pace.note(len(piece.records), time.monotonic() - began)
+        self._slice_size.note(len(piece.records), time.monotonic() - began)
         self.position = piece.next_offset
         self._epochs.update(piece.epochs)
         if self.work.outbox.has_full_batches:
             with self._timed("produce"):
                 async with self._patience():
                     await self.work.outbox.send_full()
-        if time.monotonic() - self._rested > self._timing.slice:
+        if time.monotonic() - self._rested > self._timeouts.slice:
             await asyncio.sleep(0)
             self._rested = time.monotonic()
 
@@ -172,7 +172,7 @@ class Transaction:
 
     def _patience(self) -> AbstractAsyncContextManager[None]:
         ends = self._began + self._delivery.may_take
-        return self._delivery.throttling.patience(PRODUCE, self._timing.operation, ends)
+        return self._delivery.throttling.patience(PRODUCE, self._timeouts.operation, ends)
 
     async def _look_at_log(self) -> None:
         """Where another leader has come."""
@@ -193,7 +193,7 @@ class Transaction:
         return replace(
             self.note,
             breaker=work.breaker.note,
-            journal=work.journal.close(work.tally) if work.journal else "",
+            journal=work.journal.close(work.counters) if work.journal else "",
             chain=route.chain,
             destination=written.get(route.destination.name, self.note.destination),
             dead_letter=written.get(route.dead_letter.name, self.note.dead_letter),

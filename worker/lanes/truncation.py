@@ -122,7 +122,7 @@ class Questions:
         return await _kept(delivery, beginning, told)
 
     async def _find(self, delivery: Delivery, route: Route, beginning: StartingPoint) -> Truncation | None:
-        looking = TruncationCheck(delivery.producer.client, self._around.timing.second_look)
+        looking = TruncationCheck(delivery.producer.client, self._around.timeouts.second_look)
         finding = await looking.find(self._partition, route, beginning, self._around.clock())
         if finding is None:
             return None

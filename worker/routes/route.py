@@ -11,7 +11,7 @@ from worker.settings.route import DeliveryGuarantee
 
 
 class RecordUpcaster(Protocol):
-    """The pure middle: one record's bytes in, what became of it out. Never raises."""
+    """The pure core: one record's bytes in, what became of it out. Never raises."""
 
     def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome: ...
 

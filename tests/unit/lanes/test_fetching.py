@@ -36,5 +36,5 @@ STARTING = Asking(wants_more=False, state=LaneState.STARTING)
 )
 def test_it_waits_long_only_where_nothing_can_change_meanwhile(lanes: Any, seconds: float) -> None:
     fetching = Fetching.__new__(Fetching)
-    fetching._timing = TIMING
+    fetching._timeouts = TIMING
     assert fetching._wait_for_data(lanes) == seconds

@@ -37,15 +37,17 @@ def quota() -> Quota:
     return Quota(WorkerMetrics(CollectorRegistry(), "g"))
 
 
-def recovery(quota: Quota, timing: Timeouts | None = None) -> Recovery:
+def recovery(quota: Quota, timeouts: Timeouts | None = None) -> Recovery:
     route = cast("Route", SimpleNamespace(limits=LaneLimits()))
     processor = cast("Processor", SimpleNamespace(forget_before=lambda _offset: None))
-    return Recovery(route, processor, timing or Timeouts(), quota)
+    return Recovery(route, processor, timeouts or Timeouts(), quota)
 
 
 def transaction(records: int, *, slowed: float = 0.0, stage: str = "produce", record: int = RECORD) -> Transaction:
     """One of so many records, for which the brokers asked to wait until so long after its beginning."""
-    work: Any = SimpleNamespace(tally=SimpleNamespace(consumed=records), outbox=SimpleNamespace(bytes=records * record))
+    work: Any = SimpleNamespace(
+        counters=SimpleNamespace(consumed=records), outbox=SimpleNamespace(bytes=records * record)
+    )
     return cast("Transaction", SimpleNamespace(work=work, slowed=slowed, stage=stage))
 
 

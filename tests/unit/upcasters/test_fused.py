@@ -90,7 +90,7 @@ class Tally:
         plain = upcaster.reference.upcast(event, SOURCE)
         assert upcaster.upcast(event, SOURCE) == plain
         assert upcaster.trace(event, SOURCE).outcome == plain
-        self._compare("middle", lambda: upcaster._middle.process(event, SOURCE, upcaster._run), plain)
+        self._compare("middle", lambda: upcaster._flow.process(event, SOURCE, upcaster._run), plain)
         short_cut = upcaster._short_cut
         if upcaster.source:
             self._compare("short cut", lambda: short_cut(event, SOURCE), plain)
@@ -112,20 +112,20 @@ class Tally:
 
 @pytest.mark.parametrize("kind", [fusable, any_operation], ids=["fusable", "any"])
 def test_fused_is_hop_by_hop(kind: Any) -> None:
-    tally = Tally()
+    counters = Tally()
 
     @settings(max_examples=EXAMPLES, deadline=None)
     @given(made(kind))
     def check(chain_and_events: Made) -> None:
         upcaster = chain_and_events.chain.upcaster()
         for event in chain_and_events.events:
-            tally.compare(upcaster, event)
+            counters.compare(upcaster, event)
 
     check()
-    print(dict(tally.seen))  # noqa: T201  # shown with -s, or when the shares are too small
-    assert tally.share("middle") > 0.8
-    assert tally.share("short cut") > (0.8 if kind is fusable else 0.3)
-    assert tally.seen["middle", "fast"] > EXAMPLES / 2
+    print(dict(counters.seen))  # noqa: T201  # shown with -s, or when the shares are too small
+    assert counters.share("middle") > 0.8
+    assert counters.share("short cut") > (0.8 if kind is fusable else 0.3)
+    assert counters.seen["middle", "fast"] > EXAMPLES / 2
 
 
 @settings(max_examples=200, deadline=None)
@@ -215,7 +215,7 @@ def test_what_the_search_found_stays_mended(hops: list[list[Operation]], value: 
     event = Event(value, offset=7)
     Tally().compare(upcaster, event)
     with contextlib.suppress(Exception):
-        assert upcaster._middle.process(event, SOURCE, upcaster._run) == upcaster.reference.upcast(event, SOURCE)
+        assert upcaster._flow.process(event, SOURCE, upcaster._run) == upcaster.reference.upcast(event, SOURCE)
 
 
 # Ways to objects, and what is there instead. Each has to be brought to its end by the generated code.
@@ -292,9 +292,9 @@ WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
 @pytest.mark.parametrize(("hops", "value"), WAYS.values(), ids=WAYS.keys())
 def test_the_fast_way_comes_to_its_end(hops: list[list[Operation]], value: bytes) -> None:
     upcaster = chain_of(*hops).upcaster()
-    tally = Tally()
-    tally.compare(upcaster, Event(value, offset=7))
-    assert tally.seen == {("middle", "fast"): 1, ("short cut", "fast"): 1}
+    counters = Tally()
+    counters.compare(upcaster, Event(value, offset=7))
+    assert counters.seen == {("middle", "fast"): 1, ("short cut", "fast"): 1}
 
 
 # Here the generated code has to give way.
@@ -330,9 +330,9 @@ NO_WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
 @pytest.mark.parametrize(("hops", "value"), NO_WAYS.values(), ids=NO_WAYS.keys())
 def test_what_the_fast_way_cannot_do_it_leaves(hops: list[list[Operation]], value: bytes) -> None:
     upcaster = chain_of(*hops).upcaster()
-    tally = Tally()
-    tally.compare(upcaster, Event(value, offset=7))
-    assert not tally.seen
+    counters = Tally()
+    counters.compare(upcaster, Event(value, offset=7))
+    assert not counters.seen
     assert isinstance(upcaster.upcast(Event(value)), DeadLettered)
 
 
@@ -340,9 +340,9 @@ def test_a_table_with_two_ways_back_goes_the_one_that_is_known() -> None:
     step = Step("t", 0, 1, [map_values("a", {"p": "x", "q": "x", "r": "y"})], lossy="for the test")
     chain = Chain([step], [Baseline("t", 0)], detection=Detection((Always("t"),), (Always("1"),)))
     upcaster = chain.upcaster(Policy(target={"t": "0"}, allow_loss=True))
-    tally = Tally()
-    tally.compare(upcaster, Event(b'{"a":"y"}', offset=7))
-    assert tally.seen == {("middle", "fast"): 1, ("short cut", "fast"): 1}
+    counters = Tally()
+    counters.compare(upcaster, Event(b'{"a":"y"}', offset=7))
+    assert counters.seen == {("middle", "fast"): 1, ("short cut", "fast"): 1}
     assert upcaster.upcast(Event(b'{"a":"y"}')) == Upcast(Passage("t", "1", "0", 1), b'{"a":"r"}')
     ambiguous = upcaster.upcast(Event(b'{"a":"x"}'))
     assert isinstance(ambiguous, DeadLettered)

@@ -164,11 +164,11 @@ class PartitionAccount:
     def wrote(self, records: Sequence[Written]) -> None:
         self.output.add(records)
 
-    def close(self, tally: Counters) -> str:
-        self.upcast += tally.upcast_total()
-        self.passed += tally.passed
-        self.skipped += tally.skipped
-        self.dead_lettered += sum(tally.dead_lettered.values())
+    def close(self, counters: Counters) -> str:
+        self.upcast += counters.upcast_total()
+        self.passed += counters.passed
+        self.skipped += counters.skipped
+        self.dead_lettered += sum(counters.dead_lettered.values())
         return self.note
 
 

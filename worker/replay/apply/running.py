@@ -221,7 +221,7 @@ class Replay:
             self._clients,
             self._metrics,
             reporter_of(self._settings, self._plan.replay_id),
-            timing=Timeouts(stuck_after=self._settings.http.stuck_after),
+            timeouts=Timeouts(stuck_after=self._settings.http.stuck_after),
             bounds=self._bounds,
             make_processor=make_processor,
             look_at_others=self._look_at_others(),

@@ -109,8 +109,8 @@ class DryRun:
         began = time.monotonic()
         try:
             async for piece in read_ranges(consumer, self._topic, self._ranges):
-                tally = self.trial.process(piece)
-                self._samples.look(piece, tally)
+                counters = self.trial.process(piece)
+                self._samples.look(piece, counters)
                 behind.reached(piece.partition, piece.slice.next_offset)
         finally:
             await self._producer.stop()

@@ -52,10 +52,10 @@ class Samples:
     def __iter__(self) -> Iterator[Sample]:
         return iter(self._kept)
 
-    def look(self, piece: Piece, tally: Counters) -> None:
+    def look(self, piece: Piece, counters: Counters) -> None:
         """A piece and what became of it, to choose from."""
         wanted: Counter[EventVersion] = Counter()
-        for passage, count in tally.upcast.values():
+        for passage, count in counters.upcast.values():
             wanted[_version(passage)] += self._wants(_version(passage), count)
         if wanted.total():
             self._take(piece, wanted)

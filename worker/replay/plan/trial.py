@@ -140,8 +140,8 @@ class Trial:
         self.output_bytes += work.outbox.bytes if isinstance(work.outbox, DryOutbox) else 0
         self._read[piece.partition] += len(records)
         self._weigh(piece.partition, self._for_the_chain(piece))
-        self._add(work.tally)
-        return work.tally
+        self._add(work.counters)
+        return work.counters
 
     def _for_the_chain(self, piece: Piece) -> Sequence[SourceRecord]:
         return piece.slice.records
@@ -173,19 +173,19 @@ class Trial:
                 self._faults.add(piece.partition, record, fault)
             return work
 
-    def _add(self, tally: Counters) -> None:
+    def _add(self, counters: Counters) -> None:
         total = self._total
-        total.consumed += tally.consumed
-        total.passed += tally.passed
-        total.skipped += tally.skipped
-        total.dead_lettered += tally.dead_lettered
-        total.produced += tally.produced
-        for violation, count in tally.violations.values():
+        total.consumed += counters.consumed
+        total.passed += counters.passed
+        total.skipped += counters.skipped
+        total.dead_lettered += counters.dead_lettered
+        total.produced += counters.produced
+        for violation, count in counters.violations.values():
             fault = violation.fault
             kind = (violation.event_type, violation.version, fault.pattern, fault.message)
             if kind in self._violations or len(self._violations) < MOST_GROUPS:
                 self._violations[kind] += count
-        for passage, count in tally.upcast.values():
+        for passage, count in counters.upcast.values():
             self._passages[passage] = self._passages.get(passage, 0) + count
 
     @property

@@ -16,12 +16,12 @@ def worked() -> PartitionAccount:
     account = PartitionAccount("0123456789ab", 17, 4)
     account.read([Event(b"v", offset=n) for n in range(5)])
     account.wrote([(offset, 1, b"k", b"v", [("h", b"1")]) for offset in range(2)])
-    tally = Counters()
-    tally.add_upcast([Passage("thing", "1", "2")])
-    tally.passed = 1
-    tally.skipped["filtered"] = 2
-    tally.add_dead_letter(Fault("decode", "DecodeError", "no JSON"), 7, trimmed=False)
-    account.close(tally)
+    counters = Counters()
+    counters.add_upcast([Passage("thing", "1", "2")])
+    counters.passed = 1
+    counters.skipped["filtered"] = 2
+    counters.add_dead_letter(Fault("decode", "DecodeError", "no JSON"), 7, trimmed=False)
+    account.close(counters)
     return account
 
 
@@ -70,9 +70,9 @@ def test_a_copy_counts_only_when_it_is_kept() -> None:
     copy = account.copy()
     copy.read([Event(b"v", offset=9)])
     copy.wrote([(9, 1, None, None, [])])
-    tally = Counters()
-    tally.skipped["filtered"] = 1
-    assert copy.close(tally) == copy.note != before
+    counters = Counters()
+    counters.skipped["filtered"] = 1
+    assert copy.close(counters) == copy.note != before
     assert account.note == before
 
 

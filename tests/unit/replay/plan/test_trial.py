@@ -95,10 +95,10 @@ def sampled(upcaster: Upcaster, count: int, share: int) -> Samples:
     samples = Samples(upcaster, share, count, lambda piece: ((record, place) for record in piece.slice.records))
     for start in range(0, count, 100):
         events = [Event(b"{}", b"k", [], 0, at) for at in range(start, start + 100)]
-        tally = Counters()
+        counters = Counters()
         outcomes: list[Outcome] = [upcaster.upcast(event) for event in events]
-        tally.add_upcast([outcome.passage for outcome in outcomes])  # type: ignore[union-attr]
-        samples.look(Piece(0, Slice(events, start + 100)), tally)
+        counters.add_upcast([outcome.passage for outcome in outcomes])  # type: ignore[union-attr]
+        samples.look(Piece(0, Slice(events, start + 100)), counters)
     return samples
 
 
