@@ -3,7 +3,7 @@
 Pure: no I/O, no clock, no Kafka. ``docs/upcasters.md`` is the guide.
 """
 
-from upcasters.chain import Chain, Version
+from upcasters.chain import Chain
 from upcasters.conditions import (
     Condition,
     absent,
@@ -82,6 +82,7 @@ from upcasters.paths import EACH
 from upcasters.policy import Policy
 from upcasters.step import Baseline, Step
 from upcasters.upcaster import Upcaster
+from upcasters.version_graph import Version
 
 __all__ = [
     "CAMEL_CASE",

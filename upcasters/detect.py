@@ -30,7 +30,7 @@ from upcasters.paths import Path, path, show
 from upcasters.traversal import MISSING, find, parent_of
 
 if TYPE_CHECKING:
-    from upcasters.chain import Chain
+    from upcasters.version_graph import VersionGraph
 
 Rule = TypeRule | VersionRule
 _CLOUD_EVENTS_PREFIX = "ce_"
@@ -54,7 +54,7 @@ class DetectedDocument:
 class Detector:
     """The rules of one route over one chain."""
 
-    def __init__(self, chain: Chain, detection: Detection) -> None:
+    def __init__(self, chain: VersionGraph, detection: Detection) -> None:
         self._chain = chain
         self._shapes: dict[str, ShapeMatcher] = {}
         rules = detection.or_those_of(chain.detection)
@@ -176,7 +176,7 @@ def _is_envelope(record: SourceRecord, root: Object) -> bool:
     return root.keys() >= _OF_EVERY_ENVELOPE and last_header(record.headers, _CLOUD_EVENTS_PREFIX + "id") is None
 
 
-def shapes_of(chain: Chain, event_type: str) -> list[tuple[str, Any]]:
+def shapes_of(chain: VersionGraph, event_type: str) -> list[tuple[str, Any]]:
     """The shapes that a type's versions declare, newest first."""
     versions = reversed(chain.types.get(event_type, ()))
     found = [(version, chain.versions[event_type, version].shape) for version in versions]
@@ -278,7 +278,7 @@ def _asked(rules: Sequence[Rule]) -> str:
     return f" (asked: {', '.join(names)})"
 
 
-def _only_type(chain: Chain) -> tuple[TypeRule, ...]:
+def _only_type(chain: VersionGraph) -> tuple[TypeRule, ...]:
     starts = {base.event_type for base in chain.baselines} or set(chain.types)
     made = {end[0] for step in chain.steps for end in step.ends if end[0] != step.event_type}
     roots = sorted(starts - made) or sorted(chain.types)
@@ -289,7 +289,7 @@ def _only_type(chain: Chain) -> tuple[TypeRule, ...]:
     raise ChainError([Problem("detection", message, "Give the route an event_type: a name, a header or a field.")])
 
 
-def _by_shape_or_only(chain: Chain) -> tuple[VersionRule, ...]:
+def _by_shape_or_only(chain: VersionGraph) -> tuple[VersionRule, ...]:
     if any(known.shape is not None for known in chain.versions.values()):
         return (FromShape(),)
     message = "no version of the chain declares a shape and nothing says where an event's version stands"

@@ -34,7 +34,7 @@ from upcasters.step import Hop, VersionKey
 from upcasters.validation import Validator
 
 if TYPE_CHECKING:
-    from upcasters.chain import Chain
+    from upcasters.version_graph import VersionGraph
 
 Observed = Callable[[InvalidEvent, VersionKey], None]
 
@@ -67,7 +67,7 @@ class Runner(Protocol):
 class EventFlow:
     """The chain as one route sees it. ``observe`` is told of events that do not fit their model and go on."""
 
-    def __init__(self, chain: Chain, policy: Policy, observe: Callable[[Violation], None] | None = None) -> None:
+    def __init__(self, chain: VersionGraph, policy: Policy, observe: Callable[[Violation], None] | None = None) -> None:
         self.chain = chain
         self.policy = policy
         self.observe = observe

@@ -21,7 +21,7 @@ from upcasters.short_cut import short_cut
 from upcasters.step import VersionKey
 
 if TYPE_CHECKING:
-    from upcasters.chain import Chain
+    from upcasters.version_graph import VersionGraph
 
 # Ways are compiled when the upcaster is built as long as their operations together stay under this; the rest of a
 # very long history is compiled when its first event comes.
@@ -41,7 +41,7 @@ class Upcaster:
     event that a validation which only observes finds not to fit its model; without it such a validation does nothing.
     """
 
-    def __init__(self, chain: Chain, policy: Policy, observe: Callable[[Violation], None] | None = None) -> None:
+    def __init__(self, chain: VersionGraph, policy: Policy, observe: Callable[[Violation], None] | None = None) -> None:
         if not isinstance(policy, Policy):
             raise TypeError(f"the policy is {kind_of(policy)}: pass a Policy, such as Policy(target={{type: version}})")
         if observe is not None and not callable(observe):

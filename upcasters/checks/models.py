@@ -23,10 +23,10 @@ from upcasters.paths import Path, path, show
 from upcasters.step import Hop, Step, VersionKey
 
 if TYPE_CHECKING:
-    from upcasters.chain import Chain
+    from upcasters.version_graph import VersionGraph
 
 
-def model_problems(chain: Chain, detection: Detection | None = None) -> list[Problem]:
+def model_problems(chain: VersionGraph, detection: Detection | None = None) -> list[Problem]:
     """Steps that cannot take their source's model to their target's, paths written twice, models nobody uses.
 
     Quiet where something cannot be told: about functions, derived values, versions without a model. ``detection`` has
@@ -45,7 +45,7 @@ def _shape_of(model: type[BaseModel] | None) -> Shape:
 
 
 def _hop_problems(
-    chain: Chain, hop: Hop, shapes: Callable[[type[BaseModel] | None], Shape], rules: Detection
+    chain: VersionGraph, hop: Hop, shapes: Callable[[type[BaseModel] | None], Shape], rules: Detection
 ) -> list[Problem]:
     found: list[Problem] = []
     children: list[tuple[str, str | None, Shape]] = []
@@ -95,7 +95,7 @@ _STANDING = {"string": "", "integer": Raw(b"0"), "number": Raw(b"0"), "null": No
 
 
 def _compare(
-    chain: Chain,
+    chain: VersionGraph,
     node: VersionKey,
     made: Shape,
     shapes: Callable[[type[BaseModel] | None], Shape],
@@ -107,7 +107,7 @@ def _compare(
         differences(made, wanted, lambda code, what, remedy: report(code, f"{what} ({named(node)})", remedy))
 
 
-def _unused_models(chain: Chain) -> Iterator[Problem]:
+def _unused_models(chain: VersionGraph) -> Iterator[Problem]:
     remedy = "Leave it out, or give it to the baseline or step that makes the version it describes."
     for step in chain.steps:
         node = (step.target_type, str(step.target))
@@ -121,7 +121,7 @@ def _unused_models(chain: Chain) -> Iterator[Problem]:
             yield Problem("unused-model", what, "Leave one of the two out.", base.file, base.id)
 
 
-def _same_path(chain: Chain) -> Iterator[Problem]:
+def _same_path(chain: VersionGraph) -> Iterator[Problem]:
     for step in chain.steps:
         for where, earlier, later in overwrites(step.operations):
             what = f"'{earlier}' and '{later}' both write {show(where)}"

@@ -12,8 +12,8 @@ from upcasters.errors import Problem
 from upcasters.paths import EACH, path
 
 if TYPE_CHECKING:
-    from upcasters.chain import Chain
     from upcasters.policy import Policy
+    from upcasters.version_graph import VersionGraph
 
 _CHOICES = {
     "unknown_type": choices.UnknownTypeChoice,
@@ -24,25 +24,25 @@ _CHOICES = {
 }
 
 
-def policy_problems(chain: Chain, policy: Policy) -> list[Problem]:
+def policy_problems(chain: VersionGraph, policy: Policy) -> list[Problem]:
     """Everything that keeps a route from starting; empty where the policy fits."""
     rules = policy.detection.or_those_of(chain.detection)
     by_shape = [] if rules.version else [*_untold_by_shape(chain)]
     return [*_options(policy), *target_problems(chain, policy.target), *detection_problems(chain, rules), *by_shape]
 
 
-def detection_problems(chain: Chain, rules: Detection) -> list[Problem]:
+def detection_problems(chain: VersionGraph, rules: Detection) -> list[Problem]:
     """What is wrong with the rules that are given; of those that are not, nothing is said."""
     return [*wrong_rules(rules)] or [*_rules(chain, rules)]
 
 
-def detection_notes(chain: Chain, detection: Detection) -> list[Problem]:
+def detection_notes(chain: VersionGraph, detection: Detection) -> list[Problem]:
     """What is worth knowing of the rules and keeps nothing from starting."""
     rules = detection.or_those_of(chain.detection)
     return [*_left_to_the_route(chain, rules), *_assumed(chain, rules)]
 
 
-def _left_to_the_route(chain: Chain, rules: Detection) -> list[Problem]:
+def _left_to_the_route(chain: VersionGraph, rules: Detection) -> list[Problem]:
     """Versions that a route has to tell otherwise, since the shape cannot and the chain has no rule for it."""
     if rules.version:
         return []
@@ -53,7 +53,7 @@ def _left_to_the_route(chain: Chain, rules: Detection) -> list[Problem]:
     ]
 
 
-def _assumed(chain: Chain, rules: Detection) -> list[Problem]:
+def _assumed(chain: VersionGraph, rules: Detection) -> list[Problem]:
     assumed = next((rule.value for rule in rules.version if isinstance(rule, Always)), None)
     if assumed is None or rules.stamp == "first" or any(isinstance(rule, FromShape) for rule in rules.version):
         return []
@@ -75,7 +75,7 @@ def _options(policy: Policy) -> Iterator[Problem]:
         yield Problem("option", "sample_every is less than 1", "Use 1 to check every event.")
 
 
-def target_problems(chain: Chain, targets: Mapping[str, str]) -> Iterator[Problem]:
+def target_problems(chain: VersionGraph, targets: Mapping[str, str]) -> Iterator[Problem]:
     """What is wrong with the versions (type -> version) that a route brings events to."""
     for event_type, version in targets.items():
         if event_type not in chain.types:
@@ -88,7 +88,7 @@ def target_problems(chain: Chain, targets: Mapping[str, str]) -> Iterator[Proble
             yield from _several_ways_down(chain, targets, (event_type, version))
 
 
-def _several_ways_down(chain: Chain, targets: Mapping[str, str], goal: tuple[str, str]) -> Iterator[Problem]:
+def _several_ways_down(chain: VersionGraph, targets: Mapping[str, str], goal: tuple[str, str]) -> Iterator[Problem]:
     """Types that an event gets above its target, and of which it cannot be told whether they were this one before."""
     for event_type, version in sorted(chain.above(goal, splits=False)):
         if event_type not in targets and chain.renamed_from((event_type, version), targets) is None:
@@ -97,12 +97,12 @@ def _several_ways_down(chain: Chain, targets: Mapping[str, str], goal: tuple[str
             yield Problem("target", what, f"Name a target for {event_type} as well.")
 
 
-def _is_split(chain: Chain, event_type: str, version: str) -> bool:
+def _is_split(chain: VersionGraph, event_type: str, version: str) -> bool:
     """True where a type ends in a split at this version: there is no such event, and still a way to go."""
     return any(hop.source[0] == event_type and hop.target[1] == version for hop in chain.hops.values())
 
 
-def _rules(chain: Chain, rules: Detection) -> Iterator[Problem]:
+def _rules(chain: VersionGraph, rules: Detection) -> Iterator[Problem]:
     yield from _fixed("type", rules.event_type, frozenset(chain.types))
     yield from _fixed("version", rules.version, frozenset(version for _, version in chain.versions))
     for rule in (*rules.event_type, *rules.version):
@@ -117,7 +117,7 @@ def _rules(chain: Chain, rules: Detection) -> Iterator[Problem]:
         yield from _untold_by_shape(chain)
 
 
-def _untold_by_shape(chain: Chain) -> Iterator[Problem]:
+def _untold_by_shape(chain: VersionGraph) -> Iterator[Problem]:
     """Old versions that no event is ever taken for, where the shape alone tells the version.
 
     None of those that come out of another type, or of types that declare no shape at all: they stand inside of others.

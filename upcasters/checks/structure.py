@@ -16,10 +16,10 @@ from upcasters.operations.scopes import At, Everywhere, Subdocument
 from upcasters.step import Baseline, Step, VersionKey, walk
 
 if TYPE_CHECKING:
-    from upcasters.chain import Chain
+    from upcasters.version_graph import VersionGraph
 
 
-def structure_problems(chain: Chain) -> list[Problem]:
+def structure_problems(chain: VersionGraph) -> list[Problem]:
     """Everything that keeps the chain from starting; empty where it is sound."""
     found = list(_identity(chain))
     if found:
@@ -44,7 +44,7 @@ def structure_problems(chain: Chain) -> list[Problem]:
     return found
 
 
-def _identity(chain: Chain) -> Iterator[Problem]:
+def _identity(chain: VersionGraph) -> Iterator[Problem]:
     if not chain.steps and not chain.baselines:
         yield problem("empty", "the chain has no steps and no baselines", "Add a baseline or a step.")
     for id_, times in Counter(step.id for step in chain.steps).items():
@@ -62,7 +62,7 @@ def _identity(chain: Chain) -> Iterator[Problem]:
             yield Problem("no-type", what, "Name the type that it is about.", place.file, place.id)
 
 
-def _duplicates(chain: Chain) -> Iterator[Problem]:
+def _duplicates(chain: VersionGraph) -> Iterator[Problem]:
     grouped: dict[VersionKey, list[Step]] = {}
     for step in chain.steps:
         grouped.setdefault((step.event_type, str(step.source)), []).append(step)
@@ -107,14 +107,14 @@ def _has_a_first(step: Step, steps: list[Step]) -> bool:
     return not at
 
 
-def _self_loops(chain: Chain) -> Iterator[Problem]:
+def _self_loops(chain: VersionGraph) -> Iterator[Problem]:
     for step in chain.steps:
         if (step.event_type, str(step.source)) in step.ends:
             remedy = "Give it a new version, or name another step of the hop with after."
             yield problem("self", f"the step leads from {step.source} to itself", remedy, step)
 
 
-def _split_last(chain: Chain) -> Iterator[Problem]:
+def _split_last(chain: VersionGraph) -> Iterator[Problem]:
     for step in chain.steps:
         for operation in step.operations[:-1]:
             if operation in step.splits:
@@ -132,7 +132,7 @@ def _no_split_inside(step: Step, outer: At | Everywhere) -> Iterator[Problem]:
             yield problem("split-inside", what, "Split with a path from the top of the document.", step)
 
 
-def _last_of_hop(chain: Chain) -> Iterator[Problem]:
+def _last_of_hop(chain: VersionGraph) -> Iterator[Problem]:
     """Steps of one hop behind one that leads somewhere else would never run."""
     for hop in chain.hops.values():
         for step in hop.steps[:-1]:
@@ -141,7 +141,7 @@ def _last_of_hop(chain: Chain) -> Iterator[Problem]:
                 yield problem("split-not-last", what, "Let it be the last step of the hop.", step)
 
 
-def _previews(chain: Chain) -> Iterator[Problem]:
+def _previews(chain: VersionGraph) -> Iterator[Problem]:
     for hop in chain.hops.values():
         following = chain.hops.get(hop.target)
         if hop.preview and following is not None and not following.preview and not hop.forks:
@@ -150,7 +150,7 @@ def _previews(chain: Chain) -> Iterator[Problem]:
             yield problem("preview-order", what, remedy, following.steps[0])
 
 
-def _named(chain: Chain) -> Iterator[Problem]:
+def _named(chain: VersionGraph) -> Iterator[Problem]:
     """Versions and types that steps and baselines name, and that the chain does not have."""
     places: tuple[Step | Baseline, ...] = (*chain.steps, *chain.baselines)
     for place in places:
@@ -165,7 +165,7 @@ def _named(chain: Chain) -> Iterator[Problem]:
                 yield from _inner_document(chain, step, operation)
 
 
-def _inner_document(chain: Chain, step: Step, operation: Subdocument) -> Iterator[Problem]:
+def _inner_document(chain: VersionGraph, step: Step, operation: Subdocument) -> Iterator[Problem]:
     remedy = "Add its steps or a baseline to the chain."
     if operation.event_type not in chain.types:
         what = f"'{operation}': the chain does not know the type {operation.event_type}"
@@ -175,7 +175,7 @@ def _inner_document(chain: Chain, step: Step, operation: Subdocument) -> Iterato
         yield problem("unknown-version", what, remedy, step)
 
 
-def _cycles(chain: Chain) -> Iterator[Problem]:
+def _cycles(chain: VersionGraph) -> Iterator[Problem]:
     done: set[VersionKey] = set()
     for start in chain.hops:
         trail: list[VersionKey] = []
@@ -203,12 +203,12 @@ def _cycles(chain: Chain) -> Iterator[Problem]:
                 on_trail.add(following)
 
 
-def _next(chain: Chain, node: VersionKey) -> tuple[VersionKey, ...]:
+def _next(chain: VersionGraph, node: VersionKey) -> tuple[VersionKey, ...]:
     hop = chain.hops.get(node)
     return () if hop is None else hop.ends
 
 
-def _gaps(chain: Chain) -> Iterator[Problem]:
+def _gaps(chain: VersionGraph) -> Iterator[Problem]:
     """A gap: a type falls apart into histories that no step joins."""
     starts: dict[str, list[VersionKey]] = {}
     reached = {end for hop in chain.hops.values() for end in hop.ends}
@@ -224,7 +224,7 @@ def _gaps(chain: Chain) -> Iterator[Problem]:
                 yield problem("gap", f"no step and no baseline leads to {named(node)}", remedy, step)
 
 
-def _dead_ends(chain: Chain) -> Iterator[Problem]:
+def _dead_ends(chain: VersionGraph) -> Iterator[Problem]:
     """Baselines that lead nowhere, of types whose other versions all lead to another type."""
     reached = {end for hop in chain.hops.values() for end in hop.ends}
     for base in chain.baselines:
@@ -237,7 +237,7 @@ def _dead_ends(chain: Chain) -> Iterator[Problem]:
             yield Problem("dead-end", what, remedy, base.file, base.id)
 
 
-def _two_newest(chain: Chain) -> Iterator[Problem]:
+def _two_newest(chain: VersionGraph) -> Iterator[Problem]:
     ends: dict[str, list[VersionKey]] = {}
     for node in chain.versions:
         if node not in chain.hops:
@@ -255,7 +255,7 @@ def _two_newest(chain: Chain) -> Iterator[Problem]:
             )
 
 
-def _pins(chain: Chain) -> Iterator[Problem]:
+def _pins(chain: VersionGraph) -> Iterator[Problem]:
     for event_type, version in chain.pinned.items():
         if (event_type, version) not in chain.versions:
             what = f"current names {named((event_type, version))}, which the chain does not have"
@@ -266,7 +266,7 @@ def _pins(chain: Chain) -> Iterator[Problem]:
                 yield problem("preview-current", what, "Leave one of the two out.", hop.steps[-1])
 
 
-def _same_shapes(chain: Chain) -> Iterator[Problem]:
+def _same_shapes(chain: VersionGraph) -> Iterator[Problem]:
     """Versions that are never told by their shape, since a newer one has whatever they have."""
     for event_type, versions in chain.types.items():
         shaped = [known for version in versions if (known := chain.versions[event_type, version]).shape is not None]
@@ -282,7 +282,7 @@ def _same_shapes(chain: Chain) -> Iterator[Problem]:
                 yield Problem("same-shape", what, remedy, newer.file, newer.step)
 
 
-def _undeclared_loss(chain: Chain) -> Iterator[Problem]:
+def _undeclared_loss(chain: VersionGraph) -> Iterator[Problem]:
     for step in chain.steps:
         back = step.inverse()
         if back.kind is Reversibility.LOSSY and not step.lossy:

@@ -42,11 +42,11 @@ from upcasters import (
     split_event,
     when,
 )
-from upcasters.chain import order_steps
 from upcasters.checks import model_problems
 from upcasters.errors import Irreversible
 from upcasters.outcome import Passage
 from upcasters.step import Hop
+from upcasters.version_graph import order_steps
 
 SOURCE = SourcePartition("topic", 0)
 BY_FIELD = Detection((FromField("type"),), (FromField("v"),))
