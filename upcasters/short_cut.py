@@ -56,7 +56,7 @@ class ShortCut:
 
 
 class ShortCuts(dict[str | None, ShortCut | None]):
-    """The short cut of each version of a type, made when its first event comes; None where the event flow does the work."""
+    """The short cut of each version, made when its first event comes; None where the event flow does the work."""
 
     def __init__(self, event_type: str, flow: EventFlow, compiled: Callable[[VersionKey], Compiled]) -> None:
         self._event_type = event_type

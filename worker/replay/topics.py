@@ -123,8 +123,8 @@ async def _ask(clients: KafkaClients, question: Callable[[AIOKafkaAdminClient], 
         raise
     except (KafkaError, TimeoutError) as error:
         raise WorkerError(
-            f"kafka: the brokers do not answer questions about topics and groups ({in_words(error)}): try again once the "
-            "cluster is healthy",
+            f"kafka: the brokers do not answer questions about topics and groups ({in_words(error)}): try again once "
+            "the cluster is healthy",
             MAY_PASS,
         ) from error
     finally:
