@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from tests.acls import RIGHTS
+from tests.docs import architecture
 from tests.docs.metrics_table import declared
 from upcasters import Policy, load_chain
 from upcasters.describe import matrix
@@ -167,6 +168,10 @@ def refusals() -> str:
     return table(("code", "error", "what is wrong", "what to do", "who waits"), rows)
 
 
+def walls() -> str:
+    return table(("the contract", "who must not import", "what"), architecture.package_walls())
+
+
 TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "settings": settings,
@@ -178,6 +183,12 @@ TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "metrics": metrics,
         "acls": acls,
         "refusals": refusals,
+        "lane states": architecture.lane_states,
+        "ledger tables": architecture.ledger_tables,
+        "plan file": architecture.plan_file,
+        "receipt file": architecture.receipt_file,
+        "package layers": architecture.package_layers,
+        "package walls": walls,
     }
 )
 
