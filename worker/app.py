@@ -19,13 +19,12 @@ from worker.kafka.waiting import wait_for_broker
 from worker.lanes.counters import TransactionTracing
 from worker.lanes.looks import SharedLook
 from worker.lanes.supervisor import Supervisor
-from worker.lanes.timeouts import Timeouts
 from worker.ledger import open_existing_ledger
 from worker.loop import run_in_loop
 from worker.preflight import refuse_what_cannot_work
 from worker.processes.child import this_child
 from worker.routes.chains import RouteChain, load_chains
-from worker.runtime import VERSION, new_metrics, new_process_metrics, reporter_of, stop_on_signals
+from worker.runtime import VERSION, new_metrics, new_process_metrics, reporter_of, stop_on_signals, timeouts_of
 from worker.service import Service
 from worker.settings import Settings
 from worker.tracing import tracing
@@ -96,8 +95,6 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Transactio
     registry = CollectorRegistry()
     metrics = new_metrics(registry, settings.kafka.group_id)
     clients = KafkaClients(settings.kafka)
-    http = settings.http
-    timeouts = Timeouts(stuck_after=http.stuck_after, held_back_after=http.held_back_after)
     # A replay may have begun since that was asked first. By then it can see this member of the group, or is seen.
     look = SharedLook(partial(_refuse_beside, clients, settings, replays), once=True)
     service = Service(
@@ -105,7 +102,13 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Transactio
         chains=load_chains(settings.routes),
         clients=clients,
         make_supervisor=lambda routes: Supervisor(
-            routes, clients, metrics, reporter_of(settings), timeouts=timeouts, tracing=traces, look_at_others=look
+            routes,
+            clients,
+            metrics,
+            reporter_of(settings),
+            timeouts=timeouts_of(settings),
+            tracing=traces,
+            look_at_others=look,
         ),
         prepare=partial(_settle_with_replays, clients, settings, replays),
         processes=child.of if child else 1,

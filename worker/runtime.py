@@ -18,6 +18,7 @@ from prometheus_client import (
 )
 
 from worker.dead_letters import Reporter
+from worker.lanes.timeouts import Timeouts
 from worker.metrics import WorkerMetrics
 from worker.settings import Settings
 
@@ -44,6 +45,16 @@ def reporter_of(settings: Settings, replay_id: str = "") -> Reporter:
     """Who dead letters say they come from."""
     kafka = settings.kafka
     return Reporter(kafka.group_id, kafka.group_instance_id or socket.gethostname(), VERSION, replay_id)
+
+
+def timeouts_of(settings: Settings) -> Timeouts:
+    """A lane that was fenced waits for a heartbeat at least: only that tells whether the partition is still its own."""
+    http = settings.http
+    return Timeouts(
+        stuck_after=http.stuck_after,
+        held_back_after=http.held_back_after,
+        fenced_pause=max(Timeouts.fenced_pause, settings.kafka.heartbeat_interval),
+    )
 
 
 def stop_on_signals() -> asyncio.Event:

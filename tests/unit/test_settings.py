@@ -373,6 +373,9 @@ def test_a_dead_letter_topic_is_no_source(config: Path) -> None:
     ("changes", "expected"),
     [
         ({"heartbeat_interval": 20}, "at most half of session_timeout"),
+        ({"rebalance_timeout": 4}, "rebalance_timeout must be longer than lanes take to drain (4 s)"),
+        ({"group_id": "g-replay-0123456789ab"}, "kafka.group_id: must not end with `-replay-`"),
+        ({"group_id": "g-redrive-legacy"}, "kafka.group_id: must not hold `-redrive-`"),
         ({"ssl_cafile": "ca.crt"}, "no effect under security_protocol PLAINTEXT"),
         ({"sasl_username": "u"}, "no effect under security_protocol PLAINTEXT"),
         ({"security_protocol": "SSL", "ssl_keyfile": "k"}, "ssl_keyfile needs ssl_certfile"),
@@ -384,6 +387,21 @@ def test_a_dead_letter_topic_is_no_source(config: Path) -> None:
 def test_kafka_settings_that_do_not_fit(config: Path, changes: dict[str, Any], expected: str) -> None:
     config.write_text(yaml.safe_dump(MINIMAL | {"kafka": MINIMAL["kafka"] | changes}))
     assert expected in complaint(config)
+
+
+@pytest.mark.parametrize(("seconds", "is_right"), [(0.25, True), (5, True), (5.1, False), (10, False)])
+def test_work_leaves_output_and_commit_half_of_a_transactions_time(
+    config: Path, seconds: float, is_right: bool
+) -> None:
+    route = ROUTE | {"limits": {"transaction_seconds": seconds}}
+    config.write_text(
+        yaml.safe_dump(MINIMAL | {"kafka": MINIMAL["kafka"] | {"transaction_timeout": 10}, "routes": [route]})
+    )
+    if is_right:
+        assert load_settings(config).routes[0].limits.transaction_seconds == seconds
+    else:
+        told = f"limits.transaction_seconds of legacy is {seconds:g}, but the brokers give a transaction up after"
+        assert f"{told} kafka.transaction_timeout (10): make it half of that or less" in complaint(config)
 
 
 @pytest.mark.parametrize(

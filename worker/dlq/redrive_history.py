@@ -18,6 +18,7 @@ from worker.replay.apply.preconditions import digests_of
 from worker.replay.apply.resume import ReplayBounds
 from worker.replay.plan.file import PlannedRange, Redrive
 from worker.replay.topics import Reached, committed_of
+from worker.settings.group_names import redrive_group
 
 ALL_FAULTS = "*"
 """In place of a fingerprint: letters of every fault."""
@@ -131,7 +132,7 @@ class RedriveScope:
     @property
     def redrives(self) -> str:
         """The group of all redrives of the route."""
-        return f"{self.group}-redrive-{self.source}"
+        return redrive_group(self.group, self.source)
 
 
 @dataclass(frozen=True)

@@ -467,7 +467,7 @@ class Lane:
             return refused
         timeouts, waits = self._around.timeouts, isinstance(error, TimeoutError) and self._delivery
         answer = last_refusal(self._delivery.producer) if waits and self._delivery else None
-        patience = timeouts.operation if self._transaction else timeouts.start
+        patience = self._transaction.patience if self._transaction else timeouts.start
         return reason(answer or error, stage_of(self._transaction), patience)
 
     async def _recover(self, error: Exception, why: str) -> None:

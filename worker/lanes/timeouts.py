@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from worker.settings.kafka import DRAIN_SECONDS
+
 
 @dataclass(frozen=True)
 class Timeouts:
@@ -15,7 +17,7 @@ class Timeouts:
     """Handing over batches, their acknowledgement, a commit. What comes later is unclear, and is done again."""
     abort: float = 2.0
     stop: float = 1.0
-    drain: float = 4.0
+    drain: float = DRAIN_SECONDS
 
     unstable: float = 5.0
     """So long the group's offset may be on its way at a lane's start. Behind a failover that is common."""

@@ -172,7 +172,14 @@ class Transaction:
 
     def _patience(self) -> AbstractAsyncContextManager[None]:
         ends = self._began + self._delivery.may_take
-        return self._delivery.throttling.patience(PRODUCE, self._timeouts.operation, ends)
+        return self._delivery.throttling.patience(PRODUCE, self.patience, ends)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it waits for the brokers. It gives up output before the brokers give up the transaction: only
+        then the next one is smaller, and on a slow line one of them ends."""
+        operation = self._timeouts.operation
+        return operation if self.stage == "commit" else min(operation, self._delivery.may_take)
 
     async def _look_at_log(self) -> None:
         """Where another leader has come."""

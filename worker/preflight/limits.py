@@ -14,6 +14,7 @@ from worker.kafka.brokers import (
 from worker.kafka.refusals import TABLE, Mends
 from worker.preflight.facts import BrokerLimits, Finding, Severity
 from worker.settings import Settings
+from worker.settings.kafka import DRAIN_SECONDS
 
 NOTE = 4096
 """Bytes beside an offset: the account of a replay fills them nearly, and a lane has its breaker and findings there."""
@@ -28,6 +29,7 @@ def judge_limits(limits: BrokerLimits, settings: Settings) -> Iterator[Finding]:
     if any(route.delivery == "exactly-once" for route in settings.routes):
         yield from _transaction(limits, settings)
     yield from _note(limits)
+    yield from _rebalance(settings)
     if OTHER_STRATEGY in limits.refusals:
         told = f": theirs is `{limits.strategy}`" if limits.strategy else ""
         yield _of_table(OTHER_STRATEGY, group, told)
@@ -76,6 +78,29 @@ def _note(limits: BrokerLimits) -> Iterator[Finding]:
             "the brokers",
             f"{LARGEST_NOTE} is {largest}, and up to {NOTE} bytes are kept beside an offset",
             f"set it to {NOTE}, Kafka's own default",
+        )
+
+
+def _rebalance(settings: Settings) -> Iterator[Finding]:
+    """What costs pauses, and loses or doubles nothing."""
+    kafka = settings.kafka
+    if kafka.heartbeat_interval + DRAIN_SECONDS > kafka.rebalance_timeout:
+        yield Finding(
+            "warn",
+            "kafka.rebalance_timeout",
+            f"is {kafka.rebalance_timeout:g} s; a worker learns of a rebalance within {kafka.heartbeat_interval:g} s "
+            f"(kafka.heartbeat_interval), and its lanes drain in up to {DRAIN_SECONDS:g} s",
+            "make it longer than both together",
+            of_settings=True,
+        )
+    if kafka.request_timeout <= kafka.rebalance_timeout:
+        yield Finding(
+            "warn",
+            "kafka.request_timeout",
+            f"is {kafka.request_timeout:g} s, and the answer to a worker that joins may take "
+            f"{kafka.rebalance_timeout:g} s (kafka.rebalance_timeout)",
+            "make it longer than that",
+            of_settings=True,
         )
 
 

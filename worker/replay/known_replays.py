@@ -19,6 +19,7 @@ from worker.kafka.clients import KafkaClients
 from worker.ledger import Ledger
 from worker.replay.ranges import Range
 from worker.replay.topics import Reached, cluster_id_of, committed_of, groups_of, refuse_hidden
+from worker.settings.group_names import replay_id_in, replays_of
 
 log = structlog.get_logger(__name__)
 
@@ -83,14 +84,13 @@ async def known_replays(
 
 
 async def _of_groups(clients: KafkaClients, group: str, sources: Collection[str]) -> list[tuple[str, KnownReplay]]:
-    prefix = f"{group}-replay-"
     found = []
     try:
-        await refuse_hidden(clients, prefix)
+        await refuse_hidden(clients, replays_of(group))
         for name in await groups_of(clients):
-            if name.startswith(prefix):
+            if replay_id := replay_id_in(name, group):
                 committed = await committed_of(clients, name, *sources)
-                found += list(_of_offsets(name.removeprefix(prefix), committed, sources))
+                found += list(_of_offsets(replay_id, committed, sources))
     except WorkerError as error:
         log.warning("replays beside the worker cannot be seen by their groups", group=group, reason=str(error))
     return found

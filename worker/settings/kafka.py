@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
+from worker.settings.group_names import refuse_reserved
 from worker.settings.section import Section, parse_text
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -16,6 +17,8 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 
 UNPACKED_BATCH_BYTES = 64 * 1024 * 1024
+DRAIN_SECONDS = 4.0
+"""For lanes to end their transactions in order when partitions are revoked or the worker stops."""
 
 
 def _joined(given: Any) -> Any:
@@ -45,7 +48,7 @@ class KafkaSettings(Section):
     bootstrap_servers: Annotated[str, BeforeValidator(_joined), AfterValidator(_addresses)] = Field(
         description="Brokers to ask first: `host:port`, several separated by commas."
     )
-    group_id: str = Field(
+    group_id: Annotated[str, AfterValidator(refuse_reserved)] = Field(
         min_length=1,
         description="Consumer group. Its offsets are the progress; transactional ids start with it.",
     )
@@ -57,7 +60,10 @@ class KafkaSettings(Section):
     request_timeout: PositiveFloat = Field(40, description="Seconds until one request to a broker has failed.")
     session_timeout: PositiveFloat = Field(30, description="Seconds without heartbeat until the group drops us.")
     heartbeat_interval: PositiveFloat = Field(3, description="Seconds between heartbeats to the group.")
-    rebalance_timeout: PositiveFloat = Field(30, description="Seconds that a rebalance waits for a lane to drain.")
+    rebalance_timeout: PositiveFloat = Field(
+        30,
+        description="Seconds that a rebalance waits for lanes to drain: more than 4, and less than `request_timeout`.",
+    )
     transaction_timeout: PositiveFloat = Field(
         60,
         description="Seconds after which the brokers give up a transaction whose worker is gone; no more than their "
@@ -113,6 +119,11 @@ class KafkaSettings(Section):
             raise ValueError(
                 "heartbeat_interval must be at most half of session_timeout, better a third: "
                 "else one late heartbeat loses the partitions"
+            )
+        if self.rebalance_timeout <= DRAIN_SECONDS:
+            raise ValueError(
+                f"rebalance_timeout must be longer than lanes take to drain ({DRAIN_SECONDS:g} s): "
+                "else the group gives the partitions away in the middle of their transactions"
             )
         return self
 

@@ -63,10 +63,11 @@ class Settings(BaseSettings):
     def _transactions_end_in_time(self) -> Self:
         longest = self.kafka.transaction_timeout
         for route in self.routes:
-            if route.delivery == "exactly-once" and route.limits.transaction_seconds >= longest:
+            if route.delivery == "exactly-once" and 2 * route.limits.transaction_seconds > longest:
                 raise ValueError(
                     f"limits.transaction_seconds of {route.source} is {route.limits.transaction_seconds:g}, but the "
-                    f"brokers give a transaction up after kafka.transaction_timeout ({longest:g}): make it much less"
+                    f"brokers give a transaction up after kafka.transaction_timeout ({longest:g}): make it half "
+                    "of that or less, because output and commit need time, too"
                 )
         return self
 

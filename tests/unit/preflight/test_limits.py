@@ -102,3 +102,19 @@ def test_a_full_group_is_warned_of_since_somebody_may_leave() -> None:
     (finding,) = judged(BrokerLimits({**DEFAULTS, "group.max.size": 2}, frozenset({81}), "roundrobin", 2))
     assert finding.severity == "warn"
     assert "it has 2, group.max.size is 2" in str(finding)
+
+
+DRAIN = (
+    "kafka.rebalance_timeout: is 6 s; a worker learns of a rebalance within 3 s (kafka.heartbeat_interval), and its "
+    "lanes drain in up to 4 s: make it longer than both together"
+)
+JOIN = (
+    "kafka.request_timeout: is 30 s, and the answer to a worker that joins may take 30 s (kafka.rebalance_timeout): "
+    "make it longer than that"
+)
+
+
+@pytest.mark.parametrize(("kafka", "told"), [({"rebalance_timeout": 6}, DRAIN), ({"request_timeout": 30}, JOIN)])
+def test_what_makes_a_rebalance_slow_is_told_and_not_refused(kafka: dict[str, Any], told: str) -> None:
+    (found,) = judged(BrokerLimits(DEFAULTS), **kafka)
+    assert (found.severity, str(found)) == ("warn", told)

@@ -25,6 +25,7 @@ from worker.replay.plan.file import Plan
 from worker.replay.ranges import Range
 from worker.replay.topics import committed_of, group_members, partition_counts
 from worker.settings import RouteSettings, Settings
+from worker.settings.group_names import live_group
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +94,7 @@ async def refuse_live(clients: KafkaClients, plan: Plan) -> None:
     """Before a replay writes, and once more when others can see it. Raises WorkerError where members of the live
     worker's group are there that have yet to read offsets of the plan, and write them to the same topic. An idle group
     is no such thing: it may be started behind the replay."""
-    group = clients.kafka.group_id.removesuffix(f"-replay-{plan.replay_id}")
+    group = live_group(clients.kafka.group_id, plan.replay_id)
     try:
         members = await group_members(clients, group)
     except WorkerError as error:

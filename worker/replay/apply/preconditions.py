@@ -26,6 +26,7 @@ from worker.replay.ranges import Range
 from worker.replay.reading import Piece, open_range_reader, read_ranges
 from worker.replay.topics import Reached, cluster_id_of, committed_of, partition_counts
 from worker.routes.chains import RouteChain
+from worker.settings.group_names import live_group
 
 SOURCE_OFFSET = PREFIX + "source.offset"
 TAIL = 2_000
@@ -247,7 +248,7 @@ def _positions(plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapp
 async def _refuse_twice(
     clients: KafkaClients, plan: Plan, left: Sequence[Range], consumer: AIOKafkaConsumer, ledger: Ledger | None
 ) -> None:
-    live = clients.kafka.group_id.removesuffix(f"-replay-{plan.replay_id}")
+    live = live_group(clients.kafka.group_id, plan.replay_id)
     topics = plan.topic, plan.route.destination
     lines = await told_twice(clients, live, consumer, topics, left, ledger, but=plan.replay_id)
     if lines:

@@ -21,7 +21,6 @@ from worker.lanes.lane_context import MakeProcessor
 from worker.lanes.looks import SharedLook
 from worker.lanes.processing import Processor
 from worker.lanes.supervisor import Supervisor
-from worker.lanes.timeouts import Timeouts
 from worker.ledger import Run, RunState, open_existing_ledger, open_ledger
 from worker.metrics import WorkerMetrics
 from worker.processes.child import Child
@@ -35,9 +34,10 @@ from worker.replay.plan.file import Plan
 from worker.replay.plan.filters import filtered
 from worker.routes.chains import RouteChain
 from worker.routes.route import Route
-from worker.runtime import VERSION, new_metrics, reporter_of, stop_on_signals
+from worker.runtime import VERSION, new_metrics, reporter_of, stop_on_signals, timeouts_of
 from worker.service import Service
 from worker.settings import Settings
+from worker.settings.group_names import replay_group
 
 OnPartitions = Callable[[Sequence[PartitionState]], None]
 
@@ -68,7 +68,7 @@ def settings_of_pass(settings: Settings, plan: Plan, group: str) -> Settings:
 
 
 def settings_of_replay(settings: Settings, plan: Plan) -> Settings:
-    return settings_of_pass(settings, plan, f"{settings.kafka.group_id}-replay-{plan.replay_id}")
+    return settings_of_pass(settings, plan, replay_group(settings.kafka.group_id, plan.replay_id))
 
 
 async def apply_until_signal(
@@ -221,7 +221,7 @@ class Replay:
             self._clients,
             self._metrics,
             reporter_of(self._settings, self._plan.replay_id),
-            timeouts=Timeouts(stuck_after=self._settings.http.stuck_after),
+            timeouts=timeouts_of(self._settings),
             bounds=self._bounds,
             make_processor=make_processor,
             look_at_others=self._look_at_others(),

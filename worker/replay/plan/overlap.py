@@ -11,6 +11,7 @@ from worker.ledger import Ledger
 from worker.replay.known_replays import known_replays
 from worker.replay.ranges import Range
 from worker.replay.topics import committed_of, groups_of, partition_counts
+from worker.settings.group_names import live_group, replay_group, replay_id_in
 
 
 async def told_twice(
@@ -45,10 +46,9 @@ async def read_by_others(
     clients: KafkaClients, group: str, replay_id: str, source: str, ranges: Sequence[Range]
 ) -> bool:
     """Whether replays other than this one of ``group`` have read offsets of ``ranges``, into whatever topic."""
-    ours = f"-replay-{replay_id}"
-    live = group.removesuffix(ours)
+    live = live_group(group, replay_id)
     for name in await _passes(clients, live):
-        if name in (live, live + ours):
+        if name in (live, replay_group(live, replay_id)):
             continue
         committed = await committed_of(clients, name, source)
         reached = {place.partition: found.offset for place, found in committed.items() if place.topic == source}
@@ -68,8 +68,7 @@ async def _written(
 
 
 async def _passes(clients: KafkaClients, group: str) -> list[str]:
-    replays = f"{group}-replay-"
-    return [group, *sorted(name for name in await groups_of(clients) if name.startswith(replays))]
+    return [group, *sorted(name for name in await groups_of(clients) if replay_id_in(name, group))]
 
 
 def _line(who: str, destination: str, ranges: Sequence[Range], others: Iterable[Range]) -> Iterator[str]:
