@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from worker.kafka.throttling import A_MOMENT
 from worker.lanes.committed_offset import MOST_BYTES
@@ -49,6 +52,12 @@ def test_a_stop_has_time_for_its_parts() -> None:
 
 def test_a_slice_keeps_the_loop_from_no_heartbeat() -> None:
     assert KAFKA.heartbeat_interval > LONGEST
+
+
+def test_the_fetch_loop_asks_often_enough_to_stay_in_the_group() -> None:
+    longest = signature(AIOKafkaConsumer).parameters["max_poll_interval_ms"].default / 1000
+    drain = TIMING.drain + TIMING.abort + TIMING.stop
+    assert max(TIMING.idle_wait, TIMING.fetch_wait, TIMING.tick) + drain < longest
 
 
 def test_a_journal_fits_into_a_note_and_a_note_beside_an_offset() -> None:
