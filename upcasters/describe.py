@@ -34,11 +34,14 @@ _ORDER: tuple[Complexity, ...] = ("low", "medium", "high")
 
 @dataclass(frozen=True)
 class TypeLine:
-    """One type: its versions, oldest first, how many steps and operations there are, and which steps lose something."""
+    """One type: its versions, oldest first, how many steps and operations there are, and which steps lose something.
+
+    ``current`` is None where all events leave the type.
+    """
 
     event_type: str
     versions: tuple[str, ...]
-    current: str
+    current: str | None
     steps: int
     operations: int
     lossy: tuple[str, ...]
@@ -53,7 +56,7 @@ def _type_line(chain: Chain, event_type: str) -> TypeLine:
     steps = [step for step in chain.steps if step.event_type == event_type]
     operations = sum(1 for step in steps for _ in walk(step.operations))
     lossy = tuple(step.id for step in steps if step.inverse().kind is Reversibility.LOSSY)
-    return TypeLine(event_type, chain.types[event_type], chain.current(event_type), len(steps), operations, lossy)
+    return TypeLine(event_type, chain.types[event_type], chain.resting(event_type), len(steps), operations, lossy)
 
 
 # The history.

@@ -28,7 +28,7 @@ def test_files_are_there() -> None:
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)$", PAGE, re.MULTILINE)
-    assert len(targets) > 3
+    assert len(targets) >= 3
     for target in map("".join, targets):
         assert f"\n{target}:" in makefile, target
 

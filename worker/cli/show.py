@@ -81,7 +81,7 @@ def _summary_cells(line: TypeLine) -> tuple[str, ...]:
     named, more = list(line.lossy[:MOST_STEPS]), len(line.lossy) - MOST_STEPS
     if more > 0:
         named.append(f"and {more} more")
-    versions = (str(len(line.versions)), line.versions[0], line.current, line.versions[-1])
+    versions = (str(len(line.versions)), line.versions[0], line.current or "-", line.versions[-1])
     return (line.event_type, *versions, str(line.steps), str(line.operations), "\n".join(named))
 
 

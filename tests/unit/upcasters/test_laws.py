@@ -168,8 +168,12 @@ def test_what_is_read_beside_a_whole_document_is_made_up_too() -> None:
 def test_deterministic_can_fail() -> None:
     counter = itertools.count()
     said = complaints(chain_of(derive("made", [], lambda: next(counter)), lossy="a test"), "deterministic")
-    assert said["deterministic"].startswith("deterministic: thing to 2: the same event has two outcomes\n  event:  {")
-    assert "\n  first:  upcast to 2: {" in said["deterministic"]
+    head, event, first, second = said["deterministic"].splitlines()[:4]
+    # The counter shows on the way down, too: which of the two is found first is up to the events that are drawn.
+    assert head in [f"deterministic: thing to {end}: the same event has two outcomes" for end in (1, 2)]
+    assert event.startswith("  event:  {")
+    assert first.startswith("  first:  ")
+    assert first.removeprefix("  first:  ") != second.removeprefix("  second: ")
 
 
 def test_no_shared_state_can_fail() -> None:
