@@ -224,7 +224,7 @@ class _Writer:
             if self.policy.duplicate_keys != "last-wins":
                 self.code.line("again = encode(root)")
                 self.code.line("if len(again) != len(value) and may_lack_keys(value, again): return None")
-            self.code.line("return bring(record, source, Found(event_type, version, root), lane.way, run)")
+            self.code.line("return bring(record, source, DetectedDocument(event_type, version, root), lane.way, run)")
         if any(map(self.flow.observes, (self.policy.validate_source, self.policy.validate_target))):
             every = self.policy.sample_every
             self.code.line("offset = record.offset")

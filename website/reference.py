@@ -27,7 +27,7 @@ PAGES: Mapping[str, Page] = MappingProxyType(
         "chains": Page(
             "Chains and steps",
             "What a chain is made of, and how it is loaded. All of it is imported from `upcasters`.",
-            ("step", "chain", "loading", "policy", "errors"),
+            ("step", "chain", "version_graph", "loading", "policy", "errors"),
         ),
         "events": Page(
             "Events and outcomes",
@@ -47,7 +47,7 @@ PAGES: Mapping[str, Page] = MappingProxyType(
                 "operations.values",
                 "operations.objects",
                 "operations.lists",
-                "operations.reach",
+                "operations.scopes",
                 "operations.choice",
                 "operations.events",
                 "operations.base",

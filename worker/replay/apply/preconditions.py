@@ -28,6 +28,8 @@ from worker.replay.topics import Reached, cluster_id_of, committed_of, partition
 from worker.routes.chains import RouteChain
 from worker.settings.group_names import live_group
 
+ENDED_WITHIN = 15.0
+"""Brokers look every 10 s for transactions whose time is over."""
 SOURCE_OFFSET = PREFIX + "source.offset"
 TAIL = 2_000
 """Offsets looked at behind which a forgotten replay may hide."""
@@ -256,8 +258,10 @@ async def _refuse_twice(
 
 
 async def _own_offsets(clients: KafkaClients, plan: Plan) -> dict[TopicPartition, int]:
-    """A redrive's group may still be where the one before it has left it."""
-    found = await committed_of(clients, clients.kafka.group_id, plan.topic)
+    """A redrive's group may still be where the one before it has left it. A process of this replay that was killed may
+    have left a transaction open, which the brokers end when its time is over."""
+    patience = clients.kafka.transaction_timeout + ENDED_WITHIN
+    found = await committed_of(clients, clients.kafka.group_id, plan.topic, patience=patience)
     replay, name = plan.redrive is None, plan.replay_id
     return {place: reached.offset for place, reached in found.items() if replay or is_of(reached.note, name)}
 
