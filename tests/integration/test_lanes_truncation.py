@@ -239,7 +239,11 @@ async def test_a_source_that_is_cut_and_grows_again_while_a_lane_waits_for_more_
 
 def write_last_batch_anew(broker: LocalKafka, topic: str, times: int) -> None:
     """As another leader does who never had it, so many times. Its offset and his epoch are not in its checksum."""
-    broker.kill()
+    # In order: one that is killed makes its log anew, and then knows nothing of earlier epochs.
+    process = broker._process
+    assert process is not None
+    process.terminate()
+    process.wait(60)
     log = log_of(broker, topic)
     data = log.read_bytes()
     begins = starts(data)[-1]
@@ -247,6 +251,7 @@ def write_last_batch_anew(broker: LocalKafka, topic: str, times: int) -> None:
     records = int.from_bytes(batch[57:61])
     copies = [(first + n * records).to_bytes(8) + batch[8:12] + (1).to_bytes(4) + batch[16:] for n in range(times)]
     log.write_bytes(data[:begins] + b"".join(copies))
+    (log.parent / "leader-epoch-checkpoint").write_text(f"0\n2\n0 0\n1 {first}\n")
     broker.restart()
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from worker import at_rest, database
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # Written in pieces, so that this file does not name them itself.
@@ -52,3 +54,8 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
 )
 def test_the_rule_finds_what_it_should(line: str) -> None:
     assert FORBIDDEN.search(line)
+
+
+def test_migrations_import_the_database_by_its_former_name() -> None:
+    for name in at_rest.__all__:
+        assert getattr(at_rest, name) is getattr(database, {"Brought": "MigratedColumn"}.get(name, name))
