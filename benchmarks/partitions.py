@@ -185,7 +185,7 @@ async def trickle(bootstrap_servers: str, given: argparse.Namespace) -> None:
     partitions = [(route["source"], each) for route in routes(given.routes) for each in range(given.partitions)]
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer:
         for _ in range(given.trickle):
-            second = asyncio.create_task(asyncio.sleep(1))
+            second = asyncio.create_task(asyncio.sleep(1))  # the rate is what is measured
             sent = [await producer.send(topic, value, partition=partition) for topic, partition in partitions]
             await asyncio.gather(second, *sent)
 
