@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -36,7 +37,9 @@ def lane_of(bench: Bench) -> TopicPartition:
 
 async def set_offset(bench: Bench, offset: int) -> None:
     """As an operator does it who has no worker running."""
-    async with AIOKafkaConsumer(bootstrap_servers=bench.bootstrap_servers, group_id=bench.group) as consumer:
+    # Not by itself: at its end it would commit the position that it had before, over what was set.
+    options: dict[str, Any] = {"group_id": bench.group, "enable_auto_commit": False}
+    async with AIOKafkaConsumer(bootstrap_servers=bench.bootstrap_servers, **options) as consumer:
         consumer.assign([lane_of(bench)])
         await consumer.commit({lane_of(bench): offset})
 
