@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from tests.faults.cluster import configure_topic
 from tests.http import request
@@ -20,6 +22,9 @@ from tests.lanes import ends
 from tests.replaying import FOREVER, HISTORY, STAMP, Stage, ended, make_stage, refused
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
+from worker.kafka import stable_offsets
+from worker.kafka.transactions import discard
+from worker.lanes.delivery import transactional_id
 from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
 from worker.replay.plan.file import Filters, Mark, Plan, write_plan
 from worker.replay.plan.identity import config_fingerprint
@@ -53,6 +58,27 @@ async def test_a_replay_killed_three_times_is_finished_and_proved(stage: Stage) 
     assert (proved.code, proved.out.partition(":")[0]) == (0, "PASS"), proved
     with pytest.raises(WorkerError, match="holds it already, finished"):
         await stage.replay()
+
+
+async def test_what_a_killed_replay_left_open_is_ended_and_not_waited_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed between the offsets of a transaction and its commit. The brokers would end that in a minute."""
+    await stage.fill(600)
+    planned = await stage.make_plan()
+    monkeypatch.setattr(stable_offsets, "PATIENCE", 0.2)
+    group = f"{stage.group}-replay-{planned.replay_id}"
+    place = TopicPartition(stage.source, 0)
+    killed = AIOKafkaProducer(bootstrap_servers=stage.bootstrap, transactional_id=transactional_id(group, place))
+    await killed.start()
+    try:
+        await killed.begin_transaction()
+        await killed.send_offsets_to_transaction({place: OffsetAndMetadata(300, "")}, group)
+        receipt = await stage.replay()
+    finally:
+        await discard(killed, 1.0)
+    assert [(each.start, each.end, each.counts.read) for each in receipt.partitions] == [(0, 300, 300)] * 2
+    assert (await stage.verify()).findings.result == "PASS"
 
 
 async def kill_after(stage: Stage, written: int) -> None:

@@ -56,6 +56,8 @@ class UnstableOffsetCommitError(kafka_errors.BrokerResponseError):  # type: igno
     message = "UNSTABLE_OFFSET_COMMIT"
     description = "The group's offset is about to be moved by a transaction whose end is not known yet"
     retriable = True
+    partitions: Collection[TopicPartition] = ()
+    """Those whose offset is about to be moved, where that is known."""
 
 
 class TooOldBrokerError(kafka_errors.IncompatibleBrokerVersion):  # type: ignore[misc]  # aiokafka has no types
@@ -204,17 +206,19 @@ def _read(answer: Any, group: str) -> CommittedOffsets:
     if answer.error_code:
         raise _error(answer.error_code, group)
     found: dict[TopicPartition, OffsetAndMetadata] = {}
-    unstable = []
+    unstable: list[TopicPartition] = []
     for topic, partitions, _ in answer.topics:
         for partition, offset, _, note, code, _ in partitions:
             if code == UnstableOffsetCommitError.errno:
-                unstable.append(f"{topic}:{partition}")
+                unstable.append(TopicPartition(topic, partition))
             elif code not in (0, kafka_errors.UnknownTopicOrPartitionError.errno):
                 raise _error(code, group, topic)
             elif offset >= 0:
                 found[TopicPartition(topic, partition)] = OffsetAndMetadata(offset, note or "")
     if unstable:
-        raise UnstableOffsetCommitError(", ".join(unstable))
+        error = UnstableOffsetCommitError(", ".join(f"{each.topic}:{each.partition}" for each in unstable))
+        error.partitions = unstable
+        raise error
     return found
 
 

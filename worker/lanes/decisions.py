@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Literal
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -20,13 +18,11 @@ from msgspec.structs import replace
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.log_ends import end_of_log, start_of_log
 from worker.kafka.refusals import in_words
-from worker.kafka.transactions import discard
 from worker.lanes.committed_offset import Committed, Decision, Truncation, committed_of_group
-from worker.lanes.delivery import PRODUCER_OPTIONS, ClientFactory, transactional_id
+from worker.lanes.delivery import ClientFactory, successor
 from worker.lanes.faults import DENIED, FENCED, denied
 
 TIMEOUT = 30.0
-STOP = 1.0
 ATTEMPTS = 3
 
 Target = int | Literal["found", "end"]
@@ -63,7 +59,7 @@ async def _decide_once(
     try:
         async with asyncio.timeout(TIMEOUT):
             await _question(clients, group, partition)
-            async with _producer(clients, group, partition) as producer:
+            async with successor(clients, group, partition) as producer:
                 # Only now nobody else can move the offset.
                 committed, finding = await _question(clients, group, partition)
                 decision = await _decision(producer, partition, committed.offset, finding, place, now)
@@ -125,14 +121,3 @@ async def _write(
     await producer.begin_transaction()
     await producer.send_offsets_to_transaction({partition: OffsetAndMetadata(decision.to, note.text)}, group)
     await producer.commit_transaction()
-
-
-@asynccontextmanager
-async def _producer(clients: ClientFactory, group: str, partition: TopicPartition) -> AsyncIterator[AIOKafkaProducer]:
-    producer = clients.producer(transactional_id=transactional_id(group, partition), **PRODUCER_OPTIONS)
-    try:
-        await producer.start()
-        yield producer
-    finally:
-        with contextlib.suppress(KafkaError, OSError):
-            await discard(producer, STOP)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -23,6 +25,9 @@ PRODUCER_OPTIONS = {"linger_ms": 0, "retry_backoff_ms": 20}
 
 SHARE_OF_TIMEOUT = 0.75
 """Of the transaction's timeout at the brokers: the rest is for the commit."""
+
+STOP_SUCCESSOR = 1.0
+"""Seconds."""
 
 
 class ClientFactory(Protocol):
@@ -73,6 +78,19 @@ class Delivery(Protocol):
 def transactional_id(group: str, partition: TopicPartition) -> str:
     """Who starts a producer of this id fences whoever works on the partition."""
     return f"{group}:{partition.topic}:{partition.partition}"
+
+
+@asynccontextmanager
+async def successor(clients: ClientFactory, group: str, partition: TopicPartition) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that has fenced the partition's last owner and ended the transaction that he left open. It is thrown
+    away afterwards. Raises KafkaError where the brokers refuse it; brokers that are away are waited for."""
+    producer = clients.producer(transactional_id=transactional_id(group, partition), **PRODUCER_OPTIONS)
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        with contextlib.suppress(KafkaError, OSError):
+            await discard(producer, STOP_SUCCESSOR)
 
 
 class ExactlyOnce:

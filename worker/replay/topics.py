@@ -18,7 +18,6 @@ from worker.kafka.members import GroupMember, members_of
 from worker.kafka.refusals import in_words
 from worker.kafka.stable_offsets import (
     END_IT,
-    PATIENCE,
     CommittedOffsets,
     UnstableOffsetCommitError,
     cannot_be_known,
@@ -60,27 +59,23 @@ async def cluster_id_of(clients: KafkaClients) -> str:
     return str(cluster.get("cluster_id") or "")
 
 
-async def committed_of(
-    clients: KafkaClients, group: str, *topics: str, patience: float = PATIENCE
-) -> dict[TopicPartition, Reached]:
+async def committed_of(clients: KafkaClients, group: str, *topics: str) -> dict[TopicPartition, Reached]:
     """What a group has committed of the topics, with the accounts beside it; a partition without an offset is not in
-    it. Raises WorkerError where a transaction is about to move an offset and does not end in ``patience`` seconds."""
-    found = await notes_of(clients, group, *topics, patience=patience)
+    it. Raises WorkerError where a transaction is about to move one of the offsets and does not end."""
+    found = await notes_of(clients, group, *topics)
     return {partition: Reached(each.offset, each.note.journal) for partition, each in found.items()}
 
 
-async def notes_of(
-    clients: KafkaClients, group: str, *topics: str, patience: float = PATIENCE
-) -> dict[TopicPartition, Committed]:
+async def notes_of(clients: KafkaClients, group: str, *topics: str) -> dict[TopicPartition, Committed]:
     """The same, with all that its workers keep beside it, the fingerprint of their chain for one."""
 
     async def ask(admin: AIOKafkaAdminClient) -> CommittedOffsets:
         partitions = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
         places = [TopicPartition(topic, number) for topic in topics for number in range(partitions.get(topic, 0))]
-        return await committed_by_group(admin, group, places, patience)
+        return await committed_by_group(admin, group, places)
 
     try:
-        offsets: CommittedOffsets = await _ask(clients, ask, TIMEOUT + patience)
+        offsets: CommittedOffsets = await _ask(clients, ask)
     except UnstableOffsetCommitError as error:
         raise WorkerError(f"kafka: {cannot_be_known(group, error)}: try again; {END_IT}", MAY_PASS) from error
     return {partition: Committed(each.offset, read_note(each.metadata)) for partition, each in offsets.items()}
@@ -112,9 +107,7 @@ async def compacted_of(clients: KafkaClients, topics: Sequence[str]) -> list[str
     return [name for name, _, settings in told if "compact" in settings.get("cleanup.policy", "")]
 
 
-async def _ask(
-    clients: KafkaClients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]], seconds: float | None = None
-) -> Any:
+async def _ask(clients: KafkaClients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:
     admin = clients.admin()
 
     @stamina.retry(on=may_pass, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.1, wait_max=1.0)
@@ -123,7 +116,7 @@ async def _ask(
         return await question(admin)
 
     try:
-        async with asyncio.timeout(TIMEOUT if seconds is None else seconds):
+        async with asyncio.timeout(TIMEOUT):
             await admin.start()
             return await ask()
     except UnstableOffsetCommitError:

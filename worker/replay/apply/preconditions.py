@@ -3,8 +3,10 @@ still there, and is the replay where Kafka and the ledger say that it is?"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -15,6 +17,8 @@ from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.refusals import in_words
+from worker.kafka.stable_offsets import UnstableOffsetCommitError
+from worker.lanes.delivery import successor
 from worker.lanes.lineage import PREFIX, REPLAY_ID
 from worker.ledger import Ledger
 from worker.replay.apply.account import NotOurNote, PartitionAccount, is_of
@@ -28,11 +32,12 @@ from worker.replay.topics import Reached, cluster_id_of, committed_of, partition
 from worker.routes.chains import RouteChain
 from worker.settings.group_names import live_group
 
-ENDED_WITHIN = 15.0
-"""Brokers look every 10 s for transactions whose time is over."""
+FENCING_SECONDS = 30.0
 SOURCE_OFFSET = PREFIX + "source.offset"
 TAIL = 2_000
 """Offsets looked at behind which a forgotten replay may hide."""
+
+log = structlog.get_logger(__name__)
 
 
 async def refuse_forgotten(
@@ -216,8 +221,8 @@ async def prepare(
     refuse_other_cluster(plan.cluster_id, await cluster_id_of(clients))
     partitions = await partition_counts(clients)
     _refuse_fewer(plan, partitions.get(plan.topic, 0))
-    committed = await _own_offsets(clients, plan)
     try:
+        committed = await _own_offsets(clients, plan)
         async with open_range_reader(clients, len(plan.ranges)) as consumer:
             await _refuse_lost(plan, committed, reached, consumer)
             await refuse_other_records(plan, consumer)
@@ -227,9 +232,10 @@ async def prepare(
             if left and plan.redrive is None and not again:
                 await _refuse_twice(clients, plan, left, consumer, ledger)
                 await refuse_live(clients, plan)
-    except KafkaError as error:
+    except (KafkaError, TimeoutError) as error:
         raise WorkerError(
-            f"kafka: the plan's records cannot be looked at ({in_words(error)}): try again", MAY_PASS
+            f"kafka: the plan's records cannot be looked at ({in_words(error, seconds=FENCING_SECONDS)}): try again",
+            MAY_PASS,
         ) from error
 
 
@@ -258,12 +264,27 @@ async def _refuse_twice(
 
 
 async def _own_offsets(clients: KafkaClients, plan: Plan) -> dict[TopicPartition, int]:
-    """A redrive's group may still be where the one before it has left it. A process of this replay that was killed may
-    have left a transaction open, which the brokers end when its time is over."""
-    patience = clients.kafka.transaction_timeout + ENDED_WITHIN
-    found = await committed_of(clients, clients.kafka.group_id, plan.topic, patience=patience)
+    """A redrive's group may still be where the one before it has left it."""
+    group = clients.kafka.group_id
+    try:
+        found = await committed_of(clients, group, plan.topic)
+    except WorkerError as error:
+        if not isinstance(error.__cause__, UnstableOffsetCommitError):
+            raise
+        await _end_open_transactions(clients, group, error.__cause__.partitions)
+        found = await committed_of(clients, group, plan.topic)
     replay, name = plan.redrive is None, plan.replay_id
     return {place: reached.offset for place, reached in found.items() if replay or is_of(reached.note, name)}
+
+
+async def _end_open_transactions(clients: KafkaClients, group: str, partitions: Iterable[TopicPartition]) -> None:
+    """A process of this replay that was killed may have left them. The brokers would end them when their time is over,
+    a minute by default; the lanes, which ask for the offsets next, would do the same as this."""
+    for partition in partitions:
+        names = {"topic": partition.topic, "partition": partition.partition}
+        log.warning("ending a transaction that this replay left open", **names)
+        async with asyncio.timeout(FENCING_SECONDS), successor(clients, group, partition):
+            pass
 
 
 def _refuse_fewer(plan: Plan, partitions: int) -> None:
