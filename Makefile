@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A .venv of their own for the tools that `make bench` compares with.
 PEERS_VENV := .venv-peers
-SOURCES := worker upcasters tests website
+SOURCES := worker upcasters upcast_demo tests website
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 # How many processes run tests; they share one broker. More than cores, since most tests wait for a broker.

@@ -23,10 +23,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.sidecar import caught_up, cpu, pss, tree, wait
-from worker.demo.history import make_history
-from worker.demo.kafka import create_topics, write
-from worker.demo.worker_process import WorkerProcess, running
-from worker.local_kafka import LocalKafka
+from upcast_demo.history import make_history
+from upcast_demo.kafka import create_topics, write
+from upcast_demo.local_kafka import LocalKafka
+from upcast_demo.worker_process import WorkerProcess, running
 
 SCRAPE_INTERVAL = 15.0
 SETTLED = 10.0

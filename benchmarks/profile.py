@@ -23,7 +23,7 @@ from benchmarks.drain.cases import CASES
 from benchmarks.drain.contenders import PEERS_PYTHON, WORKER
 from benchmarks.drain.process import OURS, on_core
 from benchmarks.drain.running import Arena
-from worker.local_kafka import LocalKafka
+from upcast_demo.local_kafka import LocalKafka
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "build" / "profile"

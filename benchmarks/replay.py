@@ -23,13 +23,13 @@ from typing import Any
 
 from tests.kafka import Record, Topics, produce
 from tests.replaying import STAMP, V1_0, V1_1, V2_0, Stage, make_stage
+from upcast_demo.local_kafka import LocalKafka
 from upcasters.event import SourcePartition
 from worker.dead_letters import Reporter
 from worker.kafka.clients import KafkaClients
 from worker.lanes.breaker import Breaker
 from worker.lanes.outbox import Outbox
 from worker.lanes.processing import Processor, Work
-from worker.local_kafka import LocalKafka
 from worker.preflight import ask_brokers
 from worker.replay.census.surveying import survey
 from worker.replay.ranges import Earliest, Latest, freeze

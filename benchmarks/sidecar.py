@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from worker.demo.history import make_history
-from worker.demo.kafka import create_topics, write
-from worker.demo.worker_process import WorkerProcess, running
-from worker.local_kafka import LocalKafka
+from upcast_demo.history import make_history
+from upcast_demo.kafka import create_topics, write
+from upcast_demo.local_kafka import LocalKafka
+from upcast_demo.worker_process import WorkerProcess, running
 
 PARTITIONS = 6
 TOPICS = ("legacy", "current", "dlt")

@@ -17,7 +17,7 @@ import pytest
 
 from tests import postgresql
 from tests.kafka import Topics
-from worker.local_kafka import LocalKafka, LocalKafkaError
+from upcast_demo.local_kafka import LocalKafka, LocalKafkaError
 
 KEPT_LOG = pytest.StashKey[Path]()
 SHARED_BROKER = pytest.StashKey[LocalKafka]()

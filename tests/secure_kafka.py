@@ -14,7 +14,7 @@ import pytest
 
 from tests.ports import free_ports
 from tests.scram import set_password
-from worker.local_kafka import LocalKafka
+from upcast_demo.local_kafka import LocalKafka
 
 USER, PASSWORD = "worker", "right-password"
 

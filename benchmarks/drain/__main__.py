@@ -18,7 +18,7 @@ from benchmarks.drain.report import RESULTS, drained, load, save, table
 from benchmarks.drain.running import Arena
 from benchmarks.drain.start import start
 from benchmarks.drain.trickle import trickle
-from worker.local_kafka import LocalKafka
+from upcast_demo.local_kafka import LocalKafka
 
 TRICKLE, START = "trickle", "start"
 # Logs go to a file system in memory, where there is one: what a contender writes to disk is counted.

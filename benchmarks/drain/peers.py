@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.drain.contenders import PEERS, STREAMS
-from worker.local_kafka.jars import JarsUnavailableError, fetch_jars, pinned_jars
+from upcast_demo.local_kafka.jars import JarsUnavailableError, fetch_jars, pinned_jars
 
 CLIENT = Path(__file__).parents[2] / "tests" / "brokers" / "4.3.1.txt"
 """Streams goes with the client library of its own version."""

@@ -13,7 +13,7 @@ import time
 
 from aiokafka import AIOKafkaProducer
 
-from worker.demo.history import EXPECTED, Kind, MadeEvent, make_history
+from upcast_demo.history import EXPECTED, Kind, MadeEvent, make_history
 
 TOPIC = "devteam.task-context.legacy"
 PARTITIONS = 6

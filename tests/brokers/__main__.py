@@ -12,7 +12,7 @@ from tests.brokers.page import COLUMNS, PAGE, cells, written
 from tests.brokers.releases import RELEASES, named
 from tests.faults.chaos import say
 from tests.faults.table import show
-from worker.local_kafka.release import Release
+from upcast_demo.local_kafka.release import Release
 
 
 def main(arguments: list[str]) -> int:

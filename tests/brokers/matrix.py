@@ -11,8 +11,8 @@ from pathlib import Path
 from aiokafka.errors import KafkaError
 
 from tests.faults.chaos import Plan, Report, run, tell
-from worker.local_kafka import LocalKafkaError
-from worker.local_kafka.release import Release
+from upcast_demo.local_kafka import LocalKafkaError
+from upcast_demo.local_kafka.release import Release
 
 ON_ONE = (
     "worker killed",

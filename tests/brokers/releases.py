@@ -1,6 +1,6 @@
 """The versions of Kafka that the tests can start, the oldest first.
 
-``python -m worker.local_kafka.pin 3.8.1 tests/brokers/3.8.1.txt`` adds one.
+``python -m upcast_demo.local_kafka.pin 3.8.1 tests/brokers/3.8.1.txt`` adds one.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from worker.local_kafka import LocalKafkaError
-from worker.local_kafka.release import NEWEST, Release
+from upcast_demo.local_kafka import LocalKafkaError
+from upcast_demo.local_kafka.release import NEWEST, Release
 
 HERE = Path(__file__).parent
 OLDEST_JAVA, LAST_JAVA = 11, 23

@@ -10,8 +10,8 @@ from tests.brokers import releases
 from tests.brokers.matrix import Outcome, try_release
 from tests.brokers.page import rows, written
 from tests.brokers.releases import HERE, RELEASES, OnOlderJava, WithZooKeeper, named
-from worker.local_kafka.jars import pinned_jars
-from worker.local_kafka.release import NEWEST
+from upcast_demo.local_kafka.jars import pinned_jars
+from upcast_demo.local_kafka.release import NEWEST
 
 PAGE = "before\n<!-- brokers: made -->\n<!-- end of brokers -->\nbehind\n"
 
@@ -51,7 +51,7 @@ def test_without_a_java_of_its_time_a_release_is_skipped_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(releases, "older_java", lambda: None)
-    monkeypatch.setattr("worker.local_kafka.release.fetch_jars", lambda **_: [])
+    monkeypatch.setattr("upcast_demo.local_kafka.release.fetch_jars", lambda **_: [])
     assert (
         try_release("3.4.1", RELEASES["3.4.1"], tmp_path).skipped == "Kafka 3.4.1 needs a Java from 11 to 23, e.g. 17"
     )

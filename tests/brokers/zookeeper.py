@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.ports import free_port
-from worker.local_kafka.release import Release
-from worker.local_kafka.watcher import Watcher
+from upcast_demo.local_kafka.release import Release
+from upcast_demo.local_kafka.watcher import Watcher
 
 MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 CONFIG = """\

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from tests.deploy.engine import Engine
-from worker.local_kafka.jars import fetch_jars
-from worker.local_kafka.properties import LOG4J
+from upcast_demo.local_kafka.jars import fetch_jars
+from upcast_demo.local_kafka.properties import LOG4J
 
 PYTHON = "python:3.13-slim-bookworm"
 DEBIAN = "debian:bookworm-slim"

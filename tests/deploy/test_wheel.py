@@ -1,4 +1,4 @@
-"""What is published: the two packages, pytest's door to the second one, and nothing else."""
+"""What is published: the packages, pytest's door to the laws of a chain, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.deploy import ROOT
 
-PACKAGES = ("worker", "upcasters")
+PACKAGES = ("worker", "upcasters", "upcast_demo")
 # `upcast_pytest.py` stands outside the packages, so that pytest loads it without importing anything of them.
 DOOR = "upcast_pytest.py"
 

@@ -23,7 +23,7 @@ from tests.faults.kinds import CLUSTER, SINGLE, WORKERS, Fault
 from tests.faults.scenarios import SCENARIOS, run_all
 from tests.faults.table import row, show
 from tests.faults.world import World, committed_to_the_end, make_place, open_world, recovered
-from worker.local_kafka.release import NEWEST, Release
+from upcast_demo.local_kafka.release import NEWEST, Release
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from tests.faults.coordinators import OFFSETS_TOPIC
 from tests.faults.proxy import Proxy
 from tests.kafka import READ_TIMEOUT, admin_of, make_topic
 from tests.ports import free_ports
-from worker.local_kafka import LocalKafka
-from worker.local_kafka.release import NEWEST, Release
+from upcast_demo.local_kafka import LocalKafka
+from upcast_demo.local_kafka.release import NEWEST, Release
 
 STARTING = b"Transition from SHUTDOWN to STARTING"
 OFFSETS = OFFSETS_TOPIC.encode()

@@ -36,7 +36,7 @@ from tests.kafka import committed_offsets, delete_topics
 from tests.replaying import Ended, ended
 from tests.scram import set_password
 from tests.worker_process import COMMAND
-from worker.local_kafka.release import NEWEST, Release
+from upcast_demo.local_kafka.release import NEWEST, Release
 
 PARTITIONS = 3
 BEFORE, MEANWHILE, LATER = 300, 300, 900

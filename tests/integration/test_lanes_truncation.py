@@ -15,13 +15,13 @@ from structlog.testing import capture_logs
 
 from tests.kafka import Record, Topics, delete_topics, make_topic, produce
 from tests.lanes import LIMIT, QUICK, Bench, PlainClients, caught_up, make_bench, read_settled, until
+from upcast_demo.local_kafka import LocalKafka
 from worker.lanes.committed_offset import Committed, Decision, committed_of_group
 from worker.lanes.decisions import NothingToDecideError, Target, WrongPlaceError, decide
 from worker.lanes.listing import UNDECIDED, list_lanes
 from worker.lanes.state import LaneState
 from worker.lanes.status import LaneStatus
 from worker.lanes.supervisor import Supervisor
-from worker.local_kafka import LocalKafka
 
 SOON = replace(QUICK, second_look=0.1, look_for_decision=0.1)
 NOW = 1_800_000_000.0

@@ -16,11 +16,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.kafka import Record, Topics, produce, read_all
-from worker.local_kafka import LocalKafka, LocalKafkaError, properties
+from upcast_demo.local_kafka import LocalKafka, LocalKafkaError, properties
 
 PARENT = """
 import sys, time
-from worker.local_kafka import LocalKafka
+from upcast_demo.local_kafka import LocalKafka
 broker = LocalKafka.start()
 print(broker.pid, broker.directory, flush=True)
 time.sleep(60)

@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from tests.kafka import Topics
 from tests.ports import free_ports
+from upcast_demo.local_kafka import LocalKafka
 from worker.kafka import internals
-from worker.local_kafka import LocalKafka
 
 
 def addresses(port: int, controller: int) -> dict[str, str]:

@@ -18,8 +18,8 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from tests.kafka import Record, Topics, produce
 from tests.worker_process import COMMAND, running_worker, write_config
+from upcast_demo.local_kafka import LocalKafka
 from worker.errors import NEEDS_A_PERSON
-from worker.local_kafka import LocalKafka
 
 STRICT = {
     "group.max.session.timeout.ms": "20000",

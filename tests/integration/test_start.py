@@ -16,7 +16,7 @@ IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| *([\w.]+)$")
 
 LATE = (
     *("alembic", "fastapi", "httpx", "hypothesis", "jinja2", "opentelemetry", "psycopg", "pytest", "requests"),
-    *("sqlalchemy", "worker.api.history", "worker.api.v2", "worker.database", "worker.checklist", "worker.demo"),
+    *("sqlalchemy", "worker.api.history", "worker.api.v2", "worker.database", "worker.checklist", "upcast_demo"),
     *("worker.dlq", "worker.processes.family", "worker.replay.census", "worker.verifying"),
 )
 EVENT = {"metadata": {"taskId": "1.1.1", "projectId": "customer-123/project-abc"}, "nodes": {}}

@@ -27,7 +27,7 @@ from tests.http import Answer, request
 from tests.kafka import Topics, read_all
 from tests.ports import free_ports
 from tests.worker_process import WorkerProcess, running_worker
-from worker.local_kafka import LocalKafka
+from upcast_demo.local_kafka import LocalKafka
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

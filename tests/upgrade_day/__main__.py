@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.upgrade_day.page import PAGE, blocks, comparable, filled
 from tests.upgrade_day.story import Story
-from worker.local_kafka import LocalKafka
+from upcast_demo.local_kafka import LocalKafka
 
 EVENTS = 200_000
 

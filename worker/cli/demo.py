@@ -19,8 +19,8 @@ def demo(
     """
     import logging
 
-    from worker.demo.screen import Screen
-    from worker.demo.story import tell
+    from upcast_demo.screen import Screen
+    from upcast_demo.story import tell
 
     # The client retries by itself, for example while a new topic has no leader yet; it need not be told of.
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())

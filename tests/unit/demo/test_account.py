@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
+from upcast_demo.account import OFFSET_HEADER, DemoAccount, reckon
+from upcast_demo.history import EXPECTED, SHARES, HistoryKind, MadeEvent, make_history
+from upcast_demo.kafka import RecordReadBack
 from upcasters import DeadLettered, Event, Passed, Upcast, load_chain
 from upcasters.detection import Always, Detection, FromHeader, FromShape
 from upcasters.policy import Policy
-from worker.demo.account import OFFSET_HEADER, DemoAccount, reckon
-from worker.demo.history import EXPECTED, SHARES, HistoryKind, MadeEvent, make_history
-from worker.demo.kafka import RecordReadBack
 
 Topic = dict[int, list[RecordReadBack]]
 PARTITIONS = 3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from worker.demo.account import DemoAccount
-from worker.demo.history import EXPECTED, HistoryKind
-from worker.demo.screen import Screen
+from upcast_demo.account import DemoAccount
+from upcast_demo.history import EXPECTED, HistoryKind
+from upcast_demo.screen import Screen
 
 
 @pytest.mark.parametrize("width", [60, 80])

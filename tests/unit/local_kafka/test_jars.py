@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.ports import free_port
-from worker.local_kafka import jars
-from worker.local_kafka.jars import Jar, JarsUnavailableError, fetch_jars, pinned_jars
+from upcast_demo.local_kafka import jars
+from upcast_demo.local_kafka.jars import Jar, JarsUnavailableError, fetch_jars, pinned_jars
 
 CONTENT = b"a jar"
 ROOT = Path(__file__).parents[3]

@@ -284,7 +284,7 @@ def test_new_starts_another_type_of_a_chain() -> None:
     assert "# none: the chain has several event types (order, order.line) and nothing says how to tell them" in code
 
 
-@pytest.mark.parametrize("package", ["upcasters", "worker"])
+@pytest.mark.parametrize("package", ["upcasters", "worker", "upcast_demo"])
 def test_type_checkers_are_told_that_there_are_types(package: str) -> None:
     assert (Path(__file__).parents[3] / package / "py.typed").is_file()
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from upcast_demo.local_kafka.jars import PINNED, JarsUnavailableError, fetch_jars, pinned_jars
+from upcast_demo.local_kafka.properties import CLUSTER_ID, server_properties
 from worker.extras import pip_install
-from worker.local_kafka.jars import PINNED, JarsUnavailableError, fetch_jars, pinned_jars
-from worker.local_kafka.properties import CLUSTER_ID, server_properties
 
 
 class LocalKafkaError(Exception):

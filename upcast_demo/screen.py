@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from worker.demo.account import OUTCOMES, DemoAccount, header
-from worker.demo.history import HistoryKind
-from worker.demo.kafka import RecordReadBack
+from upcast_demo.account import OUTCOMES, DemoAccount, header
+from upcast_demo.history import HistoryKind
+from upcast_demo.kafka import RecordReadBack
 
 LETTER_HEADERS = (
     ("__connect.errors.topic", "came from"),

@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from worker.demo.history import MadeEvent
+from upcast_demo.history import MadeEvent
 from worker.errors import MAY_PASS, WorkerError
 
 READ_SECONDS = 30.0

@@ -1,6 +1,6 @@
-"""`python -m worker.local_kafka.pin 4.4.0` pins the jars of another version of Kafka: writes `jars.txt` again.
+"""`python -m upcast_demo.local_kafka.pin 4.4.0` pins the jars of another version of Kafka: writes `jars.txt` again.
 
-`python -m worker.local_kafka.pin 3.4.1 tests/brokers/3.4.1.txt` pins those of a version that only tests run.
+`python -m upcast_demo.local_kafka.pin 3.4.1 tests/brokers/3.4.1.txt` pins those of a version that only tests run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from worker.local_kafka.jars import PINNED
+from upcast_demo.local_kafka.jars import PINNED
 
 
 def pin(version: str, pinned: Path = PINNED) -> None:
@@ -21,7 +21,7 @@ def pin(version: str, pinned: Path = PINNED) -> None:
     # Kafka logs to SLF4J 1; without a backend it would log nothing. Resolved by itself: beside Kafka, its parent's
     # versions of Kafka's own jars would win.
     backend = jgo.resolve(_backend(kafka))[:1]
-    lines = [f"# Apache Kafka {version}; made by `python -m worker.local_kafka.pin {' '.join(sys.argv[1:])}`."]
+    lines = [f"# Apache Kafka {version}; made by `python -m upcast_demo.local_kafka.pin {' '.join(sys.argv[1:])}`."]
     for artifact in sorted(kafka + backend, key=str):
         sha256 = hashlib.sha256(artifact.resolve().read_bytes()).hexdigest()
         lines.append(f"{artifact.groupId}:{artifact.artifactId}:{artifact.version} {sha256}")

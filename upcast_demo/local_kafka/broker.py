@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from worker.local_kafka.properties import LOG4J
-from worker.local_kafka.release import NEWEST, LocalKafkaError, Release
-from worker.local_kafka.watcher import Watcher
+from upcast_demo.local_kafka.properties import LOG4J
+from upcast_demo.local_kafka.release import NEWEST, LocalKafkaError, Release
+from upcast_demo.local_kafka.watcher import Watcher
 
 PORT_TAKEN = "Address already in use"
 PORT_ATTEMPTS = 3

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.demo.account import DemoAccount, reckon
-from worker.demo.history import MadeEvent, make_history
-from worker.demo.kafka import create_topics, delete_topics, read, write
-from worker.demo.screen import Screen
-from worker.demo.worker_process import WorkerProcess, follow, running
+from upcast_demo.account import DemoAccount, reckon
+from upcast_demo.history import MadeEvent, make_history
+from upcast_demo.kafka import create_topics, delete_topics, read, write
+from upcast_demo.local_kafka import LocalKafka, LocalKafkaError
+from upcast_demo.screen import Screen
+from upcast_demo.worker_process import WorkerProcess, follow, running
 from worker.errors import MAY_PASS, WorkerError
-from worker.local_kafka import LocalKafka, LocalKafkaError
 
 PARTITIONS = 4
 

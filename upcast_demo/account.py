@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from worker.demo.history import EXPECTED, HistoryKind, MadeEvent
-from worker.demo.kafka import RecordReadBack
+from upcast_demo.history import EXPECTED, HistoryKind, MadeEvent
+from upcast_demo.kafka import RecordReadBack
 
 OUTCOMES = ("upcast", "passed", "dead-lettered", "missing")
 OFFSET_HEADER = "__connect.errors.offset"
