@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -22,6 +22,15 @@ from worker.routes.route import OutputTopic
 BATCH_BYTES = 900_000
 LOG_APPEND_TIME = 1
 """What the answer to a batch calls a timestamp that is the broker's."""
+
+
+class OutputRecord(NamedTuple):
+    """In the order in which a batch takes its parts. The timestamp is -1 where it is unknown."""
+
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[Header]
 
 
 class OutputBatch(Protocol):
@@ -58,49 +67,27 @@ class Outbox:
         """The topic's open batch; one that takes nothing where there is none yet."""
         return self._open.get(topic) or _NONE_YET
 
-    def begin_batch(
-        self,
-        topic: OutputTopic,
-        timestamp: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: list[Header],
-    ) -> bool:
+    def begin_batch(self, topic: OutputTopic, record: OutputRecord) -> bool:
         """A new batch with this record first; False, and nothing done, where the topic takes no such record."""
-        make = OpenBatch if timestamp >= 0 else _UndatedBatch
-        batch = make(self._producer, len(value or b""))
-        batch.put(timestamp, key, value, headers)
-        if batch.size > topic.max_message_bytes and not self._fits_packed(topic, timestamp, key, value, headers):
+        make = OpenBatch if record.timestamp >= 0 else _UndatedBatch
+        batch = make(self._producer, len(record.value or b""))
+        batch.put(*record)
+        if batch.size > topic.max_message_bytes and not self._fits_packed(topic, record):
             return False
         self._close(topic)
         self._open[topic] = batch
         return True
 
-    def put(
-        self,
-        topic: OutputTopic,
-        timestamp: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: list[Header],
-    ) -> bool:
+    def put(self, topic: OutputTopic, record: OutputRecord) -> bool:
         """Add a record to the open batch or to a new one; False where the topic takes no such record."""
         batch = self._open.get(topic)
-        if batch and batch.put(timestamp, key, value, headers):
-            return True
-        return self.begin_batch(topic, timestamp, key, value, headers)
+        return bool(batch and batch.put(*record)) or self.begin_batch(topic, record)
 
-    def fits(
-        self,
-        topic: OutputTopic,
-        timestamp: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: list[Header],
-    ) -> bool:
+    def fits(self, topic: OutputTopic, record: OutputRecord) -> bool:
         """Whether the topic takes such a record; weighs exactly only what a quick estimate leaves open."""
-        estimate: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers)
-        return estimate <= topic.max_message_bytes or self._fits_packed(topic, timestamp, key, value, headers)
+        _, *parts = record
+        estimate: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(*parts)
+        return estimate <= topic.max_message_bytes or self._fits_packed(topic, record)
 
     @property
     def has_full_batches(self) -> bool:
@@ -162,15 +149,8 @@ class Outbox:
             self.bytes += batch.size
             self._full.append((topic, batch.closed()))
 
-    def _fits_packed(
-        self,
-        topic: OutputTopic,
-        timestamp: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: list[Header],
-    ) -> bool:
-        return wire_size(self._producer, timestamp, key, value, headers) <= topic.max_message_bytes
+    def _fits_packed(self, topic: OutputTopic, record: OutputRecord) -> bool:
+        return wire_size(self._producer, *record) <= topic.max_message_bytes
 
 
 class _NoBatch:

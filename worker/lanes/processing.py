@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
 import structlog
 
-from upcasters.event import SourcePartition, SourceRecord
+from upcasters.event import Header, SourcePartition, SourceRecord
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Redriven, Reporter, dead_letter
 from worker.kafka.fetched import NO_TIMESTAMP, Slice
@@ -19,7 +19,7 @@ from worker.lanes.breaker import Breaker
 from worker.lanes.counters import Counters
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.lineage import Lineage
-from worker.lanes.outbox import Outbox
+from worker.lanes.outbox import Outbox, OutputRecord
 from worker.routes.route import OutputTopic, Route
 
 log = structlog.get_logger(__name__)
@@ -165,7 +165,8 @@ class Processor:
                     place += 1
                 else:
                     batch.count = place
-                    if not outbox.begin_batch(destination, timestamp, key, value, headers):  # type: ignore[arg-type]
+                    full = OutputRecord(timestamp, key, value, headers)  # type: ignore[arg-type]
+                    if not outbox.begin_batch(destination, full):
                         self._bury(record, self._too_large(outcome), len(passages) + passed + others, work)
                         others += 1
                         continue
@@ -217,14 +218,14 @@ class Processor:
         """All of the record's output or, where the destination does not take one of its parts, none, and why."""
         outputs = outcome.output(record)
         ours = self._lineage.headers(record, outcome.passage) if self._lineage else []
-        parts = [(output.key, output.value, [*output.headers, *ours]) for output in outputs]
         destination, timestamp = self.route.destination, _timestamp(record)
-        if self._refuses_keyless() and any(key is None for key, _, _ in parts):
+        parts = [OutputRecord(timestamp, each.key, each.value, [*each.headers, *ours]) for each in outputs]
+        if self._refuses_keyless() and any(part.key is None for part in parts):
             return Fault("produce", "InvalidRecordError", f"{destination.name} is compacted, and the record has no key")
-        if not all(work.outbox.fits(destination, timestamp, *part) for part in parts):
+        if not all(work.outbox.fits(destination, part) for part in parts):
             return self._too_large(outcome)
         for part in parts:
-            work.outbox.put(destination, timestamp, *part)
+            work.outbox.put(destination, part)
         if work.journal:
             work.written += [(_offset(record), timestamp, each.key, each.value, each.headers) for each in outputs]
         work.counters.produced[destination.name] += len(parts)
@@ -236,17 +237,21 @@ class Processor:
         latest = self._latest(topic)
         restamped = _offset(record) in self.restamped or (latest is not None and _timestamp(record) > latest)
         timestamp = round(now * 1000) if restamped else _timestamp(record)
+
+        def with_headers(headers: Iterable[Header]) -> OutputRecord:
+            return OutputRecord(timestamp, record.key, record.value, list(headers))
+
         letter = dead_letter(
             record,
             self._source,
             fault,
             self._reporter,
             now,
-            lambda headers: outbox.fits(topic, timestamp, record.key, record.value, list(headers)),
+            lambda headers: outbox.fits(topic, with_headers(headers)),
             restamped=restamped,
             redriven=self._redriven,
         )
-        if not letter.fits or not outbox.put(topic, timestamp, record.key, record.value, letter.headers):
+        if not letter.fits or not outbox.put(topic, with_headers(letter.headers)):
             raise BlockedError(
                 f"{topic.name} takes no dead letter as large as the record at offset {record.offset}: "
                 f"raise its max.message.bytes (from {topic.max_message_bytes}), then resume the route or restart the "

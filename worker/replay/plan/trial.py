@@ -18,7 +18,7 @@ from worker.lanes.breaker import Breaker
 from worker.lanes.counters import Counters
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.lane_context import MakeProcessor
-from worker.lanes.outbox import Outbox, OutputBatch
+from worker.lanes.outbox import Outbox, OutputBatch, OutputRecord
 from worker.lanes.processing import Processor, Work
 from worker.preflight import Backlog
 from worker.replay.plan.file import (
@@ -55,29 +55,15 @@ class DryOutbox(Outbox):
     def batch(self, topic: OutputTopic) -> OutputBatch:
         return self if topic.name == self._destination.name else super().batch(topic)
 
-    def begin_batch(
-        self,
-        topic: OutputTopic,
-        timestamp: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: list[Header],
-    ) -> bool:
-        return self.put(topic, timestamp, key, value, headers)
+    def begin_batch(self, topic: OutputTopic, record: OutputRecord) -> bool:
+        return self.put(topic, record)
 
-    def put(
-        self,
-        topic: OutputTopic,
-        timestamp: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: list[Header],
-    ) -> bool:
+    def put(self, topic: OutputTopic, record: OutputRecord) -> bool:
         if topic.name != self._destination.name:
-            return self.fits(topic, timestamp, key, value, headers)
-        if not self.fits(topic, timestamp, key, value, [*headers, *LINEAGE]):
+            return self.fits(topic, record)
+        if not self.fits(topic, record._replace(headers=[*record.headers, *LINEAGE])):
             return False
-        self.bytes += _size(key, value, headers)
+        self.bytes += _size(record.key, record.value, record.headers)
         return True
 
     def _append(
@@ -137,7 +123,7 @@ class Trial:
         records = piece.slice.records
         self._marks[piece.partition].look(records)
         work = self._run(piece)
-        self.output_bytes += work.outbox.bytes if isinstance(work.outbox, DryOutbox) else 0
+        self.output_bytes += work.outbox.bytes
         self._read[piece.partition] += len(records)
         self._weigh(piece.partition, self._for_the_chain(piece))
         self._add(work.counters)
