@@ -5,22 +5,14 @@ Like the plan it holds coordinates, counts and digests, and never a value of an 
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Literal
 
-from pydantic import ValidationError
-
-from worker.errors import WorkerError
-from worker.replay.plan.file import Filters, OutcomeCounts, PlannedRoute, PlanPart, Redrive
-from worker.replay.sealed_file import digest_of, write_sealed
-
-FORMAT: Final = 1
-KIND: Final = "upcast-receipt"
+from worker.replay.plan.file import Filters, OutcomeCounts, PlannedRoute, Redrive
+from worker.replay.sealed_file import FileKind, FilePart, SealedFile
 
 
-class PartitionReceipt(PlanPart):
+class PartitionReceipt(FilePart):
     """``[start, end)`` of what was read, all of it done. ``stretches`` are the offsets where both digests began anew
     after an interruption, each with what was before in front: see ``worker.replay.digest``.
 
@@ -38,11 +30,11 @@ class PartitionReceipt(PlanPart):
     written_digest: str
 
 
-class Receipt(PlanPart):
+class Receipt(SealedFile):
     """The whole file. ``started`` is when the replay first began, ``ended`` when its last partition did."""
 
-    kind: Literal["upcast-receipt"] = KIND
-    format: Literal[1] = FORMAT
+    kind: Literal["upcast-receipt"] = "upcast-receipt"
+    format: Literal[1] = 1
     replay_id: str
     plan_digest: str
     cluster_id: str
@@ -76,59 +68,14 @@ class Receipt(PlanPart):
             f"allowed are in {self.route.dead_letter}: see `upcast dlq list`"
         )
 
-    def content(self) -> dict[str, Any]:
-        """The receipt as plain JSON values."""
-        return self.model_dump(mode="json")
 
-    def digest(self) -> str:
-        return digest_of(self.content())
-
-
-def write_receipt(receipt: Receipt, path: Path) -> None:
-    """Write the file, whole or not at all. Raises WorkerError where that cannot be."""
-    try:
-        write_sealed(receipt.content(), path)
-    except OSError as error:
-        raise WorkerError(
-            f"{path}: cannot write the receipt: {error.strerror}: name another file with --receipt; "
-            "the ledger has it already"
-        ) from None
-
-
-def read_receipt(path: Path) -> Receipt:
-    """Raises WorkerError for a file that is missing, no receipt, of a newer version, or edited since it was written."""
-    content = _content(path)
-    digest = content.pop("digest", None)
-    if content.get("format") != FORMAT:
-        raise WorkerError(
-            f"{path}: a receipt of format {content.get('format')}, this worker reads {FORMAT}: "
-            "use the worker that wrote it"
-        )
-    try:
-        receipt = Receipt.model_validate(content)
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
-        raise WorkerError(f"{path}: {place} is wrong: take the receipt as `upcast replay` wrote it") from None
-    if digest != receipt.digest():
-        raise WorkerError(
-            f"{path}: its content does not fit its digest, so it was edited: take it as `upcast replay` wrote it"
-        )
-    return receipt
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
-    except FileNotFoundError:
-        raise WorkerError(
-            f"{path}: no such file: a replay writes its receipt when it is finished, so run `upcast replay` to its end"
-        ) from None
-    except OSError as error:
-        raise WorkerError(f"{path}: cannot read the receipt: {error.strerror}") from None
-    except ValueError:
-        content = None
-    if isinstance(content, dict) and content.get("kind") == "upcast-plan":
-        raise WorkerError(f"{path}: is a plan: name the receipt that `upcast replay {path}` writes when it is finished")
-    if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise WorkerError(f"{path}: is no receipt: name the file that `upcast replay` wrote")
-    return content
+RECEIPT_FILE = FileKind(
+    Receipt,
+    name="receipt",
+    source="`upcast replay`",
+    again="take it as `upcast replay` wrote it",
+    elsewhere="name another file with --receipt; the ledger has it already",
+    missing="a replay writes its receipt when it is finished, so run `upcast replay` to its end",
+    mistaken={"upcast-plan": "is a plan: name the receipt that `upcast replay` writes when it is finished"},
+)
+read_receipt, write_receipt = RECEIPT_FILE.read, RECEIPT_FILE.write

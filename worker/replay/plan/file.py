@@ -4,38 +4,30 @@ Its parts hold coordinates, paths and counts; never a value of an event."""
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from worker.errors import WorkerError
-from worker.replay.sealed_file import digest_of, write_sealed
-
-
-class PlanPart(BaseModel):
-    """A part of the file: frozen, and strict about keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+from worker.replay.sealed_file import FileKind, FilePart, SealedFile
 
 
-class Coordinates(PlanPart):
+class Coordinates(FilePart):
     """Where a record stands in the source topic."""
 
     partition: int
     offset: int
 
 
-class Mark(PlanPart):
+class Mark(FilePart):
     """A record by which the topic is known again: 16 hex digits over its timestamp, key, value and headers."""
 
     offset: int
     digest: str
 
 
-class PlannedRange(PlanPart):
+class PlannedRange(FilePart):
     """``[start, end)`` of one partition. ``records`` can be fewer than offsets: markers, aborted and compacted ones.
 
     ``marks`` are a few records of the range; a topic made anew under the same name does not have them.
@@ -52,7 +44,7 @@ class PlannedRange(PlanPart):
         return self.start >= self.end
 
 
-class PlannedRoute(PlanPart):
+class PlannedRoute(FilePart):
     """Topics, the chain and what of the configuration decides the output."""
 
     source: str
@@ -69,7 +61,7 @@ class PlannedRoute(PlanPart):
     """The chain's steps by id, each with a fingerprint of its own."""
 
 
-class Filters(PlanPart):
+class Filters(FilePart):
     """Which records take part; an empty list lets all through. The rest is ``skipped``, reason ``filtered``.
 
     Keys are text, compared as UTF-8.
@@ -81,7 +73,7 @@ class Filters(PlanPart):
     key_prefixes: tuple[str, ...] = ()
 
 
-class TakenBefore(PlanPart):
+class TakenBefore(FilePart):
     """What earlier redrives have taken of one fault in one partition: all before an offset with fewer rounds."""
 
     partition: int
@@ -89,14 +81,14 @@ class TakenBefore(PlanPart):
     limits: tuple[tuple[int, int], ...]
 
 
-class Predecessor(PlanPart):
+class Predecessor(FilePart):
     """What the redrive before this one left beside its offset in Kafka, as a digest."""
 
     partition: int
     digest: str
 
 
-class Redrive(PlanPart):
+class Redrive(FilePart):
     """Makes a plan one of dead letters: its ranges are of the dead-letter topic. Fingerprint ``*`` means all faults.
 
     A letter that was redriven ``rounds`` times is left. ``aligned``: letters stand in their records' partitions.
@@ -111,7 +103,7 @@ class Redrive(PlanPart):
     predecessors: tuple[Predecessor, ...] = ()
 
 
-class OutcomeCounts(PlanPart):
+class OutcomeCounts(FilePart):
     """``read`` is the sum of upcast, passed, skipped and dead-lettered; ``produced`` are records to the destination."""
 
     read: int = 0
@@ -122,7 +114,7 @@ class OutcomeCounts(PlanPart):
     produced: int = 0
 
 
-class ObservedViolation(PlanPart):
+class ObservedViolation(FilePart):
     """Records that go on although they do not fit the model of ``version``: validation observes them, or a share."""
 
     event_type: str
@@ -132,7 +124,7 @@ class ObservedViolation(PlanPart):
     records: int
 
 
-class HopCount(PlanPart):
+class HopCount(FilePart):
     """How many records take one hop of the chain. Empty versions mean that the events carry none."""
 
     event_type: str
@@ -142,7 +134,7 @@ class HopCount(PlanPart):
     records: int
 
 
-class PassageCount(PlanPart):
+class PassageCount(FilePart):
     """Records that the chain changes, by type and version before and after. They add up to ``counts.upcast``."""
 
     event_type: str
@@ -151,7 +143,7 @@ class PassageCount(PlanPart):
     records: int
 
 
-class FaultGroup(PlanPart):
+class FaultGroup(FilePart):
     """Would-be dead letters with one fault. ``samples`` are the first few of them."""
 
     fingerprint: str
@@ -166,7 +158,7 @@ class FaultGroup(PlanPart):
     samples: tuple[Coordinates, ...] = ()
 
 
-class LostPath(PlanPart):
+class LostPath(FilePart):
     """A path of sampled source events whose content reaches no path of the output, and that no step drops by name."""
 
     path: str
@@ -177,7 +169,7 @@ class LostPath(PlanPart):
     samples: tuple[Coordinates, ...] = ()
 
 
-class LossReport(PlanPart):
+class LossReport(FilePart):
     """``compared`` events were looked at field by field. ``truncated``: there were more paths than are kept. The chain
     refuses every value but the one that was seen at the ``unjudged`` paths, so that nobody knows whether it arrives."""
 
@@ -187,7 +179,7 @@ class LossReport(PlanPart):
     truncated: bool = False
 
 
-class Determinism(PlanPart):
+class Determinism(FilePart):
     """``compared`` events were upcast twice; ``different`` of them came out in two ways."""
 
     compared: int = 0
@@ -195,7 +187,7 @@ class Determinism(PlanPart):
     samples: tuple[Coordinates, ...] = ()
 
 
-class Estimate(PlanPart):
+class Estimate(FilePart):
     """What a replay will cost. ``seconds`` and ``records_per_second`` are the dry run's own, as measured: reading and
     upcasting without writing, so a replay on the same machine takes no less. Bytes are of values, keys and headers."""
 
@@ -206,16 +198,14 @@ class Estimate(PlanPart):
     output_bytes: int = 0
 
 
-FORMAT: Final = 1
 ID_DIGITS = 12
-KIND: Final = "upcast-plan"
 
 
-class Plan(PlanPart):
-    """The whole file. ``digest`` is over all the rest, so that an edit by hand is seen."""
+class Plan(SealedFile):
+    """The whole file."""
 
-    kind: Literal["upcast-plan"] = KIND
-    format: Literal[1] = FORMAT
+    kind: Literal["upcast-plan"] = "upcast-plan"
+    format: Literal[1] = 1
     created: datetime
     worker_version: str
     cluster_id: str
@@ -239,14 +229,6 @@ class Plan(PlanPart):
     warnings: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     """Fault fingerprints and ``loss:PATH``, as given by the operator."""
-
-    def content(self) -> dict[str, Any]:
-        """The plan as plain JSON values."""
-        return self.model_dump(mode="json")
-
-    def digest(self) -> str:
-        """SHA-256 of the content, in 64 hex digits: the same for the same plan, however the file is laid out."""
-        return digest_of(self.content())
 
     @property
     def replay_id(self) -> str:
@@ -311,12 +293,14 @@ def _first(samples: tuple[Coordinates, ...]) -> str:
     return f" (first at partition {samples[0].partition}, offset {samples[0].offset})"
 
 
-def write_plan(plan: Plan, path: Path) -> None:
-    """Write the file, whole or not at all. Raises WorkerError where that cannot be."""
-    try:
-        write_sealed(plan.content(), path)
-    except OSError as error:
-        raise WorkerError(f"{path}: cannot write the plan: {error.strerror}: name another file") from None
+PLAN_FILE = FileKind(
+    Plan,
+    name="plan",
+    source="`upcast plan --out`",
+    again="make it again with `upcast plan`",
+    elsewhere="name another file",
+)
+read_plan, write_plan = PLAN_FILE.read, PLAN_FILE.write
 
 
 def kept_plan(path: Path) -> str:
@@ -324,37 +308,4 @@ def kept_plan(path: Path) -> str:
     anything else: that would be overwritten."""
     if not path.exists():
         return ""
-    return str(_content(path).get("digest"))[:ID_DIGITS]
-
-
-def read_plan(path: Path) -> Plan:
-    """Raises WorkerError for a file that is missing, no plan, of a newer version, or edited since it was written."""
-    content = _content(path)
-    if content.get("format") != FORMAT:
-        raise WorkerError(
-            f"{path}: a plan of format {content.get('format')}, this worker reads {FORMAT}: "
-            "make it again with `upcast plan`, or use the worker that wrote it"
-        )
-    digest = content.pop("digest", None)
-    try:
-        plan = Plan.model_validate(content)
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
-        raise WorkerError(f"{path}: {place} is wrong: make the plan again with `upcast plan`") from None
-    if digest != plan.digest():
-        raise WorkerError(
-            f"{path}: its content does not fit its digest, so it was edited: make it again with `upcast plan`"
-        )
-    return plan
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
-    except OSError as error:
-        raise WorkerError(f"{path}: cannot read the plan: {error.strerror}: name the file of `upcast plan`") from None
-    except ValueError:
-        content = None
-    if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise WorkerError(f"{path}: is no plan: name the file that `upcast plan --out` wrote")
-    return content
+    return str(PLAN_FILE.content_of(path).get("digest"))[:ID_DIGITS]

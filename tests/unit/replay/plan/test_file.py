@@ -126,7 +126,7 @@ def test_what_is_refused(tmp_path: Path, change: Any, expected: str) -> None:
 def test_what_is_no_plan(tmp_path: Path, text: str) -> None:
     path = tmp_path / "plan.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(WorkerError, match="is no plan: name the file that"):
+    with pytest.raises(WorkerError, match="is no plan: name the file of `upcast plan --out`"):
         read_plan(path)
 
 
