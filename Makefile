@@ -103,7 +103,7 @@ docs: $(VENV)/docs.installed ## build the site of docs/ strictly, and serve it (
 
 tools: $(VENV)/deploy.installed $(VENV)/docs.installed $(BIN)/actionlint ## what the tests of deploy/, .github/ and the site need, or they skip
 
-deploy-check: $(VENV)/deploy.installed ## build, run and upgrade what is in deploy/ for real (20 minutes)
+deploy-check: $(VENV)/deploy.installed $(BIN)/helm ## build, run and upgrade what is in deploy/ for real (20 minutes)
 	$(BIN)/pytest -p no:randomly -v -rs tests/deploy
 	$(BIN)/pytest -p no:randomly -v -rs -o "python_files=check_*.py" tests/deploy
 	@$(MAKE) --no-print-directory dist
@@ -144,6 +144,11 @@ $(BIN)/actionlint: requirements/actionlint/go.mod requirements/actionlint/go.sum
 	@if command -v go >/dev/null; then \
 		cd requirements/actionlint && GOBIN=$(CURDIR)/$(BIN) go install github.com/rhysd/actionlint/cmd/actionlint; \
 	else echo "Go is missing, which builds actionlint: the workflows will not be checked"; fi
+
+$(BIN)/helm: requirements/helm/go.mod requirements/helm/go.sum | $(BIN)/python
+	@if command -v go >/dev/null; then echo "building Helm (minutes)"; \
+		cd requirements/helm && GOBIN=$(CURDIR)/$(BIN) go install helm.sh/helm/v3/cmd/helm; \
+	else echo "Go is missing, which builds Helm: the chart will not be checked"; fi
 
 $(VENV)/docs.installed: requirements/docs.txt website/mermaid.py $(VENV)/dev.installed
 	@echo "installing what builds the site into $(VENV)"

@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +114,32 @@ def test_the_image_says_what_it_is_and_runs_as_nobody(docker: Engine) -> None:
     assert config["Labels"]["org.opencontainers.image.version"] == VERSION
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert ended(docker, *AS_NOBODY, IMAGE, "--version") == (0, f"upcast {VERSION}")
+
+
+DERIVED = re.findall(r"```dockerfile\n(.*?)```", DOCS, re.DOTALL)
+CHAINS = """
+from upcasters import Baseline, Chain, Step, default, present
+
+step = Step("order", "1", "2", [default("currency", "EUR")], shape=present("currency"))
+chain = Chain([step], [Baseline("order", "1", shape=present("total"))])
+"""
+
+
+def test_an_image_of_ones_own_has_chains_that_are_a_package(docker: Engine, tmp_path: Path) -> None:
+    (recipe,) = DERIVED
+    (tmp_path / "Dockerfile").write_text(recipe)
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "order_chains.py").write_text(CHAINS)
+    project = '[project]\nname = "order-chains"\nversion = "1.0"\n[tool.setuptools]\npy-modules = ["order_chains"]\n'
+    (tmp_path / "orders" / "pyproject.toml").write_text(project)
+    make = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", ".", "./orders"]
+    subprocess.run(make, cwd=tmp_path, check=True, timeout=120)
+    (tmp_path / "requirements.txt").write_text("./order_chains-1.0-py3-none-any.whl\n")
+    docker.run(["docker", "build", "-t", f"{IMAGE}-orders", "."], tmp_path)
+    code, output = ended(docker, *AS_NOBODY, f"{IMAGE}-orders", "check", "--chain", "order_chains:chain")
+    docker.docker("rmi", f"{IMAGE}-orders")
+    assert code == 0, output
+    assert "1 type, 2 versions, 1 step" in output
 
 
 def test_it_needs_no_shell(docker: Engine) -> None:
@@ -369,5 +396,5 @@ def test_down_leaves_in_order(docker: Engine, installation: Path) -> None:
 
 
 def test_nothing_of_the_page_was_left_out() -> None:
-    elsewhere = ("kubectl ", "promtool ", "make ")
+    elsewhere = ("kubectl ", "helm ", "promtool ", "make ")
     assert {line for line in DOCUMENTED if line and not line.startswith(elsewhere)} == done
