@@ -27,7 +27,8 @@ from worker.lanes.delivery import ClientFactory
 from worker.lanes.supervisor import Supervisor
 from worker.lanes.timeouts import Timeouts
 from worker.metrics import WorkerMetrics
-from worker.routes.route import LaneLimits, OutputTopic, Route
+from worker.routes.route import OutputTopic, Route
+from worker.settings import LimitSettings
 
 LIMIT = 60.0
 OLD_TO_NEW = Passage("thing", "1", "2", 1)
@@ -240,7 +241,7 @@ async def _main(
     bootstrap_servers: str, group: str, source: str, destination: str, dead_letter: str, partitions: str
 ) -> None:
     count = int(partitions)
-    limits = LaneLimits(transaction_records=200)
+    limits = LimitSettings(transaction_records=200)
     route = Route(source, OutputTopic(destination, count), OutputTopic(dead_letter, count), ByWord(), limits=limits)
     async with Bench(bootstrap_servers, group, route).running() as supervisor:
         await supervisor.run()

@@ -17,7 +17,7 @@ from tests.lanes import LIMIT, Bench, make_bench, until
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
 from worker.lanes.supervisor import Supervisor
-from worker.routes.route import BreakerPolicy, LaneLimits
+from worker.settings import BreakerSettings, LimitSettings
 
 AN_HOUR_AGO = round((time.time() - 3_600) * 1000)
 
@@ -76,7 +76,7 @@ async def the_lane(supervisor: Supervisor) -> Lane:
 
 
 async def test_exact_in_a_backlog_over_a_restart_and_in_an_idle_topic(kafka_bootstrap: str, topics: Topics) -> None:
-    limits = LaneLimits(records_per_second=150, transaction_records=15)
+    limits = LimitSettings(records_per_second=150, transaction_records=15)
     bench = await make_bench(kafka_bootstrap, topics, limits=limits)
     await produce(kafka_bootstrap, bench.route.source, stamped(330))
     async with bench.running():
@@ -118,8 +118,8 @@ async def watch_until_retention_shows(bench: Bench, left: int) -> None:
 
 
 async def test_exact_while_the_breaker_is_open(kafka_bootstrap: str, topics: Topics) -> None:
-    breaker = BreakerPolicy(rate=0.5, window=20)
-    bench = await make_bench(kafka_bootstrap, topics, breaker=breaker, limits=LaneLimits(transaction_records=7))
+    breaker = BreakerSettings(rate=0.5, window=20)
+    bench = await make_bench(kafka_bootstrap, topics, breaker=breaker, limits=LimitSettings(transaction_records=7))
     await produce(kafka_bootstrap, bench.route.source, stamped(100, word=b"bad"))
     async with bench.running():
         await watch_until(bench, lambda seen: seen.get("breaker_open", {}).get("0"))
@@ -129,7 +129,7 @@ async def test_exact_while_the_breaker_is_open(kafka_bootstrap: str, topics: Top
 
 async def test_exact_behind_what_was_rolled_back(kafka_bootstrap: str, topics: Topics) -> None:
     """The oldest record is the first that can be read, not the first that is there."""
-    bench = await make_bench(kafka_bootstrap, topics, limits=LaneLimits(records_per_second=1, transaction_records=1))
+    bench = await make_bench(kafka_bootstrap, topics, limits=LimitSettings(records_per_second=1, transaction_records=1))
     source = bench.route.source
     async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, transactional_id=topics.name("writer")) as writer:
         for commit in (False, True):

@@ -22,7 +22,8 @@ from worker.kafka.transactions import discard
 from worker.lanes import lane_context
 from worker.lanes.delivery import AtLeastOnce, ExactlyOnce
 from worker.lanes.outbox import Outbox, OutputRecord
-from worker.routes.route import LaneLimits, OutputTopic
+from worker.routes.route import OutputTopic
+from worker.settings import LimitSettings
 
 
 def numbered(count: int, partitions: int = 1) -> list[Record]:
@@ -119,7 +120,7 @@ async def _until_written(bench: Bench, records: int) -> None:
 
 
 async def test_workers_that_come_and_go_share_the_partitions(kafka_bootstrap: str, topics: Topics) -> None:
-    limits = LaneLimits(transaction_records=200, records_per_second=3_000)
+    limits = LimitSettings(transaction_records=200, records_per_second=3_000)
     bench = await make_bench(kafka_bootstrap, topics, partitions=4, limits=limits)
     await produce(kafka_bootstrap, bench.route.source, numbered(12_000, 4))
     async with bench.running() as first:
@@ -165,7 +166,7 @@ def fail_commits(producer: AIOKafkaProducer, failures: list[Exception]) -> None:
 async def test_after_anything_unclear_the_lane_starts_again(
     kafka_bootstrap: str, topics: Topics, spoil: Any, error: type[Exception]
 ) -> None:
-    bench = await make_bench(kafka_bootstrap, topics, limits=LaneLimits(transaction_records=300))
+    bench = await make_bench(kafka_bootstrap, topics, limits=LimitSettings(transaction_records=300))
     await produce(kafka_bootstrap, bench.route.source, numbered(1_000))
     failures: list[Exception] = [error(), error()]
     clients = PlainClients(kafka_bootstrap, bench.group, spoil=lambda producer: spoil(producer, failures))
@@ -180,7 +181,7 @@ async def test_a_group_that_has_forgotten_is_not_believed(
     kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen on Kafka 4.3.1 after a broker was killed: a coordinator that knew nothing, for some hundred milliseconds."""
-    bench = await make_bench(kafka_bootstrap, topics, limits=LaneLimits(transaction_records=300))
+    bench = await make_bench(kafka_bootstrap, topics, limits=LimitSettings(transaction_records=300))
     await produce(kafka_bootstrap, bench.route.source, numbered(1_000))
     failures: list[Exception] = [RequestTimedOutError()]
     clients = PlainClients(kafka_bootstrap, bench.group, spoil=lambda producer: fail_commits(producer, failures))

@@ -15,7 +15,8 @@ from tests.faults.cluster import configure_topic
 from tests.kafka import NotUtf8, Record, Topics, produce
 from tests.lanes import Bench, PlainClients, caught_up, make_bench, read_settled, until
 from worker.kafka.raw_headers import decode_headers, encode_headers
-from worker.routes.route import BreakerPolicy, OutputTopic
+from worker.routes.route import OutputTopic
+from worker.settings import BreakerSettings
 
 HOUR_MS = 3_600_000
 
@@ -63,7 +64,7 @@ async def test_a_refusal_that_nobody_explains_is_narrowed_down_to_its_record(
 async def test_a_limit_that_is_lowered_under_the_worker_is_learned_from_one_refusal(
     kafka_bootstrap: str, topics: Topics, lowered: str
 ) -> None:
-    bench = await make_bench(kafka_bootstrap, topics, breaker=BreakerPolicy(rate=1.0))
+    bench = await make_bench(kafka_bootstrap, topics, breaker=BreakerSettings(rate=1.0))
     topic: OutputTopic = getattr(bench.route, lowered)
     word = {"destination": b"old", "dead_letter": b"bad"}[lowered]
     values = [b"%s %d %s" % (word, n, b"x" * 3_000) for n in range(1_000)]

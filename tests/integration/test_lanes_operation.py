@@ -20,7 +20,7 @@ from worker.lanes import watch
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
 from worker.lanes.supervisor import Supervisor
-from worker.routes.route import BreakerPolicy, LaneLimits
+from worker.settings import BreakerSettings, LimitSettings
 
 
 def named(word: bytes, count: int) -> list[Record]:
@@ -28,7 +28,7 @@ def named(word: bytes, count: int) -> list[Record]:
 
 
 async def test_the_breaker_stops_the_lane_and_resume_closes_it(kafka_bootstrap: str, topics: Topics) -> None:
-    bench = await make_bench(kafka_bootstrap, topics, breaker=BreakerPolicy(rate=0.5, window=20))
+    bench = await make_bench(kafka_bootstrap, topics, breaker=BreakerSettings(rate=0.5, window=20))
     await produce(kafka_bootstrap, bench.route.source, named(b"old", 20) + named(b"bad", 600))
     async with bench.running() as supervisor:
         (lane,) = await _lanes(supervisor)
@@ -75,7 +75,7 @@ async def test_an_operator_pauses_a_route_and_goes_on(kafka_bootstrap: str, topi
 
 
 async def test_a_route_keeps_to_its_rate(kafka_bootstrap: str, topics: Topics) -> None:
-    bench = await make_bench(kafka_bootstrap, topics, limits=LaneLimits(records_per_second=100))
+    bench = await make_bench(kafka_bootstrap, topics, limits=LimitSettings(records_per_second=100))
     await produce(kafka_bootstrap, bench.route.source, named(b"old", 100_000 // 100))
     async with bench.running() as supervisor:
         await until(lambda: bench.total("upcaster_records_consumed_total") > 0)
@@ -199,7 +199,7 @@ async def test_lag_ends_at_zero_behind_transaction_markers(kafka_bootstrap: str,
 
 
 async def test_stop_in_the_middle_leaves_nothing_open(kafka_bootstrap: str, topics: Topics) -> None:
-    bench = await make_bench(kafka_bootstrap, topics, limits=LaneLimits(transaction_records=100))
+    bench = await make_bench(kafka_bootstrap, topics, limits=LimitSettings(transaction_records=100))
     await produce(kafka_bootstrap, bench.route.source, named(b"old", 20_000))
     async with bench.running() as supervisor:
         await until(lambda: bench.total("upcaster_records_consumed_total") > 1_000)
@@ -225,8 +225,8 @@ async def test_a_fault_that_no_lane_can_help_ends_the_run(kafka_bootstrap: str, 
 @pytest.mark.parametrize("resume", ["api", "restart"])
 async def test_what_closes_an_open_breaker(kafka_bootstrap: str, topics: Topics, resume: Any) -> None:
     """`restart`: whoever works on the partition next. `api`: nobody but an operator, and he only once."""
-    breaker = BreakerPolicy(rate=0.5, window=20, resume=resume)
-    bench = await make_bench(kafka_bootstrap, topics, breaker=breaker, limits=LaneLimits(transaction_records=50))
+    breaker = BreakerSettings(rate=0.5, window=20, resume=resume)
+    bench = await make_bench(kafka_bootstrap, topics, breaker=breaker, limits=LimitSettings(transaction_records=50))
     await produce(kafka_bootstrap, bench.route.source, named(b"bad", 40))
 
     async def state_after_a_start() -> LaneState:

@@ -35,7 +35,7 @@ class Assignment:
     ) -> None:
         self.routes = {route.source: route for route in routes}
         self.throttles = {
-            source: Throttle(route.limits.records_per_second, route.limits.bytes_per_second)
+            source: Throttle(route.limits.records_per_second, route.bytes_per_second)
             for source, route in self.routes.items()
         }
         self.paused: set[str] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from worker.routes.route import BreakerPolicy
+from worker.settings import BreakerSettings
 
 OPEN = "breaker open: "
 
@@ -19,7 +19,7 @@ class Breaker:
     is not.
     """
 
-    policy: BreakerPolicy
+    policy: BreakerSettings
     seen: int = 0
     dead: deque[int] = field(default_factory=deque)
     total: int = 0

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from worker.preflight import ClusterFacts
 from worker.routes.chains import RouteChain
-from worker.routes.route import BreakerPolicy, LaneLimits, OutputTopic, Route
-from worker.settings import BreakerSettings, LimitSettings
+from worker.routes.route import OutputTopic, Route
 
 
 def build_route(given: RouteChain, facts: ClusterFacts) -> Route:
@@ -21,8 +20,8 @@ def build_route(given: RouteChain, facts: ClusterFacts) -> Route:
         delivery=settings.delivery,
         lineage_headers=settings.lineage_headers,
         chain=given.chain.fingerprint,
-        breaker=_breaker(settings.breaker),
-        limits=_limits(settings.limits),
+        breaker=settings.breaker,
+        limits=settings.limits,
     )
 
 
@@ -36,17 +35,3 @@ def output_topic(facts: ClusterFacts, name: str) -> OutputTopic:
     )
     size = topic.number("max.message.bytes")
     return known if size is None else replace(known, max_message_bytes=size)
-
-
-def _breaker(settings: BreakerSettings) -> BreakerPolicy:
-    return BreakerPolicy(settings.rate, settings.window, settings.count, settings.resume)
-
-
-def _limits(settings: LimitSettings) -> LaneLimits:
-    return LaneLimits(
-        transaction_records=settings.transaction_records,
-        transaction_seconds=settings.transaction_seconds,
-        in_flight_bytes=settings.in_flight_bytes,
-        in_flight_records=settings.in_flight_records,
-        records_per_second=settings.records_per_second,
-    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import Outcome, Violation
-from worker.settings.route import DeliveryGuarantee
+from worker.settings.route import BreakerSettings, DeliveryGuarantee, LimitSettings
 
 
 class RecordUpcaster(Protocol):
@@ -39,32 +39,6 @@ class OutputTopic:
 
 
 @dataclass(frozen=True)
-class BreakerPolicy:
-    """When dead letters stop a lane: over ``rate`` of its last ``window`` records, or ``count`` of them in all.
-
-    ``resume`` says what closes an open breaker: a restart too, or the API alone. With ``api`` the brokers keep beside
-    the group's offset that it is open, so that it stays so for whoever works on the partition next.
-    """
-
-    rate: float = 0.5
-    window: int = 1000
-    count: int | None = None
-    resume: Literal["restart", "api"] = "restart"
-
-
-@dataclass(frozen=True)
-class LaneLimits:
-    """Bounds of one lane's transactions and memory, and the rate of the whole route."""
-
-    transaction_records: int = 8000
-    transaction_seconds: float = 0.25
-    in_flight_bytes: int = 4 * 1024 * 1024
-    in_flight_records: int = 100_000
-    records_per_second: float | None = None
-    bytes_per_second: float | None = None
-
-
-@dataclass(frozen=True)
 class Route:
     """One source topic, the upcaster its records pass, and where they go.
 
@@ -84,8 +58,10 @@ class Route:
     replay_id: str = ""
     expected: frozenset[str] = frozenset()
     violations: list[Violation] = field(default_factory=list, compare=False)
-    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
-    limits: LaneLimits = field(default_factory=LaneLimits)
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    bytes_per_second: float | None = None
+    """Rate of the whole route, beside that of its limits."""
 
     @property
     def in_place(self) -> bool:

@@ -15,7 +15,7 @@ from worker.lanes.committed_offset import OffsetNote
 from worker.lanes.fetch_buffer import FetchBuffer, SliceSize
 from worker.lanes.timeouts import Timeouts
 from worker.lanes.transaction import Transaction
-from worker.routes.route import BreakerPolicy
+from worker.settings import BreakerSettings
 
 
 def transaction(may_take: float, operation: float = 30) -> Transaction:
@@ -26,7 +26,7 @@ def transaction(may_take: float, operation: float = 30) -> Transaction:
         cast("Any", delivery),
         unused,
         FetchBuffer(1, 1),
-        Breaker(BreakerPolicy()),
+        Breaker(BreakerSettings()),
         SliceSize(),
         Timeouts(operation=operation),
         0,

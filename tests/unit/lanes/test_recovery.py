@@ -18,9 +18,10 @@ from worker.lanes.recovery import IN_GOOD_TIME, NARROWER, Recovery
 from worker.lanes.timeouts import Timeouts
 from worker.lanes.transaction import Transaction
 from worker.metrics import WorkerMetrics
-from worker.routes.route import LaneLimits, Route
+from worker.routes.route import Route
+from worker.settings import LimitSettings
 
-MOST = LaneLimits().transaction_records
+MOST = LimitSettings().transaction_records
 RECORD = 2000
 
 
@@ -38,7 +39,7 @@ def quota() -> Quota:
 
 
 def recovery(quota: Quota, timeouts: Timeouts | None = None) -> Recovery:
-    route = cast("Route", SimpleNamespace(limits=LaneLimits()))
+    route = cast("Route", SimpleNamespace(limits=LimitSettings()))
     processor = cast("Processor", SimpleNamespace(forget_before=lambda _offset: None))
     return Recovery(route, processor, timeouts or Timeouts(), quota)
 

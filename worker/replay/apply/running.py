@@ -201,17 +201,14 @@ class Replay:
     def _route(self, routes: Sequence[Route]) -> Route:
         (route,) = routes
         wishes = self._wishes
-        limits = replace(
-            route.limits,
-            records_per_second=wishes.records_per_second,
-            bytes_per_second=wishes.bytes_per_second,
-        )
+        limits = route.limits.model_copy(update={"records_per_second": wishes.records_per_second})
         route = self._bounds.route = replace(
             route,
             upcaster=filtered(route.upcaster, self._plan.filters),
             replay_id=self._plan.replay_id,
             expected=frozenset(self._plan.allowed),
             limits=limits,
+            bytes_per_second=wishes.bytes_per_second,
         )
         return route
 
