@@ -6,12 +6,12 @@ an idle worker does. The order is that of the settings: environment, file, defau
 
 from __future__ import annotations
 
-import http.client
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from worker.http_request import ask_worker
 from worker.service_links import is_service_link
 
 TIMEOUT = 4.0
@@ -20,15 +20,10 @@ DEFAULT_PORT = 8090
 
 def main() -> int:
     port = listening_port(os.environ, Path(sys.argv[1] if len(sys.argv) > 1 else "upcast.yaml"))
-    try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
-        connection.request("GET", "/livez")
-        answer = connection.getresponse()
-        print(answer.read().decode(errors="replace"))  # noqa: T201  `docker inspect` shows it
-    except (OSError, http.client.HTTPException) as error:
-        print(f"nobody answers on port {port}: {error}")  # noqa: T201
-        return 1
-    return 0 if answer.status == http.client.OK else 1
+    answer = ask_worker("127.0.0.1", port, "/livez", TIMEOUT)
+    # `docker inspect` shows it.
+    print(answer.text if answer.status else f"nobody answers on port {port}: {answer.text}")  # noqa: T201
+    return 0 if answer.ok else 1
 
 
 def listening_port(environment: Mapping[str, str], config: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,27 +11,26 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
+from worker.http_request import HttpAnswer, ask_worker
 
 PATHS = ("/livez", "/readyz", "/metrics", "/v2/status", "/v1/status")
 PATIENCE = 10.0
-OK = http.HTTPStatus.OK
 QUANTILE = 0.99
 
 
 async def endpoints(facts: Facts) -> list[Evidence]:
     """Each of them answers, and answers 200."""
-    answers = {path: await asyncio.to_thread(_get, facts.worker, path) for path in PATHS}
-    if not any(status for status, _ in answers.values()):
+    answers = {path: await _get(facts, path) for path in PATHS}
+    if not any(answer.status for answer in answers.values()):
         return [_away(facts)]
-    wrong = [f"{path} {status or 'does not answer'}" for path, (status, _) in answers.items() if status != OK]
+    wrong = [f"{path} {answer.status or 'does not answer'}" for path, answer in answers.items() if not answer.ok]
     if wrong:
         return [failed(f"{facts.worker}: {', '.join(wrong)}")]
     return [passed(f"{facts.worker}: {', '.join(PATHS)} answer 200")]
 
 
 async def is_ready(facts: Facts) -> bool:
-    status, _ = await asyncio.to_thread(_get, facts.worker, "/readyz")
-    return status == OK
+    return (await _get(facts, "/readyz")).ok
 
 
 async def performance(facts: Facts) -> list[Evidence]:
@@ -40,10 +38,10 @@ async def performance(facts: Facts) -> list[Evidence]:
     bounds = facts.settings.checklist.model_dump(exclude_none=True)
     if not bounds:
         return [unknown("no range is set: set bounds in the section `checklist` of the configuration")]
-    status, text = await asyncio.to_thread(_get, facts.worker, "/metrics")
-    if status != OK:
+    answer = await _get(facts, "/metrics")
+    if not answer.ok:
         return [_away(facts)]
-    measured = Measured.of(text_string_to_metric_families(text))
+    measured = Measured.of(text_string_to_metric_families(answer.text))
     return [_judged(name, getattr(measured, name), bound) for name, bound in bounds.items()]
 
 
@@ -99,15 +97,6 @@ def _away(facts: Facts) -> Evidence:
     return unknown(f"no worker answers at {facts.worker}: start it, or name its address with --worker")
 
 
-def _get(address: str, path: str) -> tuple[int, str]:
-    """The status, 0 where nobody answers, and the text."""
-    host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=PATIENCE)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    except (OSError, http.client.HTTPException):
-        return 0, ""
-    finally:
-        connection.close()
+async def _get(facts: Facts, path: str) -> HttpAnswer:
+    host, _, port = facts.worker.rpartition(":")
+    return await asyncio.to_thread(ask_worker, host.strip("[]"), int(port), path, PATIENCE)

@@ -156,21 +156,16 @@ def _source(settings: Settings, where: str) -> str:
 
 def _states(settings: Settings) -> dict[tuple[str, int], dict[str, Any]]:
     """What the worker beside us says of its lanes; nothing where none answers."""
-    import http.client
-    import json
+    from worker.http_request import ask_worker
 
     host = settings.http.host if settings.http.host not in ("0.0.0.0", "::", "") else "127.0.0.1"  # noqa: S104
-    connection = http.client.HTTPConnection(host, settings.http.port, timeout=PATIENCE)
     try:
-        connection.request("GET", "/v2/status")
-        told = json.loads(connection.getresponse().read())
+        told = ask_worker(host, settings.http.port, "/v2/status", PATIENCE).json
         if told["consumer_group"] != settings.kafka.group_id:
             return {}
         return {(each["topic"], each["partition"]): each for route in told["routes"] for each in route["lanes"]}
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return {}
-    finally:
-        connection.close()
 
 
 def _with_states(found: Sequence[LaneLine], states: dict[tuple[str, int], dict[str, Any]]) -> list[LaneLine]:

@@ -1,20 +1,16 @@
-"""What the children say, asked at the same time, and made one answer of."""
+"""What the children say, made one answer of."""
 
 from __future__ import annotations
 
-import asyncio
-import http.client
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-PATIENCE = 3.0
-"""Seconds for an answer. A child that is at work answers within a slice of it."""
+from worker.http_request import HttpAnswer
+
 NOT_SUMMED = (
     "upcaster_last_progress_timestamp_seconds",
     "upcaster_build_info",
@@ -30,38 +26,6 @@ IDLE = "no partitions assigned"
 
 Labels = tuple[tuple[str, str], ...]
 MetricSamples = dict[tuple[str, Labels], float]
-
-
-@dataclass(frozen=True)
-class ProcessAnswer:
-    """``status`` is 0 where the child did not answer."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = ""
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
-
-
-async def ask(
-    port: int, path: str, method: str = "GET", body: bytes = b"", headers: Mapping[str, str] | None = None
-) -> ProcessAnswer:
-    """Never raises."""
-    return await asyncio.to_thread(_ask, port, path, method, body, dict(headers or {}))
-
-
-def _ask(port: int, path: str, method: str, body: bytes, headers: dict[str, str]) -> ProcessAnswer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    try:
-        connection.request(method, path, body or None, headers)
-        response = connection.getresponse()
-        return ProcessAnswer(response.status, response.read(), response.headers.get("content-type", ""))
-    except (OSError, http.client.HTTPException):
-        return ProcessAnswer(0)
-    finally:
-        connection.close()
 
 
 class Scrapes:
@@ -120,7 +84,7 @@ def _family(metric: Metric, samples: MetricSamples) -> Metric:
     return made
 
 
-def reasons(answers: Sequence[ProcessAnswer]) -> list[str]:
+def reasons(answers: Sequence[HttpAnswer]) -> list[str]:
     """Why not all is well, by number. A child without partitions is well as long as another one has some."""
     idle = [_is_idle(answer) for answer in answers]
     found = []
@@ -132,7 +96,7 @@ def reasons(answers: Sequence[ProcessAnswer]) -> list[str]:
     return found
 
 
-def _is_idle(answer: ProcessAnswer) -> bool:
+def _is_idle(answer: HttpAnswer) -> bool:
     return bool(answer.status) and any(reason.startswith(IDLE) for reason in answer.json["reasons"])
 
 

@@ -20,9 +20,12 @@ from worker.api.bounded_thread import BoundedThread
 from worker.api.problems import answer_with_problems
 from worker.api.v1_adapter import V1Adapter
 from worker.exposition import encoder_for
-from worker.processes.answers import ProcessAnswer, Scrapes, ask, one_route, one_status, reasons
+from worker.http_request import HttpAnswer, ask_worker
+from worker.processes.answers import Scrapes, one_route, one_status, reasons
 from worker.processes.family import ChildWorker, Family
 
+PATIENCE = 3.0
+"""Seconds for an answer. A child that is at work answers within a slice of it."""
 PASSED_ON = ("authorization", "content-type", "accept")
 LARGEST = 4 * 1024 * 1024
 STARTING = 30.0
@@ -78,7 +81,7 @@ class _Port:
             texts = [
                 (member.number, pid, answer.body.decode())
                 for member, pid, answer in zip(members, pids, await _answers(members, "/metrics"), strict=True)
-                if answer.status == HTTPStatus.OK
+                if answer.ok
             ]
             text = await asyncio.to_thread(self._merged, texts, encode)
         return Response(text, headers={"content-type": content_type})
@@ -91,7 +94,7 @@ class _Port:
         return encode(self._scrapes)
 
     async def status(self) -> JSONResponse:
-        found = [each.json for each in await _answers(self._working(), "/v2/status") if each.status == HTTPStatus.OK]
+        found = [each.json for each in await _answers(self._working(), "/v2/status") if each.ok]
         if not found:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "no process answers: ask again")
         members = [
@@ -114,7 +117,7 @@ class _Port:
         """For all of them."""
         path = f"/v2/routes/{quote(source, safe='')}/{change}"
         found = await _answers(self._working(), path, "POST", body, _headers(request))
-        refused = next((answer for answer in found if answer.status != HTTPStatus.OK), None)
+        refused = next((answer for answer in found if not answer.ok), None)
         return _as_it_is(refused) if refused else JSONResponse(one_route([answer.json for answer in found]))
 
     async def stream(self) -> Response:
@@ -125,7 +128,7 @@ class _Port:
         query = f"?{request.url.query}" if request.url.query else ""
         body, first = await _body(request), [each for each in self._family.members if each.pid][:1]
         found = await _answers(first, f"/{path}{query}", request.method, body, _headers(request))
-        return _as_it_is(found[0] if found else ProcessAnswer(0))
+        return _as_it_is(found[0] if found else HttpAnswer(0))
 
     def _working(self) -> list[ChildWorker]:
         return [each for each in self._family.members if not each.finished]
@@ -137,8 +140,11 @@ async def _answers(
     method: str = "GET",
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
-) -> list[ProcessAnswer]:
-    return list(await asyncio.gather(*(ask(each.port, path, method, body, headers) for each in members)))
+) -> list[HttpAnswer]:
+    """At the same time. Never raises."""
+    how = (path, PATIENCE, method, body, headers)
+    asked = (asyncio.to_thread(ask_worker, "127.0.0.1", each.port, *how) for each in members)
+    return list(await asyncio.gather(*asked))
 
 
 def _probe(found: list[str]) -> JSONResponse:
@@ -146,7 +152,7 @@ def _probe(found: list[str]) -> JSONResponse:
     return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE if found else HTTPStatus.OK)
 
 
-def _as_it_is(answer: ProcessAnswer) -> Response:
+def _as_it_is(answer: HttpAnswer) -> Response:
     if not answer.status:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "a process does not answer: ask again")
     return Response(answer.body, answer.status, media_type=answer.content_type)
