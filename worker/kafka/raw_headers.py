@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from upcasters.event import Header
+from worker.kafka.record_format import sized, varint
 
 
 def writable(header: Header) -> bool:
@@ -23,12 +24,8 @@ def writable(header: Header) -> bool:
 
 def encode_headers(headers: Sequence[Header]) -> bytes:
     """The headers section of a record: a count, then names and values with their lengths (-1 for null)."""
-    encoded = bytearray(_varint(len(headers)))
-    for name, value in headers:
-        raw = name.encode("utf-8", "surrogateescape")
-        encoded += _varint(len(raw)) + raw
-        encoded += _varint(-1) if value is None else _varint(len(value)) + value
-    return bytes(encoded)
+    parts = [sized(name.encode("utf-8", "surrogateescape")) + sized(value) for name, value in headers]
+    return varint(len(headers)) + b"".join(parts)
 
 
 def decode_headers(encoded: bytes) -> list[Header]:
@@ -40,16 +37,6 @@ def decode_headers(encoded: bytes) -> list[Header]:
         length = _number(numbers)
         headers.append((name, None if length < 0 else _take(numbers, length)))
     return headers
-
-
-def _varint(number: int) -> bytes:
-    rest = (number << 1) ^ (number >> 63)
-    encoded = bytearray()
-    while rest > 0x7F:
-        encoded.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    encoded.append(rest)
-    return bytes(encoded)
 
 
 def _number(encoded: Iterator[int]) -> int:
