@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -12,6 +14,20 @@ from worker.kafka.internals import Consumer
 from worker.kafka.login import Login
 from worker.kafka.tls import ssl_context
 from worker.settings import KafkaSettings
+
+C = TypeVar("C", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
+
+
+@asynccontextmanager
+async def started(client: C) -> AsyncIterator[C]:
+    """The client at work; it is stopped behind the block, and where it cannot be started. Raises KafkaError."""
+    try:
+        await client.start()
+        # One that is stopped before its own tasks have begun ends in CancelledError.
+        await asyncio.sleep(0)
+        yield client
+    finally:
+        await (client.close() if hasattr(client, "close") else client.stop())
 
 
 class KafkaClients:

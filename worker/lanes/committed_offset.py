@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from aiokafka import TopicPartition
 
+from worker.kafka.clients import started
 from worker.kafka.stable_offsets import committed_by_group
 from worker.lanes.breaker import OPEN
 from worker.lanes.delivery import ClientFactory
@@ -116,10 +117,6 @@ async def committed_of_group(
     clients: ClientFactory, group: str, partitions: Sequence[TopicPartition]
 ) -> dict[TopicPartition, Committed]:
     """A partition without an offset is not in it. Raises KafkaError."""
-    admin = clients.admin()
-    try:
-        await admin.start()
+    async with started(clients.admin()) as admin:
         found = await committed_by_group(admin, group, partitions)
-    finally:
-        await admin.close()
     return {at: Committed(each.offset, read_note(each.metadata)) for at, each in found.items()}

@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.clients import started
 from worker.kafka.refusals import in_words
 from worker.lanes.breaker import OPEN
 from worker.lanes.committed_offset import Committed, Decision, committed_of_group
@@ -74,22 +75,14 @@ def _line(partition: TopicPartition, committed: Committed | None, end: int) -> L
 async def _partitions(clients: ClientFactory, sources: Iterable[str]) -> list[TopicPartition]:
     """Asking for a topic by name could make the broker create it."""
     wanted = set(sources)
-    admin = clients.admin()
-    try:
-        await admin.start()
+    async with started(clients.admin()) as admin:
         topics = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
-    finally:
-        await admin.close()
     if gone := sorted(wanted - topics.keys()):
         raise WorkerError(f"{', '.join(gone)}: no such topic, or none that we may describe")
     return [TopicPartition(topic, number) for topic in sorted(wanted) for number in range(topics[topic])]
 
 
 async def _ends(clients: ClientFactory, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-    reader = clients.reader()
-    await reader.start()
-    try:
+    async with started(clients.reader()) as reader:
         ends: dict[TopicPartition, int] = await reader.end_offsets(partitions)
-        return ends
-    finally:
-        await reader.stop()
+    return ends

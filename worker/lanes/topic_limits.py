@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from aiokafka.errors import KafkaError
 
+from worker.kafka.clients import started
 from worker.kafka.topics import settings_of
 from worker.lanes.delivery import ClientFactory
 from worker.routes.route import OutputTopic, Route
@@ -31,10 +32,6 @@ async def with_sizes_of_now(clients: ClientFactory, route: Route) -> Route:
 
 
 async def _sizes(clients: ClientFactory, topics: Iterable[str]) -> dict[str, int]:
-    admin = clients.admin()
-    try:
-        await admin.start()
+    async with started(clients.admin()) as admin:
         told = await settings_of(admin, topics)
-    finally:
-        await admin.close()
     return {name: int(settings[LIMIT]) for name, _, settings in told if LIMIT in settings}

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.kafka.fetched import NO_TIMESTAMP, Fetched, UnpackError, timestamp_of
-from worker.kafka.internals import open_reader
+from worker.kafka.clients import started
+from worker.kafka.fetched import NO_TIMESTAMP, timestamp_of
+from worker.kafka.first_records import FirstRecords
 from worker.kafka.open_transactions import open_transactions
 from worker.kafka.throttling import throttling_of
 from worker.lanes.assignment import Assignment
@@ -30,35 +31,12 @@ async def next_timestamps(clients: ClientFactory, places: Mapping[TopicPartition
 
     Whatever is not found within a few rounds is left out. Raises KafkaError where the brokers do not answer.
     """
-    consumer = clients.reader(**OPTIONS)
-    try:
-        await consumer.start()
-        # One that is stopped before its own tasks have begun ends in CancelledError.
-        await asyncio.sleep(0)
-        return await _look(consumer, places)
-    finally:
-        await consumer.stop()
-
-
-async def _look(consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-    consumer.assign(list(places))
-    for partition, offset in places.items():
-        consumer.seek(partition, offset)
-    reader, found, rounds = open_reader(consumer), dict[TopicPartition, int](), 2 + len(places)
-    while rounds and (missing := places.keys() - found.keys()):
-        rounds -= 1
-        for partition, fetched in (await reader.read(missing, ROUND)).items():
-            if (timestamp := _first(fetched)) is not None:
-                found[partition] = timestamp
-    return found
-
-
-def _first(fetched: Fetched) -> int | None:
-    try:
-        records = next(fetched.slices(1)).records
-    except (KafkaError, UnpackError):
-        return None
-    return timestamp_of(records[0].timestamp) if records else None
+    async with started(clients.reader(**OPTIONS)) as consumer:
+        first, rounds = FirstRecords(consumer, places, 1), 2 + len(places)
+        while rounds and (missing := first.missing):
+            rounds -= 1
+            await first.fetch(missing, ROUND)
+    return {partition: timestamp_of(records[0].timestamp) for partition, records in first.found.items()}
 
 
 FRESH = 2.0

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CorruptRecordException
 
 from upcasters.event import SourceRecord
-from worker.kafka.fetched import NO_TIMESTAMP, Fetched, UnpackError, timestamp_of
-from worker.kafka.internals import open_reader
+from worker.kafka.fetched import NO_TIMESTAMP, timestamp_of
+from worker.kafka.first_records import FirstRecords
 from worker.preflight.facts import Backlog
 
 log = structlog.get_logger(__name__)
@@ -63,39 +62,23 @@ async def _peek(
     """The first records of each partition that has some."""
     if not start:
         return {}
-    lenient = open_reader(reader)
-    reader.assign(list(start))
-    for partition, offset in start.items():
-        reader.seek(partition, offset)
-    samples: dict[TopicPartition, BacklogSample] = {}
+    first = FirstRecords(reader, start, SAMPLE_RECORDS)
     deadline = time.monotonic() + PEEK_SECONDS
-    while waiting := await _waiting(reader, samples, end):
+    while waiting := await _waiting(reader, first.missing, end):
         if time.monotonic() > deadline:
             log.warning("oldest records not seen", topic=waiting[0].topic, partitions=len(waiting))
             break
-        fetched = await lenient.read(waiting, FETCH_SECONDS)
-        first = {p: _first_records(p, batches) for p, batches in fetched.items()}
-        samples |= {p: _sample(records) for p, records in first.items() if records}
-    return samples
+        # What cannot be unpacked is the lane's to deal with.
+        for partition, reason in (await first.fetch(waiting, FETCH_SECONDS)).items():
+            log.warning("oldest records not seen", topic=partition.topic, partition=partition.partition, reason=reason)
+    return {partition: _sample(records) for partition, records in first.found.items()}
 
 
 async def _waiting(
-    reader: AIOKafkaConsumer, samples: Mapping[TopicPartition, BacklogSample], end: OffsetsByPartition
+    reader: AIOKafkaConsumer, missing: Sequence[TopicPartition], end: OffsetsByPartition
 ) -> list[TopicPartition]:
     """Judged by position: behind control records and compaction a partition may hold nothing to show."""
-    unseen = [partition for partition in reader.assignment() if partition not in samples]
-    return [partition for partition in unseen if await reader.position(partition) < end[partition]]
-
-
-def _first_records(partition: TopicPartition, fetched: Fetched) -> Sequence[SourceRecord]:
-    """No more of it is unpacked than that. What cannot be is the lane's to deal with."""
-    try:
-        return next((piece.records for piece in fetched.slices(SAMPLE_RECORDS) if piece.records), ())
-    except (UnpackError, CorruptRecordException) as error:
-        log.warning(
-            "oldest records not seen", topic=partition.topic, partition=partition.partition, reason=type(error).__name__
-        )
-        return ()
+    return [partition for partition in missing if await reader.position(partition) < end[partition]]
 
 
 def _sample(records: Sequence[SourceRecord]) -> BacklogSample:

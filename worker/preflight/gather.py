@@ -19,7 +19,7 @@ from aiokafka.errors import (
 )
 
 from worker.kafka.brokers import answer_to_joining, limits_of, others_in
-from worker.kafka.clients import KafkaClients
+from worker.kafka.clients import KafkaClients, started
 from worker.kafka.internals import tell_of_topics
 from worker.kafka.stable_offsets import END_IT, UnstableOffsetCommitError, cannot_be_known, committed_by_group
 from worker.kafka.topics import settings_of
@@ -41,16 +41,12 @@ async def gather_facts(
 ) -> ClusterFacts:
     """``start_producers`` also tries the transactional ids, which leaves a trace in the brokers; ``ask_group`` whether
     the group would take one more member."""
-    admin = clients.admin()
-    await admin.start()
-    try:
+    async with started(clients.admin()) as admin:
         topics, denied = await _topics(admin, _names(settings.routes))
         brokers = len((await admin.describe_cluster())["brokers"])
         sources = [topics[route.source] for route in settings.routes if topics[route.source].partitions]
         told = await asyncio.gather(*(_committed(admin, settings.kafka.group_id, source) for source in sources))
         limits, denied_group = await _limits(admin, settings, ask_group and not any(each.denied for each in told))
-    finally:
-        await admin.close()
     committed = {place: offset for each in told for place, offset in each.offsets.items()}
     sources = [source for source, each in zip(sources, told, strict=True) if not each.undecided]
     (backlogs, denied_reads), (denied_ids, refused) = await asyncio.gather(
@@ -137,16 +133,13 @@ async def _backlogs(
         return backlogs, denied
     reader = clients.reader(max_partition_fetch_bytes=64 * 1024)
     tell_of_topics(reader, [source.name for source in sources])
-    await reader.start()
-    try:
+    async with started(reader):
         for source in sources:
             partitions = [TopicPartition(source.name, number) for number in range(source.partitions)]
             try:
                 backlogs[source.name] = await look_at_backlog(reader, partitions, committed)
             except TopicAuthorizationFailedError:
                 denied.append(_denied(source.name, "topic", "READ"))
-    finally:
-        await reader.stop()
     return backlogs, denied
 
 
@@ -156,14 +149,12 @@ async def _filled(clients: KafkaClients, destinations: Sequence[TopicFacts]) -> 
         return frozenset()
     reader = clients.reader()
     tell_of_topics(reader, [each.name for each in destinations])
-    await reader.start()
+    places = [TopicPartition(each.name, number) for each in destinations for number in range(each.partitions)]
     try:
-        places = [TopicPartition(each.name, number) for each in destinations for number in range(each.partitions)]
-        offsets = await reader.log_offsets(places)
+        async with started(reader):
+            offsets = await reader.log_offsets(places)
     except TopicAuthorizationFailedError:
         return frozenset()
-    finally:
-        await reader.stop()
     return frozenset(place.topic for place in places if not offsets[place].empty)
 
 
@@ -200,14 +191,12 @@ async def _denied_ids(
 
 
 async def _answer_to_starting(clients: KafkaClients, transactional_id: str) -> type[KafkaError]:
-    producer = clients.transactional_producer(transactional_id)
     answer: type[KafkaError] = NoError
     try:
-        await producer.start()
+        async with started(clients.transactional_producer(transactional_id)):
+            pass
     except (TransactionalIdAuthorizationFailed, InvalidTransactionTimeout) as refused:
         answer = type(refused)
-    finally:
-        await producer.stop()
     return answer
 
 

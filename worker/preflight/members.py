@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import structlog
 from aiokafka.errors import KafkaError
 
-from worker.kafka.clients import KafkaClients
+from worker.kafka.clients import KafkaClients, started
 from worker.kafka.members import GroupMember, SourceUse, members_of
 
 log = structlog.get_logger(__name__)
@@ -77,13 +77,8 @@ class MemberWatch:
                 log.debug("the members of the group could not be asked for", error=type(error).__name__)
 
     async def _ask(self) -> list[GroupMember]:
-        admin = self._clients.admin()
-        try:
-            async with asyncio.timeout(ANSWER):
-                await admin.start()
-                return await members_of(admin, self._clients.kafka.group_id)
-        finally:
-            await admin.close()
+        async with asyncio.timeout(ANSWER), started(self._clients.admin()) as admin:
+            return await members_of(admin, self._clients.kafka.group_id)
 
     def note(self, members: Iterable[GroupMember]) -> None:
         """What the group looks like now. A group that is just meeting tells nothing, and changes nothing."""

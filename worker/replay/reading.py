@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.clients import started
 from worker.kafka.fetched import Fetched, FetchedBatch, Slice, UnpackError
 from worker.kafka.internals import Reader, open_reader
 from worker.kafka.refusals import in_words
@@ -47,10 +48,9 @@ class Piece(NamedTuple):
     slice: Slice
 
 
-@asynccontextmanager
-async def open_range_reader(
+def open_range_reader(
     clients: ClientFactory, partitions: int, *, committed: bool = True
-) -> AsyncIterator[AIOKafkaConsumer]:
+) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
     """A started consumer of no group whose fetches of so many partitions stay within bounds. Unless ``committed``, it
     also reads what is open and what was taken back."""
     share = TOTAL_BYTES // max(1, partitions)
@@ -60,13 +60,7 @@ async def open_range_reader(
         fetch_max_wait_ms=FETCH_WAIT_MS,
         isolation_level="read_committed" if committed else "read_uncommitted",
     )
-    try:
-        await consumer.start()
-        # One that is stopped before its own tasks have begun ends in CancelledError.
-        await asyncio.sleep(0)
-        yield consumer
-    finally:
-        await consumer.stop()
+    return started(consumer)
 
 
 async def read_ranges(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range]) -> AsyncIterator[Piece]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.clients import KafkaClients
+from worker.kafka.clients import KafkaClients, started
 from worker.kafka.refusals import in_words
 from worker.kafka.stable_offsets import committed_with_note
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
@@ -134,12 +134,7 @@ def _ends(receipt: Receipt) -> dict[TopicPartition, int]:
     return {TopicPartition(receipt.route.source, each.partition): each.end for each in receipt.partitions}
 
 
-@asynccontextmanager
-async def _member_of_none(clients: KafkaClients, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+def _member_of_none(clients: KafkaClients, group: str | None = None) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
     """A client that speaks for the group without joining it."""
-    consumer = clients.group_consumer(**({} if group is None else {"group_id": group, "group_instance_id": None}))
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await consumer.stop()
+    options = {} if group is None else {"group_id": group, "group_instance_id": None}
+    return started(clients.group_consumer(**options))

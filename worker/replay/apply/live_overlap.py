@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
-from worker.kafka.clients import KafkaClients
+from worker.kafka.clients import KafkaClients, started
 from worker.kafka.members import GroupMember
 from worker.kafka.refusals import in_words
 from worker.ledger import AllowedOverlap, Ledger
@@ -174,17 +174,14 @@ async def _source_now(clients: KafkaClients, group: str, route: RouteSettings) -
     counts = await partition_counts(clients)
     committed = await committed_of(clients, group, route.source)
     places = [TopicPartition(route.source, number) for number in range(counts.get(route.source, 0))]
-    reader = clients.reader()
     try:
-        await reader.start()
-        offsets = await reader.log_offsets(places)
-        filled = await _filled(reader, route.destination, counts.get(route.destination, 0))
+        async with started(clients.reader()) as reader:
+            offsets = await reader.log_offsets(places)
+            filled = await _filled(reader, route.destination, counts.get(route.destination, 0))
     except KafkaError as error:
         raise WorkerError(
             f"{route.source}: where it begins and ends cannot be asked ({in_words(error)}): try again", MAY_PASS
         ) from error
-    finally:
-        await reader.stop()
     partitions = counts.get(route.destination, 0)
     return SourceNow(
         {at.partition: max(offsets[at].start, committed[at].offset if at in committed else 0) for at in places},

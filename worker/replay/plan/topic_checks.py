@@ -8,7 +8,7 @@ from dataclasses import replace
 from aiokafka import TopicPartition
 
 from worker.errors import NEEDS_A_PERSON, WorkerError
-from worker.kafka.clients import KafkaClients
+from worker.kafka.clients import KafkaClients, started
 from worker.preflight import Backlog, ClusterFacts, judge, of_severity
 from worker.preflight.backlog import look_at_backlog
 from worker.replay.ranges import Range
@@ -23,12 +23,8 @@ async def first_look(clients: KafkaClients, topic: str, ranges: Sequence[Range])
     starts = {TopicPartition(topic, each.partition): each.start for each in ranges if each.offsets}
     if not starts:
         return Backlog()
-    consumer = clients.reader(max_partition_fetch_bytes=PEEK_BYTES)
-    try:
-        await consumer.start()
+    async with started(clients.reader(max_partition_fetch_bytes=PEEK_BYTES)) as consumer:
         found = await look_at_backlog(consumer, list(starts), starts)
-    finally:
-        await consumer.stop()
     # The range may end before the partition does: how large it is only reading it tells.
     return replace(found, bytes_of_largest=0)
 
