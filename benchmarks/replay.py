@@ -31,7 +31,7 @@ from worker.lanes.breaker import Breaker
 from worker.lanes.outbox import Outbox
 from worker.lanes.processing import Processor, Work
 from worker.preflight import ask_brokers
-from worker.replay.census.surveying import survey
+from worker.replay.census.counting import survey
 from worker.replay.ranges import Earliest, Latest, freeze
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.routes.building import build_route

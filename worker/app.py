@@ -17,7 +17,7 @@ from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes.counters import TransactionTracing
-from worker.lanes.looks import SharedLook
+from worker.lanes.starting import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.ledger import open_existing_ledger
 from worker.loop import run_in_loop
@@ -138,7 +138,7 @@ async def _settle_with_replays(clients: KafkaClients, settings: Settings, replay
 
 
 async def _refuse_beside(clients: KafkaClients, settings: Settings, replays: Replays) -> None:
-    from worker.replay.apply.live_overlap import refuse_beside
+    from worker.replay.plan.overlap import refuse_beside
 
     async with _existing_ledger(settings) as ledger:
         await refuse_beside(clients, settings, ledger, replays.beside, replays.noted)

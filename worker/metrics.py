@@ -20,8 +20,7 @@ from prometheus_client.samples import Exemplar
 
 from upcasters.outcome import Passage
 from worker.lanes.counters import Counters
-from worker.lanes.state import LaneState
-from worker.lanes.status import LaneStatus
+from worker.lanes.state import LaneState, MeasuredLane
 
 LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
 WORK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -31,7 +30,7 @@ MAX_REASONS = 100
 PARTITION = ("topic", "partition")
 LAG = ("consumer_group", "topic", "partition")
 FAULT = ("stage", "error_type")
-WAIT_FOR_AN_OPERATOR = {LaneState.PAUSED, LaneState.BREAKER_OPEN, LaneState.BLOCKED}
+WAIT_FOR_AN_OPERATOR = {str(each) for each in (LaneState.PAUSED, LaneState.BREAKER_OPEN, LaneState.BLOCKED)}
 
 
 class WorkerMetrics:
@@ -249,7 +248,7 @@ class LaneGauges(Collector):
 
     def __init__(self, group: str) -> None:
         self._group = group
-        self.look: Callable[[], Sequence[LaneStatus]] = tuple
+        self.look: Callable[[], Sequence[MeasuredLane]] = tuple
 
     def collect(self) -> Iterator[Metric]:
         lanes = self.look()
@@ -265,7 +264,7 @@ class LaneGauges(Collector):
         families["in_flight_bytes"].add_metric((), sum(lane.in_flight_bytes for lane in lanes))
         yield from families.values()
 
-    def _add_partition(self, families: Mapping[str, GaugeMetricFamily], lane: LaneStatus) -> None:
+    def _add_partition(self, families: Mapping[str, GaugeMetricFamily], lane: MeasuredLane) -> None:
         """The families share the labels, which are many when partitions are."""
         partition = {"topic": lane.topic, "partition": str(lane.partition)}
         of_group = {"consumer_group": self._group, **partition}

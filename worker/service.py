@@ -14,13 +14,13 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.api.view import CannotDecideError, Decided, LaneStatus, NotRunningError, RouteStatus, Status
+from worker.api.view import CannotDecideError, Decided, NotRunningError, RouteStatus, Status
 from worker.kafka.clients import KafkaClients
 from worker.kafka.members import SourceUse
 from worker.kafka.refusals import unanswered
 from worker.kafka.waiting import wait_for_broker
-from worker.lanes import status as lanes_status
 from worker.lanes.decisions import NothingToDecideError, Target, WrongPlaceError, decide
+from worker.lanes.state import LaneStatus
 from worker.lanes.supervisor import Supervisor
 from worker.loop import spare_the_collector
 from worker.open_files import refuse_too_few
@@ -175,12 +175,12 @@ class Service:
         return self._supervisor
 
     def _routes_status(self) -> list[RouteStatus]:
-        lanes = defaultdict[str, list[lanes_status.LaneStatus]](list)
+        lanes = defaultdict[str, list[LaneStatus]](list)
         for lane in self._supervisor.status() if self._supervisor else ():
             lanes[lane.topic].append(lane)
         return [self._route_status(route, lanes[route.source]) for route in self._settings.routes]
 
-    def _route_status(self, route: RouteSettings, lanes: Iterable[lanes_status.LaneStatus]) -> RouteStatus:
+    def _route_status(self, route: RouteSettings, lanes: Iterable[LaneStatus]) -> RouteStatus:
         supervisor = self._supervisor
         throttle = supervisor.lanes.throttles[route.source] if supervisor else None
         return RouteStatus(
@@ -194,7 +194,7 @@ class Service:
             records_per_second=throttle.records_per_second if throttle else route.limits.records_per_second,
             bytes_per_second=throttle.bytes_per_second if throttle else None,
             disagreeing=list(self._members.told.get(route.source, ())) if self._members else [],
-            lanes=[LaneStatus.model_validate(lane) for lane in lanes],
+            lanes=list(lanes),
         )
 
 

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from tests.integration.test_run import FOREVER, VALUES
 from tests.kafka import Record, Topics, produce
 from tests.worker_process import write_config
-from worker.replay.census.surveying import Survey, survey
+from worker.replay.census.counting import Survey, survey
 from worker.replay.plan.dry_run import PlanOptions
 from worker.replay.plan.file import Plan
 from worker.replay.plan.planning import make_plan

@@ -24,8 +24,7 @@ from tests.worker_process import COMMAND
 from worker.errors import WorkerError
 from worker.kafka.internals import InvalidRecordError
 from worker.lanes.faults import RefusedError, refusal
-from worker.replay.census.counting import EventKind
-from worker.replay.census.surveying import Survey
+from worker.replay.census.counting import EventKind, Survey
 from worker.replay.plan.file import Filters, Plan, read_plan
 
 MIXED = ("1.0", "1.1", "2.0", "tombstone", "broken", "no task") * 20

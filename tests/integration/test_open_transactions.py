@@ -19,12 +19,12 @@ from worker.dlq.report import listing_content, summary
 from worker.errors import WorkerError
 from worker.kafka import log_offsets
 from worker.kafka.open_transactions import OpenTransaction
-from worker.lanes import held_back
+from worker.lanes import lag
 from worker.replay.apply.receipt import read_receipt
+from worker.replay.census.counting import Survey, survey
 from worker.replay.census.report import content
 from worker.replay.census.report import summary as counted
 from worker.replay.census.retiring import retiring
-from worker.replay.census.surveying import Survey, survey
 from worker.replay.plan.file import Coordinates, Plan, read_plan
 from worker.replay.plan.report import summary as planned
 from worker.verifying import verification
@@ -215,7 +215,7 @@ async def test_a_source_that_cannot_be_read_past_an_open_transaction_says_so(
     kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its lag is 0, for all that can be read is done."""
-    monkeypatch.setattr(held_back, "TOLD_AFTER", 0.5)
+    monkeypatch.setattr(lag, "TOLD_AFTER", 0.5)
     bench = await make_bench(kafka_bootstrap, topics)
     await produce(kafka_bootstrap, bench.route.source, [Record(b"k", b"old 1")] * 5)
     name = f"somebody-{uuid.uuid4().hex[:12]}"

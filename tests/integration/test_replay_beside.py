@@ -21,14 +21,14 @@ from tests.worker_process import running_worker
 from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.members import SourceUse
-from worker.lanes.looks import SharedLook
+from worker.lanes.starting import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.ledger import open_ledger
 from worker.preflight.members import MemberWatch
 from worker.replay.apply.handover import hand_over
-from worker.replay.apply.live_overlap import refuse_beside
 from worker.replay.apply.receipt import read_receipt
 from worker.replay.apply.running import Replay
+from worker.replay.plan.overlap import refuse_beside
 from worker.runtime import new_metrics, reporter_of
 from worker.service import Service
 

@@ -13,8 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from upcasters.outcome import Fault, Passage, Violation
 from worker.exposition import encoder_for
 from worker.lanes.counters import Counters
-from worker.lanes.state import LaneState
-from worker.lanes.status import LaneStatus
+from worker.lanes.state import LaneState, MeasuredLane
 from worker.metrics import MAX_ERROR_TYPES, MAX_EVENT_TYPES, MAX_REASONS, WorkerMetrics
 
 OPENMETRICS, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
@@ -80,10 +79,10 @@ def test_latency_weighs_slices_by_their_records(registry: CollectorRegistry, met
     assert total(registry, name + "_bucket", le="10.0") == 0
 
 
-def lane(partition: int, state: LaneState = LaneState.RUNNING, **known: Any) -> LaneStatus:
+def lane(partition: int, state: LaneState = LaneState.RUNNING, **known: Any) -> MeasuredLane:
     offsets = {"position": 5, "committed": 5, "end": 9, "lag": 4, "lag_seconds": 1.5, **known}
     counts = {"in_flight_records": 2, "in_flight_bytes": 30}
-    return LaneStatus(topic="old", partition=partition, state=state, reason="", breaker="", **offsets, **counts)
+    return MeasuredLane(topic="old", partition=partition, state=state, reason="", breaker="", **offsets, **counts)
 
 
 def test_lanes_are_looked_at_when_a_scrape_asks(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:

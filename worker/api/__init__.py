@@ -16,7 +16,6 @@ from worker.api.requests import CountRequest, RequestCounter
 from worker.api.server import listening
 from worker.api.view import (
     AskChecklist,
-    LaneStatus,
     ListDeadLetters,
     OpenLedger,
     RouteStatus,
@@ -26,6 +25,7 @@ from worker.api.view import (
     no_dead_letters,
     no_ledger,
 )
+from worker.lanes.state import LaneStatus
 
 __all__ = ["LaneStatus", "RouteStatus", "Status", "WorkerView", "create_api", "listening"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from worker.lanes.state import LaneStatus
 
 if TYPE_CHECKING:
     from worker.checklist.evidence import ChecklistLine
@@ -36,26 +37,6 @@ def no_dead_letters(_given: RouteChain) -> None:
 
 def no_checklist() -> None:
     """No checklist is kept here."""
-
-
-class LaneStatus(BaseModel):
-    """One assigned partition. Offsets are None until they are known."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    topic: str
-    partition: int
-    state: str
-    position: int | None = None
-    committed: int | None = None
-    end: int | None = Field(None, description="Last stable offset: what can be read.")
-    lag: int | None = Field(None, description="end - committed")
-    lag_seconds: float | None = Field(None, description="Age of the oldest record not committed.")
-    reason: str = Field("", description="Why the lane is not running, or is slow.")
-    since: datetime | None = Field(None, description="When the lane came to its state.")
-    breaker: str = Field("", description="Why the breaker is open; empty while it is closed.")
-    in_flight_records: int = 0
-    in_flight_bytes: int = 0
 
 
 class RouteStatus(BaseModel):

@@ -10,7 +10,7 @@ from worker.cli.options import DEFAULT_CONFIG, Config, Json
 from worker.cli.routes import RouteOption
 
 if TYPE_CHECKING:
-    from worker.replay.census.surveying import Survey
+    from worker.replay.census.counting import Survey
     from worker.routes.chains import RouteChain
 
 
@@ -38,7 +38,7 @@ def census(
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
-    from worker.replay.census.surveying import survey
+    from worker.replay.census.counting import survey
 
     settings, given = load_route(config, route)
     with progress("census") as show:

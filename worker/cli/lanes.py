@@ -15,8 +15,7 @@ from worker.errors import WorkerError
 
 if TYPE_CHECKING:
     from worker.lanes.committed_offset import Decision
-    from worker.lanes.decisions import Target
-    from worker.lanes.listing import LaneLine
+    from worker.lanes.decisions import LaneLine, Target
     from worker.settings import Settings
 
 lanes = typer.Typer(
@@ -46,7 +45,7 @@ def list_lanes(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
 
     from worker.cli.output import print_json, print_table
     from worker.kafka.clients import KafkaClients
-    from worker.lanes.listing import list_lanes as ask
+    from worker.lanes.decisions import list_lanes as ask
 
     settings = _settings(config)
     sources = [route.source for route in settings.routes]
@@ -126,9 +125,9 @@ async def _decide(settings: Settings, where: Sequence[str], place: Target) -> di
     import time
 
     from worker.kafka.clients import KafkaClients
+    from worker.lanes.decisions import UNDECIDED
     from worker.lanes.decisions import decide as write
-    from worker.lanes.listing import UNDECIDED
-    from worker.lanes.listing import list_lanes as ask
+    from worker.lanes.decisions import list_lanes as ask
 
     clients, group = KafkaClients(settings.kafka), settings.kafka.group_id
     known = await ask(clients, group, sorted({_source(settings, each) for each in where}))

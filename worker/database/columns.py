@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, text
 
 from upcasters import Chain
-from worker.database import noted_version, quarantine, registry, schemas, side_effects
+from worker.database import quarantine, registry, schemas, side_effects
 from worker.database.document_upcaster import DocumentUpcaster
 from worker.database.failures import AtRestError
 from worker.database.migration_pass import MigratedColumn, MigrationPass
@@ -158,7 +158,7 @@ class _Migration:
     def _since(self, found: list[Entry]) -> str | None:
         """The version of documents that do not tell theirs. Where all do, not to know it is no harm."""
         try:
-            return self.told or noted_version.settled(self.op.get_bind(), self.storage, self.place, found)
+            return self.told or registry.settled_version(self.op.get_bind(), self.storage, self.place, found)
         except AtRestError:
             if self._upcaster(None).takes_silent:
                 raise

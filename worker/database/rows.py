@@ -38,9 +38,9 @@ from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.exc import DBAPIError
 
 from upcasters import Fault
-from worker.database import keys
 from worker.database.document_upcaster import Changed
 from worker.database.failures import AtRestError
+from worker.database.schemas import key_facts
 
 BATCH_ROWS = 1_000
 BATCH_BYTES = 4 * 1024 * 1024
@@ -124,7 +124,7 @@ class Storage:
         """
         if self.key == (SQLITE_KEY,):
             return
-        unique, nullable = keys.facts(connection, self.table, self.schema, self.key)
+        unique, nullable = key_facts(connection, self.table, self.schema, self.key)
         names = ", ".join(self.key)
         if nullable and self._has(connection, select(literal(1)).where(or_(*(part.is_(None) for part in self._key)))):
             raise AtRestError(f"{self.table}.{self.column}: ({names}) is null in some rows. Name a unique key: key=[…]")

@@ -14,8 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from upcasters.event import SourceRecord
 from worker.dead_letters import CONNECT, OURS
 from worker.dlq.letters import Letter, read_letter
-from worker.dlq.redrive_history import RedriveScope, taken_before
-from worker.dlq.selection import Selection
+from worker.dlq.selection import RedriveScope, Selection, taken_before
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.fetched import NO_TIMESTAMP, timestamp_of
@@ -23,7 +22,7 @@ from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger, open_existing_ledger
 from worker.progress import OnProgress
-from worker.replay.census.surveying import Behind
+from worker.replay.census.counting import Behind
 from worker.replay.plan.file import Coordinates
 from worker.replay.ranges import Earliest, Frozen, Latest, Range, freeze
 from worker.replay.reading import open_range_reader, read_ranges

@@ -13,8 +13,7 @@ from upcasters.event import SourcePartition, SourceRecord
 from upcasters.outcome import Fault
 from worker.dead_letters import Reporter
 from worker.dlq.letters import Letter
-from worker.dlq.redrive_history import RedriveBounds, RedriveScope
-from worker.dlq.selection import Selection, redriven, selection_of
+from worker.dlq.selection import RedriveBounds, RedriveScope, Selection, redriven, selection_of
 from worker.kafka.raw_headers import writable
 from worker.lanes.faults import PoisonError
 from worker.lanes.processing import UNREADABLE, Processor, Work
@@ -22,7 +21,7 @@ from worker.lanes.supervisor import Supervisor
 from worker.preflight import Backlog, ClusterFacts, ask_brokers
 from worker.replay.apply.running import Replay, settings_of_pass
 from worker.replay.plan.file import Plan
-from worker.replay.plan.topic_checks import judged
+from worker.replay.plan.planning import judged
 from worker.routes.route import Route
 from worker.service import Service
 from worker.settings import Settings

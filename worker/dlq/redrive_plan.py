@@ -15,8 +15,7 @@ from aiokafka import TopicPartition
 from upcasters.event import SourcePartition, SourceRecord
 from worker.dead_letters import Reporter
 from worker.dlq.redrive import Redriver
-from worker.dlq.redrive_history import EarlierRedrives, RedriveScope, TakenLetters, taken_before
-from worker.dlq.selection import Selection, takes
+from worker.dlq.selection import EarlierRedrives, RedriveScope, Selection, TakenLetters, taken_before, takes
 from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
@@ -28,8 +27,7 @@ from worker.progress import OnProgress
 from worker.replay.plan.dry_run import DryRun, PlanOptions
 from worker.replay.plan.file import Plan, Predecessor, Redrive, TakenBefore, read_plan
 from worker.replay.plan.identity import planned_route
-from worker.replay.plan.planning import VERSION, left_out
-from worker.replay.plan.topic_checks import judged
+from worker.replay.plan.planning import VERSION, judged, left_out
 from worker.replay.plan.trial import Trial
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece, open_range_reader

@@ -1,16 +1,206 @@
-"""Which dead letters a redrive takes, and why it leaves the others where they are. Pure."""
+"""Which dead letters a redrive takes, and why it leaves the others where they are: what it is asked for, and what
+earlier ones have taken."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourcePartition, SourceRecord
 from worker.dead_letters import Redriven
 from worker.dlq.letters import Letter, read_letter
-from worker.dlq.redrive_history import ALL_FAULTS, RoundLimits, TakenLetters
+from worker.errors import WorkerError
+from worker.kafka.clients import KafkaClients
+from worker.ledger import Ledger
+from worker.replay.apply.account import NotOurNote, PartitionAccount, Taken, is_of
+from worker.replay.apply.preconditions import digests_of
 from worker.replay.apply.receipt import Receipt
-from worker.replay.plan.file import Plan
+from worker.replay.apply.resume import ReplayBounds
+from worker.replay.plan.file import Plan, PlannedRange, Redrive
+from worker.replay.topics import Reached, committed_of
+from worker.settings.group_names import redrive_group
+
+ALL_FAULTS = "*"
+"""In place of a fingerprint: letters of every fault."""
+
+RoundLimits = tuple[tuple[int, int], ...]
+"""Offsets and rounds: everything before the one that had fewer of the other is done."""
+
+
+class TakenLetters:
+    """By fingerprint. Immutable."""
+
+    def __init__(self, limits: Mapping[str, RoundLimits] | None = None) -> None:
+        self._limits = dict(limits or {})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TakenLetters) and self._limits == other._limits
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self._limits.items())))
+
+    def __repr__(self) -> str:
+        return f"Done({self._limits})"
+
+    def holds(self, fingerprint: str, offset: int, rounds: int) -> bool:
+        """Whether this letter was taken before."""
+        return any(offset < end and rounds < most for end, most in self._of(fingerprint))
+
+    def up_to(self, fingerprint: str, rounds: int) -> int:
+        """The offset before which a redrive of so many rounds at most finds nothing to do."""
+        return max((end for end, most in self._of(fingerprint) if most >= rounds), default=0)
+
+    def with_more(self, fingerprints: Iterable[str], end: int, rounds: int) -> TakenLetters:
+        """After a redrive of these, of all letters before ``end`` with fewer than so many rounds."""
+        return self.united(TakenLetters(dict.fromkeys(fingerprints, ((end, rounds),))))
+
+    def united(self, other: TakenLetters) -> TakenLetters:
+        """What either of them knows."""
+        names = sorted(self._limits.keys() | other._limits.keys())
+        united = {name: _needed(self._limits.get(name, ()) + other._limits.get(name, ())) for name in names}
+        of_all = united.pop(ALL_FAULTS, ())
+        apart = {name: tuple(each for each in limits if not _covers(of_all, each)) for name, limits in united.items()}
+        return TakenLetters({name: limits for name, limits in {**apart, ALL_FAULTS: of_all}.items() if limits})
+
+    def after(self, beginning: int) -> TakenLetters:
+        """Without what is about letters that retention has deleted."""
+        kept = {name: tuple(limit for limit in limits if limit[0] > beginning) for name, limits in self.items()}
+        return TakenLetters({name: limits for name, limits in kept.items() if limits})
+
+    def _of(self, fingerprint: str) -> RoundLimits:
+        return self._limits.get(fingerprint, ()) + self._limits.get(ALL_FAULTS, ())
+
+    def items(self) -> Iterator[tuple[str, RoundLimits]]:
+        yield from self._limits.items()
+
+
+def _needed(limits: RoundLimits) -> RoundLimits:
+    """Without those that others include."""
+    distinct = sorted(set(limits), reverse=True)
+    return tuple(each for each in distinct if not _covers(tuple(other for other in distinct if other != each), each))
+
+
+def _covers(limits: RoundLimits, limit: tuple[int, int]) -> bool:
+    return any(end >= limit[0] and most >= limit[1] for end, most in limits)
+
+
+def note_digest(note: str) -> str:
+    """16 hex digits, by which a plan knows the redrive before it."""
+    return hashlib.sha256(note.encode()).hexdigest()[:16]
+
+
+class RedriveBounds(ReplayBounds):
+    """What the redrive before left beside its offset is a beginning; anything else's is another redrive's work."""
+
+    async def _committed(self, partition: TopicPartition, consumer: AIOKafkaConsumer) -> Reached | None:
+        found = await super()._committed(partition, consumer)
+        if found is None or is_of(found.note, self.plan.replay_id):
+            return found
+        known = {each.partition: each.digest for each in self._redrive.predecessors}
+        if known.get(partition.partition) != note_digest(found.note) or partition.partition in self.ledger:
+            raise WorkerError(
+                f"{partition.topic} partition {partition.partition}: another redrive of this route has been at work "
+                "since the plan was made: make a new one with `upcast dlq redrive --plan`"
+            )
+        return None
+
+    async def _fresh(self, number: int, offsets: AIOKafkaConsumer) -> PartitionAccount:
+        account = await super()._fresh(number, offsets)
+        redrive = self._redrive
+        earlier = {each.fingerprint: each.limits for each in redrive.taken if each.partition == number}
+        account.taken = Taken(redrive.fingerprints, redrive.rounds, earlier)
+        if not redrive.aligned:
+            # Its records go to several partitions, which end at different offsets.
+            account.destination_start = 0
+        return account
+
+    @property
+    def _redrive(self) -> Redrive:
+        assert self.plan.redrive is not None  # noqa: S101  (whoever made this has seen to it)
+        return self.plan.redrive
+
+
+@dataclass(frozen=True)
+class RedriveScope:
+    """Whose redrives: of a route's source, in a cluster; ``topic`` holds its dead letters."""
+
+    cluster: str
+    source: str
+    topic: str
+    group: str
+
+    @property
+    def redrives(self) -> str:
+        """The group of all redrives of the route."""
+        return redrive_group(self.group, self.source)
+
+
+@dataclass(frozen=True)
+class EarlierRedrives:
+    """By partition: what was taken, and a digest of what Kafka says of it."""
+
+    done: Mapping[int, TakenLetters]
+    digests: Mapping[int, str]
+
+
+async def taken_before(
+    place: RedriveScope, clients: KafkaClients, consumer: AIOKafkaConsumer, ledger: Ledger | None
+) -> EarlierRedrives:
+    """Raises WorkerError where somebody has set the group's offsets by hand."""
+    found = await committed_of(clients, place.redrives, place.topic)
+    kafka = {at.partition: reached for at, reached in found.items()}
+    done = {number: _done(place, number, reached) for number, reached in kafka.items()}
+    if ledger is not None:
+        kept = await asyncio.to_thread(_kept, place, ledger)
+        for number, reached in (await _of_this_topic(place, kept, consumer)).items():
+            done[number] = done.get(number, TakenLetters()).united(_done(place, number, reached))
+    return EarlierRedrives(done, {number: note_digest(reached.note) for number, reached in kafka.items()})
+
+
+def _done(place: RedriveScope, number: int, reached: Reached) -> TakenLetters:
+    try:
+        taken = PartitionAccount.of_note(reached.note, None).taken
+    except NotOurNote:
+        taken = None
+    if taken is None:
+        raise WorkerError(
+            f"{place.topic} partition {number}: the group {place.redrives} is at offset {reached.offset} without the "
+            "account of a redrive: its offsets were set by hand; delete the group, if the ledger knows all redrives"
+        )
+    return TakenLetters(taken.earlier).with_more(taken.fingerprints, reached.offset, taken.rounds)
+
+
+def _kept(place: RedriveScope, ledger: Ledger) -> dict[int, Reached]:
+    """Of each partition the newest redrive that came so far as to commit there: it tells of those before, too."""
+    kept: dict[int, Reached] = {}
+    for run in ledger.runs():
+        if (run.kind, run.cluster_id, run.route) == ("redrive", place.cluster, place.source):
+            for each in ledger.progress(run.replay_id):
+                if each.topic == place.topic and each.committed > each.start:
+                    kept.setdefault(each.partition, Reached(each.committed, each.digest))
+    return kept
+
+
+async def _of_this_topic(
+    place: RedriveScope, kept: Mapping[int, Reached], consumer: AIOKafkaConsumer
+) -> dict[int, Reached]:
+    """A topic made anew under the same name does not hold the last record of then."""
+    marks = {number: PartitionAccount.of_note(reached.note, None).last for number, reached in kept.items()}
+    marked = {number: mark for number, mark in marks.items() if mark is not None}
+    offsets = await consumer.log_offsets(TopicPartition(place.topic, number) for number in marked)
+    ranges = [PlannedRange(partition=at, start=0, end=0, marks=(mark,)) for at, mark in marked.items()]
+    found = await digests_of(place.topic, ranges, consumer)
+    return {
+        number: kept[number]
+        for number, mark in marked.items()
+        if mark.offset < offsets[TopicPartition(place.topic, number)].end
+        and found[number].get(mark.offset) in (None, mark.digest)
+    }
+
 
 NOT_OURS = "not-ours"
 """Somebody else's record, or one without the headers that a redrive needs."""

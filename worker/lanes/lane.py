@@ -44,14 +44,11 @@ from worker.lanes.faults import (
     reason,
 )
 from worker.lanes.fetch_buffer import FetchBuffer, SliceSize
-from worker.lanes.held_back import HeldBack
-from worker.lanes.lag import Lag
+from worker.lanes.lag import HeldBack, Lag
 from worker.lanes.lane_context import LaneContext
 from worker.lanes.rate_limits import THROTTLED, Throttle
 from worker.lanes.recovery import Recovery, end_by_successor, stage_of
-from worker.lanes.state import LaneState, StateMachine
-from worker.lanes.status import LaneStatus
-from worker.lanes.topic_limits import with_sizes_of_now
+from worker.lanes.state import LaneState, MeasuredLane, StateMachine
 from worker.lanes.transaction import Transaction
 from worker.lanes.truncation import Questions, TruncationCheck
 from worker.routes.route import Route
@@ -168,8 +165,8 @@ class Lane:
     def _why_slow(self) -> str:
         return self._around.clients.login.refused or self.held_back.reason or self._slowed_by
 
-    def status(self) -> LaneStatus:
-        return LaneStatus(
+    def status(self) -> MeasuredLane:
+        return MeasuredLane(
             topic=self.partition.topic,
             partition=self.partition.partition,
             state=self.state,
@@ -184,7 +181,7 @@ class Lane:
             breaker=self.breaker.tripped,
             held_back_records=self.held_back.records,
             held_back_seconds=self.held_back.seconds(self._around.clock()),
-            since=self._machine.since,
+            since=datetime.fromtimestamp(self._machine.since, UTC),
         )
 
     # What others may ask for.
@@ -516,7 +513,7 @@ class Lane:
     async def _learn_sizes(self) -> bool:
         """Whether the topics take other sizes than they did: then the same may go well."""
         before = self.route
-        self.route = self._processor.route = await with_sizes_of_now(self._around.clients, before)
+        self.route = self._processor.route = await self._around.with_sizes_of_now(before)
         if self.route == before:
             return False
         sizes = {each.name: each.max_message_bytes for each in (self.route.destination, self.route.dead_letter)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,20 +14,21 @@ from aiokafka.errors import KafkaError
 from upcasters.event import SourcePartition
 from upcasters.outcome import Violation
 from worker.dead_letters import Reporter
+from worker.kafka.clients import started
 from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.stable_offsets import applies_late, committed_with_note
+from worker.kafka.topics import settings_of
 from worker.lanes.bounded_pass import Bounds, StartingPoint
 from worker.lanes.committed_offset import read_note
 from worker.lanes.counters import TransactionTrace, TransactionTracing
 from worker.lanes.delivery import AtLeastOnce, ClientFactory, Delivery, ExactlyOnce
-from worker.lanes.looks import Look
 from worker.lanes.outbox import batch_bytes
 from worker.lanes.processing import Processor
 from worker.lanes.rate_limits import Quota
-from worker.lanes.start_limit import StartLimit
+from worker.lanes.starting import Look, StartLimit
 from worker.lanes.timeouts import Timeouts
 from worker.metrics import WorkerMetrics
-from worker.routes.route import Route
+from worker.routes.route import OutputTopic, Route
 
 MakeProcessor = Callable[[Route, SourcePartition, Reporter, Callable[[], float]], Processor]
 
@@ -35,6 +36,9 @@ log = structlog.get_logger(__name__)
 
 MOST_TOLD = 1_000
 """Kinds of observed violations that a process writes to its log."""
+ANSWER = 5.0
+"""Seconds that the brokers have to say how large records may be."""
+LIMIT = "max.message.bytes"
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,24 @@ class LaneContext:
                 path=fault.path,
                 reason=fault.message,
             )
+
+    async def with_sizes_of_now(self, route: Route) -> Route:
+        """The route with what its topics take now (bytes of a batch); as it was where the brokers do not say."""
+        try:
+            async with asyncio.timeout(ANSWER):
+                sizes = await self._sizes((route.destination.name, route.dead_letter.name))
+        except (KafkaError, TimeoutError, OSError):
+            return route
+
+        def now(topic: OutputTopic) -> OutputTopic:
+            return replace(topic, max_message_bytes=sizes.get(topic.name, topic.max_message_bytes))
+
+        return replace(route, destination=now(route.destination), dead_letter=now(route.dead_letter))
+
+    async def _sizes(self, topics: Iterable[str]) -> dict[str, int]:
+        async with started(self.clients.admin()) as admin:
+            told = await settings_of(admin, topics)
+        return {name: int(settings[LIMIT]) for name, _, settings in told if LIMIT in settings}
 
     def _tell_of_deleted(self, partition: TopicPartition, offsets: int) -> None:
         """As loud as can be: these records are gone, and nobody has read them."""

@@ -1,10 +1,14 @@
-"""The states of a lane and the ways between them. A way that is not in the table is an error of ours."""
+"""The state of a lane, and what the world may know of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class LaneState(StrEnum):
@@ -66,3 +70,66 @@ class StateMachine:
             raise IllegalTransitionError(f"a lane cannot go from {self.state} to {to}")
         before, self.state, self.reason, self.since = self.state, to, reason, int(time.time())
         self._observe(before, to, reason)
+
+
+class LaneStatus(BaseModel):
+    """One assigned partition. Offsets are None until they are known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    topic: str
+    partition: int
+    state: str
+    position: int | None = None
+    committed: int | None = None
+    end: int | None = Field(None, description="Last stable offset: what can be read.")
+    lag: int | None = Field(None, description="end - committed")
+    lag_seconds: float | None = Field(None, description="Age of the oldest record not committed.")
+    reason: str = Field("", description="Why the lane is not running, or is slow.")
+    since: datetime | None = Field(None, description="When the lane came to its state.")
+    breaker: str = Field("", description="Why the breaker is open; empty while it is closed.")
+    in_flight_records: int = 0
+    in_flight_bytes: int = 0
+
+
+class MeasuredLane(LaneStatus):
+    """What is measured beside it: how many offsets stand behind somebody's open transaction, and for how long they
+    have."""
+
+    held_back_records: int | None = None
+    held_back_seconds: float | None = None
+
+
+MOST_REASONS = 100
+"""Reasons. An orchestrator reads none of them, and a person not so many."""
+MOST_RANGES = 8
+
+
+def reasons(lanes: Iterable[LaneStatus]) -> list[str]:
+    """One line for the lanes of a topic that are in the same state for the same reason."""
+    alike = defaultdict[tuple[str, str, str], list[int]](list)
+    for lane in lanes:
+        alike[lane.topic, lane.state, lane.reason].append(lane.partition)
+    found = [
+        f"{topic}:{ranges(partitions)}: {state}" + (f" ({reason})" if reason else "")
+        for (topic, state, reason), partitions in alike.items()
+    ]
+    left = len(found) - MOST_REASONS
+    return [*found[:MOST_REASONS], f"and {left} more: see /v2/status"] if left > 0 else found
+
+
+def ranges(partitions: Sequence[int]) -> str:
+    """``0-3,7`` of partitions in their order; of many pieces the first ones."""
+    pieces = [str(first) if first == last else f"{first}-{last}" for first, last in _runs(partitions)]
+    shown = ",".join(pieces[:MOST_RANGES])
+    return f"{shown},... ({len(partitions)} partitions)" if len(pieces) > MOST_RANGES else shown
+
+
+def _runs(partitions: Sequence[int]) -> Iterator[tuple[int, int]]:
+    first = last = partitions[0]
+    for each in partitions[1:]:
+        if each != last + 1:
+            yield first, last
+            first = each
+        last = each
+    yield first, last

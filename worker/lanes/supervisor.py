@@ -25,11 +25,10 @@ from worker.lanes.faults import DENIED, denied
 from worker.lanes.fetching import Fetching
 from worker.lanes.lane import Lane
 from worker.lanes.lane_context import LaneContext, MakeProcessor
-from worker.lanes.looks import Look
 from worker.lanes.processing import Processor
 from worker.lanes.rate_limits import Quota
-from worker.lanes.state import LaneState
-from worker.lanes.status import LaneStatus, reasons
+from worker.lanes.starting import Look
+from worker.lanes.state import LaneState, MeasuredLane, reasons
 from worker.lanes.timeouts import Timeouts
 from worker.lanes.watch import Watch
 from worker.metrics import WorkerMetrics
@@ -160,12 +159,12 @@ class Supervisor:
 
     # What operators ask and do.
 
-    def _look(self) -> list[LaneStatus]:
+    def _look(self) -> list[MeasuredLane]:
         """For a scrape: as things are now."""
         self._watch.look(self._clock())
         return self.status()
 
-    def status(self) -> list[LaneStatus]:
+    def status(self) -> list[MeasuredLane]:
         lanes = sorted(self.lanes, key=lambda lane: lane.partition)
         return [lane.status() for lane in lanes]
 

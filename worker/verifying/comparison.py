@@ -11,8 +11,8 @@ from worker.kafka.fetched import timestamp_of
 from worker.kafka.raw_headers import writable
 from worker.kafka.record_format import NONE, SMALL, SMALL_SIGNED, ZIGZAG, encoded_headers, sized, varint
 from worker.replay.digest import Content
+from worker.verifying.destination import last_header
 from worker.verifying.oracle import ExpectedLineage, Output
-from worker.verifying.streams import last_header
 
 
 class Encoder:

@@ -17,9 +17,9 @@ from worker.replay.plan.file import Filters
 from worker.replay.ranges import Range
 from worker.replay.reading import read_ranges
 from worker.routes.chains import RouteChain
+from worker.verifying.destination import REPLAY_ID, SOURCE, OffsetSet, is_marked
 from worker.verifying.findings import Findings
 from worker.verifying.oracle import Expected, Judges, Oracle, Output
-from worker.verifying.other_writers import REPLAY_ID, SOURCE, OffsetSet, is_marked
 from worker.verifying.redrives import LetterOracle
 
 MOST_HELD = 50_000

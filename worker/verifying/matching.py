@@ -12,11 +12,10 @@ from worker.kafka.fetched import FetchedBatch, timestamp_of
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.plan.file import OutcomeCounts
 from worker.verifying.comparison import Encoder, differences, is_refusal, letter_differences
+from worker.verifying.destination import END, UNKNOWN, OtherLetters, OtherWriters, Stream, last_header
 from worker.verifying.findings import Findings
 from worker.verifying.oracle import Expected, ExpectedLineage, Output
-from worker.verifying.other_writers import OtherLetters, OtherWriters
 from worker.verifying.read_ahead import Ahead, StretchedDigest, outputs_of
-from worker.verifying.streams import END, UNKNOWN, Stream, last_header
 
 MOST_UNPLACED = 1_000
 """Dead letters near their topic's limit, which do not tell their offset, and whose record has not come yet."""

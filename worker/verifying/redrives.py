@@ -15,9 +15,8 @@ from upcasters.event import Header, SourcePartition, SourceRecord
 from worker.dlq.letters import Letter
 from worker.dlq.selection import Selection, selection_of
 from worker.replay.apply.receipt import Receipt
+from worker.verifying.destination import END, REPLAY_ID, UNKNOWN, Locate, OtherWriters, Placed, Stream
 from worker.verifying.oracle import Expected, ExpectedLineage, Judges, Oracle, Output
-from worker.verifying.other_writers import REPLAY_ID, OtherWriters
-from worker.verifying.streams import END, UNKNOWN, Locate, Placed, Stream
 
 PLACE = ("upcaster.dlq.partition", "upcaster.dlq.offset")
 

@@ -32,14 +32,13 @@ from worker.replay.reading import open_range_reader, read_ranges
 from worker.replay.topics import cluster_id_of, compacted_of, partition_counts
 from worker.routes.chains import RouteChain
 from worker.settings import Settings
+from worker.verifying.destination import ORIGIN, SOURCE, OtherLetters, OtherWriters, Stream, read_from, written_by
 from worker.verifying.duplicate_search import Search, SearchScope
 from worker.verifying.findings import Findings
 from worker.verifying.matching import Matching
 from worker.verifying.oracle import ExpectedLineage, Judges, Oracle
-from worker.verifying.other_writers import ORIGIN, SOURCE, OtherLetters, OtherWriters
 from worker.verifying.read_ahead import Ahead
 from worker.verifying.redrives import LetterOracle, Merged, made_of
-from worker.verifying.streams import Stream, read_from, written_by
 
 PATIENCE = 15.0
 """Seconds. A transaction that is open for longer is somebody else's."""

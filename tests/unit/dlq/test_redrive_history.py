@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.dlq.redrive_history import ALL_FAULTS, TakenLetters
+from worker.dlq.selection import ALL_FAULTS, TakenLetters
 
 NAMES = st.sampled_from(["a", "b", ALL_FAULTS])
 PASSES = st.lists(st.tuples(st.sets(NAMES, min_size=1), st.integers(0, 9), st.integers(1, 4)), max_size=6)

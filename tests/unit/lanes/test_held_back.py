@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.open_transactions import OpenTransaction
-from worker.lanes.held_back import TOLD_AFTER, HeldBack
+from worker.lanes.lag import TOLD_AFTER, HeldBack
 
 AT = TopicPartition("orders", 3)
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from worker.errors import WorkerError
-from worker.lanes.looks import SharedLook
+from worker.lanes.starting import SharedLook
 
 
 class Others:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.lanes import until
-from worker.lanes.start_limit import StartLimit
+from worker.lanes.starting import StartLimit
 
 
 class Starts:

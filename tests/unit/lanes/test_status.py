@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from worker.lanes.status import MOST, LaneStatus, ranges, reasons
+from worker.lanes.state import MOST_REASONS, LaneStatus, ranges, reasons
 
 
 def lane(topic: str, partition: int, state: str = "starting", reason: str = "") -> LaneStatus:
-    return LaneStatus(topic, partition, state, reason, None, None, None, None, None, 0, 0, "")
+    return LaneStatus(topic=topic, partition=partition, state=state, reason=reason)
 
 
 def test_partitions_in_the_same_trouble_are_one_reason() -> None:
@@ -22,8 +22,8 @@ def test_one_partition_reads_as_it_always_did() -> None:
 
 
 def test_no_more_than_a_person_reads() -> None:
-    found = reasons([lane(f"topic-{each}", 0) for each in range(MOST + 5)])
-    assert len(found) == MOST + 1
+    found = reasons([lane(f"topic-{each}", 0) for each in range(MOST_REASONS + 5)])
+    assert len(found) == MOST_REASONS + 1
     assert found[-1] == "and 5 more: see /v2/status"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from worker.verifying.destination import SOURCE, OtherWriters
 from worker.verifying.findings import Findings
-from worker.verifying.other_writers import SOURCE, OtherWriters
 
 
 def told(others: OtherWriters) -> list[str]:

@@ -22,10 +22,9 @@ from worker.lanes.delivery import successor
 from worker.lanes.lineage import PREFIX, REPLAY_ID
 from worker.ledger import Ledger
 from worker.replay.apply.account import NotOurNote, PartitionAccount, is_of
-from worker.replay.apply.live_overlap import refuse_live
 from worker.replay.plan.file import Plan, PlannedRange
 from worker.replay.plan.identity import differing, planned_route, record_digest
-from worker.replay.plan.overlap import told_twice
+from worker.replay.plan.overlap import refuse_live, told_twice
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece, open_range_reader, read_ranges
 from worker.replay.topics import Reached, cluster_id_of, committed_of, partition_counts

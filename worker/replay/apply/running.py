@@ -18,20 +18,20 @@ from worker.api import create_api, listening
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.lanes.lane_context import MakeProcessor
-from worker.lanes.looks import SharedLook
 from worker.lanes.processing import Processor
+from worker.lanes.starting import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.ledger import Run, RunState, open_existing_ledger, open_ledger
 from worker.metrics import WorkerMetrics
 from worker.processes.child import Child
 from worker.replay.apply.account import PartitionAccount
 from worker.replay.apply.ledger_entries import Books, refuse_finished
-from worker.replay.apply.live_overlap import refuse_live
 from worker.replay.apply.preconditions import prepare, refuse_other_route
 from worker.replay.apply.receipt import PartitionReceipt, Receipt, write_receipt
 from worker.replay.apply.resume import PartitionState, ReplayBounds
 from worker.replay.plan.file import Plan
 from worker.replay.plan.filters import filtered
+from worker.replay.plan.overlap import refuse_live
 from worker.routes.chains import RouteChain
 from worker.routes.route import Route
 from worker.runtime import VERSION, new_metrics, reporter_of, stop_on_signals, timeouts_of

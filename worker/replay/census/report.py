@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from upcasters import Chain
-from worker.replay.census.counting import CensusLine, EventKind
+from worker.replay.census.counting import CensusLine, EventKind, Survey
 from worker.replay.census.retiring import Retiring, old_versions
-from worker.replay.census.surveying import Survey
 from worker.routes.chains import RouteChain
 
 COLUMNS = ("type", "version", "shape", "records", "share", "bytes", "first seen", "last seen", "by partition", "note")

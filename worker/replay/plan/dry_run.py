@@ -16,7 +16,7 @@ from worker.dead_letters import Reporter
 from worker.kafka.clients import KafkaClients
 from worker.preflight import ClusterFacts
 from worker.progress import OnProgress
-from worker.replay.census.surveying import Behind
+from worker.replay.census.counting import Behind
 from worker.replay.plan.data_loss import Loss
 from worker.replay.plan.file import Estimate, Filters, HopCount, PassageCount
 from worker.replay.plan.filters import filtered

@@ -1,16 +1,27 @@
-"""Who has read a plan's range before: what they wrote would be in the destination twice."""
+"""Who else writes what a plan writes: told before it is made, refused before it or a live worker starts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
-from worker.kafka.clients import KafkaClients
-from worker.ledger import Ledger
-from worker.replay.known_replays import known_replays
+from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+from worker.kafka.clients import KafkaClients, started
+from worker.kafka.members import GroupMember
+from worker.kafka.refusals import in_words
+from worker.ledger import AllowedOverlap, Ledger
+from worker.replay.known_replays import KnownReplay, known_replays
+from worker.replay.plan.file import Plan
 from worker.replay.ranges import Range
-from worker.replay.topics import committed_of, groups_of, partition_counts
+from worker.replay.topics import committed_of, group_members, groups_of, partition_counts
+from worker.settings import RouteSettings, Settings
 from worker.settings.group_names import live_group, replay_group, replay_id_in
 
 
@@ -88,3 +99,171 @@ def _line(who: str, destination: str, ranges: Sequence[Range], others: Iterable[
 
 def _common(one: Range, other: Range) -> int:
     return max(0, min(one.end, other.end) - max(one.start, other.start))
+
+
+log = structlog.get_logger(__name__)
+
+MOST_NAMED = 5
+"""Partitions in a line."""
+
+
+@dataclass(frozen=True)
+class SourceNow:
+    """By partition of a source: where the group goes on, where the log ends, and whether the partition that its output
+    goes to holds anything."""
+
+    unread_from: Mapping[int, int]
+    ends: Mapping[int, int]
+    filled: Collection[int]
+
+
+def overlapping(replay: KnownReplay, destination: str, now: SourceNow) -> list[Range]:
+    """The offsets that the replay writes and the group has yet to read. A source that ends before the replay's range
+    was made anew; a destination that is empty holds nothing of a finished replay."""
+    if replay.destination not in ("", destination):
+        return []
+    found = []
+    for each in replay.ranges:
+        begin = now.unread_from.get(each.partition)
+        if begin is None or now.ends[each.partition] < each.end:
+            continue
+        if replay.finished and each.partition not in now.filled:
+            continue
+        if (left := Range(each.partition, max(each.start, begin), each.end)).offsets:
+            found.append(left)
+    return found
+
+
+async def refuse_beside(
+    clients: KafkaClients,
+    settings: Settings,
+    ledger: Ledger | None,
+    allowed: Collection[str] = (),
+    noted: set[str] | None = None,
+) -> None:
+    """Before the group is joined, and once more when a member of it can be seen. Raises WorkerError with a line for
+    each replay of offsets that the group has yet to read; those ``allowed`` by name are let pass, and that is written
+    down, unless they are ``noted`` already."""
+    noted = set() if noted is None else noted
+    group = settings.kafka.group_id
+    replays = await known_replays(clients, group, [route.source for route in settings.routes], ledger)
+    refusals = []
+    for route in settings.routes:
+        of_route = replays.get(route.source)
+        if not of_route:
+            continue
+        now = await _source_now(clients, group, route)
+        for replay in of_route:
+            ranges = overlapping(replay, route.destination, now)
+            if ranges and replay.replay_id not in allowed:
+                refusals.append(_refusal(replay, route, ranges, group))
+            elif ranges and replay.replay_id not in noted:
+                await _write_down(replay, route, ranges, group, ledger)
+                noted.add(replay.replay_id)
+    if refusals:
+        raise WorkerError("\n".join(refusals), NEEDS_A_PERSON)
+
+
+async def refuse_live(clients: KafkaClients, plan: Plan) -> None:
+    """Before a replay writes, and once more when others can see it. Raises WorkerError where members of the live
+    worker's group are there that have yet to read offsets of the plan, and write them to the same topic. An idle group
+    is no such thing: it may be started behind the replay."""
+    group = live_group(clients.kafka.group_id, plan.replay_id)
+    try:
+        members = await group_members(clients, group)
+    except WorkerError as error:
+        log.warning("whether the live worker is running cannot be seen", group=group, reason=str(error))
+        return
+    source, destination = plan.topic, plan.route.destination
+    if not any(writes(member, source, destination) for member in members):
+        return
+    committed = await committed_of(clients, group, source)
+    ahead = still_to_read(
+        [Range(each.partition, each.start, each.end) for each in plan.ranges],
+        {place.partition: reached.offset for place, reached in committed.items() if place.topic == source},
+    )
+    if ahead:
+        raise WorkerError(
+            f"{told(source, ahead)}: the live worker (group {group}) is running and has yet to read these offsets, and "
+            f"writes them to {destination}, too: stop it and start it behind the replay with `upcast run --after "
+            "RECEIPT`, plan only what it has read, or say `upcast replay --again`",
+            NEEDS_A_PERSON,
+        )
+
+
+def writes(member: GroupMember, source: str, destination: str) -> bool:
+    """Whether it makes records of the source into the destination, as far as it tells; one that does not, may."""
+    if member.topics is not None and source not in member.topics:
+        return False
+    way = member.ways.get(source)
+    return way is None or way.destination == destination
+
+
+def still_to_read(ranges: Sequence[Range], committed: Mapping[int, int]) -> list[Range]:
+    """What is left of the ranges behind a group's offsets; all of one where it has none."""
+    left = [Range(each.partition, max(each.start, committed.get(each.partition, 0)), each.end) for each in ranges]
+    return [each for each in left if each.offsets]
+
+
+def _refusal(replay: KnownReplay, route: RouteSettings, ranges: Sequence[Range], group: str) -> str:
+    wrote = "wrote" if replay.finished else "writes"
+    first = "verify it" if replay.finished else "let it finish, verify it"
+    return (
+        f"{told(route.source, ranges)}: replay {replay.replay_id} {wrote} these offsets to {route.destination}, and "
+        f"the group {group} has yet to read them, so that readers would see them twice: {first}, then start with "
+        f"`upcast run --after RECEIPT`, or insist with `--beside {replay.replay_id}`"
+    )
+
+
+def told(source: str, ranges: Sequence[Range]) -> str:
+    """``source:0 100-199, source:1 0-99``, and how many more."""
+    shown = ", ".join(f"{source}:{each.partition} {each.start}-{each.end - 1}" for each in ranges[:MOST_NAMED])
+    more = len(ranges) - MOST_NAMED
+    return shown + (f" and {more} more partitions" if more > 0 else "")
+
+
+async def _write_down(
+    replay: KnownReplay, route: RouteSettings, ranges: Sequence[Range], group: str, ledger: Ledger | None
+) -> None:
+    log.warning(
+        "beginning beside a replay of the same offsets, as asked: readers see them twice",
+        replay_id=replay.replay_id,
+        offsets=told(route.source, ranges),
+        destination=route.destination,
+    )
+    if ledger is not None:
+        await asyncio.to_thread(_note_in, ledger, replay.replay_id, group)
+
+
+def _note_in(ledger: Ledger, replay_id: str, group: str) -> None:
+    """It may be a ledger that knows nothing of the replay."""
+    if ledger.run(replay_id) is not None:
+        ledger.note_beside(AllowedOverlap(replay_id, datetime.now(UTC), group, metadata.version("upcast-worker")))
+
+
+# What there is now.
+
+
+async def _source_now(clients: KafkaClients, group: str, route: RouteSettings) -> SourceNow:
+    counts = await partition_counts(clients)
+    committed = await committed_of(clients, group, route.source)
+    places = [TopicPartition(route.source, number) for number in range(counts.get(route.source, 0))]
+    try:
+        async with started(clients.reader()) as reader:
+            offsets = await reader.log_offsets(places)
+            filled = await _filled(reader, route.destination, counts.get(route.destination, 0))
+    except KafkaError as error:
+        raise WorkerError(
+            f"{route.source}: where it begins and ends cannot be asked ({in_words(error)}): try again", MAY_PASS
+        ) from error
+    partitions = counts.get(route.destination, 0)
+    return SourceNow(
+        {at.partition: max(offsets[at].start, committed[at].offset if at in committed else 0) for at in places},
+        {at.partition: offsets[at].end for at in places},
+        {place.partition for place in places if partitions and place.partition % partitions in filled},
+    )
+
+
+async def _filled(reader: AIOKafkaConsumer, topic: str, partitions: int) -> set[int]:
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+    return {place.partition for place, each in (await reader.log_offsets(places)).items() if not each.empty}

@@ -1,26 +1,29 @@
 """Making a plan: ranges frozen, topics judged, the chain run over everything, samples looked at closely.
 
-Writes nothing to Kafka, joins no group, and starts no producer.
-"""
+Writes nothing to Kafka, joins no group, and starts no producer."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 
-from worker.errors import WorkerError
-from worker.kafka.clients import KafkaClients
+from aiokafka import TopicPartition
+
+from worker.errors import NEEDS_A_PERSON, WorkerError
+from worker.kafka.clients import KafkaClients, started
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
-from worker.preflight import ask_brokers
+from worker.preflight import Backlog, ClusterFacts, ask_brokers, judge, of_severity
+from worker.preflight.backlog import look_at_backlog
 from worker.progress import OnProgress
 from worker.replay.plan.dry_run import DryRun, PlanOptions
 from worker.replay.plan.file import Filters, Plan
 from worker.replay.plan.identity import planned_route
 from worker.replay.plan.overlap import told_twice
-from worker.replay.plan.topic_checks import first_look, judged
-from worker.replay.ranges import freeze, parse_end, parse_start
+from worker.replay.ranges import Range, freeze, parse_end, parse_start
 from worker.replay.reading import open_range_reader
 from worker.replay.topics import cluster_id_of
 from worker.routes.chains import RouteChain
@@ -73,3 +76,41 @@ def _only(settings: Settings, given: RouteChain, filters: Filters) -> Settings:
     what their age or number may do is only warned of."""
     route = given.route if filters == Filters() else given.route.model_copy(update={"short_retention": "warn"})
     return settings.model_copy(update={"routes": (route,)})
+
+
+PEEK_BYTES = 64 * 1024
+
+
+async def first_look(clients: KafkaClients, topic: str, ranges: Sequence[Range]) -> Backlog:
+    """The oldest of the first records of the range, before all of it is read."""
+    starts = {TopicPartition(topic, each.partition): each.start for each in ranges if each.offsets}
+    if not starts:
+        return Backlog()
+    async with started(clients.reader(max_partition_fetch_bytes=PEEK_BYTES)) as consumer:
+        found = await look_at_backlog(consumer, list(starts), starts)
+    # The range may end before the partition does: how large it is only reading it tells.
+    return replace(found, bytes_of_largest=0)
+
+
+def judged(
+    settings: Settings, given: RouteChain, facts: ClusterFacts, backlog: Backlog, *, but: str = ""
+) -> tuple[str, ...]:
+    """The warnings. Raises WorkerError with a line for each thing that cannot work; ``but`` names a topic that needs no
+    judging."""
+    source = given.route.source
+    about_range = replace(facts, backlogs={source: backlog})
+    findings = [each for each in judge(about_range, settings, {source: given.traits}) if each.topic != but]
+    refusals = of_severity(findings, "refuse")
+    if refusals:
+        lines = [str(finding).replace("oldest unread record", "oldest planned record") for finding in refusals]
+        raise WorkerError("\n".join(lines), NEEDS_A_PERSON)
+    warnings = tuple(str(finding) for finding in of_severity(findings, "warn"))
+    return (*warnings, *_soon_unproved(facts, given.route.destination))
+
+
+def _soon_unproved(facts: ClusterFacts, destination: str) -> Iterator[str]:
+    if facts.topic(destination).has_policy("compact"):
+        yield (
+            f"{destination}: is compacted, and what Kafka has removed `upcast verify` cannot prove: verify right after "
+            "the replay, and raise min.compaction.lag.ms until then"
+        )

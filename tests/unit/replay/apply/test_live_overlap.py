@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from worker.replay.apply.live_overlap import SourceNow, overlapping, told
 from worker.replay.known_replays import KnownReplay
+from worker.replay.plan.overlap import SourceNow, overlapping, told
 from worker.replay.ranges import Range
 
 RANGES = (Range(0, 100, 200), Range(1, 50, 80))
