@@ -30,7 +30,7 @@ MAX_REASONS = 100
 PARTITION = ("topic", "partition")
 LAG = ("consumer_group", "topic", "partition")
 FAULT = ("stage", "error_type")
-WAIT_FOR_AN_OPERATOR = {str(each) for each in (LaneState.PAUSED, LaneState.BREAKER_OPEN, LaneState.BLOCKED)}
+WAIT_FOR_AN_OPERATOR = {LaneState.PAUSED, LaneState.BREAKER_OPEN, LaneState.BLOCKED}
 
 
 class WorkerMetrics:
@@ -251,28 +251,30 @@ class LaneGauges(Collector):
         self.look: Callable[[], Sequence[MeasuredLane]] = tuple
 
     def collect(self) -> Iterator[Metric]:
-        lanes = self.look()
+        measured = self.look()
+        lanes = [each.status for each in measured]
         families = {
             name: GaugeMetricFamily(f"upcaster_{name}", description, labels=labels)
             for name, (description, labels) in self.FAMILIES.items()
         }
-        for lane in lanes:
-            self._add_partition(families, lane)
+        for each in measured:
+            self._add_partition(families, each)
         families["assigned_partitions"].add_metric((), len(lanes))
         families["paused_partitions"].add_metric((), sum(lane.state in WAIT_FOR_AN_OPERATOR for lane in lanes))
         families["in_flight_records"].add_metric((), sum(lane.in_flight_records for lane in lanes))
         families["in_flight_bytes"].add_metric((), sum(lane.in_flight_bytes for lane in lanes))
         yield from families.values()
 
-    def _add_partition(self, families: Mapping[str, GaugeMetricFamily], lane: MeasuredLane) -> None:
+    def _add_partition(self, families: Mapping[str, GaugeMetricFamily], measured: MeasuredLane) -> None:
         """The families share the labels, which are many when partitions are."""
+        lane = measured.status
         partition = {"topic": lane.topic, "partition": str(lane.partition)}
         of_group = {"consumer_group": self._group, **partition}
         for name, labels, value in (
             ("consumer_lag", of_group, lane.lag),
             ("consumer_lag_seconds", of_group, lane.lag_seconds),
-            ("consumer_held_back_records", of_group, lane.held_back_records),
-            ("consumer_held_back_seconds", of_group, lane.held_back_seconds),
+            ("consumer_held_back_records", of_group, measured.held_back_records),
+            ("consumer_held_back_seconds", of_group, measured.held_back_seconds),
             ("partition_position", partition, lane.position),
             ("partition_committed_offset", partition, lane.committed),
             ("partition_end_offset", partition, lane.end),

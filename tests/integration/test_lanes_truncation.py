@@ -18,7 +18,7 @@ from tests.lanes import LIMIT, QUICK, Bench, PlainClients, caught_up, make_bench
 from upcast_demo.local_kafka import LocalKafka
 from worker.lanes.committed_offset import Committed, Decision, committed_of_group
 from worker.lanes.decisions import UNDECIDED, NothingToDecideError, Target, WrongPlaceError, decide, list_lanes
-from worker.lanes.state import LaneState, MeasuredLane
+from worker.lanes.state import LaneState, LaneStatus
 from worker.lanes.supervisor import Supervisor
 
 SOON = replace(QUICK, second_look=0.1, look_for_decision=0.1)
@@ -48,7 +48,7 @@ async def drained(bench: Bench, records: list[Record]) -> None:
         await until(caught_up(supervisor, partitions=1))
 
 
-def lanes(*supervisors: Supervisor) -> list[MeasuredLane]:
+def lanes(*supervisors: Supervisor) -> list[LaneStatus]:
     return [lane for supervisor in supervisors for lane in supervisor.status()]
 
 

@@ -170,8 +170,8 @@ async def test_a_lane_whose_offset_somebody_else_holds_waits_says_so_and_goes_on
         assert "cannot be known since 20" in reason
         assert "kafka-transactions.sh" in reason
         supervisor.resume(source.topic)
-        await until(lambda: supervisor.status()[0].state is not LaneState.BLOCKED)
-        await until(lambda: supervisor.status()[0].state is LaneState.BLOCKED, "nobody can decide it")
+        await until(lambda: supervisor.status()[0].state != LaneState.BLOCKED)
+        await until(lambda: supervisor.status()[0].state == LaneState.BLOCKED, "nobody can decide it")
         assert bench.total("upcaster_records_consumed_total") == 100
         await let_go()
         await until(caught_up(supervisor, partitions=1))
@@ -235,7 +235,7 @@ async def test_where_offsets_are_applied_late_none_is_sent_before_the_last_one_i
         async with moving_offset(kafka_bootstrap, bench.group, source, 50) as let_go:
             before = sum(each.count(TxnOffsetCommitRequest) for each in lost.sent)
             await produce(kafka_bootstrap, source.topic, numbered(100, 200))
-            await until(lambda: supervisor.status()[0].state is LaneState.BLOCKED)
+            await until(lambda: supervisor.status()[0].state == LaneState.BLOCKED)
             assert sum(each.count(TxnOffsetCommitRequest) for each in lost.sent) == before
             await let_go()
         await until(caught_up(supervisor, partitions=1))

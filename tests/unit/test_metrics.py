@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from upcasters.outcome import Fault, Passage, Violation
 from worker.exposition import encoder_for
 from worker.lanes.counters import Counters
-from worker.lanes.state import LaneState, MeasuredLane
+from worker.lanes.state import LaneState, LaneStatus, MeasuredLane
 from worker.metrics import MAX_ERROR_TYPES, MAX_EVENT_TYPES, MAX_REASONS, WorkerMetrics
 
 OPENMETRICS, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
@@ -82,7 +82,7 @@ def test_latency_weighs_slices_by_their_records(registry: CollectorRegistry, met
 def lane(partition: int, state: LaneState = LaneState.RUNNING, **known: Any) -> MeasuredLane:
     offsets = {"position": 5, "committed": 5, "end": 9, "lag": 4, "lag_seconds": 1.5, **known}
     counts = {"in_flight_records": 2, "in_flight_bytes": 30}
-    return MeasuredLane(topic="old", partition=partition, state=state, reason="", breaker="", **offsets, **counts)
+    return MeasuredLane(LaneStatus(topic="old", partition=partition, state=state, **offsets, **counts))
 
 
 def test_lanes_are_looked_at_when_a_scrape_asks(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
@@ -154,7 +154,7 @@ def test_a_scrape_of_500_partitions_takes_under_50_ms(
     registry: CollectorRegistry, metrics: WorkerMetrics, accept: str
 ) -> None:
     """CPU time, the least of some, in yardsticks that are measured in between: slow machines have slow yardsticks."""
-    lanes = [lane(n, held_back_records=0, held_back_seconds=0.0) for n in range(500)]
+    lanes = [MeasuredLane(lane(n).status, 0, 0.0) for n in range(500)]
     metrics.lanes.look = lambda: lanes
     for n in range(500):
         metrics.add("old", n, "new", counters(), now=31.0)

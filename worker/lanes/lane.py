@@ -48,7 +48,7 @@ from worker.lanes.lag import HeldBack, Lag
 from worker.lanes.lane_context import LaneContext
 from worker.lanes.rate_limits import THROTTLED, Throttle
 from worker.lanes.recovery import Recovery, end_by_successor, stage_of
-from worker.lanes.state import LaneState, MeasuredLane, StateMachine
+from worker.lanes.state import LaneState, LaneStatus, MeasuredLane, StateMachine
 from worker.lanes.transaction import Transaction
 from worker.lanes.truncation import Questions, TruncationCheck
 from worker.routes.route import Route
@@ -165,8 +165,11 @@ class Lane:
     def _why_slow(self) -> str:
         return self._around.clients.login.refused or self.held_back.reason or self._slowed_by
 
-    def status(self) -> MeasuredLane:
-        return MeasuredLane(
+    def measured(self) -> MeasuredLane:
+        return MeasuredLane(self.status(), self.held_back.records, self.held_back.seconds(self._around.clock()))
+
+    def status(self) -> LaneStatus:
+        return LaneStatus(
             topic=self.partition.topic,
             partition=self.partition.partition,
             state=self.state,
@@ -179,8 +182,6 @@ class Lane:
             in_flight_records=self.in_flight_records,
             in_flight_bytes=self.in_flight_bytes,
             breaker=self.breaker.tripped,
-            held_back_records=self.held_back.records,
-            held_back_seconds=self.held_back.seconds(self._around.clock()),
             since=datetime.fromtimestamp(self._machine.since, UTC),
         )
 

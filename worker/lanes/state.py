@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -92,10 +93,11 @@ class LaneStatus(BaseModel):
     in_flight_bytes: int = 0
 
 
-class MeasuredLane(LaneStatus):
-    """What is measured beside it: how many offsets stand behind somebody's open transaction, and for how long they
-    have."""
+class MeasuredLane(NamedTuple):
+    """A lane's status, and how many offsets stand behind somebody's open transaction, for how long; None where that is
+    not known. The latter two change all the time, and are only measured."""
 
+    status: LaneStatus
     held_back_records: int | None = None
     held_back_seconds: float | None = None
 

@@ -28,7 +28,7 @@ from worker.lanes.lane_context import LaneContext, MakeProcessor
 from worker.lanes.processing import Processor
 from worker.lanes.rate_limits import Quota
 from worker.lanes.starting import Look
-from worker.lanes.state import LaneState, MeasuredLane, reasons
+from worker.lanes.state import LaneState, LaneStatus, MeasuredLane, reasons
 from worker.lanes.timeouts import Timeouts
 from worker.lanes.watch import Watch
 from worker.metrics import WorkerMetrics
@@ -162,11 +162,13 @@ class Supervisor:
     def _look(self) -> list[MeasuredLane]:
         """For a scrape: as things are now."""
         self._watch.look(self._clock())
-        return self.status()
+        return [lane.measured() for lane in self._in_order()]
 
-    def status(self) -> list[MeasuredLane]:
-        lanes = sorted(self.lanes, key=lambda lane: lane.partition)
-        return [lane.status() for lane in lanes]
+    def status(self) -> list[LaneStatus]:
+        return [lane.status() for lane in self._in_order()]
+
+    def _in_order(self) -> list[Lane]:
+        return sorted(self.lanes, key=lambda lane: lane.partition)
 
     def why_not_live(self) -> list[str]:
         """Only what a restart would help with; brokers that are away are no such thing."""
