@@ -64,8 +64,8 @@ def serve_together(settings: Settings, arguments: Sequence[str], size: int, repl
 
 
 async def _serve_together(settings: Settings, arguments: Sequence[str], size: int, replays: Replays) -> None:
+    from worker.processes.api import keep_together
     from worker.processes.family import Family
-    from worker.processes.together import keep_together
 
     stop, registry = stop_on_signals(), CollectorRegistry()
     new_process_metrics(registry)

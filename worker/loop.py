@@ -6,7 +6,7 @@ import asyncio
 import ctypes
 import gc
 from collections.abc import Callable, Coroutine
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from worker.open_files import raise_limit
 
@@ -46,6 +46,20 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_MMAP_THRESHOLD, BLOCK_BYTES)
     mallopt(M_TRIM_THRESHOLD, 2 * BLOCK_BYTES)
+
+
+async def done_before(stop: asyncio.Event, work: asyncio.Future[Any]) -> bool:
+    """Whether the work was done before ``stop`` came; a task is cancelled then. Raises what the work raised."""
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if work.done():
+        work.result()
+        return True
+    if isinstance(work, asyncio.Task):
+        work.cancel()
+        await asyncio.wait({work})
+    return False
 
 
 def spare_the_collector() -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from importlib import metadata
-from typing import TypeVar
 
 import structlog
 from aiokafka import TopicPartition
@@ -22,7 +20,7 @@ from worker.kafka.waiting import wait_for_broker
 from worker.lanes.decisions import NothingToDecideError, Target, WrongPlaceError, decide
 from worker.lanes.state import LaneStatus
 from worker.lanes.supervisor import Supervisor
-from worker.loop import spare_the_collector
+from worker.loop import done_before, spare_the_collector
 from worker.open_files import refuse_too_few
 from worker.preflight import ClusterFacts, refuse_what_cannot_work
 from worker.preflight.members import Count, MemberWatch
@@ -30,6 +28,7 @@ from worker.preflight.repeated import SECONDS, RepeatedChecks
 from worker.routes.building import build_route
 from worker.routes.chains import RouteChain
 from worker.routes.route import Route
+from worker.runtime import VERSION
 from worker.settings import RouteSettings, Settings
 
 log = structlog.get_logger(__name__)
@@ -39,8 +38,6 @@ STOP_SECONDS = 8.5
 
 Preparation = Callable[[], Awaitable[None]]
 TopicCheck = Callable[[], Awaitable[ClusterFacts]]
-
-T = TypeVar("T")
 
 
 class Phase(StrEnum):
@@ -91,17 +88,17 @@ class Service:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Return after ``stop``, all committed or rolled back. Raises ``WorkerError`` where it cannot go on."""
-        supervisor = await _unless(stop, self._start())
-        if supervisor is None:
+        starting = asyncio.create_task(self._start(), name="start")
+        if not await done_before(stop, starting):
             return
-        self._supervisor = supervisor
+        self._supervisor = supervisor = starting.result()
         self.phase = Phase.RUNNING
         log.info("running", routes=len(self._chains), consumer_group=self._settings.kafka.group_id)
         looking = [asyncio.create_task(self._checks.run(), name="checks")] if self._checks_again else []
         if self._members:
             looking.append(asyncio.create_task(self._members.run(), name="members"))
         try:
-            await _unless(stop, supervisor.run())
+            await done_before(stop, asyncio.create_task(supervisor.run(), name="work"))
         finally:
             for task in looking:
                 task.cancel()
@@ -139,7 +136,7 @@ class Service:
 
     def status(self) -> Status:
         return Status(
-            version=metadata.version("upcast-worker"),
+            version=VERSION,
             state=self.phase,
             consumer_group=self._settings.kafka.group_id,
             why_not_ready=self.why_not_ready(),
@@ -196,19 +193,6 @@ class Service:
             disagreeing=list(self._members.told.get(route.source, ())) if self._members else [],
             lanes=list(lanes),
         )
-
-
-async def _unless(stop: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:
-    """The result of ``work``, or None where ``stop`` came first; the work is cancelled then."""
-    working = asyncio.create_task(work, name="start")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if working.done():
-        return working.result()
-    working.cancel()
-    await asyncio.wait({working})
-    return None
 
 
 async def _join(supervisor: Supervisor) -> None:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from worker.errors import WorkerError
-from worker.service import _unless
+from worker.loop import done_before
 
 IGNORES_THE_STOP = """
 import asyncio
@@ -57,7 +57,7 @@ async def test_work_is_cancelled_by_a_stop() -> None:
         return 1
 
     asyncio.get_running_loop().call_later(0.01, stop.set)
-    assert await _unless(stop, work()) is None
+    assert not await done_before(stop, asyncio.create_task(work()))
     assert cancelled.is_set()
 
 
@@ -65,7 +65,9 @@ async def test_work_that_ends_first() -> None:
     async def work() -> int:
         return 1
 
-    assert await _unless(asyncio.Event(), work()) == 1
+    working = asyncio.create_task(work())
+    assert await done_before(asyncio.Event(), working)
+    assert working.result() == 1
 
 
 async def test_work_that_fails() -> None:
@@ -73,4 +75,4 @@ async def test_work_that_fails() -> None:
         raise WorkerError("the chain is wrong")
 
     with pytest.raises(WorkerError, match="the chain is wrong"):
-        await _unless(asyncio.Event(), work())
+        await done_before(asyncio.Event(), asyncio.create_task(work()))

@@ -27,13 +27,14 @@ from worker.progress import OnProgress
 from worker.replay.plan.dry_run import DryRun, PlanOptions
 from worker.replay.plan.file import Plan, Predecessor, Redrive, TakenBefore, read_plan
 from worker.replay.plan.identity import planned_route
-from worker.replay.plan.planning import VERSION, judged, left_out
+from worker.replay.plan.planning import judged, left_out
 from worker.replay.plan.trial import Trial
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece, open_range_reader
 from worker.replay.topics import cluster_id_of
 from worker.routes.chains import RouteChain
 from worker.routes.route import Route
+from worker.runtime import VERSION
 from worker.settings import Settings
 
 MOST_NOTED = 100

@@ -21,6 +21,7 @@ from worker.replay.apply.preconditions import digests_of
 from worker.replay.apply.receipt import Receipt
 from worker.replay.apply.resume import ReplayBounds
 from worker.replay.plan.file import Plan, PlannedRange, Redrive
+from worker.replay.plan.filters import FILTERED
 from worker.replay.topics import Reached, committed_of
 from worker.settings.group_names import redrive_group
 
@@ -204,8 +205,6 @@ async def _of_this_topic(
 
 NOT_OURS = "not-ours"
 """Somebody else's record, or one without the headers that a redrive needs."""
-FILTERED = "filtered"
-"""Of another fault, or of another route that shares the topic."""
 REDRIVEN = "redriven"
 ROUNDS = "rounds"
 """Redriven as often as is allowed already."""

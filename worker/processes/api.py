@@ -1,28 +1,31 @@
-"""The one port: each question goes to all children, and their answers become one."""
+"""The one port: each question goes to all children, and their answers become one; and the family at work behind it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
+import structlog
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from worker.api import RouteStatus, Status
+from worker.api import RouteStatus, Status, listening
 from worker.api.bounded_thread import BoundedThread
 from worker.api.problems import answer_with_problems
 from worker.api.v1_adapter import V1Adapter
 from worker.exposition import encoder_for
 from worker.http_request import HttpAnswer, ask_worker
+from worker.loop import done_before
 from worker.processes.answers import Scrapes, one_route, one_status, reasons
 from worker.processes.family import ChildWorker, Family
+from worker.settings import Settings
 
 PATIENCE = 3.0
 """Seconds for an answer. A child that is at work answers within a slice of it."""
@@ -181,3 +184,27 @@ def _shared(body: bytes, size: int) -> bytes:
         return body
     shares = {name: told[name] / size for name in RATES if isinstance(told.get(name), int | float)}
     return msgspec.json.encode(told | shares) if body else body
+
+
+log = structlog.get_logger(__name__)
+
+
+async def keep_together(
+    settings: Settings,
+    family: Family,
+    registry: CollectorRegistry,
+    stop: asyncio.Event,
+    prepare: Callable[[], Awaitable[None]],
+) -> bool:
+    """Serve, ``prepare``, then run all children; whether they came to an end by themselves, or ``stop`` came first.
+
+    Raises WorkerError of ``prepare``, and where a child ended with an error.
+    """
+    starting = ["starting"]
+    async with listening(settings.http, family_api(family, registry, lambda: starting)):
+        if not await done_before(stop, asyncio.ensure_future(prepare())):
+            return False
+        async with family.running() as ended:
+            starting.clear()
+            log.info("running", processes=len(family.members))
+            return await done_before(stop, ended)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -31,6 +30,7 @@ from worker.replay.ranges import Range
 from worker.replay.reading import open_range_reader, read_ranges
 from worker.replay.topics import cluster_id_of, compacted_of, partition_counts
 from worker.routes.chains import RouteChain
+from worker.runtime import VERSION
 from worker.settings import Settings
 from worker.verifying.destination import ORIGIN, SOURCE, OtherLetters, OtherWriters, Stream, read_from, written_by
 from worker.verifying.duplicate_search import Search, SearchScope
@@ -325,7 +325,7 @@ def record_proof(settings: Settings, receipt: Receipt, verdict: ReceiptVerdict) 
     proof = Proof(
         replay_id=receipt.replay_id,
         made=datetime.now(UTC),
-        worker_version=metadata.version("upcast-worker"),
+        worker_version=VERSION,
         records=verdict.records,
         findings=verdict.findings.wrong,
         undecided=verdict.findings.undecided,

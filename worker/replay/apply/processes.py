@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
+from worker.processes.api import keep_together
 from worker.processes.family import Family
-from worker.processes.together import keep_together
 from worker.replay.apply.ledger_entries import refuse_finished
 from worker.replay.apply.preconditions import prepare, refuse_other_route
 from worker.replay.apply.receipt import Receipt

@@ -8,6 +8,7 @@ from worker.replay.plan.file import Filters
 from worker.routes.route import RecordUpcaster
 
 FILTERED = "filtered"
+"""Also a dead letter of another fault, or of another route that shares the topic."""
 
 
 def filtered(upcaster: RecordUpcaster, filters: Filters) -> RecordUpcaster:

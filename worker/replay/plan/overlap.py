@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,6 +20,7 @@ from worker.replay.known_replays import KnownReplay, known_replays
 from worker.replay.plan.file import Plan
 from worker.replay.ranges import Range
 from worker.replay.topics import committed_of, group_members, groups_of, partition_counts
+from worker.runtime import VERSION
 from worker.settings import RouteSettings, Settings
 from worker.settings.group_names import live_group, replay_group, replay_id_in
 
@@ -238,7 +238,7 @@ async def _write_down(
 def _note_in(ledger: Ledger, replay_id: str, group: str) -> None:
     """It may be a ledger that knows nothing of the replay."""
     if ledger.run(replay_id) is not None:
-        ledger.note_beside(AllowedOverlap(replay_id, datetime.now(UTC), group, metadata.version("upcast-worker")))
+        ledger.note_beside(AllowedOverlap(replay_id, datetime.now(UTC), group, VERSION))
 
 
 # What there is now.

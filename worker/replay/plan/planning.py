@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import metadata
 
 from aiokafka import TopicPartition
 
@@ -27,9 +26,8 @@ from worker.replay.ranges import Range, freeze, parse_end, parse_start
 from worker.replay.reading import open_range_reader
 from worker.replay.topics import cluster_id_of
 from worker.routes.chains import RouteChain
+from worker.runtime import VERSION
 from worker.settings import Settings
-
-VERSION = metadata.version("upcast-worker")
 
 
 async def make_plan(settings: Settings, given: RouteChain, wishes: PlanOptions, progress: OnProgress) -> Plan:
