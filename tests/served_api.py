@@ -6,23 +6,13 @@ import asyncio
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from worker.api import LaneStatus, RouteStatus, Status, create_api, listening
-from worker.api.view import (
-    AskChecklist,
-    CannotDecideError,
-    Decided,
-    ListDeadLetters,
-    NotRunningError,
-    OpenLedger,
-    no_checklist,
-    no_dead_letters,
-    no_ledger,
-)
+from worker.api.view import CannotDecideError, Decided, Lookups, NotRunningError
 from worker.routes.chains import RouteChain, load_chains
 from worker.settings import HttpSettings, RouteSettings
 
@@ -95,19 +85,12 @@ class FakeWorker:
 
 
 @contextmanager
-def served(
-    worker: FakeWorker,
-    open_ledger: OpenLedger = no_ledger,
-    ask_checklist: AskChecklist = no_checklist,
-    list_dead_letters: ListDeadLetters = no_dead_letters,
-) -> Iterator[str]:
-    """The address, ``host:port``. Requests are noted in ``worker.requests``."""
+def served(worker: FakeWorker, **lookups: Any) -> Iterator[str]:
+    """The address, ``host:port``. ``lookups`` are those of ``Lookups``. Requests are noted in ``worker.requests``."""
     started: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    api = create_api(
-        worker, CollectorRegistry(), SecretStr(TOKEN), worker.note, open_ledger, ask_checklist, list_dead_letters
-    )
+    api = create_api(worker, CollectorRegistry(), SecretStr(TOKEN), worker.note, Lookups(**lookups))
 
     async def serve() -> None:
         async with listening(HttpSettings(port=0), api) as address:

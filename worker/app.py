@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import CollectorRegistry
 
-from worker.api import create_api, listening
+from worker.api import Lookups, create_api, listening
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
@@ -119,9 +119,11 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Transactio
         registry,
         settings.http.token,
         metrics.count_request,
-        partial(open_existing_ledger, settings),
-        partial(ask_checklist, settings),
-        partial(list_dead_letters, settings),
+        Lookups(
+            partial(open_existing_ledger, settings),
+            partial(ask_checklist, settings),
+            partial(list_dead_letters, settings),
+        ),
     )
     listener = child.listener() if child else None
     async with listening(settings.http, api, metrics.count_legacy_request, listener):

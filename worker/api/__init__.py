@@ -14,20 +14,12 @@ from worker.api.probes import probes
 from worker.api.problems import answer_with_problems
 from worker.api.requests import CountRequest, RequestCounter
 from worker.api.server import listening
-from worker.api.view import (
-    AskChecklist,
-    ListDeadLetters,
-    OpenLedger,
-    RouteStatus,
-    Status,
-    WorkerView,
-    no_checklist,
-    no_dead_letters,
-    no_ledger,
-)
+from worker.api.view import Lookups, RouteStatus, Status, WorkerView
 from worker.lanes.state import LaneStatus
 
-__all__ = ["LaneStatus", "RouteStatus", "Status", "WorkerView", "create_api", "listening"]
+__all__ = ["LaneStatus", "Lookups", "RouteStatus", "Status", "WorkerView", "create_api", "listening"]
+
+NOTHING = Lookups()
 
 
 def create_api(
@@ -35,16 +27,14 @@ def create_api(
     registry: CollectorRegistry,
     token: SecretStr | None = None,
     count_request: CountRequest | None = None,
-    open_ledger: OpenLedger = no_ledger,
-    ask_checklist: AskChecklist = no_checklist,
-    list_dead_letters: ListDeadLetters = no_dead_letters,
+    lookups: Lookups = NOTHING,
 ) -> ASGIApp:
     """All that is served. The API itself is built when it is first asked for: many workers only answer probes."""
 
     def build() -> ASGIApp:
         from worker.api.v2 import build
 
-        return build(worker, token, open_ledger, ask_checklist, list_dead_letters)
+        return build(worker, token, lookups)
 
     app = Starlette(routes=[*probes(worker, registry), *page()])
     app.router.redirect_slashes = False

@@ -12,13 +12,13 @@ from worker.api.bounded_thread import BoundedThread
 from worker.api.probes import probes
 from worker.api.v1_adapter import older_path
 from worker.api.v2 import router_of
-from worker.api.view import WorkerView, no_checklist, no_dead_letters, no_ledger
+from worker.api.view import Lookups, WorkerView
 
 
 def endpoints() -> Iterator[tuple[str, str, str]]:
     """Method, path and what it is for. Only routes are looked at, so that no worker is needed."""
     nobody = cast("WorkerView", None)
-    routes = router_of(nobody, {}, None, no_ledger, no_checklist, no_dead_letters, BoundedThread()).routes
+    routes = router_of(nobody, {}, None, Lookups(), BoundedThread()).routes
     current = [route for route in routes if isinstance(route, APIRoute)]
     for probe in probes(nobody, CollectorRegistry()):
         yield "GET", probe.path, _summary(probe.endpoint.__doc__)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+
+from worker.errors import WorkerError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -34,6 +37,15 @@ async def _http_error(request: Request, error: HTTPException) -> ProblemResponse
     if detail == HTTPStatus(error.status_code).phrase:
         detail = f"{request.method} is not served there" if error.status_code == 405 else "nothing is served there"
     return problem(error.status_code, detail, error.headers)
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """What cannot be done now (WorkerError) may be asked for again."""
+    try:
+        yield
+    except WorkerError as error:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": "10"}) from None
 
 
 async def _bug(_: Request, error: Exception) -> ProblemResponse:

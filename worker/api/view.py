@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, Field
@@ -15,28 +16,17 @@ if TYPE_CHECKING:
     from worker.ledger import Ledger
     from worker.routes.chains import RouteChain
 
-OpenLedger = Callable[[], "Ledger | None"]
-"""Opens the ledger for one request, in a thread; None where there is none yet."""
 
+@dataclass(frozen=True)
+class Lookups:
+    """What the API looks up beside the worker, each in a thread. They give None where there is nothing yet, or where
+    that is not done here; WorkerError is answered with 503."""
 
-def no_ledger() -> None:
-    """There is no ledger."""
-
-
-AskChecklist = Callable[[], "Sequence[ChecklistLine] | None"]
-"""Asks for the lines of the checklist, in a thread; None where none is kept here."""
-
-
-ListDeadLetters = Callable[["RouteChain"], "Listing | None"]
-"""Groups the dead letters of a route by fault, in a thread; None where that is not done here."""
-
-
-def no_dead_letters(_given: RouteChain) -> None:
-    """Nobody looks at dead letters here."""
-
-
-def no_checklist() -> None:
-    """No checklist is kept here."""
+    open_ledger: Callable[[], Ledger | None] = lambda: None
+    """For one request."""
+    ask_checklist: Callable[[], Sequence[ChecklistLine] | None] = lambda: None
+    list_dead_letters: Callable[[RouteChain], Listing | None] = lambda _: None
+    """Of a route, by fault."""
 
 
 class RouteStatus(BaseModel):

@@ -71,7 +71,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_asking_makes_no_ledger(settings: Settings, tmp_path: Path) -> None:
-    with served(FakeWorker(), partial(open_existing_ledger, settings)) as address:
+    with served(FakeWorker(), open_ledger=partial(open_existing_ledger, settings)) as address:
         assert request_blocking(address, "/v2/runs").json == {"runs": [], "truncated": False}
         assert request_blocking(address, "/v2/runs/r1").status == 404
         assert request_blocking(address, "/v2/runs/r1/receipt").status == 404
@@ -86,7 +86,7 @@ def test_runs_with_their_progress_and_dead_letters(settings: Settings) -> None:
     ledger.note_progress(PartitionProgress("r1", "legacy", 0, 10, 20, 15))
     ledger.save_dead_letters("r1", [DeadLetterSummary("r1", "f", 3, "upcast", "MissingField")])
     ledger.close()
-    with served(FakeWorker(), partial(open_existing_ledger, settings)) as address:
+    with served(FakeWorker(), open_ledger=partial(open_existing_ledger, settings)) as address:
         listed = request_blocking(address, "/v2/runs?limit=1").json
         one = request_blocking(address, "/v2/runs/r1").json
         receipt = request_blocking(address, "/v2/runs/r1/receipt")
@@ -135,7 +135,7 @@ def test_a_ledger_that_cannot_be_read() -> None:
     def fail() -> NoReturn:
         raise WorkerError("ledger: the database does not answer")
 
-    with served(FakeWorker(), fail, fail, lambda _: fail()) as address:
+    with served(FakeWorker(), open_ledger=fail, ask_checklist=fail, list_dead_letters=lambda _: fail()) as address:
         answers = [request_blocking(address, f"/v2/{path}") for path in ("runs", "checklist", "dead-letters")]
     for answer in answers:
         assert (answer.status, answer.json["detail"]) == (503, "ledger: the database does not answer")

@@ -24,7 +24,7 @@ from worker.api.v2.dead_letters import add_dead_letters
 from worker.api.v2.ledger import add_runs
 from worker.api.v2.status import add_changes, add_decision, add_status, add_stream
 from worker.api.v2.upcasting import add_upcast
-from worker.api.view import AskChecklist, ListDeadLetters, OpenLedger, WorkerView
+from worker.api.view import Lookups, WorkerView
 from worker.deprecation import DEPRECATED
 from worker.routes.chains import RouteChain
 
@@ -34,13 +34,11 @@ DESCRIPTION = "What the worker does, its chains, and what would become of an eve
 def build(
     worker: WorkerView,
     token: SecretStr | None,
-    open_ledger: OpenLedger,
-    ask_checklist: AskChecklist,
-    list_dead_letters: ListDeadLetters,
+    lookups: Lookups,
 ) -> ASGIApp:
     """All that is served beside the probes. FastAPI's own pages are off: they load scripts from elsewhere."""
     aside = BoundedThread()
-    v2 = router_of(worker, worker.route_chains(), token, open_ledger, ask_checklist, list_dead_letters, aside)
+    v2 = router_of(worker, worker.route_chains(), token, lookups, aside)
     api = FastAPI(
         title="upcast",
         version="2",
@@ -61,9 +59,7 @@ def router_of(
     worker: WorkerView,
     chains: Mapping[str, RouteChain],
     token: SecretStr | None,
-    open_ledger: OpenLedger,
-    ask_checklist: AskChecklist,
-    list_dead_letters: ListDeadLetters,
+    lookups: Lookups,
     aside: BoundedThread,
 ) -> APIRouter:
     """Every endpoint of the current version."""
@@ -74,9 +70,9 @@ def router_of(
     add_decision(v2, worker, token)
     add_chain(v2, chains, aside)
     add_upcast(v2, chains, aside)
-    add_runs(v2, open_ledger, BoundedThread())  # of its own: a database that does not answer holds up nobody else
-    add_dead_letters(v2, chains, list_dead_letters, BoundedThread())
-    add_checklist(v2, ask_checklist, BoundedThread())
+    add_runs(v2, lookups, BoundedThread())  # of its own: a database that does not answer holds up nobody else
+    add_dead_letters(v2, chains, lookups, BoundedThread())
+    add_checklist(v2, lookups, BoundedThread())
     _add_deprecations(v2)
     return v2
 

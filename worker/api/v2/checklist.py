@@ -10,23 +10,21 @@ from starlette.exceptions import HTTPException
 
 from worker.api.bounded_thread import BoundedThread
 from worker.api.documents import Checklist, ChecklistLine
+from worker.api.problems import unavailable
 from worker.api.v2.answers import may_answer
-from worker.api.view import AskChecklist
-from worker.errors import WorkerError
+from worker.api.view import Lookups
 
 
-def add_checklist(router: APIRouter, ask: AskChecklist, aside: BoundedThread) -> None:
+def add_checklist(router: APIRouter, lookups: Lookups, aside: BoundedThread) -> None:
     @router.get("/checklist", tags=["checklist"], responses=may_answer(404))
     async def checklist() -> Checklist:
         """What `upcast checklist` prints, without anybody's word."""
-        return await aside.run(_asked, ask)
+        return await aside.run(_asked, lookups)
 
 
-def _asked(ask: AskChecklist) -> Checklist:
-    try:
-        lines = ask()
-    except WorkerError as error:
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": "10"}) from None
+def _asked(lookups: Lookups) -> Checklist:
+    with unavailable():
+        lines = lookups.ask_checklist()
     if lines is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "no checklist is kept here: ask the worker itself")
     return Checklist(

@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 
 from worker.api.bounded_thread import BoundedThread
 from worker.api.documents import LetterGroup, LetterList, LetterPlace
+from worker.api.problems import unavailable
 from worker.api.v2.answers import may_answer
 from worker.api.v2.chain import RouteName, chain_of
-from worker.api.view import ListDeadLetters
-from worker.errors import WorkerError
+from worker.api.view import Lookups
 from worker.routes.chains import RouteChain
 
 FRESH_SECONDS = 10.0
@@ -24,14 +24,14 @@ FRESH_SECONDS = 10.0
 
 
 def add_dead_letters(
-    router: APIRouter, chains: Mapping[str, RouteChain], list_letters: ListDeadLetters, aside: BoundedThread
+    router: APIRouter, chains: Mapping[str, RouteChain], lookups: Lookups, aside: BoundedThread
 ) -> None:
     known: dict[str, tuple[float, LetterList]] = {}
 
     def ask(given: RouteChain) -> LetterList:
         when, answer = known.get(given.route.source, (0.0, None))
         if answer is None or time.monotonic() - when > FRESH_SECONDS:
-            answer = _listed(list_letters, given)
+            answer = _listed(lookups, given)
             known[given.route.source] = time.monotonic(), answer
         return answer
 
@@ -41,11 +41,9 @@ def add_dead_letters(
         return await aside.run(ask, chain_of(chains, route))
 
 
-def _listed(list_letters: ListDeadLetters, given: RouteChain) -> LetterList:
-    try:
-        listing = list_letters(given)
-    except WorkerError as error:
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": "10"}) from None
+def _listed(lookups: Lookups, given: RouteChain) -> LetterList:
+    with unavailable():
+        listing = lookups.list_dead_letters(given)
     if listing is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "nobody looks at dead letters here: ask the worker itself")
     groups = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -12,9 +13,9 @@ from starlette.exceptions import HTTPException
 
 from worker.api.bounded_thread import BoundedThread
 from worker.api.documents import DeadLetterGroup, RunDetails, RunList, RunProgress, RunSummary
+from worker.api.problems import unavailable
 from worker.api.v2.answers import may_answer
-from worker.api.view import OpenLedger
-from worker.errors import WorkerError
+from worker.api.view import Lookups
 from worker.replay.apply.receipt import Receipt
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ T = TypeVar("T")
 TAGS: list[str | Enum] = ["runs"]
 
 
-def add_runs(router: APIRouter, open_ledger: OpenLedger, aside: BoundedThread) -> None:
+def add_runs(router: APIRouter, lookups: Lookups, aside: BoundedThread) -> None:
     async def ask(question: Callable[[Ledger], T | None]) -> T | None:
-        return await aside.run(_asked, open_ledger, question)
+        return await aside.run(_asked, lookups, question)
 
     @router.get("/runs", tags=TAGS, responses=may_answer(422))
     async def runs(limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100) -> RunList:
@@ -50,18 +51,14 @@ def add_runs(router: APIRouter, open_ledger: OpenLedger, aside: BoundedThread) -
         return _found(await ask(lambda ledger: _receipt(ledger, replay_id)), "receipt")
 
 
-def _asked(open_ledger: OpenLedger, question: Callable[[Ledger], T | None]) -> T | None:
+def _asked(lookups: Lookups, question: Callable[[Ledger], T | None]) -> T | None:
     """What the ledger answers; None where there is none. Raises HTTPException (503) where it cannot be read."""
-    try:
-        ledger = open_ledger()
+    with unavailable():
+        ledger = lookups.open_ledger()
         if ledger is None:
             return None
-        try:
+        with closing(ledger):
             return question(ledger)
-        finally:
-            ledger.close()
-    except WorkerError as error:
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": "10"}) from None
 
 
 def _details(ledger: Ledger, replay_id: str) -> RunDetails | None:

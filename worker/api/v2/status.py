@@ -16,9 +16,9 @@ from starlette.requests import Request
 
 from worker.api.auth import bearer_token
 from worker.api.documents import Decision, Rate
+from worker.api.problems import unavailable
 from worker.api.v2.answers import may_answer
 from worker.api.view import CannotDecideError, Decided, NotRunningError, RouteStatus, Status, WorkerView
-from worker.errors import WorkerError
 
 STREAM_SECONDS = 1.0
 MOST_STREAMS = 20
@@ -69,11 +69,10 @@ def add_decision(router: APIRouter, worker: WorkerView, token: SecretStr | None)
     async def decide(source: str, partition: PartitionNumber, decision: Decision) -> Decided:
         """Where a partition goes on that waits for a person, whichever worker of the group it is with."""
         try:
-            return await worker.decide(source, partition, decision.go_on_at)
+            with unavailable():
+                return await worker.decide(source, partition, decision.go_on_at)
         except CannotDecideError as error:
             raise HTTPException(HTTPStatus.CONFLICT, str(error)) from None
-        except WorkerError as error:
-            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": "10"}) from None
         except KeyError:
             raise _no_route() from None
         except NotRunningError:

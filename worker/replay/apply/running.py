@@ -14,7 +14,7 @@ import structlog
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
-from worker.api import create_api, listening
+from worker.api import Lookups, create_api, listening
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.lanes.lane_context import MakeProcessor
@@ -166,8 +166,8 @@ class Replay:
         """To the end of the plan. Raises WorkerError, also where ``stop`` came before it."""
         http, metrics = self._settings.http, self._metrics
         service = self._service()
-        ledger = partial(open_existing_ledger, self._settings)
-        api = create_api(service, self._registry, http.token, metrics.count_request, ledger)
+        lookups = Lookups(partial(open_existing_ledger, self._settings))
+        api = create_api(service, self._registry, http.token, metrics.count_request, lookups)
         try:
             listener = self._child.listener() if self._child else None
             async with listening(http, api, metrics.count_legacy_request, listener), self._noting(stop, show):
