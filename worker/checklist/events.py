@@ -16,7 +16,7 @@ from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.refusals import in_words
 from worker.ledger import Ledger, Run
-from worker.replay.apply.receipt import Receipt
+from worker.replay.apply.receipt import Receipt, kept_receipt
 from worker.replay.topics import committed_of, partitions_of
 
 
@@ -27,7 +27,7 @@ async def replays_proved(facts: Facts) -> list[Evidence]:
     for source in facts.chains:
         run = _newest(runs, source)
         found.append(await asyncio.to_thread(_proved, facts.ledger, run, source))
-        receipt = await asyncio.to_thread(_receipt, facts.ledger, run) if run else None
+        receipt = await asyncio.to_thread(kept_receipt, facts.ledger, run.replay_id) if run else None
         if receipt and (before := await _left_before(facts, receipt)):
             found.append(unknown(f"{source}: {before}"))
     return found
@@ -74,14 +74,9 @@ async def group_in_step(facts: Facts) -> list[Evidence]:
     found = []
     for source in facts.chains:
         run = _newest(runs, source)
-        receipt = await asyncio.to_thread(_receipt, facts.ledger, run) if run else None
+        receipt = await asyncio.to_thread(kept_receipt, facts.ledger, run.replay_id) if run else None
         found.append(await _in_step(facts, source, committed, receipt))
     return found
-
-
-def _receipt(ledger: Ledger, run: Run) -> Receipt | None:
-    kept = ledger.receipt(run.replay_id)
-    return Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"}) if kept else None
 
 
 async def _in_step(

@@ -244,7 +244,7 @@ def _tell_plan(plan: Plan, path: Path, as_json: bool) -> None:
     from worker.replay.plan.report import FAULT_COLUMNS, fault_cells, summary
 
     if as_json:
-        print_json({**plan.content(), "digest": plan.digest(), "objections": plan.objections()})
+        print_json({**plan.sealed(), "objections": plan.objections()})
         return
     for line in summary(plan):
         typer.echo(line)
@@ -259,7 +259,7 @@ def _tell_receipt(done: Receipt, file: Path, as_json: bool) -> None:
     from worker.cli.output import print_json
 
     if as_json:
-        print_json({**done.content(), "digest": done.digest(), "file": str(file)})
+        print_json({**done.sealed(), "file": str(file)})
         return
     counts = [each.counts for each in done.partitions]
     left = sum(sum(each.skipped.values()) for each in counts)

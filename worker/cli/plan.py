@@ -81,7 +81,7 @@ def plan(
         made = run_in_loop(make_plan(settings, given, wishes, show))
     write_plan(made, out)
     if as_json:
-        print_json({**made.content(), "digest": made.digest(), "objections": made.objections()})
+        print_json({**made.sealed(), "objections": made.objections()})
     else:
         _show(made, out)
     if made.objections():

@@ -32,6 +32,10 @@ class SealedFile(FilePart):
         canonical = json.dumps(self.content(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
+    def sealed(self) -> dict[str, Any]:
+        """The content and its digest."""
+        return {**self.content(), "digest": self.digest()}
+
 
 F = TypeVar("F", bound=SealedFile)
 
@@ -52,7 +56,7 @@ class FileKind(Generic[F]):
 
     def write(self, file: F, path: Path) -> None:
         """Write content and digest, whole or not at all. Raises WorkerError where that cannot be."""
-        text = json.dumps({**file.content(), "digest": file.digest()}, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(file.sealed(), indent=2, ensure_ascii=False) + "\n"
         unfinished = path.with_name(path.name + ".part")
         try:
             unfinished.write_text(text, encoding="utf-8", errors="surrogatepass")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.http import request_blocking
 from tests.served_api import FakeWorker, served
+from tests.unit.replay.apply.test_receipt import RECEIPT
 from worker.checklist.evidence import ChecklistLine
 from worker.checklist.items import ITEMS
 from worker.dlq.listing import Group, LetterFault, Listing
@@ -94,6 +96,18 @@ def test_runs_with_their_progress_and_dead_letters(settings: Settings) -> None:
     assert one["progress"][0]["committed"] == 15
     assert one["dead_letters"][0]["count"] == 3
     assert receipt.status == 404
+
+
+def test_the_receipt_of_a_finished_run(settings: Settings) -> None:
+    """As a replay keeps it: with its digest."""
+    with closing(open_ledger(settings.ledger.url.get_secret_value())) as ledger:
+        ledger.start_run(Run("r1", "digest", "cluster", "legacy", datetime(2026, 1, 2, tzinfo=UTC), "0.1"))
+        ledger.save_receipt("r1", {**RECEIPT.content(), "digest": RECEIPT.digest()})
+    with served(FakeWorker(), open_ledger=partial(open_existing_ledger, settings)) as address:
+        newer, older = (request_blocking(address, f"/{version}/runs/r1/receipt") for version in ("v2", "v1"))
+    assert newer.status == older.status == 200
+    assert newer.json == RECEIPT.content()
+    assert older.json["planDigest"] == RECEIPT.plan_digest
 
 
 def test_the_checklist() -> None:

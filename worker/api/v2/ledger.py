@@ -16,7 +16,7 @@ from worker.api.documents import DeadLetterGroup, RunDetails, RunList, RunProgre
 from worker.api.problems import unavailable
 from worker.api.v2.answers import may_answer
 from worker.api.view import Lookups
-from worker.replay.apply.receipt import Receipt
+from worker.replay.apply.receipt import Receipt, kept_receipt
 
 if TYPE_CHECKING:
     from worker.ledger import Ledger
@@ -48,7 +48,7 @@ def add_runs(router: APIRouter, lookups: Lookups, aside: BoundedThread) -> None:
     @router.get("/runs/{replay_id}/receipt", tags=TAGS, responses=may_answer(404, 422))
     async def receipt(replay_id: str) -> Receipt:
         """The receipt of a run that is finished."""
-        return _found(await ask(lambda ledger: _receipt(ledger, replay_id)), "receipt")
+        return _found(await ask(lambda ledger: kept_receipt(ledger, replay_id)), "receipt")
 
 
 def _asked(lookups: Lookups, question: Callable[[Ledger], T | None]) -> T | None:
@@ -70,11 +70,6 @@ def _details(ledger: Ledger, replay_id: str) -> RunDetails | None:
         progress=[RunProgress.model_validate(each) for each in ledger.progress(replay_id)],
         dead_letters=[DeadLetterGroup.model_validate(each) for each in ledger.dead_letters(replay_id)],
     )
-
-
-def _receipt(ledger: Ledger, replay_id: str) -> Receipt | None:
-    content = ledger.receipt(replay_id)
-    return None if content is None else Receipt.model_validate(content)
 
 
 def _found(answer: T | None, what: str) -> T:

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from worker.errors import WorkerError
 from worker.ledger import DeadLetterSummary, Ledger, PartitionProgress, Run, RunState, open_existing_ledger
-from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
+from worker.replay.apply.receipt import Receipt, kept_receipt, read_receipt, write_receipt
 from worker.replay.apply.resume import PartitionState
 from worker.replay.plan.file import FaultGroup, Plan, kept_plan
 from worker.replay.topics import Reached
@@ -67,12 +66,12 @@ class Books:
             digest=state.account.note if state.account else "",
         )
 
-    def receipt(self) -> dict[str, Any] | None:
-        return self.ledger.receipt(self.plan.replay_id)
+    def receipt(self) -> Receipt | None:
+        return kept_receipt(self.ledger, self.plan.replay_id)
 
     def finish(self, receipt: Receipt) -> None:
         self.ledger.save_dead_letters(receipt.replay_id, list(map(self._summary, self.plan.dead_letters)))
-        self.ledger.save_receipt(receipt.replay_id, {**receipt.content(), "digest": receipt.digest()})
+        self.ledger.save_receipt(receipt.replay_id, receipt.sealed())
         self.ledger.end_run(receipt.replay_id, "finished", receipt.ended)
 
     def _summary(self, group: FaultGroup) -> DeadLetterSummary:
@@ -91,7 +90,7 @@ def refuse_finished(books: Books, file: Path) -> None:
     """A receipt in the ledger alone was not written to its file in time: that is made up for."""
     kept = books.receipt()
     if kept is not None and not file.exists():
-        write_receipt(Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"}), file)
+        write_receipt(kept, file)
     if kept is not None or _is_receipt_of(file, books.plan):
         raise WorkerError(
             f"{books.plan.word} {books.plan.replay_id}: {books.plan.route.destination} holds it already, finished; its "

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from worker.ledger import Ledger
 from worker.replay.plan.file import Filters, OutcomeCounts, PlannedRoute, Redrive
 from worker.replay.sealed_file import FileKind, FilePart, SealedFile
 
@@ -79,3 +80,9 @@ RECEIPT_FILE = FileKind(
     mistaken={"upcast-plan": "is a plan: name the receipt that `upcast replay` writes when it is finished"},
 )
 read_receipt, write_receipt = RECEIPT_FILE.read, RECEIPT_FILE.write
+
+
+def kept_receipt(ledger: Ledger, replay_id: str) -> Receipt | None:
+    """The receipt that the ledger has of a replay that is finished, where it keeps it as it is sealed."""
+    kept = ledger.receipt(replay_id)
+    return Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"}) if kept else None
