@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from upcasters.chain import Chain
@@ -64,6 +65,25 @@ class Inputs:
             if here:
                 self._any[wanted] |= st.sampled_from(here)
         return self._any[wanted]
+
+    def drawn(self, event_type: str, version: str, rules: Detection, many: int) -> list[Event]:
+        """So many events of ``any``, the same ones each time."""
+        found: list[Event] = []
+
+        @settings(
+            max_examples=many,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(self.any(event_type, version, rules))
+        def collect(event: Event) -> None:
+            found.append(event)
+
+        collect()
+        return found
 
     def _documents(self, event_type: str, version: str) -> Documents:
         node = (event_type, version)

@@ -9,6 +9,7 @@ from typing import Any
 
 from upcasters import Chain, ChainError
 from upcasters.checks import detection_notes
+from worker.authoring.lock import broken_promises
 from worker.routes.chains import RouteChain, load_route_chain, load_sound_chain
 from worker.settings import RouteSettings, Settings
 from worker.settings.graph import loops
@@ -43,7 +44,8 @@ def check_chain(path: str) -> list[Checked]:
     try:
         chain = load_sound_chain(path)
         notes = tuple(map(str, detection_notes(chain, chain.detection)))
-        return [Checked(path, path, chain.fingerprint, breaches(path, chain), notes, size=size_of(chain))]
+        found = (*breaches(path, chain), *broken_promises(path, chain))
+        return [Checked(path, path, chain.fingerprint, found, notes, size=size_of(chain))]
     except ChainError as error:
         return [Checked(path, path, problems=tuple(str(error).splitlines()))]
 
@@ -78,7 +80,7 @@ def _check_route(route: RouteSettings) -> Checked:
     try:
         chain = load_route_chain(route).chain
         notes = tuple(map(str, detection_notes(chain, route.policy().detection)))
-        found = breaches(route.chain, chain)
+        found = (*breaches(route.chain, chain), *broken_promises(route.chain, chain))
         return Checked(subject, route.chain, chain.fingerprint, found, notes, size=size_of(chain))
     except ChainError as error:
         return Checked(subject, route.chain, problems=tuple(str(error).splitlines()))

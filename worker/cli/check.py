@@ -36,19 +36,31 @@ def check(
         bool,
         typer.Option("--laws", help="Try the laws of each chain, too, on its golden pairs and on made up events."),
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="REF|WHEEL|FILE",
+            help="Compare each chain with what was released: a git reference, a wheel, or a lock file.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check the configuration and its chains, offline.
 
     With --chain it checks that chain and reads no configuration. With the files of several workers it also finds
-    routes that lead a record back over more than one of them. Exit codes: 0 all is well, 1 a chain or a topic is
-    wrong, 2 the configuration is.
+    routes that lead a record back over more than one of them. A released step that was changed is refused, see
+    `upcast lock`; --against tries events on the release and on the chain of now. Exit codes: 0 all is well, 1 a chain
+    or a topic is wrong, 2 the configuration is.
 
     **Example:** `upcast check --config upcast.yaml --broker`
     """
     from worker.cli.output import print_json
 
-    checked = _check(config or [DEFAULT_CONFIG], chain, broker, laws, _quiet if as_json else typer.echo)
+    configs = config or [DEFAULT_CONFIG]
+    checked = _check(configs, chain, broker, laws, _quiet if as_json else typer.echo)
+    if against is not None:
+        checked += _check_against(configs, chain, against)
     if as_json:
         print_json([each.as_json() for each in checked])
     else:
@@ -81,6 +93,15 @@ def _check(
         set_up_logging(sys.stderr)
         checked += [each for settings in given.values() for each in check_brokers(settings)]
     return checked
+
+
+def _check_against(configs: list[Path], chain: ChainOption, released: str) -> list[Checked]:
+    from worker.authoring.against import check_against
+    from worker.settings import load_settings
+
+    routes = [] if chain is not None else [route for each in configs for route in load_settings(each).routes]
+    names = [chain] if chain is not None else [route.chain for route in routes]
+    return [check_against(name, released) for name in dict.fromkeys(names)]
 
 
 def _check_laws(chains: list[str], tell: Callable[[str], None]) -> list[Checked]:

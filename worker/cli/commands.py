@@ -15,6 +15,7 @@ from worker.cli import (
     db,
     demo,
     dlq,
+    history,
     lanes,
     matrix,
     new,
@@ -42,6 +43,9 @@ app.command("check")(check.check)
 app.command("demo")(demo.demo)
 app.command("new")(new.new)
 app.command("show")(show.show)
+app.command("history")(history.history)
+app.command("heads")(history.heads)
+app.command("lock")(history.lock)
 app.command("try")(trying.try_events)
 app.command("matrix")(matrix.matrix)
 app.command("census")(census.census)
