@@ -35,7 +35,7 @@ STAGES: tuple[tuple[str, str], ...] = (
     ),
     ("produce", r"aiokafka/producer/|Outbox\.(send|close)|outbox\.py|protocol/produce"),
     ("fetch", r"aiokafka/consumer/|protocol/fetch|lanes/fetching|asyncio/streams|aiokafka/conn\.py|protocol/types"),
-    ("parse", r"worker/kafka/(internals|fetched|unpacking)\.py|lanes/fetch_buffer"),
+    ("parse", r"worker/kafka/(aiokafka_internals/reader|fetched|unpacking)\.py|lanes/fetch_buffer"),
     ("metrics", r"worker/metrics|lanes/counters|prometheus_client|lanes/watch|lanes/breaker"),
     ("detect", r"shape \(<upcasters|_by_shape|_stamped|upcasters/detect"),
     ("upcast", r"\(<upcasters"),

@@ -30,7 +30,7 @@ from worker.kafka.clients import KafkaClients
 from worker.lanes.breaker import Breaker
 from worker.lanes.outbox import Outbox
 from worker.lanes.processing import Processor, Work
-from worker.preflight import ask_brokers
+from worker.preflight.asking import ask_brokers
 from worker.replay.census.counting import survey
 from worker.replay.ranges import Earliest, Latest, freeze
 from worker.replay.reading import open_range_reader, read_ranges

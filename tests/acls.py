@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from aiokafka.conn import create_conn
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
-from worker.kafka.one_version import OneVersionRequest
+from worker.kafka.aiokafka_internals.one_version import OneVersionRequest
 
 LITERAL, PREFIXED, ALLOW, ANY_HOST = 3, 4, 3, "*"
 ANY = 1

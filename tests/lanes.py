@@ -21,7 +21,8 @@ from upcasters.event import Partition, SourceRecord
 from upcasters.event import Record as Output
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Reporter
-from worker.kafka.internals import Consumer
+from worker.kafka.aiokafka_internals.consumer import Consumer
+from worker.kafka.aiokafka_internals.patches import apply_patches
 from worker.kafka.login import Login
 from worker.lanes.delivery import ClientFactory
 from worker.lanes.supervisor import Supervisor
@@ -87,6 +88,9 @@ class PlainClients:
     consumer_options: dict[str, Any] = field(default_factory=dict)
     tells_sizes: bool = True
     login: Login = field(default_factory=Login)
+
+    def __post_init__(self) -> None:
+        apply_patches()
 
     def group_consumer(self, **options: Any) -> AIOKafkaConsumer:
         return Consumer(

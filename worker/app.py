@@ -21,7 +21,7 @@ from worker.lanes.starting import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.ledger import open_existing_ledger
 from worker.loop import run_in_loop
-from worker.preflight import refuse_what_cannot_work
+from worker.preflight.asking import refuse_what_cannot_work
 from worker.processes.child import this_child
 from worker.routes.chains import RouteChain, load_chains
 from worker.runtime import VERSION, new_metrics, new_process_metrics, reporter_of, stop_on_signals, timeouts_of

@@ -22,7 +22,8 @@ from worker.lanes.state import LaneStatus
 from worker.lanes.supervisor import Supervisor
 from worker.loop import done_before, spare_the_collector
 from worker.open_files import refuse_too_few
-from worker.preflight import ClusterFacts, refuse_what_cannot_work
+from worker.preflight.asking import refuse_what_cannot_work
+from worker.preflight.facts import ClusterFacts
 from worker.preflight.members import Count, MemberWatch
 from worker.preflight.repeated import SECONDS, RepeatedChecks
 from worker.routes.building import build_route

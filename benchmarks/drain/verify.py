@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.drain.backlog import Backlog
 from benchmarks.drain.events import POOL
-from worker.kafka.internals import open_reader
+from worker.kafka.aiokafka_internals.patches import apply_patches
+from worker.kafka.aiokafka_internals.reader import open_reader
 
 
 class WrongOutputError(Exception):
@@ -55,6 +56,7 @@ def _check(backlog: Backlog, number: int, value: bytes, copied: bool) -> None:
 
 async def _read(bootstrap: str, topic: str) -> dict[int, list[tuple[bytes, bytes]]]:
     """Key and value of every record, by partition, with the worker's own reader, which is quick."""
+    apply_patches()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",

@@ -24,7 +24,7 @@ from upcasters.step import walk
 from worker.api.endpoints import endpoints
 from worker.authoring.one_chain import SHIPPED
 from worker.deprecation import DEPRECATED
-from worker.kafka import internals  # noqa: F401  (it teaches aiokafka the codes)
+from worker.kafka import codes
 from worker.kafka.refusals import TABLE, Mends
 from worker.settings import RouteSettings, Settings
 from worker.settings.environment import Environment, variable_name
@@ -160,6 +160,7 @@ def acls() -> str:
 
 
 def refusals() -> str:
+    codes.know_them()
     waits = {Mends.NEVER: "nobody", Mends.BY_HAND: "who is at work", Mends.IN_TIME: "everybody"}
     rows = [
         [str(code), for_code(code).__name__.removesuffix("Error"), row.found, row.fix, waits[row.mends]]

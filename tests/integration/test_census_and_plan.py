@@ -22,7 +22,7 @@ from tests.integration.test_run import FOREVER
 from tests.kafka import Record, Topics, committed_offsets, delete_before, read_all
 from tests.worker_process import COMMAND
 from worker.errors import WorkerError
-from worker.kafka.internals import InvalidRecordError
+from worker.kafka.codes import InvalidRecordError
 from worker.lanes.faults import RefusedError, refusal
 from worker.replay.census.counting import EventKind, Survey
 from worker.replay.plan.file import Filters, Plan, read_plan

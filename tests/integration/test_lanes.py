@@ -6,7 +6,6 @@ import pytest
 
 from tests.kafka import Record, Topics, committed_offsets, produce
 from tests.lanes import Bench, caught_up, make_bench, read_settled, until
-from worker.kafka import internals
 
 WORDS = [b"old a", b"new b", None, b"bad c", b"skip d", b"split e,f", b"what"]
 
@@ -25,21 +24,9 @@ def mixed(count: int, partitions: int, padding: bytes = b"") -> list[Record]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("tested", "size"),
-    [(internals.TESTED, 0), ((), 0), (internals.TESTED, 3_000)],
-    ids=["our reader", "public reader", "large values"],
-)
+@pytest.mark.parametrize("size", [0, 3_000], ids=["small values", "large values"])
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
-async def test_every_offset_is_accounted_for(
-    kafka_bootstrap: str,
-    topics: Topics,
-    delivery: str,
-    tested: tuple[str, ...],
-    size: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(internals, "TESTED", tested)
+async def test_every_offset_is_accounted_for(kafka_bootstrap: str, topics: Topics, delivery: str, size: int) -> None:
     bench = await make_bench(kafka_bootstrap, topics, partitions=2, delivery=delivery)
     sent = mixed(700, 2, b"x" * size)
     await produce(kafka_bootstrap, bench.route.source, sent)

@@ -17,8 +17,8 @@ from aiokafka.protocol.produce import ProduceRequest
 
 from tests.kafka import Record, Topics, admin_of, delete_topics, make_topic, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
+from worker.kafka.aiokafka_internals.transactions import discard
 from worker.kafka.stable_offsets import committed_with_note
-from worker.kafka.transactions import discard
 from worker.lanes import lane_context
 from worker.lanes.delivery import AtLeastOnce, ExactlyOnce
 from worker.lanes.outbox import Outbox, OutputRecord

@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from tests.kafka import Topics
 from tests.ports import free_ports
 from upcast_demo.local_kafka import LocalKafka
-from worker.kafka import internals
+from worker.kafka.aiokafka_internals import broker_patches
+from worker.kafka.aiokafka_internals.patches import apply_patches
 
 
 def addresses(port: int, controller: int) -> dict[str, str]:
@@ -36,7 +37,8 @@ def broker(ports: list[int]) -> Iterator[LocalKafka]:
 async def test_brokers_that_have_all_moved_are_found_by_the_bootstrap_servers(
     broker: LocalKafka, ports: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(internals, "LOST_AFTER", 0.5)
+    apply_patches()
+    monkeypatch.setattr(broker_patches, "LOST_AFTER", 0.5)
     topic = await Topics(broker.bootstrap_servers).create()
     both = [f"127.0.0.1:{port}" for port in ports[:2]]
     async with (

@@ -21,7 +21,8 @@ from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.lanes.supervisor import Supervisor
 from worker.metrics import WorkerMetrics
-from worker.preflight import ClusterFacts, ask_brokers, refuse_what_cannot_work
+from worker.preflight.asking import ask_brokers, refuse_what_cannot_work
+from worker.preflight.facts import ClusterFacts
 from worker.routes.chains import load_chains
 from worker.service import Service
 from worker.settings import KafkaSettings, RouteSettings, Settings

@@ -13,8 +13,9 @@ from aiokafka.protocol.fetch import FetchRequest
 from tests.kafka import Record, Topics, produce
 from tests.lanes import LIMIT
 from worker.errors import WorkerError
+from worker.kafka.aiokafka_internals.fetch_patches import GATHER_BYTES
+from worker.kafka.aiokafka_internals.reader import FetchedBatches, open_reader
 from worker.kafka.clients import KafkaClients
-from worker.kafka.internals import GATHER_BYTES, FetchedBatches, open_reader
 from worker.replay.ranges import Range
 from worker.replay.reading import LOOKS, open_range_reader, read_batches, read_ranges
 from worker.settings import KafkaSettings

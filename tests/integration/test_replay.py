@@ -23,7 +23,7 @@ from tests.replaying import FOREVER, HISTORY, STAMP, Stage, ended, make_stage, r
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
 from worker.kafka import stable_offsets
-from worker.kafka.transactions import discard
+from worker.kafka.aiokafka_internals.transactions import discard
 from worker.lanes.delivery import transactional_id
 from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
 from worker.replay.plan.file import Filters, Mark, Plan, write_plan

@@ -30,7 +30,8 @@ from worker.kafka.stable_offsets import applies_late
 from worker.lanes import lane_context
 from worker.lanes.state import LaneState
 from worker.lanes.timeouts import Timeouts
-from worker.preflight import ask_brokers, judge, of_severity
+from worker.preflight.asking import ask_brokers
+from worker.preflight.judge import judge, of_severity
 from worker.replay.topics import committed_of
 
 IMPATIENT = replace(QUICK, operation=0.5, abort=2, unstable=0.2, look_again=0.05)

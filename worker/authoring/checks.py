@@ -89,7 +89,8 @@ def _check_route(route: RouteSettings) -> Checked:
 async def _check_brokers(settings: Settings) -> list[Checked]:
     from worker.kafka.clients import KafkaClients
     from worker.kafka.waiting import wait_for_broker
-    from worker.preflight import ask_brokers, judge, of_severity
+    from worker.preflight.asking import ask_brokers
+    from worker.preflight.judge import judge, of_severity
 
     clients = KafkaClients(settings.kafka)
     await wait_for_broker(clients)

@@ -18,7 +18,8 @@ from worker.kafka.raw_headers import writable
 from worker.lanes.faults import PoisonError
 from worker.lanes.processing import UNREADABLE, Processor, Work
 from worker.lanes.supervisor import Supervisor
-from worker.preflight import Backlog, ClusterFacts, ask_brokers
+from worker.preflight.asking import ask_brokers
+from worker.preflight.facts import Backlog, ClusterFacts
 from worker.replay.apply.running import Replay, settings_of_pass
 from worker.replay.plan.file import Plan
 from worker.replay.plan.planning import judged

@@ -22,7 +22,8 @@ from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
 from worker.kafka.open_transactions import open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger
-from worker.preflight import ClusterFacts, TopicFacts, ask_brokers
+from worker.preflight.asking import ask_brokers
+from worker.preflight.facts import ClusterFacts, TopicFacts
 from worker.progress import OnProgress
 from worker.replay.plan.dry_run import DryRun, PlanOptions
 from worker.replay.plan.file import Plan, Predecessor, Redrive, TakenBefore, read_plan

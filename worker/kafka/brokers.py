@@ -12,7 +12,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, NoError, UnknownMemberIdError, for_code
 from aiokafka.protocol.group import JoinGroupRequest
 
-from worker.kafka.internals import ask_node
+from worker.kafka.aiokafka_internals.questions import ask_node
 from worker.settings import KafkaSettings
 
 SHORTEST_SESSION = "group.min.session.timeout.ms"

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from worker.kafka.internals import Consumer
+from worker.kafka.aiokafka_internals.consumer import Consumer
+from worker.kafka.aiokafka_internals.patches import apply_patches
 from worker.kafka.login import Login
 from worker.kafka.tls import ssl_context
 from worker.settings import KafkaSettings
@@ -34,6 +35,7 @@ class KafkaClients:
     """Makes clients that are not started yet. All of them share one TLS context and one login."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
+        apply_patches()
         self.kafka = kafka
         self.login = Login(kafka)
         self.security: Mapping[str, Any] = {

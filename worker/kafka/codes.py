@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from aiokafka import errors
+from collections.abc import Collection
+
+from aiokafka import TopicPartition, errors
+
+
+class InvalidRecordError(errors.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
+    """The broker refuses the content of a record, for example one without a key in a compacted topic."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+    description = "The broker refused a record's content"
+
+
+class UnstableOffsetCommitError(errors.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
+    """A transaction that is to move the group's offset is open, or its end is not applied yet."""
+
+    errno = 88
+    message = "UNSTABLE_OFFSET_COMMIT"
+    description = "The group's offset is about to be moved by a transaction whose end is not known yet"
+    retriable = True
+    partitions: Collection[TopicPartition] = ()
+    """Those whose offset is about to be moved, where that is known."""
+
 
 LATER = {
     73: "TopicDeletionDisabled",
@@ -63,11 +85,21 @@ LATER = {
     132: "StreamsTopologyFenced",
     133: "ShareSessionLimitReached",
 }
-"""As of Kafka 4.4. aiokafka itself, ``internals`` and ``stable_offsets`` know the others."""
+"""As of Kafka 4.4. Of the others aiokafka knows all but ``WITH_A_MEANING``."""
+
+PRODUCER_FENCED = 90
+WITH_A_MEANING = {
+    InvalidRecordError.errno: InvalidRecordError,
+    UnstableOffsetCommitError.errno: UnstableOffsetCommitError,
+    PRODUCER_FENCED: errors.ProducerFenced,
+}
+"""Of which the worker does something else than of an unknown error."""
 
 
 def know_them() -> None:
     """Have aiokafka raise an error of each one's own name. None of them is tried again by itself, as before."""
+    for code, error in WITH_A_MEANING.items():
+        errors.kafka_errors.setdefault(code, error)
     for code, name in LATER.items():
         errors.kafka_errors.setdefault(code, _error(code, f"{name}Error"))
 

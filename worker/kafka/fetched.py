@@ -1,4 +1,4 @@
-"""What a fetch brings, whichever way it was read: records of one partition, in slices, and where to go on."""
+"""What a fetch brings: records of one partition, in slices, and where to go on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from upcasters.event import Event, SourceRecord
+from upcasters.event import SourceRecord
 
 NO_TIMESTAMP = -1
 SMALL_BYTES = 1024 * 1024
@@ -60,10 +60,10 @@ class FetchedBatch(Protocol):
 
 
 class Fetched(Protocol):
-    """What one fetch brought for one partition. ``offset`` is where it was asked for, None where unknown;
-    ``oldest`` is the timestamp (ms) of the first record to be read, -1 where only decoding tells."""
+    """What one fetch brought for one partition. ``offset`` is where it was asked for; ``oldest`` is the timestamp (ms)
+    of the first record to be read, -1 where only decoding tells."""
 
-    offset: int | None
+    offset: int
     next_offset: int
     size: int
     count: int
@@ -90,24 +90,6 @@ class DecodedBatch:
 
     def records(self) -> Sequence[SourceRecord]:
         return self._records
-
-
-class FetchedRecords:
-    """Records that are decoded already."""
-
-    def __init__(self, records: Sequence[Event], next_offset: int) -> None:
-        self.offset: int | None = None
-        self.next_offset = next_offset
-        self.size = sum(len(each.key or b"") + len(each.value or b"") for each in records)
-        self.count = len(records)
-        self.oldest = timestamp_of(records[0].timestamp) if records else NO_TIMESTAMP
-        self._records = records
-
-    def slices(self, size: int) -> Iterator[Slice]:
-        yield from cut([self._records], size, self.next_offset)
-
-    def batches(self) -> Iterator[FetchedBatch]:
-        yield DecodedBatch(self._records, self.next_offset)
 
 
 def cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Iterator[Slice]:

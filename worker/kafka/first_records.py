@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
 from upcasters.event import SourceRecord
+from worker.kafka.aiokafka_internals.reader import open_reader
 from worker.kafka.fetched import Fetched, UnpackError
-from worker.kafka.internals import open_reader
 
 
 class FirstRecords:

@@ -15,7 +15,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 from aiokafka.protocol.types import Array, Int16, Int32, Int64, Schema, String
 
-from worker.kafka.one_version import OneVersionRequest
+from worker.kafka.aiokafka_internals.one_version import OneVersionRequest
 
 UNKNOWN = -1
 CONSUMER = -1

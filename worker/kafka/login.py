@@ -1,27 +1,17 @@
-"""How a process logs in at the brokers: its secret read again each time, a refusal told, a session ended in good time.
+"""How a process logs in at the brokers: its secret read again each time, a refusal told.
 
-A broker that ends sessions (``connections.max.reauth.ms``, the life of a token) closes a connection that is used past
-the end of its own. aiokafka does not know of it, and takes it for a connection that broke. Here a connection is given
-up before, as Java's clients log in again before: what is sent next opens a new one. It costs one handshake a session.
+Each connection does so by ``aiokafka_internals.login_patches``.
 """
-
-# ruff: noqa: SLF001  (the room of the clients: their private names are what this file is about)
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import random
 import time
-from collections.abc import Callable
 from typing import Any, Self
 
 import structlog
 from aiokafka.abc import AbstractTokenProvider
-from aiokafka.client import AIOKafkaClient, ConnectionGroup
-from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaError, SaslAuthenticationFailed
-from aiokafka.protocol.admin import SaslAuthenticateRequest
+from aiokafka.errors import KafkaError
 
 from worker.kafka.oauth import TokenError, token_provider
 from worker.settings import KafkaSettings
@@ -29,12 +19,6 @@ from worker.settings.section import read_secret
 
 log = structlog.get_logger(__name__)
 
-RENEWED_AT = (0.85, 0.95)
-"""Shares of a session's life; at random, so that not all connections are made anew at once. Java's clients do so."""
-
-
-A_STALL = 0.5
-"""Seconds that a process may be kept from its connections."""
 AGAIN_AFTER = 1.0
 COUNTS_FOR = 10.0
 """Seconds."""
@@ -140,114 +124,3 @@ def _why(error: Exception, kafka: KafkaSettings | None) -> str:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or "it is not a text file"
-
-
-def _login_of(connection: AIOKafkaConnection) -> Login | None:
-    given = connection._sasl_oauth_token_provider or connection._sasl_plain_password
-    return getattr(given, "login", None)
-
-
-def _taking_turns(connect: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(connect)
-    async def connecting(connection: AIOKafkaConnection) -> Any:
-        if login := _login_of(connection):
-            await login.turn()
-        return await connect(connection)
-
-    return connecting
-
-
-def _telling_of_refusals(handshake: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(handshake)
-    async def handshaking(connection: AIOKafkaConnection) -> None:
-        login = _login_of(connection)
-        if login is None:
-            await handshake(connection)
-            return
-        if connection._sasl_plain_password is not None:
-            connection._sasl_plain_password = login.password(connection._sasl_plain_password)
-        try:
-            await handshake(connection)
-        except (SaslAuthenticationFailed, TokenError) as error:
-            login.refuse(error)
-            raise
-        login.take()
-
-    return handshaking
-
-
-def _noting_the_session(send: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(send)
-    def sending(connection: AIOKafkaConnection, request: Any, *arguments: Any, **options: Any) -> Any:
-        answer = send(connection, request, *arguments, **options)
-        return _note_session(connection, answer) if isinstance(request, SaslAuthenticateRequest) else answer
-
-    return sending
-
-
-async def _note_session(connection: AIOKafkaConnection, answer: Any) -> Any:
-    asked = time.monotonic()
-    told = await answer
-    if connection._sasl_mechanism == "OAUTHBEARER" and told.sasl_auth_bytes:
-        # RFC 7628: a token is refused by an answer that says why, to which aiokafka does not listen.
-        raise SaslAuthenticationFailed("the broker refuses the token")
-    if life := getattr(told, "session_lifetime_ms", 0) / 1000:
-        share = random.uniform(*RENEWED_AT)  # noqa: S311  (no secret)
-        vars(connection)["_renewed_at"] = asked + life * share - min(A_STALL, life / 4)
-    return told
-
-
-def _ending_sessions(connect: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(connect)
-    async def connecting(
-        client: AIOKafkaClient, node: Any, *, group: ConnectionGroup = ConnectionGroup.DEFAULT, **options: Any
-    ) -> Any:
-        known = client._conns.get((node, group))
-        if known is not None and time.monotonic() >= vars(known).get("_renewed_at", float("inf")):
-            del client._conns[node, group]
-            _give_up(client, known)
-        return await connect(client, node, group=group, **options)
-
-    return connecting
-
-
-def _give_up(client: AIOKafkaClient, connection: AIOKafkaConnection) -> None:
-    """What waits for an answer there gets it first."""
-    leaving = _leaving(client)
-    leaving.add(connection)
-    waiting = [answer for _, _, answer in connection._requests]
-
-    def end(_: Any = None) -> None:
-        if all(answer.done() for answer in waiting):
-            leaving.discard(connection)
-            connection.close(reason=CloseReason.IDLE_DROP)
-
-    for answer in waiting:
-        answer.add_done_callback(end)
-    if not waiting:
-        end()
-
-
-def _leaving(client: AIOKafkaClient) -> set[AIOKafkaConnection]:
-    found: set[AIOKafkaConnection] = vars(client).setdefault("_leaving", set())
-    return found
-
-
-def _closing_all(close: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(close)
-    async def closing(client: AIOKafkaClient) -> None:
-        leaving = _leaving(client)
-        ends = [connection.close(reason=CloseReason.SHUTDOWN) for connection in leaving]
-        leaving.clear()
-        await close(client)
-        if ends:
-            await asyncio.gather(*ends)
-
-    return closing
-
-
-AIOKafkaConnection.connect = _taking_turns(AIOKafkaConnection.connect)
-AIOKafkaConnection._do_sasl_handshake = _telling_of_refusals(AIOKafkaConnection._do_sasl_handshake)
-AIOKafkaConnection.send = _noting_the_session(AIOKafkaConnection.send)
-AIOKafkaClient._get_conn = _ending_sessions(AIOKafkaClient._get_conn)
-AIOKafkaClient.close = _closing_all(AIOKafkaClient.close)

@@ -15,7 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.kafka.internals import ask_all_brokers, ask_broker, ask_leaders
+from worker.kafka.aiokafka_internals.questions import ask_all_brokers, ask_broker, ask_leaders
 from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.transaction_requests import (
     DescribeProducersRequest,

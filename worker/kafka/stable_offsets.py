@@ -8,8 +8,6 @@ this room asks by itself. Nobody else asks for committed offsets; where aiokafka
 has the last word, for it seeks.
 """
 
-# ruff: noqa: SLF001  (aiokafka's admin client and group coordinator have no public way to send a request)
-
 from __future__ import annotations
 
 import asyncio
@@ -20,7 +18,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.client import ConnectionGroup
 from aiokafka.protocol.types import (
     Boolean,
     CompactArray,
@@ -32,7 +29,9 @@ from aiokafka.protocol.types import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from worker.kafka.one_version import TAGS, OneVersionRequest
+from worker.kafka.aiokafka_internals.one_version import TAGS, OneVersionRequest
+from worker.kafka.aiokafka_internals.questions import ask_coordinator, ask_node, group_of, versions_of_coordinator
+from worker.kafka.codes import UnstableOffsetCommitError
 
 OFFSET_FETCH, STABLE_SINCE = 9, 7
 """The request's key, and its first version that can ask for stable offsets."""
@@ -49,25 +48,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 CommittedOffsets = Mapping[TopicPartition, OffsetAndMetadata]
 
 
-class UnstableOffsetCommitError(kafka_errors.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
-    """A transaction that is to move the group's offset is open, or its end is not applied yet."""
-
-    errno = 88
-    message = "UNSTABLE_OFFSET_COMMIT"
-    description = "The group's offset is about to be moved by a transaction whose end is not known yet"
-    retriable = True
-    partitions: Collection[TopicPartition] = ()
-    """Those whose offset is about to be moved, where that is known."""
-
-
 class TooOldBrokerError(kafka_errors.IncompatibleBrokerVersion):  # type: ignore[misc]  # aiokafka has no types
     """It cannot be asked for stable offsets."""
 
     def __init__(self) -> None:
         super().__init__(TOO_OLD)
-
-
-kafka_errors.kafka_errors.setdefault(UnstableOffsetCommitError.errno, UnstableOffsetCommitError)
 
 
 REQUIRE_STABLE = True
@@ -129,15 +114,10 @@ async def committed_by_group_of(
     consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition], patience: float | None = None
 ) -> CommittedOffsets:
     """The same of several partitions; one without an offset is not in it."""
-    coordinator = consumer._coordinator
-    request = StableOffsetsRequest(coordinator.group_id, partitions)
+    request = StableOffsetsRequest(group_of(consumer), partitions)
 
     async def ask() -> CommittedOffsets:
-        await coordinator.ensure_coordinator_known()
-        answer = await coordinator._send_req(request)
-        if answer.error_code == kafka_errors.NotCoordinatorForGroupError.errno:
-            coordinator.coordinator_dead()
-        return _read(answer, request.group)
+        return _read(await ask_coordinator(consumer, request), request.group)
 
     return await _once_stable(lambda: _once_there(ask), patience)
 
@@ -152,7 +132,7 @@ async def committed_by_group(
 
     async def ask() -> CommittedOffsets:
         coordinator = await admin.find_coordinator(group)
-        return _read(await admin._send_request(request, coordinator), group)
+        return _read(await ask_node(admin, coordinator, request), group)
 
     return await _once_stable(ask, patience)
 
@@ -169,8 +149,8 @@ def applies_late(consumer: AIOKafkaConsumer) -> bool:
     newest of the same producer: one of the transaction behind it, whatever becomes of that. What that transaction has
     made is then lost when it is aborted. From 4.0 on there is no first version of the request any more (KIP-896).
     """
-    connection = consumer._client._conns.get((consumer._coordinator.coordinator_id, ConnectionGroup.COORDINATION))
-    return connection is None or bool(connection._versions.get(OFFSET_FETCH, (0, 0))[0] == 0)
+    versions = versions_of_coordinator(consumer)
+    return versions is None or versions.get(OFFSET_FETCH, (0, 0))[0] == 0
 
 
 def refuse_too_old(versions: Mapping[int, tuple[int, int]]) -> None:

@@ -3,26 +3,19 @@
 Since Kafka 2.0 (KIP-219) a broker does what it was asked, answers at once with ``throttle_time_ms``, and reads nothing
 more from that connection until the time is over. A request that is sent before waits there unread, and its time-out
 runs meanwhile: the connection is closed, the request is sent again on a new one, and uses up the quota once more.
-Here a client waits before it sends, and whoever waits for an answer is patient for as long as the brokers have asked.
+Here a client waits before it sends (``aiokafka_internals.quota_patches``), and whoever waits for an answer is patient
+for as long as the brokers have asked.
 """
-
-# ruff: noqa: SLF001  (the room of the clients: their private names are what this file is about)
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Hashable
-from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.client import AIOKafkaClient, ConnectionGroup
-from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import ProducerClosed
-from aiokafka.protocol.coordination import FindCoordinatorRequest
 
 PRODUCE, FETCH, TRANSACTION, GROUP, OTHER = "produce", "fetch", "transaction", "group", "other"
 KINDS = {
@@ -35,9 +28,6 @@ KINDS = {
 
 A_MOMENT = 0.5
 """Seconds in which an answer gets from the connection to whoever waits for it."""
-
-LEAST_FETCHED = 32 * 1024
-"""Bytes of one fetch."""
 
 OnThrottle = Callable[[str, float], None]
 
@@ -126,54 +116,3 @@ class Throttling:
             return
         too_long = self.until(kind) > ends
         timeout.reschedule(asyncio.get_running_loop().time() + (A_MOMENT if too_long else left + seconds))
-
-
-def throttling_of(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaClient) -> Throttling:
-    """What the brokers have told this client."""
-    inner = client.client if isinstance(client, AIOKafkaProducer) else getattr(client, "_client", client)
-    found: Throttling | None = vars(inner).get("_throttling")
-    if found is None:
-        found = vars(inner)["_throttling"] = Throttling()
-    return found
-
-
-def _honouring_quotas(send: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(send)
-    async def sending(
-        client: AIOKafkaClient, node: Any, request: Any, *, group: ConnectionGroup = ConnectionGroup.DEFAULT
-    ) -> Any:
-        throttling = throttling_of(client)
-        if isinstance(request, FindCoordinatorRequest) and throttling.asks_to_wait((node, group)):
-            # aiokafka asks on the connection that output goes over: in the middle of a transaction, before its commit.
-            group = ConnectionGroup.COORDINATION
-        await throttling.wait((node, group))
-        answer = await send(client, node, request, group=group)
-        if milliseconds := getattr(answer, "throttle_time_ms", 0):
-            throttling.told((node, group), request.API_KEY, milliseconds / 1000)
-        return answer
-
-    return sending
-
-
-def _fetching_less(plan: Callable[..., Any]) -> Callable[..., Any]:
-    """A fetch over the quota is answered with nothing, and asks to wait for what it would have brought: with large ones
-    half of the quota is lost. So each asks for less than one that was answered so, and for more after one that was not.
-    """
-
-    @functools.wraps(plan)
-    def planning(fetcher: Fetcher, *arguments: Any) -> Any:
-        given, told = vars(fetcher), throttling_of(fetcher._client).until(FETCH)
-        most = given.setdefault("_most_bytes", fetcher._fetch_max_bytes)
-        if told > given.get("_told_before", 0.0):
-            fetcher._fetch_max_bytes = max(LEAST_FETCHED, fetcher._fetch_max_bytes // 4)
-            given["_told_before"] = told
-        actions = plan(fetcher, *arguments)
-        if actions[0]:
-            fetcher._fetch_max_bytes = min(most, fetcher._fetch_max_bytes * 2)
-        return actions
-
-    return planning
-
-
-AIOKafkaClient.send = _honouring_quotas(AIOKafkaClient.send)
-Fetcher._get_actions_per_node = _fetching_less(Fetcher._get_actions_per_node)

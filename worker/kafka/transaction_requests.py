@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema
 
-from worker.kafka.one_version import TAGS, OneVersionRequest
+from worker.kafka.aiokafka_internals.one_version import TAGS, OneVersionRequest
 
 PRODUCER = CompactArray(
     ("producer_id", Int64),

@@ -11,9 +11,11 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+from worker.kafka.aiokafka_internals.questions import versions_of
 from worker.kafka.clients import KafkaClients
+from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.diagnosis import PROBE_TIMEOUT, Address, Cause, diagnose, no_brokers
-from worker.kafka.stable_offsets import TooOldBrokerError, UnstableOffsetCommitError, refuse_too_old
+from worker.kafka.stable_offsets import TooOldBrokerError, refuse_too_old
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +95,7 @@ async def _ask(clients: KafkaClients, at: Address) -> list[Address] | Cause:
         connection = await create_conn(
             at.host, at.port, request_timeout_ms=round(PROBE_TIMEOUT * 1000), **clients.security
         )
-        refuse_too_old(connection._versions)  # noqa: SLF001  (aiokafka has asked, and tells nobody)
+        refuse_too_old(versions_of(connection))
         answer = await connection.send(MetadataRequest([]))
     except TooOldBrokerError as error:
         return Cause(error.args[0], permanent=True)

@@ -14,10 +14,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from worker.kafka.internals import transaction_timeout
+from worker.kafka.aiokafka_internals.producer import transaction_timeout
+from worker.kafka.aiokafka_internals.quota_patches import throttling_of
+from worker.kafka.aiokafka_internals.transactions import Requests, discard, end_with_offsets, nobody_waits
 from worker.kafka.login import Login
-from worker.kafka.throttling import GROUP, TRANSACTION, Throttling, throttling_of
-from worker.kafka.transactions import Requests, discard, end_with_offsets, nobody_waits
+from worker.kafka.throttling import GROUP, TRANSACTION, Throttling
 from worker.lanes.timeouts import Timeouts
 
 PRODUCER_OPTIONS = {"linger_ms": 0, "retry_backoff_ms": 20}

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from upcasters.outcome import Fault, Stage
 from worker.errors import NEEDS_A_PERSON, WorkerError
-from worker.kafka.internals import InvalidRecordError
+from worker.kafka.codes import InvalidRecordError
 from worker.kafka.refusals import hidden_cause, in_words
 from worker.kafka.stable_offsets import END_IT
 

@@ -94,7 +94,7 @@ class FetchBuffer:
         """Raises ``GapError``. What comes before ``open_at`` was fetched from a place nobody asked for."""
         if not self._open:
             return
-        if fetched.offset is not None and fetched.offset != self.next_offset:
+        if fetched.offset != self.next_offset:
             raise GapError(f"fetched from offset {fetched.offset}, expected {self.next_offset}")
         self._waiting.append(fetched)
         self.next_offset = fetched.next_offset

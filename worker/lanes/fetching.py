@@ -9,7 +9,7 @@ from collections.abc import Callable
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-from worker.kafka.internals import Reader, open_reader
+from worker.kafka.aiokafka_internals.reader import Reader, open_reader
 from worker.lanes.assignment import Assignment
 from worker.lanes.faults import kind
 from worker.lanes.lane import Lane

@@ -18,12 +18,15 @@ from aiokafka import TopicPartition
 from msgspec.structs import replace
 
 from worker.errors import NEEDS_A_PERSON, WorkerError
+from worker.kafka.aiokafka_internals.produce_patches import last_refusal
+from worker.kafka.aiokafka_internals.producer import missing, partitions_now
+from worker.kafka.aiokafka_internals.quota_patches import throttling_of
+from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.fetched import NO_TIMESTAMP, Fetched
-from worker.kafka.internals import last_refusal, missing, partitions_now
 from worker.kafka.login import LoginRefusedError
 from worker.kafka.refusals import ending
-from worker.kafka.stable_offsets import TooOldBrokerError, UnstableOffsetCommitError
-from worker.kafka.throttling import FETCH, PRODUCE, TRANSACTION, throttling_of
+from worker.kafka.stable_offsets import TooOldBrokerError
+from worker.kafka.throttling import FETCH, PRODUCE, TRANSACTION
 from worker.lanes.bounded_pass import Journal, KnownOffset, StartingPoint
 from worker.lanes.breaker import Breaker
 from worker.lanes.committed_offset import OffsetNote

@@ -13,8 +13,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from upcasters.event import Header
-from worker.kafka.internals import Append, OpenBatch, highest_timestamp, wire_size
-from worker.kafka.transactions import nobody_asks
+from worker.kafka.aiokafka_internals.open_batch import Append, OpenBatch, highest_timestamp, wire_size
+from worker.kafka.aiokafka_internals.transactions import nobody_asks
 from worker.lanes.committed_offset import LastWritten
 from worker.lanes.faults import CONTENT_ERRORS, BlockedError, RefusedError
 from worker.routes.route import OutputTopic

@@ -10,7 +10,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from upcasters.outcome import Stage
-from worker.kafka.internals import InvalidRecordError, is_expelled
+from worker.kafka.aiokafka_internals.consumer import is_expelled
+from worker.kafka.codes import InvalidRecordError
 from worker.kafka.login import LoginRefusedError
 from worker.kafka.refusals import waits_for_somebody
 from worker.kafka.throttling import ThrottledError

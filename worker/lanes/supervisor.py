@@ -13,10 +13,16 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuth
 
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.internals import ask_about_topics, hidden_topics, join_again, tell_of_topics, why_given_up
+from worker.kafka.aiokafka_internals.consumer import (
+    ask_about_topics,
+    hidden_topics,
+    join_again,
+    tell_of_topics,
+    why_given_up,
+)
+from worker.kafka.aiokafka_internals.quota_patches import throttling_of
 from worker.kafka.members import SourceUse, TellingAssignor
 from worker.kafka.refusals import ending, hidden_cause, in_words, named_by
-from worker.kafka.throttling import throttling_of
 from worker.lanes.assignment import Assignment
 from worker.lanes.bounded_pass import Bounds
 from worker.lanes.counters import TransactionTracing

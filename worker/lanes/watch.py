@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from worker.kafka.aiokafka_internals.quota_patches import throttling_of
 from worker.kafka.clients import started
 from worker.kafka.fetched import NO_TIMESTAMP, timestamp_of
 from worker.kafka.first_records import FirstRecords
 from worker.kafka.open_transactions import open_transactions
-from worker.kafka.throttling import throttling_of
 from worker.lanes.assignment import Assignment
 from worker.lanes.delivery import ClientFactory
 from worker.lanes.faults import DENIED

@@ -18,10 +18,11 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
+from worker.kafka.aiokafka_internals.consumer import tell_of_topics
 from worker.kafka.brokers import answer_to_joining, limits_of, others_in
 from worker.kafka.clients import KafkaClients, started
-from worker.kafka.internals import tell_of_topics
-from worker.kafka.stable_offsets import END_IT, UnstableOffsetCommitError, cannot_be_known, committed_by_group
+from worker.kafka.codes import UnstableOffsetCommitError
+from worker.kafka.stable_offsets import END_IT, cannot_be_known, committed_by_group
 from worker.kafka.topics import settings_of
 from worker.preflight.backlog import look_at_backlog
 from worker.preflight.facts import Backlog, BrokerLimits, ClusterFacts, Finding, TopicFacts

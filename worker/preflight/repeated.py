@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.refusals import in_words
-from worker.preflight import ask_brokers
+from worker.preflight.asking import ask_brokers
 from worker.preflight.facts import ChainTraits
 from worker.preflight.judge import judge, of_severity
 from worker.settings import Settings

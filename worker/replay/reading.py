@@ -13,9 +13,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
 from worker.errors import MAY_PASS, WorkerError
+from worker.kafka.aiokafka_internals.reader import Reader, open_reader
 from worker.kafka.clients import started
 from worker.kafka.fetched import Fetched, FetchedBatch, Slice, UnpackError
-from worker.kafka.internals import Reader, open_reader
 from worker.kafka.refusals import in_words
 from worker.lanes.delivery import ClientFactory
 from worker.lanes.faults import DENIED
@@ -101,7 +101,7 @@ async def _read(
                         await pace.give_way()
                 except CorruptRecordException:
                     broken[partition] += 1
-                    if behind is None or broken[partition] >= LOOKS:
+                    if broken[partition] >= LOOKS:
                         raise
                     _look_again(consumer, partition, behind)
         for partition in list(ends):

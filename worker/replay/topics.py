@@ -14,15 +14,10 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
+from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.members import GroupMember, members_of
 from worker.kafka.refusals import in_words
-from worker.kafka.stable_offsets import (
-    END_IT,
-    CommittedOffsets,
-    UnstableOffsetCommitError,
-    cannot_be_known,
-    committed_by_group,
-)
+from worker.kafka.stable_offsets import END_IT, CommittedOffsets, cannot_be_known, committed_by_group
 from worker.kafka.topics import settings_of
 from worker.kafka.waiting import may_pass
 from worker.lanes.committed_offset import Committed, read_note

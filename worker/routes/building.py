@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from worker.preflight import ClusterFacts
+from worker.preflight.facts import ClusterFacts
 from worker.routes.chains import RouteChain
 from worker.routes.route import OutputTopic, Route
 

@@ -13,7 +13,13 @@ from aiokafka.errors import SaslAuthenticationFailed
 from structlog.testing import capture_logs
 
 from worker.kafka import login as logins
-from worker.kafka.login import Login, _closing_all, _ending_sessions, _note_session, _telling_of_refusals
+from worker.kafka.aiokafka_internals.login_patches import (
+    closing_all,
+    ending_sessions,
+    note_session,
+    telling_of_refusals,
+)
+from worker.kafka.login import Login
 from worker.kafka.oauth import TokenError
 from worker.settings import KafkaSettings
 
@@ -37,7 +43,7 @@ async def password_sent(of: AIOKafkaConnection) -> str:
     async def handshake(connection: AIOKafkaConnection) -> None:
         sent.append(connection._sasl_plain_password)
 
-    await _telling_of_refusals(handshake)(of)
+    await telling_of_refusals(handshake)(of)
     return sent[0]
 
 
@@ -70,7 +76,7 @@ async def refuse(of: AIOKafkaConnection, error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        await _telling_of_refusals(handshake)(of)
+        await telling_of_refusals(handshake)(of)
 
 
 async def test_a_refusal_is_told_once_and_ends_with_the_next_success(tmp_path: Path) -> None:
@@ -120,7 +126,7 @@ async def test_a_refused_token_is_an_error_and_no_login() -> None:
 
     given: Any = SimpleNamespace(_sasl_mechanism="OAUTHBEARER")
     with pytest.raises(SaslAuthenticationFailed):
-        await _note_session(given, answer())
+        await note_session(given, answer())
 
 
 class Connection:
@@ -133,7 +139,7 @@ class Connection:
         async def answer() -> Any:
             return SimpleNamespace(sasl_auth_bytes=b"", session_lifetime_ms=milliseconds)
 
-        await _note_session(self, answer())  # as far as it is looked at
+        await note_session(self, answer())  # as far as it is looked at
 
     def wait_for_answer(self) -> asyncio.Future[None]:
         future = asyncio.get_running_loop().create_future()
@@ -162,7 +168,7 @@ class Client:
         """Only those that it knows."""
 
 
-get = _ending_sessions(Client.open)
+get = ending_sessions(Client.open)
 
 
 async def used_after(milliseconds: int, known: Connection) -> tuple[Client, Connection]:
@@ -201,5 +207,5 @@ async def test_a_client_that_ends_does_not_wait_for_answers() -> None:
     known = Connection()
     known.wait_for_answer()
     client, _ = await used_after(-1, known)
-    await _closing_all(Client.close)(client)
+    await closing_all(Client.close)(client)
     assert known.closed is not None

@@ -12,12 +12,15 @@ from aiokafka import errors
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, NEEDS_A_PERSON
-from worker.kafka import internals  # noqa: F401  (it teaches aiokafka the codes)
+from worker.kafka import codes
 from worker.kafka.refusals import TABLE, Mends, ending, hidden_cause, in_words, unanswered, waits_for_somebody
 from worker.lanes.faults import MissingTopicError, kind
 
 VALUE = "4111-1111-1111-1111"
 """Stands for a value of an event: an exception of Python's own may quote one."""
+
+
+codes.know_them()
 
 
 def kafkas(base: type[KafkaError] = KafkaError) -> Iterator[type[KafkaError]]:
@@ -26,7 +29,7 @@ def kafkas(base: type[KafkaError] = KafkaError) -> Iterator[type[KafkaError]]:
         yield from kafkas(each)
 
 
-THEIRS = {"aiokafka.errors", "worker.kafka.codes", "worker.kafka.internals"}
+THEIRS = {"aiokafka.errors", "worker.kafka.codes"}
 KAFKAS = sorted((each for each in {KafkaError, *kafkas()} if each.__module__ in THEIRS), key=lambda each: each.__name__)
 PYTHONS = [
     each

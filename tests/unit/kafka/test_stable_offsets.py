@@ -12,11 +12,11 @@ from aiokafka import errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
+from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.stable_offsets import (
     OFFSET_FETCH,
     StableOffsetsRequest,
     TooOldBrokerError,
-    UnstableOffsetCommitError,
     committed_by_group,
     committed_with_note,
     refuse_too_old,

@@ -10,16 +10,8 @@ from typing import Any
 import pytest
 from aiokafka.errors import ProducerClosed
 
-from worker.kafka.throttling import (
-    LEAST_FETCHED,
-    PRODUCE,
-    TRANSACTION,
-    ThrottledError,
-    Throttling,
-    _fetching_less,
-    _honouring_quotas,
-    throttling_of,
-)
+from worker.kafka.aiokafka_internals.quota_patches import LEAST_FETCHED, fetching_less, honouring_quotas, throttling_of
+from worker.kafka.throttling import PRODUCE, TRANSACTION, ThrottledError, Throttling
 
 PRODUCE_KEY, FETCH_KEY, END_TXN_KEY = 0, 1, 26
 NODE, OTHER_NODE = "node", "another node"
@@ -42,7 +34,7 @@ async def test_the_next_request_waits_and_what_was_asked_is_told() -> None:
     client, brokers = SimpleNamespace(), Brokers(50, None, None)
     told: list[tuple[str, float]] = []
     throttling_of(client).on_told = lambda kind, seconds: told.append((kind, seconds))
-    send = _honouring_quotas(brokers.send)
+    send = honouring_quotas(brokers.send)
     for node in (NODE, OTHER_NODE, NODE):
         await send(client, node, SimpleNamespace(API_KEY=PRODUCE_KEY), group=0)
     first, elsewhere, again = brokers.sent
@@ -53,7 +45,7 @@ async def test_the_next_request_waits_and_what_was_asked_is_told() -> None:
 
 async def test_what_waits_when_its_client_is_thrown_away_is_never_sent() -> None:
     client, brokers = SimpleNamespace(), Brokers(60_000)
-    send = _honouring_quotas(brokers.send)
+    send = honouring_quotas(brokers.send)
     await send(client, NODE, SimpleNamespace(API_KEY=PRODUCE_KEY), group=0)
     waiting = asyncio.create_task(send(client, NODE, SimpleNamespace(API_KEY=PRODUCE_KEY), group=0))
     await asyncio.sleep(0)
@@ -130,7 +122,7 @@ class Fetches:
 
 
 def test_fetches_ask_for_less_after_each_that_was_over_the_quota_and_for_more_after_others() -> None:
-    fetcher, plan = Fetches(), _fetching_less(lambda fetcher, sends: fetcher.plan(sends=sends))
+    fetcher, plan = Fetches(), fetching_less(lambda fetcher, sends: fetcher.plan(sends=sends))
     throttling = throttling_of(fetcher._client)
     plan(fetcher, True)
     for seconds in range(1, 20):

@@ -19,7 +19,13 @@ from aiokafka.protocol.transaction import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from worker.kafka.transactions import Requests, UnansweredError, discard, end_with_offsets, nobody_asks
+from worker.kafka.aiokafka_internals.transactions import (
+    Requests,
+    UnansweredError,
+    discard,
+    end_with_offsets,
+    nobody_asks,
+)
 
 PLACE = TopicPartition("current", 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiokafka import errors
 
-from worker.kafka.internals import InvalidRecordError
+from worker.kafka.codes import InvalidRecordError
 from worker.lanes.faults import RefusedError, is_too_large, kind, pause_before_retry, refusal
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from tests.fetched import FetchedRecords
 from upcasters.event import Event
-from worker.kafka.fetched import FetchedRecords
 from worker.lanes.faults import GapError
 from worker.lanes.fetch_buffer import SLICE, FetchBuffer
 
 
 def fetched(start: int, count: int, end: int | None = None) -> FetchedRecords:
     records = [Event(b"v" * 9, b"k", timestamp=n, offset=n) for n in range(start, start + count)]
-    made = FetchedRecords(records, start + count if end is None else end)
-    made.offset = start
-    return made
+    return FetchedRecords(records, start, start + count if end is None else end)
 
 
 def drained(fetch_buffer: FetchBuffer, limit: int = 10_000) -> list[tuple[list[int | None], int]]:
@@ -149,8 +147,7 @@ def test_a_record_without_a_timestamp_has_no_age_not_that_of_another() -> None:
     fetch_buffer = FetchBuffer(1_000_000, 1_000)
     fetch_buffer.open_at(0)
     records = [Event(b"v", b"k", timestamp=7 if n < SLICE else None, offset=n) for n in range(SLICE + 3)]
-    made = FetchedRecords(records, SLICE + 3)
-    made.offset = 0
+    made = FetchedRecords(records, 0, SLICE + 3)
     fetch_buffer.put(made)
     assert fetch_buffer.oldest() == 7
     fetch_buffer.take(SLICE)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from worker.preflight import Backlog, ChainTraits, ClusterFacts, Finding, TopicFacts, judge
+from worker.preflight.facts import Backlog, ChainTraits, ClusterFacts, Finding, TopicFacts
+from worker.preflight.judge import judge
 from worker.routes.chains import load_route_chain
 from worker.settings import KafkaSettings, RouteSettings, Settings
 

@@ -15,9 +15,9 @@ from upcasters.fingerprint import kind_of
 from worker.dead_letters import LETTER_OFFSET
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
+from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.refusals import in_words
-from worker.kafka.stable_offsets import UnstableOffsetCommitError
 from worker.lanes.delivery import successor
 from worker.lanes.lineage import PREFIX, REPLAY_ID
 from worker.ledger import Ledger

@@ -14,7 +14,7 @@ from upcasters.event import SourcePartition, SourceRecord
 from upcasters.step import Hop
 from worker.dead_letters import Reporter
 from worker.kafka.clients import KafkaClients
-from worker.preflight import ClusterFacts
+from worker.preflight.facts import ClusterFacts
 from worker.progress import OnProgress
 from worker.replay.census.counting import Behind
 from worker.replay.plan.data_loss import Loss

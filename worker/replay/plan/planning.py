@@ -15,8 +15,10 @@ from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import KafkaClients, started
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
-from worker.preflight import Backlog, ClusterFacts, ask_brokers, judge, of_severity
+from worker.preflight.asking import ask_brokers
 from worker.preflight.backlog import look_at_backlog
+from worker.preflight.facts import Backlog, ClusterFacts
+from worker.preflight.judge import judge, of_severity
 from worker.progress import OnProgress
 from worker.replay.plan.dry_run import DryRun, PlanOptions
 from worker.replay.plan.file import Filters, Plan

@@ -13,14 +13,14 @@ from upcasters.event import Header, SourcePartition, SourceRecord
 from upcasters.outcome import Fault, Passage
 from worker.dead_letters import Reporter
 from worker.errors import WorkerError
-from worker.kafka.internals import Append
+from worker.kafka.aiokafka_internals.open_batch import Append
 from worker.lanes.breaker import Breaker
 from worker.lanes.counters import Counters
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.lane_context import MakeProcessor
 from worker.lanes.outbox import Outbox, OutputBatch, OutputRecord
 from worker.lanes.processing import Processor, Work
-from worker.preflight import Backlog
+from worker.preflight.facts import Backlog
 from worker.replay.plan.file import (
     Coordinates,
     FaultGroup,

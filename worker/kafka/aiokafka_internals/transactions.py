@@ -10,8 +10,6 @@ commits; up to 3.6.2 a late offset is taken as well. So three things hold here:
 * a producer that is thrown away sends nothing more, in particular no end of its transaction.
 """
 
-# ruff: noqa: SLF001  (what a producer of aiokafka has sent, only its inside knows)
-
 from __future__ import annotations
 
 import asyncio
@@ -30,7 +28,7 @@ from aiokafka.protocol.transaction import (
     TxnOffsetCommitRequest,
 )
 
-from worker.kafka.throttling import throttling_of
+from worker.kafka.aiokafka_internals.quota_patches import throttling_of
 
 OF_A_TRANSACTION = (
     ProduceRequest,

@@ -1,4 +1,4 @@
-"""What the room behind aiokafka mends."""
+"""What is behind the wall before aiokafka."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
-from worker.kafka import internals
+from worker.kafka.aiokafka_internals import fetch_patches, produce_patches
+from worker.kafka.aiokafka_internals.fetch_patches import GATHER_BYTES
+from worker.kafka.aiokafka_internals.open_batch import OpenBatch
+from worker.kafka.aiokafka_internals.producer import missing
+from worker.kafka.aiokafka_internals.reader import FetchedBatches, KeptRecords, _Undecoded
 from worker.kafka.large_batch import LARGE_VALUE
 
 PARTITION = TopicPartition("source", 0)
@@ -136,7 +140,7 @@ def never_started(**options: Any) -> AIOKafkaProducer:
 
 async def test_large_values_go_into_a_batch_of_our_own() -> None:
     producer = never_started(transactional_id="id", max_batch_size=10_000)
-    large, small = (internals.OpenBatch(producer, size) for size in (LARGE_VALUE, LARGE_VALUE - 1))
+    large, small = (OpenBatch(producer, size) for size in (LARGE_VALUE, LARGE_VALUE - 1))
     for batch in (large, small):
         assert batch.put(5, b"key", b"value" * 1000, [("name", b"value")])
         assert batch.size > 5_000
@@ -152,16 +156,14 @@ async def test_large_values_go_into_a_batch_of_our_own() -> None:
 
 async def test_large_values_that_are_to_be_compressed_go_into_aiokafkas_batch() -> None:
     producer = never_started(compression_type="zstd")
-    batch = internals.OpenBatch(producer, LARGE_VALUE)
+    batch = OpenBatch(producer, LARGE_VALUE)
     assert batch.put(5, b"key", b"value" * 1000, [])
     assert len(batch.closed()._build()) < 200
 
 
-def fetched(data: bytes) -> internals.FetchedBatches:
-    parser = fetcher.PartitionRecords(
-        PARTITION, internals._KeptRecords(data), [], 0, None, None, True, fetcher.READ_COMMITTED
-    )
-    return internals.FetchedBatches(parser)
+def fetched(data: bytes) -> FetchedBatches:
+    parser = fetcher.PartitionRecords(PARTITION, KeptRecords(data), [], 0, None, None, True, fetcher.READ_COMMITTED)
+    return FetchedBatches(parser)
 
 
 def new_format(codec: int) -> bytes:
@@ -196,12 +198,12 @@ def test_what_was_fetched_goes_without_the_garbage_collector() -> None:
     builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, 0, 10_000)
     builder.append(0, timestamp=1, key=None, value=b"value", headers=[])
     parser = fetcher.PartitionRecords(
-        PARTITION, internals._KeptRecords(bytes(builder.build())), [], 0, None, None, True, fetcher.READ_COMMITTED
+        PARTITION, KeptRecords(bytes(builder.build())), [], 0, None, None, True, fetcher.READ_COMMITTED
     )
     gone = weakref.ref(parser)
     gc.disable()
     try:
-        fetched = internals.FetchedBatches(parser)
+        fetched = FetchedBatches(parser)
         del parser
         assert [record.value for piece in fetched.slices(10) for record in piece.records] == [b"value"]
         del fetched
@@ -217,8 +219,8 @@ def test_what_was_fetched_goes_without_the_garbage_collector() -> None:
         (0, False, 0, 900, (900, 1)),
         (0, False, 190, 100, (500, 1)),
         (0, True, 0, 100, (500, 1)),
-        (0, True, 190, 100, (190, internals.GATHER_BYTES)),
-        (1, True, 190, 100, (100, internals.GATHER_BYTES)),
+        (0, True, 190, 100, (190, GATHER_BYTES)),
+        (1, True, 190, 100, (100, GATHER_BYTES)),
         (1, False, 190, 100, (100, 1)),
         (1, False, 0, 100, (100, 1)),
     ],
@@ -238,9 +240,9 @@ def test_who_reads_little_at_a_time_waits_for_no_more_than_that() -> None:
 
 def _patience(most: int, waiting: int, has_come: bool, gather: int, given: int) -> tuple[int, int]:
     fetching = Mock(_max_partition_fetch_bytes=most, _fetch_max_bytes=1 << 24)
-    fetching._records = internals._Undecoded(Mock(_fetcher=Mock(_records=dict.fromkeys(range(waiting)))), gather)
+    fetching._records = _Undecoded(Mock(_fetcher=Mock(_records=dict.fromkeys(range(waiting)))), gather)
     fetching._records.has_come = has_come
-    return internals._patience(fetching, given, 1)
+    return fetch_patches.patience(fetching, given, 1)
 
 
 def test_no_question_makes_a_broker_create_a_topic() -> None:
@@ -262,15 +264,15 @@ class Hiding:
 
 async def test_a_topic_that_we_may_not_see_is_not_taken_for_missing() -> None:
     with pytest.raises(TopicAuthorizationFailedError, match="hidden"):
-        await internals.missing(Mock(client=Hiding("hidden")), ["gone", "hidden"])
-    assert await internals.missing(Mock(client=Hiding()), ["gone", "hidden"]) == "gone"
+        await missing(Mock(client=Hiding("hidden")), ["gone", "hidden"])
+    assert await missing(Mock(client=Hiding()), ["gone", "hidden"]) == "gone"
 
 
 def test_for_what_a_batch_is_sent_again_in_silence_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     producer: Any = SimpleNamespace(_sender=SimpleNamespace(_txn_manager=object(), _retry_backoff=0.1, client=None))
-    assert internals.last_refusal(producer) is None
+    assert produce_patches.last_refusal(producer) is None
     handler = SendProduceReqHandler(producer._sender, {})
     assert handler._can_retry(NotEnoughReplicasError(), Mock())
-    assert isinstance(internals.last_refusal(producer), NotEnoughReplicasError)
-    monkeypatch.setattr(internals, "OF_NOW", 0)
-    assert internals.last_refusal(producer) is None, "what was refused long ago is not what is waited for now"
+    assert isinstance(produce_patches.last_refusal(producer), NotEnoughReplicasError)
+    monkeypatch.setattr(produce_patches, "OF_NOW", 0)
+    assert produce_patches.last_refusal(producer) is None, "what was refused long ago is not what is waited for now"

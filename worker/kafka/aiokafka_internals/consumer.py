@@ -1,0 +1,119 @@
+"""aiokafka's consumer, which leaves its group in any case and tells more of the partitions, and what is asked of it
+beyond its public interface."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import errors as kafka_errors
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.protocol.group import LeaveGroupRequest
+
+from worker.kafka.log_offsets import LogOffsets
+from worker.settings.kafka import UNPACKED_BATCH_BYTES
+
+LEAVE_AFTER = 0.2
+
+
+class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's own, which also knows to how many bytes a batch may unpack for whoever reads it here.
+
+    It leaves its group also while a rebalance waits, which may be long. Who is gone and has not left is waited for by
+    all other members, until its session is over.
+    """
+
+    def __init__(self, *, unpacked_bytes: int = UNPACKED_BATCH_BYTES, **options: Any) -> None:
+        super().__init__(**options)
+        self.unpacked_bytes = unpacked_bytes
+
+    async def stop(self) -> None:
+        stopping = asyncio.ensure_future(super().stop())
+        try:
+            while not (await asyncio.wait({stopping}, timeout=LEAVE_AFTER))[0]:
+                await _leave(self._coordinator)
+            if stopping.cancelled():
+                await self._put_away()
+            else:
+                stopping.result()
+        finally:
+            stopping.cancel()
+
+    async def log_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, LogOffsets]:
+        """Where partitions begin and end, for readers and in the log. Raises KafkaError.
+
+        The end is asked for first: what is written between two questions is hidden by nobody.
+        """
+        asked, patience = list(partitions), self._request_timeout_ms
+        of_all, of_committed = (_asking(self._fetcher, level) for level in (READ_UNCOMMITTED, READ_COMMITTED))
+        ends = await of_all.end_offsets(asked, patience)
+        stable = await of_committed.end_offsets(asked, patience)
+        start = await self.beginning_offsets(asked)
+        return {at: LogOffsets(start[at], stable[at], max(stable[at], ends[at])) for at in asked}
+
+    async def _put_away(self) -> None:
+        """What aiokafka leaves when a fetch waits for its next attempt: that fetch's end looks to it like its own."""
+        fetches = self._fetcher._pending_tasks
+        for fetch in fetches:
+            fetch.cancel()
+        await asyncio.gather(*fetches, return_exceptions=True)
+        await self._client.close()
+
+
+def _asking(fetcher: Any, isolation_level: int) -> Any:
+    """The same fetcher, for questions about offsets of another level."""
+    asking = copy.copy(fetcher)
+    asking._isolation_level = isolation_level
+    return asking
+
+
+async def _leave(coordinator: Any) -> None:
+    """On another connection than the rebalance, whose answer keeps back all others on its own."""
+    if not isinstance(coordinator, GroupCoordinator) or coordinator._group_instance_id is not None:
+        return
+    node, member = coordinator.coordinator_id, coordinator.member_id
+    if node is not None and member:
+        with contextlib.suppress(kafka_errors.KafkaError):
+            await coordinator._client.send(node, LeaveGroupRequest(coordinator.group_id, member))
+
+
+def tell_of_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
+    """Of those that it will be asked about before it is told to read them; call this before its start. Asked about one
+    that it has not heard of, it would answer after its back-off, a tenth of a second later."""
+    consumer._client.set_topics(list(topics))
+
+
+def hidden_topics(consumer: AIOKafkaConsumer) -> set[str]:
+    """The topics that the consumer may not even know of: it fetches nothing of them, and says nothing."""
+    return set(consumer._client.cluster.unauthorized_topics)
+
+
+def ask_about_topics(consumer: AIOKafkaConsumer) -> None:
+    """Now, and not when aiokafka would do it, which may be minutes later."""
+    consumer._client.force_metadata_update()
+
+
+def join_again(consumer: AIOKafkaConsumer) -> None:
+    """After the group was denied: aiokafka's heartbeats have ended then, and come back with the group alone."""
+    consumer._coordinator.request_rejoin()
+
+
+def is_expelled(consumer: AIOKafkaConsumer) -> bool:
+    """Whether the group goes on without it: its partitions may be somebody else's already."""
+    by_group: bool = consumer._subscription.partitions_auto_assigned()
+    return by_group and bool(consumer._coordinator.generation == OffsetCommitRequest.DEFAULT_GENERATION_ID)
+
+
+def why_given_up(consumer: AIOKafkaConsumer) -> BaseException | None:
+    """What has ended one of the client's own tasks: it then fetches nothing, or is in no group, for ever."""
+    tasks = (consumer._fetcher.error_future, getattr(consumer._coordinator, "_coordination_task", None))
+    ended = [task for task in tasks if task is not None and task.done()]
+    errors = (None if task.cancelled() else task.exception() for task in ended)
+    stopped = kafka_errors.KafkaError("one of its tasks was cancelled") if ended else None
+    return next((error for error in errors if error), stopped)

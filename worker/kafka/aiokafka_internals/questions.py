@@ -1,0 +1,75 @@
+"""Requests that the public interface does not have, sent by the connections of a client of aiokafka."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import errors as kafka_errors
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import ConnectionGroup
+from aiokafka.conn import AIOKafkaConnection
+
+Versions = Mapping[int, tuple[int, int]]
+"""The first and the last version of each request that a broker speaks, by the number of the request."""
+
+
+async def ask_leaders(
+    consumer: AIOKafkaConsumer,
+    partitions: Iterable[TopicPartition],
+    build: Callable[[list[tuple[str, list[int]]]], Any],
+) -> list[Any]:
+    """What the leaders of partitions answer to a request about them, which is built of topics and partitions. Raises
+    KafkaError."""
+    by_leader: dict[int, dict[str, list[int]]] = {}
+    for at in partitions:
+        leader = consumer._client.cluster.leader_for_partition(at)
+        if leader is not None and leader >= 0:
+            by_leader.setdefault(leader, {}).setdefault(at.topic, []).append(at.partition)
+    return [await ask_broker(consumer, node, build(list(topics.items()))) for node, topics in by_leader.items()]
+
+
+async def ask_all_brokers(consumer: AIOKafkaConsumer, request: Any) -> dict[int, Any]:
+    """Their answers by node. Raises KafkaError."""
+    nodes = [broker.nodeId for broker in consumer._client.cluster.brokers()]
+    return {node: await ask_broker(consumer, node, request) for node in nodes}
+
+
+async def ask_broker(consumer: AIOKafkaConsumer, node: int, request: Any) -> Any:
+    """Raises KafkaError, also where the broker is too old for the request."""
+    return await consumer._client.send(node, request)
+
+
+async def ask_node(admin: AIOKafkaAdminClient, node: int, request: Any) -> Any:
+    """The answer of one broker to a request that the public interface does not have. Raises KafkaError."""
+    return await admin._send_request(request, node)
+
+
+async def ask_coordinator(consumer: AIOKafkaConsumer, request: Any) -> Any:
+    """The answer of the coordinator of the consumer's group, as it is. Raises KafkaError, first where there is none."""
+    coordinator = consumer._coordinator
+    await coordinator.ensure_coordinator_known()
+    answer = await coordinator._send_req(request)
+    if answer.error_code == kafka_errors.NotCoordinatorForGroupError.errno:
+        coordinator.coordinator_dead()
+    return answer
+
+
+def group_of(consumer: AIOKafkaConsumer) -> str:
+    """The group whose member a consumer is."""
+    group: str = consumer._coordinator.group_id
+    return group
+
+
+def versions_of_coordinator(consumer: AIOKafkaConsumer) -> Versions | None:
+    """What the coordinator of the consumer's group speaks; None where it has not been asked anything."""
+    at = (consumer._coordinator.coordinator_id, ConnectionGroup.COORDINATION)
+    connection = consumer._client._conns.get(at)
+    return None if connection is None else versions_of(connection)
+
+
+def versions_of(connection: AIOKafkaConnection) -> Versions:
+    """What the broker at the other end speaks: aiokafka has asked, and tells nobody."""
+    found: Versions = connection._versions
+    return found

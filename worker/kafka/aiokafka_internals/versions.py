@@ -1,0 +1,21 @@
+"""With which versions of aiokafka the private names were tried. Imports none: of another one nothing is sure."""
+
+from __future__ import annotations
+
+from importlib.metadata import distribution
+
+from worker.errors import WorkerError
+
+TESTED = ("0.14.0",)
+"""Each with all tests. ``pyproject.toml`` takes no other; a test keeps the two together."""
+
+
+def refuse_other_versions() -> None:
+    """Raises WorkerError where the installed aiokafka is none of ``TESTED``."""
+    found = distribution("aiokafka")
+    if found.version not in TESTED:
+        raise WorkerError(
+            f"aiokafka {found.version} in {found.locate_file('')}: this worker reaches inside of it, and was tested "
+            f"with {' or '.join(TESTED)} only: `pip install aiokafka=={TESTED[-1]}` (commands that open no Kafka, such "
+            "as check, try and show, work with any)"
+        )
