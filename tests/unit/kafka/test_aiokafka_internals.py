@@ -89,8 +89,8 @@ def refused(code: int) -> Any:
     return OffsetFetchResponse_v3(0, [], code)
 
 
-def committed(offset: int) -> Any:
-    return OffsetFetchResponse_v3(0, [("source", [(0, offset, "", 0)])], 0)
+def committed(offset: int, error: int = 0) -> Any:
+    return OffsetFetchResponse_v3(0, [("source", [(0, offset, "", error)])], 0)
 
 
 @pytest.mark.parametrize("error", [GroupLoadInProgressError, NotCoordinatorForGroupError])
