@@ -19,11 +19,11 @@ from worker.exposition import encoder_for
 def probes(worker: WorkerView, registry: CollectorRegistry) -> list[Route]:
     async def livez(_: Request) -> JSONResponse:
         """503 where only a restart can help. Kafka being away is no such reason."""
-        return _answer(worker.why_not_live())
+        return probe_answer(worker.why_not_live())
 
     async def readyz(_: Request) -> JSONResponse:
         """503 with the reasons until partitions are assigned and being worked on."""
-        return _answer(worker.why_not_ready())
+        return probe_answer(worker.why_not_ready())
 
     async def metrics(request: Request) -> Response:
         """Prometheus text, or OpenMetrics where the scrape asks for it."""
@@ -45,6 +45,6 @@ class Moment(Collector):
         return self._families
 
 
-def _answer(reasons: list[str]) -> JSONResponse:
+def probe_answer(reasons: list[str]) -> JSONResponse:
     body = {"status": "unavailable" if reasons else "ok", "reasons": reasons}
     return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK)

@@ -15,6 +15,7 @@ from worker.kafka.clients import started
 from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.refusals import in_words
+from worker.kafka.topics import places_of
 from worker.ledger import Ledger, Run
 from worker.replay.apply.receipt import Receipt, kept_receipt
 from worker.replay.topics import committed_of, partitions_of
@@ -82,7 +83,7 @@ async def group_in_step(facts: Facts) -> list[Evidence]:
 async def _in_step(
     facts: Facts, source: str, committed: Mapping[TopicPartition, int], receipt: Receipt | None
 ) -> Evidence:
-    places = [TopicPartition(source, number) for number in range(await partitions_of(facts.clients, source))]
+    places = places_of(source, await partitions_of(facts.clients, source))
     offsets, hidden = await _offsets(facts, places)
     ends = {TopicPartition(source, each.partition): each.end for each in receipt.partitions} if receipt else {}
     waiting = 0

@@ -224,6 +224,6 @@ def _decision_content(decision: Decision) -> dict[str, Any]:
 
 
 def _time(seconds: int | None) -> str | None:
-    from datetime import UTC, datetime
+    from worker.times import utc
 
-    return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return None if seconds is None else utc(seconds)

@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from aiokafka import TopicPartition
-
 from upcasters.event import SourcePartition, SourceRecord
 from worker.dead_letters import Reporter
 from worker.dlq.redrive import Redriver
@@ -20,6 +18,7 @@ from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
 from worker.kafka.open_transactions import open_transactions
+from worker.kafka.topics import places_of
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger
 from worker.preflight.asking import ask_brokers
@@ -67,7 +66,7 @@ async def plan_redrive(
     place = RedriveScope(await cluster_id_of(clients), given.route.source, topic.name, settings.kafka.group_id)
     async with open_range_reader(clients, topic.partitions) as consumer:
         before = await taken_before(place, clients, consumer, ledger)
-        offsets = await settled(consumer, [TopicPartition(topic.name, number) for number in range(topic.partitions)])
+        offsets = await settled(consumer, places_of(topic.name, topic.partitions))
         hidden = await open_transactions(consumer, hidden_in(offsets))
         first = {at.partition: each.start for at, each in offsets.items()}
         aligned = topic.partitions == facts.topic(given.route.destination).partitions

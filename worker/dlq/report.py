@@ -15,9 +15,9 @@ from worker.dead_letters import CONNECT, MESSAGE, OURS, TRACE
 from worker.dlq.letters import Letter
 from worker.dlq.listing import FoundLetter, Group, LetterFault, Listing, fault_of
 from worker.dlq.selection import Selection
-from worker.replay.census.report import time_text
 from worker.replay.plan.file import Coordinates
 from worker.routes.chains import RouteChain
+from worker.times import time_text
 
 COLUMNS = ("fingerprint", "letters", "left", "error", "of", "step", "from topic", "first seen", "last seen", "first at")
 

@@ -141,6 +141,11 @@ def _after(record: SourceRecord) -> int:
     return record.offset + 1
 
 
+def size_of(record: SourceRecord) -> int:
+    """Bytes of key and value."""
+    return len(record.key or b"") + len(record.value or b"")
+
+
 def timestamp_of(timestamp: int | None) -> int:
     """Kafka's own way of saying that there is no timestamp is -1."""
     return NO_TIMESTAMP if timestamp is None else timestamp

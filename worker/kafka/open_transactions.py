@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,6 +21,7 @@ from worker.kafka.transaction_requests import (
     DescribeTransactionsRequest,
     ListTransactionsRequest,
 )
+from worker.times import utc
 
 ANSWER = 3.0
 
@@ -66,7 +66,7 @@ class OpenTransaction:
             "partition": self.partition,
             "offset": self.offset,
             "hidden": self.hidden,
-            "since": None if self.since is None else _time(self.since),
+            "since": None if self.since is None else utc(self.since / 1000),
             "producer_id": self.producer_id,
             "transactional_id": self.transactional_id or None,
         }
@@ -76,9 +76,9 @@ class OpenTransaction:
         if self.producer_id is not None:
             known.append(f"producer id {self.producer_id}")
         if self.since is not None:
-            known.append(f"since {_time(self.since)}")
+            known.append(f"since {utc(self.since / 1000)}")
         elif self.last_record is not None:
-            known.append(f"last record {_time(self.last_record)}")
+            known.append(f"last record {utc(self.last_record / 1000)}")
         return f" ({', '.join(known)})" if known else ""
 
 
@@ -131,7 +131,3 @@ async def _with_names(
         for at, each in found.items()
         if each.producer_id in begun
     }
-
-
-def _time(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,11 +1,17 @@
-"""The settings of topics, as the brokers tell them."""
+"""The partitions of topics, and their settings as the brokers tell them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+
+def places_of(topic: str, partitions: int) -> list[TopicPartition]:
+    """All partitions of a topic that has so many."""
+    return [TopicPartition(topic, number) for number in range(partitions)]
 
 
 async def settings_of(admin: AIOKafkaAdminClient, topics: Iterable[str]) -> Iterator[tuple[str, int, dict[str, str]]]:

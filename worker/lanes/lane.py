@@ -55,6 +55,7 @@ from worker.lanes.state import LaneState, LaneStatus, MeasuredLane, StateMachine
 from worker.lanes.transaction import Transaction
 from worker.lanes.truncation import Questions, TruncationCheck
 from worker.routes.route import Route
+from worker.times import utc
 
 log = structlog.get_logger(__name__)
 
@@ -328,14 +329,14 @@ class Lane:
     async def _begin(self, delivery: Delivery) -> StartingPoint:
         """Where to begin. An offset that stays on its way may be a late one of this lane, which its next transaction
         clears (Kafka up to 3.6.2), or the coordinator needs longer, or it is somebody else's."""
-        since = datetime.fromtimestamp(self._around.clock(), UTC)
+        since = self._around.clock()
         with contextlib.suppress(UnstableOffsetCommitError):
             return await self._around.begin(self.partition)
         await delivery.clear_leftovers()
         try:
             return await self._around.begin(self.partition)
         except UnstableOffsetCommitError as error:
-            raise HeldOffsetError(f"{since:%Y-%m-%dT%H:%M:%SZ}") from error
+            raise HeldOffsetError(utc(since)) from error
 
     async def _find_topics(self, delivery: Delivery) -> None:
         route = self.route

@@ -13,7 +13,7 @@ import structlog
 from upcasters.event import Header, SourcePartition, SourceRecord
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Redriven, Reporter, dead_letter
-from worker.kafka.fetched import NO_TIMESTAMP, Slice
+from worker.kafka.fetched import NO_TIMESTAMP, Slice, size_of
 from worker.lanes.bounded_pass import Journal, Written
 from worker.lanes.breaker import Breaker
 from worker.lanes.counters import Counters
@@ -122,7 +122,7 @@ class Processor:
             work.journal.wrote(work.written)
             work.written.clear()
         if work.weigh:
-            work.counters.bytes += sum(len(record.key or b"") + len(record.value or b"") for record in records)
+            work.counters.bytes += sum(map(size_of, records))
         work.breaker.advance(len(records))
         work.counters.add_slice(_timestamp(records[0]), len(records), _offset(records[0]))
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import structlog
 from aiokafka import TopicPartition
@@ -21,6 +20,7 @@ from worker.lanes.delivery import Delivery
 from worker.lanes.faults import UndecidedError
 from worker.lanes.lane_context import LaneContext
 from worker.routes.route import Route
+from worker.times import utc
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,7 @@ async def _kept(delivery: Delivery, beginning: StartingPoint, note: OffsetNote) 
 
 def question(lane: TopicPartition, committed: int, finding: Truncation) -> str:
     """For the person who is to decide, with the commands to do it."""
-    place, since = (
-        f"{finding.topic}:{finding.partition}",
-        f"{datetime.fromtimestamp(finding.at, UTC):%Y-%m-%dT%H:%M:%SZ}",
-    )
+    place, since = f"{finding.topic}:{finding.partition}", utc(finding.at)
     decide = f"upcast lanes decide {lane.topic}:{lane.partition}"
     if finding.what == "source":
         return (

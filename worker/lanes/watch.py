@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -21,6 +20,7 @@ from worker.lanes.faults import DENIED
 from worker.lanes.lag import BELIEVED
 from worker.lanes.lane import Lane
 from worker.metrics import WorkerMetrics
+from worker.times import utc
 
 OPTIONS = {"max_partition_fetch_bytes": 16 * 1024, "fetch_max_bytes": 1024 * 1024, "fetch_max_wait_ms": 100}
 ROUND = 0.2
@@ -95,8 +95,7 @@ class Watch:
         """A time, not how long ago: what says the same each second need not be sent or read out again."""
         if self._silent_since is None or now - self._silent_since <= BELIEVED:
             return []
-        since = datetime.fromtimestamp(self._silent_since, UTC)
-        return [f"the brokers have not answered since {since:%Y-%m-%dT%H:%M:%SZ}"]
+        return [f"the brokers have not answered since {utc(self._silent_since)}"]
 
     async def _ask_about(self, stale: list[Lane]) -> None:
         if not stale:

@@ -23,7 +23,7 @@ from worker.kafka.brokers import answer_to_joining, limits_of, others_in
 from worker.kafka.clients import KafkaClients, started
 from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.stable_offsets import END_IT, cannot_be_known, committed_by_group
-from worker.kafka.topics import settings_of
+from worker.kafka.topics import places_of, settings_of
 from worker.preflight.backlog import look_at_backlog
 from worker.preflight.facts import Backlog, BrokerLimits, ClusterFacts, Finding, TopicFacts
 from worker.settings import RouteSettings, Settings
@@ -114,7 +114,7 @@ class _Committed:
 
 
 async def _committed(admin: AIOKafkaAdminClient, group: str, source: TopicFacts) -> _Committed:
-    places = [TopicPartition(source.name, number) for number in range(source.partitions)]
+    places = places_of(source.name, source.partitions)
     try:
         offsets = await committed_by_group(admin, group, places)
     except GroupAuthorizationFailedError:
@@ -136,7 +136,7 @@ async def _backlogs(
     tell_of_topics(reader, [source.name for source in sources])
     async with started(reader):
         for source in sources:
-            partitions = [TopicPartition(source.name, number) for number in range(source.partitions)]
+            partitions = places_of(source.name, source.partitions)
             try:
                 backlogs[source.name] = await look_at_backlog(reader, partitions, committed)
             except TopicAuthorizationFailedError:

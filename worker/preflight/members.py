@@ -10,13 +10,13 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 
 import structlog
 from aiokafka.errors import KafkaError
 
 from worker.kafka.clients import KafkaClients, started
 from worker.kafka.members import GroupMember, SourceUse, members_of
+from worker.times import utc
 
 log = structlog.get_logger(__name__)
 
@@ -95,13 +95,12 @@ class MemberWatch:
         self.told = told
 
     def _tell(self, source: str, others: list[str]) -> None:
-        since = datetime.fromtimestamp(self._since[source], UTC)
         log.warning(
             "members of the group do not do the same",
             topic=source,
             chain=self._ours[source].chain,
             destination=self._ours[source].destination,
             others=others,
-            since=f"{since:%Y-%m-%dT%H:%M:%SZ}",
+            since=utc(self._since[source]),
             fix="start all workers of the group with the same release and configuration",
         )

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from worker.api import RouteStatus, Status, listening
 from worker.api.bounded_thread import BoundedThread
+from worker.api.probes import probe_answer
 from worker.api.problems import answer_with_problems
 from worker.api.v1_adapter import V1Adapter
 from worker.exposition import encoder_for
@@ -68,10 +69,10 @@ class _Port:
         """A child that was just started (again) may be silent for a while."""
         now = time.monotonic()
         settled = [each for each in self._working() if each.pid and now - each.started > STARTING]
-        return _probe(reasons(await _answers(settled, "/livez")))
+        return probe_answer(reasons(await _answers(settled, "/livez")))
 
     async def readyz(self) -> JSONResponse:
-        return _probe(await self._not_ready())
+        return probe_answer(await self._not_ready())
 
     async def _not_ready(self) -> list[str]:
         return self._why_not_ready() or reasons(await _answers(self._working(), "/readyz"))
@@ -148,11 +149,6 @@ async def _answers(
     how = (path, PATIENCE, method, body, headers)
     asked = (asyncio.to_thread(ask_worker, "127.0.0.1", each.port, *how) for each in members)
     return list(await asyncio.gather(*asked))
-
-
-def _probe(found: list[str]) -> JSONResponse:
-    body = {"status": "unavailable" if found else "ok", "reasons": found}
-    return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE if found else HTTPStatus.OK)
 
 
 def _as_it_is(answer: HttpAnswer) -> Response:

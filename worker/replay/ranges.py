@@ -18,6 +18,7 @@ from aiokafka.structs import OffsetAndTimestamp
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.log_offsets import AnswersOffsets, LogOffsets, settled
+from worker.kafka.topics import places_of
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 START_FORMS = "earliest, latest, an offset, a time such as 2026-01-31T12:00:00Z, or a duration ago such as 90d"
@@ -131,7 +132,7 @@ async def freeze(
 
     Raises WorkerError for offsets that are not there, or that nobody can read; empty ranges are fine.
     """
-    found = await settled(offsets, [TopicPartition(topic, number) for number in range(partitions)], patience)
+    found = await settled(offsets, places_of(topic, partitions), patience)
     starts = await _resolve("--from", start, offsets, topic, found)
     ends = await _resolve("--to", end, offsets, topic, found)
     ranges = [_range(topic, number, starts[number], ends[number], start, end) for number in range(partitions)]

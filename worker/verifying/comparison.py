@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from upcasters.context import last_header
 from upcasters.event import Header, SourceRecord
 from upcasters.outcome import Fault, Passage
 from worker.kafka.fetched import timestamp_of
 from worker.kafka.raw_headers import writable
 from worker.kafka.record_format import NONE, SMALL, SMALL_SIGNED, ZIGZAG, encoded_headers, sized, varint
 from worker.replay.digest import Content
-from worker.verifying.destination import last_header
 from worker.verifying.oracle import ExpectedLineage, Output
 
 
@@ -74,12 +74,12 @@ REFUSALS = ("MessageSizeTooLargeError", "RecordListTooLargeError", "InvalidTimes
 def is_refusal(letter: SourceRecord, passage: Passage | None) -> bool:
     """The brokers did not take the result; the chain cannot know that. A letter without room for its stage is known by
     the fingerprints that such faults have."""
-    stage = last_header(letter, "__connect.errors.stage")
+    stage = last_header(letter.headers, "__connect.errors.stage")
     if stage is not None or passage is None:
         return stage == b"produce"
     ways = ((), (passage.event_type, passage.from_version, passage.to_version))
     fingerprints = {Fault("produce", error, "", *way).fingerprint.encode() for error in REFUSALS for way in ways}
-    return last_header(letter, "upcaster.dlq.fingerprint") in fingerprints
+    return last_header(letter.headers, "upcaster.dlq.fingerprint") in fingerprints
 
 
 def differences(expected: Content, lineage: Sequence[Header], actual: SourceRecord) -> list[str]:
@@ -96,7 +96,7 @@ def differences(expected: Content, lineage: Sequence[Header], actual: SourceReco
 
 def letter_differences(record: SourceRecord, letter: SourceRecord) -> list[str]:
     own = [header for header in record.headers if writable(header)]
-    restamped = last_header(letter, RESTAMPED)
+    restamped = last_header(letter.headers, RESTAMPED)
     timestamp = b"%d" % timestamp_of(letter.timestamp) if restamped is None else restamped
     pairs = {
         "key": (record.key, letter.key),

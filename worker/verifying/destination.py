@@ -213,7 +213,3 @@ def written_by(
                 others.look(headers, record.offset or 0)
 
     return place
-
-
-def last_header(record: SourceRecord, name: str) -> bytes | None:
-    return dict(record.headers).get(name)

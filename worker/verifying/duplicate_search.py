@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from upcasters.event import SourcePartition, SourceRecord
 from worker.kafka.fetched import timestamp_of
+from worker.kafka.topics import places_of
 from worker.replay.apply.receipt import Receipt
 from worker.replay.plan.file import Filters
 from worker.replay.ranges import Range
@@ -232,7 +233,7 @@ class Search:
         """From the first record that is not older than the range, to the last unmarked one that was seen, or to where
         the proof began to look."""
         topic, sighted = self._receipt.route.destination, self._sighted
-        places = [TopicPartition(topic, number) for number in range(self._counts[topic])]
+        places = places_of(topic, self._counts[topic])
         offsets = await self._destination.log_offsets(places)
         first = {place: each.start for place, each in offsets.items()}
         last = {place: each.stable for place, each in offsets.items()}
@@ -278,7 +279,7 @@ class Search:
     async def _explain(self, lot: UnmarkedRecords) -> None:
         """By all that is in the source, as a worker without the pass's filters makes it."""
         source = self._receipt.route.source
-        places = [TopicPartition(source, number) for number in range(self._counts.get(source, 0))]
+        places = places_of(source, self._counts.get(source, 0))
         offsets = await self._source.log_offsets(places)
         ranges = [Range(place.partition, each.start, each.stable) for place, each in offsets.items()]
         async for piece in read_ranges(self._source, source, ranges):

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from upcasters.context import last_header
 from upcasters.event import SourceRecord
 from upcasters.outcome import Passage
 from worker.kafka.fetched import FetchedBatch, timestamp_of
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.plan.file import OutcomeCounts
 from worker.verifying.comparison import Encoder, differences, is_refusal, letter_differences
-from worker.verifying.destination import END, UNKNOWN, OtherLetters, OtherWriters, Stream, last_header
+from worker.verifying.destination import END, UNKNOWN, OtherLetters, OtherWriters, Stream
 from worker.verifying.findings import Findings
 from worker.verifying.oracle import Expected, ExpectedLineage, Output
 from worker.verifying.read_ahead import Ahead, StretchedDigest, outputs_of
@@ -270,11 +271,13 @@ class Matching:
             self._find("missing among the dead letters", offset)
             return
         different = letter_differences(record, letters[0])
-        fingerprint = last_header(letters[0], "upcaster.dlq.fingerprint")
+        fingerprint = last_header(letters[0].headers, "upcaster.dlq.fingerprint")
         if expected.fault is not None and not refused and fingerprint != expected.fault.fingerprint.encode():
             different.append("fault")
         different += [
-            name for name, text in (expected.told or {}).items() if last_header(letters[0], name) not in (text, None)
+            name
+            for name, text in (expected.told or {}).items()
+            if last_header(letters[0].headers, name) not in (text, None)
         ]
         if different:
             self._find("dead letter altered", offset, letters[0], ", ".join(different), dead_letter=True)

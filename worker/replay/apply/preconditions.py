@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from upcasters.context import last_header
 from upcasters.event import SourceRecord
 from upcasters.fingerprint import kind_of
 from worker.dead_letters import LETTER_OFFSET
@@ -68,7 +69,7 @@ async def refuse_ahead(
     found = await _offsets(topic, list(reached), consumer)
     starts = {number: start for number, (start, _) in reached.items()}
     async for number, record in _records(replay_id, topic, starts, found, (consumer, clients)):
-        source = int(_last(record, origin) or -1)
+        source = int(last_header(record.headers, origin) or -1)
         if source >= reached[number][1]:
             raise WorkerError(
                 f"{topic} partition {number}: offset {record.offset} came from source offset {source}, the ledger "
@@ -98,17 +99,13 @@ async def _records(
 async def _of_replay(replay_id: str, pieces: AsyncIterator[Piece]) -> AsyncIterator[tuple[int, SourceRecord]]:
     async for piece in pieces:
         for record in piece.slice.records:
-            if _last(record, REPLAY_ID) == replay_id.encode():
+            if last_header(record.headers, REPLAY_ID) == replay_id.encode():
                 yield piece.partition, record
 
 
 async def _offsets(topic: str, partitions: Sequence[int], consumer: AIOKafkaConsumer) -> dict[int, LogOffsets]:
     places = [TopicPartition(topic, number) for number in partitions]
     return {at.partition: each for at, each in (await consumer.log_offsets(places)).items()}
-
-
-def _last(record: SourceRecord, name: str) -> bytes | None:
-    return next((value for key, value in reversed(record.headers) if key == name), None)
 
 
 AGAIN = "make a new plan"

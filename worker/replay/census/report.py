@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from upcasters import Chain
 from worker.replay.census.counting import CensusLine, EventKind, Survey
 from worker.replay.census.retiring import Retiring, old_versions
 from worker.routes.chains import RouteChain
+from worker.times import time_text
 
 COLUMNS = ("type", "version", "shape", "records", "share", "bytes", "first seen", "last seen", "by partition", "note")
 MOST_SHARES = 6
 RETIRE_COLUMNS = ("type", "version", "step", "producer", "records", "last seen", "why", "may go")
-
-
-def time_text(milliseconds: int) -> str:
-    """ISO 8601 to the second, in UTC; ``-`` where there is none or no calendar has it."""
-    try:
-        return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}" if milliseconds >= 0 else "-"
-    except (ValueError, OverflowError, OSError):
-        return "-"
 
 
 def summary(found: Survey, given: RouteChain) -> Iterator[str]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import KafkaClients, started
 from worker.kafka.members import GroupMember
 from worker.kafka.refusals import in_words
+from worker.kafka.topics import places_of
 from worker.ledger import AllowedOverlap, Ledger
 from worker.replay.known_replays import KnownReplay, known_replays
 from worker.replay.plan.file import Plan
@@ -73,8 +74,7 @@ async def _written(
 ) -> list[Range]:
     """Those whose output goes to partitions that hold something."""
     count = (await partition_counts(clients)).get(topic, 0)
-    places = [TopicPartition(topic, number) for number in range(count)]
-    filled = {place.partition for place, each in (await consumer.log_offsets(places)).items() if not each.empty}
+    filled = await _filled(consumer, topic, count)
     return [each for each in ranges if count and each.partition % count in filled]
 
 
@@ -247,7 +247,7 @@ def _note_in(ledger: Ledger, replay_id: str, group: str) -> None:
 async def _source_now(clients: KafkaClients, group: str, route: RouteSettings) -> SourceNow:
     counts = await partition_counts(clients)
     committed = await committed_of(clients, group, route.source)
-    places = [TopicPartition(route.source, number) for number in range(counts.get(route.source, 0))]
+    places = places_of(route.source, counts.get(route.source, 0))
     try:
         async with started(clients.reader()) as reader:
             offsets = await reader.log_offsets(places)
@@ -265,5 +265,6 @@ async def _source_now(clients: KafkaClients, group: str, route: RouteSettings) -
 
 
 async def _filled(reader: AIOKafkaConsumer, topic: str, partitions: int) -> set[int]:
-    places = [TopicPartition(topic, number) for number in range(partitions)]
-    return {place.partition for place, each in (await reader.log_offsets(places)).items() if not each.empty}
+    """The partitions that hold something."""
+    found = await reader.log_offsets(places_of(topic, partitions))
+    return {place.partition for place, each in found.items() if not each.empty}

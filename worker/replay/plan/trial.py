@@ -14,6 +14,7 @@ from upcasters.outcome import Fault, Passage
 from worker.dead_letters import Reporter
 from worker.errors import WorkerError
 from worker.kafka.aiokafka_internals.open_batch import Append
+from worker.kafka.fetched import size_of
 from worker.lanes.breaker import Breaker
 from worker.lanes.counters import Counters
 from worker.lanes.faults import BlockedError, PoisonError
@@ -133,7 +134,7 @@ class Trial:
         return piece.slice.records
 
     def _weigh(self, partition: int, records: Sequence[SourceRecord]) -> None:
-        self._bytes[partition] += sum([len(record.value or b"") + len(record.key or b"") for record in records])
+        self._bytes[partition] += sum(map(size_of, records))
         stamps = [record.timestamp for record in records if (record.timestamp or -1) >= 0]
         self._oldest = min([stamp for stamp in (self._oldest, *stamps) if stamp is not None], default=None)
 
