@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config, Json
+from worker.cli.options import DEFAULT_CONFIG, Config, End, Json, Start
 from worker.cli.routes import RouteOption
 
 if TYPE_CHECKING:
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 def census(
     route: RouteOption = None,
     config: Config = DEFAULT_CONFIG,
-    start: Annotated[
-        str,
-        typer.Option("--from", metavar="BOUND", help="earliest, latest, an offset, a time, or a duration ago: 90d."),
-    ] = "earliest",
-    end: Annotated[str, typer.Option("--to", metavar="BOUND", help="now, an offset or a time.")] = "now",
+    start: Start = "earliest",
+    end: End = "now",
     retire: Annotated[
         bool, typer.Option("--retire", help="Who still sends old versions, and whether each may be dropped.")
     ] = False,

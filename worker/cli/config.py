@@ -18,7 +18,6 @@ app = typer.Typer(
 )
 
 COLUMNS = ("setting", "value", "source")
-COLOURS = {"+": "green", "-": "red"}
 
 
 @app.command("check")
@@ -72,6 +71,7 @@ def migrate(
 
     **Example:** `upcast config migrate upcast.yaml --in-place`
     """
+    from worker.cli.output import print_diff
     from worker.settings.migration import apply
     from worker.settings.migration import migrate as migration_of
 
@@ -79,8 +79,7 @@ def migrate(
     if not migration.changes:
         typer.echo(f"{file}: it is in the format of today already")
         return
-    for line in migration.diff():
-        typer.secho(line, fg=COLOURS.get(line[:1]))
+    print_diff(migration.diff())
     if in_place:
         typer.echo(f"wrote {file}; the old one is {apply(migration).name}")
     else:

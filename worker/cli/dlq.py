@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config, Json
+from worker.cli.options import DEFAULT_CONFIG, Allow, Config, Json, Reason
 from worker.cli.routes import RouteOption
 from worker.errors import MAY_PASS, WorkerError
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from worker.replay.plan.file import Plan
     from worker.routes.chains import RouteChain
     from worker.settings import Settings
-
-COLOURS = {"+": "green", "-": "red"}
 
 dlq = typer.Typer(
     name="dlq",
@@ -109,6 +107,7 @@ def _print(found: list[FoundLetter], given: RouteChain, *, raw: bool, as_json: b
 
 
 def _show(found: FoundLetter, given: RouteChain) -> None:
+    from worker.cli.output import print_hops
     from worker.dlq import report
 
     for name, text in report.facts(found, given):
@@ -117,10 +116,7 @@ def _show(found: FoundLetter, given: RouteChain) -> None:
     tried = report.tried(found, given)
     if tried is None:
         return
-    for hop in tried.hops:
-        typer.echo(f"{hop.title}{'' if hop.diff else ': no change'}")
-        for line in hop.diff:
-            typer.secho(line, fg=COLOURS.get(line[:1]))
+    print_hops(tried.hops)
     typer.secho(f"{'now:':<13}{tried.told}", fg="red" if tried.dead else None)
 
 
@@ -141,14 +137,11 @@ def redrive(
     rounds: Annotated[
         int, typer.Option("--max-rounds", min=1, max=1000, help="Leave letters that were redriven so often already.")
     ] = 5,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A fault's fingerprint or loss:PATH to put up with; may be repeated."),
-    ] = None,
+    allow: Allow = None,
     rate: Annotated[
         str | None, typer.Option("--rate", metavar="RATE", help="Letters a second, or bytes: 500, 800kB/s, 5MB/s.")
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the receipt.")] = "",
+    reason: Reason = "",
     as_json: Json = False,
 ) -> None:
     """Send dead letters through the current chain to where their records were meant to go, exactly once.
@@ -160,6 +153,7 @@ def redrive(
 
     **Example:** `upcast dlq redrive --fingerprint 0123456789abcdef --plan`
     """
+    from worker.cli.plan import tell_plan
     from worker.cli.replay import parse_rate
     from worker.cli.routes import load_route
     from worker.dlq.selection import takes
@@ -171,7 +165,7 @@ def redrive(
     path = file or Path(f"redrive-{'all' if every else chosen[0]}.json")
     plan = _plan(settings, given, path, chosen, rounds, tuple(dict.fromkeys(allow or ())), anew=only_plan)
     if plan.objections() or only_plan or not takes(plan):
-        _tell_plan(plan, path, as_json)
+        tell_plan(plan, path, as_json)
         if plan.objections():
             raise typer.Exit(1)
         return
@@ -237,22 +231,6 @@ def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: ReplayOpti
 
     with replay_progress() as show_progress:
         return run_in_loop(apply_until_signal(settings, given, plan, wishes, show_progress, Redriving))
-
-
-def _tell_plan(plan: Plan, path: Path, as_json: bool) -> None:
-    from worker.cli.output import print_json, print_table
-    from worker.replay.plan.report import FAULT_COLUMNS, fault_cells, summary
-
-    if as_json:
-        print_json({**plan.sealed(), "objections": plan.objections()})
-        return
-    for line in summary(plan):
-        typer.echo(line)
-    if plan.dead_letters:
-        print_table(FAULT_COLUMNS, fault_cells(plan), "would be dead letters again")
-    for line in plan.objections():
-        typer.secho(f"not allowed: {line}", fg="red")
-    typer.echo(f"{path}: redrive {plan.replay_id}")
 
 
 def _tell_receipt(done: Receipt, file: Path, as_json: bool) -> None:

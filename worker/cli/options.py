@@ -19,6 +19,16 @@ Processes = Annotated[
     int,
     typer.Option("--processes", metavar="N", min=1, max=64, help="Share the partitions among so many processes."),
 ]
+Start = Annotated[
+    str,
+    typer.Option("--from", metavar="BOUND", help="earliest, latest, an offset, a time, or a duration ago: 90d."),
+]
+End = Annotated[str, typer.Option("--to", metavar="BOUND", help="now, an offset or a time.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="A fault's fingerprint or loss:PATH to put up with; may be repeated."),
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the receipt.")]
 ChainOption = Annotated[
     str | None,
     typer.Option(

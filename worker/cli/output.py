@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 from rich.tree import Tree
+
+if TYPE_CHECKING:
+    from worker.authoring.trying import TriedHop
 
 WIDEST = 10_000
 
@@ -57,6 +60,18 @@ def print_markdown(columns: Sequence[str], rows: Iterable[Sequence[str]], title:
 
 def _markdown_cell(text: str) -> str:
     return text.replace("|", "\\|").replace("*", "\\*").replace("\n", "<br>")
+
+
+def print_diff(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
+
+
+def print_hops(hops: Iterable[TriedHop]) -> None:
+    """What each hop changes in an event."""
+    for hop in hops:
+        typer.echo(f"{hop.title}{'' if hop.diff else ': no change'}")
+        print_diff(hop.diff)
 
 
 def print_tree(top: str, branches: list[str]) -> None:

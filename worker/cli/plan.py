@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config, Json
+from worker.cli.options import DEFAULT_CONFIG, Allow, Config, End, Json, Start
 from worker.cli.routes import RouteOption
 
 if TYPE_CHECKING:
@@ -19,11 +19,8 @@ DEFAULT_OUT = Path("plan.json")
 def plan(
     route: RouteOption = None,
     config: Config = DEFAULT_CONFIG,
-    start: Annotated[
-        str,
-        typer.Option("--from", metavar="BOUND", help="earliest, latest, an offset, a time, or a duration ago: 90d."),
-    ] = "earliest",
-    end: Annotated[str, typer.Option("--to", metavar="BOUND", help="now, an offset or a time.")] = "now",
+    start: Start = "earliest",
+    end: End = "now",
     types: Annotated[
         list[str] | None, typer.Option("--type", help="Only events of this type; may be repeated.")
     ] = None,
@@ -43,10 +40,7 @@ def plan(
     coordinates: Annotated[
         int, typer.Option(min=1, max=100, help="Coordinates to keep of each kind of dead letter and of each lost path.")
     ] = 5,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A fault's fingerprint or loss:PATH to put up with; may be repeated."),
-    ] = None,
+    allow: Allow = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write the plan.")] = DEFAULT_OUT,
     as_json: Json = False,
 ) -> None:
@@ -59,7 +53,6 @@ def plan(
 
     **Example:** `upcast plan --route devteam.task-context.legacy --from 90d --out plan.json`
     """
-    from worker.cli.output import print_json
     from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
@@ -80,24 +73,26 @@ def plan(
     with progress("plan") as show:
         made = run_in_loop(make_plan(settings, given, wishes, show))
     write_plan(made, out)
-    if as_json:
-        print_json({**made.sealed(), "objections": made.objections()})
-    else:
-        _show(made, out)
+    tell_plan(made, out, as_json)
     if made.objections():
         raise typer.Exit(1)
 
 
-def _show(made: Plan, out: Path) -> None:
-    from worker.cli.output import print_table
+def tell_plan(made: Plan, file: Path, as_json: bool) -> None:
+    """What was planned, and what of it is not allowed; of a redrive, too."""
+    from worker.cli.output import print_json, print_table
     from worker.replay.plan.report import FAULT_COLUMNS, HOP_COLUMNS, fault_cells, hop_cells, summary
 
+    if as_json:
+        print_json({**made.sealed(), "objections": made.objections()})
+        return
     for line in summary(made):
         typer.echo(line)
-    if made.hops:
+    if made.hops and made.redrive is None:
         print_table(HOP_COLUMNS, hop_cells(made))
     if made.dead_letters:
-        print_table(FAULT_COLUMNS, fault_cells(made), "would be dead letters")
+        title = "would be dead letters" if made.redrive is None else "would be dead letters again"
+        print_table(FAULT_COLUMNS, fault_cells(made), title)
     for line in made.objections():
         typer.secho(f"not allowed: {line}", fg="red")
-    typer.echo(f"{out}: plan {made.replay_id}")
+    typer.echo(f"{file}: {'plan' if made.redrive is None else 'redrive'} {made.replay_id}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config, Processes
+from worker.cli.options import DEFAULT_CONFIG, Config, Processes, Reason
 from worker.errors import MAY_PASS, WorkerError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def replay(
         str | None,
         typer.Option("--rate", metavar="RATE", help="Records a second, or bytes: 500, 800kB/s, 5MB/s."),
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the receipt.")] = "",
+    reason: Reason = "",
     receipt: Annotated[
         Path | None,
         typer.Option("--receipt", metavar="FILE", help="Where to write the receipt; by default beside the plan."),

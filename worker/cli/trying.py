@@ -13,8 +13,6 @@ from worker.errors import WorkerError
 if TYPE_CHECKING:
     from worker.authoring.trying import Tried
 
-COLOURS = {"+": "green", "-": "red"}
-
 
 def try_events(
     chain: ChainOption = None,
@@ -60,9 +58,8 @@ def _pairs(headers: list[str]) -> list[tuple[str, bytes]]:
 
 
 def _show(tried: Tried) -> None:
+    from worker.cli.output import print_hops
+
     typer.secho(f"event {tried.number}", bold=True)
-    for hop in tried.hops:
-        typer.echo(f"{hop.title}{'' if hop.diff else ': no change'}")
-        for line in hop.diff:
-            typer.secho(line, fg=COLOURS.get(line[:1]))
+    print_hops(tried.hops)
     typer.secho(tried.told, fg="red" if tried.dead else None)
