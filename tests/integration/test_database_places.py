@@ -14,7 +14,7 @@ from tests.databases import TestDatabase
 from upcasters import Always, Baseline, Chain, Detection, FromField, Step, assign, rename
 from worker.database import AtRestError, MigratedColumn, downcast_json_column, registry, upcast_json_column
 from worker.database.alembic_project import Database, reading
-from worker.database.backups import make_backup, restore_backup, restored
+from worker.database.backup import make_backup, restore_backup, restored
 from worker.database.comparison import Comparison, compare
 from worker.database.quarantine import count
 from worker.database.registry import DocumentSet

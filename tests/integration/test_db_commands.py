@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from tests.databases import TestDatabase
 from worker.database.alembic_project import Database, reading
-from worker.database.backups import read_backup, restored
+from worker.database.backup import read_backup, restored
 from worker.database.comparison import compare
 from worker.errors import WorkerError
 

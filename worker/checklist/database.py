@@ -7,7 +7,7 @@ from pathlib import Path
 
 from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
 from worker.database.alembic_project import Database, explained, find_database, reading
-from worker.database.backups import Backup, read_backup, restored
+from worker.database.backup import Backup, read_backup, restored
 from worker.database.comparison import compare
 from worker.database.validation import validate
 

@@ -15,7 +15,7 @@ from worker.progress import OnProgress
 
 if TYPE_CHECKING:
     from worker.database.alembic_project import Database
-    from worker.database.backups import Backup
+    from worker.database.backup import Backup
     from worker.database.comparison import Comparison
     from worker.database.validation import DatabaseValidation
 
@@ -108,7 +108,7 @@ def restore(
 
     **Example:** `upcast db restore backup/devteam_runner-20260101T000000Z.sqlite`
     """
-    from worker.database.backups import check_backup, restore_backup
+    from worker.database.backup import check_backup, restore_backup
 
     database, made = _find(alembic), _read(file)
     check_backup(made, database)
@@ -159,13 +159,13 @@ def _find(alembic: Path) -> Database:
 
 
 def _read(file: Path) -> Backup:
-    from worker.database.backups import read_backup
+    from worker.database.backup import read_backup
 
     return read_backup(file)
 
 
 def _back_up(database: Database, to: Path, unchecked: bool) -> Backup:
-    from worker.database.backups import make_backup
+    from worker.database.backup import make_backup
 
     with _progress("backup", "rows") as show:
         return make_backup(database, to, show, check=not unchecked)
@@ -196,7 +196,7 @@ def _migrate(alembic: Path, revision: str, *, up: bool, allow_loss: bool = False
 def _verify(database: Database, made: Backup, *, as_json: bool = False) -> Comparison:
     from worker.cli.output import print_json
     from worker.database.alembic_project import explained, reading
-    from worker.database.backups import restored
+    from worker.database.backup import restored
     from worker.database.comparison import compare
 
     with (

@@ -1,14 +1,14 @@
-"""Make a backup, check it, restore it: the same whatever the database."""
+"""Make a backup, check it, restore it: the same whatever the database, with a manifest beside each."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.database import quarantine, registry, schemas
 from worker.database.alembic_project import Database, explained, open_engine, reading
-from worker.database.backups import postgresql, sqlite
 from worker.database.digest import NOT_DATA, TableDigest, digests, rows_of_all
+from worker.database.dumps import Dumps, PostgresqlDumps, SqliteDumps
 from worker.errors import WorkerError
 from worker.progress import OnProgress
 
@@ -57,7 +57,7 @@ def make_backup(database: Database, folder: Path, show: OnProgress, *, check: bo
     now = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     name = Path(str(database.url.database)).stem
-    file = folder / f"{name}-{now:%Y%m%dT%H%M%SZ}{means.SUFFIX}"
+    file = folder / f"{name}-{now:%Y%m%dT%H%M%SZ}{means.suffix}"
     if file.exists():
         raise WorkerError(f"{file} is there already: wait a second and try again")
     with explained(database.name):
@@ -103,8 +103,8 @@ def read_backup(file: Path) -> Backup:
     except OSError as error:
         raise WorkerError(f"{manifest} cannot be read ({error.strerror}): it belongs beside the backup") from error
     try:
-        read = Backup.model_validate({**_json(content), "file": file})
-    except (ValidationError, ValueError) as error:
+        read = Backup.model_validate({**json.loads(content), "file": file})
+    except (ValidationError, ValueError, TypeError) as error:
         raise WorkerError(f"{manifest} is no manifest of a backup of ours: take another backup") from error
     if not file.is_file():
         raise WorkerError(f"{file}: there is no such file")
@@ -179,26 +179,17 @@ def _refuse_missing(database: Database) -> None:
         raise WorkerError(f"{database.name} holds no tables: there is nothing to back up")
 
 
-def _means(database: Database) -> ModuleType:
+def _means(database: Database) -> Dumps:
     backend = database.url.get_backend_name()
     if backend not in {"sqlite", "postgresql"}:
         raise WorkerError(
             f"{backend} databases cannot be backed up here: use their own tools, then `upcast db upgrade`"
         )
-    return sqlite if backend == "sqlite" else postgresql
+    return SqliteDumps() if backend == "sqlite" else PostgresqlDumps()
 
 
 def _manifest_of(file: Path) -> Path:
     return file.with_name(file.name + MANIFEST)
-
-
-def _json(content: str) -> dict[str, object]:
-    import json
-
-    read = json.loads(content)
-    if not isinstance(read, dict):
-        raise ValueError("not an object")  # noqa: TRY004  # the caller turns every one of these into one line
-    return read
 
 
 def _sha256(file: Path) -> str:
