@@ -34,7 +34,7 @@ from worker.preflight.asking import ask_brokers
 from worker.replay.census.counting import survey
 from worker.replay.ranges import Earliest, Latest, freeze
 from worker.replay.reading import open_range_reader, read_ranges
-from worker.routes.building import build_route
+from worker.routes.chains import build_route
 
 PARTITIONS = 4
 ROUNDS = 3

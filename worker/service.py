@@ -26,8 +26,7 @@ from worker.preflight.asking import refuse_what_cannot_work
 from worker.preflight.facts import ClusterFacts
 from worker.preflight.members import Count, MemberWatch
 from worker.preflight.repeated import SECONDS, RepeatedChecks
-from worker.routes.building import build_route
-from worker.routes.chains import RouteChain
+from worker.routes.chains import RouteChain, build_route
 from worker.routes.route import Route
 from worker.runtime import VERSION
 from worker.settings import RouteSettings, Settings

@@ -19,7 +19,7 @@ from upcasters.event import SourceRecord
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.extras import pip_install
 from worker.lanes.counters import Counters, TransactionTrace, TransactionTracing
-from worker.settings.tracing import TracingSettings
+from worker.settings.sections import TracingSettings
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext, Tracer

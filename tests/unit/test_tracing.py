@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from upcasters.event import Event
 from worker.errors import WorkerError
 from worker.lanes.counters import Counters
-from worker.settings.tracing import TracingSettings
+from worker.settings.sections import TracingSettings
 from worker.tracing import MOST_LINKS, _OpenTelemetry, tracing
 
 TIMES = {"process": 0.5, "produce": 0.25, "commit": 0.125}

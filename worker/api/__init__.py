@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from worker.api.lazy_app import LazyApp
 from worker.api.limits import RequestLimits
 from worker.api.page import page
 from worker.api.probes import probes
@@ -20,6 +22,24 @@ from worker.lanes.state import LaneStatus
 __all__ = ["LaneStatus", "Lookups", "RouteStatus", "Status", "WorkerView", "create_api", "listening"]
 
 NOTHING = Lookups()
+
+
+class LazyApp:
+    """Is built when the first request for it comes, in a thread; ``build`` is called once."""
+
+    def __init__(self, build: Callable[[], ASGIApp]) -> None:
+        self._build = build
+        self._app: ASGIApp | None = None
+        self._building = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (await self._built())(scope, receive, send)
+
+    async def _built(self) -> ASGIApp:
+        async with self._building:
+            if self._app is None:
+                self._app = await asyncio.to_thread(self._build)
+            return self._app
 
 
 def create_api(

@@ -1,16 +1,42 @@
-"""What a check may say, and what it is given to find out."""
+"""The lines of the migration guide, what a check may say about them, and what it is given to find out."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from worker.checklist.items import Item
 from worker.kafka.clients import KafkaClients
 from worker.ledger import Ledger
 from worker.routes.chains import RouteChain
 from worker.settings import Settings
+
+BEFORE = "Pre-migration checklist"
+AFTER = "Validation checklist"
+
+
+class Item(NamedTuple):
+    """``name`` is how commands and machines call it; ``text`` is the guide's own."""
+
+    name: str
+    group: str
+    text: str
+
+
+ITEMS = (
+    Item("release-notes", BEFORE, "Review release notes"),
+    Item("backup", BEFORE, "Backup entire system"),
+    Item("staging", BEFORE, "Test in staging environment"),
+    Item("matrix", BEFORE, "Verify compatibility matrix"),
+    Item("database", AFTER, "Database schema migrated successfully"),
+    Item("data", AFTER, "All existing data preserved"),
+    Item("configuration", AFTER, "Configuration settings compatible"),
+    Item("api", AFTER, "API endpoints functional"),
+    Item("events", AFTER, "Event processing uninterrupted"),
+    Item("performance", AFTER, "Performance metrics within acceptable range"),
+)
+NAMES = tuple(item.name for item in ITEMS)
+
 
 EvidenceStatus = Literal["pass", "fail", "not checked", "attested"]
 

@@ -1,15 +1,31 @@
-"""Every line with its evidence, for people, machines and change tickets."""
+"""Every line with its evidence, for people, machines and change tickets.
+
+``CHECKS`` says which checks give evidence for which line. A part that can prove a line adds its check there; where all
+checks of a line are silent, the line is "not checked"."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.checklist.evidence import ChecklistLine, Evidence, EvidenceStatus, Facts
-from worker.checklist.items import ITEMS, Item
-from worker.checklist.registry import CHECKS
+from worker.checklist import before, database, events, running
+from worker.checklist.evidence import ITEMS, Check, ChecklistLine, Evidence, EvidenceStatus, Facts, Item
 from worker.errors import WorkerError
+
+CHECKS: Mapping[str, Sequence[Check]] = {
+    "release-notes": (),
+    "backup": (database.backup_is_whole,),
+    "staging": (before.staging_replay,),
+    "matrix": (before.compatibility_matrix,),
+    "database": (database.schema_and_documents,),
+    "data": (events.replays_proved, database.data_as_in_the_backup),
+    "configuration": (before.configuration,),
+    "api": (running.endpoints,),
+    "events": (events.group_in_step,),
+    "performance": (running.performance,),
+}
+
 
 COLUMNS = ("status", "line", "evidence")
 

@@ -81,7 +81,7 @@ def checklist(
 
 
 def _group(only: ChecklistPart | None) -> str | None:
-    from worker.checklist.items import AFTER, BEFORE
+    from worker.checklist.evidence import AFTER, BEFORE
 
     return {ChecklistPart.BEFORE: BEFORE, ChecklistPart.AFTER: AFTER}[only] if only else None
 
@@ -95,7 +95,7 @@ def parse_address(text: str | None) -> str | None:
 
 def parse_attested(given: list[str]) -> dict[str, str]:
     """Raises WorkerError."""
-    from worker.checklist.items import NAMES
+    from worker.checklist.evidence import NAMES
 
     found = {}
     for text in given:
@@ -107,7 +107,7 @@ def parse_attested(given: list[str]) -> dict[str, str]:
 
 
 def _show(lines: list[ChecklistLine], *, markdown: bool) -> None:
-    from worker.checklist.items import AFTER, BEFORE
+    from worker.checklist.evidence import AFTER, BEFORE
     from worker.checklist.report import COLUMNS, rows
     from worker.checklist.report import markdown as as_markdown
     from worker.cli.output import print_table

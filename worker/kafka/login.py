@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from worker.kafka.oauth import TokenError, token_provider
 from worker.settings import KafkaSettings
-from worker.settings.section import read_secret
+from worker.settings.sections import read_secret
 
 log = structlog.get_logger(__name__)
 

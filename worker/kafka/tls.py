@@ -10,7 +10,7 @@ import structlog
 
 from worker.errors import WorkerError
 from worker.settings import KafkaSettings
-from worker.settings.section import read_secret
+from worker.settings.sections import read_secret
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.ledger.complaints import locked
+from worker.ledger.port import locked
 
 _MEANINGS = {
     "SQLITE_READONLY": "cannot be written: make the disk and the file writable, or set ledger.url",

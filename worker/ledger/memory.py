@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from worker.ledger.complaints import going_back, known_already, other_receipt, unknown_run
+from worker.ledger.port import going_back, known_already, other_receipt, unknown_run
 from worker.ledger.records import AllowedOverlap, DeadLetterSummary, PartitionProgress, Proof, Run, RunState
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, Table, delete, desc, insert, select, 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from worker.ledger import tables
-from worker.ledger.complaints import going_back, known_already, other_receipt, unknown_run
 from worker.ledger.faults import explained
+from worker.ledger.port import going_back, known_already, other_receipt, unknown_run
 from worker.ledger.records import AllowedOverlap, DeadLetterSummary, PartitionProgress, Proof, Run, RunState
 
 

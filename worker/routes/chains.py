@@ -1,10 +1,11 @@
-"""The routes' chains: found, checked and made into upcasters, or every reason why not."""
+"""The routes' chains: found, checked and made into upcasters, or every reason why not; and, with what the brokers say
+about the topics, into the routes of lanes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from upcasters import Chain, ChainError, Detection, Upcaster, Violation, load_chain
@@ -12,7 +13,8 @@ from upcasters.errors import Irreversible
 from upcasters.operations.events import SetKey
 from upcasters.step import Step, walk
 from worker.errors import WorkerError
-from worker.preflight.facts import ChainTraits
+from worker.preflight.facts import ChainTraits, ClusterFacts
+from worker.routes.route import OutputTopic, Route
 from worker.settings import RouteSettings
 
 
@@ -75,3 +77,31 @@ def load_sound_chain(name: str, detection: Detection | None = None) -> Chain:
     chain = load_chain(name)
     chain.check(detection)
     return chain
+
+
+def build_route(given: RouteChain, facts: ClusterFacts) -> Route:
+    settings = given.route
+    return Route(
+        source=settings.source,
+        destination=output_topic(facts, settings.destination),
+        dead_letter=output_topic(facts, settings.dead_letter),
+        upcaster=given.upcaster,
+        violations=given.violations,
+        delivery=settings.delivery,
+        lineage_headers=settings.lineage_headers,
+        chain=given.chain.fingerprint,
+        breaker=settings.breaker,
+        limits=settings.limits,
+    )
+
+
+def output_topic(facts: ClusterFacts, name: str) -> OutputTopic:
+    topic = facts.topic(name)
+    known = OutputTopic(
+        name,
+        topic.partitions,
+        max_timestamp_ahead_ms=topic.number("message.timestamp.after.max.ms"),
+        compacted=topic.has_policy("compact"),
+    )
+    size = topic.number("max.message.bytes")
+    return known if size is None else replace(known, max_message_bytes=size)

@@ -1,12 +1,10 @@
 """What the operator says: one YAML file, every key also by environment, checked before anything starts."""
 
-from worker.settings.checklist import ChecklistSettings
-from worker.settings.http import HttpSettings
 from worker.settings.kafka import KafkaSettings
-from worker.settings.ledger import LedgerSettings
 from worker.settings.load import DEFAULT_CONFIG, load_settings
 from worker.settings.model import Settings
 from worker.settings.route import BreakerSettings, LimitSettings, RouteSettings, ValidateSettings
+from worker.settings.sections import ChecklistSettings, HttpSettings, LedgerSettings
 
 __all__ = [
     "DEFAULT_CONFIG",

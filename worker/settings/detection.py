@@ -17,7 +17,7 @@ from upcasters.detection import (
     TypeRule,
     VersionRule,
 )
-from worker.settings.section import Section, parse_text
+from worker.settings.sections import Section, parse_text
 
 
 class Rule(Section):

@@ -8,14 +8,11 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from worker.settings.checklist import ChecklistSettings
 from worker.settings.environment import PREFIX
 from worker.settings.graph import loops
-from worker.settings.http import HttpSettings
 from worker.settings.kafka import KafkaSettings
-from worker.settings.ledger import LedgerSettings
 from worker.settings.route import RouteSettings
-from worker.settings.tracing import TracingSettings
+from worker.settings.sections import ChecklistSettings, HttpSettings, LedgerSettings, TracingSettings
 
 
 class Settings(BaseSettings):

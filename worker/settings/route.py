@@ -19,7 +19,7 @@ from pydantic import (
 from upcasters.detection import StampAt
 from upcasters.policy import DuplicateKeys, FutureVersionChoice, Policy, UnknownTypeChoice, ValidationChoice
 from worker.settings.detection import Rule, TypeRules, VersionRules, detection
-from worker.settings.section import Section, parse_text
+from worker.settings.sections import Section, parse_text
 
 DeliveryGuarantee = Literal["exactly-once", "at-least-once"]
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr
 from worker.settings.file import Location, dotted
 from worker.settings.load import Loaded
 from worker.settings.notices import line_of, notice_of
-from worker.settings.section import Section
+from worker.settings.sections import Section
 
 HIDDEN = "(hidden)"
 DEFAULT = "default"

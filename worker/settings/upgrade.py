@@ -18,7 +18,7 @@ from worker.deprecation import Deprecation, find
 from worker.errors import WorkerError
 from worker.settings.environment import Environment, location_of, variable_name
 from worker.settings.file import Location, dotted
-from worker.settings.section import parse_text
+from worker.settings.sections import parse_text
 
 if TYPE_CHECKING:
     from upcasters import Fault, Upcaster

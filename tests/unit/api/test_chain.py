@@ -13,8 +13,7 @@ import pytest
 from tests.http import request_blocking
 from tests.served_api import FakeWorker, served
 from tests.unit.replay.apply.test_receipt import RECEIPT
-from worker.checklist.evidence import ChecklistLine
-from worker.checklist.items import ITEMS
+from worker.checklist.evidence import ITEMS, ChecklistLine
 from worker.dlq.listing import Group, LetterFault, Listing
 from worker.dlq.selection import Selection
 from worker.errors import WorkerError

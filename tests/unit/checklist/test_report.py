@@ -9,10 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from worker.checklist import report
-from worker.checklist.evidence import Evidence, EvidenceStatus, Facts
-from worker.checklist.items import ITEMS, NAMES
-from worker.checklist.registry import CHECKS
-from worker.checklist.report import check_all
+from worker.checklist.evidence import ITEMS, NAMES, Evidence, EvidenceStatus, Facts
+from worker.checklist.report import CHECKS, check_all
 from worker.checklist.running import Measured
 from worker.cli.checklist import parse_address, parse_attested
 from worker.errors import WorkerError

@@ -24,8 +24,7 @@ from worker.replay.plan.samples import Samples
 from worker.replay.plan.trial import Trial
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece, read_ranges
-from worker.routes.building import build_route
-from worker.routes.chains import RouteChain
+from worker.routes.chains import RouteChain, build_route
 from worker.routes.route import Route
 
 
