@@ -21,7 +21,7 @@ from worker.kafka.aiokafka_internals.transactions import discard
 from worker.kafka.stable_offsets import committed_with_note
 from worker.lanes import lane_context
 from worker.lanes.delivery import AtLeastOnce, ExactlyOnce
-from worker.lanes.outbox import Outbox, OutputRecord
+from worker.lanes.outbox import Outbox, OutgoingRecord
 from worker.routes.route import OutputTopic
 from worker.settings import LimitSettings
 
@@ -76,7 +76,7 @@ async def _throw_away_fenced(bootstrap: str, topic: str) -> None:
     await fenced.start()
     await fenced.begin_transaction()
     outbox = Outbox(fenced, 0)
-    outbox.begin_batch(OutputTopic(topic, 1), OutputRecord(1, None, b"value", []))
+    outbox.begin_batch(OutputTopic(topic, 1), OutgoingRecord(1, None, b"value", []))
     async with other:
         with pytest.raises(ProducerFenced):
             await outbox.send_all()
@@ -100,7 +100,7 @@ async def _throw_away_in_mid_send(bootstrap: str, topic: str) -> None:
     producer.client.send = sending
     outbox = Outbox(producer, 0)
     for _ in range(2):
-        outbox.begin_batch(OutputTopic(topic, 1), OutputRecord(1, None, b"value", []))
+        outbox.begin_batch(OutputTopic(topic, 1), OutgoingRecord(1, None, b"value", []))
     sending_all = asyncio.create_task(outbox.send_all())
     await sent.wait()
     await until(lambda: accumulator._batches, "the second batch to wait behind the first")

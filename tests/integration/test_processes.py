@@ -17,7 +17,7 @@ from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import ends
 from tests.replaying import STAMP, Stage, ended, make_stage
 from tests.worker_process import WorkerProcess, running_worker
-from worker.lanes.lineage import REPLAY_ID
+from worker.dead_letters import REPLAY_ID
 from worker.processes.child import Child
 from worker.replay.apply.receipt import read_receipt
 from worker.replay.apply.running import ReplayOptions, apply_share

@@ -21,7 +21,7 @@ from worker.lanes.state import LaneStatus
 
 __all__ = ["LaneStatus", "Lookups", "RouteStatus", "Status", "WorkerView", "create_api", "listening"]
 
-NOTHING = Lookups()
+NO_LOOKUPS = Lookups()
 
 
 class LazyApp:
@@ -47,7 +47,7 @@ def create_api(
     registry: CollectorRegistry,
     token: SecretStr | None = None,
     count_request: CountRequest | None = None,
-    lookups: Lookups = NOTHING,
+    lookups: Lookups = NO_LOOKUPS,
 ) -> ASGIApp:
     """All that is served. The API itself is built when it is first asked for: many workers only answer probes."""
 

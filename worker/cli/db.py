@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from worker.cli.options import Json
+from worker.cli.progress import progress
 from worker.errors import WorkerError
-from worker.progress import OnProgress
 
 if TYPE_CHECKING:
     from worker.database.alembic_project import Database
@@ -116,7 +114,7 @@ def restore(
         typer.confirm(
             f"{database.name} becomes what it was at {made.made}; all that came since is lost. Go on?", abort=True
         )
-    with _progress("restore", "pages") as show:
+    with progress("restore", "pages") as show:
         restore_backup(made, database, show)
     typer.echo(
         f"restored: {database.name} is what it was at {made.made}, {made.rows:,} rows, at {_revision(made.revision)}"
@@ -167,7 +165,7 @@ def _read(file: Path) -> Backup:
 def _back_up(database: Database, to: Path, unchecked: bool) -> Backup:
     from worker.database.backup import make_backup
 
-    with _progress("backup", "rows") as show:
+    with progress("backup", "rows") as show:
         return make_backup(database, to, show, check=not unchecked)
 
 
@@ -184,7 +182,7 @@ def _migrate(alembic: Path, revision: str, *, up: bool, allow_loss: bool = False
     from worker.database.alembic_project import explained, find_database
     from worker.database.columns import ALLOW_LOSS, PROGRESS
 
-    with _progress("upgrade" if up else "downgrade", "rows") as show:
+    with progress("upgrade" if up else "downgrade", "rows") as show:
         database = find_database(alembic, {PROGRESS: show, ALLOW_LOSS: allow_loss})
         with explained(database.name):
             (command.upgrade if up else command.downgrade)(database.config, revision)
@@ -200,7 +198,7 @@ def _verify(database: Database, made: Backup, *, as_json: bool = False) -> Compa
     from worker.database.comparison import compare
 
     with (
-        _progress("verify", "rows") as show,
+        progress("verify", "rows") as show,
         explained(database.name),
         restored(made, database) as before,
         reading(database.url) as now,
@@ -236,7 +234,7 @@ def _validate(database: Database, *, as_json: bool = False) -> DatabaseValidatio
     from worker.database.alembic_project import explained
     from worker.database.validation import validate as look
 
-    with _progress("validate", "rows") as show, explained(database.name):
+    with progress("validate", "rows") as show, explained(database.name):
         found = look(database, show)
     if as_json:
         print_json(
@@ -280,11 +278,3 @@ def _tables(count: int) -> str:
 
 def _revision(revision: str | None) -> str:
     return f"revision {revision}" if revision else "no revision"
-
-
-@contextmanager
-def _progress(title: str, unit: str) -> Iterator[OnProgress]:
-    from worker.cli.progress import progress
-
-    with progress(title, unit) as show:
-        yield show

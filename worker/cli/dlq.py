@@ -227,10 +227,10 @@ def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: ReplayOpti
     from worker.cli.replay_progress import replay_progress
     from worker.dlq.redrive import Redriving
     from worker.loop import run_in_loop
-    from worker.replay.apply.running import apply_until_signal
+    from worker.replay.apply.running import apply
 
     with replay_progress() as show_progress:
-        return run_in_loop(apply_until_signal(settings, given, plan, wishes, show_progress, Redriving))
+        return run_in_loop(apply(settings, given, plan, wishes, show_progress, kind=Redriving))
 
 
 def _tell_receipt(done: Receipt, file: Path, as_json: bool) -> None:

@@ -48,7 +48,7 @@ def replay(
     from worker.loop import run_in_loop
     from worker.processes.child import this_child
     from worker.replay.apply.processes import apply_together
-    from worker.replay.apply.running import ReplayOptions, apply_share, apply_until_signal
+    from worker.replay.apply.running import ReplayOptions, apply, apply_share
     from worker.replay.plan.file import read_plan
 
     made = read_plan(plan)
@@ -61,7 +61,7 @@ def replay(
         return
     with replay_progress() as show:
         if processes == 1:
-            done = run_in_loop(apply_until_signal(settings, given, made, wishes, show))
+            done = run_in_loop(apply(settings, given, made, wishes, show))
         else:
             same = ("replay", str(plan), "--config", str(config), *(("--rate", rate) if rate else ()))
             done = run_in_loop(apply_together(settings, given, made, wishes, show, same, processes))

@@ -22,7 +22,7 @@ from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger, open_existing_ledger
 from worker.progress import OnProgress
-from worker.replay.census.counting import Behind
+from worker.replay.census.counting import OTHERS, Behind
 from worker.replay.plan.file import Coordinates
 from worker.replay.ranges import Earliest, Frozen, Latest, Range, freeze
 from worker.replay.reading import open_range_reader, read_ranges
@@ -32,7 +32,6 @@ from worker.settings import Settings
 
 MOST = 1_000
 SAMPLES = 3
-OTHERS = "(others)"
 NAMES = {
     "topic": CONNECT + "topic",
     "stage": CONNECT + "stage",

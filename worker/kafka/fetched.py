@@ -141,7 +141,7 @@ def _after(record: SourceRecord) -> int:
     return record.offset + 1
 
 
-def size_of(record: SourceRecord) -> int:
+def record_bytes(record: SourceRecord) -> int:
     """Bytes of key and value."""
     return len(record.key or b"") + len(record.value or b"")
 

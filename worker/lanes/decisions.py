@@ -24,7 +24,7 @@ from worker.lanes.faults import DENIED, FENCED, denied
 from worker.lanes.state import LaneState
 from worker.lanes.truncation import question
 
-LISTING_SECONDS = 60.0
+LOOK_SECONDS = 60.0
 UNDECIDED = "undecided"
 UNKNOWN = "-"
 """The brokers know only what is kept for who comes next; whether a lane runs its worker knows."""
@@ -51,7 +51,7 @@ class LaneLine:
 async def list_lanes(clients: ClientFactory, group: str, sources: Iterable[str]) -> list[LaneLine]:
     """Those of all partitions of the sources. Raises WorkerError."""
     try:
-        async with asyncio.timeout(LISTING_SECONDS):
+        async with asyncio.timeout(LOOK_SECONDS):
             partitions = await _partitions(clients, sources)
             committed = await committed_of_group(clients, group, partitions)
             ends = await _ends(clients, partitions)
@@ -59,7 +59,7 @@ async def list_lanes(clients: ClientFactory, group: str, sources: Iterable[str])
         raise denied(error) from error
     except (KafkaError, TimeoutError) as error:
         raise WorkerError(
-            f"kafka: the brokers do not answer ({in_words(error, seconds=LISTING_SECONDS)}): try again", MAY_PASS
+            f"kafka: the brokers do not answer ({in_words(error, seconds=LOOK_SECONDS)}): try again", MAY_PASS
         ) from error
     return [_line(each, committed.get(each), ends[each]) for each in partitions]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from upcasters.event import Header, Partition, SourceRecord
 from upcasters.outcome import Passage
+from worker.dead_letters import REPLAY_ID
 
 PREFIX = "upcaster."
-REPLAY_ID = PREFIX + "replay.id"
 OFFSET = PREFIX + "source.offset"
 
 MOST_PASSAGES = 1_000

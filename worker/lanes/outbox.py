@@ -24,7 +24,7 @@ LOG_APPEND_TIME = 1
 """What the answer to a batch calls a timestamp that is the broker's."""
 
 
-class OutputRecord(NamedTuple):
+class OutgoingRecord(NamedTuple):
     """In the order in which a batch takes its parts. The timestamp is -1 where it is unknown."""
 
     timestamp: int
@@ -67,7 +67,7 @@ class Outbox:
         """The topic's open batch; one that takes nothing where there is none yet."""
         return self._open.get(topic) or _NONE_YET
 
-    def begin_batch(self, topic: OutputTopic, record: OutputRecord) -> bool:
+    def begin_batch(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
         """A new batch with this record first; False, and nothing done, where the topic takes no such record."""
         make = OpenBatch if record.timestamp >= 0 else _UndatedBatch
         batch = make(self._producer, len(record.value or b""))
@@ -78,12 +78,12 @@ class Outbox:
         self._open[topic] = batch
         return True
 
-    def put(self, topic: OutputTopic, record: OutputRecord) -> bool:
+    def put(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
         """Add a record to the open batch or to a new one; False where the topic takes no such record."""
         batch = self._open.get(topic)
         return bool(batch and batch.put(*record)) or self.begin_batch(topic, record)
 
-    def fits(self, topic: OutputTopic, record: OutputRecord) -> bool:
+    def fits(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
         """Whether the topic takes such a record; weighs exactly only what a quick estimate leaves open."""
         _, *parts = record
         estimate: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(*parts)
@@ -149,7 +149,7 @@ class Outbox:
             self.bytes += batch.size
             self._full.append((topic, batch.closed()))
 
-    def _fits_packed(self, topic: OutputTopic, record: OutputRecord) -> bool:
+    def _fits_packed(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
         return wire_size(self._producer, *record) <= topic.max_message_bytes
 
 

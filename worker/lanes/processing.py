@@ -13,13 +13,13 @@ import structlog
 from upcasters.event import Header, SourcePartition, SourceRecord
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
 from worker.dead_letters import Redriven, Reporter, dead_letter
-from worker.kafka.fetched import NO_TIMESTAMP, Slice, size_of
+from worker.kafka.fetched import NO_TIMESTAMP, Slice, record_bytes
 from worker.lanes.bounded_pass import Journal, Written
 from worker.lanes.breaker import Breaker
 from worker.lanes.counters import Counters
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.lineage import Lineage
-from worker.lanes.outbox import Outbox, OutputRecord
+from worker.lanes.outbox import Outbox, OutgoingRecord
 from worker.routes.route import OutputTopic, Route
 
 log = structlog.get_logger(__name__)
@@ -122,7 +122,7 @@ class Processor:
             work.journal.wrote(work.written)
             work.written.clear()
         if work.weigh:
-            work.counters.bytes += sum(map(size_of, records))
+            work.counters.bytes += sum(map(record_bytes, records))
         work.breaker.advance(len(records))
         work.counters.add_slice(_timestamp(records[0]), len(records), _offset(records[0]))
 
@@ -165,7 +165,7 @@ class Processor:
                     place += 1
                 else:
                     batch.count = place
-                    full = OutputRecord(timestamp, key, value, headers)  # type: ignore[arg-type]
+                    full = OutgoingRecord(timestamp, key, value, headers)  # type: ignore[arg-type]
                     if not outbox.begin_batch(destination, full):
                         self._bury(record, self._too_large(outcome), len(passages) + passed + others, work)
                         others += 1
@@ -219,7 +219,7 @@ class Processor:
         outputs = outcome.output(record)
         ours = self._lineage.headers(record, outcome.passage) if self._lineage else []
         destination, timestamp = self.route.destination, _timestamp(record)
-        parts = [OutputRecord(timestamp, each.key, each.value, [*each.headers, *ours]) for each in outputs]
+        parts = [OutgoingRecord(timestamp, each.key, each.value, [*each.headers, *ours]) for each in outputs]
         if self._refuses_keyless() and any(part.key is None for part in parts):
             return Fault("produce", "InvalidRecordError", f"{destination.name} is compacted, and the record has no key")
         if not all(work.outbox.fits(destination, part) for part in parts):
@@ -238,8 +238,8 @@ class Processor:
         restamped = _offset(record) in self.restamped or (latest is not None and _timestamp(record) > latest)
         timestamp = round(now * 1000) if restamped else _timestamp(record)
 
-        def with_headers(headers: Iterable[Header]) -> OutputRecord:
-            return OutputRecord(timestamp, record.key, record.value, list(headers))
+        def with_headers(headers: Iterable[Header]) -> OutgoingRecord:
+            return OutgoingRecord(timestamp, record.key, record.value, list(headers))
 
         letter = dead_letter(
             record,

@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import SourceRecord
-from worker.kafka.fetched import NO_TIMESTAMP, size_of, timestamp_of
+from worker.kafka.fetched import NO_TIMESTAMP, record_bytes, timestamp_of
 from worker.kafka.first_records import FirstRecords
 from worker.preflight.facts import Backlog
 
@@ -83,6 +83,6 @@ async def _waiting(
 
 def _sample(records: Sequence[SourceRecord]) -> BacklogSample:
     stamps = [stamp for record in records if (stamp := timestamp_of(record.timestamp)) != NO_TIMESTAMP]
-    size = sum(map(size_of, records))
+    size = sum(map(record_bytes, records))
     keyless = any(record.key is None for record in records)
     return BacklogSample(min(stamps, default=None), size / len(records), keyless)

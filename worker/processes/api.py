@@ -50,6 +50,7 @@ def family_api(family: Family, registry: CollectorRegistry, why_not_ready: Calla
     api.get("/v2/stream")(port.stream)
     together = APIRouter()
     together.get("/v2/status", response_model=Status)(port.status)
+    # V1Adapter knows the bodies of requests by the names of these functions.
     for change in (port.pause, port.resume):
         together.post(f"/v2/routes/{{source}}/{change.__name__}", response_model=RouteStatus)(change)
     together.post("/v2/routes/{source}/rate", response_model=RouteStatus)(port.limit_rate)

@@ -14,7 +14,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from worker.lanes.faults import BlockedError
-from worker.lanes.outbox import LOG_APPEND_TIME, Outbox, OutputRecord
+from worker.lanes.outbox import LOG_APPEND_TIME, Outbox, OutgoingRecord
 from worker.routes.route import OutputTopic
 
 
@@ -63,7 +63,7 @@ async def sent(answered_with: int) -> None:
     outbox = Outbox(cast("AIOKafkaProducer", Answering(answered_with)), 0)
     topic = OutputTopic("current", 1, 1_000_000)
     for timestamp in (1_000, 3_000, 2_000):
-        assert outbox.put(topic, OutputRecord(timestamp, b"key", b"value", []))
+        assert outbox.put(topic, OutgoingRecord(timestamp, b"key", b"value", []))
     await outbox.send_all()
 
 

@@ -13,19 +13,19 @@ from aiokafka.errors import KafkaError
 from upcasters.context import last_header
 from upcasters.event import SourceRecord
 from upcasters.fingerprint import kind_of
-from worker.dead_letters import LETTER_OFFSET
+from worker.dead_letters import LETTER_OFFSET, REPLAY_ID
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.refusals import in_words
 from worker.lanes.delivery import successor
-from worker.lanes.lineage import PREFIX, REPLAY_ID
+from worker.lanes.lineage import OFFSET
 from worker.ledger import Ledger
 from worker.replay.apply.account import NotOurNote, PartitionAccount, is_of
 from worker.replay.plan.file import Plan, PlannedRange
 from worker.replay.plan.identity import differing, planned_route, record_digest
-from worker.replay.plan.overlap import refuse_live, told_twice
+from worker.replay.plan.overlap import MOST_NAMED, refuse_live, told_twice
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece, open_range_reader, read_ranges
 from worker.replay.topics import Reached, cluster_id_of, committed_of, partition_counts
@@ -33,7 +33,6 @@ from worker.routes.chains import RouteChain
 from worker.settings.group_names import live_group
 
 FENCING_SECONDS = 30.0
-SOURCE_OFFSET = PREFIX + "source.offset"
 TAIL = 2_000
 """Offsets looked at behind which a forgotten replay may hide."""
 
@@ -59,7 +58,7 @@ async def refuse_ahead(
     reached: Mapping[int, tuple[int, int]],
     consumer: AIOKafkaConsumer,
     clients: KafkaClients,
-    origin: str = SOURCE_OFFSET,
+    origin: str = OFFSET,
 ) -> None:
     """Only the ledger knows how far the replay is, and may be a moment behind: nothing past it may have been written.
 
@@ -109,7 +108,6 @@ async def _offsets(topic: str, partitions: Sequence[int], consumer: AIOKafkaCons
 
 
 AGAIN = "make a new plan"
-MOST_NAMED = 5
 
 
 def refuse_other_route(plan: Plan, given: RouteChain) -> None:
@@ -330,7 +328,7 @@ async def _refuse_traces(
     destination = plan.route.destination
     await refuse_forgotten(plan.replay_id, destination, unknown, consumer, clients)
     reached = {number: _output_of(ledger[number], plan) for number in silent if number in ledger}
-    origin = SOURCE_OFFSET if plan.redrive is None else LETTER_OFFSET
+    origin = OFFSET if plan.redrive is None else LETTER_OFFSET
     await refuse_ahead(plan.replay_id, destination, reached, consumer, clients, origin)
 
 

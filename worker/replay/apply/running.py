@@ -71,18 +71,6 @@ def settings_of_replay(settings: Settings, plan: Plan) -> Settings:
     return settings_of_pass(settings, plan, replay_group(settings.kafka.group_id, plan.replay_id))
 
 
-async def apply_until_signal(
-    settings: Settings,
-    given: RouteChain,
-    plan: Plan,
-    wishes: ReplayOptions,
-    show: OnPartitions,
-    kind: type[Replay] | None = None,
-) -> Receipt:
-    """``apply`` until SIGTERM or SIGINT, which leave nothing half done."""
-    return await apply(settings, given, plan, wishes, show, stop_on_signals(), kind)
-
-
 async def apply_share(settings: Settings, given: RouteChain, plan: Plan, wishes: ReplayOptions, child: Child) -> None:
     """What one process of several does: its partitions, and neither progress on the screen nor a receipt."""
     stop = stop_on_signals()
@@ -113,12 +101,13 @@ async def apply(
     plan: Plan,
     wishes: ReplayOptions,
     show: OnPartitions,
-    stop: asyncio.Event,
+    stop: asyncio.Event | None = None,
     kind: type[Replay] | None = None,
 ) -> Receipt:
     """Do exactly what the plan says, or the rest of it. Raises WorkerError where it does not fit any more, or where
-    ``stop`` comes before its end. ``kind`` is ``Replay`` unless it is another pass."""
-    kind = kind or Replay
+    ``stop`` comes before its end: SIGTERM or SIGINT, unless it is given. ``kind`` is ``Replay`` unless it is another
+    pass."""
+    kind, stop = kind or Replay, stop or stop_on_signals()
     if plan.word != kind.word:
         raise WorkerError(f"plan: it is of a {plan.word}: apply it with `{COMMANDS[plan.word]}`")
     refuse_other_route(plan, given)

@@ -18,7 +18,7 @@ from upcasters.errors import EventError
 from upcasters.event import SourceRecord
 from upcasters.policy import Policy
 from worker.kafka.clients import KafkaClients
-from worker.kafka.fetched import NO_TIMESTAMP, size_of, timestamp_of
+from worker.kafka.fetched import NO_TIMESTAMP, record_bytes, timestamp_of
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.progress import OnProgress
@@ -119,7 +119,7 @@ class Census:
         kind_of, header = self._identifier.kind, self._producer_header
         for record in records:
             line = self._line(kind_of(record))
-            size = size_of(record)
+            size = record_bytes(record)
             timestamp = timestamp_of(record.timestamp)
             line.seen.add(size, timestamp)
             line.by_partition[partition] = line.by_partition.get(partition, 0) + 1

@@ -104,7 +104,7 @@ def _common(one: Range, other: Range) -> int:
 log = structlog.get_logger(__name__)
 
 MOST_NAMED = 5
-"""Partitions in a line."""
+"""Partitions, steps or settings in a line."""
 
 
 @dataclass(frozen=True)

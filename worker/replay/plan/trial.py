@@ -14,12 +14,12 @@ from upcasters.outcome import Fault, Passage
 from worker.dead_letters import Reporter
 from worker.errors import WorkerError
 from worker.kafka.aiokafka_internals.open_batch import Append
-from worker.kafka.fetched import size_of
+from worker.kafka.fetched import record_bytes
 from worker.lanes.breaker import Breaker
 from worker.lanes.counters import Counters
 from worker.lanes.faults import BlockedError, PoisonError
 from worker.lanes.lane_context import MakeProcessor
-from worker.lanes.outbox import Outbox, OutputBatch, OutputRecord
+from worker.lanes.outbox import Outbox, OutgoingRecord, OutputBatch
 from worker.lanes.processing import Processor, Work
 from worker.preflight.facts import Backlog
 from worker.replay.plan.file import (
@@ -56,10 +56,10 @@ class DryOutbox(Outbox):
     def batch(self, topic: OutputTopic) -> OutputBatch:
         return self if topic.name == self._destination.name else super().batch(topic)
 
-    def begin_batch(self, topic: OutputTopic, record: OutputRecord) -> bool:
+    def begin_batch(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
         return self.put(topic, record)
 
-    def put(self, topic: OutputTopic, record: OutputRecord) -> bool:
+    def put(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
         if topic.name != self._destination.name:
             return self.fits(topic, record)
         if not self.fits(topic, record._replace(headers=[*record.headers, *LINEAGE])):
@@ -134,7 +134,7 @@ class Trial:
         return piece.slice.records
 
     def _weigh(self, partition: int, records: Sequence[SourceRecord]) -> None:
-        self._bytes[partition] += sum(map(size_of, records))
+        self._bytes[partition] += sum(map(record_bytes, records))
         stamps = [record.timestamp for record in records if (record.timestamp or -1) >= 0]
         self._oldest = min([stamp for stamp in (self._oldest, *stamps) if stamp is not None], default=None)
 
