@@ -7,8 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any
 import yaml
 
 from worker.errors import MAY_PASS, WorkerError
+from worker.http_request import ask_worker
 
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -64,12 +63,8 @@ class WorkerProcess:
             raise self.failed(f"stopped with exit code {code}")
 
     def _get(self, path: str) -> str | None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                text: str = answer.read().decode()
-                return text
-        except (urllib.error.URLError, OSError):
-            return None
+        answer = ask_worker("127.0.0.1", self.port, path, 5)
+        return answer.text if answer.ok else None
 
     def _must_live(self) -> None:
         if self.process.poll() is not None:

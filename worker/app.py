@@ -17,7 +17,7 @@ from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes.counters import TransactionTracing
-from worker.lanes.starting import SharedLook
+from worker.lanes.lane_context import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.ledger import open_existing_ledger
 from worker.loop import run_in_loop

@@ -21,7 +21,7 @@ from tests.worker_process import running_worker
 from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.members import SourceUse
-from worker.lanes.starting import SharedLook
+from worker.lanes.lane_context import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.ledger import open_ledger
 from worker.preflight.members import MemberWatch

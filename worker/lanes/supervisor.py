@@ -30,10 +30,9 @@ from worker.lanes.delivery import ClientFactory
 from worker.lanes.faults import DENIED, denied
 from worker.lanes.fetching import Fetching
 from worker.lanes.lane import Lane
-from worker.lanes.lane_context import LaneContext, MakeProcessor
+from worker.lanes.lane_context import LaneContext, Look, MakeProcessor
 from worker.lanes.processing import Processor
 from worker.lanes.rate_limits import Quota
-from worker.lanes.starting import Look
 from worker.lanes.state import LaneState, LaneStatus, MeasuredLane, reasons
 from worker.lanes.timeouts import Timeouts
 from worker.lanes.watch import Watch

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from worker.service_links import is_service_link
+from worker.settings.file import ConfigFile, Location
 
 PREFIX = "UPCAST_"
 
@@ -47,7 +48,7 @@ class Environment:
     def _runner(self, name: str) -> str:
         return self.variables.get(name, "")
 
-    def variable_of(self, location: tuple[str | int, ...]) -> str | None:
+    def variable_of(self, location: Location) -> str | None:
         """The variable that set this key, or a part that holds it; None where it came from the file."""
         names = {name.upper(): name for name in self.ours}
         for end in range(len(location), 0, -1):
@@ -56,12 +57,17 @@ class Environment:
                 return self.older.get(names[name], names[name])
         return next((name for name in self.runner_ports if location == ("http", RUNNER_PORTS[name])), None)
 
+    def place(self, location: Location, file: ConfigFile) -> str:
+        """Where a setting stands, for messages: in a variable, or in the file."""
+        variable = self.variable_of(location)
+        return f"environment variable {variable}" if variable else file.place(location)
+
 
 def _is_ours(upper: str) -> bool:
     return upper.startswith(PREFIX) and ("__" in upper or not _SERVICE_LINK.fullmatch(upper))
 
 
-def variable_name(location: tuple[str | int, ...]) -> str:
+def variable_name(location: Location) -> str:
     return PREFIX + "__".join(str(part) for part in location).upper()
 
 

@@ -27,11 +27,10 @@ def sampled(settings: Settings, file: ConfigFile, environment: Environment) -> I
         for key in ("target", "source"):
             if getattr(route.validation, key) == "sampled":
                 location: Location = ("routes", index, "validate", key)
-                variable = environment.variable_of(location)
-                place = f"environment variable {variable}" if variable else file.place(location)
                 yield (
-                    f"{place}: {name_of(location)}: the value sampled is deprecated: write observe; either counts and "
-                    "reports events that do not fit their model, and only always makes dead letters of them"
+                    f"{environment.place(location, file)}: {name_of(location)}: the value sampled is deprecated: "
+                    "write observe; either counts and reports events that do not fit their model, and only always "
+                    "makes dead letters of them"
                 )
 
 
@@ -63,11 +62,9 @@ def _is_whole(each: Renamed) -> bool:
 def notice_of(location: Location, file: ConfigFile, environment: Environment) -> str | None:
     """The warning about a setting of today that will go; None where it stays, or is not set."""
     entry = _LEAVING.get(location)
-    variable = environment.variable_of(location)
-    if entry is None or not (variable or location in file.lines):
+    if entry is None or not (environment.variable_of(location) or location in file.lines):
         return None
-    place = f"environment variable {variable}" if variable else file.place(location)
-    return f"{place}: {entry.name} is deprecated: use {entry.replacement}; {_until(entry)}"
+    return f"{environment.place(location, file)}: {entry.name} is deprecated: use {entry.replacement}; {_until(entry)}"
 
 
 _LEAVING: dict[Location, Deprecation] = {

@@ -17,7 +17,7 @@ from worker.settings.file import ConfigFile, Location, dotted
 def describe(error: ValidationError, model: type[BaseModel], file: ConfigFile, environment: Environment) -> list[str]:
     """A line for each problem. Never a value: it may be a secret."""
     details = error.errors(include_url=False, include_input=False)
-    return [f"{_place(item['loc'], file, environment)}: {_text(item, model)}" for item in details]
+    return [f"{environment.place(item['loc'], file)}: {_text(item, model)}" for item in details]
 
 
 def unknown_variables(model: type[BaseModel], environment: Environment) -> list[str]:
@@ -30,11 +30,6 @@ def unknown_variables(model: type[BaseModel], environment: Environment) -> list[
             hint = _nearest(first, known, f"{PREFIX}{{}}", str.upper)
             lines.append(f"environment variable {name}: unknown setting{hint}")
     return lines
-
-
-def _place(location: Location, file: ConfigFile, environment: Environment) -> str:
-    variable = environment.variable_of(location)
-    return f"environment variable {variable}" if variable else file.place(location)
 
 
 def _text(item: ErrorDetails, model: type[BaseModel]) -> str:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from worker.errors import WorkerError
-from worker.lanes.starting import SharedLook
+from worker.lanes.lane_context import SharedLook
 
 
 class Others:

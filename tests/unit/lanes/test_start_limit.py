@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.lanes import until
-from worker.lanes.starting import StartLimit
+from worker.lanes.lane_context import StartLimit
 
 
 class Starts:

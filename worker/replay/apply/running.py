@@ -17,9 +17,8 @@ from prometheus_client import CollectorRegistry
 from worker.api import Lookups, create_api, listening
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
-from worker.lanes.lane_context import MakeProcessor
+from worker.lanes.lane_context import MakeProcessor, SharedLook
 from worker.lanes.processing import Processor
-from worker.lanes.starting import SharedLook
 from worker.lanes.supervisor import Supervisor
 from worker.ledger import Run, RunState, open_existing_ledger, open_ledger
 from worker.metrics import WorkerMetrics
