@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiokafka import errors
 
+from worker.kafka.aiokafka_internals.patches import apply_patches
 from worker.kafka.codes import InvalidRecordError
 from worker.lanes.faults import RefusedError, is_too_large, kind, pause_before_retry, refusal
 
@@ -29,5 +30,6 @@ def test_only_a_size_that_is_refused_is_too_large() -> None:
 
 
 def test_answers_of_newer_brokers_have_their_names() -> None:
+    apply_patches()
     assert errors.for_code(87) is InvalidRecordError
     assert errors.for_code(90) is errors.ProducerFenced
