@@ -6,15 +6,13 @@ import asyncio
 from collections.abc import Mapping
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
 from worker.checklist.running import is_ready
-from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import started
 from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
-from worker.kafka.refusals import in_words
+from worker.kafka.refusals import answered
 from worker.kafka.topics import places_of
 from worker.ledger import Ledger, Run
 from worker.replay.apply.receipt import Receipt, kept_receipt
@@ -116,9 +114,7 @@ async def _offsets(
     facts: Facts, places: list[TopicPartition]
 ) -> tuple[Mapping[TopicPartition, LogOffsets], list[OpenTransaction]]:
     """And what hides the rest of some of them."""
-    try:
+    with answered("kafka: offsets cannot be read"):
         async with started(facts.clients.reader()) as reader:
             offsets = await settled(reader, places)
             return offsets, await open_transactions(reader, hidden_in(offsets))
-    except KafkaError as error:
-        raise WorkerError(f"kafka: offsets cannot be read ({in_words(error)}): try again", MAY_PASS) from error

@@ -39,7 +39,7 @@ class LogOffsets:
 
 
 class AnswersOffsets(Protocol):
-    """As our consumers do (``worker.kafka.internals.Consumer``)."""
+    """As our consumers do (``worker.kafka.aiokafka_internals.consumer.Consumer``)."""
 
     async def log_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, LogOffsets]: ...
 

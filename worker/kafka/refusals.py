@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -198,6 +199,15 @@ def unanswered(error: BaseException, what: str, seconds: float | None = None) ->
     return ending(error, at_work=False) or WorkerError(
         f"kafka: {what}: {in_words(error, seconds=seconds)}: try again once the cluster is healthy", MAY_PASS
     )
+
+
+@contextmanager
+def answered(what: str, seconds: float | None = None) -> Iterator[None]:
+    """Raises WorkerError where the brokers do not answer a question inside the block; ``what`` cannot be done then."""
+    try:
+        yield
+    except (KafkaError, TimeoutError) as error:
+        raise WorkerError(f"{what} ({in_words(error, seconds=seconds)}): try again", MAY_PASS) from error
 
 
 def in_words(error: BaseException, doing: str = "", seconds: float | None = None) -> str:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import started
 from worker.kafka.log_ends import end_of_log, start_of_log
-from worker.kafka.refusals import in_words
+from worker.kafka.refusals import answered, in_words
 from worker.lanes.breaker import OPEN
 from worker.lanes.committed_offset import Committed, Decision, Truncation, committed_of_group
 from worker.lanes.delivery import ClientFactory, successor
@@ -50,17 +50,14 @@ class LaneLine:
 
 async def list_lanes(clients: ClientFactory, group: str, sources: Iterable[str]) -> list[LaneLine]:
     """Those of all partitions of the sources. Raises WorkerError."""
-    try:
-        async with asyncio.timeout(LOOK_SECONDS):
-            partitions = await _partitions(clients, sources)
-            committed = await committed_of_group(clients, group, partitions)
-            ends = await _ends(clients, partitions)
-    except DENIED as error:
-        raise denied(error) from error
-    except (KafkaError, TimeoutError) as error:
-        raise WorkerError(
-            f"kafka: the brokers do not answer ({in_words(error, seconds=LOOK_SECONDS)}): try again", MAY_PASS
-        ) from error
+    with answered("kafka: the brokers do not answer", LOOK_SECONDS):
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                partitions = await _partitions(clients, sources)
+                committed = await committed_of_group(clients, group, partitions)
+                ends = await _ends(clients, partitions)
+        except DENIED as error:
+            raise denied(error) from error
     return [_line(each, committed.get(each), ends[each]) for each in partitions]
 
 

@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from upcasters.event import SourcePartition
 from upcasters.fingerprint import kind_of
-from worker.errors import MAY_PASS, WorkerError
+from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.fetched import FetchedBatch
 from worker.kafka.log_offsets import hidden_in, settled
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
-from worker.kafka.refusals import in_words
+from worker.kafka.refusals import answered
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Proof, open_ledger
 from worker.progress import OnProgress
@@ -80,10 +79,8 @@ async def verify(settings: Settings, given: RouteChain, receipt: Receipt, progre
         raise WorkerError(
             f"receipt: it is of cluster {receipt.cluster_id}, this is {cluster}: correct kafka.bootstrap_servers"
         )
-    try:
+    with answered("kafka: the topics cannot be read"):
         return await Verification(clients, given, receipt, progress).run()
-    except KafkaError as error:
-        raise WorkerError(f"kafka: the topics cannot be read ({in_words(error)}): try again", MAY_PASS) from error
 
 
 def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:

@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from worker.errors import MAY_PASS, WorkerError
+from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients, started
-from worker.kafka.refusals import in_words
+from worker.kafka.refusals import answered
 from worker.kafka.stable_offsets import committed_with_note
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
 from worker.replay.topics import cluster_id_of
@@ -38,14 +38,10 @@ async def hand_over(clients: KafkaClients, settings: Settings, receipt: Receipt)
             "kafka.bootstrap_servers, or name the receipt of this cluster"
         )
     await _check_finished(clients, receipt)
-    try:
+    with answered("--after: the group's offsets cannot be read and set"):
         async with _member_of_none(clients) as consumer:
             await _check_source(consumer, receipt)
             await _move(consumer, receipt, settings.kafka.group_id)
-    except KafkaError as error:
-        raise WorkerError(
-            f"--after: the group's offsets cannot be read and set ({in_words(error)}): try again", MAY_PASS
-        ) from error
 
 
 def _check_route(settings: Settings, receipt: Receipt) -> None:

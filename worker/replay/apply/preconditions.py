@@ -8,17 +8,16 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from upcasters.context import last_header
 from upcasters.event import SourceRecord
 from upcasters.fingerprint import kind_of
 from worker.dead_letters import LETTER_OFFSET, REPLAY_ID
-from worker.errors import MAY_PASS, WorkerError
+from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.log_offsets import LogOffsets
-from worker.kafka.refusals import in_words
+from worker.kafka.refusals import answered
 from worker.lanes.delivery import successor
 from worker.lanes.lineage import OFFSET
 from worker.ledger import Ledger
@@ -215,7 +214,7 @@ async def prepare(
     refuse_other_cluster(plan.cluster_id, await cluster_id_of(clients))
     partitions = await partition_counts(clients)
     _refuse_fewer(plan, partitions.get(plan.topic, 0))
-    try:
+    with answered("kafka: the plan's records cannot be looked at", FENCING_SECONDS):
         committed = await _own_offsets(clients, plan)
         async with open_range_reader(clients, len(plan.ranges)) as consumer:
             await _refuse_lost(plan, committed, reached, consumer)
@@ -226,11 +225,6 @@ async def prepare(
             if left and plan.redrive is None and not again:
                 await _refuse_twice(clients, plan, left, consumer, ledger)
                 await refuse_live(clients, plan)
-    except (KafkaError, TimeoutError) as error:
-        raise WorkerError(
-            f"kafka: the plan's records cannot be looked at ({in_words(error, seconds=FENCING_SECONDS)}): try again",
-            MAY_PASS,
-        ) from error
 
 
 def _left(plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached]) -> list[Range]:

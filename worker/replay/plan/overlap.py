@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
-from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
+from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import KafkaClients, started
 from worker.kafka.members import GroupMember
-from worker.kafka.refusals import in_words
+from worker.kafka.refusals import answered
 from worker.kafka.topics import places_of
 from worker.ledger import AllowedOverlap, Ledger
 from worker.replay.known_replays import KnownReplay, known_replays
@@ -248,14 +247,10 @@ async def _source_now(clients: KafkaClients, group: str, route: RouteSettings) -
     counts = await partition_counts(clients)
     committed = await committed_of(clients, group, route.source)
     places = places_of(route.source, counts.get(route.source, 0))
-    try:
+    with answered(f"{route.source}: where it begins and ends cannot be asked"):
         async with started(clients.reader()) as reader:
             offsets = await reader.log_offsets(places)
             filled = await _filled(reader, route.destination, counts.get(route.destination, 0))
-    except KafkaError as error:
-        raise WorkerError(
-            f"{route.source}: where it begins and ends cannot be asked ({in_words(error)}): try again", MAY_PASS
-        ) from error
     partitions = counts.get(route.destination, 0)
     return SourceNow(
         {at.partition: max(offsets[at].start, committed[at].offset if at in committed else 0) for at in places},
