@@ -189,8 +189,7 @@ async def test_clearing_leftovers_leaves_the_committed_offset(kafka_bootstrap: s
         before = await committed_offsets(kafka_bootstrap, bench.group)
         lane = supervisor.lanes.get(source)
         assert lane is not None
-        assert lane._delivery is not None
-        await lane._delivery.clear_leftovers()
+        await lane._producer.delivery.clear_leftovers()
         assert await committed_offsets(kafka_bootstrap, bench.group) == before
         await produce(kafka_bootstrap, source.topic, numbered(100, 200))
         await until(lambda: bench.total("upcaster_records_consumed_total") == 200)

@@ -1,5 +1,4 @@
-"""What makes a pass bounded: where each lane begins and ends, what it writes beside every offset it commits, and
-what a worker knows of a partition's committed offset over all the lanes that it has had of it."""
+"""What makes a pass bounded: where each lane begins and ends, and what it writes beside every offset it commits."""
 
 from __future__ import annotations
 
@@ -10,9 +9,8 @@ from typing import Protocol, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from upcasters.event import Header, SourceRecord
-from worker.lanes.committed_offset import Decision, OffsetNote
+from worker.lanes.committed_offset import OffsetNote
 from worker.lanes.counters import Counters
-from worker.lanes.faults import WentBackError
 
 Written = tuple[int, int, bytes | None, bytes | None, Sequence[Header]]
 """A record for the destination: the offset of its source, timestamp, key, value, and headers without the lineage."""
@@ -61,21 +59,3 @@ class Bounds(Protocol):
 
     def committed(self, partition: TopicPartition, offset: int, journal: Journal | None) -> None:
         """Everything before ``offset`` is done."""
-
-
-@dataclass
-class KnownOffset:
-    """``offset`` was committed, after ``decision``. A group that is told to be before it is not believed, unless a
-    person has decided so meanwhile."""
-
-    offset: int = 0
-    decision: Decision | None = None
-
-    def take_up(self, beginning: StartingPoint) -> None:
-        """Raises ``WentBackError``."""
-        decision = beginning.note.decision
-        if decision is not None and decision != self.decision:
-            self.offset, self.decision = min(self.offset, decision.to), decision
-        if beginning.offset < self.offset:
-            raise WentBackError(self.offset, beginning.offset)
-        self.offset = beginning.offset

@@ -1,8 +1,7 @@
 """One lane: the work on one assigned partition, from its producer's start to its drain.
 
-The order that makes it exact, kept by ``_start``: the producer starts (which fences the partition's last
-owner and settles what he left open), only then the committed offset is read, sought, and records are
-accepted. After anything unclear the producer is thrown away and all of this happens again.
+The producer starts and tells where to begin (``LaneProducer``), the lane seeks, and only then accepts records. After
+anything unclear the producer is thrown away and all of this happens again.
 """
 
 from __future__ import annotations
@@ -15,33 +14,24 @@ from datetime import UTC, datetime
 
 import structlog
 from aiokafka import TopicPartition
-from msgspec.structs import replace
 
 from worker.errors import NEEDS_A_PERSON, WorkerError
-from worker.kafka.aiokafka_internals.produce_patches import last_refusal
-from worker.kafka.aiokafka_internals.producer import missing, partitions_now
 from worker.kafka.aiokafka_internals.quota_patches import throttling_of
-from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.fetched import NO_TIMESTAMP, Fetched
 from worker.kafka.login import LoginRefusedError
 from worker.kafka.refusals import ending
 from worker.kafka.stable_offsets import TooOldBrokerError
-from worker.kafka.throttling import FETCH, PRODUCE, TRANSACTION
-from worker.lanes.bounded_pass import Journal, KnownOffset, StartingPoint
+from worker.kafka.throttling import FETCH
+from worker.lanes.bounded_pass import StartingPoint
 from worker.lanes.breaker import Breaker
-from worker.lanes.committed_offset import OffsetNote
-from worker.lanes.delivery import Delivery
 from worker.lanes.faults import (
     FENCED,
     BlockedError,
-    FewerPartitionsError,
     GapError,
     HeldOffsetError,
-    MissingTopicError,
     NotAssignedError,
     OtherLogError,
     UndecidedError,
-    WentBackError,
     is_too_large,
     kind,
     reason,
@@ -49,13 +39,14 @@ from worker.lanes.faults import (
 from worker.lanes.fetch_buffer import FetchBuffer, SliceSize
 from worker.lanes.lag import HeldBack, Lag
 from worker.lanes.lane_context import LaneContext
+from worker.lanes.lane_position import KnownOffset, LanePosition
+from worker.lanes.lane_producer import LaneProducer
 from worker.lanes.rate_limits import THROTTLED, Throttle
-from worker.lanes.recovery import Recovery, end_by_successor, stage_of
-from worker.lanes.state import LaneState, LaneStatus, MeasuredLane, StateMachine
+from worker.lanes.recovery import Recovery, stage_of
+from worker.lanes.state import LaneState, LaneStatus, MeasuredLane, StateMachine, TransitionLog
 from worker.lanes.transaction import Transaction
-from worker.lanes.truncation import Questions, TruncationCheck
+from worker.lanes.truncation import TruncationCheck
 from worker.routes.route import Route
-from worker.times import utc
 
 log = structlog.get_logger(__name__)
 
@@ -66,8 +57,6 @@ LATELY = 2.0
 class Lane:
     """``run`` is its life, in a task of its own; the other public methods may be called at any time meanwhile."""
 
-    _left_open = False
-    """Whether a producer that was thrown away may have left a transaction open at the brokers."""
     _fetch_error: Exception | None = None
     _has_looked = False
 
@@ -85,7 +74,6 @@ class Lane:
         self.partition = partition
         self.route = route
         self.breaker = breaker
-        self.known = known or KnownOffset()
         self.lag = Lag()
         self.held_back = HeldBack(partition)
         self.last_step = time.monotonic()
@@ -95,25 +83,23 @@ class Lane:
         self._busy_since = self.last_step
         self._paused = paused
         self._draining = False
-        self._machine = StateMachine(self._log_transition)
-        self._told = ""
+        self._machine = StateMachine(TransitionLog(topic=partition.topic, partition=partition.partition))
         self._wake = asyncio.Event()
         self._fetch_buffer = FetchBuffer(route.limits.in_flight_bytes, route.limits.in_flight_records)
         self._processor = lane_context.new_processor(route, partition)
-        self._questions = Questions(partition, lane_context)
-        self._journal: Journal | None = None
+        self._producer = LaneProducer(partition, lane_context)
+        self._position = LanePosition(known)
         self._slice_size = SliceSize()
-        self._note = OffsetNote()
-        self._recalled = False
-        self._has_committed = False
-        """Whether the group's offset is the lane's, so that it tells of a source that was made anew."""
-        self._delivery: Delivery | None = None
         self._transaction: Transaction | None = None
-        self._position: int | None = None
         self._blocked = ""
         self._recovery = Recovery(route, self._processor, lane_context.timeouts, lane_context.quota)
 
     # What others may know.
+
+    @property
+    def known(self) -> KnownOffset:
+        """For the next lane of this partition."""
+        return self._position.known
 
     @property
     def state(self) -> LaneState:
@@ -144,7 +130,7 @@ class Lane:
 
     def is_stuck(self, now: float) -> bool:
         """Whether the lane has work that it should be doing and has not moved for very long. ``now`` is monotonic."""
-        since = max(self.last_step, self._busy_since, self._throttled_until)
+        since = max(self.last_step, self._busy_since, self._producer.throttled_until)
         return self._is_busy and now - since > self._around.timeouts.stuck_after
 
     @property
@@ -152,18 +138,12 @@ class Lane:
         return self.state is LaneState.RUNNING and (bool(self._fetch_buffer) or self._transaction is not None)
 
     @property
-    def _throttled_until(self) -> float:
-        """For so long the brokers have asked this lane to wait."""
-        told = self._delivery.throttling if self._delivery else None
-        return max(told.until(PRODUCE), told.until(TRANSACTION)) if told else 0.0
-
-    @property
     def _slowed_by(self) -> str:
         """Why a lane that runs is slow. Between two waits there are moments in which it is not asked to."""
         lately, fetching = time.monotonic() - LATELY, throttling_of(self._around.consumer).until(FETCH)
-        if self.state is not LaneState.RUNNING or max(self._throttled_until, fetching) < lately:
+        if self.state is not LaneState.RUNNING or max(self._producer.throttled_until, fetching) < lately:
             return ""
-        return f"{THROTTLED} ({'produce' if self._throttled_until >= lately else 'fetch'})"
+        return f"{THROTTLED} ({'produce' if self._producer.throttled_until >= lately else 'fetch'})"
 
     @property
     def _why_slow(self) -> str:
@@ -178,7 +158,7 @@ class Lane:
             partition=self.partition.partition,
             state=self.state,
             reason=self._machine.reason or self._why_slow,
-            position=self._position,
+            position=self._position.offset,
             committed=self.lag.committed,
             end=self.lag.end,
             lag=self.lag.records,
@@ -255,10 +235,8 @@ class Lane:
 
     async def look_at_log(self, epochs: Mapping[int, int]) -> None:
         """Raises ``OtherLogError``, and in a bounded pass WorkerError."""
-        assert self._delivery is not None  # noqa: S101  (_start made it)
-        known = {} if self._note.epoch is None else {self._note.epoch: self._position or 0}
-        looking = TruncationCheck(self._delivery.producer.client, self._around.timeouts.second_look)
-        if not await looking.is_another_log(self.partition, {**known, **epochs}):
+        looking = TruncationCheck(self._producer.delivery.producer.client, self._around.timeouts.second_look)
+        if not await looking.is_another_log(self.partition, {**self._position.epochs, **epochs}):
             return
         if self._around.bounds:
             raise WorkerError(f"{self.partition.topic}:{self.partition.partition}: {OtherLogError()}: make a new plan")
@@ -274,7 +252,7 @@ class Lane:
         finally:
             self.drain()
             await self._discard()
-            await self._end_what_is_open()
+            await self._producer.end_what_is_open(self.route)
             self._machine.move(LaneState.STOPPED)
 
     async def _live(self) -> None:
@@ -283,7 +261,7 @@ class Lane:
             await self._start()
             while await self._something_to_do():
                 await self._transact()
-            await self._stop_producer()
+            await self._producer.stop()
         except WorkerError:
             raise
         except TooOldBrokerError as error:
@@ -306,16 +284,7 @@ class Lane:
         self._fetch_error = None
         if self.partition not in self._around.consumer.assignment():
             raise NotAssignedError("the partition is not ours at the moment")
-        self._delivery = self._around.new_delivery(self.route, self.partition)
-        async with asyncio.timeout(self._around.timeouts.start):
-            await self._delivery.start()
-            self._left_open = False
-            await self._find_topics(self._delivery)
-            beginning = await self._begin(self._delivery)
-            if beginning.announcement:
-                await self._delivery.begin()
-                await self._delivery.commit(beginning.offset, beginning.announcement)
-            beginning = await self._questions.settle(self._delivery, self.route, beginning)
+        beginning = await self._producer.start(self.route)
         await self._look_at_others()
         self._take_up(beginning)
         self.last_step = time.monotonic()
@@ -326,44 +295,11 @@ class Lane:
             await self._around.look_at_others()
         self._has_looked = True
 
-    async def _begin(self, delivery: Delivery) -> StartingPoint:
-        """Where to begin. An offset that stays on its way may be a late one of this lane, which its next transaction
-        clears (Kafka up to 3.6.2), or the coordinator needs longer, or it is somebody else's."""
-        since = self._around.clock()
-        with contextlib.suppress(UnstableOffsetCommitError):
-            return await self._around.begin(self.partition)
-        await delivery.clear_leftovers()
-        try:
-            return await self._around.begin(self.partition)
-        except UnstableOffsetCommitError as error:
-            raise HeldOffsetError(utc(since)) from error
-
-    async def _find_topics(self, delivery: Delivery) -> None:
-        route = self.route
-        if gone := await missing(delivery.producer, (route.destination.name, route.dead_letter.name)):
-            self._questions.gone.add(gone)
-            raise MissingTopicError(gone)
-        for topic in (route.destination, route.dead_letter):
-            now = partitions_now(delivery.producer, topic.name)
-            if now <= topic.partition_for(self.partition.partition):
-                raise FewerPartitionsError(topic.name, topic.partitions, now)
-        if self.partition.partition >= route.destination.partitions and not self._around.bounds:
-            raise BlockedError(
-                f"{self.partition.topic} has more partitions than when the worker started, {route.destination.name} "
-                f"had {route.destination.partitions}: make them equal, then restart the worker"
-            )
-
     def _take_up(self, beginning: StartingPoint) -> None:
-        known = self.known.offset
-        self.known.take_up(beginning)
-        if beginning.offset != known and not self._recalled:
-            # Others have worked here since we did, if ever: what the brokers remember of the breaker counts.
+        if self._position.take_up(beginning):
+            # What the brokers remember of the breaker counts.
             self.breaker = self.breaker.closed()
             self.breaker.remember(beginning.note.breaker)
-        self._recalled = True
-        self._note = beginning.note
-        self._has_committed = beginning.committed
-        self._position, self._journal = beginning.offset, beginning.journal
         self._fetch_buffer.bound = beginning.bound
         self.note_end(beginning.end)
         self.lag.note_committed(beginning.offset)
@@ -384,10 +320,10 @@ class Lane:
                 self.drain()
                 return False
             self._settle_state()
-            if self._note.breaker and not self.breaker.tripped:
+            if self._position.note.breaker and not self.breaker.tripped:
                 await self._take_back_note()
             # Between two transactions nothing runs out meanwhile.
-            delay = max(self._throttle.delay(time.monotonic()), self._throttled_until - time.monotonic())
+            delay = max(self._throttle.delay(time.monotonic()), self._producer.throttled_until - time.monotonic())
             if self.state is LaneState.RUNNING and self._fetch_buffer and delay <= 0:
                 return True
             await self.sleep(delay if delay > 0 else None)
@@ -395,12 +331,9 @@ class Lane:
 
     async def _take_back_note(self) -> None:
         """The breaker is closed again: nobody is to find it open after a restart."""
-        assert self._delivery is not None  # noqa: S101  (_start made it)
-        assert self._position is not None  # noqa: S101  (_start set it)
-        note = replace(self._note, breaker="")
-        await self._delivery.begin()
-        await self._delivery.commit(self._position, note.text)
-        self._note = note
+        note = self._position.note_without_breaker()
+        await self._producer.commit_note(self._position.begun, note)
+        self._position.note = note
 
     def _settle_state(self) -> None:
         """A lane that waits for an operator holds no records: they are fetched again when it goes on."""
@@ -409,8 +342,7 @@ class Lane:
         elif self._paused:
             self._hold(LaneState.PAUSED, "paused by an operator")
         elif self.state is not LaneState.RUNNING:
-            assert self._position is not None  # noqa: S101  (_start set it)
-            self._begin_reading(self._position)
+            self._begin_reading(self._position.begun)
             self._move(LaneState.RUNNING)
 
     def _hold(self, state: LaneState, reason: str) -> None:
@@ -420,7 +352,7 @@ class Lane:
 
     async def _transact(self) -> None:
         idle = time.monotonic() - self.last_step > self._around.timeouts.believed
-        if (self._has_committed and idle) or self._around.applies_late(self.route):
+        if (self._position.is_committed and idle) or self._around.applies_late(self.route):
             await self._look_at_offset()
         transaction = self._new_transaction()
         try:
@@ -438,20 +370,16 @@ class Lane:
         the one of the last transaction has to be applied before the next one sends its own."""
         async with asyncio.timeout(self._around.timeouts.operation):
             now = await self._around.committed(self.partition)
-        if self._has_committed and now < self.known.offset:
-            raise WentBackError(self.known.offset, now)
+        self._position.compare(now)
 
     def _account(self, transaction: Transaction) -> None:
         """The transaction is committed: now it counts."""
         if transaction.position is None:
             return
         work, around, now = transaction.work, self._around, self._around.clock()
-        self._position, self._journal = transaction.position, work.journal
-        self.known.offset = transaction.position
-        self._has_committed = self._around.bounds is None
+        self._position.committed(transaction.position, transaction.note, work.journal, to_group=around.bounds is None)
         self.lag.note_committed(transaction.position)
         self.breaker = work.breaker
-        self._note = transaction.note
         self._recovery.succeeded(transaction, transaction.position)
         self._throttle.spend(work.counters.consumed, time.monotonic(), work.counters.bytes)
         if around.bounds:
@@ -467,9 +395,8 @@ class Lane:
         """In words, while the producer is there: it knows for what it has waited in vain."""
         if refused := self._around.clients.login.refused:
             return refused
-        timeouts, waits = self._around.timeouts, isinstance(error, TimeoutError) and self._delivery
-        answer = last_refusal(self._delivery.producer) if waits and self._delivery else None
-        patience = self._transaction.patience if self._transaction else timeouts.start
+        answer = self._producer.last_refusal if isinstance(error, TimeoutError) else None
+        patience = self._transaction.patience if self._transaction else self._around.timeouts.start
         return reason(answer or error, stage_of(self._transaction), patience)
 
     async def _recover(self, error: Exception, why: str) -> None:
@@ -478,8 +405,7 @@ class Lane:
         if fault := ending(error, at_work=self._around.bounds is None):
             raise fault from error
         if isinstance(error, FENCED):
-            # Whoever did it has ended what we had left.
-            self._left_open = False
+            self._producer.fenced()
         if refused := self._around.clients.login.refused:
             # Whatever it was that failed: aiokafka says nothing but that a node is not ready, or says nothing at all.
             error = LoginRefusedError(refused)
@@ -505,7 +431,7 @@ class Lane:
         self._blocked = str(error)
         self._transaction = None
         self._move(LaneState.BLOCKED, self._blocked)
-        await self._end_what_is_open()
+        await self._producer.end_what_is_open(self.route)
         timeouts = self._around.timeouts
         look = {HeldOffsetError: timeouts.look_again, UndecidedError: timeouts.look_for_decision}.get(type(error))
         while self._blocked and not self._draining:
@@ -522,24 +448,24 @@ class Lane:
         if self.route == before:
             return False
         sizes = {each.name: each.max_message_bytes for each in (self.route.destination, self.route.dead_letter)}
-        log.warning("max.message.bytes of a topic has changed", **self._names(), sizes=sizes)
+        names = {"topic": self.partition.topic, "partition": self.partition.partition}
+        log.warning("max.message.bytes of a topic has changed", **names, sizes=sizes)
         return True
 
     # Small parts.
 
     def _new_transaction(self) -> Transaction:
-        assert self._delivery is not None  # noqa: S101  (_start made it)
         self._transaction = Transaction(
             self,
-            self._delivery,
+            self._producer.delivery,
             self._processor,
             self._fetch_buffer,
             self.breaker,
             self._slice_size,
             self._around.timeouts,
             self.partition.partition,
-            self._note,
-            self._journal,
+            self._position.note,
+            self._position.journal,
             weigh=self._throttle.bytes_per_second is not None,
             trace=self._around.new_trace(self.route, self.partition),
         )
@@ -547,27 +473,13 @@ class Lane:
 
     @property
     def _at_bound(self) -> bool:
-        bound = self._fetch_buffer.bound
-        return bound is not None and self._position is not None and self._position >= bound
-
-    async def _stop_producer(self) -> None:
-        if self._delivery:
-            await self._delivery.stop()
-            self._delivery = None
+        bound, offset = self._fetch_buffer.bound, self._position.offset
+        return bound is not None and offset is not None and offset >= bound
 
     async def _discard(self) -> None:
         """First of all take nothing more: it would have to be fetched again."""
         self._drop_intake()
-        if self._delivery:
-            delivery, self._delivery = self._delivery, None
-            self._left_open |= delivery.left_open
-            await delivery.discard()
-
-    async def _end_what_is_open(self) -> None:
-        """Where nobody is about to start the next producer."""
-        if self._left_open:
-            self._left_open = False
-            await end_by_successor(self._around, self.route, self.partition)
+        await self._producer.discard()
 
     def _drop_intake(self) -> None:
         """All of it will be fetched again; how old it is remains known."""
@@ -584,16 +496,3 @@ class Lane:
         """While draining there is no other way."""
         if not self._draining:
             self._machine.move(to, reason)
-
-    def _log_transition(self, before: LaneState, after: LaneState, reason: str) -> None:
-        """Attempts that end as the one before them are told once."""
-        troubled = after in {LaneState.REBUILDING, LaneState.BREAKER_OPEN, LaneState.BLOCKED}
-        again = (before is LaneState.REBUILDING and after is LaneState.STARTING) or (troubled and reason == self._told)
-        if troubled or after is LaneState.RUNNING:
-            self._told = reason
-        loud = log.error if after is LaneState.BLOCKED else log.warning if troubled else log.info
-        level = log.debug if again else loud
-        level("lane", before=before, state=after, **self._names(), **({"reason": reason} if reason else {}))
-
-    def _names(self) -> dict[str, str | int]:
-        return {"topic": self.partition.topic, "partition": self.partition.partition}

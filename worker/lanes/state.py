@@ -9,7 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
+
+log = structlog.get_logger("worker.lanes.lane")
+"""Transitions bear the name of the lane's own module, as they always have."""
 
 
 class LaneState(StrEnum):
@@ -71,6 +75,27 @@ class StateMachine:
             raise IllegalTransitionError(f"a lane cannot go from {self.state} to {to}")
         before, self.state, self.reason, self.since = self.state, to, reason, int(time.time())
         self._observe(before, to, reason)
+
+
+TROUBLED = frozenset({LaneState.REBUILDING, LaneState.BREAKER_OPEN, LaneState.BLOCKED})
+
+
+class TransitionLog:
+    """For ``StateMachine``: writes each transition to the log, under the lane's ``names``. Attempts that end as the one
+    before them are told once."""
+
+    def __init__(self, **names: str | int) -> None:
+        self._names = names
+        self._told = ""
+
+    def __call__(self, before: LaneState, after: LaneState, reason: str) -> None:
+        troubled = after in TROUBLED
+        again = (before is LaneState.REBUILDING and after is LaneState.STARTING) or (troubled and reason == self._told)
+        if troubled or after is LaneState.RUNNING:
+            self._told = reason
+        loud = log.error if after is LaneState.BLOCKED else log.warning if troubled else log.info
+        level = log.debug if again else loud
+        level("lane", before=before, state=after, **self._names, **({"reason": reason} if reason else {}))
 
 
 class LaneStatus(BaseModel):
