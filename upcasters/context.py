@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from upcasters.document import Object
+from upcasters.document import JsonNode, Object, same
 from upcasters.errors import NoCoordinates
 from upcasters.event import Header, Partition, SourceRecord
 from upcasters.paths import EACH, Path
@@ -59,9 +59,18 @@ class Context:
         inside.bring = self.bring
         return inside
 
+    def older_at(self, path: Path) -> JsonNode:
+        """What the older document had at ``path``, or MISSING, also where there is none or ``path`` means many."""
+        return MISSING if self.older is None or EACH in path else find(self.older, path)
+
     def had(self, path: Path) -> bool:
         """True where the older document had a field at ``path``. Without an older document nothing is known of it."""
-        return self.older is not None and EACH not in path and find(self.older, path) is not MISSING
+        return self.older_at(path) is not MISSING
+
+    def is_as_before(self, path: Path, node: JsonNode) -> bool:
+        """True where the older document had this very value at ``path``."""
+        had = self.older_at(path)
+        return had is not MISSING and same(had, node)
 
     @property
     def origin(self) -> str:

@@ -291,6 +291,13 @@ def _finite(value: float, path: Path) -> float:
     return value
 
 
+def _decimal(value: Decimal, path: Path) -> Raw:
+    """Its digits as they are: a sum of amounts is not rounded."""
+    if not value.is_finite():
+        raise EncodeError(f"{show(path) or 'the value'} became NaN or infinite, which JSON does not have", path)
+    return Raw(str(value).encode())
+
+
 def _key(key: Any, path: Path) -> str:
     if type(key) is not str:
         where = show(path) or "the value"
@@ -326,6 +333,7 @@ _MAKERS: Mapping[type, Callable[[Any, Path], JsonNode]] = {
     str: _writable,
     int: _whole,
     float: _finite,
+    Decimal: _decimal,
     **dict.fromkeys((bool, type(None), ExactFloat, Raw), _same),
 }
 

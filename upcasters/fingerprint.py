@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, PydanticUserError
 
-KIND = "2"
+KIND = "3"
 """How a chain's fingerprint is made. Another number with every change of what counts: fingerprints of two kinds differ
 for the same chain, and whoever compares them has to know."""
 
@@ -92,11 +92,13 @@ class _Reader:
         yield "end"
 
     def _fields(self, value: Any) -> Iterator[str]:
+        """Those that were given: an operation that learns another option leaves chains alone that do not use it."""
         yield type(value).__name__
         for item in fields(value):
-            if item.name not in _NOT_CONTENT:
+            given = getattr(value, item.name)
+            if item.name not in _NOT_CONTENT and not (type(given) is type(item.default) and given == item.default):
                 yield item.name
-                yield from self.parts(getattr(value, item.name))
+                yield from self.parts(given)
 
     def _data(self, value: Any) -> Iterator[str]:
         """A value by its text or, where that is only its address, by its class and what it holds."""

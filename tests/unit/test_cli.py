@@ -57,7 +57,7 @@ def test_check_for_machines(config: Path) -> None:
     route, deprecations = json.loads(result.stdout)
     assert deprecations["ok"]
     assert route["ok"] is True
-    assert re.fullmatch(r"2-[0-9a-f]{16}", route["fingerprint"])
+    assert re.fullmatch(r"3-[0-9a-f]{16}", route["fingerprint"])
 
 
 def test_check_of_a_wrong_chain_found_something(config: Path) -> None:

@@ -6,7 +6,7 @@ and reports what would fail; an operation that is not known here leaves what it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import singledispatch
 from typing import Any
 
@@ -68,6 +68,7 @@ from upcasters.operations.fields import (
     KeepOnly,
     Move,
     Nest,
+    OnConflict,
     Optional,
     Rename,
     RenameKeys,
@@ -226,9 +227,9 @@ def _unnest(operation: Unnest, root: Shape, notes: Notes) -> None:
             where, old = (*operation.child[:-1], name), parent.fields.get(name)
             if inner.presence is Presence.ALWAYS is not presence:
                 inner.presence = presence
-                if old is not None and old.presence is Presence.ALWAYS:
+                if old is not None and old.presence is Presence.ALWAYS and operation.exists == "error":
                     notes.taken(where)
-            put(parent, where, inner, notes)
+            _merge(parent, where, inner, operation.exists, notes)
         parent.open = parent.open or child.open or child.others is not None
 
 
@@ -241,17 +242,39 @@ def _check_names(operation: Unnest, names: tuple[str, ...], child: Shape, notes:
             notes.report("unlisted", what, "List it, or drop it first.")
 
 
+def _merge(target: Shape, where: Path, made: Field, exists: OnConflict, notes: Notes) -> None:
+    """Put a field where another may be, which stays, gives way, or has to be the same."""
+    old = target.get(str(where[-1]))
+    if exists == "keep" and old is not None and old.presence is Presence.ALWAYS:
+        return
+    put(target, where, made, notes, exists="error" if exists == "error" else "replace")
+
+
 @project.register
 def _keep_only(operation: KeepOnly, root: Shape, notes: Notes) -> None:
     for target in objects_at(root, operation.at, notes):
-        where = (*operation.at, operation.rest)
-        if (old := target.fields.get(operation.rest)) and old.presence is Presence.ALWAYS:
-            notes.taken(where)
         kept = {name: inner for name in operation.names if (inner := target.get(name)) is not None}
-        rest = Shape(OBJECT, others=target.others, open=True)
-        rest.fields = {name: inner for name, inner in target.fields.items() if name not in kept}
-        target.fields = {**kept, operation.rest: Field(rest, _any_of(target, rest.fields.values()))}
+        if operation.rest is not None:
+            kept[operation.rest] = _rest(operation, operation.rest, target, kept, notes)
+        target.fields = kept
         target.others, target.open, target.takes_more = None, False, False
+
+
+def _rest(operation: KeepOnly, name: str, target: Shape, kept: Mapping[str, Field], notes: Notes) -> Field:
+    """What the child is that takes the fields which are not kept."""
+    where, old = (*operation.at, name), target.fields.get(name)
+    others = {other: inner for other, inner in target.fields.items() if other not in kept and other != name}
+    rest = Shape(OBJECT, others=target.others, open=True)
+    if old is None or operation.exists == "error":
+        if old is not None and old.presence is Presence.ALWAYS:
+            notes.taken(where)
+        rest.fields = others if old is None else {**others, name: old}
+        return Field(rest, _any_of(target, rest.fields.values()))
+    expect(old.shape, OBJECT, where, notes)
+    rest.fields = dict(old.shape.fields)
+    for other, inner in others.items():
+        _merge(rest, (*where, other), inner, operation.exists, notes)
+    return Field(rest, Presence.ALWAYS if old.presence is Presence.ALWAYS else _any_of(target, rest.fields.values()))
 
 
 def _any_of(holder: Shape, fields: Iterable[Field]) -> Presence:

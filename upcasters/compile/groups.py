@@ -9,6 +9,7 @@ from typing import Any
 from upcasters.operations.base import Operation
 from upcasters.operations.fields import Default, Drop, FirstOf, Nest, Optional, Rename, RenameKeys
 from upcasters.operations.lists import Wrap
+from upcasters.operations.restoring import Restore, RestoreItems, RestoreOthers
 from upcasters.operations.scopes import At
 from upcasters.operations.values import Convert, Derive, JoinValues, MapValues, ParseJson, PrintJson, SplitValue
 from upcasters.paths import EACH, Path, overlap
@@ -44,8 +45,11 @@ def grouped(operations: Iterable[Operation]) -> list[Operation | FlatGroup]:
 
 def _singles(operation: Operation) -> list[FlatGroup] | None:
     """The operation as groups of one; None where it is more than a change of fields of one object."""
-    if isinstance(operation, Optional):
+    if isinstance(operation, (Optional, RestoreItems, RestoreOthers)):
         return []
+    if isinstance(operation, Restore):
+        given = operation.value
+        return [] if given is None else _singles(Default(operation.path, given, "error", missing=operation.missing))
     if isinstance(operation, At):
         return _inside(operation)
     at = _flat_at(operation)

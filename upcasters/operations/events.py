@@ -32,7 +32,7 @@ from upcasters.operations.base import (
     paths,
     single,
 )
-from upcasters.operations.fields import frozen
+from upcasters.operations.restoring import frozen
 from upcasters.operations.scopes import items_of
 from upcasters.operations.values import called, name_of, string, text_of
 from upcasters.paths import EACH, Path, PathLike, show

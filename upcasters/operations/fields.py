@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from upcasters.context import Context
-from upcasters.document import Object, encode, is_null, json_type, open_object, same
+from upcasters.document import Object, is_null, json_type, open_object, same
 from upcasters.errors import Ambiguous, Conflict, FieldExists, MissingField, StepError, WrongType
 from upcasters.operations.base import (
     Inverse,
@@ -26,6 +26,7 @@ from upcasters.operations.base import (
     single,
 )
 from upcasters.operations.opened import open_deeper
+from upcasters.operations.restoring import LeaveOut, Restore, RestoreOthers, frozen
 from upcasters.paths import EACH, Path, PathLike, overlap, show
 from upcasters.traversal import MISSING, OnMissing, OnWrongType, containers, find, objects, parent_of, slots
 
@@ -34,6 +35,8 @@ OnExists = Literal["error", "replace", "same"]
 _MISSING = ("error", "skip")
 _WRONG = ("error", "skip")
 _EXISTS = ("error", "replace", "same")
+OnConflict = Literal["error", "same", "keep", "replace"]
+_CONFLICTS = ("error", "same", "keep", "replace")
 
 
 @dataclass(frozen=True)
@@ -172,9 +175,14 @@ class Move(Operation):
                 raise MissingField(f"{show(self.source)} is missing", self.source)
             return
         del parent_of(root, self.source, create=False)[self.source[-1]]
-        place(root, self.target, node, self.exists, create=self.parents == "create")
+        place(root, self.target, node, self._exists(root, context), create=self.parents == "create")
         if self.prune:
             self._prune(root)
+
+    def _exists(self, root: Object, context: Context) -> OnExists:
+        """What the older document had there gives way to the newer value."""
+        there = MISSING if context.older is None else find(root, self.target)
+        return "replace" if there is not MISSING and context.is_as_before(self.target, there) else self.exists
 
     def _prune(self, root: Object) -> None:
         for depth in range(len(self.source) - 1, 0, -1):
@@ -273,13 +281,6 @@ class Copy(Operation):
         return f"copy {show(self.source)} to {show(self.target)}"
 
 
-def frozen(node: Any) -> Any:
-    """A node that can stand in two places: objects and arrays as bytes, so that neither place sees the other's."""
-    if type(node) is dict or type(node) is list:
-        return msgspec.Raw(encode(node))
-    return node
-
-
 def copy(source: PathLike, target: PathLike, *, missing: OnMissing = "error", exists: OnExists = "error") -> Operation:
     """Write a field's value to a second place as well."""
     start, end = single(source), single(target)
@@ -355,9 +356,9 @@ class Drop(Operation):
         return (self.path,)
 
     def inverse(self) -> Inverse:
+        back = Restore(self.path, self, self.restore, self.missing)
         if self.restore is None:
-            return Inverse.lossy(f"{show(self.path)} is dropped")
-        back = Default(self.path, self.restore, exists="error", missing=self.missing)
+            return Inverse.lossy(f"{show(self.path)} is dropped", back)
         return Inverse((back,), Reversibility.NEEDS_VALUE, f"{show(self.path)} comes back as a given value")
 
     def dropped(self) -> tuple[Path, ...]:
@@ -399,7 +400,7 @@ class Default(Operation):
     exists: Literal["keep", "error", "replace"] = "keep"
     null: Literal["keep", "replace"] = "keep"
     missing: OnMissing = "error"
-    undo: Literal["drop", "keep"] = "drop"
+    undo: Literal["drop", "keep", "remove"] = "drop"
 
     def apply(self, root: Object, context: Context) -> None:
         for parent in objects(root, self.path[:-1], self.missing):
@@ -425,6 +426,8 @@ class Default(Operation):
             return Inverse.lossy(f"the old {show(self.path)} is gone", DropEqual(self.path, self.value))
         if self.undo == "keep":
             return Inverse((), Reversibility.EQUIVALENT, f"{show(self.path)} stays even where it was a default")
+        if self.undo == "remove":
+            return Inverse.lossy(f"{show(self.path)} is left out, whatever it holds", LeaveOut(self.path, self))
         strict = self.exists == "error"
         back = DropEqual(self.path, self.value, missing=self.missing if strict else "skip", keep_others=not strict)
         if strict:
@@ -452,23 +455,31 @@ def default(
     *,
     null: Literal["keep", "replace"] = "keep",
     missing: OnMissing = "error",
-    undo: Literal["drop", "keep"] = "drop",
+    undo: Literal["drop", "keep", "remove"] = "drop",
 ) -> Operation:
     """Fill a field where it is absent: ``default("metadata.branch", "main")``.
 
     ``null="replace"`` fills it where it is null too. ``missing`` is about the parent object. On the way down a
-    field that equals the default is left out again, or stays with ``undo="keep"``.
+    field that equals the default is left out again, or stays with ``undo="keep"``, or goes whatever it holds with
+    ``undo="remove"``, which is lossy.
     """
     choice(null, ("keep", "replace"), "null")
     choice(missing, _MISSING, "missing")
-    choice(undo, ("drop", "keep"), "undo")
+    choice(undo, ("drop", "keep", "remove"), "undo")
     return Default(_named(field), constant(value), "keep", null, missing, undo)
 
 
-def add(field: PathLike, value: Any, *, missing: OnMissing = "error") -> Operation:
-    """A new field with a fixed value; that it is there already is an error."""
+def add(
+    field: PathLike, value: Any, *, missing: OnMissing = "error", undo: Literal["drop", "remove"] = "drop"
+) -> Operation:
+    """A new field with a fixed value; that it is there already is an error.
+
+    On the way down it is left out again, and is an error where it has another value by then; with ``undo="remove"``,
+    which is lossy, it goes whatever it holds.
+    """
     choice(missing, _MISSING, "missing")
-    return Default(_named(field), constant(value), "error", "keep", missing)
+    choice(undo, ("drop", "remove"), "undo")
+    return Default(_named(field), constant(value), "error", "keep", missing, undo)
 
 
 def assign(field: PathLike, value: Any, *, missing: OnMissing = "error") -> Operation:
@@ -482,6 +493,7 @@ class Optional(Operation):
     """A field that the newer version may have and the older one does not know; nothing changes on the way up."""
 
     path: Path
+    undo: Literal["error", "remove"] = "error"
 
     def apply(self, root: Object, context: Context) -> None:
         return
@@ -493,6 +505,8 @@ class Optional(Operation):
         return ()
 
     def inverse(self) -> Inverse:
+        if self.undo == "remove":
+            return Inverse.lossy(f"{show(self.path)} is left out", LeaveOut(self.path, self))
         return Inverse((MustBeAbsent(self.path),))
 
     def __str__(self) -> str:
@@ -522,9 +536,13 @@ class MustBeAbsent(Operation):
         return f"{show(self.path)} must be absent"
 
 
-def optional(field: PathLike) -> Operation:
-    """The newer version may have this field; the older one had none. Documents do not change on the way up."""
-    return Optional(at_least_one(field))
+def optional(field: PathLike, *, undo: Literal["error", "remove"] = "error") -> Operation:
+    """The newer version may have this field; the older one had none. Documents do not change on the way up.
+
+    On the way down a document that has it is an error, or loses it with ``undo="remove"``, which is lossy.
+    """
+    choice(undo, ("error", "remove"), "undo")
+    return Optional(at_least_one(field), undo)
 
 
 @dataclass(frozen=True)
@@ -711,6 +729,7 @@ class Unnest(Operation):
     names: tuple[str, ...] | None = None
     missing: OnMissing = "error"
     absent: OnMissing = "error"
+    exists: OnConflict = "error"
 
     def apply(self, root: Object, context: Context) -> None:
         for parent in objects(root, self.child[:-1], self.absent):
@@ -726,10 +745,7 @@ class Unnest(Operation):
         if self.names is not None:
             self._check(own)
         del parent[self.child[-1]]
-        for name, node in own.items():
-            if name in parent:
-                raise FieldExists(f"{show((*self.child[:-1], name))} is there already", (*self.child[:-1], name))
-            parent[name] = node
+        merge(parent, own, self.exists, self.child[:-1])
 
     def _check(self, own: Object) -> None:
         assert self.names is not None
@@ -752,30 +768,52 @@ class Unnest(Operation):
         if self.names is None:
             return Inverse.lossy(f"which fields came out of {show(self.child)} is not known")
         back = Nest(self.child[:-1], self.names, str(self.child[-1]), self.missing, self.absent)
+        if self.exists != "error":
+            return Inverse.lossy(f"which fields of {show(self.child)} were beside it as well is not known", back)
         return named_back(back, self.missing)
 
     def __str__(self) -> str:
         return f"unnest {show(self.child)}"
 
 
-def unnest(child: PathLike, names: Iterable[str] | None = None, *, missing: OnMissing = "error") -> Operation:
+def unnest(
+    child: PathLike,
+    names: Iterable[str] | None = None,
+    *,
+    missing: OnMissing = "error",
+    exists: OnConflict = "error",
+) -> Operation:
     """Lift the fields of a child object into its parent. With ``names`` it can be undone, and others are an error.
 
     ``missing`` is about the child and the names that are listed. On the way down, a child of which no name is there is
-    left out where it may be missing.
+    left out where it may be missing. A name that the parent has already is an error, fine where both are the ``same``,
+    or one of them is thrown away: ``keep`` keeps the parent's, ``replace`` takes the child's.
     """
     choice(missing, _MISSING, "missing")
+    choice(exists, _CONFLICTS, "exists")
     listed = None if names is None else different_names(names, "names")
-    return Unnest(_named(child), listed, missing, missing)
+    return Unnest(_named(child), listed, missing, missing, exists)
+
+
+def merge(target: Object, fields: Object, exists: OnConflict, at: Path) -> None:
+    """Put fields into an object; one whose name is taken is treated as told. Raises FieldExists and Conflict."""
+    for name, node in fields.items():
+        if name in target and exists == "error":
+            raise FieldExists(f"{show((*at, name))} is there already", (*at, name))
+        if name in target and exists == "same" and not same(target[name], node):
+            raise Conflict(f"{show((*at, name))} is there already with another value", (*at, name))
+        if name not in target or exists == "replace":
+            target[name] = node
 
 
 @dataclass(frozen=True)
 class KeepOnly(Operation):
-    """Known keys stay; all others go into a child object, if there are any."""
+    """Known keys stay; all others go into a child object, if there are any, or are thrown away."""
 
     at: Path
     names: tuple[str, ...]
-    rest: str
+    rest: str | None
+    exists: OnConflict = "error"
 
     def apply(self, root: Object, context: Context) -> None:
         for target in objects(root, self.at):
@@ -783,11 +821,18 @@ class KeepOnly(Operation):
 
     def keep(self, target: Object) -> None:
         """Change one object."""
-        if self.rest in target:
-            raise FieldExists(f"{show((*self.at, self.rest))} is there already", (*self.at, self.rest))
-        others = {name: target.pop(name) for name in list(target) if name not in self.names}
-        if others:
-            target[self.rest] = others
+        if self.rest in target and self.exists == "error":
+            raise FieldExists(f"{show(self._child)} is there already", self._child)
+        kept = self.names if self.rest is None else (*self.names, self.rest)
+        others = {name: target.pop(name) for name in list(target) if name not in kept}
+        if self.rest is not None and others:
+            child: Object = open_object(target[self.rest], self._child) if self.rest in target else {}
+            merge(child, others, self.exists, self._child)
+            target[self.rest] = child
+
+    @property
+    def _child(self) -> Path:
+        return (*self.at, self.rest or "")
 
     def reads(self) -> tuple[Path, ...]:
         return ((*self.at, EACH),)
@@ -796,21 +841,40 @@ class KeepOnly(Operation):
         return ((*self.at, EACH),)
 
     def inverse(self) -> Inverse:
-        return Inverse((Unnest((*self.at, self.rest), absent="skip"),))
+        if self.rest is None:
+            back = RestoreOthers(self.at, self.names, self)
+            return Inverse.lossy(f"what is beside {', '.join(self.names)} is thrown away", back)
+        up = Unnest(self._child, absent="skip")
+        if self.exists != "error":
+            return Inverse.lossy(f"which fields of {show(self._child)} were in it before is not known", up)
+        return Inverse((up,))
+
+    def dropped(self) -> tuple[Path, ...]:
+        return ((*self.at, EACH),) if self.rest is None else ()
 
     def __str__(self) -> str:
-        return f"keep {', '.join(self.names) or 'nothing'} and put the rest into {show((*self.at, self.rest))}"
+        what = f"keep {', '.join(self.names) or 'nothing'} and"
+        return f"{what} drop the rest" if self.rest is None else f"{what} put the rest into {show(self._child)}"
 
 
-def keep_only(names: Iterable[str], rest: str, *, at: PathLike = "") -> Operation:
+def keep_only(
+    names: Iterable[str],
+    rest: str | None,
+    *,
+    at: PathLike = "",
+    exists: OnConflict = "error",
+) -> Operation:
     """Keep these keys of the object at ``at``; every other one goes into its child object ``rest``.
 
-    ``keep_only([], "data")`` puts all of it into a child.
+    ``keep_only([], "data")`` puts all of it into a child; ``rest=None`` throws the others away. A child that is there
+    is an error, or they are merged into it: a name that it has already has to be the ``same``, or one of the two is
+    thrown away, where ``keep`` keeps the child's and ``replace`` takes the other.
     """
-    listed = different_names(names, "names", at_least=0)
+    listed = different_names(names, "names", at_least=0 if rest is not None else 1)
     if rest in listed:
         raise StepError(f"{rest!r} is both kept and made", "Choose another name for the rest.", "collision")
-    return KeepOnly(checked(at), listed, rest)
+    choice(exists, _CONFLICTS, "exists")
+    return KeepOnly(checked(at), listed, rest, exists)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from upcasters.context import Context
 from upcasters.document import Object, is_null, json_type, open_array, open_object, plain, same
 from upcasters.errors import Ambiguous, Conflict, FieldExists, StepError, WrongType
 from upcasters.operations.base import Inverse, Operation, Reversibility, at_least_one, choice
+from upcasters.operations.restoring import RestoreItems
 from upcasters.paths import EACH, Path, PathLike, show
 from upcasters.traversal import OnMissing, slots
 
@@ -23,6 +24,7 @@ class Wrap(Operation):
     null: Literal["keep", "empty", "wrap"] = "wrap"
     lists: Literal["error", "keep", "wrap"] = "error"
     missing: OnMissing = "error"
+    many: Literal["error", "first"] = "error"
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing):
@@ -46,9 +48,11 @@ class Wrap(Operation):
 
     def inverse(self) -> Inverse:
         empty: Literal["error", "null"] = "null" if self.null == "empty" else "error"
-        back = Unwrap(self.path, empty, "error", "keep" if self.null == "keep" else "error", self.missing)
+        back = Unwrap(self.path, empty, self.many, "keep" if self.null == "keep" else "error", self.missing)
         if self.lists == "keep":
             return Inverse.lossy(f"whether {show(self.path)} was a list of one or a single value", back)
+        if self.many == "first":
+            return Inverse.lossy(f"the items of {show(self.path)} behind the first are left out", back)
         return Inverse((back,))
 
     def __str__(self) -> str:
@@ -99,7 +103,8 @@ class Unwrap(Operation):
         missing: OnMissing = "skip" if self.empty == "drop" else self.missing
         back = Wrap(self.path, null, "wrap", missing)
         if self.many == "first":
-            return Inverse.lossy(f"the items of {show(self.path)} behind the first are gone", back)
+            others = RestoreItems(self.path, self)
+            return Inverse.lossy(f"the items of {show(self.path)} behind the first are gone", back, others)
         if self.empty == "drop" or (self.null == "keep" and self.empty == "null"):
             return Inverse.lossy(f"whether {show(self.path)} was empty is gone", back)
         if null == "wrap":
@@ -119,15 +124,18 @@ def wrap(
     null: Literal["keep", "empty", "wrap"] = "wrap",
     lists: Literal["error", "keep", "wrap"] = "error",
     missing: OnMissing = "error",
+    many: Literal["error", "first"] = "error",
 ) -> Operation:
     """Scalar to list of one. A null becomes ``[null]``, ``[]`` (``empty``) or stays.
 
-    A list is an error, stays, or becomes the one item of a new list.
+    A list is an error, stays, or becomes the one item of a new list. On the way down a list of several is an error, or
+    its ``first`` item is taken, which is lossy (``many``).
     """
+    choice(many, ("error", "first"), "many")
     choice(null, ("keep", "empty", "wrap"), "null")
     choice(lists, ("error", "keep", "wrap"), "lists")
     choice(missing, _MISSING, "missing")
-    return Wrap(at_least_one(field), null, lists, missing)
+    return Wrap(at_least_one(field), null, lists, missing, many)
 
 
 def unwrap(

@@ -126,9 +126,10 @@ class Everywhere(Operation):
     needs_context = True
 
     def apply(self, root: Object, context: Context) -> None:
-        position = context.position
+        # Which objects of the older document they were is not known.
+        (older, context.older), position = (context.older, None), context.position
         self._visit(root, context, position, 0, None)
-        context.position = position
+        context.older, context.position = older, position
 
     def _visit(self, container: Any, context: Context, position: int | None, depth: int, opened: Opened | None) -> bool:
         """Change what is to be changed; True where something was. All else stays the bytes that it is."""

@@ -441,8 +441,9 @@ def map_values(
     """Replace values by a table: ``map_values("status", {"done": "completed"})``.
 
     A value that is not listed is an error, or kept. A table that is not one-to-one is known as such: on the way
-    down it is ambiguous unless ``back`` names the older value. Where other values are kept, ``back`` is needed as well
-    for results that are no values of the table: a document may have had them before.
+    down it is ambiguous unless ``back`` names the older value. ``back`` may also name values that only the newer
+    version has, and what they become. Where other values are kept, it is needed as well for results that are no values
+    of the table: a document may have had them before.
     """
     choice(otherwise, ("error", "keep"), "otherwise")
     choice(missing, _MISSING, "missing")
@@ -450,10 +451,15 @@ def map_values(
     choice(wrong_type, _MISSING, "wrong_type")
     lookup = _lookup(table, "table")
     undo = None if back is None else _lookup(back, "back")
+    made = set(map(scalar_key, lookup.values()))
     for new, old in (undo or {}).items():
-        if scalar_key(old) not in lookup or scalar_key(lookup[scalar_key(old)]) != new:
+        becomes = lookup.get(scalar_key(old), MISSING)
+        if new in made and (becomes is MISSING or scalar_key(becomes) != new):
             what = f"back sends {new[1]!r} to {old!r}, which the table does not turn into it"
             raise StepError(what, "Name for each result one of the values that become it.", "value")
+        if becomes is MISSING and otherwise == "error":
+            what = f"back sends {new[1]!r} to {old!r}, which the table does not list"
+            raise StepError(what, "Name a value that the older version has.", "value")
     return MapValues(at_least_one(field), lookup, otherwise, missing, null, wrong_type, undo)
 
 

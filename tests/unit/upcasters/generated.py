@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
@@ -98,6 +99,7 @@ LITERALS = ("true", "false", "null")
 SKIP = st.sampled_from(["error", "skip", "skip"])
 EXISTS = st.sampled_from(["error", "replace", "same"])
 KEEP = st.sampled_from(["error", "keep", "keep"])
+CONFLICT = st.sampled_from(["error", "error", "same", "keep", "replace"])
 key = st.sampled_from([*("a", "b") * 4, *KEYS])
 header_name = st.sampled_from(["h", "g"])
 
@@ -144,7 +146,11 @@ def broken(_value: Any) -> Any:
     raise ValueError("on purpose")
 
 
-FUNCTIONS = st.sampled_from([spell, unspell, plus, nested, str, odd, broken])
+def tenth(value: Any) -> Any:
+    return Decimal(str(value)) / 10
+
+
+FUNCTIONS = st.sampled_from([spell, unspell, plus, tenth, nested, str, odd, broken])
 paths = st.one_of(
     key.map(lambda name: (name,)),
     st.tuples(key, key),
@@ -203,11 +209,11 @@ renaming: Makes = st.one_of(
 )
 filling: Makes = st.one_of(
     st.builds(default, starred, constants, null=st.sampled_from(["keep", "replace"]), missing=SKIP),
-    st.builds(default, key.map(lambda name: (name,)), constants),
-    st.builds(add, paths, constants, missing=SKIP),
+    st.builds(default, key.map(lambda name: (name,)), constants, undo=st.sampled_from(["drop", "keep", "remove"])),
+    st.builds(add, paths, constants, missing=SKIP, undo=st.sampled_from(["drop", "remove"])),
     st.builds(assign, paths, constants, missing=SKIP),
     st.builds(drop, starred, missing=SKIP, wrong_type=SKIP),
-    st.builds(optional, starred),
+    st.builds(optional, starred, undo=st.sampled_from(["error", "remove"])),
     st.builds(
         lambda at, name, sources, **options: derive((*at, name), [(*at, *one) for one in sources], pick, **options),
         st.sampled_from([(), (), ("a",), ("b", "a")]),
@@ -222,8 +228,8 @@ moving: Makes = st.one_of(
     st.builds(move, paths, paths, missing=SKIP, exists=EXISTS, parents=st.sampled_from(["require", "create"])),
     st.builds(copy, paths, paths, missing=SKIP, exists=EXISTS),
     st.builds(nest, names, key, at=st.sampled_from(["", "a"]), missing=SKIP),
-    st.builds(unnest, paths, st.none() | names, missing=SKIP),
-    st.builds(keep_only, names, key),
+    st.builds(unnest, paths, st.none() | names, missing=SKIP, exists=CONFLICT),
+    st.builds(keep_only, names, st.none() | key, at=st.sampled_from(["", "", "a"]), exists=CONFLICT),
     st.builds(
         rename_keys,
         st.sampled_from(["", "a", "b.*", "a.*.a"]),
@@ -255,6 +261,7 @@ changing: Makes = st.one_of(
         null=st.sampled_from(["keep", "empty", "wrap"]),
         lists=KEEP,
         missing=SKIP,
+        many=st.sampled_from(["error", "first"]),
     ),
     st.builds(
         unwrap,

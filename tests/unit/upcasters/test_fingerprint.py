@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import field, make_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def test_the_same_in_every_process() -> None:
         run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True)
         found.add(run.stdout)
     assert len(found) == 1
-    assert re.fullmatch(r"(2-[0-9a-f]{16} ){2}[0-9a-f]{16}\n", found.pop())
+    assert re.fullmatch(r"(3-[0-9a-f]{16} ){2}[0-9a-f]{16}\n", found.pop())
 
 
 def test_what_does_not_count() -> None:
@@ -110,6 +110,16 @@ def test_what_does_not_count() -> None:
 )
 def test_what_counts(other: Chain) -> None:
     assert other.fingerprint != chain().fingerprint
+
+
+def test_an_option_that_nobody_gives_does_not_count() -> None:
+    """An operation may learn one, and the chains that do not use it stay what they were."""
+    before = make_dataclass("Operation", [("path", str)])
+    after = make_dataclass("Operation", [("path", str), ("exists", str, field(default="error"))])
+    assert fingerprint(before("a")) == fingerprint(after("a")) == fingerprint(after("a", "error"))
+    assert fingerprint(after("a", "replace")) != fingerprint(after("a"))
+    numbers = make_dataclass("Number", [("given", int, field(default=1))])
+    assert fingerprint(numbers(True)) != fingerprint(numbers(1)), "true is not 1"
 
 
 def compiled(text: str, **scope: Any) -> Any:

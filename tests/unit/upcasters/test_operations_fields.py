@@ -434,7 +434,7 @@ def test_the_texts_are_what_people_read() -> None:
     ]
     assert texts == [
         'rename m."a b"."" to x, m."a b".c to "*"',
-        "add a = 1",
+        "restore a from the older document, else as 1",
         'default a = "é"',
         "set a = 1",
         "respell the keys of the whole subtree of the document as camelCase",

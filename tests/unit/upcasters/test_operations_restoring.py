@@ -1,0 +1,184 @@
+"""What the way down leaves out on purpose, and what it takes from the older document where that is at hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from upcasters import (
+    Always,
+    Baseline,
+    Chain,
+    Detection,
+    Event,
+    FromHeader,
+    Operation,
+    Policy,
+    Step,
+    StepError,
+    Upcast,
+    absent,
+    add,
+    at,
+    default,
+    derive,
+    drop,
+    everywhere,
+    keep_only,
+    map_values,
+    move,
+    optional,
+    unnest,
+    unwrap,
+    wrap,
+)
+
+
+def chain_of(*operations: Operation) -> Chain:
+    rules = Detection((Always("t"),), (FromHeader("v"), Always("1")))
+    return Chain([Step("t", "1", "2", operations, lossy="x")], [Baseline("t", "1")], detection=rules)
+
+
+def up(value: bytes, *operations: Operation) -> bytes | str | None:
+    outcome = chain_of(*operations).upcaster().upcast(Event(value))
+    return outcome.value if isinstance(outcome, Upcast) else outcome.fault.message  # type: ignore[union-attr]
+
+
+def down(value: bytes, *operations: Operation, older: bytes | None = None) -> bytes | str | None:
+    event = Event(value, headers=[("v", b"2")])
+    upcaster = chain_of(*operations).upcaster(Policy(target={"t": "1"}, allow_loss=True))
+    outcome = upcaster.upcast(event) if older is None else upcaster.downcast_into(event, older)
+    return outcome.value if isinstance(outcome, Upcast) else outcome.fault.message  # type: ignore[union-attr]
+
+
+# What the newer version alone has.
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [optional("b", undo="remove"), add("b", None, undo="remove"), default("b", None, undo="remove")],
+    ids=str,
+)
+@pytest.mark.parametrize("value", [b'{"a":1,"b":"me"}', b'{"a":1,"b":null}', b'{"a":1}'])
+def test_a_field_that_was_added_goes_whatever_it_holds(operation: Operation, value: bytes) -> None:
+    assert down(value, operation) == b'{"a":1}'
+    assert not operation.inverse().kind.reversible, "it has to be asked for"
+
+
+def test_a_field_that_the_older_document_had_stays() -> None:
+    assert down(b'{"b":2}', default("b", 1, undo="remove"), older=b'{"b":1}') == b'{"b":2}'
+
+
+def test_a_widened_enumeration_goes_down() -> None:
+    wider = map_values("c", {False: "todo", True: "done"}, back={"inProgress": False})
+    assert up(b'{"c":true}', wider) == b'{"c":"done"}'
+    assert [down(b'{"c":"%s"}' % each, wider) for each in (b"todo", b"inProgress", b"done")] == [
+        b'{"c":false}',
+        b'{"c":false}',
+        b'{"c":true}',
+    ]
+    assert down(b'{"c":"other"}', wider) == "c has a value that the table does not list"
+    with pytest.raises(StepError, match="which the table does not list"):
+        map_values("c", {False: "todo"}, back={"inProgress": True})
+    with pytest.raises(StepError, match="which the table does not turn into it"):
+        map_values("c", {False: "todo", True: "done"}, back={"done": False})
+
+
+def test_of_a_list_of_several_the_first_is_taken_where_that_is_asked_for() -> None:
+    assert down(b'{"a":["x","y"]}', wrap("a", many="first")) == b'{"a":"x"}'
+    assert down(b'{"a":["x","y"]}', wrap("a")) == "a has more than one item"
+
+
+# What was thrown away.
+
+THROWN_AWAY = [
+    ([drop("a")], b'{"b":2}', b'{"a":"kept","b":1}', b'{"b":2,"a":"kept"}'),
+    ([drop("a", restore="")], b'{"b":2}', b'{"a":"kept","b":1}', b'{"b":2,"a":"kept"}'),
+    ([drop("a", restore="", missing="skip")], b'{"b":2}', b'{"b":1}', b'{"b":2,"a":""}'),
+    ([drop("a", missing="skip")], b'{"b":2}', b'{"b":1}', b'{"b":2}'),
+    ([drop("o.a")], b'{"o":{"b":2}}', b'{"o":{"a":[1],"b":1}}', b'{"o":{"b":2,"a":[1]}}'),
+    ([at("o", drop("a"))], b'{"o":{"b":2}}', b'{"o":{"a":[1],"b":1}}', b'{"o":{"b":2,"a":[1]}}'),
+    ([move("o.x", "x"), drop("o")], b'{"x":"new"}', b'{"o":{"x":"old","y":2}}', b'{"o":{"x":"new","y":2}}'),
+    ([unwrap("a", many="first")], b'{"a":1}', b'{"a":[1,2,3]}', b'{"a":[1,2,3]}'),
+    ([unwrap("a", many="first")], b'{"a":9}', b'{"a":[1,2,3]}', b'{"a":[9]}'),
+    ([keep_only(["a"], None)], b'{"a":2}', b'{"x":1,"a":1,"y":{"z":1}}', b'{"a":2,"x":1,"y":{"z":1}}'),
+    ([keep_only(["a"], None, at="o")], b'{"o":{"a":2}}', b'{"o":{"a":1,"y":3}}', b'{"o":{"a":2,"y":3}}'),
+]
+
+
+@pytest.mark.parametrize(("operations", "newer", "older", "expected"), THROWN_AWAY)
+def test_it_comes_back_from_the_older_document(
+    operations: list[Operation], newer: bytes, older: bytes, expected: bytes
+) -> None:
+    assert down(newer, *operations, older=older) == expected
+
+
+def test_a_newer_value_is_not_replaced_by_an_older_one() -> None:
+    moved = [move("o.x", "x"), drop("o")]
+    assert down(b'{"x":1,"o":{"x":3}}', *moved, older=b'{"o":{"x":2}}') == "o.x is there already"
+    assert down(b'{"a":"own"}', drop("a"), older=b'{"a":"old"}') == b'{"a":"own"}'
+
+
+def test_objects_that_are_met_everywhere_are_not_looked_for_in_the_older_document() -> None:
+    """Which of its objects they were is not known; those of the top are not theirs."""
+    gone = everywhere(absent("never"), drop("a", missing="skip"))
+    assert down(b'{"o":{"b":1}}', gone, older=b'{"a":1,"o":{"b":1}}') == b'{"o":{"b":1}}'
+
+
+def test_without_the_older_document_nothing_comes_back() -> None:
+    assert down(b'{"b":2}', drop("a")) == b'{"b":2}'
+    assert down(b'{"b":2}', drop("a", restore="")) == b'{"b":2,"a":""}'
+    assert down(b'{"a":"own"}', drop("a", restore="")) == "a is there already"
+    assert down(b'{"a":2}', keep_only(["a"], None)) == b'{"a":2}'
+
+
+# Leftovers beside what is there already.
+
+LEFTOVERS = b'{"text":"a","x":1,"ap":{"x":0,"y":2}}'
+
+
+def test_leftovers_are_merged_into_a_child_that_is_there() -> None:
+    assert up(LEFTOVERS, keep_only(["text"], "ap", exists="replace")) == b'{"text":"a","ap":{"x":1,"y":2}}'
+    assert up(LEFTOVERS, keep_only(["text"], "ap", exists="keep")) == b'{"text":"a","ap":{"x":0,"y":2}}'
+    assert up(LEFTOVERS, keep_only(["text"], "ap", exists="same")) == "ap.x is there already with another value"
+    assert up(LEFTOVERS, keep_only(["text"], "ap")) == "ap is there already"
+    assert up(b'{"text":"a","x":1,"ap":7}', keep_only(["text"], "ap", exists="keep")) == "ap is a number, not an object"
+    assert up(b'{"text":"a","ap":7}', keep_only(["text"], "ap", exists="keep")) == b'{"text":"a","ap":7}'
+    assert up(LEFTOVERS, keep_only(["text"], None)) == b'{"text":"a"}'
+
+
+def test_a_child_is_lifted_beside_fields_of_the_same_name() -> None:
+    value = b'{"x":0,"o":{"x":1,"y":2}}'
+    assert up(value, unnest("o", exists="replace")) == b'{"x":1,"y":2}'
+    assert up(value, unnest("o", exists="keep")) == b'{"x":0,"y":2}'
+    assert up(value, unnest("o", exists="same")) == "x is there already with another value"
+    assert up(b'{"x":1.0,"o":{"x":1}}', unnest("o", exists="same")) == b'{"x":1.0}'
+    assert up(value, unnest("o")) == "x is there already"
+
+
+# Decimals.
+
+
+def total(*amounts: float) -> Decimal:
+    """A number that a function is given says its own digits."""
+    return sum((Decimal(str(each)) for each in amounts), Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "sum_"),
+    [
+        (b"0.10", b"0.20", b"0.30"),
+        (b"12345678901234567890.1", b"0.1", b"12345678901234567890.2"),
+        (b"1E+2", b"0", b"100"),
+        (b"-0.0", b"0", b"0.0"),
+    ],
+)
+def test_a_decimal_comes_out_of_a_function_with_its_digits(a: bytes, b: bytes, sum_: bytes) -> None:
+    made = up(b'{"a":%s,"b":%s}' % (a, b), derive("s", ["a", "b"], total))
+    assert made == b'{"a":%s,"b":%s,"s":%s}' % (a, b, sum_)
+
+
+@pytest.mark.parametrize("odd", ["NaN", "Infinity", "sNaN"])
+def test_a_decimal_that_json_does_not_have_is_refused(odd: str) -> None:
+    assert up(b"{}", derive("s", [], lambda: Decimal(odd))) == "s became NaN or infinite, which JSON does not have"

@@ -1,0 +1,152 @@
+"""What the way down takes from the older document, where that is at hand (``Upcaster.downcast_into``): whatever the way
+up has thrown away. Without it these operations do nothing, but for a value that the step gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from upcasters.context import Context
+from upcasters.document import Object, encode, json_type, open_array, open_object, same
+from upcasters.errors import FieldExists
+from upcasters.operations.base import Inverse, Operation
+from upcasters.paths import EACH, Path, show
+from upcasters.traversal import MISSING, OnMissing, find, objects, parent_of
+
+
+def frozen(node: Any) -> Any:
+    """A node that can stand in two places: objects and arrays as bytes, so that neither place sees the other's."""
+    if type(node) is dict or type(node) is list:
+        return msgspec.Raw(encode(node))
+    return node
+
+
+@dataclass(frozen=True)
+class Restore(Operation):
+    """Undo of ``lost``, which threw a field away: it is what the older document had, or the value given."""
+
+    path: Path
+    lost: Operation
+    value: msgspec.Raw | None = None
+    missing: OnMissing = "error"
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        had = context.older_at(self.path)
+        if had is not MISSING:
+            for parent in objects(root, self.path[:-1], "skip", "skip"):
+                parent.setdefault(self.path[-1], frozen(had))
+        elif self.value is not None:
+            self._fill(root, self.value)
+
+    def _fill(self, root: Object, value: msgspec.Raw) -> None:
+        for parent in objects(root, self.path[:-1], self.missing):
+            if self.path[-1] in parent:
+                raise FieldExists(f"{show(self.path)} is there already", self.path)
+            parent[self.path[-1]] = value
+
+    def reads(self) -> tuple[Path, ...]:
+        return ()
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        return Inverse((self.lost,))
+
+    def __str__(self) -> str:
+        given = f", else as {bytes(self.value).decode()}" if self.value is not None else ""
+        return f"restore {show(self.path)} from the older document{given}"
+
+
+@dataclass(frozen=True)
+class RestoreOthers(Operation):
+    """Undo of ``lost``, which threw away every field but ``names`` of the object at ``at``."""
+
+    at: Path
+    names: tuple[str, ...]
+    lost: Operation
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        had = context.older_at(self.at)
+        if json_type(had) != "object":
+            return
+        for target in objects(root, self.at, "skip", "skip"):
+            for name, node in open_object(had).items():
+                if name not in self.names:
+                    target.setdefault(name, frozen(node))
+
+    def reads(self) -> tuple[Path, ...]:
+        return ()
+
+    def writes(self) -> tuple[Path, ...]:
+        return ((*self.at, EACH),)
+
+    def inverse(self) -> Inverse:
+        return Inverse((self.lost,))
+
+    def __str__(self) -> str:
+        return f"restore all but {', '.join(self.names)} from the older document"
+
+
+@dataclass(frozen=True)
+class RestoreItems(Operation):
+    """Undo of ``lost``, which kept the first item of a list: the others follow it again, if it still is the first."""
+
+    path: Path
+    lost: Operation
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        had, now = context.older_at(self.path), find(root, self.path)
+        if json_type(had) != "array" or json_type(now) != "array":
+            return
+        items, kept = open_array(had, self.path), open_array(now, self.path)
+        if len(kept) == 1 and items and same(items[0], kept[0]):
+            parent_of(root, self.path, create=False)[self.path[-1]] = frozen(items)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        return Inverse((self.lost,))
+
+    def __str__(self) -> str:
+        return f"restore the other items of {show(self.path)} from the older document"
+
+
+@dataclass(frozen=True)
+class LeaveOut(Operation):
+    """Undo of ``added`` with ``undo="remove"``: the older version has no place for the field, so it goes as it is."""
+
+    path: Path
+    added: Operation
+
+    needs_context = True
+
+    def apply(self, root: Object, context: Context) -> None:
+        if context.had(self.path):
+            return
+        for target in objects(root, self.path[:-1], "skip", "skip"):
+            target.pop(self.path[-1], None)
+
+    def reads(self) -> tuple[Path, ...]:
+        return ()
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def inverse(self) -> Inverse:
+        return Inverse((self.added,))
+
+    def __str__(self) -> str:
+        return f"leave out {show(self.path)}"
