@@ -26,14 +26,14 @@ from worker.replay.topics import Reached, committed_of
 from worker.settings.group_names import redrive_group
 
 ALL_FAULTS = "*"
-"""In place of a fingerprint: letters of every fault."""
+"""Stands in place of a fingerprint and selects the dead letters of every fault."""
 
 RoundLimits = tuple[tuple[int, int], ...]
-"""Offsets and rounds: everything before the one that had fewer of the other is done."""
+"""Pairs of `(offset, rounds)`: every letter below `offset` that was redriven fewer than `rounds` times was taken."""
 
 
 class TakenLetters:
-    """By fingerprint. Immutable."""
+    """The dead letters that earlier redrives have taken, as limits by fingerprint. Immutable."""
 
     def __init__(self, limits: Mapping[str, RoundLimits] | None = None) -> None:
         self._limits = dict(limits or {})
@@ -48,19 +48,19 @@ class TakenLetters:
         return f"Done({self._limits})"
 
     def holds(self, fingerprint: str, offset: int, rounds: int) -> bool:
-        """Whether this letter was taken before."""
+        """Whether a redrive has taken the letter at ``offset``, which was redriven ``rounds`` times before."""
         return any(offset < end and rounds < most for end, most in self._of(fingerprint))
 
     def up_to(self, fingerprint: str, rounds: int) -> int:
-        """The offset before which a redrive of so many rounds at most finds nothing to do."""
+        """The offset below which a redrive of letters with fewer than ``rounds`` rounds has nothing left to take."""
         return max((end for end, most in self._of(fingerprint) if most >= rounds), default=0)
 
     def with_more(self, fingerprints: Iterable[str], end: int, rounds: int) -> TakenLetters:
-        """After a redrive of these, of all letters before ``end`` with fewer than so many rounds."""
+        """A copy that also holds letters of ``fingerprints`` below ``end`` with fewer than ``rounds`` rounds."""
         return self.united(TakenLetters(dict.fromkeys(fingerprints, ((end, rounds),))))
 
     def united(self, other: TakenLetters) -> TakenLetters:
-        """What either of them knows."""
+        """A copy that holds every letter that this or ``other`` holds."""
         names = sorted(self._limits.keys() | other._limits.keys())
         united = {name: _needed(self._limits.get(name, ()) + other._limits.get(name, ())) for name in names}
         of_all = united.pop(ALL_FAULTS, ())
@@ -68,7 +68,7 @@ class TakenLetters:
         return TakenLetters({name: limits for name, limits in {**apart, ALL_FAULTS: of_all}.items() if limits})
 
     def after(self, beginning: int) -> TakenLetters:
-        """Without what is about letters that retention has deleted."""
+        """A copy without limits at or below ``beginning``, whose letters retention has deleted."""
         kept = {name: tuple(limit for limit in limits if limit[0] > beginning) for name, limits in self.items()}
         return TakenLetters({name: limits for name, limits in kept.items() if limits})
 
