@@ -255,7 +255,19 @@ def test_a_tuple_is_a_list() -> None:
     assert from_plain({"a": (1, (2,))}) == {"a": [1, [2]]}
 
 
+DECIMALS = ["0.30", "1E+400", "-0", "0E-7", "100", "12345678901234567890.10"]
+
+
+@pytest.mark.parametrize("text", DECIMALS)
+def test_a_decimal_is_a_number_with_all_of_its_digits(text: str) -> None:
+    written = write({"a": from_plain(Decimal(text)), "b": from_plain([{"c": Decimal(text)}])})
+    assert written == f'{{"a":{text},"b":[{{"c":{text}}}]}}'.encode()
+    assert Decimal(str(plain(read(written)["a"]))) == Decimal(text)
+
+
 REFUSED: list[tuple[Any, str]] = [
+    (Decimal("NaN"), "NaN or infinite"),
+    (Decimal("-Infinity"), "NaN or infinite"),
     (float("nan"), "NaN or infinite"),
     (float("-inf"), "NaN or infinite"),
     ({1}, "became a set"),
