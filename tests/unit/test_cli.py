@@ -231,8 +231,13 @@ def test_help_does_not_import_what_it_does_not_need() -> None:
 def test_ctrl_c_while_the_command_loads_is_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    script = Path(sys.executable).with_name("upcast")
-    stopped = subprocess.run([script, "check"], capture_output=True, text=True, check=False, env=environment)
+    script = str(Path(sys.executable).with_name("upcast"))
+    # A shell that starts these tests in the background has it ignored, which the command would respect.
+    listening = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", listening, script, "check"]
+    stopped = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert (stopped.returncode, stopped.stderr) == (130, "")
 
 
