@@ -191,6 +191,9 @@ def test_a_lock_of_another_kind_says_that_it_cannot_tell(orders: Path) -> None:
     told = upcast("check")
     assert told.returncode == 1
     assert "cannot be told" in told.stdout
+    compared = upcast("check", "--against", "orders/chain.lock.json")
+    assert compared.returncode == 2
+    assert "compare with the reference" in compared.stderr, "every part would look changed"
     assert upcast("lock", "--accept", "everything", "--reason", "the same as before").returncode == 0
     assert upcast("check").returncode == 0
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from upcasters import ChainError, load_chain
+from upcasters.fingerprint import KIND
 from worker.authoring.checks import Checked, size_of
 from worker.authoring.lock import SUFFIX, changed, parts_of, read_lock
 from worker.errors import WorkerError
@@ -51,6 +52,11 @@ def check_against(name: str, released: str) -> Checked:
     if released.endswith(SUFFIX):
         lock = read_lock(_existing(released))
         assert lock is not None  # noqa: S101  (it exists)
+        if lock.kind != KIND:
+            raise WorkerError(
+                f"{released}: was made with fingerprints of kind {lock.kind}, this version makes kind {KIND}: compare "
+                "with the reference or the wheel of that release"
+            )
         parts = [f"{what}: {how}" for what, how in changed(lock.parts, parts_of(name, chain)).items()]
         return Checked(subject, name, chain.fingerprint, tuple(parts), size=size_of(chain))
     if importlib.util.find_spec("hypothesis") is None:
