@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import NodeNotReadyError
 
@@ -16,6 +17,7 @@ from tests.lanes import LIMIT, ByWord, PlainClients, caught_up, make_bench, read
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import Outcome
 from worker.errors import WorkerError
+from worker.kafka.first_records import FirstRecords
 from worker.lanes import watch
 from worker.lanes.lane import Lane
 from worker.lanes.state import LaneState
@@ -72,6 +74,31 @@ async def test_an_operator_pauses_a_route_and_goes_on(kafka_bootstrap: str, topi
         await until(lambda: lane.lag.records == 0)
         with pytest.raises(KeyError):
             supervisor.pause("no-such-topic")
+
+
+async def test_a_look_at_slow_brokers_is_made_again(
+    kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that came to nothing is not taken for a partition in which no record has an age."""
+    looks = 0
+    fetch = FirstRecords.fetch
+
+    async def slow(
+        first: FirstRecords, partitions: Collection[TopicPartition], seconds: float
+    ) -> dict[TopicPartition, str]:
+        nonlocal looks
+        looks += 1
+        return {} if looks < 10 else await fetch(first, partitions, seconds)
+
+    monkeypatch.setattr(FirstRecords, "fetch", slow)
+    bench = await make_bench(kafka_bootstrap, topics)
+    async with bench.running() as supervisor:
+        (lane,) = await _lanes(supervisor)
+        supervisor.pause(bench.route.source)
+        await until(lambda: lane.state is LaneState.PAUSED)
+        await produce(kafka_bootstrap, bench.route.source, named(b"old", 10))
+        await until(lambda: bench.total("upcaster_consumer_lag_seconds") > 0)
+    assert looks >= 10
 
 
 async def test_a_route_keeps_to_its_rate(kafka_bootstrap: str, topics: Topics) -> None:

@@ -23,6 +23,8 @@ class FirstRecords:
         self._places = places
         self._most = most
         self.found: dict[TopicPartition, Sequence[SourceRecord]] = {}
+        self.next_offsets = dict(places)
+        """How far each partition was read."""
 
     @property
     def missing(self) -> list[TopicPartition]:
@@ -32,6 +34,7 @@ class FirstRecords:
         """Once, for ``seconds`` at most. Returns the errors of batches that cannot be unpacked, by their class."""
         broken = {}
         for partition, fetched in (await self._reader.read(partitions, seconds)).items():
+            self.next_offsets[partition] = fetched.next_offset
             try:
                 if records := self._first(fetched):
                     self.found[partition] = records

@@ -24,7 +24,7 @@ class Lag:
         self._end_noted = 0.0
         self._beginning = 0
         self._oldest = NO_TIMESTAMP
-        self._looked_at: tuple[int | None, int | None] | None = None
+        self._no_age_before = 0
 
     @property
     def next_offset(self) -> int | None:
@@ -39,7 +39,7 @@ class Lag:
 
     def note_committed(self, offset: int) -> None:
         if offset != self.committed:
-            self._oldest = NO_TIMESTAMP
+            self._oldest, self._no_age_before = NO_TIMESTAMP, 0
         self.committed = offset
 
     def note_end(self, end: int | None, now: float) -> None:
@@ -52,15 +52,21 @@ class Lag:
         self._beginning = offset
 
     def note_oldest(self, timestamp: int) -> None:
-        """Timestamp (ms) of the record at ``next_offset``, or of the first that can be read behind it; -1 where
-        somebody has looked and found none."""
+        """Timestamp (ms) of the record at ``next_offset``, or of the first that can be read behind it."""
         self._oldest = timestamp
-        self._looked_at = self.next_offset, self.end
+
+    def note_no_age_before(self, offset: int) -> None:
+        """Somebody has looked from ``place_to_look`` on and found no timestamp below ``offset``: only markers, or
+        aborted records, or records of a time before timestamps. Where the look came to nothing at all, for instance
+        because the brokers were slow, ``offset`` is the place itself."""
+        self._no_age_before = offset
 
     def place_to_look(self) -> int | None:
-        """The offset of a record whose age nobody knows; None where there is none, or somebody has looked already."""
-        looked = self._looked_at == (self.next_offset, self.end)
-        return self.next_offset if self.records and self._oldest < 0 and not looked else None
+        """Where to look for a record whose age nobody knows; None where it is known, or nothing is left to look at."""
+        if self.next_offset is None or self.end is None or self._oldest >= 0:
+            return None
+        place = max(self.next_offset, self._no_age_before)
+        return place if place < self.end else None
 
     def seconds(self, now: float, in_hand: Iterable[int]) -> float | None:
         """Age of the oldest record that is not committed: the first known of ``in_hand`` (timestamps in ms of what was

@@ -26,17 +26,17 @@ OPTIONS = {"max_partition_fetch_bytes": 16 * 1024, "fetch_max_bytes": 1024 * 102
 ROUND = 0.2
 
 
-async def next_timestamps(clients: ClientFactory, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-    """Timestamps (ms) of the first record that can be read at or behind each of the offsets.
+async def first_records(clients: ClientFactory, places: Mapping[TopicPartition, int]) -> FirstRecords:
+    """Look for the first record that can be read at or behind each of the offsets, for a few rounds.
 
-    Whatever is not found within a few rounds is left out. Raises KafkaError where the brokers do not answer.
+    Raises KafkaError where the brokers do not answer.
     """
     async with started(clients.reader(**OPTIONS)) as consumer:
         first, rounds = FirstRecords(consumer, places, 1), 2 + len(places)
         while rounds and (missing := first.missing):
             rounds -= 1
             await first.fetch(missing, ROUND)
-    return {partition: timestamp_of(records[0].timestamp) for partition, records in first.found.items()}
+    return first
 
 
 FRESH = 2.0
@@ -122,11 +122,17 @@ class Watch:
         places = {lane.partition: place for lane in behind if (place := lane.place_to_look()) is not None}
         if not places:
             return
-        found = await next_timestamps(self._clients, places)
+        first = await first_records(self._clients, places)
         for partition, place in places.items():
             lane = self._lanes.get(partition)
-            if lane and lane.lag.next_offset == place:
-                lane.lag.note_oldest(found.get(partition, NO_TIMESTAMP))
+            if lane is None or lane.lag.place_to_look() != place:
+                continue
+            records = first.found.get(partition)
+            timestamp = timestamp_of(records[0].timestamp) if records else NO_TIMESTAMP
+            if timestamp >= 0:
+                lane.lag.note_oldest(timestamp)
+            else:
+                lane.lag.note_no_age_before(first.next_offsets[partition])
 
     def look(self, now: float) -> None:
         """Note the ends that came with the last fetches."""

@@ -60,15 +60,19 @@ def test_retention_that_overtakes_takes_the_deleted_out_of_the_lag() -> None:
     assert (lag.records, lag.seconds(10, ())) == (0, 0)
 
 
-def test_each_place_is_looked_at_once_for_each_end() -> None:
+def test_a_look_goes_on_where_the_last_one_ended() -> None:
     lag = behind()
     assert lag.place_to_look() == 3
-    lag.note_oldest(-1)
+    lag.note_no_age_before(3)
+    assert lag.place_to_look() == 3, "the brokers were slow: nothing was seen"
+    lag.note_no_age_before(5)
     assert lag.place_to_look() is None
     lag.note_end(6, now=2)
-    assert lag.place_to_look() == 3
+    assert lag.place_to_look() == 5
     lag.note_oldest(4_000)
     lag.note_end(7, now=3)
     assert lag.place_to_look() is None, "it is known"
+    lag.note_committed(4)
+    assert lag.place_to_look() == 4
     lag.note_committed(7)
     assert lag.place_to_look() is None, "there is nothing"
