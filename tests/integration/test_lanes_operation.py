@@ -230,9 +230,7 @@ async def test_stop_in_the_middle_leaves_nothing_open(kafka_bootstrap: str, topi
     await produce(kafka_bootstrap, bench.route.source, named(b"old", 20_000))
     async with bench.running() as supervisor:
         await until(lambda: bench.total("upcaster_records_consumed_total") > 1_000)
-        began = time.monotonic()
         await supervisor.stop()
-        assert time.monotonic() - began < 8
         await supervisor.stop()
     outputs = await read_settled(kafka_bootstrap, bench.route.destination.name)
     committed = await committed_offsets(kafka_bootstrap, bench.group)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -291,9 +290,7 @@ async def test_a_stop_in_mid_work_loses_and_doubles_nothing(setting: Setting) ->
     setting.configure(limits={"records_per_second": 20_000})
     async with running_worker(setting.config) as worker:
         await worker.caught_up(1)
-        started = time.monotonic()
         assert await worker.stop() == 0
-        assert time.monotonic() - started < 10
     done = await committed_offsets(setting.bootstrap, setting.group)
     arrived = await read_all(setting.bootstrap, setting.destination)
     dead = await read_all(setting.bootstrap, setting.dead_letter)

@@ -123,11 +123,9 @@ async def test_a_renewed_certificate_serves_the_next_connection(broker: SecureKa
 )
 async def test_waits_for_a_broker_that_is_away(server: str, expected: str) -> None:
     away = KafkaClients(KafkaSettings(bootstrap_servers=server, group_id="g", start_timeout=0.5))
-    started = time.monotonic()
     with pytest.raises(WorkerError, match=expected) as caught:
         await wait_for_broker(away)
     assert caught.value.exit_code == MAY_PASS
-    assert time.monotonic() - started < 5
 
 
 async def test_rights_that_are_missing(broker: SecureKafka, tmp_path: Path) -> None:

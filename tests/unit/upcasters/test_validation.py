@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from benchmarks.timing import measure
 from tests.depth import TOO_DEEP
 from upcasters.errors import InvalidEvent
 from upcasters.validation import Validator
@@ -171,11 +172,16 @@ def test_a_large_document_is_judged_like_a_small_one(wood: dict[str, Any], told:
 @pytest.mark.parametrize("item", [b"{}", b"[]", b"1"])
 @pytest.mark.parametrize("place", [b'{"parts":[%b]}', b'{"parts":[{"kind":"branch","parts":[%b]}]}'])
 def test_half_a_million_faults_cost_little(place: bytes, item: bytes) -> None:
-    """They took 19 seconds and 600 MB: enough for the worker to be killed again and again."""
+    """They took 600 MB, and some 500 times as long as to read them: the worker was killed again and again."""
     data = place % b",".join([item] * 330_000)
+    asked = cpu_seconds(lambda: refusal(Wood, data))
+    assert asked < 20 * min(cpu_seconds(lambda: json.loads(data)) for _ in range(3))
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
     started = time.process_time()
-    refusal(Wood, data)
-    assert time.process_time() - started < 1
+    work()
+    return time.process_time() - started
 
 
 def test_of_very_many_faults_the_first_thousand_are_read() -> None:
@@ -606,20 +612,10 @@ def test_what_the_quick_yes_takes_pydantic_takes(annotation: Any, text: str) -> 
         Validator(model).check(data)
 
 
-def best_of(function: Callable[[bytes], object], data: bytes, times: int = 5, calls: int = 5_000) -> float:
-    """Microseconds of CPU time a call."""
-    found = []
-    for _ in range(times):
-        start = time.process_time()
-        for _ in range(calls):
-            function(data)
-        found.append((time.process_time() - start) / calls * 1e6)
-    return min(found)
-
-
-def test_costs_at_most_three_microseconds() -> None:
-    data = dumps(EVENT)
-    plain = best_of(lambda value: TaskContext.__pydantic_validator__.validate_json(value, strict=True), data)
-    cost = best_of(Validator(TaskContext).check, data)
-    print(f"{len(data)} B: {cost:.2f} us; pydantic alone {plain:.2f} us")  # noqa: T201
-    assert cost < 3
+def test_costs_less_than_half_of_pydantic_alone() -> None:
+    """It is a sixth."""
+    data, check = dumps(EVENT), Validator(TaskContext).check
+    pydantic = TaskContext.__pydantic_validator__
+    actions = {"ours": lambda: check(data), "pydantic": lambda: pydantic.validate_json(data, strict=True)}
+    times = measure(actions, rounds=5)
+    assert times["ours"] < times["pydantic"] / 2
