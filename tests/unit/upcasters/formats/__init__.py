@@ -1,0 +1,1 @@
+"""Tests of the formats: what a schema is, and what each format makes of bytes."""

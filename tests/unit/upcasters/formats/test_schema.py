@@ -1,0 +1,70 @@
+"""Two spellings of one schema are one schema; two schemas are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from upcasters.formats import Reference, Schema, SchemaError
+
+ORDER = '{"type": "record", "name": "Order", "fields": [{"name": "id", "type": "string"}]}'
+SPELLINGS = [
+    '{"name":"Order","type":"record","fields":[{"type":"string","name":"id"}]}',
+    '{"type": "record", "doc": "An order.", "name": "Order", "fields": [{"name": "id", "doc": "x", "type": "string"}]}',
+    '{"type": "record", "name": "Order", "fields": [{"name": "id", "type": {"type": "string"}}]}',
+]
+OTHERS = [
+    '{"type": "record", "name": "Order", "fields": [{"name": "id", "type": "string", "default": ""}]}',
+    '{"type": "record", "name": "Order", "fields": [{"name": "id", "type": "string", "aliases": ["no"]}]}',
+    '{"type": "record", "name": "Order", "fields": [{"name": "id", "type": {"type": "string", "logicalType": "x"}}]}',
+    '{"type": "record", "name": "Order", "namespace": "a", "fields": [{"name": "id", "type": "string"}]}',
+]
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_what_makes_no_difference_to_data_is_no_part_of_the_fingerprint(text: str) -> None:
+    assert Schema("avro", text).fingerprint == Schema("avro", ORDER).fingerprint
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_what_makes_a_difference_is(text: str) -> None:
+    assert Schema("avro", text).fingerprint != Schema("avro", ORDER).fingerprint
+
+
+def test_a_default_that_looks_like_documentation_counts() -> None:
+    one, other = (
+        f'{{"type": "record", "name": "R", "fields": [{{"name": "m", "type": {{"type": "map", "values": "string"}}, '
+        f'"default": {{"doc": "{text}"}}}}]}}'
+        for text in "ab"
+    )
+    assert Schema("avro", one).fingerprint != Schema("avro", other).fingerprint
+
+
+def test_references_count_by_name_and_by_what_they_are() -> None:
+    plain = Schema("avro", ORDER)
+    found = {
+        schema.fingerprint
+        for schema in (
+            plain,
+            Schema("avro", ORDER, (Reference("a", plain),)),
+            Schema("avro", ORDER, (Reference("b", plain),)),
+            Schema("avro", ORDER, (Reference("a", Schema("avro", OTHERS[0])),)),
+        )
+    }
+    assert len(found) == 4
+
+
+def test_the_kind_and_the_message_count() -> None:
+    found = {Schema("json", "{}"), Schema("protobuf", "{}"), Schema("protobuf", "{}", (), "a.Order")}
+    assert len({schema.fingerprint for schema in found}) == 3
+
+
+@pytest.mark.parametrize("kind", ["avro", "json"])
+@pytest.mark.parametrize("text", ["", "record Order {}", "[" * 100_000, "[" * 5_000 + "]" * 5_000])
+def test_a_text_that_is_no_json_is_refused_in_one_line(kind: str, text: str) -> None:
+    with pytest.raises(SchemaError, match="the schema is not JSON text"):
+        _ = Schema(kind, text).fingerprint  # type: ignore[arg-type]
+
+
+def test_spacing_makes_no_difference_to_protobuf() -> None:
+    one, other = 'syntax = "proto3";\nmessage A {}\n', '\n  syntax = "proto3";\n\n\tmessage  A {}'
+    assert Schema("protobuf", one).fingerprint == Schema("protobuf", other).fingerprint

@@ -1,0 +1,20 @@
+"""JSON as a format: it needs no schema to be read or written; a schema only says of which version a document is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from upcasters.document import read, write
+from upcasters.formats.port import Reader, Writer
+from upcasters.formats.schema import Schema
+from upcasters.paths import Path
+
+
+class JsonFormat:
+    """Documents as JSON text."""
+
+    def reader(self, schema: Schema | None = None, touched: Iterable[Path] | None = None) -> Reader:
+        return read
+
+    def writer(self, schema: Schema | None = None) -> Writer:
+        return write
