@@ -22,7 +22,7 @@ MOSTLY = 0.9
 _OPENING = ord("[")
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NOT_TOLD = bytes(set(range(256)) - set(b'[]{}"\\'))
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 def is_too_deep(text: bytes, levels: int = MOST_LEVELS) -> bool:

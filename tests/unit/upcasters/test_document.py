@@ -399,6 +399,13 @@ def test_depth_does_not_depend_on_what_texts_hold(value: Any) -> None:
         assert is_too_deep(deep) is bool(more)
 
 
+def test_a_string_that_never_ends_is_passed_over_once() -> None:
+    """Escaped quotes in it are no new beginnings: following each to the end takes hours."""
+    text = b'{"a":' + b"[" * 500 + b'"' + b'\\"' * 500_000
+    assert is_too_deep(text)
+    assert not is_too_deep(b'{"a":' + b"[" * 300 + b'"' + b'\\"' * 500_000)
+
+
 def height(value: Any) -> int:
     return 1 + max(map(height, value), default=0) if isinstance(value, list) else 0
 
