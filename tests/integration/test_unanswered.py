@@ -180,6 +180,23 @@ async def test_a_lane_whose_offset_somebody_else_holds_waits_says_so_and_goes_on
     await assert_all_once_in_order(bench, 200)
 
 
+@pytest.mark.parametrize("late", [True, False])
+async def test_only_where_offsets_may_come_late_what_is_held_is_cleared(
+    kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch, *, late: bool
+) -> None:
+    """A coordinator from Kafka 4.0 on that has not come to a commit of the lane would drop it for that."""
+    monkeypatch.setattr(lane_context, "applies_late", lambda _: late)
+    bench = await make_bench(kafka_bootstrap, topics)
+    sent = Lost(AddOffsetsToTxnRequest, 0, arrives=True)
+    clients = PlainClients(kafka_bootstrap, bench.group, spoil=sent.spoil)
+    async with (
+        moving_offset(kafka_bootstrap, bench.group, TopicPartition(bench.route.source, 0), 50),
+        bench.running(clients, timeouts=IMPATIENT) as supervisor,
+    ):
+        await until(lambda: [each.state for each in supervisor.status()] == [LaneState.BLOCKED])
+    assert any(AddOffsetsToTxnRequest in each for each in sent.sent) is late
+
+
 async def test_clearing_leftovers_leaves_the_committed_offset(kafka_bootstrap: str, topics: Topics) -> None:
     bench = await make_bench(kafka_bootstrap, topics)
     source = TopicPartition(bench.route.source, 0)

@@ -7,7 +7,6 @@ settles what he left open), only then the committed offset is read.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -63,7 +62,7 @@ class LaneProducer:
             await delivery.start()
             self._left_open = False
             await self._find_topics(delivery, route)
-            beginning = await self._begin(delivery)
+            beginning = await self._begin(delivery, route)
             if beginning.announcement:
                 await delivery.begin()
                 await delivery.commit(beginning.offset, beginning.announcement)
@@ -111,14 +110,25 @@ class LaneProducer:
                 f"had {route.destination.partitions}: make them equal, then restart the worker"
             )
 
-    async def _begin(self, delivery: Delivery) -> StartingPoint:
-        """Where to begin. An offset that stays on its way may be a late one of this lane, which its next transaction
-        clears (Kafka up to 3.6.2), or the coordinator needs longer, or it is somebody else's."""
+    async def _begin(self, delivery: Delivery, route: Route) -> StartingPoint:
+        """Where to begin, in the end."""
         since = self._around.clock()
-        with contextlib.suppress(UnstableOffsetCommitError):
-            return await self._around.begin(self._partition)
-        await delivery.clear_leftovers()
         try:
-            return await self._around.begin(self._partition)
+            return await self._settled_beginning(delivery, route)
         except UnstableOffsetCommitError as error:
             raise HeldOffsetError(utc(since)) from error
+
+    async def _settled_beginning(self, delivery: Delivery, route: Route) -> StartingPoint:
+        """An offset that stays on its way may be a late one of this lane, which its next transaction clears (Kafka up
+        to 3.6.2), or the coordinator needs longer, or it is somebody else's.
+
+        From Kafka 4.0 on it is never a late one. There a coordinator that has only half of its log in memory may take
+        an offset that is committed for one on its way; a transaction that is aborted would have it drop that one.
+        """
+        try:
+            return await self._around.begin(self._partition)
+        except UnstableOffsetCommitError:
+            if not self._around.applies_late(route):
+                raise
+        await delivery.clear_leftovers()
+        return await self._around.begin(self._partition)
