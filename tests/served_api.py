@@ -80,7 +80,7 @@ class FakeWorker:
         places: dict[int | str, int] = {"found": 300, "end": 450}
         to = places.get(go_on_at, int(go_on_at) if isinstance(go_on_at, int) else 0)
         if partition or to > 450:
-            raise CannotDecideError(f"{source}:{partition}: waits for no decision")
+            raise CannotDecideError(f"{source}:{partition}: needs no decision")
         return Decided(before=400, go_on_at=to, first_left_out=300, left_out=max(0, to - 300))
 
 

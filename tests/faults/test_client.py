@@ -20,6 +20,6 @@ async def test_a_client_that_has_given_up_ends_the_worker(kafka_bootstrap: str, 
         task = consumer._fetcher._fetch_task if part == "fetching" else consumer._coordinator._coordination_task
         task.cancel()
         async with asyncio.timeout(30):
-            with pytest.raises(WorkerError, match="the client has given up") as ended:
+            with pytest.raises(WorkerError, match="the client has stopped for good") as ended:
                 await supervisor.run()
     assert ended.value.exit_code == MAY_PASS

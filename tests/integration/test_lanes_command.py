@@ -63,7 +63,7 @@ async def test_a_lane_that_waits_is_listed_and_decided_about(stage: Stage) -> No
         assert "led from offset 20 to 12; nothing is left out" in table.out
         again = await stage.upcast("lanes", "decide", lane, "--go-on-at", "12")
         assert (again.code, again.out) == (2, "")
-        assert again.errors == f"upcast: {lane}: waits for no decision: `upcast lanes list` has those that do\n"
+        assert again.errors == f"upcast: {lane}: needs no decision: `upcast lanes list` shows the partitions that do\n"
     assert len(await read_all(stage.bootstrap, stage.destination)) == 2
 
 
@@ -74,9 +74,18 @@ REFUSED = [
     (("{source}:0", "--go-on-at", "9" * 19), f"--go-on-at {'9' * 19}: is no offset"),
     (("other:0", "--begin-at-end"), "other:0: is no lane: give a source of the routes ({source}) and a partition"),
     (("{source}:x", "--begin-at-end"), "{source}:x: is no lane"),
-    (("{source}:7", "--begin-at-end"), "{source}:7: waits for no decision: `upcast lanes list` has those that do"),
-    (("{source}:0", "--begin-at-end"), "{source}:0: waits for no decision: `upcast lanes list` has those that do"),
-    (("{source}", "--go-on-at", "found"), "{source}: waits for no decision: `upcast lanes list` has those that do"),
+    (
+        ("{source}:7", "--begin-at-end"),
+        "{source}:7: needs no decision: `upcast lanes list` shows the partitions that do",
+    ),
+    (
+        ("{source}:0", "--begin-at-end"),
+        "{source}:0: needs no decision: `upcast lanes list` shows the partitions that do",
+    ),
+    (
+        ("{source}", "--go-on-at", "found"),
+        "{source}: needs no decision: `upcast lanes list` shows the partitions that do",
+    ),
 ]
 
 

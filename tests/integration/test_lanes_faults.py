@@ -286,7 +286,7 @@ async def test_a_destination_that_is_deleted_is_not_made_anew(kafka_bootstrap: s
         async with admin_of(kafka_bootstrap) as client:
             await client.delete_topics([name])
             await produce(kafka_bootstrap, bench.route.source, numbered(10))
-            await until(lambda: any(f"{name} is not there any more" in each for each in supervisor.why_not_ready()))
+            await until(lambda: any(f"{name} does not exist any more" in each for each in supervisor.why_not_ready()))
             assert name not in {topic["topic"] for topic in await client.describe_topics()}
             await topics.create("destination", configs={"retention.ms": "-1"})
         await until(caught_up(supervisor, partitions=1))
@@ -305,7 +305,7 @@ async def test_a_source_that_is_made_anew_while_the_worker_stands_still_is_not_s
         elsewhere.start()
         elsewhere.join()
         await until(supervisor.why_not_ready)
-        assert any("made anew" in each or "not there any more" in each for each in supervisor.why_not_ready())
+        assert any("created again" in each or "does not exist any more" in each for each in supervisor.why_not_ready())
     await assert_all_once_in_order(bench, 10)
     async with bench.running() as supervisor:
         await until(caught_up(supervisor, partitions=1))
@@ -372,7 +372,10 @@ async def test_a_note_that_the_brokers_do_not_keep_is_told(
     async with bench.running() as supervisor:
         await until(lambda: any("rebuilding" in each for each in supervisor.why_not_ready()))
         (why,) = supervisor.why_not_ready()
-        assert "OffsetMetadataTooLargeError: the brokers keep no note as long as the one beside the offset" in why
+        assert (
+            "OffsetMetadataTooLargeError: the text that the worker commits beside its offset is longer than the "
+            "brokers accept" in why
+        )
         assert "while committing: raise offset.metadata.max.bytes of the brokers" in why
         notes.clear()
         await until(caught_up(supervisor, partitions=1))

@@ -190,7 +190,10 @@ async def test_a_topic_that_begins_to_put_its_own_time_on_records_blocks(kafka_b
         await produce(kafka_bootstrap, bench.route.source, records[10:])
         await until(supervisor.why_not_ready)
         (why,) = supervisor.why_not_ready()
-        assert f"blocked ({destination} puts its own time on records (message.timestamp.type is LogAppendTime)" in why
+        assert (
+            f"blocked ({destination} replaces the timestamps of records (message.timestamp.type is LogAppendTime)"
+            in why
+        )
         await configure_topic(kafka_bootstrap, destination, {"message.timestamp.type": "CreateTime"})
         supervisor.resume(bench.route.source)
         await until(caught_up(supervisor, partitions=1))

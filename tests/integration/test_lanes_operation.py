@@ -178,8 +178,8 @@ async def test_a_source_that_is_deleted_is_named(
         await delete_topics(kafka_bootstrap, [bench.route.source])
         await until(lambda: not len(supervisor.lanes) and bench.total("upcaster_rebalances_total") == 2)
         (reason,) = supervisor.why_not_ready()
-    assert reason.startswith(f"{bench.route.source}: the source is not there any more: create it again")
-    assert "the source is not there any more" in capsys.readouterr().out
+    assert reason.startswith(f"{bench.route.source}: the source topic does not exist any more: create it again")
+    assert "the source topic does not exist any more" in capsys.readouterr().out
 
 
 async def test_who_is_stopped_while_the_brokers_are_away_closes_its_connections(

@@ -123,7 +123,7 @@ async def test_what_a_person_leaves_out_is_counted_named_and_kept(kafka_bootstra
     with capture_logs() as logs:
         async with bench.running(timeouts=SOON) as supervisor:
             await until(caught_up(supervisor, partitions=1))
-    (told,) = [each for each in logs if each["event"] == "the lane goes on where a person decided"]
+    (told,) = [each for each in logs if each["event"] == "the lane continues at the offset that an operator chose"]
     assert told["log_level"] == "error"
     assert (told["first_left_out"], told["left_out"], told["now"]) == (10, 20, 30)
     await drained(bench, numbered(30, 40))
@@ -156,7 +156,7 @@ async def test_nobody_decides_about_what_is_no_question(kafka_bootstrap: str, to
     await produce(kafka_bootstrap, bench.route.source, numbered(0, 10))
     async with bench.running(timeouts=SOON) as supervisor:
         await until(caught_up(supervisor, partitions=1))
-        with pytest.raises(NothingToDecideError, match="waits for no decision"):
+        with pytest.raises(NothingToDecideError, match="needs no decision"):
             await decided(bench, "end")
         await produce(kafka_bootstrap, bench.route.source, numbered(10, 20))
         await read_up_to(20, supervisor)
@@ -170,7 +170,7 @@ async def test_nobody_goes_on_where_nothing_is(kafka_bootstrap: str, topics: Top
     await set_offset(bench, 20)
     async with bench.running(timeouts=SOON) as supervisor:
         await waits(bench, supervisor)
-        with pytest.raises(WrongPlaceError, match="has offsets 0 to 10 now, 11 is none of them"):
+        with pytest.raises(WrongPlaceError, match="offset 11 is outside of the partition, which goes from 0 to 10 now"):
             await decided(bench, 11)
         assert (await beside(bench)).note.finding is not None
 
@@ -186,7 +186,7 @@ async def test_a_destination_that_ends_before_what_was_written_is_a_question(
     await produce(kafka_bootstrap, bench.route.source, numbered(10, 20))
     async with bench.running(timeouts=SOON) as supervisor:
         reason = await waits(bench, supervisor)
-        assert f"has written to {name}:0 up to offset 9, it was found to end at 0" in reason
+        assert f"has written to {name}:0 up to offset 9, but it ended at 0" in reason
         assert bench.total("upcaster_errors_total", stage="produce", error_type="AcknowledgedLost") == 10
         (line,) = await list_lanes(PlainClients(kafka_bootstrap, bench.group), bench.group, [bench.route.source])
         assert (line.state, line.reason, line.committed, line.end) == (UNDECIDED, reason, 10, 20)

@@ -104,13 +104,15 @@ async def test_a_full_group_is_waited_for(strict: str, tmp_path: Path) -> None:
         code, found = await check(config)
         assert (code, found["problems"]) == (0, [])
         assert any("it has 1, group.max.size is 1" in each for each in found["warnings"])
-        while not [entry for entry in worker.log if entry["event"] == "no partitions"]:
+        while not [entry for entry in worker.log if entry["event"] == "the group assigns no partitions"]:
             assert worker.process.returncode is None
             await asyncio.sleep(0.1)
         (reason,) = (await worker.until("/readyz", 503))["reasons"]
         assert reason.startswith("GroupMaxSizeReachedError: the group is full")
         assert "group.max.size" in reason
-        assert len([entry for entry in worker.log if entry["event"] == "no partitions"]) == 1, "once is enough"
+        assert len([entry for entry in worker.log if entry["event"] == "the group assigns no partitions"]) == 1, (
+            "once is enough"
+        )
         assert worker.process.returncode is None
     async with running_worker(config) as worker:
         await worker.caught_up(1)

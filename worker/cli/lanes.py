@@ -135,7 +135,7 @@ async def _decide(settings: Settings, where: Sequence[str], place: Target) -> di
     for source in set(where) - chosen.keys():
         waiting = [each for each in known if each.partition.topic == source and each.state == UNDECIDED]
         if not waiting:
-            raise WorkerError(f"{source}: waits for no decision: `upcast lanes list` has those that do")
+            raise WorkerError(f"{source}: needs no decision: `upcast lanes list` shows the partitions that do")
         chosen |= {each.name: each for each in waiting}
     made = {}
     for name, each in chosen.items():

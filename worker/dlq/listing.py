@@ -232,6 +232,9 @@ async def _opened(
     await wait_for_broker(clients)
     partitions = (await partition_counts(clients)).get(topic, 0)
     if not partitions:
-        raise WorkerError(f"{topic}: no such topic, or none that we may describe: correct the route's dead_letter")
+        raise WorkerError(
+            f"{topic}: the topic does not exist, or the worker's user may not describe it: correct the route's "
+            "dead_letter"
+        )
     async with open_range_reader(clients, partitions) as consumer:
         yield clients, consumer, await freeze(consumer, topic, partitions, Earliest(), Latest())

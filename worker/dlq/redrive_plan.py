@@ -95,7 +95,10 @@ async def plan_redrive(
 def _dead_letters(facts: ClusterFacts, given: RouteChain) -> TopicFacts:
     topic = facts.topic(given.route.dead_letter)
     if not topic.partitions:
-        raise WorkerError(f"{topic.name}: no such topic, or none that we may describe: correct the route's dead_letter")
+        raise WorkerError(
+            f"{topic.name}: the topic does not exist, or the worker's user may not describe it: correct the route's "
+            "dead_letter"
+        )
     return topic
 
 

@@ -87,12 +87,12 @@ def _certificate(error: BaseException) -> Cause | None:
     reason = (getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
     if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
         return Cause(
-            "the broker wants a certificate of ours: set kafka.ssl_certfile and kafka.ssl_keyfile",
+            "the broker asks for a client certificate: set kafka.ssl_certfile and kafka.ssl_keyfile",
             permanent=True,
         )
     if "ALERT" in reason:
         kind = reason.partition("ALERT_")[2].lower().replace("_", " ")
-        return Cause(f"the broker refuses our certificate ({kind}): check kafka.ssl_certfile", permanent=True)
+        return Cause(f"the broker refuses the client certificate ({kind}): check kafka.ssl_certfile", permanent=True)
     return None
 
 

@@ -18,8 +18,8 @@ class UnpackError(Exception):
 
     def __init__(self, offset: int, limit: int) -> None:
         super().__init__(
-            f"the batch at offset {offset} does not unpack into {limit} bytes: if it is meant to be so large, raise "
-            "kafka.unpacked_batch_bytes and restart; if not, set the group's offset behind it"
+            f"the batch at offset {offset} takes more than {limit} bytes uncompressed: if it is meant to be so large, "
+            "raise kafka.unpacked_batch_bytes and restart; if not, set the group's offset behind it"
         )
         self.offset = offset
 

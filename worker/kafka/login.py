@@ -63,7 +63,11 @@ class Login:
         try:
             return read_secret(self._kafka.sasl_password_file) or before
         except (OSError, UnicodeDecodeError) as error:
-            log.warning("password not read again", file=str(self._kafka.sasl_password_file), reason=_reason(error))
+            log.warning(
+                "the password file cannot be read, the last password stays in use",
+                file=str(self._kafka.sasl_password_file),
+                reason=_reason(error),
+            )
             return before
 
     async def turn(self) -> None:
@@ -77,11 +81,11 @@ class Login:
         before, self._why = self._why, _why(error, self._kafka)
         self._refused_at = time.monotonic()
         if self._why != before:
-            log.error("login refused", reason=self._why)
+            log.error("the brokers refuse the login", reason=self._why)
 
     def take(self) -> None:
         if self._why:
-            log.info("login taken again")
+            log.info("the brokers accept the login again")
         self._why = ""
 
 

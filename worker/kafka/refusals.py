@@ -54,17 +54,20 @@ _GRANT = (
     "destinations, dead-letter topics and the transactional ids)"
 )
 _REPLICAS = "bring the missing brokers back, or lower min.insync.replicas of the topic"
+TOO_LONG = "the text that the worker commits beside its offset is longer than the brokers accept"
 _NOTE = "raise offset.metadata.max.bytes of the brokers (Kafka's own default is 4096)"
 
 TABLE: Mapping[int, Refusal] = MappingProxyType(
     {
-        7: Refusal(Mends.IN_TIME, "a broker did not get it done in time", "see whether the brokers are overloaded"),
-        12: Refusal(Mends.BY_HAND, "the brokers keep no note as long as the one beside the offset", _NOTE),
-        14: Refusal(Mends.IN_TIME, "the coordinator still loads", "wait"),
+        7: Refusal(
+            Mends.IN_TIME, "a broker did not finish the request in time", "see whether the brokers are overloaded"
+        ),
+        12: Refusal(Mends.BY_HAND, TOO_LONG, _NOTE),
+        14: Refusal(Mends.IN_TIME, "the coordinator is still loading", "wait"),
         15: Refusal(Mends.IN_TIME, "there is no coordinator at the moment", "see whether all brokers are up"),
         19: Refusal(Mends.IN_TIME, "fewer replicas are in sync than min.insync.replicas asks for", _REPLICAS),
-        20: Refusal(Mends.IN_TIME, "fewer replicas took it than min.insync.replicas asks for", _REPLICAS),
-        22: Refusal(Mends.IN_TIME, "the group has gone on without this member", "it joins again"),
+        20: Refusal(Mends.IN_TIME, "fewer replicas stored the batch than min.insync.replicas asks for", _REPLICAS),
+        22: Refusal(Mends.IN_TIME, "the group has removed this member", "the worker joins again"),
         23: Refusal(
             Mends.BY_HAND,
             "the group has members that assign partitions by another strategy (partition.assignment.strategy) than the "
@@ -72,40 +75,42 @@ TABLE: Mapping[int, Refusal] = MappingProxyType(
             "give the worker a group of its own (kafka.group_id), or stop the others and wait for the end of their "
             "sessions",
         ),
-        24: Refusal(Mends.NEVER, "the brokers take no such group", "correct kafka.group_id"),
-        25: Refusal(Mends.IN_TIME, "the group has gone on without this member", "it joins again"),
+        24: Refusal(Mends.NEVER, "the brokers refuse this group id", "correct kafka.group_id"),
+        25: Refusal(Mends.IN_TIME, "the group has removed this member", "the worker joins again"),
         26: Refusal(
             Mends.NEVER,
             "kafka.session_timeout is outside of what the brokers take (group.min.session.timeout.ms to "
             "group.max.session.timeout.ms)",
             "set kafka.session_timeout in between, or change the brokers",
         ),
-        27: Refusal(Mends.IN_TIME, "the group shares out its partitions anew", "it joins again"),
-        28: Refusal(Mends.BY_HAND, "the brokers keep no offset with a note as long", _NOTE),
-        29: Refusal(Mends.BY_HAND, "the brokers deny a topic", _GRANT),
-        30: Refusal(Mends.BY_HAND, "the brokers deny the group", _GRANT),
-        31: Refusal(Mends.BY_HAND, "the brokers deny something of the cluster", _GRANT),
+        27: Refusal(Mends.IN_TIME, "the group is rebalancing", "the worker joins again"),
+        28: Refusal(Mends.BY_HAND, TOO_LONG, _NOTE),
+        29: Refusal(Mends.BY_HAND, "the brokers deny access to a topic", _GRANT),
+        30: Refusal(Mends.BY_HAND, "the brokers deny access to the group", _GRANT),
+        31: Refusal(Mends.BY_HAND, "the brokers deny an operation on the cluster", _GRANT),
         33: Refusal(
             Mends.BY_HAND,
             "the broker does not offer this way to log in",
             "set kafka.sasl_mechanism to one that it does",
         ),
         34: Refusal(
-            Mends.BY_HAND, "the listener asks for no authentication", "set kafka.security_protocol to what it speaks"
+            Mends.BY_HAND,
+            "the listener asks for no authentication",
+            "set kafka.security_protocol to the protocol of the listener",
         ),
-        35: Refusal(Mends.BY_HAND, "the brokers are too old for what the worker asks", "bring the brokers up"),
+        35: Refusal(Mends.BY_HAND, "the brokers are too old for a request of the worker", "upgrade the brokers"),
         43: Refusal(
             Mends.BY_HAND,
             "the topic's message format is too old for headers and transactions",
             "set message.format.version of the topic to 2.8 or later",
         ),
-        44: Refusal(Mends.BY_HAND, "a policy of the brokers refuses it", "ask who runs the cluster"),
+        44: Refusal(Mends.BY_HAND, "a policy of the brokers refuses the request", "ask who runs the cluster"),
         50: Refusal(
             Mends.NEVER,
             "kafka.transaction_timeout is longer than the brokers take (transaction.max.timeout.ms)",
             "set kafka.transaction_timeout to no more, or raise the brokers'",
         ),
-        53: Refusal(Mends.BY_HAND, "the brokers deny a transactional id", _GRANT),
+        53: Refusal(Mends.BY_HAND, "the brokers deny the use of a transactional id", _GRANT),
         54: Refusal(Mends.BY_HAND, "the brokers have no authorizer", "set authorizer.class.name of the brokers"),
         56: Refusal(Mends.IN_TIME, "a disk of the broker fails", "see the broker's own log"),
         58: Refusal(
@@ -113,7 +118,9 @@ TABLE: Mapping[int, Refusal] = MappingProxyType(
             "the broker refuses the login",
             "check kafka.sasl_username and kafka.sasl_password, or what kafka.sasl_oauth_token_* gives",
         ),
-        76: Refusal(Mends.NEVER, "the brokers take no such compression", "set kafka.compression to one that they take"),
+        76: Refusal(
+            Mends.NEVER, "the brokers do not accept this compression", "set kafka.compression to one that they accept"
+        ),
         81: Refusal(
             Mends.IN_TIME,
             "the group is full: it has as many members as the brokers take (group.max.size)",
@@ -121,11 +128,11 @@ TABLE: Mapping[int, Refusal] = MappingProxyType(
         ),
         82: Refusal(
             Mends.NEVER,
-            "another member has come with the same kafka.group_instance_id",
+            "another member has joined with the same kafka.group_instance_id",
             "give each worker one of its own",
         ),
         88: Refusal(
-            Mends.IN_TIME, "a transaction that has the group's offset is not settled yet", "end that transaction"
+            Mends.IN_TIME, "a transaction that moves the group's offset has not ended yet", "end that transaction"
         ),
         89: Refusal(Mends.IN_TIME, "a quota of the brokers is used up", "wait, or raise the quota"),
     }
@@ -137,16 +144,16 @@ WITHOUT_CODE: Mapping[str, str] = MappingProxyType(
     {
         "KafkaConnectionError": "the connection to a broker was lost",
         "NodeNotReadyError": "a broker cannot be reached",
-        "KafkaTimeoutError": "the brokers did not get it done in time",
+        "KafkaTimeoutError": "the brokers did not finish the request in time",
         "KafkaUnavailableError": "the brokers cannot be reached",
         "NoBrokersAvailable": "the brokers cannot be reached",
-        "MetadataEmptyBrokerList": "the brokers named none of themselves",
-        "StaleMetadata": "what is known of the brokers is out of date",
+        "MetadataEmptyBrokerList": "the answer names no broker",
+        "StaleMetadata": "the client's metadata of the cluster is out of date",
         "CommitFailedError": "the group has given the partition to another member meanwhile",
-        "ProducerClosed": "the producer was thrown away meanwhile",
-        "ProducerFenced": "another producer of the same transactional id has started, or the brokers have given up the "
+        "ProducerClosed": "the producer was closed meanwhile",
+        "ProducerFenced": "another producer of the same transactional id has started, or the brokers have aborted the "
         "transaction",
-        "Cancelled": "the request was taken back",
+        "Cancelled": "the request was cancelled",
     }
 )
 """aiokafka's own errors, some of which come without a word or with a paragraph."""
@@ -234,10 +241,10 @@ def _what(error: BaseException, seconds: float | None) -> str:
     if isinstance(error, TimeoutError):
         return "no answer" + ("" if seconds is None else f" for {seconds:g} s")
     if isinstance(error, asyncio.CancelledError):
-        return "it was taken back meanwhile"
+        return "it was cancelled meanwhile"
     if isinstance(error, OSError):
         return f"{name}: {error.strerror or _told_by_client(error) or 'the connection failed'}"
-    surprise = "a state that cannot be" if isinstance(error, AssertionError) else f"an unexpected {name}"
+    surprise = "an impossible state" if isinstance(error, AssertionError) else f"an unexpected {name}"
     return f"the worker or its Kafka client met {surprise}{place_of(error)}"
 
 

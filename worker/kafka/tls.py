@@ -43,7 +43,9 @@ class ReloadingContext(ssl.SSLContext):
         try:
             _read_into(self, self._kafka)
         except OSError as error:
-            log.warning("certificate not reloaded", reason=type(error).__name__)
+            log.warning(
+                "the certificate files cannot be read, the last certificate stays in use", reason=type(error).__name__
+            )
         else:
             self._stamp = stamp
             log.info("certificate reloaded")

@@ -52,7 +52,7 @@ async def wait_for_broker(clients: KafkaClients) -> None:
             MAY_PASS,
         ) from None
     if waiting:
-        log.info("kafka is there")
+        log.info("kafka answers")
 
 
 def may_pass(error: Exception) -> bool:

@@ -91,7 +91,7 @@ class Assignment:
             for task in late:
                 task.cancel()
             if late:
-                log.warning("lanes did not finish in time, their open transactions will be aborted", lanes=len(late))
+                log.warning("lanes did not drain in time, their open transactions will be aborted", lanes=len(late))
                 await asyncio.wait(late, timeout=self._around.timeouts.abort + self._around.timeouts.stop)
         for lane in drained:
             self._forget(lane)
@@ -118,11 +118,11 @@ class Assignment:
         if isinstance(error, WorkerError):
             self._give_up(error)
         elif error is not None:
-            log.error("a lane broke", topic=partition.topic, partition=partition.partition, exc_info=error)
+            log.error("a lane failed", topic=partition.topic, partition=partition.partition, exc_info=error)
             self._give_up(
                 WorkerError(
-                    f"{partition.topic}:{partition.partition}: the lane broke ({type(error).__name__}): this is an "
-                    "error in the worker, see the log; nothing is lost, start it again",
+                    f"{partition.topic}:{partition.partition}: the lane failed ({type(error).__name__}): this is an "
+                    "error in the worker: see the log; nothing is lost, start the worker again",
                     MAY_PASS,
                 )
             )

@@ -80,7 +80,7 @@ async def _partitions(clients: ClientFactory, sources: Iterable[str]) -> list[To
     async with started(clients.admin()) as admin:
         topics = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
     if gone := sorted(wanted - topics.keys()):
-        raise WorkerError(f"{', '.join(gone)}: no such topic, or none that we may describe")
+        raise WorkerError(f"{', '.join(gone)}: the topic does not exist, or the worker's user may not describe it")
     return [TopicPartition(topic, number) for topic in sorted(wanted) for number in range(topics[topic])]
 
 
@@ -133,13 +133,15 @@ async def _decide_once(
                 decision = await _decision(producer, partition, committed.offset, finding, place, now)
                 await _write(producer, group, partition, committed, finding, decision)
     except FENCED as error:
-        raise TakenUpError(f"{name}: a worker has taken the partition up meanwhile: try again", MAY_PASS) from error
+        raise TakenUpError(
+            f"{name}: a worker has started on the partition at the same time: try again", MAY_PASS
+        ) from error
     except DENIED as error:
         raise denied(error) from error
     except (KafkaError, TimeoutError, OSError) as error:
         why = in_words(error, seconds=TIMEOUT)
         raise WorkerError(
-            f"{name}: the brokers did not take the decision ({why}): look with `upcast lanes list`, and try again",
+            f"{name}: the decision may not be committed ({why}): look with `upcast lanes list`, and try again",
             MAY_PASS,
         ) from error
     return decision
@@ -149,7 +151,7 @@ async def _question(clients: ClientFactory, group: str, partition: TopicPartitio
     found = (await committed_of_group(clients, group, [partition])).get(partition)
     if found is None or found.note.finding is None:
         name = f"{partition.topic}:{partition.partition}"
-        raise NothingToDecideError(f"{name}: waits for no decision: `upcast lanes list` has those that do")
+        raise NothingToDecideError(f"{name}: needs no decision: `upcast lanes list` shows the partitions that do")
     return found, found.note.finding
 
 
@@ -167,7 +169,8 @@ async def _decision(
     to = place if isinstance(place, int) else end if place == "end" else unread
     if not start <= to <= end:
         raise WrongPlaceError(
-            f"{partition.topic}:{partition.partition}: has offsets {start} to {end} now, {to} is none of them"
+            f"{partition.topic}:{partition.partition}: offset {to} is outside of the partition, which goes from "
+            f"{start} to {end} now"
         )
     return Decision(before=committed, to=to, at=int(now), first=unread, left_out=max(0, to - unread))
 

@@ -45,10 +45,12 @@ class PoisonError(Exception):
     """Working on the record at ``offset`` raised, which the pure core promises not to do."""
 
     def __init__(self, offset: int, cause: Exception) -> None:
-        super().__init__(f"the record at offset {offset} raised {type(cause).__name__}")
+        super().__init__(f"processing the record at offset {offset} raised {type(cause).__name__}")
         self.offset = offset
         self.cause = cause
-        self.fault = Fault("upcast", type(cause).__name__, "working on the record raised; see the worker's log")
+        self.fault = Fault(
+            "upcast", type(cause).__name__, "processing the record raised an error; see the worker's log"
+        )
 
 
 class GapError(Exception):
@@ -59,7 +61,7 @@ class OtherLogError(Exception):
     """The source does not have any more what was read of it: it was cut and has grown again."""
 
     def __init__(self) -> None:
-        super().__init__("the source has lost records that were read, and others stand in their place")
+        super().__init__("the source has lost records that were read, and their offsets now belong to other records")
 
 
 class WentBackError(Exception):
@@ -69,8 +71,9 @@ class WentBackError(Exception):
 
     def __init__(self, known: int, now: int) -> None:
         super().__init__(
-            f"the group had committed offset {known}, now its offset is {now}: the source was made anew, or it was set "
-            "back: restart the worker to read from there; else it goes on when the brokers know the offset again"
+            f"the group had committed offset {known}, now its offset is {now}: the source was deleted and created "
+            f"again, or somebody set the offset back: restart the worker to read from {now}; otherwise the lane goes "
+            "on as soon as the brokers know the offset again"
         )
 
 
@@ -78,7 +81,7 @@ class MissingTopicError(Exception):
     """A topic that was there when the worker started."""
 
     def __init__(self, topic: str) -> None:
-        super().__init__(f"{topic} is not there any more: create it again as it was (see `upcast check`)")
+        super().__init__(f"{topic} does not exist any more: create it again as it was (see `upcast check`)")
 
 
 class FewerPartitionsError(Exception):
@@ -86,8 +89,8 @@ class FewerPartitionsError(Exception):
 
     def __init__(self, topic: str, before: int, now: int) -> None:
         super().__init__(
-            f"{topic} has {now} partitions now, {before} when the worker started: create it again as it was, or add "
-            "partitions (see `upcast check`)"
+            f"{topic} has {now} partitions, it had {before} when the worker started: create it again as it was, or "
+            "add partitions (see `upcast check`)"
         )
 
 
@@ -105,8 +108,8 @@ class HeldOffsetError(BlockedError):
 
     def __init__(self, since: str) -> None:
         super().__init__(
-            f"the group's offset cannot be known since {since}: a transaction that moves it has not ended, or the "
-            f"group's coordinator has not come to its end; the lane goes on by itself when it has: {END_IT}"
+            f"the group's offset is unknown since {since}: a transaction that moves it is open, or the group's "
+            f"coordinator has not applied its end yet; the lane goes on by itself as soon as it is known: {END_IT}"
         )
 
 
@@ -137,7 +140,7 @@ def kind(error: BaseException) -> str:
 
 
 DOING: Mapping[Stage, str] = MappingProxyType(
-    {"fetch": "starting", "produce": "handing over what was produced", "commit": "committing"}
+    {"fetch": "starting", "produce": "sending the output", "commit": "committing"}
 )
 
 

@@ -147,5 +147,7 @@ class HeldBack:
     def _moved_on(self, stable: int) -> None:
         if self.transaction is not None:
             at = self.partition
-            log.info("not held back any more", topic=at.topic, partition=at.partition, offset=stable)
+            log.info(
+                "no longer held back by an open transaction", topic=at.topic, partition=at.partition, offset=stable
+            )
         self._since = self.transaction = None

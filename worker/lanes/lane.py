@@ -283,7 +283,7 @@ class Lane:
     async def _start_now(self) -> None:
         self._fetch_error = None
         if self.partition not in self._around.consumer.assignment():
-            raise NotAssignedError("the partition is not ours at the moment")
+            raise NotAssignedError("the group does not assign the partition to this worker at the moment")
         beginning = await self._producer.start(self.route)
         await self._look_at_others()
         self._take_up(beginning)

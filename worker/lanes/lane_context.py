@@ -186,7 +186,7 @@ class LaneContext:
                 continue
             self.told.add(fault.fingerprint)
             log.warning(
-                "events do not fit their model and go on",
+                "events violate their model and are written anyway",
                 topic=topic,
                 event_type=each.event_type,
                 version=each.version,

@@ -106,8 +106,8 @@ class LaneProducer:
                 raise FewerPartitionsError(output.name, output.partitions, now)
         if partition >= route.destination.partitions and not self._around.bounds:
             raise BlockedError(
-                f"{topic} has more partitions than when the worker started, {route.destination.name} "
-                f"had {route.destination.partitions}: make them equal, then restart the worker"
+                f"{topic} has more partitions than {route.destination.name} had when the worker started "
+                f"({route.destination.partitions}): give both as many, then restart the worker"
             )
 
     async def _begin(self, delivery: Delivery, route: Route) -> StartingPoint:

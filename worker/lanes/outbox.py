@@ -113,8 +113,8 @@ class Outbox:
         _raise_first([(topic, error) for topic, future, _ in self._sent if (error := future.exception())])
         for stamped in self._stamped:
             raise BlockedError(
-                f"{stamped} puts its own time on records (message.timestamp.type is LogAppendTime), and the events' "
-                "own timestamps would be lost: set it to CreateTime, then resume the route or restart the worker"
+                f"{stamped} replaces the timestamps of records (message.timestamp.type is LogAppendTime), so the "
+                "events' own would be lost: set it to CreateTime, then resume the route or restart the worker"
             )
 
     @property

@@ -253,9 +253,8 @@ class Processor:
         )
         if not letter.fits or not outbox.put(topic, with_headers(letter.headers)):
             raise BlockedError(
-                f"{topic.name} takes no dead letter as large as the record at offset {record.offset}: "
-                f"raise its max.message.bytes (from {topic.max_message_bytes}), then resume the route or restart the "
-                "worker"
+                f"the dead letter of the record at offset {record.offset} is larger than {topic.name} accepts: raise "
+                f"its max.message.bytes ({topic.max_message_bytes} now), then resume the route or restart the worker"
             )
         if fault.fingerprint not in self.route.expected:
             work.breaker.dead_letter(index)
@@ -312,7 +311,7 @@ def _poison(record: SourceRecord, error: Exception) -> PoisonError:
     while trace and trace.tb_next:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    log.error("working on a record raised", offset=record.offset, error=type(error).__name__, place=place)
+    log.error("processing a record raised an error", offset=record.offset, error=type(error).__name__, place=place)
     return PoisonError(_offset(record), error)
 
 

@@ -82,7 +82,7 @@ class Quota:
                 THROTTLED,
                 request=request,
                 seconds=round(seconds, 3),
-                fix="raise the quota of kafka.client_id or of the user, or let it take its time",
+                fix="raise the quota of kafka.client_id or of the user, or accept the lower rate",
             )
         self._last = max(self._last, now + seconds)
 

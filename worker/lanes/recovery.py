@@ -128,8 +128,9 @@ class Recovery:
             self._processor.restamped.add(offset)
         else:
             raise BlockedError(
-                f"{error.topic} refuses the dead letter of offset {offset} ({kind(error)}): correct the topic, then "
-                "resume the route or restart the worker"
+                f"{error.topic} refuses the dead letter of offset {offset} ({kind(error)}): correct the topic's "
+                "settings, "
+                "then resume the route or restart the worker"
             )
 
 
@@ -161,7 +162,11 @@ async def end_by_successor(around: LaneContext, route: Route, partition: TopicPa
             await delivery.start()
     except (KafkaError, TimeoutError, OSError) as error:
         names = {"topic": partition.topic, "partition": partition.partition}
-        log.warning("a transaction stays open until the brokers give it up", **names, reason=kind(error))
+        log.warning(
+            "an open transaction could not be ended, the brokers abort it when it times out",
+            **names,
+            reason=kind(error),
+        )
         around.metrics.error("commit", LEFT_OPEN)
     finally:
         await delivery.discard()

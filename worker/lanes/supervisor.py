@@ -45,8 +45,8 @@ CONSUMER_OPTIONS = {"fetch_max_wait_ms": 100, "fetch_max_bytes": 16 * 1024 * 102
 """A partition that is ready to be fetched again waits for the fetch that is under way, so that must not take long.
 A topic that is made again, or given partitions, is seen when the metadata is that old (five minutes by default)."""
 
-GONE = "the source is not there any more"
-MAKE_IT_AGAIN = "create it again as it was, then restart the worker: it begins at the new one's beginning"
+GONE = "the source topic does not exist any more"
+MAKE_IT_AGAIN = "create it again as it was, then restart the worker: it begins at the beginning of the new topic"
 
 
 class Supervisor:
@@ -241,7 +241,10 @@ class Supervisor:
                 self._look_for_hidden()
                 if error := why_given_up(self._consumer):
                     self._give_up(
-                        WorkerError(f"kafka: the client has given up ({in_words(error)}): start again", MAY_PASS)
+                        WorkerError(
+                            f"kafka: the client has stopped for good ({in_words(error)}): start the worker again",
+                            MAY_PASS,
+                        )
                     )
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._timeouts.tick):
@@ -252,8 +255,14 @@ class Supervisor:
     def _check(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            log.error("the worker broke", part=task.get_name(), exc_info=error)
-            self._give_up(WorkerError(f"{task.get_name()}: the worker broke ({type(error).__name__}): see the log", 1))
+            log.error("a background task of the worker failed", task=task.get_name(), exc_info=error)
+            self._give_up(
+                WorkerError(
+                    f"the worker's task '{task.get_name()}' failed ({type(error).__name__}): this is an error in the "
+                    "worker: see the log; nothing is lost, start the worker again",
+                    1,
+                )
+            )
 
     def _look_for_hidden(self) -> None:
         if hidden := hidden_topics(self._consumer):
@@ -270,7 +279,7 @@ class Supervisor:
         elif isinstance(error, DENIED) and not isinstance(error, GroupAuthorizationFailedError):
             self.lanes.refuse(error, named_by(error))
         elif len(self.lanes) and not isinstance(error, DENIED):
-            log.warning("fetching failed, trying again", reason=in_words(error))
+            log.warning("a fetch failed, the worker tries again", reason=in_words(error))
         else:
             self._wait_for_group(in_words(error))
             if isinstance(error, GroupAuthorizationFailedError):
@@ -279,7 +288,7 @@ class Supervisor:
     def _wait_for_group(self, why: str) -> None:
         """aiokafka tries again by itself; the same is told once."""
         if self._listener.why_not != why:
-            log.error("no partitions", reason=why)
+            log.error("the group assigns no partitions", reason=why)
         self._listener.why_not = why
 
     def _give_up(self, fault: WorkerError) -> None:

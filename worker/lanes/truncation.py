@@ -136,7 +136,7 @@ class Questions:
         """As loud as can be."""
         stage: Stage = "fetch" if finding.what == "source" else "produce"
         log.error(
-            "a partition ends before what it had",
+            "a partition has lost acknowledged records",
             **self._names(),
             lost_in=f"{finding.topic}:{finding.partition}",
             known=finding.known,
@@ -147,7 +147,7 @@ class Questions:
     def _tell_of_decision(self, decision: Decision) -> None:
         """Once, by whoever works on the partition first after it."""
         log.error(
-            "the lane goes on where a person decided",
+            "the lane continues at the offset that an operator chose",
             **self._names(),
             before=decision.before,
             now=decision.to,
@@ -173,12 +173,13 @@ def question(lane: TopicPartition, committed: int, finding: Truncation) -> str:
     decide = f"upcast lanes decide {lane.topic}:{lane.partition}"
     if finding.what == "source":
         return (
-            f"the group has read up to offset {finding.known}, {place} was found to end at {finding.end} ({since}): it "
-            f"has lost records or was made anew, or the group's offset was set: decide where to go on: `{decide} "
-            f"--go-on-at {finding.end}` reads all that came since, `{decide} --begin-at-end` leaves out what is there"
+            f"the group has read up to offset {finding.known}, but {place} ended at {finding.end} ({since}): the topic "
+            "has lost records or was created again, or the group's offset was set past the end: decide where the lane "
+            f"goes on: `{decide} --go-on-at {finding.end}` reads everything that was written since, `{decide} "
+            "--begin-at-end` skips what is there now"
         )
     return (
-        f"the group has written to {place} up to offset {finding.known - 1}, it was found to end at {finding.end} "
-        f"({since}): it has lost records or was made anew: decide where to go on: `{decide} --go-on-at {committed}` "
-        "goes on without them, a lower offset reads their sources again"
+        f"the group has written to {place} up to offset {finding.known - 1}, but it ended at {finding.end} ({since}): "
+        "the topic has lost records or was created again: decide where the lane goes on: "
+        f"`{decide} --go-on-at {committed}` leaves the lost records out, a lower offset reads their sources again"
     )

@@ -38,7 +38,9 @@ async def partitions_of(clients: KafkaClients, topic: str) -> int:
     """How many partitions the topic has. Raises WorkerError where it is not there or the brokers do not say."""
     counts = await partition_counts(clients)
     if not counts.get(topic):
-        raise WorkerError(f"{topic}: no such topic, or none that we may describe: correct the route's source")
+        raise WorkerError(
+            f"{topic}: the topic does not exist, or the worker's user may not describe it: correct the route's source"
+        )
     return counts[topic]
 
 

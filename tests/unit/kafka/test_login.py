@@ -88,7 +88,7 @@ async def test_a_refusal_is_told_once_and_ends_with_the_next_success(tmp_path: P
         assert "check kafka.sasl_username and kafka.sasl_password_file" in given.refused
         await password_sent(await connection(given))
     assert given.refused == ""
-    assert [line["event"] for line in lines] == ["login refused", "login taken again"]
+    assert [line["event"] for line in lines] == ["the brokers refuse the login", "the brokers accept the login again"]
 
 
 async def test_a_token_that_cannot_be_had_says_why() -> None:

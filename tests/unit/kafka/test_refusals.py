@@ -136,7 +136,9 @@ def test_rows_name_the_settings(code: int, mends: Mends, settings: list[str]) ->
 
 def test_what_a_right_is_missing_for_is_named() -> None:
     told = in_words(errors.TopicAuthorizationFailedError({"orders", "bills"}))
-    assert told.startswith("TopicAuthorizationFailedError: bills, orders: the brokers deny a topic: grant the worker's")
+    assert told.startswith(
+        "TopicAuthorizationFailedError: bills, orders: the brokers deny access to a topic: grant the worker's"
+    )
 
 
 @pytest.mark.parametrize("wrapped", [KafkaError, errors.KafkaConnectionError, errors.IllegalStateError])

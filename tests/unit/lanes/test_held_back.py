@@ -60,7 +60,10 @@ def test_it_is_told_once_and_once_more_when_it_is_over() -> None:
         assert back.reason == "held back by an open transaction at offset 10 (producer id 7)"
         back.note(41, 41, 60.0)
         back.note(41, 41, 61.0)
-    assert [each["event"] for each in logs] == ["held back by an open transaction", "not held back any more"]
+    assert [each["event"] for each in logs] == [
+        "held back by an open transaction",
+        "no longer held back by an open transaction",
+    ]
     assert logs[0]["fix"].endswith("abort --topic orders --partition 3 --start-offset 10`")
     assert back.reason == ""
 

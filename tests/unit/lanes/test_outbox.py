@@ -72,5 +72,5 @@ async def test_a_batch_that_the_broker_has_already_is_answered_with_its_own_time
 
 
 async def test_a_time_that_is_not_the_batch_s_own_is_the_broker_s() -> None:
-    with pytest.raises(BlockedError, match="puts its own time on records"):
+    with pytest.raises(BlockedError, match="replaces the timestamps of records"):
         await sent(answered_with=4_000)

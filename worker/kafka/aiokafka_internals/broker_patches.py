@@ -100,7 +100,9 @@ async def _update_from_bootstrap(client: AIOKafkaClient, cluster: Any, topics: I
             connection.close()
         if found.brokers:
             if {broker[:3] for broker in found.brokers} != {broker[:3] for broker in cluster.brokers()}:
-                log.warning("the brokers have moved, and were found by the bootstrap servers", server=f"{host}:{port}")
+                log.warning(
+                    "the brokers have new addresses, found through the bootstrap servers", server=f"{host}:{port}"
+                )
             cluster.update_metadata(found)
             return True
     return False

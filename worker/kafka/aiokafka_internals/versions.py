@@ -15,7 +15,7 @@ def refuse_other_versions() -> None:
     found = distribution("aiokafka")
     if found.version not in TESTED:
         raise WorkerError(
-            f"aiokafka {found.version} in {found.locate_file('')}: this worker reaches inside of it, and was tested "
+            f"aiokafka {found.version} in {found.locate_file('')}: this worker uses private parts of it and was tested "
             f"with {' or '.join(TESTED)} only: `pip install aiokafka=={TESTED[-1]}` (commands that open no Kafka, such "
             "as check, try and show, work with any)"
         )

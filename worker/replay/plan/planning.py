@@ -42,7 +42,10 @@ async def make_plan(settings: Settings, given: RouteChain, wishes: PlanOptions, 
     facts = await ask_brokers(clients, only)
     source = facts.topic(given.route.source)
     if not source.partitions:
-        raise WorkerError(f"{source.name}: no such topic, or none that we may describe: correct the route's source")
+        raise WorkerError(
+            f"{source.name}: the topic does not exist, or the worker's user may not describe it: correct the route's "
+            "source"
+        )
     async with open_range_reader(clients, source.partitions) as consumer:
         frozen = await freeze(consumer, source.name, source.partitions, *bounds)
         ranges, hidden = frozen.ranges, await open_transactions(consumer, frozen.hidden)
