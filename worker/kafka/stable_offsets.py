@@ -35,7 +35,10 @@ from worker.kafka.codes import UnstableOffsetCommitError
 
 OFFSET_FETCH, STABLE_SINCE = 9, 7
 """The request's key, and its first version that can ask for stable offsets."""
-TOO_OLD = "the broker is older than Kafka 2.5 and cannot say whether an open transaction moves an offset: use Kafka 2.5 or later"
+TOO_OLD = (
+    "the broker is older than Kafka 2.5 and cannot say whether an open transaction moves an offset: "
+    "use Kafka 2.5 or later"
+)
 
 PATIENCE = 5.0
 """Seconds that an offset may be on its way before somebody should do something about it."""
