@@ -79,7 +79,7 @@ def _of_transaction_versions(version: str, pinned: Path) -> dict[str, Release]:
 RELEASES: Mapping[str, Release] = {
     "2.8.2": WithZooKeeper(_pinned("2.8.2")),
     **{version: OnOlderJava(_pinned(version)) for version in ("3.4.1", "3.5.2", "3.6.2")},
-    **{version: Release(_pinned(version)) for version in ("3.7.2", "3.9.0", "3.9.1")},
+    **{version: Release(_pinned(version)) for version in ("3.7.2", "3.8.1", "3.9.0", "3.9.1")},
     **_of_transaction_versions("4.0.0", _pinned("4.0.0")),
     **_of_transaction_versions("4.3.1", _pinned("4.3.1")),
     **_of_transaction_versions(NEWEST.version, NEWEST.pinned),
