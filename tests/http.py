@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.limits import HANG
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -32,7 +34,7 @@ def request_blocking(
     address: str, path: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: Any = None
 ) -> Answer:
     host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=HANG)
     try:
         content = body if body is None or isinstance(body, bytes) else json.dumps(body)
         given = {"content-type": "application/json"} if content else {}

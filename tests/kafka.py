@@ -24,7 +24,7 @@ from aiokafka.errors import (
     NotCoordinatorForGroupError,
 )
 
-READ_TIMEOUT = 30.0
+from tests.limits import HANG
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ async def make_topic(
 
 async def _told_of(broker: str, name: str, partitions: int) -> None:
     """The answer to the creation is the controller's: a broker that learns of it later denies the topic till then."""
-    async with admin_of(broker) as admin, asyncio.timeout(READ_TIMEOUT):
+    async with admin_of(broker) as admin, asyncio.timeout(HANG):
         while not _is_led((await admin.describe_topics([name]))[0], partitions):
             pass
 
@@ -107,7 +107,7 @@ async def _told_of(broker: str, name: str, partitions: int) -> None:
 async def delete_topics(bootstrap_servers: str, names: Iterable[str]) -> None:
     """Those that are there; returns when they are gone."""
     wanted = set(names)
-    async with admin_of(bootstrap_servers) as admin, asyncio.timeout(READ_TIMEOUT):
+    async with admin_of(bootstrap_servers) as admin, asyncio.timeout(HANG):
         while there := wanted & set(await admin.list_topics()):
             await admin.delete_topics(sorted(there))
 
@@ -151,7 +151,7 @@ async def read_all(bootstrap_servers: str, topic: str, *, committed_only: bool =
 
 async def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[str, int], int]:
     """What the consumer group has committed, by topic and partition."""
-    async with admin_of(bootstrap_servers) as admin, asyncio.timeout(READ_TIMEOUT):
+    async with admin_of(bootstrap_servers) as admin, asyncio.timeout(HANG):
         offsets = None
         while offsets is None:
             # A new broker has no coordinator before its offsets topic is there, and then it may be moving.
@@ -217,7 +217,7 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicParti
 
 async def _read_until(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> list[Record]:
     found: list[Record] = []
-    async with asyncio.timeout(READ_TIMEOUT):
+    async with asyncio.timeout(HANG):
         for partition, end in sorted(ends.items()):
             while await consumer.position(partition) < end:
                 batches = await consumer.getmany(partition, timeout_ms=200)

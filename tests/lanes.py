@@ -17,6 +17,7 @@ from aiokafka.errors import ClusterAuthorizationFailedError
 from prometheus_client import CollectorRegistry
 
 from tests.kafka import Record, Topics, read_all
+from tests.limits import HANG
 from upcasters.event import Partition, SourceRecord
 from upcasters.event import Record as Output
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast
@@ -31,7 +32,6 @@ from worker.metrics import WorkerMetrics
 from worker.routes.route import OutputTopic, Route
 from worker.settings import LimitSettings
 
-LIMIT = 60.0
 OLD_TO_NEW = Passage("thing", "1", "2", 1)
 CURRENT = Passage("thing", "2", "2")
 UNKNOWN = Passage("", "", "")
@@ -192,7 +192,7 @@ async def make_bench(bootstrap_servers: str, topics: Topics, partitions: int = 1
 
 async def until(condition: Callable[[], object], what: str = "") -> None:
     """Wait for something that other tasks bring about."""
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + HANG
     while not condition():
         assert time.monotonic() < deadline, f"still waiting for {what or condition}"
         await asyncio.sleep(0.01)
@@ -200,7 +200,7 @@ async def until(condition: Callable[[], object], what: str = "") -> None:
 
 async def read_settled(bootstrap_servers: str, topic: str) -> list[Record]:
     """What a read_committed consumer sees once no transaction is open: markers are written after the commit."""
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + HANG
     while await ends(bootstrap_servers, topic, "read_committed") != await ends(
         bootstrap_servers, topic, "read_uncommitted"
     ):

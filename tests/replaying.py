@@ -17,6 +17,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from pydantic import SecretStr
 
 from tests.kafka import Record, Topics, produce
+from tests.limits import HANG
 from tests.worker_process import COMMAND, write_config
 from worker.errors import WorkerError
 from worker.replay.apply.receipt import Receipt, read_receipt
@@ -59,7 +60,7 @@ class Ended:
     errors: str
 
 
-async def ended(process: asyncio.subprocess.Process, seconds: float = 60) -> Ended:
+async def ended(process: asyncio.subprocess.Process, seconds: float = HANG) -> Ended:
     """What it said; it is killed where it does not end."""
     end = asyncio.get_running_loop().call_later(seconds, process.kill)
     out, errors = await process.communicate()

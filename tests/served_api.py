@@ -11,6 +11,7 @@ from typing import Any, Literal
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from tests.limits import HANG
 from worker.api import LaneStatus, RouteStatus, Status, create_api, listening
 from worker.api.view import CannotDecideError, Decided, Lookups, NotRunningError
 from worker.routes.chains import RouteChain, load_chains
@@ -100,8 +101,8 @@ def served(worker: FakeWorker, **lookups: Any) -> Iterator[str]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
     try:
-        yield asyncio.run_coroutine_threadsafe(started.get(), loop).result(timeout=20)
+        yield asyncio.run_coroutine_threadsafe(started.get(), loop).result(timeout=HANG)
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(timeout=20)
+        thread.join(timeout=HANG)
         loop.close()

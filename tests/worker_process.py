@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from tests.http import Answer, request
+from tests.limits import HANG
 
 COMMAND = (sys.executable, "-c", "from worker.cli import main; main()")
 
@@ -31,7 +32,7 @@ class WorkerProcess:
     errors: list[str] = field(default_factory=list)
     readers: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def until(self, path: str, status: int, seconds: float = 30) -> Any:
+    async def until(self, path: str, status: int, seconds: float = HANG) -> Any:
         """The answer of ``path`` once it has this status."""
         deadline = time.monotonic() + seconds
         while True:
@@ -47,14 +48,14 @@ class WorkerProcess:
         except ConnectionRefusedError:
             return None  # it has ended; why, is in its log
 
-    async def caught_up(self, records: int, seconds: float = 30) -> None:
+    async def caught_up(self, records: int, seconds: float = HANG) -> None:
         """Return when so many records are committed, by the metrics."""
         deadline = time.monotonic() + seconds
         while (done := await self.metric("upcaster_records_consumed_total")) < records:
             self._still_there(deadline, f"{done} of {records} records are done")
             await asyncio.sleep(0.1)
 
-    async def says(self, name: str, value: float, seconds: float = 30) -> None:
+    async def says(self, name: str, value: float, seconds: float = HANG) -> None:
         """Return when a metric has this value."""
         deadline = time.monotonic() + seconds
         while (now := await self.metric(name)) != value:
@@ -74,12 +75,12 @@ class WorkerProcess:
         if self.process.returncode is not None or time.monotonic() > deadline:
             raise AssertionError(f"{otherwise}; log: {self.log}; errors: {self.errors}")
 
-    async def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 15) -> int:
+    async def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = HANG) -> int:
         """Send the signal and return the exit code."""
         self.process.send_signal(number)
         return await self.wait(seconds)
 
-    async def wait(self, seconds: float = 30) -> int:
+    async def wait(self, seconds: float = HANG) -> int:
         async with asyncio.timeout(seconds):
             code = await self.process.wait()
             await asyncio.gather(*self.readers)

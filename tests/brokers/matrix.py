@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
-from tests.faults.chaos import Plan, Report, run, tell
+from tests.faults.chaos import STOP, Plan, Report, run, tell
 from upcast_demo.local_kafka import LocalKafkaError
 from upcast_demo.local_kafka.release import Release
 
@@ -69,9 +69,9 @@ def _tried(so_far: Outcome, plan: Plan, place: Path) -> Outcome:
 
 def plans(release: Release) -> Iterator[Plan]:
     for nodes, kinds in ((1, ON_ONE), (3, ON_THREE)):
-        yield Plan(
-            SEED, RECORDS * len(kinds) // len(ON_ONE), len(kinds), nodes=nodes, pace=1.5, release=release, only=kinds
-        )
+        records = RECORDS * len(kinds) // len(ON_ONE)
+        short = Plan(SEED, records, len(kinds), nodes=nodes, pace=1.5, stops_within=STOP, release=release)
+        yield replace(short, only=kinds)
 
 
 def _with(so_far: Outcome, report: Report) -> Outcome:

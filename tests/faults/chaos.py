@@ -23,7 +23,11 @@ from tests.faults.kinds import CLUSTER, SINGLE, WORKERS, Fault
 from tests.faults.scenarios import SCENARIOS, run_all
 from tests.faults.table import row, show
 from tests.faults.world import World, committed_to_the_end, make_place, open_world, recovered
+from tests.limits import HANG
 from upcast_demo.local_kafka.release import NEWEST, Release
+
+STOP = 15.0
+"""Seconds that a worker promises to stop in. Who only wants to know whether it stops gives it longer."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Plan:
     pace: float = 3.0
     """Seconds over which the records of one fault are written."""
     longest_stall: float = 4.0
+    stops_within: float = HANG
+    """Seconds that a worker has to stop in order."""
     release: Release = NEWEST
     only: tuple[str, ...] = ()
     """These kinds in this order, instead of what the seed says."""
@@ -114,6 +120,7 @@ async def _world(plan: Plan, directory: Path) -> AsyncIterator[World]:
         open_world(cluster, await make_place(cluster, plan.partitions), directory, seed=plan.seed) as world,
     ):
         world.longest_stall = plan.longest_stall
+        world.fleet.stops_within = plan.stops_within
         yield world
 
 
@@ -224,8 +231,10 @@ def _plans(seed: int, records: int, faults: int, release: Release) -> list[Plan]
     """Most of it on one broker, where a fault hits everything; the rest on three."""
     on_three = max(1, faults // 10) if faults >= 10 else 0
     share = records * on_three // faults if faults else 0
-    first = Plan(seed, records - share, faults - on_three, pace=6.0, longest_stall=60.0, release=release)
-    second = Plan(seed, share, on_three, nodes=3, pace=6.0, release=release)
+    first = Plan(
+        seed, records - share, faults - on_three, pace=6.0, longest_stall=60.0, stops_within=STOP, release=release
+    )
+    second = Plan(seed, share, on_three, nodes=3, pace=6.0, stops_within=STOP, release=release)
     return [first, second] if on_three else [first]
 
 
@@ -245,7 +254,7 @@ def main() -> int:
     clean = True
     only = tuple(filter(None, os.environ.get("KINDS", "").split(",")))
     nodes = int(os.environ.get("NODES") or 1)
-    chosen = Plan(seed, records, len(only), nodes=nodes, only=only, release=release)
+    chosen = Plan(seed, records, len(only), nodes=nodes, stops_within=STOP, only=only, release=release)
     plans = [chosen] if only else _plans(seed, records, faults, release)
     for plan in plans:
         place = directory / f"{plan.nodes}-brokers"

@@ -18,7 +18,8 @@ from tests.brokers.releases import WithZooKeeper
 from tests.brokers.zookeeper import running_zookeeper
 from tests.faults.coordinators import OFFSETS_TOPIC
 from tests.faults.proxy import Proxy
-from tests.kafka import READ_TIMEOUT, admin_of, make_topic
+from tests.kafka import admin_of, make_topic
+from tests.limits import HANG
 from tests.ports import free_ports
 from upcast_demo.local_kafka import LocalKafka
 from upcast_demo.local_kafka.release import NEWEST, Release
@@ -145,7 +146,7 @@ async def running_cluster(
 
 async def _knows_the_others(broker: str, size: int) -> None:
     """With ZooKeeper one says that it has started before it has heard of a controller."""
-    async with admin_of(broker) as admin, asyncio.timeout(READ_TIMEOUT):
+    async with admin_of(broker) as admin, asyncio.timeout(HANG):
         found: Mapping[str, Any] = {"brokers": (), "controller_id": -1}
         while len(found["brokers"]) < size or found["controller_id"] == -1:
             found = await admin.describe_cluster()

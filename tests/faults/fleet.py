@@ -16,6 +16,7 @@ from typing import Any, Self
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.http import request
+from tests.limits import HANG
 from tests.worker_process import COMMAND, WorkerProcess, running_worker
 
 TOKEN = "for-the-tests-only"  # noqa: S105  (no secret)
@@ -83,6 +84,8 @@ class Fleet:
     """Those that are there, frozen ones too."""
     past: list[Member] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    stops_within: float = HANG
+    """Seconds."""
     resumed: int = 0
     replaced: int = 0
     _scraper: asyncio.Task[None] | None = None
@@ -113,8 +116,9 @@ class Fleet:
         self._retire(member)
         await member.scope.aclose()
 
-    async def send_away(self, member: Member, seconds: float = 15) -> None:
+    async def send_away(self, member: Member) -> None:
         """SIGTERM; it must end in order and in time. One that has not begun yet just ends."""
+        seconds = self.stops_within
         begun = bool(member.worker.address)
         self._retire(member)
         try:

@@ -56,7 +56,7 @@ async def only_what_is_committed(world: World) -> None:
         offsets = [committed.get((place.source, partition), 0) for partition in range(place.partitions)]
         return watcher.reached == [watcher.last_visible(*each) for each in enumerate(offsets)]
 
-    await until(agree, "the output to be what the committed offsets say", 30)
+    await until(agree, "the output to be what the committed offsets say")
 
 
 async def worker_frozen(world: World) -> None:
@@ -157,7 +157,7 @@ async def disk_full(world: World) -> None:
     async def has_ended() -> bool:
         return node.has_ended
 
-    await until(has_ended, "the broker to give up", 30)
+    await until(has_ended, "the broker to give up")
     await world.moment(2.0)
     await asyncio.to_thread(node.broker.restart)
 

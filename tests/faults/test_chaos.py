@@ -15,7 +15,6 @@ FAULTS = ("worker killed", "connections cut", "lane fenced", "worker frozen", "a
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 async def test_nothing_is_lost_or_doubled_or_out_of_order(tmp_path: Path) -> None:
     seed = int(os.environ.get("SEED", "1"))
     report = await run(Plan(seed=seed, records=20_000, faults=6, pace=1.5, only=FAULTS), tmp_path)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.kafka import Topics
 from tests.lanes import caught_up, make_bench, until
+from tests.limits import HANG
 from worker.errors import MAY_PASS, WorkerError
 
 
@@ -19,7 +20,7 @@ async def test_a_client_that_has_given_up_ends_the_worker(kafka_bootstrap: str, 
         consumer = supervisor._consumer
         task = consumer._fetcher._fetch_task if part == "fetching" else consumer._coordinator._coordination_task
         task.cancel()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG):
             with pytest.raises(WorkerError, match="the client has stopped for good") as ended:
                 await supervisor.run()
     assert ended.value.exit_code == MAY_PASS

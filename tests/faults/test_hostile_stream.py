@@ -140,7 +140,7 @@ async def test_every_hostile_record_ends_somewhere_and_the_worker_goes_on(settin
     stream += [Hostile("the last one", Record(b"k", GOOD_VALUE), "upcast")] * PARTITIONS
     written = await write(setting, stream)
     async with running_worker(setting.config) as worker:
-        await worker.caught_up(len(written), seconds=60)
+        await worker.caught_up(len(written))
         sums = {fate: await worker.metric(f"upcaster_records_{fate}_total") for fate in FATES}
         shown = [(await request(worker.address, path)).text for path in ("/metrics", "/v2/status", "/readyz")]
         assert await worker.stop() == 0
@@ -235,7 +235,7 @@ async def test_batches_that_expand_a_thousandfold_are_unpacked_one_by_one(settin
     for _ in range(BOMBS):
         await produce_raw(setting.bootstrap, setting.source, bomb(0), ZSTD)
     async with running_worker(setting.config) as worker:
-        await worker.caught_up(BOMBS * BOMB_RECORDS, seconds=60)
+        await worker.caught_up(BOMBS * BOMB_RECORDS)
         peak = peak_memory(worker)
         assert await worker.stop() == 0
     assert peak < (120 + 4 * BOMB_RECORDS) * MEGABYTE

@@ -112,13 +112,13 @@ async def test_the_metrics_alone_account_for_every_record(cluster: Cluster, tmp_
 
 
 async def _settled(world: World, member: Member) -> dict[str, float]:
-    """The counts, once the last transaction is in them; or what they are when that takes too long."""
+    """The counts, once the last transaction is in them."""
 
     async def is_settled() -> bool:
         await member.scrape()
         return member.sums["upcaster_records_consumed_total"] >= len(world.feeder.ledger)
 
-    await until(is_settled, "the metrics to have counted everything", 10)
+    await until(is_settled, "the metrics to have counted everything")
     return {fate: member.sums[f"upcaster_records_{fate}_total"] for fate in FATES}
 
 

@@ -21,11 +21,11 @@ from tests.faults.fleet import Fleet, Member
 from tests.faults.reading import ends
 from tests.faults.watcher import Watcher
 from tests.kafka import committed_offsets
+from tests.limits import HANG
 from tests.worker_process import COMMAND, write_config
 
 SESSION_SECONDS = 6.0
 BREAKER_WINDOW = 100
-PATIENCE = 120.0
 CARELESS = {"unclean.leader.election.enable": "true", "min.insync.replicas": "1"}
 
 
@@ -40,6 +40,8 @@ class World:
     watcher: Watcher
     place: Place
     longest_stall: float = 4.0
+    patience: float = 120.0
+    """Seconds without recovery, after which somebody looks whether a broker has lost its state."""
     old_commits: int = 8_000_000
     """What a coordinator that takes over has to read: a matter of ten seconds and more."""
     busy_coordinators: int = 0
@@ -123,7 +125,7 @@ def _configure(
     return write_config(path, bootstrap_servers, place.group, usual | route, **timeouts, **login)
 
 
-async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = PATIENCE) -> None:
+async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = HANG) -> None:
     """Wait for something that others bring about."""
     try:
         async with asyncio.timeout(seconds):
@@ -140,12 +142,12 @@ async def recovered(world: World, what: str) -> None:
     async def reached() -> bool:
         return world.watcher.has_reached(goals)
 
-    try:
-        await until(reached, what)
-    except AssertionError:
-        if not await _mend_brokers(world):
-            raise
-        await until(reached, what)
+    while True:
+        try:
+            return await until(reached, what, world.patience)
+        except AssertionError:
+            if not await _mend_brokers(world):
+                return await until(reached, what)
 
 
 async def _mend_brokers(world: World) -> bool:

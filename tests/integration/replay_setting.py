@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from tests.integration.test_run import FOREVER, VALUES
 from tests.kafka import Record, Topics, produce
+from tests.limits import HANG
 from tests.worker_process import write_config
 from worker.replay.census.counting import Survey, survey
 from worker.replay.plan.dry_run import PlanOptions
@@ -86,7 +87,7 @@ async def until_settled(bootstrap: str, topic: str) -> None:
     """Return when no marker is outstanding any more."""
     from tests.lanes import ends
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG
     while await ends(bootstrap, topic) != await ends(bootstrap, topic, "read_uncommitted"):
         assert time.monotonic() < deadline, "a transaction is still open"
         await asyncio.sleep(0.05)

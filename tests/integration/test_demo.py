@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import HANG
+
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "worker", "demo", *arguments]
@@ -38,7 +40,7 @@ def test_a_signal_ends_the_demo_and_all_it_started(tmp_path: Path, number: signa
             if "upcasting" in line:
                 break
         demo.send_signal(number)
-        _, errors = demo.communicate(timeout=30)
+        _, errors = demo.communicate(timeout=HANG)
     assert demo.returncode == 130
     assert "Traceback" not in errors
     assert _processes_naming(str(tmp_path)) == []

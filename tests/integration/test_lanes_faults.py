@@ -17,6 +17,7 @@ from aiokafka.protocol.produce import ProduceRequest
 
 from tests.kafka import Record, Topics, admin_of, delete_topics, make_topic, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, ends, make_bench, read_settled, until, worker_process
+from tests.limits import HANG
 from worker.kafka.aiokafka_internals.transactions import discard
 from worker.kafka.stable_offsets import committed_with_note
 from worker.lanes import lane_context
@@ -114,7 +115,7 @@ async def _throw_away_in_mid_send(bootstrap: str, topic: str) -> None:
 
 
 async def _until_written(bench: Bench, records: int) -> None:
-    topic, deadline = bench.route.destination.name, time.monotonic() + 60
+    topic, deadline = bench.route.destination.name, time.monotonic() + HANG
     while sum((await ends(bench.bootstrap_servers, topic)).values()) < records:
         assert time.monotonic() < deadline, "the worker does not write"
 

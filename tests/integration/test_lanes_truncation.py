@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from structlog.testing import capture_logs
 
 from tests.kafka import Record, Topics, delete_topics, make_topic, produce
-from tests.lanes import LIMIT, QUICK, Bench, PlainClients, caught_up, make_bench, read_settled, until
+from tests.lanes import QUICK, Bench, PlainClients, caught_up, make_bench, read_settled, until
+from tests.limits import HANG
 from upcast_demo.local_kafka import LocalKafka
 from worker.lanes.committed_offset import Committed, Decision, committed_of_group
 from worker.lanes.decisions import UNDECIDED, NothingToDecideError, Target, WrongPlaceError, decide, list_lanes
@@ -55,7 +56,7 @@ def lanes(*supervisors: Supervisor) -> list[LaneStatus]:
 async def waits(bench: Bench, *supervisors: Supervisor) -> str:
     """The reason, once the one lane waits, and everybody can see it."""
     await until(lambda: [each.state for each in lanes(*supervisors)] == [LaneState.BLOCKED])
-    reason, ends = lanes(*supervisors)[0].reason, time.monotonic() + LIMIT
+    reason, ends = lanes(*supervisors)[0].reason, time.monotonic() + HANG
     while (await beside(bench)).note.finding is None:
         assert time.monotonic() < ends, "the question is not to be seen"
         await asyncio.sleep(0.01)
@@ -244,7 +245,7 @@ def write_last_batch_anew(broker: LocalKafka, topic: str, times: int) -> None:
     process = broker._process
     assert process is not None
     process.terminate()
-    process.wait(60)
+    process.wait(HANG)
     log = log_of(broker, topic)
     data = log.read_bytes()
     begins = starts(data)[-1]

@@ -16,6 +16,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.kafka import Record, Topics, produce, read_all
+from tests.limits import HANG
 from upcast_demo.local_kafka import LocalKafka, LocalKafkaError, properties
 
 PARENT = """
@@ -117,7 +118,7 @@ def test_the_broker_ends_with_the_process_that_started_it(fatal: signal.Signals)
     assert _becomes_true(lambda: not Path(directory).exists())
 
 
-def _becomes_true(condition: Callable[[], bool], timeout: float = 10) -> bool:
+def _becomes_true(condition: Callable[[], bool], timeout: float = HANG) -> bool:
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

@@ -31,7 +31,7 @@ async def setting(bootstrap: str, topics: Topics, folder: Path, partitions: int)
 async def test_a_soft_limit_is_no_limit(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> None:
     config = await setting(kafka_bootstrap, topics, tmp_path, partitions=30)
     async with running_worker(config, command=limited(64, 1_000)) as worker:
-        await worker.caught_up(30, seconds=60)
+        await worker.caught_up(30)
         assert await worker.metric("process_max_fds") == 1_000
         assert await worker.metric("process_open_fds") > 64
         assert await worker.stop() == 0

@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from tests.kafka import Topics
+from tests.limits import HANG
 from tests.ports import free_ports
 from upcast_demo.local_kafka import LocalKafka
 from worker.kafka.aiokafka_internals import broker_patches
@@ -53,6 +54,6 @@ async def test_brokers_that_have_all_moved_are_found_by_the_bootstrap_servers(
         broker._given = addresses(ports[1], ports[2])
         broker._write_properties()
         await asyncio.to_thread(broker._run, 60)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG):
             await producer.send_and_wait(topic, b"after")
             assert (await consumer.getone()).value == b"after"

@@ -15,6 +15,7 @@ import pytest
 from tests.http import request
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import ends
+from tests.limits import HANG
 from tests.replaying import STAMP, Stage, ended, make_stage
 from tests.worker_process import WorkerProcess, running_worker
 from worker.dead_letters import REPLAY_ID
@@ -34,13 +35,13 @@ async def pids(worker: WorkerProcess) -> list[int]:
 
 
 async def until_ready(worker: WorkerProcess) -> None:
-    await worker.until("/readyz", 200, seconds=60)
+    await worker.until("/readyz", 200)
 
 
 async def shared_route(worker: WorkerProcess, partitions: list[int]) -> Any:
     """The route once each partition is worked on in one process: they are asked one after the other, and the group may
     be sharing them out anew meanwhile."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANG):
         while True:
             (route,) = (await worker.until("/v2/status", 200))["routes"]
             if [lane["partition"] for lane in route["lanes"]] == partitions:
@@ -59,7 +60,7 @@ async def test_two_processes_are_one_worker(kafka_bootstrap: str, topics: Topics
     await stage.fill(480)
     async with running_worker(stage.config, {"UPCAST_HTTP__TOKEN": TOKEN}, arguments=TWO) as worker:
         await until_ready(worker)
-        await worker.caught_up(480, seconds=60)
+        await worker.caught_up(480)
         assert await counted(worker) == [480, 240, 160, 80, 400]
         route = await shared_route(worker, [0, 1, 2, 3])
         assert route["records_per_second"] == 4_000
@@ -98,7 +99,7 @@ async def kill_one(worker: WorkerProcess) -> None:
     """It is started again, and all are ready then."""
     before = await pids(worker)
     os.kill(before[0], signal.SIGKILL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANG
     while (now := await pids(worker))[0] in (None, before[0]):
         assert time.monotonic() < deadline, now
         await asyncio.sleep(0.1)
@@ -127,7 +128,7 @@ async def test_children_end_with_a_parent_that_is_killed(kafka_bootstrap: str, t
         await until_ready(worker)
         children = await pids(worker)
         worker.process.kill()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG
         while any(is_there(pid) for pid in children):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.1)
@@ -182,7 +183,7 @@ async def test_what_another_process_of_a_replay_has_just_written_is_not_taken_fo
 
 
 async def until_written(stage: Stage, count: int, process: asyncio.subprocess.Process) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANG
     while sum((await ends(stage.bootstrap, stage.destination)).values()) < count:
         assert process.returncode is None, await ended(process)
         assert time.monotonic() < deadline, "the replay does not write"

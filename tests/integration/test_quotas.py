@@ -10,11 +10,14 @@ import pytest
 
 from tests.kafka import Record, Topics, produce
 from tests.lanes import QUICK, Bench, PlainClients, caught_up, make_bench, read_settled, until
+from tests.limits import HANG
 from tests.quotas import quota, set_quota
 from worker.lanes.rate_limits import THROTTLED
 from worker.lanes.supervisor import Supervisor
 
 RECORDS, SIZE = 20, 50_000
+PRODUCE_REQUEST = 0
+"""Its number in the protocol."""
 WORTH_WAITING = replace(QUICK, operation=2, stuck_after=3)
 """What a quota of these tests makes wait is longer than both."""
 
@@ -97,12 +100,21 @@ async def test_a_quota_that_is_taken_away_is_forgotten(kafka_bootstrap: str, top
     assert await numbers(bench) == list(range(3 * RECORDS))
 
 
+def ask_for_an_hour(supervisor: Supervisor) -> None:
+    """On each connection over which the lanes write."""
+    for lane in supervisor.lanes:
+        throttling = lane._producer.delivery.throttling
+        for connection in list(throttling._connections):
+            throttling.told(connection, PRODUCE_REQUEST, 3_600)
+
+
 async def test_a_worker_that_waits_for_a_quota_stops_at_once(kafka_bootstrap: str, topics: Topics) -> None:
     """And leaves nothing behind: neither a transaction that is open nor output without its offset."""
     bench, name = await bench_of(kafka_bootstrap, topics), topics.name("slow")
     async with quota(kafka_bootstrap, name, producer_byte_rate=10_000):
         async with bench.running(clients_of(bench, name), WORTH_WAITING) as supervisor:
             await until(lambda: any(THROTTLED in each.reason for each in supervisor.status()))
-            async with asyncio.timeout(2 * (QUICK.drain + QUICK.abort + QUICK.stop)):
+            ask_for_an_hour(supervisor)
+            async with asyncio.timeout(HANG):
                 await supervisor.stop()
         assert len(await numbers(bench)) == bench.total("upcaster_records_consumed_total")

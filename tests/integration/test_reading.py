@@ -11,7 +11,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.fetch import FetchRequest
 
 from tests.kafka import Record, Topics, produce
-from tests.lanes import LIMIT
+from tests.limits import HANG
 from worker.errors import WorkerError
 from worker.kafka.aiokafka_internals.fetch_patches import GATHER_BYTES
 from worker.kafka.aiokafka_internals.reader import FetchedBatches, open_reader
@@ -56,7 +56,7 @@ async def test_nothing_is_fetched_from_a_range_s_end_on(
     assert not [at for at in asked if at[1] >= 100]
 
 
-@pytest.mark.parametrize(("gather", "fetches"), [(0.0, 2), (LIMIT, 1)])
+@pytest.mark.parametrize(("gather", "fetches"), [(0.0, 2), (HANG, 1)])
 async def test_what_comes_little_by_little_is_gathered_at_the_broker(
     kafka_bootstrap: str, topics: Topics, gather: float, fetches: int
 ) -> None:
@@ -68,12 +68,12 @@ async def test_what_comes_little_by_little_is_gathered_at_the_broker(
         await consumer.seek_to_beginning()
         reader = open_reader(consumer, gather)
         await produce(kafka_bootstrap, topic, [Record(b"k", b"v", partition=0)])
-        assert partitions[0] in await reader.read(partitions, LIMIT), "the first at once"
+        assert partitions[0] in await reader.read(partitions, HANG), "the first at once"
         rounds, seen = 0, set[TopicPartition]()
         await produce(kafka_bootstrap, topic, [Record(b"k", b"v", partition=0)])
         await produce(kafka_bootstrap, topic, [Record(b"k", b"v" * GATHER_BYTES, partition=1)])
         while seen != set(partitions):
-            rounds, seen = rounds + 1, seen | set(await reader.read(partitions, LIMIT))
+            rounds, seen = rounds + 1, seen | set(await reader.read(partitions, HANG))
     assert rounds == fetches
 
 

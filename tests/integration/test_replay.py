@@ -19,6 +19,7 @@ from tests.faults.cluster import configure_topic
 from tests.http import request
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import ends
+from tests.limits import HANG
 from tests.replaying import FOREVER, HISTORY, STAMP, Stage, ended, make_stage, refused
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
@@ -84,7 +85,7 @@ async def test_what_a_killed_replay_left_open_is_ended_and_not_waited_for(
 async def kill_after(stage: Stage, written: int) -> None:
     """Start the replay, and kill it when so much is in the destination."""
     process = await stage.begin("replay", str(stage.plan), "--rate", "3000", "--reason", "upgrade")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANG
     try:
         while sum((await ends(stage.bootstrap, stage.destination)).values()) < written:
             assert time.monotonic() < deadline, "the replay does not write"
@@ -131,7 +132,7 @@ async def test_dead_letters_that_the_plan_allows_open_no_breaker(stage: Stage) -
     broken = [Record(b"k", b"{", timestamp=1, partition=0)] * 40
     await produce(stage.bootstrap, stage.source, broken)
     await stage.make_plan()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG):
         receipt = await stage.replay()
     assert receipt.partitions[0].counts.dead_lettered == 40
 
@@ -246,7 +247,7 @@ async def keep_producing(stage: Stage, stop: asyncio.Event, first: int) -> int:
 
 
 async def until_committed(stage: Stage, count: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG
     while sum((await committed_offsets(stage.bootstrap, stage.group)).values()) < count:
         assert time.monotonic() < deadline, "the live worker does not catch up"
         await asyncio.sleep(0.1)
@@ -340,7 +341,7 @@ async def address_of(process: asyncio.subprocess.Process) -> str:
 
 
 async def until_ok(address: str, path: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG
     while (await request(address, path)).status != 200:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)

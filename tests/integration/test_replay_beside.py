@@ -16,6 +16,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
+from tests.limits import HANG
 from tests.replaying import Stage, make_stage, refused
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
@@ -53,7 +54,7 @@ async def replaying(stage: Stage) -> AsyncIterator[None]:
     """So slowly that it does not end by itself."""
     stop = asyncio.Event()
     replay = asyncio.create_task(stage.replay(stop, records_per_second=1))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG
     try:
         while len(await committed_offsets(stage.bootstrap, f"{stage.group}-replay-{stage.replay_id}")) < 2:
             assert time.monotonic() < deadline, "nobody can see the replay"
@@ -212,7 +213,7 @@ async def sees_another_chain(stage: Stage) -> None:
     ours = {stage.source: SourceUse(stage.destination, "another")}
     watch = MemberWatch(KafkaClients(settings.kafka), ours, counted.__setitem__, rolling=0)
     looking = asyncio.create_task(watch.run(0.05))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG
     while not watch.told:
         assert time.monotonic() < deadline, counted
         await asyncio.sleep(0.05)

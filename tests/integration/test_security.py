@@ -20,6 +20,7 @@ from aiokafka.client import AIOKafkaClient
 from tests.acls import RIGHTS, RUN, Operation, Resource, allow, grant, take_away
 from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import Bench, caught_up, make_bench, read_settled, until
+from tests.limits import HANG
 from tests.scram import set_password
 from tests.secure_kafka import PASSWORD, USER, SecureKafka, secure_kafka, sign
 from tests.worker_process import running_worker, write_config
@@ -262,7 +263,7 @@ async def test_a_password_is_rotated_under_a_running_worker(broker: SecureKafka,
 
 
 async def asks_until_hidden(client: AIOKafkaClient, topic: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG):
         while topic not in client.cluster.unauthorized_topics:
             await client.force_metadata_update()
 
@@ -290,7 +291,7 @@ async def test_the_rights_of_the_handbook_are_enough(broker: SecureKafka, tmp_pa
     assert all(right.who == RUN for right in RIGHTS[:5])
     await grant(address, USER, RIGHTS[:5], route, group)
     async with running_worker(config) as worker:
-        await worker.caught_up(2, seconds=60)
+        await worker.caught_up(2)
         assert await worker.stop() == 0
     assert len(await read_all(address, route["destination"])) == 1
     await grant(address, USER, RIGHTS[5:], route, group)

@@ -77,7 +77,7 @@ async def test_a_transaction_is_a_span_that_leads_to_its_events(
         "OTEL_SERVICE_NAME": "runner-upcaster",
     }
     async with running_worker(config, settings) as worker:
-        await worker.caught_up(2, seconds=90)
+        await worker.caught_up(2)
         exposed = (await request(worker.address, "/metrics", headers=OPENMETRICS)).text
         assert await worker.stop() == 0, worker.errors
     (span,) = collector.spans
