@@ -62,6 +62,7 @@ from upcasters.operations.fields import (
 from upcasters.operations.lists import flatten, number, unwrap, wrap
 from upcasters.operations.objects import from_object, list_to_object, object_to_list, to_object
 from upcasters.operations.scopes import at, everywhere, subdocument
+from upcasters.operations.texts import join_list, join_values, reformat, split_list, split_value, template
 from upcasters.operations.values import (
     KEY,
     ORIGIN,
@@ -71,11 +72,9 @@ from upcasters.operations.values import (
     derive,
     function,
     header,
-    join_values,
     map_values,
     parse_json,
     print_json,
-    split_value,
 )
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast, Violation
 from upcasters.paths import EACH
@@ -149,6 +148,7 @@ __all__ = [
     "header",
     "header_to_field",
     "is_null_at",
+    "join_list",
     "join_values",
     "keep_only",
     "key_pattern",
@@ -163,6 +163,7 @@ __all__ = [
     "parse_json",
     "present",
     "print_json",
+    "reformat",
     "rename",
     "rename_header",
     "rename_keys",
@@ -172,9 +173,11 @@ __all__ = [
     "set_key",
     "split_each",
     "split_event",
+    "split_list",
     "split_value",
     "subdocument",
     "switch",
+    "template",
     "to_object",
     "unnest",
     "unwrap",

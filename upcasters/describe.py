@@ -353,7 +353,7 @@ def operations() -> list[OperationLine]:
     return [_operation_line(maker) for group in _GROUPS for maker in makers if maker.__module__.endswith(f".{group}")]
 
 
-_GROUPS = ("fields", "values", "lists", "objects", "scopes", "choice", "events")
+_GROUPS = ("fields", "values", "texts", "lists", "objects", "scopes", "choice", "events")
 
 
 def _operation_line(maker: Callable[..., Operation]) -> OperationLine:

@@ -45,6 +45,7 @@ PAGES: Mapping[str, Page] = MappingProxyType(
             (
                 "operations.fields",
                 "operations.values",
+                "operations.texts",
                 "operations.objects",
                 "operations.lists",
                 "operations.scopes",

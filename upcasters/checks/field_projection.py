@@ -17,6 +17,7 @@ from upcasters.checks.places import (
     ARRAY,
     NULL,
     OBJECT,
+    STRING,
     containers_at,
     expect,
     field_at,
@@ -77,17 +78,8 @@ from upcasters.operations.fields import (
 from upcasters.operations.lists import Flatten, Number, Unwrap, Wrap
 from upcasters.operations.objects import FromObject, ListToObject, ObjectToList, ToObject
 from upcasters.operations.scopes import At, Everywhere, Subdocument
-from upcasters.operations.values import (
-    POSITION,
-    Convert,
-    Derive,
-    Function,
-    JoinValues,
-    MapValues,
-    ParseJson,
-    PrintJson,
-    SplitValue,
-)
+from upcasters.operations.texts import JoinList, JoinValues, Reformat, SplitList, SplitValue, Template
+from upcasters.operations.values import POSITION, Convert, Derive, Function, MapValues, ParseJson, PrintJson
 from upcasters.paths import EACH, Each, Path, Segment, overlap
 
 
@@ -314,7 +306,10 @@ def _derive(operation: Derive, root: Shape, notes: Notes) -> None:
         notes.report("no-such-path", what, "Put the operation into at('items.*', …).")
     for source in operation.reads():
         single_at(root, source, notes, strict=operation.missing == "error")
-    made = Field(any_value(), Presence.UNKNOWN if operation.missing == "skip" else Presence.ALWAYS)
+    value = any_value()
+    if isinstance(operation, Template):
+        value = scalar("string")
+    made = Field(value, Presence.UNKNOWN if operation.missing == "skip" else Presence.ALWAYS)
     if old is not None and operation.null == "replace":
         old.presence = Presence.UNKNOWN
     put(parent, operation.path, made, notes, exists=operation.exists)
@@ -366,7 +361,7 @@ def _listed(values: Iterable[ScalarKey]) -> str:
 @project.register
 def _split_value(operation: SplitValue, root: Shape, notes: Notes) -> None:
     for parent, value in list(values_at(root, operation.path, notes, strict=_strict(operation))):
-        expect(value, frozenset({"string"}), operation.path, notes)
+        expect(value, STRING, operation.path, notes)
         presence = _presence(parent, operation.path[-1])
         take(parent, operation.path[-1])
         for name in operation.names:
@@ -388,17 +383,48 @@ def _join_values(operation: JoinValues, root: Shape, notes: Notes) -> None:
         found = [part for part in parts if part is not None]
         for name, part in zip(operation.names, parts, strict=True):
             if part is not None:
-                expect(part.shape, frozenset({"string"}), (*at, name), notes)
+                expect(part.shape, STRING, (*at, name), notes)
             take(parent, name)
         if found:
             put(parent, operation.path, Field(scalar("string"), found[0].presence), notes)
 
 
 @project.register
+def _reformat(operation: Reformat, root: Shape, notes: Notes) -> None:
+    typed = operation.wrong_type == "error"
+    for _, value in values_at(root, operation.path, notes, strict=_strict(operation), typed=typed):
+        nulls = _nulls(value, operation.null)
+        expect(value, STRING | nulls, operation.path, notes, strict=typed)
+        kept = value.copy()
+        kept.types -= STRING
+        value.become(join(scalar("string"), kept))
+
+
+@project.register
+def _split_list(operation: SplitList, root: Shape, notes: Notes) -> None:
+    for _, value in values_at(root, operation.path, notes, strict=_strict(operation)):
+        nulls = _nulls(value, operation.null)
+        kept = value.types & ARRAY if operation.lists == "keep" else nothing().types
+        expect(value, STRING | nulls | kept, operation.path, notes)
+        value.become(join(Shape(ARRAY, items=None if kept else scalar("string")), scalar(*nulls)))
+
+
+@project.register
+def _join_list(operation: JoinList, root: Shape, notes: Notes) -> None:
+    for _, value in values_at(root, operation.path, notes, strict=_strict(operation)):
+        nulls = _nulls(value, operation.null)
+        kept = STRING if operation.texts == "keep" else nothing().types
+        expect(value, ARRAY | nulls | kept, operation.path, notes)
+        if value.items is not None and not value.items.impossible:
+            expect(value.items, STRING, (*operation.path, EACH), notes)
+        value.become(scalar("string", *nulls))
+
+
+@project.register
 def _parse_json(operation: ParseJson, root: Shape, notes: Notes) -> None:
     for _, value in values_at(root, operation.path, notes, strict=_strict(operation)):
         kept = _nulls(value, operation.null)
-        expect(value, frozenset({"string"}) | kept, operation.path, notes)
+        expect(value, STRING | kept, operation.path, notes)
         value.become(any_value())
 
 
@@ -550,7 +576,7 @@ def _member(operation: ListToObject, item: Shape, notes: Notes) -> Shape:
     expect(item, OBJECT, where, notes)
     key = field_at(item, (*where, operation.key), notes, strict=True)
     assert key is not None
-    expect(key.shape, frozenset({"string"}), (*where, operation.key), notes)
+    expect(key.shape, STRING, (*where, operation.key), notes)
     if operation.value is None:
         take(item, operation.key)
         return item
@@ -693,7 +719,7 @@ def _header_to_field(operation: HeaderToField, root: Shape, notes: Notes) -> Non
 def _field_to_header(operation: FieldToHeader, root: Shape, notes: Notes) -> None:
     found = single_at(root, operation.path, notes, strict=_strict(operation))
     if found is not None:
-        expect(found[1].shape, frozenset({"string"}), operation.path, notes)
+        expect(found[1].shape, STRING, operation.path, notes)
         take(found[0], operation.path[-1])
         notes.put_header(operation.name, sure=_strict(operation))
 
@@ -705,7 +731,7 @@ def _set_key(operation: SetKey, root: Shape, notes: Notes) -> None:
         assert found is not None
         expect(
             found[1].shape,
-            ALL_TYPES - CONTAINERS - NULL if operation.numbers == "text" else frozenset({"string"}),
+            ALL_TYPES - CONTAINERS - NULL if operation.numbers == "text" else STRING,
             path,
             notes,
         )

@@ -10,7 +10,8 @@ from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import FieldToHeader, RenameType, SetKey, SplitEach
 from upcasters.operations.fields import Default, Drop, FirstOf, KeepOnly, Move, Nest, Rename, RenameKeys, Unnest
 from upcasters.operations.scopes import At, Everywhere
-from upcasters.operations.values import KEY, Derive, Function, JoinValues, SplitValue
+from upcasters.operations.texts import JoinValues, SplitValue
+from upcasters.operations.values import KEY, Derive, Function
 from upcasters.paths import EACH, Path, overlap
 
 Overwrite = tuple[Path, Operation, Operation]

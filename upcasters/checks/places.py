@@ -19,6 +19,9 @@ ARRAY = frozenset({"array"})
 NULL = frozenset({"null"})
 
 
+STRING = frozenset({"string"})
+
+
 def forget(root: Shape, path: Path) -> None:
     """Nothing is known any more of what stands at ``path``."""
     if not path:

@@ -11,12 +11,14 @@ from upcasters.operations.fields import Default, Drop, FirstOf, Nest, Optional, 
 from upcasters.operations.lists import Wrap
 from upcasters.operations.restoring import Restore, RestoreItems, RestoreOthers
 from upcasters.operations.scopes import At
-from upcasters.operations.values import Convert, Derive, JoinValues, MapValues, ParseJson, PrintJson, SplitValue
+from upcasters.operations.texts import JoinList, JoinValues, Reformat, SplitList, SplitValue
+from upcasters.operations.values import Convert, Derive, MapValues, ParseJson, PrintJson
 from upcasters.paths import EACH, Path, overlap
 
-ChangeValue = Convert | MapValues | Wrap | ParseJson | PrintJson
+ChangeValue = Convert | MapValues | Wrap | ParseJson | PrintJson | Reformat | SplitList | JoinList
 Flat = Rename | FirstOf | RenameKeys | Nest | Default | Drop | Derive | SplitValue | JoinValues | ChangeValue
-_OF_ONE_FIELD = (Default, Drop, Convert, MapValues, Wrap, ParseJson, PrintJson, SplitValue, JoinValues)
+_CHANGES_OF_VALUES = (Convert, MapValues, Wrap, ParseJson, PrintJson, Reformat, SplitList, JoinList)
+_OF_ONE_FIELD = (Default, Drop, SplitValue, JoinValues, *_CHANGES_OF_VALUES)
 
 
 @dataclass

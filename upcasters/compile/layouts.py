@@ -31,7 +31,8 @@ from upcasters.errors import WrongType
 from upcasters.event import Event
 from upcasters.operations.fields import Default, Drop, FirstOf, Nest, Rename, RenameKeys
 from upcasters.operations.lists import Wrap
-from upcasters.operations.values import Convert, Derive, JoinValues, MapValues, ParseJson, PrintJson, SplitValue
+from upcasters.operations.texts import JoinList, JoinValues, Reformat, SplitList, SplitValue, Template, parts_of
+from upcasters.operations.values import Convert, Derive, MapValues, ParseJson, PrintJson
 from upcasters.paths import Path
 
 DocumentChange = Callable[[Object], Any]
@@ -72,7 +73,7 @@ def _added_by(operation: Flat) -> int:
         return LEVELS_OF_RESULTS
     if isinstance(operation, Default):
         return bytes(operation.value).count(b"{") + bytes(operation.value).count(b"[")
-    return 1 if isinstance(operation, (Nest, Wrap)) else 0
+    return 1 if isinstance(operation, (Nest, Wrap, SplitList)) else 0
 
 
 class Layouts(dict[tuple[str, ...], DocumentChange | None]):
@@ -336,12 +337,24 @@ def _mapped(operation: MapValues, work: _Work, node: str) -> str:
     return work.variable(f"{found} if type({text}) is str else {mapped}({node})")
 
 
+def _called(method: str) -> Callable[[Any, _Work, str], str]:
+    """Code that calls the operation's own method for one value."""
+
+    def change(operation: Any, work: _Work, node: str) -> str:
+        return work.variable(f"{work.constant(getattr(operation, method), method)}({node})")
+
+    return change
+
+
 _CHANGES: dict[type, Callable[[Any, _Work, str], str]] = {
     Convert: _converted,
     MapValues: _mapped,
-    Wrap: lambda operation, work, node: work.variable(f"{work.constant(operation.wrapped, 'wrapped')}({node})"),
-    ParseJson: lambda operation, work, node: work.variable(f"{work.constant(operation.parsed, 'parsed')}({node})"),
-    PrintJson: lambda operation, work, node: work.variable(f"{work.constant(operation.printed, 'printed')}({node})"),
+    Wrap: _called("wrapped"),
+    ParseJson: _called("parsed"),
+    PrintJson: _called("printed"),
+    Reformat: _called("reformatted"),
+    SplitList: _called("split"),
+    JoinList: _called("joined"),
 }
 
 
@@ -351,7 +364,7 @@ def _split_value(operation: SplitValue, work: _Work) -> None:
         if operation.missing == "error":
             raise Unexpected
         return
-    parts = work.variable(f"text({work.fields.pop(key)}).split({operation.separator!r})")
+    parts = work.variable(f"parts_of(text({work.fields.pop(key)}), {operation.separator!r})")
     work.lines.append(f"if len({parts}) != {len(operation.names)}: raise Unexpected")
     for position, name in enumerate(operation.names):
         if name in work.fields:
@@ -366,7 +379,8 @@ def _join_values(operation: JoinValues, work: _Work) -> None:
         raise Unexpected
     parts = work.variable(f"[{', '.join(f'text({work.fields.pop(name)})' for name in operation.names)}]")
     joined = work.variable(f"{operation.separator!r}.join({parts})")
-    work.lines.append(f"if {joined}.split({operation.separator!r}) != {parts}: raise Unexpected")
+    if operation.separator:
+        work.lines.append(f"if {joined}.split({operation.separator!r}) != {parts}: raise Unexpected")
     key = str(operation.path[0])
     if key in work.fields:
         raise Unexpected
@@ -403,6 +417,7 @@ _RUN: dict[type, Callable[[Any, _Work], None]] = {
     Default: _default,
     Drop: _drop,
     Derive: _derive,
+    Template: _derive,
     Nest: _nest,
     SplitValue: _split_value,
     JoinValues: _join_values,
@@ -417,6 +432,7 @@ _SCOPE: dict[str, Any] = {
     "decode_plain": decode_plain,
     "encode": encode,
     "from_plain": from_plain,
+    "parts_of": parts_of,
     "plain": plain,
     "text": _text,
     "object_or_none": _object_or_none,

@@ -44,14 +44,12 @@ from upcasters.operations.base import (
     at_least_one,
     choice,
     constant,
-    different_names,
     function_given,
-    named_back,
     paths,
     single,
 )
-from upcasters.paths import EACH, Path, PathLike, overlap, show
-from upcasters.traversal import MISSING, OnMissing, OnWrongType, find, objects, parent_of, peek, slots
+from upcasters.paths import Path, PathLike, overlap, show
+from upcasters.traversal import MISSING, OnMissing, OnWrongType, find, parent_of, peek, slots
 
 _MISSING = ("error", "skip")
 OnNull = Literal["error", "keep"]
@@ -474,113 +472,12 @@ def _lookup(table: Mapping[Any, Any], option: str) -> dict[ScalarKey, Any]:
     return {scalar_key(value_of(old)): value_of(new) for old, new in table.items()}
 
 
-@dataclass(frozen=True)
-class SplitValue(Operation):
-    """A string becomes several fields beside it."""
-
-    path: Path
-    separator: str
-    names: tuple[str, ...]
-    missing: OnMissing = "error"
-
-    def apply(self, root: Object, context: Context) -> None:
-        for parent, key in slots(root, self.path, self.missing):
-            parts = string(parent[key], self.path).split(self.separator)
-            if len(parts) != len(self.names):
-                raise FormatMismatch(f"{show(self.path)} does not have {len(self.names)} parts", self.path)
-            del parent[key]
-            for name, part in zip(self.names, parts, strict=True):
-                if name in parent:
-                    where = (*self.path[:-1], name)
-                    raise FieldExists(f"{show(where)} is there already", where)
-                parent[name] = part
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (self.path, *((*self.path[:-1], name) for name in self.names))
-
-    def inverse(self) -> Inverse:
-        return named_back(JoinValues(self.path, self.separator, self.names, self.missing), self.missing)
-
-    def __str__(self) -> str:
-        return f"split {show(self.path)} at {self.separator!r} into {', '.join(self.names)}"
-
-
-@dataclass(frozen=True)
-class JoinValues(Operation):
-    """Several strings of one object become one field of it."""
-
-    path: Path
-    separator: str
-    names: tuple[str, ...]
-    missing: OnMissing = "error"
-
-    def apply(self, root: Object, context: Context) -> None:
-        for parent in objects(root, self.path[:-1], self.missing):
-            if self.missing == "skip" and not any(name in parent for name in self.names):
-                continue
-            self._join(parent)
-
-    def _join(self, parent: Object) -> None:
-        parts = []
-        for name in self.names:
-            where = (*self.path[:-1], name)
-            if name not in parent:
-                raise MissingField(f"{show(where)} is missing", where)
-            parts.append(string(parent[name], where))
-        joined = self.separator.join(parts)
-        if joined.split(self.separator) != parts:
-            raise FormatMismatch(f"a part of {show(self.path)} contains the separator", self.path)
-        for name in self.names:
-            del parent[name]
-        if self.path[-1] in parent:
-            raise FieldExists(f"{show(self.path)} is there already", self.path)
-        parent[str(self.path[-1])] = joined
-
-    def reads(self) -> tuple[Path, ...]:
-        return tuple((*self.path[:-1], name) for name in self.names)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (*self.reads(), self.path)
-
-    def inverse(self) -> Inverse:
-        return named_back(SplitValue(self.path, self.separator, self.names, self.missing), self.missing)
-
-    def __str__(self) -> str:
-        return f"join {', '.join(self.names)} with {self.separator!r} into {show(self.path)}"
-
-
 def string(node: Any, path: Path) -> str:
     """The text of a string node. Raises WrongType for anything else."""
     if json_type(node) != "string":
         raise WrongType(f"{show(path)} is not a string", path)
     text: str = plain(node, path)
     return text
-
-
-def split_value(field: PathLike, separator: str, names: Iterable[str], *, missing: OnMissing = "error") -> Operation:
-    """Take a string apart: ``split_value("name", " ", ["first", "last"])``; another number of parts is an error."""
-    return SplitValue(*_parts(field, separator, names, missing))
-
-
-def join_values(names: Iterable[str], separator: str, field: PathLike, *, missing: OnMissing = "error") -> Operation:
-    """Put strings together; one that holds the separator is an error, so that it can be taken apart again."""
-    return JoinValues(*_parts(field, separator, names, missing))
-
-
-def _parts(
-    field: PathLike, separator: str, names: Iterable[str], missing: OnMissing
-) -> tuple[Path, str, tuple[str, ...], OnMissing]:
-    listed = different_names(names, "names", at_least=2)
-    if not separator:
-        raise StepError("the separator is empty", "Give at least one character.", "option")
-    spec = at_least_one(field)
-    if spec[-1] is EACH:
-        raise StepError(f"{show(spec)} ends in '*'", "Name the field itself.", "path")
-    choice(missing, _MISSING, "missing")
-    return spec, separator, listed, missing
 
 
 @dataclass(frozen=True)

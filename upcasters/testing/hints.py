@@ -13,6 +13,7 @@ from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import DropHeader, HeaderToField, RenameHeader, RenameType
 from upcasters.operations.scopes import At, Everywhere
+from upcasters.operations.texts import Reformat
 from upcasters.operations.values import Derive, HeaderValue, MapValues
 from upcasters.paths import EACH, Path
 from upcasters.step import walk
@@ -76,6 +77,9 @@ def _constants(hints: Hints, operation: Operation, at: Path) -> None:
             _collect(hints, case, at)
     elif isinstance(operation, MapValues):
         _value(hints, operation.path, list(map(scalar_value, operation.table)))
+    elif isinstance(operation, Reformat):
+        form = operation.before
+        _value(hints, operation.path, [form.written("1" * (place.width or 1) for place in form.places)])
     elif isinstance(operation, RenameType) and operation.table:
         _value(hints, operation.path, list(operation.table))
 

@@ -52,6 +52,7 @@ from upcasters import (
     header,
     header_to_field,
     is_null_at,
+    join_list,
     join_values,
     keep_only,
     key_pattern,
@@ -63,6 +64,7 @@ from upcasters import (
     parse_json,
     present,
     print_json,
+    reformat,
     rename,
     rename_header,
     rename_keys,
@@ -72,9 +74,11 @@ from upcasters import (
     set_key,
     split_each,
     split_event,
+    split_list,
     split_value,
     subdocument,
     switch,
+    template,
     unnest,
     unwrap,
     when,
@@ -102,6 +106,9 @@ KEEP = st.sampled_from(["error", "keep", "keep"])
 CONFLICT = st.sampled_from(["error", "error", "same", "keep", "replace"])
 key = st.sampled_from([*("a", "b") * 4, *KEYS])
 header_name = st.sampled_from(["h", "g"])
+SEPARATOR = st.sampled_from([" ", "", "x"])
+ENDS = st.sampled_from(["drop", "keep"])
+forms = st.sampled_from(["{}", "x{}", "{} y", "{:1}", "<{}>", "{p}x{q}", "{p:1}{q}", "{q} {p}", "{p}-{q}"])
 
 
 def spell(value: Any) -> Any:
@@ -250,8 +257,19 @@ changing: Makes = st.one_of(
         missing=SKIP,
         null=KEEP,
     ),
-    st.builds(split_value, paths, st.just(" "), names, missing=SKIP),
-    st.builds(join_values, names, st.just(" "), paths, missing=SKIP),
+    st.builds(split_value, paths, st.sampled_from([" ", ""]), names, missing=SKIP),
+    st.builds(join_values, names, st.sampled_from([" ", ""]), paths, missing=SKIP),
+    st.builds(split_list, starred, SEPARATOR, ends=ENDS, lists=KEEP, missing=SKIP, null=KEEP),
+    st.builds(join_list, starred, SEPARATOR, ends=ENDS, texts=KEEP, separators=KEEP, missing=SKIP, null=KEEP),
+    st.builds(reformat, starred, forms, forms, otherwise=KEEP, missing=SKIP, null=KEEP, wrong_type=SKIP),
+    st.builds(
+        template,
+        paths,
+        st.sampled_from(["{a}", "<{a}{b}>", "x{b.a}", "{a.a}, {a.b}"]),
+        numbers=st.sampled_from(["error", "text", "text"]),
+        exists=st.sampled_from(["error", "keep", "replace"]),
+        missing=SKIP,
+    ),
     st.builds(parse_json, starred, missing=SKIP, null=KEEP),
     st.builds(print_json, starred, missing=SKIP, null=KEEP),
     st.builds(function, st.sampled_from([one_up, replaced]), reads=st.just(["a"]), writes=st.just(["b", "c"])),

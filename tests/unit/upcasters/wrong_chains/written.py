@@ -43,6 +43,7 @@ from upcasters import (
     optional,
     parse_json,
     present,
+    reformat,
     rename,
     rename_header,
     rename_keys,
@@ -164,9 +165,7 @@ OPTIONS = {
     "a part of a string twice": Case(
         ["option"], lambda: join_values(["b", "b"], ",", "a"), lambda: join_values(["b", "c"], ",", "a")
     ),
-    "no separator": Case(
-        ["option"], lambda: split_value("a", "", ["b", "c"]), lambda: split_value("a", " ", ["b", "c"])
-    ),
+    "no place in a form": Case(["option"], lambda: reformat("a", "x", "y{}"), lambda: reformat("a", "x{}", "y{}")),
     "an empty table": Case(["option"], lambda: map_values("a", {}), lambda: map_values("a", {"x": "y"})),
     "an empty table back": Case(
         ["option"], lambda: map_values("a", {"x": "y"}, back={}), lambda: map_values("a", {"x": "y"}, back={"y": "x"})
