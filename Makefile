@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A .venv of their own for the tools that `make bench` compares with.
 PEERS_VENV := .venv-peers
+# Another for the clients that `upcasters.consumers` is tested with.
+CLIENTS_VENV := .venv-clients
 SOURCES := worker upcasters upcast_demo tests website
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
@@ -82,7 +84,7 @@ mutation: $(VENV)/dev.installed ## small faults in the engine: which tests notic
 	$(BIN)/python tests/mutation.py $(MUTATION_ARGS)
 
 # What can be measured, and what each takes; the first one unless another is named.
-BENCHES := drain smoke chain replay partitions rows sidecar profile
+BENCHES := drain smoke chain consumers replay partitions rows sidecar profile
 BENCH = $(or $(WHAT),$(firstword $(BENCHES)))
 ARGS_drain = $(if $(CASES),--cases "$(CASES)") $(if $(PEERS),--peers "$(PEERS)") \
 	$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))
@@ -92,7 +94,7 @@ ARGS_sidecar = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RECORDS),--records $
 ARGS_profile = $(if $(CASE),--case $(CASE)) $(if $(EVENTS),--events $(EVENTS))
 NEEDS_PEERS = $(if $(filter drain profile,$(BENCH)),$(PEERS_VENV)/peers.installed)
 
-bench: $(VENV)/dev.installed $(NEEDS_PEERS) ## measure (WHAT=drain smoke chain replay partitions rows sidecar or profile)
+bench: $(VENV)/dev.installed $(NEEDS_PEERS) ## measure (WHAT=drain smoke chain consumers replay partitions rows ...)
 	@$(if $(filter $(BENCHES),$(BENCH)),,echo "WHAT=$(WHAT) is none of: $(BENCHES)"; exit 1)
 	@# What Python compiles at a first import is not what a drain writes.
 	@$(BIN)/python -m compileall -q worker upcasters
@@ -101,7 +103,7 @@ bench: $(VENV)/dev.installed $(NEEDS_PEERS) ## measure (WHAT=drain smoke chain r
 docs: $(VENV)/docs.installed ## build the site of docs/ strictly, and serve it (PORT=8000, or DO=build)
 	@$(BIN)/python -m website $(or $(DO),serve) $(if $(PORT),--port $(PORT))
 
-tools: $(VENV)/deploy.installed $(VENV)/docs.installed $(BIN)/actionlint ## what the tests of deploy/, .github/ and the site need, or they skip
+tools: $(VENV)/deploy.installed $(VENV)/docs.installed $(CLIENTS_VENV)/clients.installed $(BIN)/actionlint ## what tests of deploy/, .github/, the site and clients need, or they skip
 
 deploy-check: $(VENV)/deploy.installed $(BIN)/helm ## build, run and upgrade what is in deploy/ for real (20 minutes)
 	$(BIN)/pytest -p no:randomly -v -rs tests/deploy
@@ -169,6 +171,12 @@ $(PEERS_VENV)/peers.installed: requirements/peers.txt benchmarks/peers/KafkaStre
 	@$(BIN)/python -m benchmarks.drain.peers
 	@touch $@
 
+$(CLIENTS_VENV)/clients.installed: requirements/clients.txt | $(VENV)/dev.installed
+	@echo "installing the clients that upcasters.consumers is tested with into $(CLIENTS_VENV)"
+	@test -x $(CLIENTS_VENV)/bin/python || $(BIN)/python -m venv $(CLIENTS_VENV)
+	@$(CLIENTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
+	@touch $@
+
 $(BIN)/python:
 	@$(if $(strip $(PYTHON)),,echo "No Python 3.11 to 3.14 found. Install one, or name it: make PYTHON=/path/to/python3"; exit 1)
 	@$(PYTHON) -c '$(SUPPORTED)' || { echo "$(PYTHON) is not a Python 3.11 to 3.14. Name another: make PYTHON=/path/to/python3"; exit 1; }
@@ -189,8 +197,9 @@ requirements: $(VENV)/dev.installed ## pin the requirements again (UPGRADE=--upg
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:docs --constraint requirements/dev.txt -o requirements/docs.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:mutation --constraint requirements/dev.txt -o requirements/mutation.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:peers -o requirements/peers.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:clients -o requirements/clients.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt
 
 clean: ## remove .venv and everything else that git ignores
-	rm -rf $(VENV) $(PEERS_VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS_VENV) $(CLIENTS_VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -67,6 +67,12 @@ What a test suite of your own imports, and what pytest finds by itself.
     options:
       members: false
 """
+CONSUMERS = """# Adapters for consumers
+
+What takes the records of a client through a chain; [the guide](../docs/consumers.md) has a program for each.
+
+::: upcasters.consumers
+"""
 
 
 def write(folder: Path) -> None:
@@ -78,6 +84,7 @@ def write(folder: Path) -> None:
         (folder / f"{name}.md").write_text(_text(page, shown), encoding="utf-8")
     if names:
         raise ValueError(f"No page of the reference has what is in {', '.join(names)}: add them to {__name__}.PAGES")
+    (folder / "consumers.md").write_text(CONSUMERS, encoding="utf-8")
     (folder / "testing.md").write_text(TESTING, encoding="utf-8")
 
 
