@@ -16,6 +16,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 # How many processes run tests; they share one broker. More than cores, since most tests wait for a broker.
 PYTEST_PROCESSES ?= 4
+RUN_TESTS = $(BIN)/pytest -n $(PYTEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 # The suite starts Python hundreds of times; each start would compile all sources again.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -38,8 +39,11 @@ $(VENV)/dev.installed: requirements/dev.txt pyproject.toml | $(BIN)/python
 demo: $(VENV)/demo.installed ## everything on one screen, with a real Kafka broker of its own; needs no Docker
 	@$(BIN)/upcast demo
 
-test: lint ## `make lint`, then all tests on a real Kafka broker (PYTEST_ARGS="-k name")
-	$(BIN)/pytest -n $(PYTEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+test: lint ## `make lint`, then the tests, on a real Kafka broker (PYTEST_ARGS="-k name")
+	$(RUN_TESTS) -m "not long" $(PYTEST_ARGS)
+
+test-long: $(VENV)/dev.installed ## the tests that take longer: kills, faults, a whole upgrade day
+	$(RUN_TESTS) -m long $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff check

@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first, then those that wait for a broker: what only computes is short, and fills the end.
+    """Files with long tests first, then those that wait for a broker: what only computes is short, and fills the end.
 
     Within these the order stays random.
     """
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _rank(item: pytest.Item) -> int:
-    if item.get_closest_marker("slow"):
+    if item.get_closest_marker("long"):
         return 0
     return 1 if "kafka_bootstrap" in getattr(item, "fixturenames", ()) else 2
 

@@ -14,7 +14,7 @@ from tests.faults.chaos import Plan, run, tell
 FAULTS = ("worker killed", "connections cut", "lane fenced", "worker frozen", "answers lost", "worker killed")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_nothing_is_lost_or_doubled_or_out_of_order(tmp_path: Path) -> None:
     seed = int(os.environ.get("SEED", "1"))
     report = await run(Plan(seed=seed, records=20_000, faults=6, pace=1.5, only=FAULTS), tmp_path)

@@ -134,7 +134,7 @@ async def write(setting: Setting, stream: Sequence[Hostile]) -> dict[tuple[int, 
     return written
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_every_hostile_record_ends_somewhere_and_the_worker_goes_on(setting: Setting) -> None:
     stream = everything()
     stream += [Hostile("the last one", Record(b"k", GOOD_VALUE), "upcast")] * PARTITIONS
@@ -169,7 +169,7 @@ def _is_right(each: Hostile, at: tuple[int, int], results: Results) -> bool:
     return once and as_it_was and still_there and each.fate in {"", results.fate(*at)}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_record_that_nothing_takes_blocks_its_lane_alone(setting: Setting, topics: Topics) -> None:
     """It is never dropped: the lane says what it waits for, the others go on, and a larger limit ends it."""
     blocking = replace(too_large_to_bury(), timestamp=1)
@@ -193,7 +193,7 @@ async def test_a_record_that_nothing_takes_blocks_its_lane_alone(setting: Settin
     assert [results.fate(0, offset) for offset in (0, 1)] == ["decode", "upcast"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_the_stream_is_replayed_and_redriven_as_planned_and_both_are_proved(
     setting: Setting, topics: Topics, tmp_path: Path
 ) -> None:
@@ -229,7 +229,7 @@ def bomb(partition: int) -> list[Record]:
     return [Record(b"k", value, (), 1, partition) for _ in range(BOMB_RECORDS)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_batches_that_expand_a_thousandfold_are_unpacked_one_by_one(setting: Setting) -> None:
     """The bound that holds: a few times the largest unpacked batch a lane, however many of them wait."""
     for _ in range(BOMBS):
@@ -241,7 +241,7 @@ async def test_batches_that_expand_a_thousandfold_are_unpacked_one_by_one(settin
     assert peak < (120 + 4 * BOMB_RECORDS) * MEGABYTE
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_batch_that_expands_beyond_the_bound_stops_its_lane_alone(setting: Setting) -> None:
     """What comes before it is committed. It is never skipped; where it is meant to be so large, a larger bound ends
     the waiting."""

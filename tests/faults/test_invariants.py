@@ -19,7 +19,7 @@ from tests.faults.world import World, committed_to_the_end, make_place, open_wor
 PARTITIONS = 3
 MEGABYTE = 2**20
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

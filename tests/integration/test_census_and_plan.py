@@ -246,7 +246,7 @@ async def test_many_records_many_partitions_in_order(history: History) -> None:
     assert 10 <= plan.determinism.compared <= 20
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_compacted_gap(history: History) -> None:
     configs = {"cleanup.policy": "compact", "segment.ms": "50", "min.cleanable.dirty.ratio": "0.001"}
     await history.create(partitions=1, **configs)

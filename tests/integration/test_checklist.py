@@ -14,7 +14,7 @@ from tests.replaying import Stage, make_stage
 from tests.worker_process import running_worker
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_it_goes_green_line_by_line(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> None:
     stage = await make_stage(kafka_bootstrap, topics, tmp_path)
     stage.configure()

@@ -142,7 +142,7 @@ async def test_what_cannot_work_is_said_once(kafka_bootstrap: str, topics: Topic
     assert sum("no such topic" in line or "nowhere" in line for line in worker.errors) == 1, worker.errors
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_replay_by_two_processes_has_one_receipt(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> None:
     stage = await make_stage(kafka_bootstrap, topics, tmp_path, partitions=3)
     await stage.fill(1_800)

@@ -38,7 +38,7 @@ async def stage(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> Stage:
     return await make_stage(kafka_bootstrap, topics, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_replay_killed_three_times_is_finished_and_proved(stage: Stage) -> None:
     await stage.fill(12_000)
     planned = await stage.make_plan()
@@ -206,7 +206,7 @@ def of_other_topics(stage: Stage, receipt: Receipt) -> Receipt:
     return receipt.model_copy(update={"route": route})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_the_live_worker_takes_over_while_producers_write(stage: Stage) -> None:
     await stage.fill(3_000)
     await stage.make_plan()

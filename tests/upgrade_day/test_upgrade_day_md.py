@@ -13,7 +13,7 @@ from tests.upgrade_day.page import PAGE, blocks, comparable
 from tests.upgrade_day.story import Story
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_upgrade_day_in_small(kafka_bootstrap: str, tmp_path: Path) -> None:
     story = Story(kafka_bootstrap, tmp_path, events=2_000, kills=(0.4,))
