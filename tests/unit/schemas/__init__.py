@@ -1,0 +1,1 @@
+"""Schemas, frames and the registry, without a network where that says enough."""
