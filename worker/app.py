@@ -36,20 +36,20 @@ if TYPE_CHECKING:
     from worker.replay.apply.receipt import Receipt
 
 LISTING_SECONDS = 20.0
-"""For dead letters at the API, whose answers have to come in time."""
+"""Seconds to read dead letters for the API."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Replays:
-    """What the operator says of replays: begin where this one ended (``after``); begin although these write the same
-    offsets (``beside``)."""
+    """The operator's options about replays: ``after`` is the receipt of the replay after which to begin, ``beside`` are
+    ids of replays that may write the same offsets."""
 
     after: Receipt | None = None
     beside: Collection[str] = ()
     noted: set[str] = field(default_factory=set)
-    """Those of ``beside`` of which it is written down that the worker began nevertheless."""
+    """Replays of ``beside`` for which the ledger has recorded that the worker started."""
 
 
 def serve(settings: Settings, replays: Replays) -> None:
@@ -58,8 +58,8 @@ def serve(settings: Settings, replays: Replays) -> None:
 
 
 def serve_together(settings: Settings, arguments: Sequence[str], size: int, replays: Replays) -> None:
-    """The same by ``size`` processes, each started with ``arguments``. Raises ``WorkerError``, also where one of them
-    has ended by itself."""
+    """Run the worker in ``size`` processes, each started with ``arguments``. Raises ``WorkerError``, also where one of
+    them has ended by itself."""
     run_in_loop(_serve_together(settings, arguments, size, replays))
 
 
@@ -148,11 +148,11 @@ async def _refuse_beside(clients: KafkaClients, settings: Settings, replays: Rep
 
 @asynccontextmanager
 async def _existing_ledger(settings: Settings) -> AsyncIterator[Ledger | None]:
-    """None, too, where it cannot be opened: a live worker needs none."""
+    """The ledger; None where there is none, or where it cannot be opened: a live worker does not need it."""
     try:
         ledger = await asyncio.to_thread(open_existing_ledger, settings)
     except WorkerError as error:
-        log.warning("the ledger cannot be asked about replays", reason=str(error))
+        log.warning("the ledger cannot be read, so replays in it are unknown", reason=str(error))
         ledger = None
     try:
         yield ledger

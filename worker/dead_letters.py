@@ -1,8 +1,8 @@
-"""What a dead letter looks like: the record as it came, with the reason in headers beside it. Pure.
+"""Makes dead letters: the record as it came, with the reason in headers. Pure.
 
-The headers are Kafka Connect's, which tools read already, and ours. Where the topic's limit leaves no room
-for all of them they are given up in steps: the trace, the message, all but fingerprint, origin and stage, at last all
-but the fingerprint and what a redrive cannot do without. ``worker.dlq.letters`` reads them again, by their order.
+The headers are Kafka Connect's, which tools read already, and ours. Where the topic's limit leaves no room for all of
+them they are dropped in steps: the trace, the message, all but fingerprint, origin and stage, at last all but the
+fingerprint and what a redrive needs. ``worker.dlq.letters`` decodes them, by their order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Fits = Callable[[Sequence[Header]], bool]
 
 @dataclass(frozen=True)
 class Reporter:
-    """Who writes the dead letters; ``replay_id`` where it is a replay."""
+    """The worker that writes dead letters; ``replay_id`` where it is a replay."""
 
     group: str
     instance: str
@@ -48,7 +48,7 @@ class Reporter:
 
 @dataclass(frozen=True)
 class Redriven:
-    """The dead letter that a record was before: how often it has been redriven by now, and where it stood."""
+    """The dead letter from which a record was restored: how often it has been redriven, and its place."""
 
     count: int
     partition: int
@@ -56,7 +56,7 @@ class Redriven:
 
     @property
     def place(self) -> list[Header]:
-        """The headers that lead back to it, in what was made of it."""
+        """The headers with the letter's place, for the output of its record."""
         return [(LETTER_PARTITION, _text(self.partition)), (LETTER_OFFSET, _text(self.offset))]
 
 
@@ -80,8 +80,8 @@ def dead_letter(
     restamped: bool = False,
     redriven: Redriven | None = None,
 ) -> DeadLetter:
-    """The most telling dead letter that ``fits``. ``restamped`` says that it will carry another timestamp, ``redriven``
-    that it was a dead letter before; ``record`` and ``source`` are then of its first origin."""
+    """The dead letter with the most headers that ``fits``. ``restamped`` says that it will carry another timestamp,
+    ``redriven`` that its record was a dead letter before; ``record`` and ``source`` are then the original ones."""
     own = [header for header in record.headers if writable(header)]
     reasons = _connect_headers(record, source, fault, reporter) + _our_headers(fault, reporter, now, redriven)
     if len(own) < len(record.headers):

@@ -1,4 +1,4 @@
-"""Metrics as text for a scrape: byte for byte what prometheus_client writes, in a third of its time.
+"""Encodes metrics for a scrape: byte for byte what prometheus_client writes, in a third of its time.
 
 The library spells the name and sorts the labels of each sample anew; a partition has the same labels in ten families.
 Here they are written once a scrape. What a scrape asks for is still the library's to find out, and it writes where

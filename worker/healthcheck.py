@@ -1,4 +1,5 @@
-"""`python -m worker.healthcheck`: is the worker beside me alive? The image's HEALTHCHECK; exit 0 yes, 1 no.
+"""`python -m worker.healthcheck`: whether the worker in the same container is alive. The image's HEALTHCHECK; exit code
+0 yes, 1 no.
 
 It is run twice a minute for ever, so it looks only for the port and loads no settings: that alone would cost more than
 an idle worker does. The order is that of the settings: environment, file, default.
@@ -22,12 +23,12 @@ def main() -> int:
     port = listening_port(os.environ, Path(sys.argv[1] if len(sys.argv) > 1 else "upcast.yaml"))
     answer = ask_worker("127.0.0.1", port, "/livez", TIMEOUT)
     # `docker inspect` shows it.
-    print(answer.text if answer.status else f"nobody answers on port {port}: {answer.text}")  # noqa: T201
+    print(answer.text if answer.status else f"no worker answers on port {port}: {answer.text}")  # noqa: T201
     return 0 if answer.ok else 1
 
 
 def listening_port(environment: Mapping[str, str], config: Path) -> int:
-    """The port that the worker was given; the default where that cannot be told."""
+    """The port of the worker from environment or file; the default where neither has one."""
     given = {name.upper(): value for name, value in environment.items()}
     older = given.get("DEVTEAM_RUNNER_PORT", "")
     port = given.get("UPCAST_HTTP__PORT") or ("" if is_service_link(older) else older) or _port_in(config)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 
 class HttpAnswer(NamedTuple):
-    """``status`` is 0 where nobody answered; then ``body`` says why."""
+    """``status`` is 0 where no worker answered; then ``body`` says why."""
 
     status: int
     body: bytes = b""
@@ -39,7 +39,7 @@ def ask_worker(
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
 ) -> HttpAnswer:
-    """The answer, for which it waits ``seconds`` at most. Never raises."""
+    """The answer of a worker, within ``seconds``. Never raises."""
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
         connection.request(method, path, body or None, dict(headers or {}))

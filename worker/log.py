@@ -1,4 +1,5 @@
-"""Logs: one line an incident; JSON when piped, coloured on a terminal. Other libraries' loggers join in."""
+"""Logging: one line for each event; JSON when piped, coloured on a terminal. Also formats the logs of other
+libraries."""
 
 from __future__ import annotations
 
@@ -16,9 +17,10 @@ from structlog.typing import Processor
 QUIET = dict.fromkeys(("aiokafka", "alembic", "asyncio", "uvicorn"), logging.WARNING)
 
 ONCE = {"Sending username and password in the clear"}
-"""What is true from the start on, and said at each connection."""
+"""Texts that a library logs at each connection, though they are true all the time: logged once."""
 REPEATED_AFTER = 10.0
-"""Seconds. While a broker is away aiokafka says so some hundred times a second."""
+"""Seconds between two lines of the same kind. While a broker does not answer aiokafka logs it some hundred times a
+second."""
 
 
 class Repetitions(logging.Filter):
@@ -51,8 +53,8 @@ class Repetitions(logging.Filter):
 
 
 def without_trace(record: logging.LogRecord) -> bool:
-    """A filter that takes the traceback off where aiokafka tells with one that a broker is away or refuses something:
-    the error says it all, and whose it was the lane does. Other errors would be its own or ours, and keep theirs."""
+    """A filter that removes tracebacks which aiokafka logs when a broker does not answer or refuses a request: the
+    error says it all, and the lane logs its own line. Other errors keep theirs."""
     if not record.exc_info or not record.name.startswith("aiokafka."):
         return True
     from aiokafka.errors import KafkaError  # whoever logs has imported it; commands that need no Kafka do not
@@ -65,8 +67,8 @@ def without_trace(record: logging.LogRecord) -> bool:
 
 
 def in_words(record: logging.LogRecord) -> bool:
-    """A filter that gives errors words where aiokafka tells of them and they say nothing themselves: a broker that does
-    not answer is an empty text, others are no more than their name."""
+    """A filter that adds words to errors which aiokafka logs without any: a timeout is an empty text, others only a
+    name."""
     if record.name.startswith("aiokafka.") and isinstance(record.args, tuple):
         record.args = tuple(_in_words(given) for given in record.args)
     return True
@@ -86,8 +88,8 @@ def _says_something(error: BaseException) -> bool:
 
 
 def of_no_discarded_client(record: logging.LogRecord) -> bool:
-    """A filter without what aiokafka says of requests that a client was to send and that was thrown away meanwhile: the
-    lane has told why it was."""
+    """A filter that drops aiokafka's lines about requests of a client that was closed meanwhile: the lane has logged
+    why."""
     if not record.name.startswith("aiokafka.") or not isinstance(record.args, tuple):
         return True
     return not any(type(given).__name__ == "ProducerClosed" for given in record.args)

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def run_in_loop(work: Coroutine[None, None, T]) -> T:
-    """In the fastest event loop that is there."""
+    """Run ``work`` in uvloop where it is installed, else in asyncio's own loop."""
     # What was imported lives to the end, and holds next to no garbage: looking for it takes longer than it is worth.
     gc.freeze()
     collect_seldom()
@@ -49,7 +49,7 @@ def keep_freed_memory() -> None:
 
 
 async def done_before(stop: asyncio.Event, work: asyncio.Future[Any]) -> bool:
-    """Whether the work was done before ``stop`` came; a task is cancelled then. Raises what the work raised."""
+    """Whether ``work`` ended before ``stop`` was set; else it is cancelled. Raises what the work raised."""
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

@@ -1,9 +1,8 @@
 """Every metric of the worker, declared and described here once. Names and labels are a promise to dashboards.
 
-Record counters move when the transaction that did the work commits, so that at any moment, from the metrics
-alone, consumed = upcast + passed + skipped + dead-lettered. What is true of a partition now is looked up when a scrape
-asks. No label ever holds a key, an offset or a value of an event, and none takes ever more values; OpenMetrics has
-exemplars beside, which name a partition and an offset.
+Record counters move when a transaction commits, so that at any moment consumed = upcast + passed + skipped +
+dead-lettered. Gauges of partitions are computed at each scrape. No label holds a key, an offset or a value of an event,
+and each has a bounded number of values; OpenMetrics exemplars name a partition and an offset.
 """
 
 from __future__ import annotations
@@ -49,9 +48,13 @@ class WorkerMetrics:
 
     def _declare_records(self, registry: CollectorRegistry) -> None:
         counter = partial(self._counter, registry)
-        self.consumed = counter("records_consumed_total", "Source records whose fate is committed.", *PARTITION)
+        self.consumed = counter(
+            "records_consumed_total", "Source records that were processed and committed.", *PARTITION
+        )
         self.upcast = counter("records_upcast_total", "Source records that the chain changed.", "topic")
-        self.passed = counter("records_passed_total", "Source records whose value went on unchanged.", "topic")
+        self.passed = counter(
+            "records_passed_total", "Source records that were written with their value unchanged.", "topic"
+        )
         self.produced = counter(
             "records_produced_total",
             "Records in the destination; a split counts each child. Dead letters are not among them.",
@@ -62,33 +65,36 @@ class WorkerMetrics:
             "records_dead_lettered_total", "Source records that became dead letters.", "topic", *FAULT
         )
         self.skipped = counter(
-            "records_skipped_total", "Source records that went nowhere, on purpose.", "topic", "reason"
+            "records_skipped_total",
+            "Source records that were not written, by the route's policy or filters.",
+            "topic",
+            "reason",
         )
         self.left_out = counter(
             "left_out_records_total",
-            "Offsets that nobody has read and that a person decided to go past (`upcast lanes decide`).",
+            "Unread offsets that a person decided to skip (`upcast lanes decide`).",
             *PARTITION,
         )
         self.upcasts = counter(
             "upcasts_total",
-            "Events the chain changed, by type and way.",
+            "Events that the chain changed, by type and by version before and after.",
             "event_type",
             "from_version",
             "to_version",
         )
         self.observed_invalid = counter(
             "observed_invalid_total",
-            "Events that do not fit the model of this version and went on: validation that observes found them.",
+            "Events that violate the model of this version and were written anyway: found by validation that observes.",
             "topic",
             "event_type",
             "version",
         )
-        self.errors = counter("errors_total", "What went wrong, dead letters included.", *FAULT)
-        self.retries = counter("retries_total", "Starts of a lane anew after something that may pass.", *FAULT)
+        self.errors = counter("errors_total", "Errors by stage and class, dead letters included.", *FAULT)
+        self.retries = counter("retries_total", "Restarts of a lane after an error that may pass.", *FAULT)
         self.throttled = counter(
             "throttled_seconds_total",
-            "What brokers asked to wait over a quota, by what was asked of them: produce, fetch, transaction, group, "
-            "other.",
+            "Time that brokers asked the worker to wait because of a quota, by kind of request: produce, fetch, "
+            "transaction, group, other.",
             "request",
         )
 
@@ -98,7 +104,7 @@ class WorkerMetrics:
 
         self.latency = histogram(
             "record_e2e_latency_seconds",
-            "From a record's timestamp to the commit; records worked on together share the oldest's.",
+            "From a record's timestamp to its commit; the records of a slice share the oldest one's.",
             LATENCY_BUCKETS,
         )
         self.process_duration = histogram("process_duration_seconds", "Upcasting, per transaction.", WORK_BUCKETS)
@@ -120,13 +126,13 @@ class WorkerMetrics:
             "Members of the group that use another chain or destination for the same source.",
             "topic",
         )
-        self.build_info = self._gauge(registry, "build_info", "Always 1; the label tells the version.", "version")
+        self.build_info = self._gauge(registry, "build_info", "Always 1; the label has the version.", "version")
         self.api_requests = self._counter(
             registry, "api_requests_total", "Requests to the HTTP interface.", "version", "route", "status"
         )
         self.legacy_port_requests = Counter(
             "upcaster_legacy_port_requests_total",
-            "Requests that came in over the legacy port; they are among the others, too.",
+            "Requests over the legacy port; they are also counted among all requests.",
             ("version", "route"),
             registry=registry,
         )
@@ -143,10 +149,10 @@ class WorkerMetrics:
     def _declare_replay(self, registry: CollectorRegistry) -> None:
         labels = ("replay_id", *PARTITION)
         self.replay_remaining = self._gauge(
-            registry, "replay_remaining_records", "Offsets a replay has yet to pass.", *labels
+            registry, "replay_remaining_records", "Offsets that a replay has yet to read.", *labels
         )
         self.replay_complete = self._gauge(
-            registry, "replay_complete", "1 when the replay has passed its end, else 0.", *labels
+            registry, "replay_complete", "1 when the replay has reached its end, else 0.", *labels
         )
 
     def _counter(self, registry: CollectorRegistry, name: str, description: str, *labels: str) -> Counter:
@@ -164,7 +170,7 @@ class WorkerMetrics:
         now: float,
         trace: Mapping[str, str] | None = None,
     ) -> None:
-        """A transaction committed: what it did becomes visible. ``topic`` is where its records came from."""
+        """Count a committed transaction. ``topic`` is the source."""
         self.consumed.labels(topic, partition).inc(counters.consumed)
         self.passed.labels(topic).inc(counters.passed)
         self.upcast.labels(topic).inc(counters.upcast_total())
@@ -183,11 +189,11 @@ class WorkerMetrics:
         self.last_progress.set(now)
 
     def error(self, stage: str, error_type: str, count: int = 1) -> None:
-        """Something went wrong that is no dead letter."""
+        """Count an error that is no dead letter."""
         self.errors.labels(stage, self._error_type(error_type)).inc(count)
 
     def retry(self, stage: str, error_type: str) -> None:
-        """A lane starts anew."""
+        """Count a restart of a lane."""
         self.retries.labels(stage, self._error_type(error_type)).inc()
 
     def _count_dead_letters(self, topic: str, partition: int, counters: Counters) -> None:
@@ -200,7 +206,7 @@ class WorkerMetrics:
             self.error("produce", "DeadLetterTrimmed", counters.trimmed)
 
     def observe(self, topic: str, seconds: Mapping[str, float]) -> None:
-        """How long the parts of one transaction took."""
+        """Observe the seconds of each part of a transaction."""
         self.process_duration.labels(topic).observe(seconds["process"])
         self.produce_duration.labels(topic).observe(seconds["produce"])
         self.commit_duration.labels(topic).observe(seconds["commit"])
@@ -216,7 +222,7 @@ def _record(partition: int, offset: int) -> dict[str, str]:
 
 
 class LaneGauges(Collector):
-    """What is true of the lanes in the moment of the scrape. A partition that is not worked on here has no series."""
+    """Gauges of the lanes, computed at each scrape. A partition that is not assigned to this process has no series."""
 
     FAMILIES: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         "consumer_lag": ("Records that can be read and are not committed (end - committed).", LAG),
@@ -225,22 +231,25 @@ class LaneGauges(Collector):
             LAG,
         ),
         "consumer_held_back_records": (
-            "Offsets behind somebody's open transaction, which nobody can read yet (log end - last stable offset).",
+            "Offsets behind an open transaction, which cannot be read yet (log end - last stable offset).",
             LAG,
         ),
         "consumer_held_back_seconds": (
-            "For how long this worker has seen the last stable offset stand still before them; 0 when nothing is held.",
+            "How long this worker has seen the last stable offset stand still before them; 0 when nothing is held.",
             LAG,
         ),
-        "partition_position": ("Offset of the next record to work on.", PARTITION),
+        "partition_position": ("Offset of the next record to process.", PARTITION),
         "partition_committed_offset": ("Offset committed by the group.", PARTITION),
         "partition_end_offset": ("Last stable offset: the end of what can be read.", PARTITION),
-        "breaker_open": ("1 while too many dead letters hold the partition, else 0.", PARTITION),
+        "breaker_open": (
+            "1 while the breaker has paused the partition because of too many dead letters, else 0.",
+            PARTITION,
+        ),
         "partition_blocked": (
             "1 while the partition waits for a person (`upcast lanes list` says why), else 0.",
             PARTITION,
         ),
-        "assigned_partitions": ("Partitions that this process works on.", ()),
+        "assigned_partitions": ("Partitions that are assigned to this process.", ()),
         "paused_partitions": ("Partitions that wait for an operator.", ()),
         "in_flight_records": ("Records fetched and not yet committed.", ()),
         "in_flight_bytes": ("Bytes fetched (as they came, compressed) and not yet committed.", ()),
@@ -286,7 +295,7 @@ class LaneGauges(Collector):
 
 
 class Bounded:
-    """The first ``most`` values as they are, and ``other`` for all that come later."""
+    """Bounds the values of a label: the first ``most`` values as they are, and ``other`` for all later ones."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -1,6 +1,7 @@
-"""What this version offers: schema versions, settings and endpoints by name; and what past ones did.
+"""Lists what this version offers (schema versions, settings and endpoints by name), and what past versions offered.
 
-`python -m worker.offered` writes down what is new. It never takes a name away: that is the policy's record.
+`python -m worker.offered` adds what is new to that record. It never removes a name: the deprecation policy needs them
+all.
 """
 
 from __future__ import annotations

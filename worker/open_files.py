@@ -1,6 +1,6 @@
-"""Open files: as many as the system lets a process have, and whether that is enough for its partitions.
+"""Raises the limit of open files, and refuses to start where it is too low for the process's partitions.
 
-A process that runs out of them answers nobody, not even a probe: each lane takes what another one gives up.
+A process that runs out of them answers no request, not even a probe.
 """
 
 from __future__ import annotations

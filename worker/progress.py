@@ -1,8 +1,8 @@
-"""How work that takes a while says how far it is."""
+"""The callback by which long work reports its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 OnProgress = Callable[[int, int], None]
-"""Told how much is done and how much there is in all: offsets, rows or bytes."""
+"""Called with the amount done and the total, in offsets, rows or bytes."""

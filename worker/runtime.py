@@ -1,4 +1,5 @@
-"""What every process that works on records has: its version, its metrics, its name in dead letters, and its signals."""
+"""What every process that processes records has: its version, its metrics, its name in dead letters, and its
+signals."""
 
 from __future__ import annotations
 
@@ -42,13 +43,14 @@ def new_metrics(registry: CollectorRegistry, group: str) -> WorkerMetrics:
 
 
 def reporter_of(settings: Settings, replay_id: str = "") -> Reporter:
-    """Who dead letters say they come from."""
+    """The name that this process writes into dead letters."""
     kafka = settings.kafka
     return Reporter(kafka.group_id, kafka.group_instance_id or socket.gethostname(), VERSION, replay_id)
 
 
 def timeouts_of(settings: Settings) -> Timeouts:
-    """A lane that was fenced waits for a heartbeat at least: only that tells whether the partition is still its own."""
+    """The lanes' timeouts by the settings. A fenced lane waits for at least a heartbeat, which tells whether it still
+    owns the partition."""
     http = settings.http
     return Timeouts(
         stuck_after=http.stuck_after,
@@ -58,7 +60,7 @@ def timeouts_of(settings: Settings) -> Timeouts:
 
 
 def stop_on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
+    """An event that the first SIGTERM or SIGINT sets; the second ends the process at once."""
     stop = asyncio.Event()
 
     def on_signal(number: int) -> None:

@@ -1,4 +1,4 @@
-"""The worker as one thing with a beginning and an end, and what the outside sees of it meanwhile."""
+"""The worker as a service: starts, runs and stops its parts, and gives the API its view of them."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Phase(StrEnum):
 
 
 class Service:
-    """Starts, runs and stops. Answers the API at any time between.
+    """Starts, runs and stops the worker. Answers the API at any time meanwhile.
 
-    ``prepare`` is awaited when the brokers are there and nothing is read yet; ``starts`` are where partitions begin
-    that the group has no offset for. ``check_topics`` is for who has other questions about the topics; the usual ones
-    are asked again every ``check_seconds``. ``processes`` is how many there are to share the partitions,
-    ``count_members`` is told of members of the group that do something else.
+    ``prepare`` is awaited when the brokers answer and nothing is read yet; ``starts`` are the first offsets of
+    partitions for which the group has none. ``check_topics`` replaces the usual checks of the topics, which are
+    repeated every ``check_seconds``. ``processes`` is the number of processes that share the partitions;
+    ``count_members`` is called with the number of members that use another chain or destination.
     """
 
     def __init__(
@@ -87,7 +87,8 @@ class Service:
         self._supervisor: Supervisor | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Return after ``stop``, all committed or rolled back. Raises ``WorkerError`` where it cannot go on."""
+        """Run until ``stop`` is set; then everything is committed or aborted. Raises ``WorkerError`` where it cannot go
+        on."""
         starting = asyncio.create_task(self._start(), name="start")
         if not await done_before(stop, starting):
             return
@@ -190,7 +191,7 @@ class Service:
             paused=supervisor is not None and route.source in supervisor.lanes.paused,
             records_per_second=throttle.records_per_second if throttle else route.limits.records_per_second,
             bytes_per_second=throttle.bytes_per_second if throttle else None,
-            disagreeing=list(self._members.told.get(route.source, ())) if self._members else [],
+            disagreeing=list(self._members.disagreements.get(route.source, ())) if self._members else [],
             lanes=list(lanes),
         )
 
@@ -210,4 +211,4 @@ async def _stop(supervisor: Supervisor) -> None:
         async with asyncio.timeout(STOP_SECONDS):
             await supervisor.stop()
     except TimeoutError:
-        log.warning("stopped in mid-work; the brokers roll back what is open", seconds=STOP_SECONDS)
+        log.warning("the lanes did not stop in time, the brokers abort their open transactions", seconds=STOP_SECONDS)

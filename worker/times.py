@@ -1,4 +1,4 @@
-"""Times as people and machines read them: ISO 8601 to the second, in UTC."""
+"""Times as text: ISO 8601 to the second, in UTC."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 
 def utc(seconds: float) -> str:
-    """Of Unix time. Raises ValueError, OverflowError or OSError for one that no calendar has."""
+    """Unix time as text. Raises ValueError, OverflowError or OSError where it is out of range."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def time_text(milliseconds: int) -> str:
-    """Of a record's timestamp; ``-`` where there is none or no calendar has it."""
+    """A record's timestamp (ms) as text; ``-`` where there is none or it is out of range."""
     try:
         return utc(milliseconds / 1000) if milliseconds >= 0 else "-"
     except (ValueError, OverflowError, OSError):

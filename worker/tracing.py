@@ -1,8 +1,8 @@
 """OpenTelemetry: one span for each transaction, with links to the traces of the events in it.
 
-A span for each record would cost more than upcasting it. The events' own `traceparent` headers go through untouched, so
-that a trace goes on behind the worker; the link leads from there to the transaction that its event was part of.
-Nothing of this is imported, and nothing looks at a header, where tracing is off.
+A span for each record would cost more than upcasting it. The events' own `traceparent` headers stay unchanged, so that
+a trace continues after the worker; a link leads from it to the transaction of its event. Where tracing is off nothing
+of it is imported and no header is read.
 """
 
 from __future__ import annotations

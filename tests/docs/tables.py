@@ -160,7 +160,7 @@ def acls() -> str:
 
 
 def refusals() -> str:
-    codes.know_them()
+    codes.register_error_codes()
     waits = {Mends.NEVER: "nobody", Mends.BY_HAND: "who is at work", Mends.IN_TIME: "everybody"}
     rows = [
         [str(code), for_code(code).__name__.removesuffix("Error"), row.found, row.fix, waits[row.mends]]

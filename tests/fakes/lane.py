@@ -98,7 +98,7 @@ class Context(LaneContext):
     def applies_late(self, route: Route) -> bool:
         return self.late
 
-    async def is_settled(self, partition: TopicPartition) -> bool:
+    async def offset_is_known(self, partition: TopicPartition) -> bool:
         return self.settled()
 
     async def with_sizes_of_now(self, route: Route) -> Route:

@@ -54,7 +54,7 @@ def skip_the_seek() -> None:
             begun.add(id(self))
             seek_and_open(self, offset)
             return
-        assignment = self._around.consumer._subscription.subscription.assignment
+        assignment = self._context.consumer._subscription.subscription.assignment
         self._fetch_buffer.open_at(assignment.state_value(self.partition).position)
 
     Lane._begin_reading = begin_reading  # type: ignore[method-assign]

@@ -232,7 +232,7 @@ async def test_a_compacted_dead_letter_topic_is_refused(history: History, topics
 
 async def test_a_topic_that_is_not_there(history: History) -> None:
     for passing in (history.census(), history.plan()):
-        with pytest.raises(WorkerError, match="no such topic"):
+        with pytest.raises(WorkerError, match="the topic does not exist"):
             await passing
 
 
@@ -321,7 +321,7 @@ async def test_the_plan_command(mixed: History, tmp_path: Path) -> None:
 
 async def test_mistakes_are_one_line(mixed: History) -> None:
     for arguments, expected in (
-        (["census", "--from", "soon"], "upcast: --from soon: is none of earliest"),
+        (["census", "--from", "soon"], "upcast: --from soon: not a bound: give earliest"),
         (["plan", "--from", "999"], "upcast: --from 999: partition 0 of"),
         (["census", "--route", "none"], "upcast: --route none: the routes' sources are"),
         (["plan", "--out", "none/plan.json"], "upcast: none/plan.json: cannot write the plan: No such file"),

@@ -21,7 +21,7 @@ async def test_it_goes_green_line_by_line(kafka_bootstrap: str, topics: Topics, 
     await stage.fill(240)
     await stage.make_plan()
     lines = await checked(stage, 1)
-    assert "the ledger knows of no replay of it" in lines["data"]["evidence"][0]
+    assert "the ledger has no replay of it" in lines["data"]["evidence"][0]
     assert "the group has committed nothing" in lines["events"]["evidence"][0]
     await stage.replay()
     assert "is finished and not verified" in (await checked(stage, 1))["data"]["evidence"][0]
@@ -44,7 +44,7 @@ async def test_it_goes_green_line_by_line(kafka_bootstrap: str, topics: Topics, 
             "events": "pass",
             "performance": "pass",
         }
-        assert lines["events"]["evidence"][0].endswith("0 offsets wait")
+        assert lines["events"]["evidence"][0].endswith("0 offsets are unread")
         tight = {"UPCAST_CHECKLIST__MEMORY_BYTES": "1"}
         assert (await checked(stage, 1, *told, **tight))["performance"]["status"] == "fail"
         ticket = await stage.upcast("checklist", "--markdown", "--only", "after", "--worker", worker.address)
@@ -64,7 +64,7 @@ async def test_a_replay_of_the_rest_does_not_prove_the_beginning(
     assert (await stage.upcast("verify", str(stage.receipt))).code == 0
     data = (await checked(stage, 1))["data"]
     assert (data["status"], len(data["evidence"])) == ("not checked", 2)
-    assert f"8 offsets lie before the beginning of replay {plan.replay_id}" in data["evidence"][1]
+    assert f"8 offsets lie before the range of replay {plan.replay_id}" in data["evidence"][1]
 
 
 async def checked(stage: Stage, code: int, *arguments: str, **environment: str) -> dict[str, Any]:

@@ -126,7 +126,7 @@ async def test_of_two_plans_of_the_same_letters_one_is_done(orders: Orders) -> N
     with pytest.raises(WorkerError, match="changed: step order:1->2: make a new plan"):
         await orders.apply_redrive()
     orders.configure(chain=f"{ORDERS}:mended")
-    with pytest.raises(WorkerError, match="another redrive of this route has been at work since the plan was made"):
+    with pytest.raises(WorkerError, match="another redrive of this route has run since the plan was made"):
         await orders.apply_redrive()
     assert len(await orders.outputs()) == 40
 

@@ -332,7 +332,7 @@ async def test_a_partition_that_the_destination_does_not_have_waits_alone(kafka_
         await until(lambda: bench.total("upcaster_records_consumed_total") == 20)
         (reason,) = supervisor.why_not_ready()
         assert f"{bench.route.source}:2: blocked" in reason
-        assert "make them equal, then restart the worker" in reason
+        assert "give both as many, then restart the worker" in reason
 
 
 @pytest.mark.parametrize("which", ["destination", "dead_letter"])

@@ -129,7 +129,7 @@ async def test_what_a_person_leaves_out_is_counted_named_and_kept(kafka_bootstra
     assert (told["first_left_out"], told["left_out"], told["now"]) == (10, 20, 30)
     await drained(bench, numbered(30, 40))
     assert bench.total("upcaster_left_out_records_total", topic=bench.route.source, partition="0") == 20
-    assert (await beside(bench)).note.decision == Decision(20, 30, int(NOW), 10, 20, told=True)
+    assert (await beside(bench)).note.decision == Decision(20, 30, int(NOW), 10, 20, reported=True)
     assert await values(bench) == [*new(0, 10), *new(30, 40)]
 
 

@@ -63,7 +63,7 @@ async def test_a_proof_is_undecided_where_the_records_may_be_hidden_and_passes_w
         lines = await undecided(orders)
         assert re.match(
             rf"undecided: behind an open transaction: partition 0: {orders.destination} partition 0: {SAID}, hides \d+ "
-            r"offsets; 10 records that were not found may be there: let its producer end it, or "
+            r"offsets; 10 records that were not found may stand there: let its producer end it, or "
             r"`kafka-transactions.sh abort --topic \S+ --partition 0 --start-offset 0`, then verify again$",
             lines[0],
         ), lines
@@ -79,7 +79,7 @@ async def test_what_is_hidden_behind_all_that_was_found_may_be_there_twice(order
     await passed(orders)
     async with open_transaction(orders.bootstrap, orders.destination):
         (line,) = await undecided(orders)
-        assert "all was found before it" in line
+        assert "everything was found before it" in line
     await passed(orders)
 
 
@@ -123,7 +123,7 @@ async def test_a_second_replay_doubles_nothing_that_is_hidden(orders: Orders) ->
         orders.receipt.unlink()
         again = await orders.make_plan()
         assert any("has read 20 of these offsets before" in each for each in again.warnings)
-        await refused(orders, "has read 20 of these offsets before, and a replay writes them again")
+        await refused(orders, "has read 20 of these offsets already, and the replay would write them again")
     assert len(await orders.outputs()) == 8
 
 
@@ -139,7 +139,7 @@ async def test_a_replay_that_nobody_remembers_is_known_by_what_it_wrote_also_whe
         orders.configure()
         orders.receipt.unlink()
         (orders.folder / "upcast-ledger.db").unlink()
-        await refused(orders, "was written by this very replay")
+        await refused(orders, "was written by this replay")
 
 
 async def test_letters_that_cannot_be_read_yet_are_told_of(orders: Orders) -> None:
@@ -215,7 +215,7 @@ async def test_a_source_that_cannot_be_read_past_an_open_transaction_says_so(
     kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its lag is 0, for all that can be read is done."""
-    monkeypatch.setattr(lag, "TOLD_AFTER", 0.5)
+    monkeypatch.setattr(lag, "REPORT_AFTER", 0.5)
     bench = await make_bench(kafka_bootstrap, topics)
     await produce(kafka_bootstrap, bench.route.source, [Record(b"k", b"old 1")] * 5)
     name = f"somebody-{uuid.uuid4().hex[:12]}"

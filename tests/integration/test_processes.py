@@ -139,7 +139,7 @@ async def test_what_cannot_work_is_said_once(kafka_bootstrap: str, topics: Topic
     stage.configure(dead_letter=topics.name("nowhere"))
     async with running_worker(stage.config, arguments=TWO) as worker:
         assert await worker.wait() == 2
-    assert sum("no such topic" in line or "nowhere" in line for line in worker.errors) == 1, worker.errors
+    assert sum("the topic does not exist" in line or "nowhere" in line for line in worker.errors) == 1, worker.errors
 
 
 @pytest.mark.long

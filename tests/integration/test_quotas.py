@@ -105,7 +105,7 @@ def ask_for_an_hour(supervisor: Supervisor) -> None:
     for lane in supervisor.lanes:
         throttling = lane._producer.delivery.throttling
         for connection in list(throttling._connections):
-            throttling.told(connection, PRODUCE_REQUEST, 3_600)
+            throttling.note_wait(connection, PRODUCE_REQUEST, 3_600)
 
 
 async def test_a_worker_that_waits_for_a_quota_stops_at_once(kafka_bootstrap: str, topics: Topics) -> None:

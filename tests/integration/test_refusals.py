@@ -28,11 +28,11 @@ STRICT = {
     "offset.metadata.max.bytes": "4096",
 }
 SESSION = (
-    "kafka.session_timeout: is 30 s, the brokers take 1 s to 20 s (group.min.session.timeout.ms, "
+    "kafka.session_timeout: is 30 s, the brokers accept 1 s to 20 s (group.min.session.timeout.ms, "
     "group.max.session.timeout.ms): set it in between, or change the brokers"
 )
 TRANSACTION = (
-    "kafka.transaction_timeout: is 60 s, the brokers take 30 s at most (transaction.max.timeout.ms): set it to 30 or "
+    "kafka.transaction_timeout: is 60 s, the brokers accept 30 s at most (transaction.max.timeout.ms): set it to 30 or "
     "less, or raise the brokers'"
 )
 FITS = {"transaction_timeout": 30}

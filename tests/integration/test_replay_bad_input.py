@@ -86,9 +86,9 @@ async def test_a_ledger_that_tells_another_story_is_not_believed(stage: Stage) -
     await refused(stage, f"up to offset {done + 1}, Kafka's group .* says {done}")
     change_ledger(stage, "update progress set committed = 1")
     forget_group(stage)
-    await refused(stage, "the ledger says that replay .* is at 1, and Kafka has forgotten it")
+    await refused(stage, "the ledger says that replay .* is at 1, and the replay's offsets in Kafka are gone")
     (stage.folder / "upcast-ledger.db").unlink()
-    await refused(stage, "was written by this very replay")
+    await refused(stage, "was written by this replay")
 
 
 async def test_offsets_that_retention_has_deleted(stage: Stage) -> None:
@@ -158,8 +158,9 @@ async def test_a_second_plan_of_what_was_replayed_is_not_written_again(stage: St
     await stage.replay()
     second = await stage.make_plan()
     told = (
-        f"{stage.destination}: replay {first.replay_id} has read 40 of these offsets before, and a replay writes them "
-        "again: replay into an empty topic, plan what is behind them with `--from 0:40`, or say `upcast replay --again`"
+        f"{stage.destination}: replay {first.replay_id} has read 40 of these offsets already, and the replay would "
+        "write them again: replay into an empty topic, plan the offsets after them with `--from 0:40`, or insist with "
+        "`upcast replay --again`"
     )
     assert set(second.warnings) - set(first.warnings) == {told}
     stage.receipt.unlink()
@@ -191,7 +192,7 @@ async def test_the_plan_of_a_replay_that_has_begun_is_kept(stage: Stage) -> None
     settings, _ = stage.given
     keep_begun(settings, stage.plan)
     await stage.replay()
-    with pytest.raises(WorkerError, match=f"is the plan of replay {plan.replay_id}, which is finished: keep it,"):
+    with pytest.raises(WorkerError, match=f"holds the plan of replay {plan.replay_id}, which is finished and needs it"):
         keep_begun(settings, stage.plan)
     ended = await stage.upcast("plan", "--out", str(stage.config))
     assert ended.code == 2
@@ -218,7 +219,7 @@ async def test_a_source_that_was_made_anew_is_not_skipped(stage: Stage) -> None:
     await stage.make_plan()
     receipt = await stage.replay()
     later = tuple(each.model_copy(update={"end": 61}) for each in receipt.partitions)
-    with pytest.raises(WorkerError, match="ends at offset 60, the replay at 61: the topic was made anew"):
+    with pytest.raises(WorkerError, match="ends at offset 60, the replay at 61: the topic was created again"):
         await handed_over(stage, receipt.model_copy(update={"partitions": later, "group": "forgotten"}))
 
 
@@ -234,7 +235,7 @@ async def test_the_ledger_in_postgresql_counts_where_kafka_has_forgotten(stage: 
     ledger = open_ledger(postgresql_url)
     assert [(each.count, each.stage) for each in ledger.dead_letters(receipt.replay_id)] == [(50, "decode")]
     ledger.close()
-    with pytest.raises(WorkerError, match="holds it already, finished"):
+    with pytest.raises(WorkerError, match="holds all of its output, the run is finished"):
         await stage.replay()
 
 

@@ -144,7 +144,7 @@ async def test_a_replay_that_goes_on_leaves_out_nothing_that_a_live_worker_did_m
         re.escape(
             f"{stage.destination}: the live worker ({stage.group}) has read {left} of these offsets before, and a "
             "replay writes them again: replay into an empty topic, plan what is behind them with `--from 0:30,1:30`, "
-            "or say `upcast replay --again`"
+            "or insist with `upcast replay --again`"
         ),
     )
     receipt = await stage.replay(again=True)
@@ -214,13 +214,13 @@ async def sees_another_chain(stage: Stage) -> None:
     watch = MemberWatch(KafkaClients(settings.kafka), ours, counted.__setitem__, rolling=0)
     looking = asyncio.create_task(watch.run(0.05))
     deadline = time.monotonic() + HANG
-    while not watch.told:
+    while not watch.disagreements:
         assert time.monotonic() < deadline, counted
         await asyncio.sleep(0.05)
     looking.cancel()
     await asyncio.wait({looking})
     assert counted == {stage.source: 1}
-    assert watch.told[stage.source][0].endswith(f" has chain {given.chain.fingerprint}")
+    assert watch.disagreements[stage.source][0].endswith(f" has chain {given.chain.fingerprint}")
 
 
 def as_the_live_worker(record: Record) -> Record:

@@ -142,7 +142,7 @@ async def test_rights_that_are_missing(broker: SecureKafka, tmp_path: Path) -> N
     config = write_config(tmp_path / "c.yaml", broker.address["LOGIN"], group, route, **PLAIN, **RIGHT)
     errors = await refusal(config)
     for name in (*route.values(), group, f"{group}:{route['source']}:"):
-        assert any(f"{name}: the broker's ACLs deny us" in line for line in errors), name
+        assert any(f"{name}: the broker's ACLs deny the worker's user" in line for line in errors), name
     assert len(errors) == 5
     look = Operation.READ, Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS
     for name in route.values():  # and not for all of them: the broker is that of other tests, too

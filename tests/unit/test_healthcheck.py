@@ -61,7 +61,7 @@ def test_the_exit_code_is_the_answer(status: int, code: int) -> None:
 
 def test_nobody_there() -> None:
     code, said = run_healthcheck(1)
-    assert (code, said.startswith("nobody answers on port 1: ")) == (1, True)
+    assert (code, said.startswith("no worker answers on port 1: ")) == (1, True)
 
 
 def run_healthcheck(port: int) -> tuple[int, str]:

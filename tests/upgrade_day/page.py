@@ -40,7 +40,7 @@ def filled(page: str, printed: list[str]) -> str:
 VARYING = (
     (re.compile(r"\b202[5-9]-\d\d-\d\d \d\d:\d\dZ"), "NOW"),
     (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),
-    (re.compile(r"; [\d,]+ offsets wait"), ""),
+    (re.compile(r"; [\d,]+ offsets are unread"), ""),
     (re.compile(r"memory_bytes: [\d.e+]+"), "MEMORY"),
     (re.compile(r"chain [0-9a-f]{16}"), "CHAIN"),
     (re.compile(r"\b(plan|replay|redrive) [0-9a-f]{12}\b"), r"\1 ID"),

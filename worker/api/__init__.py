@@ -25,7 +25,7 @@ NO_LOOKUPS = Lookups()
 
 
 class LazyApp:
-    """Is built when the first request for it comes, in a thread; ``build`` is called once."""
+    """An ASGI app that is built at its first request, in a thread; ``build`` is called once."""
 
     def __init__(self, build: Callable[[], ASGIApp]) -> None:
         self._build = build
@@ -49,7 +49,8 @@ def create_api(
     count_request: CountRequest | None = None,
     lookups: Lookups = NO_LOOKUPS,
 ) -> ASGIApp:
-    """All that is served. The API itself is built when it is first asked for: many workers only answer probes."""
+    """The app with probes, metrics, page and API. The API is built at its first request: many workers only answer
+    probes."""
 
     def build() -> ASGIApp:
         from worker.api.v2 import build

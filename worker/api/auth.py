@@ -1,4 +1,4 @@
-"""Who may change something: the holder of the bearer token, and nobody where none is set."""
+"""Authorisation of requests that change something: by the bearer token; without one they are off."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def bearer_token(expected: SecretStr | None) -> Callable[[Credentials], None]:
 
 
 def _same(given: str, expected: str) -> bool:
-    """In a time that does not tell how much of it was right."""
+    """Compare in constant time."""
     return secrets.compare_digest(given.encode(), expected.encode())

@@ -1,4 +1,4 @@
-"""Work of a request that takes a while: in a thread, a little of it at a time, for the lanes share the event loop."""
+"""Runs long work of requests in a thread, one at a time, since the lanes share the event loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_WAITING = 16
 
 
 class BoundedThread:
-    """One thread and a short queue; who comes when it is full is told to come again."""
+    """One thread and a short queue; when the queue is full, requests are refused with 503."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="api")
@@ -26,9 +26,7 @@ class BoundedThread:
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of ``work``, or what it raises; HTTPException (503) where too much is waiting."""
         if self._waiting >= MOST_WAITING:
-            raise HTTPException(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are being worked on", {"retry-after": "1"}
-            )
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are waiting", {"retry-after": "1"})
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))

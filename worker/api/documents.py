@@ -1,4 +1,4 @@
-"""The bodies of requests and answers, as they are today. Fields are snake_case; `/v1` is derived from them."""
+"""The bodies of requests and answers in the current version. Fields are snake_case; `/v1` is derived from them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from worker.replay.apply.receipt import Receipt
 
 
 class Answer(BaseModel):
-    """What the worker says; filled from any object with these attributes."""
+    """A body that the worker sends; filled from any object with these attributes."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class Asked(BaseModel):
-    """What a caller says: strict about keys."""
+    """A body that a caller sends: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -76,7 +76,7 @@ class Rate(Asked):
 
 class Decision(Asked):
     go_on_at: Offset | Literal["found", "end"] = Field(
-        description="An offset; `found`: where the partition was found to end; `end`: where the source ends now."
+        description="An offset; `found`: where the partition ended when checked; `end`: where the source ends now."
     )
 
 
@@ -303,7 +303,7 @@ class LetterPlace(Answer):
 class LetterGroup(Answer):
     """Dead letters with one fault. Times in milliseconds; -1 is unknown."""
 
-    fingerprint: str = Field(description="Empty for records of somebody else's.")
+    fingerprint: str = Field(description="Empty for records that this worker did not write.")
     topic: str = Field(description="Where they came from.")
     stage: str
     error_type: str
@@ -312,8 +312,8 @@ class LetterGroup(Answer):
     to_version: str
     step: str
     records: int
-    left: int = Field(description="Those that no redrive has taken yet.")
-    rounds: int = Field(description="The most that one of them was redriven.")
+    left: int = Field(description="How many no redrive has taken yet.")
+    rounds: int = Field(description="How often the one redriven most was redriven.")
     first_seen: int
     last_seen: int
     samples: list[LetterPlace]
@@ -332,7 +332,7 @@ class LetterList(Answer):
 
 class ChecklistLine(Answer):
     name: str
-    group: str = Field(description="Which of the migration guide's two lists it is of.")
+    group: str = Field(description="The migration guide's list that it belongs to.")
     text: str = Field(description="The guide's own.")
     status: str = Field(description="`pass`, `fail`, `not checked` or `attested`.")
     evidence: list[str]

@@ -1,4 +1,4 @@
-"""A connection whose request does not come is given up: uvicorn waits for the rest of a head for ever."""
+"""Closes connections whose request head does not arrive in time: uvicorn waits for it for ever."""
 
 from __future__ import annotations
 

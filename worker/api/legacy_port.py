@@ -1,4 +1,4 @@
-"""The port of old: the same API, and an account of who still calls it."""
+"""The legacy port: the same API, with a count of its callers."""
 
 from __future__ import annotations
 
@@ -58,4 +58,4 @@ class LegacyPort:
         if caller in self._callers or len(self._callers) >= MOST_CALLERS:
             return
         self._callers.add(caller)
-        log.warning("somebody calls the legacy port", client=caller[0], user_agent=caller[1], port=self._port)
+        log.warning("a client calls the legacy port", client=caller[0], user_agent=caller[1], port=self._port)

@@ -1,4 +1,4 @@
-"""Bounds of a request: the size, depth and duration of its body, and how long an answer may take."""
+"""Limits of a request: size, depth and duration of its body, and the time for its answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class Refused(Exception):
-    """The request goes over a bound."""
+    """The request exceeds a limit."""
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
         super().__init__(detail)
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class RequestLimits:
-    """ASGI middleware: reads the whole body first, and hands it on only if it is inside the bounds."""
+    """ASGI middleware: reads the whole body, and passes it on only within the limits."""
 
     def __init__(
         self, app: ASGIApp, body_seconds: float = BODY_SECONDS, answer_seconds: float = ANSWER_SECONDS
@@ -82,11 +82,11 @@ class RequestLimits:
 
 
 class ClientGone(Exception):
-    """Nobody waits for the answer any more."""
+    """The client has closed the connection."""
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body. Raises Refused where it is too large, as soon as that is known, and ClientGone."""
+    """The whole body. Raises Refused as soon as it is too large, and ClientGone."""
     announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         raise too_large()
@@ -110,7 +110,7 @@ def too_large() -> Refused:
 
 
 async def check_depth(body: bytes) -> None:
-    """Raise Refused where arrays and objects are nested deeper than any document of ours."""
+    """Raise Refused where arrays and objects are nested too deep."""
     deep = too_deep(body) if len(body) <= _QUICK_BYTES else await asyncio.to_thread(too_deep, body)
     if deep:
         raise Refused(HTTPStatus.BAD_REQUEST, f"the body is nested deeper than {MAX_DEPTH} levels")
@@ -130,7 +130,7 @@ def too_deep(body: bytes) -> bool:
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that gives the body that was read, and then what comes after it."""
+    """A ``receive`` that returns the body that was read, and then what comes after it."""
     given = False
 
     async def replay() -> Message:

@@ -1,4 +1,4 @@
-"""What an orchestrator and Prometheus ask: `/livez`, `/readyz` and `/metrics`."""
+"""The endpoints for orchestrators and Prometheus: `/livez`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from worker.exposition import encoder_for
 
 def probes(worker: WorkerView, registry: CollectorRegistry) -> list[Route]:
     async def livez(_: Request) -> JSONResponse:
-        """503 where only a restart can help. Kafka being away is no such reason."""
+        """503 where only a restart can help. Brokers that do not answer are no such reason."""
         return probe_answer(worker.why_not_live())
 
     async def readyz(_: Request) -> JSONResponse:
-        """503 with the reasons until partitions are assigned and being worked on."""
+        """503 with the reasons, until partitions are assigned and processed."""
         return probe_answer(worker.why_not_ready())
 
     async def metrics(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Counts requests by version of the API and route, so that one can see who still calls an old one."""
+"""Counts requests by version of the API and route, which shows whether an old version is still used."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ GRACE_SECONDS = 1
 
 
 def uncounted(_version: str, _route: str) -> None:
-    """Nobody counts."""
+    """Count nothing."""
 
 
 class _Server(uvicorn.Server):

@@ -29,7 +29,7 @@ NOTICE = notice_headers(find(OLDER))
 REQUESTS = MappingProxyType(
     {"limit_rate": Rate.__name__, "decide": Decision.__name__, "upcast": UpcastRequest.__name__}
 )
-"""The document that an endpoint takes, by the name of its function."""
+"""The type of the request body of an endpoint, by the name of its function."""
 
 
 def older_path(route: APIRoute) -> str | None:
@@ -38,7 +38,7 @@ def older_path(route: APIRoute) -> str | None:
 
 
 class Untranslatable(Exception):
-    """The document has no other version. The text holds no value of it."""
+    """The document cannot be translated. The message holds no value of it."""
 
 
 class Translator:
@@ -119,7 +119,7 @@ class V1Adapter:
 
 
 class _Answer:
-    """An answer that is held back until it is whole; a ``send`` for the app."""
+    """Collects an answer until it is whole; a ``send`` for the app."""
 
     def __init__(self) -> None:
         self.status = HTTPStatus.OK.value

@@ -1,4 +1,4 @@
-"""What the API shows and may do: the worker as seen from outside."""
+"""The interface between the API and the worker: what it shows and can change."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lookups:
-    """What the API looks up beside the worker, each in a thread. They give None where there is nothing yet, or where
-    that is not done here; WorkerError is answered with 503."""
+    """What the API looks up apart from the worker, each in a thread. They return None where there is nothing, or where
+    this process does not do it; WorkerError is answered with 503."""
 
     open_ledger: Callable[[], Ledger | None] = lambda: None
     """For one request."""
@@ -51,20 +51,20 @@ class Status(BaseModel):
         description="How far the worker has come: starting, waiting for kafka, checking topics, running or stopping."
     )
     consumer_group: str
-    why_not_ready: list[str] = Field(description="What /readyz says; empty where all assigned lanes are at work.")
+    why_not_ready: list[str] = Field(description="The reasons of /readyz; empty where all assigned lanes run.")
     routes: list[RouteStatus]
 
 
 class NotRunningError(Exception):
-    """There are no lanes to change: the worker is starting."""
+    """The worker is starting and has no lanes yet."""
 
 
 class CannotDecideError(Exception):
-    """The partition waits for no decision, or cannot go on there."""
+    """The partition needs no decision, or has no such offset."""
 
 
 class Decided(BaseModel):
-    """Where a partition goes on after a person's decision, and what is left out."""
+    """Where a partition goes on after a person's decision, and what is skipped."""
 
     before: int = Field(description="The group's offset before.")
     go_on_at: int = Field(description="The group's offset now.")
@@ -73,7 +73,7 @@ class Decided(BaseModel):
 
 
 class WorkerView(Protocol):
-    """The lines of a list say why; an empty list means all is well.
+    """The worker as the API sees it. Lists of lines are reasons; an empty list means that all is well.
 
     ``pause``, ``resume`` and ``limit_rate`` raise ``KeyError`` where no route has the source, and
     ``NotRunningError``.
@@ -97,4 +97,4 @@ class WorkerView(Protocol):
         """None lifts a limit."""
 
     async def decide(self, source: str, partition: int, go_on_at: int | Literal["found", "end"]) -> Decided:
-        """Where a partition goes on that waits for a person. Raises ``CannotDecideError`` and WorkerError, too."""
+        """Decide where a blocked partition goes on. Also raises ``CannotDecideError`` and WorkerError."""

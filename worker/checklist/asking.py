@@ -1,4 +1,4 @@
-"""From the settings to the lines: what `upcast checklist` does."""
+"""The composition of `upcast checklist`: from the settings to the lines."""
 
 from __future__ import annotations
 

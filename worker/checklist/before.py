@@ -23,7 +23,7 @@ async def configuration(facts: Facts) -> list[Evidence]:
 
 
 async def compatibility_matrix(facts: Facts) -> list[Evidence]:
-    """Every version of every type has a way to where its route brings it."""
+    """Every version of every type can be upcast to its route's target."""
     return [reaches(source, given.chain, dict(given.route.policy().target)) for source, given in facts.chains.items()]
 
 
@@ -38,14 +38,14 @@ def reaches(source: str, chain: Chain, pinned: dict[str, str]) -> Evidence:
         ways = {(row.event_type, row.source) for row in rows}
         without = [version for version in older if (event_type, version) not in ways]
         if without:
-            return failed(f"{source}: no way from {event_type} {', '.join(without)} to {target}: see `upcast matrix`")
+            return failed(f"{source}: no path from {event_type} {', '.join(without)} to {target}: see `upcast matrix`")
     return passed(
-        f"{source}: {versions} older versions have a way to {', '.join(dict.fromkeys(targets))}: see `upcast matrix`"
+        f"{source}: {versions} older versions have a path to {', '.join(dict.fromkeys(targets))}: see `upcast matrix`"
     )
 
 
 def _goal(chain: Chain, event_type: str, pinned: dict[str, str]) -> str:
-    """What the events of a type end as: a version of it, or other types where they all leave it."""
+    """What the events of a type become: a version of it, or other types."""
     version = pinned.get(event_type) or chain.resting(event_type)
     if version is not None:
         return f"{event_type} {version}"
@@ -61,11 +61,11 @@ async def staging_replay(facts: Facts) -> list[Evidence]:
     route = receipt.route
     given = next((each for each in facts.chains.values() if each.chain.fingerprint == route.chain_fingerprint), None)
     if given is None:
-        return [failed(f"{facts.staging}: was made with chain {route.chain_fingerprint}, which no route has now")]
+        return [failed(f"{facts.staging}: the replay used chain {route.chain_fingerprint}, which no route has now")]
     read = sum(each.counts.read for each in receipt.partitions)
     return [
         passed(
             f"replay {receipt.replay_id} on cluster {receipt.cluster_id}, ended {receipt.ended:%Y-%m-%d %H:%M}Z: "
-            f"{read:,} records with the chain of now ({route.chain_fingerprint})"
+            f"{read:,} records with the current chain ({route.chain_fingerprint})"
         )
     ]

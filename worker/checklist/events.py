@@ -1,4 +1,4 @@
-"""Evidence about events: from the ledger, whether all were preserved, and from Kafka, whether processing goes on."""
+"""Evidence about events: from the ledger, that all were preserved, and from Kafka, that processing continues."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
 from worker.checklist.running import is_ready
 from worker.kafka.clients import started
-from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
+from worker.kafka.log_offsets import LogOffsets, hidden_in, once_readable
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.refusals import answered
 from worker.kafka.topics import places_of
@@ -36,7 +36,7 @@ async def _left_before(facts: Facts, receipt: Receipt) -> str:
     starts = {TopicPartition(receipt.route.source, each.partition): each.start for each in receipt.partitions}
     offsets, _ = await _offsets(facts, list(starts))
     left = sum(max(0, start - offsets[place].start) for place, start in starts.items())
-    told = f"{left:,} offsets lie before the beginning of replay {receipt.replay_id}: it says nothing of them"
+    told = f"{left:,} offsets lie before the range of replay {receipt.replay_id}, which does not cover them"
     return told if left else ""
 
 
@@ -46,7 +46,7 @@ def _newest(runs: list[Run], source: str) -> Run | None:
 
 def _proved(ledger: Ledger, run: Run | None, source: str) -> Evidence:
     if run is None:
-        return unknown(f"{source}: the ledger knows of no replay of it")
+        return unknown(f"{source}: the ledger has no replay of it")
     if run.state != "finished":
         left = sum(each.end - each.committed for each in ledger.progress(run.replay_id))
         return failed(f"{source}: replay {run.replay_id} is {run.state}, {left:,} offsets are left: run it to its end")
@@ -66,7 +66,8 @@ def _proved(ledger: Ledger, run: Run | None, source: str) -> Evidence:
 
 
 async def group_in_step(facts: Facts) -> list[Evidence]:
-    """No partition was left behind by retention, none begins behind the end of its replay, and what waits is small."""
+    """No partition has lost unread records to retention, none begins before the end of its replay, and the backlog is
+    small."""
     reached = await committed_of(facts.clients, facts.settings.kafka.group_id, *facts.chains)
     committed = {partition: each.offset for partition, each in reached.items()}
     runs = await asyncio.to_thread(facts.ledger.runs)
@@ -92,12 +93,12 @@ async def _in_step(
         waiting += 0 if at is None else max(0, offsets[place].stable - at)
     if waiting and not await is_ready(facts):
         return failed(
-            f"{source}: {waiting:,} offsets wait, and no worker is ready at {facts.worker}: start `upcast run`"
+            f"{source}: {waiting:,} offsets are unread, and no worker is ready at {facts.worker}: start `upcast run`"
         )
     if hidden:
         return unknown(f"{hidden[0]}: {hidden[0].fix}, then look again")
     behind = f", at or past the end of replay {receipt.replay_id}" if receipt else ""
-    return passed(f"{source}: {len(places)} partitions, no offset left out{behind}; {waiting:,} offsets wait")
+    return passed(f"{source}: {len(places)} partitions, no offset left out{behind}; {waiting:,} offsets are unread")
 
 
 def _out_of_step(committed: int | None, log: LogOffsets, replayed: int) -> str:
@@ -113,8 +114,8 @@ def _out_of_step(committed: int | None, log: LogOffsets, replayed: int) -> str:
 async def _offsets(
     facts: Facts, places: list[TopicPartition]
 ) -> tuple[Mapping[TopicPartition, LogOffsets], list[OpenTransaction]]:
-    """And what hides the rest of some of them."""
+    """The committed and log offsets, and the open transactions that hide records."""
     with answered("kafka: offsets cannot be read"):
         async with started(facts.clients.reader()) as reader:
-            offsets = await settled(reader, places)
+            offsets = await once_readable(reader, places)
             return offsets, await open_transactions(reader, hidden_in(offsets))

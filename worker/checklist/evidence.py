@@ -1,4 +1,5 @@
-"""The lines of the migration guide, what a check may say about them, and what it is given to find out."""
+"""The lines of the migration guide's checklists, the evidence that checks give for them, and the facts that checks
+use."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ AFTER = "Validation checklist"
 
 
 class Item(NamedTuple):
-    """``name`` is how commands and machines call it; ``text`` is the guide's own."""
+    """A line of the guide. ``name`` identifies it in commands and JSON; ``text`` is the guide's own."""
 
     name: str
     group: str
@@ -43,7 +44,8 @@ EvidenceStatus = Literal["pass", "fail", "not checked", "attested"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """``text`` says what was found, or what to do so that it can be checked. ``attested`` is somebody's word alone."""
+    """``text`` says what was found, or what to do so that it can be checked. ``attested``: an operator's statement
+    alone."""
 
     status: EvidenceStatus
     text: str
@@ -77,8 +79,8 @@ class ChecklistLine:
 
 
 Check = Callable[[Facts], Awaitable[list[Evidence]]]
-"""Each piece of evidence that there is for one line; none where the line does not concern this check. May raise
-WorkerError where it cannot be found out."""
+"""Yields the evidence for one line; none where the line does not concern the check. May raise WorkerError where it
+cannot be found out."""
 
 
 def passed(text: str) -> Evidence:

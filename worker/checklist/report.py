@@ -1,7 +1,6 @@
-"""Every line with its evidence, for people, machines and change tickets.
+"""Every line with its evidence, as a table, JSON or Markdown.
 
-``CHECKS`` says which checks give evidence for which line. A part that can prove a line adds its check there; where all
-checks of a line are silent, the line is "not checked"."""
+``CHECKS`` says which checks give evidence for which line. A line whose checks give no evidence is "not checked"."""
 
 from __future__ import annotations
 
@@ -51,7 +50,7 @@ async def _check(item: Item, facts: Facts) -> ChecklistLine:
 
 
 def _status(found: Sequence[EvidenceStatus]) -> EvidenceStatus:
-    """The worst; somebody's word stands in for what was not checked, never for what failed."""
+    """The worst status; an operator's statement replaces "not checked", never "fail"."""
     if "fail" in found:
         return "fail"
     if "attested" in found:

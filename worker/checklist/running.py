@@ -1,4 +1,4 @@
-"""Evidence from the worker that runs: its endpoints, and its metrics beside the range that the operator has set."""
+"""Evidence from the running worker: its endpoints, and its metrics compared with the operator's bounds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUANTILE = 0.99
 
 
 async def endpoints(facts: Facts) -> list[Evidence]:
-    """Each of them answers, and answers 200."""
+    """Each endpoint answers with status 200."""
     answers = {path: await _get(facts, path) for path in PATHS}
     if not any(answer.status for answer in answers.values()):
         return [_away(facts)]

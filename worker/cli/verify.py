@@ -76,6 +76,6 @@ def _show(receipt: Receipt, verdict: ReceiptVerdict) -> None:
         typer.echo(line)
     read = "source records" if receipt.redrive is None else "letters"
     typer.echo(
-        f"{verdict.findings.result}: {receipt.word} {receipt.replay_id}: {verdict.records:,} {read}, "
+        f"{verdict.findings.result}: {receipt.activity} {receipt.replay_id}: {verdict.records:,} {read}, "
         f"{verdict.outputs:,} written, {verdict.dead_letters:,} dead letters, in {verdict.seconds:.1f} s"
     )

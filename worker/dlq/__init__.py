@@ -1,6 +1,6 @@
-"""Dead letters after they were written: what is there (list), what is wrong with one (show), and through the current
-chain again (redrive).
+"""Dead letters in their topic: list them, show one, and redrive them, which upcasts their records with the current
+chain.
 
-``letters`` reads one, ``selection`` says which a redrive takes and which earlier ones took already. A redrive is a
-bounded pass over the dead-letter topic: plan, lanes, ledger, receipt and proof are those of ``worker.replay``.
+``letters`` decodes one, ``selection`` decides which a redrive takes and which earlier redrives took. A redrive is a
+bounded pass over the dead-letter topic: plan, lanes, ledger, receipt and verification are those of a replay.
 """

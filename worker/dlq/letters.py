@@ -1,7 +1,8 @@
-"""A dead letter read: the record as it first came, and the reason that was written beside it. Pure.
+"""Decodes a dead letter: the original record, and the reason in its headers. Pure.
 
-The record's own headers may look like ours: it may have been a dead letter of somebody else's before, or be hostile.
-Ours stand behind its own, in one of four forms (``worker.dead_letters``), and are known by their order from the end.
+A record's own headers may have the worker's names: it may have been a dead letter before, or be hostile. The worker's
+headers stand after its own, in one of four forms (``worker.dead_letters``), and are recognised by their order from the
+end.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _SIGNS = {
     RAW_HEADERS: "R",
     ORIGINAL_TIMESTAMP: "T",
 }
-"""One letter for each header that may be ours; the forms are patterns of them."""
+"""One character for each header that the worker may have written; the forms are patterns of them."""
 _FORMS = re.compile(
     f"(?:tpoc{{{len(_CONNECT)}}}m?s?FNy?(?:PO)?d{{{len(_DETAILS)}}}R?T?"  # all, or without trace and message
     "|tpocFNy?(?:PO)?R?T?"  # fingerprint, origin and stage
@@ -56,9 +57,9 @@ _LONGEST = 30
 
 @dataclass(frozen=True)
 class Letter:
-    """``record`` as it stands in the dead-letter topic, ``headers`` its own ones from before, ``reason`` ours by name.
-
-    Where there was no room for its origin, ``topic``, ``partition`` and ``offset`` are None.
+    """A dead letter of the worker. ``record`` is as it stands in the dead-letter topic, ``headers`` are those of the
+    original record, ``reason`` those of the worker, by name. Where there was no room for its origin, ``topic``,
+    ``partition`` and ``offset`` are None.
     """
 
     record: SourceRecord
@@ -66,7 +67,7 @@ class Letter:
     reason: Mapping[str, bytes | None]
 
     def text(self, name: str) -> str:
-        """One of our headers as text, empty where it is not there."""
+        """One of the worker's headers as text, empty where it is absent."""
         return (self.reason.get(name) or b"").decode("utf-8", "replace")
 
     @property
@@ -75,7 +76,7 @@ class Letter:
 
     @property
     def rounds(self) -> int:
-        """How often it has been redriven; 0 where there was no room to say so."""
+        """How often the record was redriven; 0 where there was no room to say so."""
         return self._number(REDRIVE_COUNT) or 0
 
     @cached_property
@@ -92,18 +93,18 @@ class Letter:
 
     @property
     def buried(self) -> int:
-        """When it became a dead letter, in milliseconds; -1 where there was no room to say so."""
+        """When the record became a dead letter (ms); -1 where there was no room to say so."""
         found = self._number(OURS + "timestamp")
         return -1 if found is None else found
 
     @property
     def timestamp(self) -> int | None:
-        """The record's own, also where the dead-letter topic did not take it."""
+        """The original record's timestamp, also where the dead-letter topic refused it."""
         own = self.reason.get(ORIGINAL_TIMESTAMP)
         return self.record.timestamp if own is None else int(own)
 
     def restored(self) -> Event:
-        """The record as it first came, at its first offset where that is known."""
+        """The original record, at its original offset where that is known."""
         offset = self.record.offset if self.offset is None else self.offset
         return Event(self.record.value, self.record.key, self.headers, self.timestamp, offset)
 
@@ -113,7 +114,7 @@ class Letter:
 
 
 def read_letter(record: SourceRecord) -> Letter | None:
-    """None where the record is not a dead letter of ours, or somebody has spoiled it."""
+    """Decode a record of the dead-letter topic; None where it is no dead letter of this worker, or was changed."""
     headers = list(record.headers)
     tail = headers[-_LONGEST:]
     form = _FORMS.search("".join([_SIGNS.get(name, "?") for name, _ in tail]))
@@ -129,5 +130,5 @@ def read_letter(record: SourceRecord) -> Letter | None:
 
 
 def _own(writable: Sequence[Header], raw: bytes | None) -> Sequence[Header]:
-    """Headers that no client could write stand among all others in ``raw``."""
+    """The original headers; ``raw`` has all of them where a client could not write some."""
     return writable if raw is None else decode_headers(base64.b64decode(raw, validate=True))

@@ -1,5 +1,5 @@
-"""What a dead-letter topic holds, read for `upcast dlq list` and `show`: nothing is written, no group is joined.
-Memory is bounded: counts, and no more groups than ``MOST_GROUPS``."""
+"""Reads a dead-letter topic for `upcast dlq list` and `show`. Writes nothing and joins no group; memory is bounded: it
+keeps counts for at most ``MOST_GROUPS`` groups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.ledger import Ledger, open_existing_ledger
 from worker.progress import OnProgress
-from worker.replay.census.counting import OTHERS, Behind
+from worker.replay.census.counting import OTHERS, RangeProgress
 from worker.replay.plan.file import Coordinates
 from worker.replay.ranges import Earliest, Frozen, Latest, Range, freeze
 from worker.replay.reading import open_range_reader, read_ranges
@@ -45,7 +45,7 @@ LONGEST_NAME = 200
 
 
 class LetterFault(NamedTuple):
-    """What letters are grouped by. ``fingerprint`` is empty for somebody else's records."""
+    """What letters are grouped by. ``fingerprint`` is empty for records that this worker did not write."""
 
     fingerprint: str
     topic: str = ""
@@ -59,9 +59,8 @@ class LetterFault(NamedTuple):
 
 @dataclass
 class Group:
-    """Times in milliseconds, -1 unknown: when the first and the last one became a dead letter.
-
-    ``left`` are those that no redrive has taken yet. ``rounds`` is the most that one of them was redriven.
+    """Dead letters with one fault. Times (ms, -1 unknown) are when the first and the last one became a dead letter.
+    ``left`` is the number that no redrive has taken. ``rounds`` is how often the one redriven most was redriven.
     """
 
     records: int = 0
@@ -83,7 +82,7 @@ class Group:
 
 
 class Listing:
-    """Counts every record of the topic once; ``hidden`` is what cannot be read yet."""
+    """Counts every record of the topic; ``hidden`` are the open transactions that hide some."""
 
     def __init__(self, selection: Selection, hidden: Sequence[OpenTransaction] = ()) -> None:
         self._selection = selection
@@ -108,19 +107,19 @@ class Listing:
         return self.groups.setdefault(fault, Group())
 
     def ordered(self) -> list[tuple[LetterFault, Group]]:
-        """Most first, those of others last."""
+        """The groups, the largest first, records of other producers last."""
         return sorted(self.groups.items(), key=lambda item: (not item[0].fingerprint, -item[1].records, item[0]))
 
 
 def fault_of(letter: Letter) -> LetterFault:
-    """What a letter says of its fault; as much of it as there was room for."""
+    """The fault in a letter's headers, as far as there was room for it."""
     return LetterFault(
         letter.fingerprint, **{name: letter.text(header)[:LONGEST_NAME] for name, header in NAMES.items()}
     )
 
 
 def _foreign(record: SourceRecord) -> LetterFault:
-    """Kafka Connect and others write the same headers, less our own."""
+    """The fault of a record that Kafka Connect or another producer wrote, by the headers that they share."""
     told = {
         name: (dict(record.headers).get(header) or b"").decode("utf-8", "replace") for name, header in NAMES.items()
     }
@@ -129,7 +128,7 @@ def _foreign(record: SourceRecord) -> LetterFault:
 
 @dataclass(frozen=True)
 class FoundLetter:
-    """A record of the dead-letter topic; ``letter`` is None where it is somebody else's."""
+    """A record of the dead-letter topic; ``letter`` is None where this worker did not write it."""
 
     place: Coordinates
     record: SourceRecord
@@ -137,11 +136,11 @@ class FoundLetter:
 
 
 async def list_letters(settings: Settings, given: RouteChain, progress: OnProgress) -> Listing:
-    """Everything that is there. Raises WorkerError."""
+    """All dead letters of the route, grouped by fault. Raises WorkerError where the topic cannot be read."""
     async with _opened(settings, given) as (clients, consumer, frozen):
         selection = await _selection(settings, given, clients, consumer)
         listing = Listing(selection, await open_transactions(consumer, frozen.hidden))
-        behind = Behind(frozen.ranges, progress)
+        behind = RangeProgress(frozen.ranges, progress)
         async for piece in read_ranges(consumer, given.route.dead_letter, frozen.ranges):
             listing.add(piece.partition, piece.slice.records)
             behind.reached(piece.partition, piece.slice.next_offset)
@@ -149,7 +148,7 @@ async def list_letters(settings: Settings, given: RouteChain, progress: OnProgre
 
 
 async def find_letter(settings: Settings, given: RouteChain, place: Coordinates) -> FoundLetter:
-    """Raises WorkerError where there is no record at that place, or none that can be read yet."""
+    """The record at ``place``. Raises WorkerError where there is none, or none that can be read yet."""
     topic = given.route.dead_letter
     async with _opened(settings, given) as (_, consumer, frozen):
         _refuse_hidden(await open_transactions(consumer, frozen.hidden), place)
@@ -159,19 +158,19 @@ async def find_letter(settings: Settings, given: RouteChain, place: Coordinates)
                 for record in piece.slice.records:
                     return FoundLetter(place, record, read_letter(record))
     raise WorkerError(
-        f"{topic}: there is no record at partition {place.partition}, offset {place.offset} (any more): "
-        "`upcast dlq list` names some of each kind"
+        f"{topic}: there is no record at partition {place.partition}, offset {place.offset}, or not any more: "
+        "`upcast dlq list` names some of each fault"
     )
 
 
 async def find_letters(
     settings: Settings, given: RouteChain, fingerprint: str, most: int, progress: OnProgress
 ) -> list[FoundLetter]:
-    """The first ``most`` letters of a fault. Raises WorkerError where there is none, or none that can be read yet."""
+    """The first ``most`` letters with a fault. Raises WorkerError where there is none, or none that can be read yet."""
     found: list[FoundLetter] = []
     async with _opened(settings, given) as (_, consumer, frozen):
         hidden = await open_transactions(consumer, frozen.hidden)
-        behind = Behind(frozen.ranges, progress)
+        behind = RangeProgress(frozen.ranges, progress)
         async for piece in read_ranges(consumer, given.route.dead_letter, frozen.ranges):
             for record in piece.slice.records:
                 letter = read_letter(record)
@@ -189,7 +188,8 @@ async def find_letters(
         )
     if not found:
         raise WorkerError(
-            f"{given.route.dead_letter}: no dead letter has the fingerprint {fingerprint}: `upcast dlq list` names all"
+            f"{given.route.dead_letter}: no dead letter has the fingerprint {fingerprint}: `upcast dlq list` names "
+            "all of them"
         )
     return found
 
@@ -206,7 +206,7 @@ def _refuse_hidden(hidden: Sequence[OpenTransaction], place: Coordinates) -> Non
 async def _selection(
     settings: Settings, given: RouteChain, clients: KafkaClients, consumer: AIOKafkaConsumer
 ) -> Selection:
-    """Of all faults, for its knowledge of what is done."""
+    """A selection of all faults, which knows what earlier redrives took."""
     route = given.route
     place = RedriveScope(await cluster_id_of(clients), route.source, route.dead_letter, settings.kafka.group_id)
     ledger = await asyncio.to_thread(open_existing_ledger, settings)

@@ -1,5 +1,5 @@
-"""Applying a redrive's plan: a replay whose source is the dead-letter topic. Dead letters go in, what the current chain
-makes of their records comes out."""
+"""Applies a redrive's plan: a replay whose source is the dead-letter topic. It upcasts the original records of dead
+letters with the current chain."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from worker.settings import Settings
 
 
 class Redriver(Processor):
-    """``lane`` is the route of the pass, from the dead-letter topic on; ``route`` the one that the letters' records
-    were on, whose destination gets each of them in the partition it was meant for.
+    """``lane`` is the route of the pass, from the dead-letter topic; ``route`` is the original route, whose destination
+    gets each output in the partition of its original record.
 
-    Lanes, refusals and the breaker know a letter by its own offset, the chain and whoever reads the output by the first
-    one of its record.
+    Lanes, refusals and the breaker identify a letter by its own offset; the chain and readers of the output by the
+    original record's offset.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Redriver(Processor):
         self._selection = selection
         self._pinned: dict[int, Route] = {}
 
-    def settle(self, records: Sequence[SourceRecord], work: Work) -> None:
+    def process_records(self, records: Sequence[SourceRecord], work: Work) -> None:
         for record in records:
             letter = self._selection.choose(self._source.partition, record)
             if isinstance(letter, Letter):
@@ -74,14 +74,15 @@ class Redriver(Processor):
             processor.restamped.add(record.offset or 0)
         about = _about(work, letter.record)
         try:
-            processor.settle((record,), about)
+            processor.process_records((record,), about)
         except PoisonError as error:
             raise PoisonError(offset, error.cause) from error
         # The offset of the letter, which is what a proof finds in the output, too.
         work.written += [(offset, *each[1:]) for each in about.written]
 
     def _route_to(self, partition: int) -> Route:
-        """The record's own partition of the destination, also where there are fewer of dead letters."""
+        """The route with the destination pinned to the original record's partition, also where the dead-letter topic
+        has fewer partitions."""
         if partition not in self._pinned:
             destination = replace(self._of_records.destination, pinned=partition)
             self._pinned[partition] = replace(self._of_records, destination=destination)
@@ -89,23 +90,23 @@ class Redriver(Processor):
 
 
 def _about(work: Work, record: SourceRecord) -> Work:
-    """The same work, as seen from a record made out of a letter."""
-    tell = work.buried
+    """The same work, for a record that was restored from a letter."""
+    on_dead_letter = work.on_dead_letter
 
-    def buried(_: SourceRecord, fault: Fault) -> None:
-        if tell is not None:
-            tell(record, fault)
+    def of_letter(_: SourceRecord, fault: Fault) -> None:
+        if on_dead_letter is not None:
+            on_dead_letter(record, fault)
 
-    return replace(work, written=[], buried=buried)
+    return replace(work, written=[], on_dead_letter=of_letter)
 
 
 log = structlog.get_logger(__name__)
 
 
 class Redriving(Replay):
-    """One process's work on a redrive. The live worker may be at work beside it, so it takes any free port."""
+    """One process's work on a redrive. It takes any free port, since the live worker may run beside it."""
 
-    word = "redrive"
+    activity = "redrive"
     make_bounds = RedriveBounds
 
     @staticmethod
@@ -115,7 +116,7 @@ class Redriving(Replay):
         return found.model_copy(update={"http": settings.http.model_copy(update={"port": 0})})
 
     def _service(self) -> Service:
-        """What is read, paused and shown is the dead-letter topic; what is asked about the topics is the route's."""
+        """A service that reads, pauses and shows the dead-letter topic, but checks the topics of the route."""
         lane = self._given.route.model_copy(update={"source": self._plan.topic})
         return Service(
             settings=self._settings.model_copy(update={"routes": (lane,)}),
@@ -127,7 +128,7 @@ class Redriving(Replay):
         )
 
     async def _check_topics(self) -> ClusterFacts:
-        """Nothing is read from the source, which may be gone by now."""
+        """Check the topics, except the source: it is not read, and may not exist any more."""
         assert self._plan.redrive is not None  # noqa: S101  (it is a redrive's)
         facts = await ask_brokers(self._clients, self._settings, start_producers=True)
         backlog = Backlog(self._plan.counts.produced, self._plan.redrive.oldest)

@@ -1,5 +1,5 @@
-"""Planning a redrive: the dead letters frozen, those that are meant run through the chain, nothing written; and whether
-such a plan is there already and still to be done."""
+"""Makes the plan of a redrive: selects dead letters and runs their original records through the chain, without writing.
+Also finds an unfinished plan in a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.dlq.redrive import Redriver
 from worker.dlq.selection import EarlierRedrives, RedriveScope, Selection, TakenLetters, taken_before, takes
 from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
-from worker.kafka.log_offsets import LogOffsets, hidden_in, settled
+from worker.kafka.log_offsets import LogOffsets, hidden_in, once_readable
 from worker.kafka.open_transactions import open_transactions
 from worker.kafka.topics import places_of
 from worker.kafka.waiting import wait_for_broker
@@ -38,12 +38,13 @@ from worker.runtime import VERSION
 from worker.settings import Settings
 
 MOST_NOTED = 100
-"""Kinds of faults that fit beside an offset, which Kafka keeps 4,096 bytes for."""
+"""Kinds of faults that fit into the metadata of an offset, which has 4,096 bytes."""
 
 
 @dataclass(frozen=True)
 class RedriveOptions:
-    """What the operator asked for: faults by fingerprint (``*`` for all), and how many rounds a letter may have had."""
+    """What the operator asked for: faults by fingerprint (``*`` for all), and how often a letter may have been
+    redriven."""
 
     fingerprints: tuple[str, ...]
     rounds: int
@@ -57,7 +58,7 @@ async def plan_redrive(
     ledger: Ledger,
     progress: OnProgress,
 ) -> Plan:
-    """Raises WorkerError where nothing can be planned."""
+    """Returns the plan. Raises WorkerError where a redrive could not work."""
     now, clients = time.time(), KafkaClients(settings.kafka)
     await wait_for_broker(clients)
     only = settings.model_copy(update={"routes": (given.route,)})
@@ -66,7 +67,7 @@ async def plan_redrive(
     place = RedriveScope(await cluster_id_of(clients), given.route.source, topic.name, settings.kafka.group_id)
     async with open_range_reader(clients, topic.partitions) as consumer:
         before = await taken_before(place, clients, consumer, ledger)
-        offsets = await settled(consumer, places_of(topic.name, topic.partitions))
+        offsets = await once_readable(consumer, places_of(topic.name, topic.partitions))
         hidden = await open_transactions(consumer, hidden_in(offsets))
         first = {at.partition: each.start for at, each in offsets.items()}
         aligned = topic.partitions == facts.topic(given.route.destination).partitions
@@ -123,20 +124,20 @@ def _refuse_too_many(taken: Sequence[TakenBefore], chosen: RedriveOptions, parti
         names = {each.fingerprint for each in taken if each.partition == number} | set(chosen.fingerprints)
         if len(names) > MOST_NOTED:
             raise WorkerError(
-                f"dlq: {len(names)} kinds of faults would have been redriven, and Kafka has room to note {MOST_NOTED}: "
-                "redrive all kinds at once, with --all"
+                f"dlq: {len(names)} kinds of faults would have been redriven, and an offset in Kafka has room for "
+                f"{MOST_NOTED}: redrive all kinds at once, with --all"
             )
 
 
 def _range(number: int, chosen: RedriveOptions, before: EarlierRedrives, offsets: LogOffsets) -> Range:
-    """Without what is surely done already."""
+    """The range without letters that earlier redrives took."""
     done = before.done.get(number, TakenLetters())
     start = min(done.up_to(fingerprint, chosen.rounds) for fingerprint in chosen.fingerprints)
     return Range(number, min(max(offsets.start, start), offsets.stable), offsets.stable)
 
 
 class RedriveTrial(Trial):
-    """Weighs only what is meant; ``selection`` is set before anything is read."""
+    """A trial of the selected letters only; ``selection`` is set before anything is read."""
 
     selection: Selection
 
@@ -145,7 +146,7 @@ class RedriveTrial(Trial):
 
 
 class RedriveDryRun(DryRun):
-    """Reads dead letters, and tries the records that they were made of."""
+    """A dry run that reads dead letters and runs their original records through the chain."""
 
     def __init__(
         self,
@@ -174,8 +175,9 @@ class RedriveDryRun(DryRun):
 
 
 def unfinished(path: Path, chosen: tuple[str, ...], source: str, ledger: Ledger, *, anew: bool) -> Plan | None:
-    """The plan in the file, if it is to be applied or gone on with. ``anew``: only one that has begun counts, and then
-    a new one is refused. Raises WorkerError where the file is something else."""
+    """The plan in the file at ``path``, where its redrive has yet to run or to finish; else None. With ``anew`` only a
+    redrive that has begun counts, and then WorkerError is raised: a new plan would overwrite what it needs. Raises
+    WorkerError also where the file is the plan of another pass."""
     if not path.exists():
         return None
     plan = read_plan(path)
@@ -184,11 +186,12 @@ def unfinished(path: Path, chosen: tuple[str, ...], source: str, ledger: Ledger,
         return None
     asked = (source, tuple(sorted(chosen)))
     if plan.redrive is None or (plan.route.source, plan.redrive.fingerprints) != asked:
-        raise WorkerError(f"{path}: is the plan of something else: name another file with --file")
+        raise WorkerError(f"{path}: holds the plan of another pass: give another file with --file")
     if run is None:
         return None if anew or plan.objections() or not takes(plan) else plan
     if anew:
         raise WorkerError(
-            f"{path}: redrive {plan.replay_id} has begun and is not finished: run without --plan to its end"
+            f"{path}: holds the plan of redrive {plan.replay_id}, which is not finished: finish it by running the "
+            "command without --plan"
         )
     return plan

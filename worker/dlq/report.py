@@ -1,4 +1,4 @@
-"""Dead letters as people and machines read them."""
+"""Dead letters as text for the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def place_text(place: Coordinates) -> str:
 
 
 def summary(found: Listing, topic: str) -> Iterator[str]:
-    """What is there, in a line, and what could not be read."""
+    """The number of dead letters, in a line, and what could not be read."""
     yield _counted(found, topic)
     for each in found.hidden:
         yield f"not counted: {each}: {each.fix}, then list again"
@@ -36,7 +36,7 @@ def summary(found: Listing, topic: str) -> Iterator[str]:
 def _counted(found: Listing, topic: str) -> str:
     left = sum(group.left for fault, group in found.groups.items() if fault.fingerprint)
     others = sum(group.records for fault, group in found.groups.items() if not fault.fingerprint)
-    foreign = f", {others:,} records of somebody else's" if others else ""
+    foreign = f", {others:,} records that this worker did not write" if others else ""
     return f"{topic}: {found.records - others:,} dead letters, {left:,} of them not redriven yet{foreign}"
 
 
@@ -94,7 +94,8 @@ def _group(fault: LetterFault, group: Group) -> dict[str, Any]:
 
 
 def tried(found: FoundLetter, given: RouteChain) -> Tried | None:
-    """What the chain of today makes of the letter's record; None where it is somebody else's."""
+    """The outcome of the letter's original record with the current chain; None where this worker did not write the
+    letter."""
     if found.letter is None:
         return None
     selection = Selection(given.route.source, given.route.dead_letter, frozenset(), 1, aligned=True)
@@ -104,11 +105,11 @@ def tried(found: FoundLetter, given: RouteChain) -> Tried | None:
 
 
 def facts(found: FoundLetter, given: RouteChain) -> Iterator[tuple[str, str]]:
-    """What is known of a letter, less its content."""
+    """Names and values of what a letter says, without its content."""
     yield "dead letter", f"{given.route.dead_letter} partition {found.place.partition}, offset {found.place.offset}"
     letter = found.letter
     if letter is None:
-        yield "", "not ours: it has no headers of this worker, and is never redriven"
+        yield "", "unknown: this worker did not write the record, and never redrives it"
         yield "headers", _headers(found.record.headers)
         yield "key", _text(found.record.key)
         return

@@ -1,5 +1,5 @@
-"""Which dead letters a redrive takes, and why it leaves the others where they are: what it is asked for, and what
-earlier ones have taken."""
+"""Decides which dead letters a redrive takes, and why it leaves the others: by what was asked for, and by what earlier
+redrives took."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TakenLetters:
         return hash(tuple(sorted(self._limits.items())))
 
     def __repr__(self) -> str:
-        return f"Done({self._limits})"
+        return f"TakenLetters({self._limits})"
 
     def holds(self, fingerprint: str, offset: int, rounds: int) -> bool:
         """Whether a redrive has taken the letter at ``offset``, which was redriven ``rounds`` times before."""
@@ -90,12 +90,13 @@ def _covers(limits: RoundLimits, limit: tuple[int, int]) -> bool:
 
 
 def note_digest(note: str) -> str:
-    """16 hex digits, by which a plan knows the redrive before it."""
+    """16 hex digits over an account, which identify the state of the previous redrive."""
     return hashlib.sha256(note.encode()).hexdigest()[:16]
 
 
 class RedriveBounds(ReplayBounds):
-    """What the redrive before left beside its offset is a beginning; anything else's is another redrive's work."""
+    """The bounds of a redrive. The offset and account of the previous redrive count as a beginning; any other state is
+    the work of a redrive that ran since the plan was made."""
 
     async def _committed(self, partition: TopicPartition, consumer: AIOKafkaConsumer) -> Reached | None:
         found = await super()._committed(partition, consumer)
@@ -104,8 +105,8 @@ class RedriveBounds(ReplayBounds):
         known = {each.partition: each.digest for each in self._redrive.predecessors}
         if known.get(partition.partition) != note_digest(found.note) or partition.partition in self.ledger:
             raise WorkerError(
-                f"{partition.topic} partition {partition.partition}: another redrive of this route has been at work "
-                "since the plan was made: make a new one with `upcast dlq redrive --plan`"
+                f"{partition.topic} partition {partition.partition}: another redrive of this route has run since the "
+                "plan was made: make a new plan with `upcast dlq redrive --plan`"
             )
         return None
 
@@ -127,7 +128,8 @@ class RedriveBounds(ReplayBounds):
 
 @dataclass(frozen=True)
 class RedriveScope:
-    """Whose redrives: of a route's source, in a cluster; ``topic`` holds its dead letters."""
+    """Which redrives count as earlier ones: those of a route's source in a cluster; ``topic`` holds its dead
+    letters."""
 
     cluster: str
     source: str
@@ -136,13 +138,13 @@ class RedriveScope:
 
     @property
     def redrives(self) -> str:
-        """The group of all redrives of the route."""
+        """The consumer group that all redrives of the route share."""
         return redrive_group(self.group, self.source)
 
 
 @dataclass(frozen=True)
 class EarlierRedrives:
-    """By partition: what was taken, and a digest of what Kafka says of it."""
+    """By partition: what earlier redrives took, and a digest of the account in Kafka."""
 
     done: Mapping[int, TakenLetters]
     digests: Mapping[int, str]
@@ -151,7 +153,8 @@ class EarlierRedrives:
 async def taken_before(
     place: RedriveScope, clients: KafkaClients, consumer: AIOKafkaConsumer, ledger: Ledger | None
 ) -> EarlierRedrives:
-    """Raises WorkerError where somebody has set the group's offsets by hand."""
+    """What earlier redrives took, from Kafka and the ledger. Raises WorkerError where somebody has set the group's
+    offsets by hand."""
     found = await committed_of(clients, place.redrives, place.topic)
     kafka = {at.partition: reached for at, reached in found.items()}
     done = {number: _done(place, number, reached) for number, reached in kafka.items()}
@@ -176,7 +179,7 @@ def _done(place: RedriveScope, number: int, reached: Reached) -> TakenLetters:
 
 
 def _kept(place: RedriveScope, ledger: Ledger) -> dict[int, Reached]:
-    """Of each partition the newest redrive that came so far as to commit there: it tells of those before, too."""
+    """Of each partition the newest redrive in the ledger that committed there: its account includes those before it."""
     kept: dict[int, Reached] = {}
     for run in ledger.runs():
         if (run.kind, run.cluster_id, run.route) == ("redrive", place.cluster, place.source):
@@ -189,7 +192,7 @@ def _kept(place: RedriveScope, ledger: Ledger) -> dict[int, Reached]:
 async def _of_this_topic(
     place: RedriveScope, kept: Mapping[int, Reached], consumer: AIOKafkaConsumer
 ) -> dict[int, Reached]:
-    """A topic made anew under the same name does not hold the last record of then."""
+    """Without accounts of a topic that was deleted and created again: it does not hold their last record."""
     marks = {number: PartitionAccount.of_note(reached.note, None).last for number, reached in kept.items()}
     marked = {number: mark for number, mark in marks.items() if mark is not None}
     offsets = await consumer.log_offsets(TopicPartition(place.topic, number) for number in marked)
@@ -204,19 +207,19 @@ async def _of_this_topic(
 
 
 NOT_OURS = "not-ours"
-"""Somebody else's record, or one without the headers that a redrive needs."""
+"""A record that this worker did not write, or one without the headers that a redrive needs."""
 REDRIVEN = "redriven"
 ROUNDS = "rounds"
-"""Redriven as often as is allowed already."""
+"""Redriven as often as is allowed."""
 NO_ORIGIN = "no-origin"
-"""Its record was too large for a header with its partition, and nothing else tells it."""
+"""Its record was too large for a header with its partition, and nothing else has it."""
 LEFT = (NOT_OURS, FILTERED, REDRIVEN, ROUNDS, NO_ORIGIN)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """``source`` is the route's, ``topic`` the dead-letter topic, ``done`` by its partitions. ``aligned``: a letter
-    stands in the same partition as its record did."""
+    """Selects dead letters. ``source`` is the route's source, ``topic`` the dead-letter topic, ``done`` what earlier
+    redrives took, by partition. ``aligned``: a letter stands in the same partition as its original record."""
 
     source: str
     topic: str
@@ -248,13 +251,13 @@ class Selection:
         return wanted and letter.topic in (None, self.source)
 
     def origin(self, partition: int, letter: Letter) -> SourcePartition:
-        """Where the record came from first; where nobody knows that, the letter's own place."""
+        """The place of the original record; where it is unknown, that of the letter."""
         if letter.topic is None or letter.partition is None:
             return SourcePartition(self.topic, partition)
         return SourcePartition(letter.topic, letter.partition)
 
     def chosen(self, partition: int, records: Iterable[SourceRecord]) -> Iterator[tuple[SourceRecord, SourcePartition]]:
-        """The records that are meant, as they first came, each with its origin."""
+        """The original records of the selected letters, each with its place in the source."""
         for record in records:
             letter = self.choose(partition, record)
             if isinstance(letter, Letter):
@@ -262,7 +265,7 @@ class Selection:
 
 
 def selection_of(plan: Plan | Receipt) -> Selection:
-    """What a redrive's plan or receipt says that it takes."""
+    """The selection of a redrive's plan or receipt."""
     assert plan.redrive is not None  # noqa: S101  (whoever asks has made sure)
     done: dict[int, dict[str, RoundLimits]] = {}
     for each in plan.redrive.taken:
@@ -278,10 +281,10 @@ def selection_of(plan: Plan | Receipt) -> Selection:
 
 
 def takes(plan: Plan) -> int:
-    """How many letters a plan takes."""
+    """The number of letters that a plan takes."""
     return plan.counts.read - sum(plan.counts.skipped.get(reason, 0) for reason in LEFT)
 
 
 def redriven(partition: int, letter: Letter) -> Redriven:
-    """What the records that are made of a letter tell of it."""
+    """What the output of a letter says of the letter."""
     return Redriven(letter.rounds + 1, partition, letter.record.offset or 0)

@@ -1,4 +1,4 @@
-"""What the brokers take of a member and of a transaction: their own settings, and how the group answers."""
+"""The brokers' limits for members and transactions, by their settings and by the group's answer to a new member."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LARGEST_GROUP = "group.max.size"
 LIMITS = (SHORTEST_SESSION, LONGEST_SESSION, LONGEST_TRANSACTION, LARGEST_NOTE, LARGEST_GROUP)
 
 ASSIGNOR = RoundRobinPartitionAssignor
-"""aiokafka's own choice, which the worker leaves as it is."""
+"""aiokafka's default, which the worker uses."""
 
 
 async def limits_of(admin: AIOKafkaAdminClient) -> Mapping[str, int]:
-    """The strictest that any broker says of ``LIMITS``; empty where we may not ask, which takes DescribeConfigs on the
+    """The strictest value of each of ``LIMITS`` over all brokers; empty without the right DescribeConfigs on the
     cluster. Raises KafkaError."""
     brokers = (await admin.describe_cluster())["brokers"]
     wanted = dict.fromkeys(LIMITS, "")
@@ -48,11 +48,11 @@ def _stricter(name: str, one: int, other: int | None) -> int:
 
 
 async def answer_to_joining(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> type[KafkaError]:
-    """What the group would answer a new member; ``NoError`` where it would take it. Raises KafkaError.
+    """The group's answer to a new member; ``NoError`` where it would accept one. Raises KafkaError.
 
-    A coordinator judges session, size and strategy of whoever joins before it looks for the id that he comes with, and
-    of an id that it never gave it says just that. So nobody becomes a member, and no partition moves. (Whoever comes
-    without an id is kept a place, which a group that meets meanwhile waits for; to give it back makes the group meet.)
+    A coordinator checks session, size and strategy of a joining member before its id, and answers an unknown id with
+    UnknownMemberId. So the request joins nothing, and no partition moves. (A request without an id would reserve a
+    place in the group, and giving it back would cause a rebalance.)
     """
     coordinator = await admin.find_coordinator(kafka.group_id)
     answer = await ask_node(
@@ -77,8 +77,8 @@ async def answer_to_joining(admin: AIOKafkaAdminClient, kafka: KafkaSettings) ->
 
 
 async def others_in(admin: AIOKafkaAdminClient, group: str) -> tuple[str, int]:
-    """The strategy by which the members of a group assign partitions, and how many they are; empty and 0 where that
-    cannot be seen. Raises KafkaError."""
+    """The assignment strategy of a group and the number of its members; empty and 0 where the group may not be
+    described. Raises KafkaError."""
     for answer in await admin.describe_consumer_groups([group]):
         for code, _, _, _, strategy, members, *_ in answer.groups:
             if code == GroupAuthorizationFailedError.errno:

@@ -1,4 +1,4 @@
-"""Kafka clients from the settings: the one place that knows which options a correct worker needs."""
+"""Makes Kafka clients from the settings: the one place with the options that a correct worker needs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ C = TypeVar("C", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
 
 @asynccontextmanager
 async def started(client: C) -> AsyncIterator[C]:
-    """The client at work; it is stopped behind the block, and where it cannot be started. Raises KafkaError."""
+    """Start the client, and stop it after the block or where it cannot start. Raises KafkaError."""
     try:
         await client.start()
-        # One that is stopped before its own tasks have begun ends in CancelledError.
+        # A client that is stopped before its own tasks have begun ends in CancelledError.
         await asyncio.sleep(0)
         yield client
     finally:
@@ -51,7 +51,7 @@ class KafkaClients:
         }
 
     def group_consumer(self, **options: Any) -> AIOKafkaConsumer:
-        """A member of the group, which commits nothing by itself. A new group reads from the beginning."""
+        """A consumer in the group, without automatic commits. A new group reads from the beginning."""
         kafka = self.kafka
         return self._consumer(
             **{
@@ -66,7 +66,8 @@ class KafkaClients:
         )
 
     def reader(self, **options: Any) -> AIOKafkaConsumer:
-        """A consumer of no group, for bounded reads of partitions that it is told; never jumps by itself."""
+        """A consumer without a group, for bounded reads of assigned partitions; it never resets its position by
+        itself."""
         return self._consumer(group_id=None, auto_offset_reset="none", **options)
 
     def transactional_producer(self, transactional_id: str, **options: Any) -> AIOKafkaProducer:

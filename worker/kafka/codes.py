@@ -1,4 +1,4 @@
-"""Kafka's error codes that aiokafka does not know: it would call each of them an unknown error."""
+"""Error codes of Kafka that aiokafka does not know: it would raise UnknownError for each of them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class InvalidRecordError(errors.BrokerResponseError):  # type: ignore[misc]  # a
 
 
 class UnstableOffsetCommitError(errors.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
-    """A transaction that is to move the group's offset is open, or its end is not applied yet."""
+    """A transaction that moves the group's offset is open, or its end is not applied yet."""
 
     errno = 88
     message = "UNSTABLE_OFFSET_COMMIT"
-    description = "The group's offset is about to be moved by a transaction whose end is not known yet"
+    description = "A transaction that moves the group's offset has not ended yet"
     retriable = True
     partitions: Collection[TopicPartition] = ()
-    """Those whose offset is about to be moved, where that is known."""
+    """The partitions whose offset is unstable, where that is known."""
 
 
-LATER = {
+NEWER_CODES = {
     73: "TopicDeletionDisabled",
     74: "FencedLeaderEpoch",
     75: "UnknownLeaderEpoch",
@@ -85,22 +85,22 @@ LATER = {
     132: "StreamsTopologyFenced",
     133: "ShareSessionLimitReached",
 }
-"""As of Kafka 4.4. Of the others aiokafka knows all but ``WITH_A_MEANING``."""
+"""As of Kafka 4.4. aiokafka knows all other codes but those of ``OWN_ERRORS``."""
 
 PRODUCER_FENCED = 90
-WITH_A_MEANING = {
+OWN_ERRORS = {
     InvalidRecordError.errno: InvalidRecordError,
     UnstableOffsetCommitError.errno: UnstableOffsetCommitError,
     PRODUCER_FENCED: errors.ProducerFenced,
 }
-"""Of which the worker does something else than of an unknown error."""
+"""Codes that the worker handles in another way than an unknown error."""
 
 
-def know_them() -> None:
-    """Have aiokafka raise an error of each one's own name. None of them is tried again by itself, as before."""
-    for code, error in WITH_A_MEANING.items():
+def register_error_codes() -> None:
+    """Have aiokafka raise an error of its own name for each code. None of them is retriable, as before."""
+    for code, error in OWN_ERRORS.items():
         errors.kafka_errors.setdefault(code, error)
-    for code, name in LATER.items():
+    for code, name in NEWER_CODES.items():
         errors.kafka_errors.setdefault(code, _error(code, f"{name}Error"))
 
 

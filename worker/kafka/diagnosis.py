@@ -1,6 +1,6 @@
-"""Why a connection to a broker failed, in words that name the setting to look at.
+"""Finds out why a connection to a broker failed, and names the setting to correct.
 
-aiokafka's clients answer every failed start with the same bare KafkaConnectionError.
+aiokafka's clients raise the same KafkaConnectionError, without a reason, for every failed start.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OTHER_NAME = {62, 64}
 
 @dataclass(frozen=True)
 class Cause:
-    """``permanent`` where waiting cannot help."""
+    """Why a connection failed; ``permanent`` where waiting cannot help."""
 
     text: str
     permanent: bool
@@ -47,7 +47,7 @@ class Address:
 
 
 async def diagnose(error: BaseException, at: Address, kafka: KafkaSettings, answered: bool) -> Cause:
-    """``answered``: the broker spoke to us before it hung up."""
+    """The cause of ``error``. ``answered``: the broker accepted the connection before it closed it."""
     root = error.__cause__ or error
     known = _authentication(root, kafka) or _certificate(root) or _network(root, at)
     if known:
@@ -56,7 +56,7 @@ async def diagnose(error: BaseException, at: Address, kafka: KafkaSettings, answ
 
 
 def no_brokers(kafka: KafkaSettings) -> Cause:
-    """An answer that names no broker. aiokafka takes the refusal of a token for an empty answer."""
+    """The cause of an answer that names no broker. aiokafka takes the refusal of a token for an empty answer."""
     if kafka.sasl_mechanism == "OAUTHBEARER":
         return Cause(refused_login(kafka), permanent=True)
     return Cause("the broker is not ready yet", permanent=False)
@@ -121,7 +121,7 @@ def _network(error: BaseException, at: Address) -> Cause | None:
 
 
 async def _wrong_protocol(at: Address, kafka: KafkaSettings, answered: bool) -> Cause | None:
-    """What the listener speaks, found out by speaking to it."""
+    """The protocol of the listener, found out by trying."""
     sasl = "SASL_" if kafka.authenticated else ""
     if answered and not kafka.authenticated:
         return Cause(
@@ -141,7 +141,7 @@ async def _wrong_protocol(at: Address, kafka: KafkaSettings, answered: bool) -> 
 
 
 async def _speaks_tls(at: Address) -> bool:
-    """A handshake that trusts anybody: nothing is sent through it."""
+    """Try a TLS handshake without verification; nothing is sent over it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

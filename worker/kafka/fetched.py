@@ -1,4 +1,4 @@
-"""What a fetch brings: records of one partition, in slices, and where to go on."""
+"""The result of a fetch: records of one partition, in slices or batches, and the next offset."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from upcasters.event import SourceRecord
 
 NO_TIMESTAMP = -1
 SMALL_BYTES = 1024 * 1024
-"""Batches are worked on together only as long as their values are less than this."""
+"""Small batches are joined into a slice up to this many bytes of values."""
 
 
 class UnpackError(Exception):
-    """The batch at ``offset`` does not unpack into the bytes that its reader allows."""
+    """The batch at ``offset`` is larger, when decompressed, than its reader allows."""
 
     def __init__(self, offset: int, limit: int) -> None:
         super().__init__(
@@ -25,11 +25,10 @@ class UnpackError(Exception):
 
 
 class Slice(NamedTuple):
-    """Some records in order. ``next_offset`` is where to go on; it also steps over what nobody may read
-    (transaction markers, aborted records, gaps of compaction). ``unreadable`` are offsets of records with a header
-    that has no UTF-8 name. ``following`` is the timestamp (ms) of the next record, -1 where it is not known here.
-    ``epochs`` are the leader epochs of what was unpacked for it, in their order, each with the offset behind its last
-    batch so far."""
+    """Some records in order. ``next_offset`` is the offset after them; it also skips transaction markers, aborted
+    records and gaps of compaction. ``unreadable`` are offsets of records with a header whose name is not UTF-8.
+    ``following`` is the timestamp (ms) of the next record, -1 where unknown. ``epochs`` are the leader epochs of the
+    batches that were decompressed so far, in order, each with the offset after its last batch."""
 
     records: Sequence[SourceRecord]
     next_offset: int
@@ -39,8 +38,9 @@ class Slice(NamedTuple):
 
 
 class FetchedBatch(Protocol):
-    """A record batch that can be read, as it lies in the log. ``content`` is all of its records, uncompressed, in
-    Kafka's record format 2, counted from ``first_timestamp``; None where it is in another one, or not all wanted."""
+    """A readable record batch as it stands in the log. ``content`` are its records, uncompressed, in Kafka's record
+    format 2, with timestamps relative to ``first_timestamp``; None where the format is another one, or only a part is
+    wanted."""
 
     @property
     def content(self) -> bytes | None: ...
@@ -53,15 +53,15 @@ class FetchedBatch(Protocol):
 
     @property
     def next_offset(self) -> int:
-        """Where the next one may begin."""
+        """The offset after the batch."""
 
     def records(self) -> Sequence[SourceRecord]:
-        """Decoded. Raises KafkaError on broken bytes."""
+        """The decoded records. Raises KafkaError for corrupt bytes."""
 
 
 class Fetched(Protocol):
-    """What one fetch brought for one partition. ``offset`` is where it was asked for; ``oldest`` is the timestamp (ms)
-    of the first record to be read, -1 where only decoding tells."""
+    """The fetched batches of one partition. ``offset`` is the requested one; ``oldest`` is the timestamp (ms) of the
+    first record, -1 where only decoding tells. ``size`` is in bytes, ``count`` in offsets."""
 
     offset: int
     next_offset: int
@@ -70,15 +70,15 @@ class Fetched(Protocol):
     oldest: int
 
     def slices(self, size: int) -> Iterator[Slice]:
-        """All records, once, some ``size`` at a time; decodes as it goes. Raises KafkaError on broken bytes and,
-        behind all that comes before it, ``UnpackError``."""
+        """Yields all records, about ``size`` at a time, decoding as it goes; may be called once. Raises KafkaError for
+        corrupt bytes, and ``UnpackError`` after the records before the batch."""
 
     def batches(self) -> Iterator[FetchedBatch]:
-        """The same, once, undecoded. Raises KafkaError on broken bytes."""
+        """Yields the batches undecoded; may be called once. Raises KafkaError for corrupt bytes."""
 
 
 class DecodedBatch:
-    """Records of which nobody knows how they lay in the log."""
+    """Decoded records, without the bytes that they had in the log."""
 
     content: bytes | None = None
 
@@ -93,7 +93,7 @@ class DecodedBatch:
 
 
 def cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Iterator[Slice]:
-    """Slices of about ``size`` records; the last one goes up to ``end``, also over what was not to be read."""
+    """Yields slices of about ``size`` records; the last one goes up to ``end``, past records that are not readable."""
     held: Sequence[SourceRecord] = ()
     try:
         for records in _regrouped(batches, size):
@@ -108,8 +108,8 @@ def cut(batches: Iterable[Sequence[SourceRecord]], size: int, end: int) -> Itera
 
 
 def _regrouped(batches: Iterable[Sequence[SourceRecord]], size: int) -> Iterator[Sequence[SourceRecord]]:
-    """Small batches together, large ones in parts. What is small in number may be large in bytes: that is never put
-    together, so that no more than one such batch is unpacked at a time."""
+    """Joins small batches and splits large ones. A batch of few but large records is not joined, so that no more than
+    one such batch is decompressed at a time."""
     small: list[SourceRecord] = []
     room = SMALL_BYTES
     try:
@@ -147,5 +147,5 @@ def record_bytes(record: SourceRecord) -> int:
 
 
 def timestamp_of(timestamp: int | None) -> int:
-    """Kafka's own way of saying that there is no timestamp is -1."""
+    """The timestamp, or -1 for None, as in Kafka."""
     return NO_TIMESTAMP if timestamp is None else timestamp

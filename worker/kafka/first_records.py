@@ -1,4 +1,4 @@
-"""The first records of partitions, for whoever wants to know how old or large they are and reads no further."""
+"""Reads only the first records of partitions, to find out how old or large they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from worker.kafka.fetched import Fetched, UnpackError
 
 
 class FirstRecords:
-    """Takes a started consumer over. ``places`` are the offsets to begin at, ``most`` bounds the records of each."""
+    """Reads with a started consumer, which nothing else may use. ``places`` are the offsets to begin at; ``most`` is
+    the number of records of each partition."""
 
     def __init__(self, consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int], most: int) -> None:
         consumer.assign(list(places))
@@ -24,14 +25,15 @@ class FirstRecords:
         self._most = most
         self.found: dict[TopicPartition, Sequence[SourceRecord]] = {}
         self.next_offsets = dict(places)
-        """How far each partition was read."""
+        """The next offset of each partition."""
 
     @property
     def missing(self) -> list[TopicPartition]:
         return [partition for partition in self._places if partition not in self.found]
 
     async def fetch(self, partitions: Collection[TopicPartition], seconds: float) -> dict[TopicPartition, str]:
-        """Once, for ``seconds`` at most. Returns the errors of batches that cannot be unpacked, by their class."""
+        """Fetch once, for ``seconds`` at most. Returns the class names of errors of batches that cannot be
+        decompressed, by partition."""
         broken = {}
         for partition, fetched in (await self._reader.read(partitions, seconds)).items():
             self.next_offsets[partition] = fetched.next_offset
@@ -43,5 +45,5 @@ class FirstRecords:
         return broken
 
     def _first(self, fetched: Fetched) -> Sequence[SourceRecord]:
-        """No more of it is unpacked than that."""
+        """The first records of a fetch; the rest is not decompressed."""
         return next((piece.records for piece in fetched.slices(self._most) if piece.records), ())

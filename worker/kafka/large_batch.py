@@ -1,4 +1,4 @@
-"""A batch of large records, which are copied and summed up as seldom as can be.
+"""A batch builder for large records, which copies and checksums them as seldom as possible.
 
 aiokafka's own builder copies each record, and computes the checksum without the processor's own instruction for it:
 at 7 KB a record these are a seventh of what a drain costs. For small records it is the faster one.
@@ -26,12 +26,12 @@ from worker.kafka.record_format import (
 )
 
 LARGE_VALUE = 2048
-"""Bytes of a value from where this builder is the cheaper one (docs/performance.md)."""
+"""Bytes of a value from which this builder is the faster one (docs/performance.md)."""
 _NO_HEADERS = varint(0)
 
 
 class LargeBatchBuilder:
-    """Makes the bytes that aiokafka's builder makes, in parts that whoever sends them joins once."""
+    """Builds the same bytes as aiokafka's builder, in parts that are joined once, when they are sent."""
 
     def __init__(self, limit: int, *, transactional: bool) -> None:
         self._limit = limit
@@ -46,7 +46,7 @@ class LargeBatchBuilder:
     def append(
         self, place: int, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
     ) -> object | None:
-        """Something, or None where the batch is full. The first record is always taken."""
+        """Append a record; returns None where the batch is full. The first record is always accepted."""
         if not self._parts:
             self._first_timestamp = self._last_timestamp = timestamp
         length = NONE if value is None else varint(len(value))
@@ -65,7 +65,7 @@ class LargeBatchBuilder:
         return self
 
     def size(self) -> int:
-        """Bytes, with the header."""
+        """The size in bytes, with the header."""
         return self._size
 
     def set_producer_state(self, producer_id: int, epoch: int, sequence: int) -> None:

@@ -1,4 +1,4 @@
-"""Where a partition ends in its leader's log, and where what was written under an earlier leader ends.
+"""The end of a partition's log at its leader, and the end of the records of an earlier leader epoch.
 
 A leader that was elected without having all copies (unclean election) ends before what its predecessor had
 acknowledged. Once its log has grown past that again, only the epochs of the leaders tell (KIP-320): each record batch
@@ -19,7 +19,7 @@ from worker.kafka.aiokafka_internals.one_version import OneVersionRequest
 
 UNKNOWN = -1
 CONSUMER = -1
-"""Where a follower of the partition would give its number."""
+"""The replica id of a request that no follower sends."""
 READ_UNCOMMITTED = 0
 
 

@@ -1,7 +1,7 @@
-"""Where partitions begin and end, for readers and in the log, and what stands between the two.
+"""Where partitions begin and end, for readers of committed records and in the log.
 
-Readers of what is committed come as far as the last stable offset: the first record of the oldest transaction that is
-open. What is behind it is not seen, and is not absent.
+Readers of committed records reach the last stable offset, which is the first record of the oldest open transaction.
+Records after it cannot be read yet, but exist.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from typing import Protocol
 from aiokafka import TopicPartition
 
 PATIENCE = 5.0
-"""Seconds that an ordinary transaction is given to end, where somebody waits for an answer."""
+"""Seconds that a transaction has to end, where a command waits for it."""
 BETWEEN = 0.05
 
 
 @dataclass(frozen=True)
 class LogOffsets:
-    """``start`` is the oldest offset that is left, ``stable`` the last stable offset, ``end`` the high watermark."""
+    """The offsets of one partition: ``start`` is the first one that exists, ``stable`` the last stable offset, ``end``
+    the high watermark."""
 
     start: int
     stable: int
@@ -29,29 +30,29 @@ class LogOffsets:
 
     @property
     def hidden(self) -> int:
-        """Offsets that stand in the log and that nobody may read yet."""
+        """The number of offsets that cannot be read yet."""
         return self.end - self.stable
 
     @property
     def empty(self) -> bool:
-        """Whether nothing stands there, committed or not."""
+        """Whether the log holds nothing, committed or not."""
         return self.start >= self.end
 
 
 class AnswersOffsets(Protocol):
-    """As our consumers do (``worker.kafka.aiokafka_internals.consumer.Consumer``)."""
+    """A client that looks up offsets, such as ``worker.kafka.aiokafka_internals.consumer.Consumer``."""
 
     async def log_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, LogOffsets]: ...
 
 
-async def settled(
+async def once_readable(
     source: AnswersOffsets, partitions: Sequence[TopicPartition], patience: float | None = None
 ) -> dict[TopicPartition, LogOffsets]:
-    """The offsets once all that stands there now can be read, or when waiting was in vain, for ``PATIENCE`` seconds or
-    as many as are given.
+    """The offsets as soon as all records that exist now can be read, or after ``patience`` seconds (``PATIENCE`` by
+    default).
 
-    ``hidden`` of each is then what stood there at the first look already and still cannot be read: what was opened
-    later is not counted, since there is always something in a topic that is written in transactions.
+    ``hidden`` then counts only offsets that existed at the first request and still cannot be read: in a topic that is
+    written in transactions something is always open.
     """
     until = time.monotonic() + (PATIENCE if patience is None else patience)
     found = await source.log_offsets(partitions)
@@ -63,5 +64,5 @@ async def settled(
 
 
 def hidden_in(found: Mapping[TopicPartition, LogOffsets]) -> dict[TopicPartition, LogOffsets]:
-    """Those of which something cannot be read."""
+    """The partitions in which something cannot be read."""
     return {partition: each for partition, each in sorted(found.items()) if each.hidden}

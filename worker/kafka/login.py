@@ -1,6 +1,5 @@
-"""How a process logs in at the brokers: its secret read again each time, a refusal told.
-
-Each connection does so by ``aiokafka_internals.login_patches``.
+"""The login of a process at the brokers: reads the secret again for each connection, and logs refusals.
+``aiokafka_internals.login_patches`` uses it in each connection.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ COUNTS_FOR = 10.0
 
 
 class LoginRefusedError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
-    """The brokers do not take our login: one line that names the setting."""
+    """The brokers refuse the login; the message names the setting."""
 
 
 class Login:
-    """The login of all clients that share it."""
+    """The login that all clients of a process share."""
 
     def __init__(self, kafka: KafkaSettings | None = None) -> None:
         self._kafka = kafka
@@ -39,11 +38,11 @@ class Login:
 
     @property
     def refused(self) -> str:
-        """Why the last attempt failed; empty where it went well, or was so long ago that nobody seems to need one."""
+        """Why the last attempt failed; empty where it succeeded, or is too long ago to count."""
         return self._why if time.monotonic() - self._refused_at < COUNTS_FOR else ""
 
     def options(self) -> dict[str, Any]:
-        """What aiokafka's clients take."""
+        """The login options for aiokafka's clients."""
         kafka = self._kafka
         if kafka is None or not kafka.authenticated:
             return {}
@@ -56,8 +55,8 @@ class Login:
         }
 
     def password(self, before: str) -> str:
-        """As its file has it now. One that cannot be read, because it is being written, is read at the next connection;
-        until then the last one serves."""
+        """The current content of the password file. Where it cannot be read, because it is being written, ``before``
+        stays in use until the next connection."""
         if self._kafka is None or self._kafka.sasl_password_file is None:
             return before
         try:
@@ -70,8 +69,9 @@ class Login:
             )
             return before
 
-    async def turn(self) -> None:
-        """Return when it may be tried: once a second while it is refused, over all clients. Brokers count failures."""
+    async def wait_turn(self) -> None:
+        """Wait until the next attempt is allowed: while the login is refused, one attempt a second over all clients,
+        since brokers count failures."""
         if self.refused:
             async with self._next:
                 if self.refused:
@@ -83,14 +83,14 @@ class Login:
         if self._why != before:
             log.error("the brokers refuse the login", reason=self._why)
 
-    def take(self) -> None:
+    def accept(self) -> None:
         if self._why:
             log.info("the brokers accept the login again")
         self._why = ""
 
 
 class _Password(str):
-    """A password that knows whose it is: the one thing of ours that aiokafka hands on to each connection."""
+    """A password with a reference to its login: aiokafka passes it on to each connection."""
 
     __slots__ = ("login",)
     login: Login

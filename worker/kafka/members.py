@@ -1,7 +1,5 @@
-"""Who is in a consumer group, and what members say of themselves: beside its topics each joins with the routes that it
-works on, so that others see to where it writes, and with which chain.
-
-It is in the metadata of the assignor, where Kafka has a place for it; a member of an older version says nothing.
+"""The members of a consumer group and their routes: each worker joins with its destinations and chains as user data of
+the assignor, so that others can see them. Members of older versions have none.
 """
 
 from __future__ import annotations
@@ -17,27 +15,27 @@ from aiokafka.errors import for_code
 
 
 class SourceUse(msgspec.Struct, frozen=True, array_like=True):
-    """What a member makes of a source: ``chain`` is the fingerprint of the chain that it uses."""
+    """How a member uses a source: the destination, and the fingerprint of the chain."""
 
     destination: str
     chain: str
 
 
-class _Told(msgspec.Struct):
+class _UserData(msgspec.Struct):
     routes: dict[str, SourceUse]
 
 
 class GroupMember(msgspec.Struct, frozen=True):
-    """``topics`` are those that it has subscribed to, None where the group is just meeting and nobody tells; ``ways``
-    is empty where it says nothing."""
+    """A member. ``topics`` are its subscription, None during a rebalance; ``uses`` is empty for members that have no
+    user data."""
 
     name: str
     topics: frozenset[str] | None
-    ways: Mapping[str, SourceUse]
+    uses: Mapping[str, SourceUse]
 
 
-class TellingAssignor:
-    """Assigns as the usual one does, and tells of the routes at each join."""
+class AnnouncingAssignor:
+    """The round-robin assignor, with the worker's routes as user data."""
 
     name = RoundRobinPartitionAssignor.name
     version = RoundRobinPartitionAssignor.version
@@ -45,14 +43,14 @@ class TellingAssignor:
     on_assignment = staticmethod(RoundRobinPartitionAssignor.on_assignment)
 
     def __init__(self, routes: Mapping[str, SourceUse]) -> None:
-        self._told = msgspec.json.encode(_Told(dict(routes)))
+        self._user_data = msgspec.json.encode(_UserData(dict(routes)))
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        return ConsumerProtocolMemberMetadata(self.version, list(topics), self._told)
+        return ConsumerProtocolMemberMetadata(self.version, list(topics), self._user_data)
 
 
 async def members_of(admin: AIOKafkaAdminClient, group: str) -> list[GroupMember]:
-    """Empty where there is no such group. Raises KafkaError, also where we may not know."""
+    """The members of a group; empty where there is no such group. Raises KafkaError, also where access is denied."""
     (answer,) = await admin.describe_consumer_groups([group])
     (described,) = answer.groups
     code, members = described[0], described[5]
@@ -67,12 +65,12 @@ def _member(described: Sequence[Any]) -> GroupMember:
     if not metadata:
         return GroupMember(name, None, {})
     joined = ConsumerProtocolMemberMetadata.decode(metadata)
-    return GroupMember(name, frozenset(joined.subscription), ways_of(joined.user_data))
+    return GroupMember(name, frozenset(joined.subscription), uses_in(joined.user_data))
 
 
-def ways_of(told: bytes | None) -> Mapping[str, SourceUse]:
-    """Of what a member says beside its topics, which may be anybody's."""
+def uses_in(user_data: bytes | None) -> Mapping[str, SourceUse]:
+    """The routes in a member's user data; empty where another program wrote it."""
     try:
-        return msgspec.json.decode(told or b"", type=_Told).routes
+        return msgspec.json.decode(user_data or b"", type=_UserData).routes
     except ValueError:
         return {}

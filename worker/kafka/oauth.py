@@ -1,4 +1,4 @@
-"""OAUTHBEARER tokens from a file or a command, fetched again before they end."""
+"""OAUTHBEARER tokens from a file or a command, renewed before they expire."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Clock = Callable[[], float]
 
 
 class TokenError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
-    """No token. A kind of ``KafkaError``, so that a running client tries again, as for a lost broker."""
+    """A token could not be obtained. A ``KafkaError``, so that a running client tries again, as for a lost broker."""
 
 
 class FileTokens(AbstractTokenProvider):  # type: ignore[misc]
-    """Whoever renews the file (a Kubernetes projected token, an agent) does the refreshing."""
+    """Reads the token from a file that another program renews (a Kubernetes projected token, an agent)."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -65,7 +65,7 @@ class CommandTokens(AbstractTokenProvider):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class TokenAnswer:
-    """A token and the seconds it lives."""
+    """A token and its remaining life in seconds."""
 
     token: str
     life: float
@@ -82,7 +82,7 @@ def parse_answer(text: str, now: float) -> TokenAnswer:
         return TokenAnswer(token, float(answer.get("expires_in") or _life_of_jwt(token, now)))
     except (ValueError, KeyError, TypeError):
         raise TokenError(
-            "kafka.sasl_oauth_token_command: prints JSON without a usable access_token and expires_in"
+            "kafka.sasl_oauth_token_command: the command prints JSON without a usable access_token and expires_in"
         ) from None
 
 
@@ -97,7 +97,7 @@ def _life_of_jwt(token: str, now: float) -> float:
 
 
 async def _run(command: tuple[str, ...]) -> str:
-    """What the command prints, which is shown nowhere; its errors go where ours go."""
+    """The standard output of the command, which is never shown; its standard error is the worker's."""
     name = command[0]
     try:
         process = await asyncio.create_subprocess_exec(

@@ -1,6 +1,6 @@
-"""Who holds a partition back: the open transaction at its last stable offset, and what brokers tell of it (KIP-664).
+"""Finds the open transaction at the last stable offset of a partition, and its producer (KIP-664).
 
-Brokers before 2.8 tell nothing, and others may not be allowed to: whatever is not told is left out.
+Brokers before 2.8 do not answer such requests, and access may be denied: unknown parts are left out.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ ANSWER = 3.0
 
 @dataclass(frozen=True)
 class OpenTransaction:
-    """``offset`` is where it begins, which is the last stable offset; ``hidden`` how many offsets nobody can read from
-    there on. ``since`` is when it was begun, or, where only the log tells, the time of its last record (both in ms)."""
+    """An open transaction. It begins at ``offset``, the last stable offset; ``hidden`` is the number of offsets that
+    cannot be read from there on. ``since`` is when it began, ``last_record`` the time of its last record, where only
+    that is known (both in ms)."""
 
     topic: str
     partition: int
@@ -49,7 +50,7 @@ class OpenTransaction:
 
     @property
     def cause(self) -> str:
-        """Says the same as long as the same transaction is open."""
+        """The transaction in words; the same text as long as the same transaction is open."""
         return f"an open transaction at offset {self.offset}{self._of_whom()}"
 
     @property
@@ -60,7 +61,7 @@ class OpenTransaction:
         )
 
     def content(self) -> dict[str, Any]:
-        """For machines; None for what is not known."""
+        """The parts for JSON; None where unknown."""
         return {
             "topic": self.topic,
             "partition": self.partition,
@@ -85,7 +86,8 @@ class OpenTransaction:
 async def open_transactions(
     consumer: AIOKafkaConsumer, hidden: Mapping[TopicPartition, LogOffsets]
 ) -> list[OpenTransaction]:
-    """What holds each of these partitions back. Never raises KafkaError: then it knows the offsets alone."""
+    """The open transaction of each of these partitions. Never raises KafkaError: where the brokers do not answer only
+    the offsets are known."""
     found = {at: OpenTransaction(at.topic, at.partition, each.stable, each.hidden) for at, each in hidden.items()}
     with contextlib.suppress(KafkaError, TimeoutError, OSError):
         async with asyncio.timeout(ANSWER):
@@ -117,7 +119,8 @@ def _of_producers(held: OpenTransaction, producers: Iterable[Sequence[Any]]) -> 
 async def _with_names(
     consumer: AIOKafkaConsumer, found: Mapping[TopicPartition, OpenTransaction]
 ) -> dict[TopicPartition, OpenTransaction]:
-    """Each coordinator knows its own transactions: all brokers are asked."""
+    """Add transactional ids and start times. Each coordinator knows only its own transactions, so all brokers are
+    asked."""
     ids = list({each.producer_id for each in found.values() if each.producer_id is not None})
     begun: dict[int, tuple[str, int | None]] = {}
     for node, listed in (await ask_all_brokers(consumer, ListTransactionsRequest(ids))).items() if ids else ():

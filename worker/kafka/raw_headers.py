@@ -1,7 +1,6 @@
-"""Headers in Kafka's own wire form: the only way to keep one whose name is not UTF-8.
+"""Headers in Kafka's wire format: the only way to keep one whose name is not UTF-8.
 
-Names that are not UTF-8 are strings with lone surrogates here (``surrogateescape``), as in Python's file
-names.
+Names that are not UTF-8 are strings with lone surrogates (``surrogateescape``), as in Python's file names.
 """
 
 from __future__ import annotations

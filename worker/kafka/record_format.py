@@ -1,4 +1,4 @@
-"""Kafka's record format 2 (KIP-98), as far as we write it ourselves."""
+"""Kafka's record format 2 (KIP-98), as far as the worker writes it itself."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
 """Base offset, length, leader epoch, magic, checksum, attributes, last offset, first and last timestamp, producer's id,
 epoch and sequence, count of records."""
 LAST_TIMESTAMP = 8
-"""Which field of the header it is."""
+"""The index of the field in the header."""
 BEHIND_LENGTH = 12
-"""Where what the length counts begins."""
+"""The offset from which the length field counts."""
 LEADER_EPOCH_BYTES = 4
-"""Of the epoch of the leader that took the batch, which stands there."""
+"""The size of the leader epoch, which stands there."""
 CHECKSUM, CHECKSUM_BYTES = 17, 4
-"""Where the checksum stands; it is taken of everything behind it."""
+"""Offset and size of the checksum, which covers everything after it."""
 ATTRIBUTES = 22
-"""Where the low byte of the attributes stands."""
+"""The offset of the low byte of the attributes."""
 CODEC_BITS = 0x07
 FORMAT = 2
 NO_LEADER_EPOCH = -1
 TRANSACTIONAL = 0x10
 
 SMALL = 1 << 14
-"""Numbers below it take two bytes, seven bits in each; signed ones have half of it to each side."""
+"""Numbers below it take at most two bytes, seven bits in each; signed ones have half of the range on each side."""
 SMALL_SIGNED = SMALL // 2
 NONE = b"\x01"
 
@@ -57,7 +57,7 @@ def varint(number: int) -> bytes:
 
 
 def leader_epoch(data: bytes, start: int) -> int:
-    """Of the leader that took the batch that begins at ``start``."""
+    """The leader epoch of the batch that begins at ``start``."""
     at = start + BEHIND_LENGTH
     return int.from_bytes(data[at : at + LEADER_EPOCH_BYTES], signed=True)
 

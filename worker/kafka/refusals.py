@@ -1,7 +1,6 @@
-"""What the brokers' refusals mean for whoever runs the worker: what is wrong, which setting mends it, and whether it is
-worth waiting.
+"""What the brokers' errors mean for the operator: what is wrong, which setting corrects it, and whether waiting helps.
 
-``TABLE`` has a row for each of Kafka's codes that asks for something; ``in_words`` has a sentence for every error.
+``TABLE`` has a row for each error code that needs an action; ``in_words`` has a sentence for every error.
 """
 
 from __future__ import annotations
@@ -20,26 +19,26 @@ from aiokafka.errors import BrokerResponseError, KafkaError
 from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 
 MOST_TEXT = 500
-"""Characters of somebody else's text."""
+"""The most characters of a text of the client."""
 SHORT = 100
-"""More than that is a paragraph of aiokafka's, for which there are better words here."""
+"""Longer texts of aiokafka are replaced by this module's own words."""
 
 
 class Mends(StrEnum):
-    """What has to happen before the same goes well."""
+    """What has to happen before the same request can succeed."""
 
     NEVER = "never"
-    """Not while this process lives, since its own settings are refused: it ends, with exit code 2."""
+    """It cannot while this process runs, since its own settings are refused: the process ends with exit code 2."""
     BY_HAND = "by hand"
-    """Somebody has to change something at the brokers, or at another client. A start is refused, and a bounded pass
-    ends, with exit code 2: it was set up so. A worker that has been at work waits, and says what for: it was not."""
+    """A person has to change something at the brokers or at another client. At the start, and in a bounded pass, the
+    process ends with exit code 2. A running worker waits, and says for what."""
     IN_TIME = "in time"
-    """It passes, so everybody waits, a start too."""
+    """It passes by itself: every process waits, also at the start."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """``found`` is what is wrong, ``fix`` what to do; the settings at fault are in one of them."""
+    """The meaning of an error code. ``found`` is what is wrong, ``fix`` what to do; one of them names the settings."""
 
     mends: Mends
     found: str
@@ -139,7 +138,7 @@ TABLE: Mapping[int, Refusal] = MappingProxyType(
 )
 
 WITHOUT_WORDS = (TimeoutError, ConnectionError, ConnectionResetError, BrokenPipeError, AssertionError)
-"""Python's own, which aiokafka shows as `TimeoutError()`."""
+"""Errors of Python, which aiokafka shows as `TimeoutError()`."""
 WITHOUT_CODE: Mapping[str, str] = MappingProxyType(
     {
         "KafkaConnectionError": "the connection to a broker was lost",
@@ -156,11 +155,11 @@ WITHOUT_CODE: Mapping[str, str] = MappingProxyType(
         "Cancelled": "the request was cancelled",
     }
 )
-"""aiokafka's own errors, some of which come without a word or with a paragraph."""
+"""Errors of aiokafka itself, whose own texts are empty or long."""
 
 
 def hidden_cause(error: BaseException) -> BaseException:
-    """The error that the client hides behind one of its own: it knows no better than to say what it looks like."""
+    """The error that aiokafka has wrapped into a KafkaError, or only quotes in its text."""
     while (behind := _behind(error)) is not None:
         error = behind
     return error
@@ -183,18 +182,19 @@ def _by_name() -> dict[str, type[BaseException]]:
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
-    """The row of an error's code."""
+    """The row of an error's code in ``TABLE``; None where there is none."""
     return _row(hidden_cause(error))
 
 
 def waits_for_somebody(error: BaseException) -> bool:
-    """Whether the same is refused until a person has changed something."""
+    """Whether the request is refused until a person has changed something."""
     row = refusal_of(error)
     return row is not None and row.mends is not Mends.IN_TIME
 
 
 def ending(error: BaseException, *, at_work: bool) -> WorkerError | None:
-    """What the process ends with; None where it waits. ``at_work``: it has been, and nobody has set it up just now."""
+    """The error with which the process ends; None where it waits. ``at_work``: the worker has run before, so its set-up
+    was right."""
     row = refusal_of(error)
     if row is None or row.mends is Mends.IN_TIME or (at_work and row.mends is Mends.BY_HAND):
         return None
@@ -202,7 +202,7 @@ def ending(error: BaseException, *, at_work: bool) -> WorkerError | None:
 
 
 def unanswered(error: BaseException, what: str, seconds: float | None = None) -> WorkerError:
-    """What a command ends with whose question the brokers did not answer; ``what`` it was about."""
+    """The error of a command whose request the brokers did not answer; ``what`` names the request."""
     return ending(error, at_work=False) or WorkerError(
         f"kafka: {what}: {in_words(error, seconds=seconds)}: try again once the cluster is healthy", MAY_PASS
     )
@@ -210,7 +210,8 @@ def unanswered(error: BaseException, what: str, seconds: float | None = None) ->
 
 @contextmanager
 def answered(what: str, seconds: float | None = None) -> Iterator[None]:
-    """Raises WorkerError where the brokers do not answer a question inside the block; ``what`` cannot be done then."""
+    """Raises WorkerError where the brokers do not answer a request inside the block; ``what`` says what cannot be done
+    then."""
     try:
         yield
     except (KafkaError, TimeoutError) as error:
@@ -218,10 +219,10 @@ def answered(what: str, seconds: float | None = None) -> Iterator[None]:
 
 
 def in_words(error: BaseException, doing: str = "", seconds: float | None = None) -> str:
-    """What went wrong, what was being done and, where nothing came, how long that was waited for.
+    """An error in words: what went wrong, during what (``doing``) and, after a timeout, how many ``seconds`` it was.
 
-    Never empty and never a value of an event: of errors that are neither Kafka's nor ours nothing but the name and the
-    place is told.
+    Never empty, and never with a value of an event: of errors that are neither Kafka's nor the worker's it has only
+    name and place.
     """
     told = hidden_cause(error)
     if _is_ours(told) and (own := str(told.args[0] if isinstance(told, KafkaError) and told.args else told)):
@@ -259,12 +260,12 @@ def _of_kafka(error: KafkaError) -> str:
 
 
 def _told_by_client(error: BaseException) -> str:
-    """Mostly names of topics, a group or a transactional id."""
+    """The client's own text, mostly names of topics, a group or a transactional id."""
     return ", ".join(named_by(error))[:MOST_TEXT].rstrip(": ")
 
 
 def named_by(error: BaseException) -> list[str]:
-    """What a refusal is about, where the client says nothing else."""
+    """The topics, group or transactional id that a refusal names."""
     return sorted(
         " ".join(str(name).split())
         for given in error.args
@@ -282,7 +283,7 @@ def _row(error: BaseException) -> Refusal | None:
 
 
 def place_of(error: BaseException) -> str:
-    """`` (sender.py:191)``; empty where it was never raised."""
+    """Where an error was raised, as `` (sender.py:191)``; empty where it was not raised."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next

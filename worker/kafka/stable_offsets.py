@@ -1,11 +1,11 @@
-"""What a group has committed, with nothing of it still to come.
+"""Committed offsets of a group that no open transaction can still change (stable offsets, KIP-447).
 
 Up to Kafka 3.9.0 the group's coordinator applies the offsets of a committed transaction on a thread that does other
-things as well, such as loading partitions after a failover. Until it has come to them, whoever asks is told the offset
-*before* the transaction, and would do all of it again. Since OffsetFetch version 7 (Kafka 2.5) one may ask for stable
-offsets: the coordinator then says that there is one to come. aiokafka asks by version 3, and knows no such answer, so
-this room asks by itself. Nobody else asks for committed offsets; where aiokafka does so for its own reader, the lane
-has the last word, for it seeks.
+things as well, such as loading partitions after a failover. Until then a request returns the offset *before* the
+transaction, and a lane that began there would repeat all of it. Since OffsetFetch version 7 (Kafka 2.5) a client may
+ask for stable offsets: the coordinator then answers that one is unstable. aiokafka uses version 3, which cannot, so
+this module sends its own request. No other module asks for committed offsets; where aiokafka does so for its own
+reader, the lane seeks afterwards.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from worker.kafka.aiokafka_internals.questions import ask_coordinator, ask_node,
 from worker.kafka.codes import UnstableOffsetCommitError
 
 OFFSET_FETCH, STABLE_SINCE = 9, 7
-"""The request's key, and its first version that can ask for stable offsets."""
+"""The request's API key, and its first version that can ask for stable offsets."""
 TOO_OLD = (
     "the broker is older than Kafka 2.5 and cannot say whether an open transaction moves an offset: "
     "use Kafka 2.5 or later"
 )
 
 PATIENCE = 5.0
-"""Seconds that an offset may be on its way before somebody should do something about it."""
+"""Seconds that an offset may be unstable before it counts as an error."""
 END_IT = (
     "if the transaction stays open, find its producer with `kafka-transactions.sh --bootstrap-server SERVER "
     "find-hanging --topic __consumer_offsets` and end it with `abort`"
@@ -52,7 +52,7 @@ CommittedOffsets = Mapping[TopicPartition, OffsetAndMetadata]
 
 
 class TooOldBrokerError(kafka_errors.IncompatibleBrokerVersion):  # type: ignore[misc]  # aiokafka has no types
-    """It cannot be asked for stable offsets."""
+    """The broker is too old to be asked for stable offsets."""
 
     def __init__(self) -> None:
         super().__init__(TOO_OLD)
@@ -87,7 +87,7 @@ class StableOffsetsRequest(
         TAGS,
     ),
 ):
-    """Of the partitions that it names: a broker that is asked for all leaves out one whose first offset is to come."""
+    """OffsetFetch for the named partitions: a request for all leaves out a partition whose first offset is unstable."""
 
     def __init__(self, group: str, partitions: Iterable[TopicPartition]) -> None:
         self.group = group
@@ -105,10 +105,10 @@ class StableOffsetsRequest(
 async def committed_with_note(
     consumer: AIOKafkaConsumer, partition: TopicPartition, patience: float | None = None
 ) -> OffsetAndMetadata | None:
-    """What the consumer's group has committed, with the text beside it; None where it has committed nothing.
+    """The committed offset of the consumer's group with its metadata; None where it has committed nothing.
 
-    Raises UnstableOffsetCommitError where that is still to come after ``patience`` seconds (``PATIENCE`` if not told),
-    TooOldBrokerError where the broker does not know. Brokers that are away are waited for without end.
+    Raises UnstableOffsetCommitError where the offset is still unstable after ``patience`` seconds (``PATIENCE`` by
+    default), TooOldBrokerError where the broker is too old. Waits without end for brokers that do not answer.
     """
     return (await committed_by_group_of(consumer, [partition], patience)).get(partition)
 
@@ -116,7 +116,7 @@ async def committed_with_note(
 async def committed_by_group_of(
     consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition], patience: float | None = None
 ) -> CommittedOffsets:
-    """The same of several partitions; one without an offset is not in it."""
+    """The same for several partitions; those without an offset are left out."""
     request = StableOffsetsRequest(group_of(consumer), partitions)
 
     async def ask() -> CommittedOffsets:
@@ -128,7 +128,7 @@ async def committed_by_group_of(
 async def committed_by_group(
     admin: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition], patience: float | None = None
 ) -> CommittedOffsets:
-    """The same, asked by one who is no member; one try where the brokers do not answer."""
+    """The same for any group, by an admin client, with one attempt where the brokers do not answer."""
     if not partitions:
         return {}
     request = StableOffsetsRequest(group, partitions)
@@ -141,23 +141,23 @@ async def committed_by_group(
 
 
 def cannot_be_known(group: str, error: UnstableOffsetCommitError) -> str:
-    """What an observer says who has waited long enough. It is no offset, and not the absence of one."""
+    """The message of a command that has waited long enough for an unstable offset."""
     return f"the offset of group {group} for {error.args[0]} cannot be known: a transaction that moves it has not ended"
 
 
 def applies_late(consumer: AIOKafkaConsumer) -> bool:
     """Whether the coordinator of the consumer's group, which has just answered, may be older than Kafka 4.0.
 
-    Up to Kafka 3.9.0 its thread looks only when it comes to a transaction which offset that one has, and takes the
-    newest of the same producer: one of the transaction behind it, whatever becomes of that. What that transaction has
-    made is then lost when it is aborted. From 4.0 on there is no first version of the request any more (KIP-896).
+    Up to Kafka 3.9.0 the coordinator applies the newest pending offset of a producer when it processes the end of a
+    transaction, even the offset of the producer's next transaction, which may still be aborted; its output is then
+    lost. Kafka 4.0 no longer supports version 0 of the request (KIP-896), by which this function recognises it.
     """
     versions = versions_of_coordinator(consumer)
     return versions is None or versions.get(OFFSET_FETCH, (0, 0))[0] == 0
 
 
 def refuse_too_old(versions: Mapping[int, tuple[int, int]]) -> None:
-    """Raises TooOldBrokerError. ``versions`` are those that a broker says it speaks, by request."""
+    """Raises TooOldBrokerError. ``versions`` are the ranges that a broker supports, by API key."""
     StableOffsetsRequest("", ()).prepare(versions)
 
 
@@ -174,7 +174,7 @@ async def _once_stable(ask: Callable[[], Awaitable[CommittedOffsets]], patience:
 
 
 async def _once_there(ask: Callable[[], Awaitable[CommittedOffsets]]) -> CommittedOffsets:
-    """A coordinator that moves, loads or is away is waited for."""
+    """Ask again while the coordinator moves, loads or does not answer."""
     while True:
         try:
             return await ask()
@@ -206,7 +206,7 @@ def _read(answer: Any, group: str) -> CommittedOffsets:
 
 
 def _error(code: int, group: str, topic: str = "") -> Exception:
-    """Of a right that is missing: on what."""
+    """The error of a code, with the topic or group that it is about."""
     of_topic = code == kafka_errors.TopicAuthorizationFailedError.errno
     error: Exception = kafka_errors.for_code(code)(topic if of_topic else group)
     return error

@@ -1,10 +1,10 @@
-"""What brokers ask a client to wait, where it is over a quota; aiokafka does not look at it.
+"""Waits that brokers ask of a client that exceeds a quota, which aiokafka ignores.
 
 Since Kafka 2.0 (KIP-219) a broker does what it was asked, answers at once with ``throttle_time_ms``, and reads nothing
 more from that connection until the time is over. A request that is sent before waits there unread, and its time-out
-runs meanwhile: the connection is closed, the request is sent again on a new one, and uses up the quota once more.
-Here a client waits before it sends (``aiokafka_internals.quota_patches``), and whoever waits for an answer is patient
-for as long as the brokers have asked.
+runs meanwhile: the connection is closed, the request is sent again on a new one, and uses up the quota once more. Here
+a client waits before it sends (``aiokafka_internals.quota_patches``), and timeouts are extended by the time that the
+brokers have asked for.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ KINDS = {
     **dict.fromkeys((22, 24, 25, 26, 28), TRANSACTION),
     **dict.fromkeys(range(8, 15), GROUP),
 }
-"""Of requests, by Kafka's number of them."""
+"""Kinds of requests, by API key."""
 
 A_MOMENT = 0.5
-"""Seconds in which an answer gets from the connection to whoever waits for it."""
+"""Seconds in which an answer reaches its caller."""
 
 OnThrottle = Callable[[str, float], None]
 
 
 class ThrottledError(Exception):
-    """What was begun would not be done in time: the brokers ask to wait for ``seconds`` before the next request."""
+    """The transaction cannot end in time: the brokers ask to wait ``seconds`` before the next request."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -44,39 +44,39 @@ class ThrottledError(Exception):
 
 
 class Throttling:
-    """What the brokers have told one client. Times are monotonic."""
+    """The waits that brokers have asked of one client. Times are monotonic."""
 
     def __init__(self) -> None:
-        self.on_told: OnThrottle = lambda _kind, _seconds: None
+        self.on_wait: OnThrottle = lambda _kind, _seconds: None
         self._until: dict[str, float] = {}
         self._connections: dict[Hashable, float] = {}
         self._patient: dict[asyncio.Timeout, tuple[str, float, float]] = {}
         self._closed = asyncio.Event()
 
-    def told(self, connection: Hashable, api_key: int, seconds: float) -> None:
-        """An answer on this connection asks to wait."""
+    def note_wait(self, connection: Hashable, api_key: int, seconds: float) -> None:
+        """Note that an answer on this connection asks to wait."""
         kind, until = KINDS.get(api_key, OTHER), time.monotonic() + seconds
         self._connections[connection] = until
         self._until[kind] = max(until, self.until(kind))
         for timeout in self._patient:
-            self._settle(timeout)
-        self.on_told(kind, seconds)
+            self._extend(timeout)
+        self.on_wait(kind, seconds)
 
     def until(self, kind: str) -> float:
-        """When requests of this kind may be sent again."""
+        """The time from which requests of this kind may be sent again."""
         return self._until.get(kind, 0.0)
 
     @property
-    def asked(self) -> bool:
-        """Whether some request has to wait now."""
+    def is_waiting(self) -> bool:
+        """Whether some connection has to wait now."""
         return any(until > time.monotonic() for until in self._connections.values())
 
     def asks_to_wait(self, connection: Hashable) -> bool:
         return self._connections.get(connection, 0.0) > time.monotonic()
 
     async def wait(self, connection: Hashable) -> None:
-        """Until this connection may be used. Raises ``ProducerClosed`` where the client is thrown away meanwhile: what
-        waits here is not to be sent any more."""
+        """Wait until this connection may be used. Raises ``ProducerClosed`` where the client is closed meanwhile: the
+        request must not be sent any more."""
         while (left := self._connections.get(connection, 0.0) - time.monotonic()) > 0 and not self._closed.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
@@ -85,18 +85,18 @@ class Throttling:
             raise ProducerClosed
 
     def close(self) -> None:
-        """Nothing is sent any more."""
+        """End all waits: nothing is sent any more."""
         self._closed.set()
 
     @contextlib.asynccontextmanager
     async def patience(self, kind: str, seconds: float, ends: float = math.inf) -> AsyncIterator[None]:
-        """Raises ``TimeoutError`` after ``seconds`` in which nobody has asked to wait, and ``ThrottledError`` as soon
-        as it is clear that the wait goes past ``ends``."""
+        """A timeout of ``seconds`` without the time that brokers asked to wait. Raises ``TimeoutError``, and
+        ``ThrottledError`` as soon as the wait goes past ``ends``."""
         timeout = asyncio.timeout(seconds)
         try:
             async with timeout:
                 self._patient[timeout] = kind, seconds, ends
-                self._settle(timeout)
+                self._extend(timeout)
                 try:
                     yield
                 finally:
@@ -106,10 +106,10 @@ class Throttling:
                 raise
             if self.until(kind) > ends:
                 raise ThrottledError(self.until(kind) - time.monotonic()) from None
-            raise TimeoutError(f"no answer of the brokers to {kind} for {seconds:g} s") from None
+            raise TimeoutError(f"the brokers did not answer a {kind} request for {seconds:g} s") from None
 
-    def _settle(self, timeout: asyncio.Timeout) -> None:
-        """How long to be patient, after what was told."""
+    def _extend(self, timeout: asyncio.Timeout) -> None:
+        """Extend a timeout by the wait of its kind."""
         kind, seconds, ends = self._patient[timeout]
         left = self.until(kind) - time.monotonic()
         if left <= 0:

@@ -1,4 +1,4 @@
-"""Encryption to the brokers: who is trusted, and our own certificate, read again when its files change."""
+"""TLS to the brokers: trusted authorities and the client certificate, read again when their files change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FileStamp = tuple[int, ...]
 
 
 class ReloadingContext(ssl.SSLContext):
-    """Looks at the files before each new connection, so that a renewed certificate needs no restart.
+    """Checks the files before each new connection, so that a renewed certificate needs no restart.
 
     asyncio and uvloop call ``wrap_bio`` once a connection.
     """
@@ -39,7 +39,8 @@ class ReloadingContext(ssl.SSLContext):
         _read_into(self, kafka)
 
     def _reload(self, stamp: FileStamp) -> None:
-        """A file half written is tried again at the next connection; until then the old one serves."""
+        """Read the files again. Where they are half written the last certificate stays in use until the next
+        connection."""
         try:
             _read_into(self, self._kafka)
         except OSError as error:
@@ -85,7 +86,7 @@ def _files(kafka: KafkaSettings) -> list[Path]:
 
 
 def _stamp(kafka: KafkaSettings) -> FileStamp:
-    """The times of change. Kubernetes swaps a symbolic link, which ``stat`` follows."""
+    """The modification times of the files. Kubernetes swaps a symbolic link, which ``stat`` follows."""
     try:
         return tuple(path.stat().st_mtime_ns for path in _files(kafka))
     except OSError:

@@ -1,4 +1,4 @@
-"""Questions about open transactions that aiokafka does not know (KIP-664), as brokers since 2.8 take them."""
+"""Requests about open transactions that aiokafka does not have (KIP-664), for brokers since 2.8."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class DescribeProducersRequest(
         TAGS,
     ),
 ):
-    """Who has written to partitions, and from which offset on without an end. ``topics`` are names and partitions."""
+    """DescribeProducers: the producers of partitions, and where their open transactions begin. ``topics`` are names and
+    partitions."""
 
     def __init__(self, topics: Sequence[tuple[str, list[int]]]) -> None:
         super().__init__([(name, numbers, {}) for name, numbers in topics], {})
@@ -78,7 +79,7 @@ class ListTransactionsRequest(
         TAGS,
     ),
 ):
-    """The transactional ids of producers, as far as the asked broker is their coordinator."""
+    """ListTransactions: the transactional ids of producers, as far as the broker is their coordinator."""
 
     def __init__(self, producer_ids: Sequence[int]) -> None:
         super().__init__([], producer_ids, {})
@@ -91,7 +92,7 @@ class DescribeTransactionsRequest(
     asks=Schema(("transactional_ids", CompactArray(CompactString("utf-8"))), TAGS),
     answer=Schema(("throttle_time_ms", Int32), ("transaction_states", DESCRIBED), TAGS),
 ):
-    """When transactions were begun, and how they are. To be asked of their coordinator."""
+    """DescribeTransactions: start and state of transactions. Only their coordinator answers."""
 
     def __init__(self, transactional_ids: Sequence[str]) -> None:
         super().__init__(transactional_ids, {})

@@ -1,7 +1,7 @@
-"""Compressed record batches, unpacked within a bound.
+"""Decompresses record batches within a limit.
 
-A batch of 1 MiB may unpack to many GiB, and whoever may write to a topic can send one. aiokafka unpacks without asking
-how much it will be; here a batch that would be larger than its reader allows is refused before it takes the memory.
+A batch of 1 MiB may decompress to many GiB, and any producer of the topic can send one. aiokafka decompresses without a
+limit; here a batch that would exceed its reader's limit is refused before it takes the memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ SNAPPY = 2
 CODECS: dict[int, Any] = {1: cramjam.gzip, 3: cramjam.lz4, 4: cramjam.zstd}
 
 FIRST_ROOM, MORE_ROOM = 8, 8
-"""Room for what is eight times as large is tried first, then eight times as much; so few batches are unpacked twice."""
+"""The buffer is first eight times as large as the batch, then eight times larger again; so few batches are decompressed
+twice."""
 
 XERIAL = b"\x82SNAPPY\x00"
 XERIAL_HEADER = 16
@@ -30,7 +31,7 @@ XERIAL_HEADER = 16
 def unpacked(batch: bytes | memoryview, offset: int, limit: int) -> memoryview:
     """The same batch without compression; ``batch`` is one whole batch of message format 2, in compressed form.
 
-    Raises ``UnpackError``, which names ``offset``, where its records need more than ``limit`` bytes.
+    Raises ``UnpackError`` with ``offset`` where its records need more than ``limit`` bytes.
     """
     packed = memoryview(batch)[HEADER:]
     codec = batch[ATTRIBUTES] & CODEC_BITS
@@ -51,7 +52,7 @@ def unpacked(batch: bytes | memoryview, offset: int, limit: int) -> memoryview:
 
 
 def _unpack(codec: int, packed: memoryview, room: memoryview) -> int:
-    """How many bytes were written into ``room``."""
+    """Decompress into ``room``; returns the number of bytes written."""
     if codec != SNAPPY:
         return int(CODECS[codec].decompress_into(packed, room))
     written = 0

@@ -1,4 +1,4 @@
-"""Waiting for the brokers at start, and saying why where they cannot be reached."""
+"""Waits for the brokers at the start, and says why they cannot be reached."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class BrokerAwayError(Exception):
 
 
 async def wait_for_broker(clients: KafkaClients) -> None:
-    """Return when a broker serves us. Tries for ``kafka.start_timeout``, unless waiting cannot help."""
+    """Return when a broker answers. Raises WorkerError after ``kafka.start_timeout``, or at once where waiting cannot
+    help."""
     kafka = clients.kafka
     waiting = False
     try:
@@ -56,13 +57,13 @@ async def wait_for_broker(clients: KafkaClients) -> None:
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether it is worth asking again: a cluster that has just started has no coordinators yet. Whoever asks for
-    offsets has waited already for one that is to come."""
+    """Whether to ask again: a cluster that has just started has no coordinators yet. Requests for offsets have waited
+    already for an unstable one."""
     return isinstance(error, KafkaError) and bool(error.retriable) and not isinstance(error, UnstableOffsetCommitError)
 
 
 async def _reach(clients: KafkaClients) -> None:
-    """One bootstrap server, and then one of the brokers that it names, must answer."""
+    """Raises unless a bootstrap server, and then one of the brokers that it names, answers."""
     bootstrap = [Address(host, port) for host, port, _ in collect_hosts(clients.kafka.bootstrap_servers)]
     server, brokers = await _first_answer(clients, bootstrap)
     if brokers and server not in brokers:
@@ -76,7 +77,7 @@ async def _reach(clients: KafkaClients) -> None:
 
 
 async def _first_answer(clients: KafkaClients, addresses: Iterable[Address]) -> tuple[Address, list[Address]]:
-    """The first address that answers, and the brokers that it knows."""
+    """The first address that answers, and the brokers that it names."""
     causes: dict[Address, Cause] = {}
     for address in addresses:
         found = await _ask(clients, address)

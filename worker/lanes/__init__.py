@@ -1,6 +1,6 @@
-"""Lanes: each assigned partition worked on by itself, exactly once.
+"""Lanes: each processes one assigned partition, exactly once.
 
-The way of a record: ``fetching`` -> ``fetch_buffer`` of its lane -> ``processing`` (the hot loop) ->
-``outbox`` -> ``transaction`` -> ``delivery``. ``lane`` is the life around it, ``state`` the states it may be
-in, ``faults`` what an error means, ``assignment`` how partitions come and go, ``watch`` what is shown of it all.
+A record goes through ``fetching``, the ``fetch_buffer`` of its lane, ``processing`` (the hot loop), ``outbox``,
+``transaction`` and ``delivery``. ``lane`` runs all of that, ``state`` has its states, ``faults`` says what an error
+means, ``assignment`` starts and drains lanes as partitions come and go, ``watch`` measures lag.
 """

@@ -1,4 +1,4 @@
-"""Membership of the consumer group: partitions come and go, and lanes with them."""
+"""Starts a lane for each partition that is assigned, and drains lanes when partitions are revoked."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ log = structlog.get_logger(__name__)
 
 
 class Assignment:
-    """The lanes of this process, each with its task. What a lane leaves behind outlives it: a rebalance closes no
-    breaker, and the next lane of the partition does not begin before where the last one has ended.
+    """The lanes of this process, each with its task. Breaker and last offset outlive a lane: a rebalance closes no
+    breaker, and the partition's next lane does not begin before the offset where the last one ended.
 
-    ``all_done`` is called when every lane of a bounded pass has come to its end.
+    ``give_up`` is called with the fault that ends the process, ``all_done`` when every lane of a bounded pass has
+    ended.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Assignment:
             for source, route in self.routes.items()
         }
         self.paused: set[str] = set()
-        self._around = lane_context
+        self._context = lane_context
         self._give_up = give_up
         self._all_done = all_done
         self._lanes: dict[TopicPartition, Lane] = {}
@@ -55,7 +56,7 @@ class Assignment:
         return len(self._lanes)
 
     async def wait_for_some(self, seconds: float) -> None:
-        """Until there are lanes, ``seconds`` at most."""
+        """Wait until there are lanes, for ``seconds`` at most."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._some.wait()
@@ -64,12 +65,12 @@ class Assignment:
         return self._lanes.get(partition)
 
     def of_route(self, source: str) -> list[Lane]:
-        """Raises ``KeyError`` where no route has this source."""
+        """The lanes of a route. Raises ``KeyError`` where no route has this source."""
         route = self.routes[source]
         return [lane for lane in self if lane.partition.topic == route.source]
 
     def refuse(self, error: Exception, topics: Collection[str]) -> None:
-        """Records of these topics cannot be fetched: their lanes start again."""
+        """Records of these topics cannot be fetched: start their lanes again."""
         for lane in self:
             if lane.partition.topic in topics:
                 lane.refuse(error)
@@ -80,19 +81,19 @@ class Assignment:
                 self._start(partition)
 
     async def drain(self, *, close: bool = False) -> None:
-        """End all lanes, in order if they are quick enough, hard if not. ``close``: begin none any more."""
+        """Drain all lanes, and cancel those that take too long. With ``close`` no lane is started afterwards."""
         self._closed = self._closed or close
         drained = list(self)
         for lane in drained:
             lane.drain()
         tasks = list(self._tasks.values())
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=self._around.timeouts.drain)
+            _, late = await asyncio.wait(tasks, timeout=self._context.timeouts.drain)
             for task in late:
                 task.cancel()
             if late:
                 log.warning("lanes did not drain in time, their open transactions will be aborted", lanes=len(late))
-                await asyncio.wait(late, timeout=self._around.timeouts.abort + self._around.timeouts.stop)
+                await asyncio.wait(late, timeout=self._context.timeouts.abort + self._context.timeouts.stop)
         for lane in drained:
             self._forget(lane)
 
@@ -101,7 +102,7 @@ class Assignment:
         lane = Lane(
             partition,
             route,
-            self._around,
+            self._context,
             self.throttles[route.source],
             last.breaker if last else Breaker(route.breaker),
             last.known if last else None,

@@ -1,4 +1,4 @@
-"""What makes a pass bounded: where each lane begins and ends, and what it writes beside every offset it commits."""
+"""The bounds of a pass: where each lane begins and ends, and the journal that it commits beside each offset."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ Written = tuple[int, int, bytes | None, bytes | None, Sequence[Header]]
 
 
 class Journal(Protocol):
-    """A running account of one partition. A transaction works on a copy, which counts when it has committed."""
+    """A running account of one partition. A transaction works on a copy, which replaces the original when it
+    commits."""
 
     def copy(self) -> Self: ...
 
     def read(self, records: Sequence[SourceRecord]) -> None:
-        """These records, in order, are what the transaction works on next."""
+        """Note that the transaction reads these records next, in order."""
 
     def wrote(self, records: Sequence[Written]) -> None:
-        """These records, in order, went to the destination."""
+        """Note that these records go to the destination, in order."""
 
     def close(self, counters: Counters) -> str:
-        """The transaction is about to commit: the account as the text of its offset commit, 4,096 bytes at most."""
+        """The account as metadata for the offset commit, 4,096 bytes at most."""
 
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """Where a lane begins, and where its partition ends now. ``bound`` is where the lane itself ends, ``note`` what
-    stands beside the group's offset, ``committed`` whether that is where it begins. An ``announcement`` is committed
-    there before anything is read: so others see a pass before it has written."""
+    """Where a lane begins, and where its partition ends now. The lane itself ends at ``bound``. ``note`` stands beside
+    the group's offset, ``committed`` says whether the lane begins there. An ``announcement`` is committed before
+    anything is read, so that others see a pass before it writes."""
 
     offset: int
     end: int
@@ -47,7 +48,7 @@ class StartingPoint:
 
 
 class Bounds(Protocol):
-    """The plan of a bounded pass. Its partitions are assigned, not negotiated with a group."""
+    """The bounds of a pass. Its partitions are assigned directly, without a group."""
 
     @property
     def partitions(self) -> Collection[TopicPartition]: ...
@@ -55,7 +56,8 @@ class Bounds(Protocol):
     async def begin(
         self, partition: TopicPartition, consumer: AIOKafkaConsumer, offsets: AIOKafkaConsumer
     ) -> StartingPoint:
-        """Called when the partition's producer has started. Raises WorkerError where the plan does not fit any more."""
+        """Where the partition begins and ends. Called when its producer has started. Raises WorkerError where the plan
+        does not fit any more."""
 
     def committed(self, partition: TopicPartition, offset: int, journal: Journal | None) -> None:
-        """Everything before ``offset`` is done."""
+        """Note that everything below ``offset`` is committed."""

@@ -1,4 +1,4 @@
-"""The breaker of a lane: counts dead letters among the last records and says when there are too many."""
+"""The circuit breaker of a lane: opens when too many of the last records became dead letters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OPEN = "breaker open: "
 
 @dataclass
 class Breaker:
-    """Knows each dead letter by the ordinal of its record, so that a good record costs nothing.
+    """Counts dead letters by the ordinal of their records, so that other records cost nothing.
 
     A transaction works on a copy, which replaces the lane's own when the transaction commits: records that
     are read again after an abort are not counted twice. ``tripped`` says why it is open and is empty while it
@@ -27,11 +27,11 @@ class Breaker:
 
     @property
     def note(self) -> str:
-        """What is to be remembered beside the offset: that it is open, where a restart does not close it."""
+        """The text for the offset's note: that it is open, where a restart must not close it."""
         return OPEN + self.tripped if self.tripped and self.policy.resume == "api" else ""
 
     def remember(self, note: str) -> None:
-        """Open again, where the note says so."""
+        """Open it where the note says so."""
         if self.policy.resume == "api" and note.startswith(OPEN):
             self.tripped = self.tripped or note.removeprefix(OPEN)
 
@@ -39,17 +39,17 @@ class Breaker:
         return replace(self, dead=self.dead.copy())
 
     def closed(self) -> Breaker:
-        """A breaker that begins to count anew."""
+        """A closed breaker without counts."""
         return Breaker(self.policy)
 
     def dead_letter(self, index: int) -> None:
-        """The record ``index`` places after those that ``advance`` told of became a dead letter."""
+        """Count a dead letter: the record ``index`` places after those counted by ``advance``."""
         self.dead.append(self.seen + index)
         self.total += 1
         self._judge(self.seen + index + 1)
 
     def advance(self, records: int) -> None:
-        """So many more records are through."""
+        """Count ``records`` as processed."""
         self.seen += records
         if self.dead:
             self._judge(self.seen)

@@ -1,5 +1,5 @@
-"""What a lane keeps beside the group's offset, as one text that moves with it: whoever works on the partition next
-reads it there; and how somebody reads it who is no member of the group."""
+"""The note that a lane commits as metadata of the group's offset, for the partition's next lane; and how a client
+outside of the group reads it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from worker.lanes.breaker import OPEN
 from worker.lanes.delivery import ClientFactory
 
 MOST_BYTES = 4096
-"""The brokers' own bound (``offset.metadata.max.bytes``), unless somebody has lowered it."""
+"""The brokers' default of ``offset.metadata.max.bytes``."""
 DROPPED_FIRST = ("chain", "dead_letter", "destination", "epoch", "decision", "breaker", "finding")
-"""In this order, where a text would be too long: first what is told elsewhere, too. A journal has a bound of its own,
-and is never dropped."""
+"""Fields that are dropped, in this order, where the text would be too long: first those that also stand elsewhere. A
+journal has a limit of its own and is never dropped."""
 
 What = Literal["source", "destination", "dead-letter"]
 
 
 class LastWritten(msgspec.Struct, frozen=True, array_like=True):
-    """The last record of ours that the brokers have taken in a topic."""
+    """The last record that this worker has written to a topic."""
 
     topic: str
     partition: int
@@ -32,8 +32,8 @@ class LastWritten(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Truncation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A partition ends before an offset that was there once: ``known`` is the group's offset for a source, and the one
-    behind what we wrote for an output. ``at`` is when that was found (seconds)."""
+    """A partition ended at ``end``, before the offset ``known`` that it had: the group's offset in a source, the one
+    after the last written record in an output. ``at`` is when that was found (Unix time)."""
 
     what: What
     topic: str
@@ -44,21 +44,21 @@ class Truncation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a person said to a finding: the group went from offset ``before`` to ``to``, and left out ``left_out``
-    offsets that nobody has read, the first of which is ``first``. ``told`` is set by the worker that has named and
-    counted them."""
+    """A person's decision about a finding: the group's offset was moved from ``before`` to ``to``, and ``left_out``
+    unread offsets from ``first`` on were skipped. ``reported`` is set by the worker that has logged and counted
+    them."""
 
     before: int
     to: int
     at: int
     first: int = 0
     left_out: int = 0
-    told: bool = False
+    reported: bool = msgspec.field(default=False, name="told")
 
 
 class OffsetNote(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``breaker`` and ``journal`` are texts of their owners. ``chain`` is the fingerprint of the chain that the records
-    before the offset went through, ``epoch`` the leader epoch under which the last of them was written."""
+    """The note. ``breaker`` and ``journal`` are texts of these parts. ``chain`` is the fingerprint of the chain that
+    upcast the records before the offset, ``epoch`` the leader epoch of the last of them."""
 
     breaker: str = ""
     journal: str = ""
@@ -93,7 +93,7 @@ def _text(note: OffsetNote) -> str:
 
 
 def read_note(text: str | None) -> OffsetNote:
-    """Also of texts of earlier versions. What somebody else has written there is no note of ours, and no error."""
+    """Decode a note, also of earlier versions. Metadata that this worker did not write gives an empty note."""
     first, _, rest = (text or "").partition("\n")
     try:
         note = _decode(rest) if rest else OffsetNote()
@@ -107,7 +107,7 @@ def read_note(text: str | None) -> OffsetNote:
 
 
 class Committed(NamedTuple):
-    """What a group has committed for a partition."""
+    """A group's committed offset of a partition, with its note."""
 
     offset: int
     note: OffsetNote
@@ -116,7 +116,7 @@ class Committed(NamedTuple):
 async def committed_of_group(
     clients: ClientFactory, group: str, partitions: Sequence[TopicPartition]
 ) -> dict[TopicPartition, Committed]:
-    """A partition without an offset is not in it. Raises KafkaError."""
+    """The committed offsets of a group; partitions without one are left out. Raises KafkaError."""
     async with started(clients.admin()) as admin:
         found = await committed_by_group(admin, group, partitions)
     return {at: Committed(each.offset, read_note(each.metadata)) for at, each in found.items()}

@@ -1,5 +1,4 @@
-"""What one transaction did, in plain numbers, and what is told of it to whoever traces it. The numbers become metrics
-when it commits, and nothing when it does not."""
+"""The counts of one transaction, which become metrics when it commits; and the interface for tracing it."""
 
 from __future__ import annotations
 
@@ -16,28 +15,28 @@ class Counters:
 
     def __init__(self) -> None:
         self.upcast: dict[int, tuple[Passage, int]] = {}
-        """By identity of the passage: hashing it for every record would cost more than the upcast."""
+        """Counts by identity of the passage: hashing it for every record would cost more than the upcast."""
         self.passed = 0
         self.skipped: Counter[str] = Counter()
         self.dead_lettered: Counter[tuple[str, str]] = Counter()
         self.produced: Counter[str] = Counter()
         self.trimmed = 0
         self.violations: dict[tuple[str, str, str], tuple[Violation, int]] = {}
-        """Of events that go on although they do not fit their model: the first of each kind, and how many."""
+        """Observed violations: the first of each kind, and how many."""
         self.dead_letter_at: dict[tuple[str, str], int] = {}
-        """The offset of the last one of each kind."""
+        """The offset of the last dead letter of each kind."""
         self.slices: list[tuple[int, int, int]] = []
         """Of each slice: timestamp (ms) of its first record, number of records, offset of the first; for the
         end-to-end latency."""
         self.consumed = 0
         self.bytes = 0
-        """Of keys and values, where somebody wants them weighed."""
+        """Bytes of keys and values, counted only where the rate in bytes is limited."""
 
     def upcast_total(self) -> int:
         return sum(count for _, count in self.upcast.values())
 
     def add_upcast(self, passages: Sequence[Passage]) -> None:
-        """Count all of a slice at once, in C."""
+        """Count the passages of a slice at once, in C."""
         identities = list(map(id, passages))
         by_identity = dict(zip(identities, passages, strict=True))
         for identity, count in Counter(identities).items():
@@ -63,14 +62,14 @@ class Counters:
 
 
 class TransactionTrace(Protocol):
-    """One transaction."""
+    """The trace of one transaction."""
 
     def see(self, records: Sequence[SourceRecord]) -> None:
-        """These records are part of it."""
+        """Note records of the transaction."""
 
     def end(self, counters: Counters, seconds: Mapping[str, float], error: str = "") -> Mapping[str, str]:
-        """It is committed, or was taken back because of ``error`` (a class name). Returns the ids that exemplars carry,
-        none where nobody records it."""
+        """End the span: the transaction is committed, or was aborted for ``error`` (a class name). Returns ids for
+        exemplars; none where the trace is not recorded."""
 
 
 class TransactionTracing(Protocol):

@@ -1,4 +1,5 @@
-"""The partitions of a group as the brokers know them, what waits there for a person, and what he decides."""
+"""Lists the partitions of a group as the brokers know them, and commits a person's decision where a partition needs
+one."""
 
 from __future__ import annotations
 
@@ -27,13 +28,13 @@ from worker.lanes.truncation import question
 LOOK_SECONDS = 60.0
 UNDECIDED = "undecided"
 UNKNOWN = "-"
-"""The brokers know only what is kept for who comes next; whether a lane runs its worker knows."""
+"""The brokers have no state of a running lane; only its worker does."""
 
 
 @dataclass(frozen=True)
 class LaneLine:
     """One partition. ``since`` is Unix time, ``end`` the last stable offset, ``decision`` the last one that a person
-    has made there."""
+    made."""
 
     partition: TopicPartition
     committed: int | None
@@ -49,7 +50,7 @@ class LaneLine:
 
 
 async def list_lanes(clients: ClientFactory, group: str, sources: Iterable[str]) -> list[LaneLine]:
-    """Those of all partitions of the sources. Raises WorkerError."""
+    """All partitions of the sources. Raises WorkerError where the brokers do not answer or a source does not exist."""
     with answered("kafka: the brokers do not answer", LOOK_SECONDS):
         try:
             async with asyncio.timeout(LOOK_SECONDS):
@@ -75,7 +76,8 @@ def _line(partition: TopicPartition, committed: Committed | None, end: int) -> L
 
 
 async def _partitions(clients: ClientFactory, sources: Iterable[str]) -> list[TopicPartition]:
-    """Asking for a topic by name could make the broker create it."""
+    """The partitions of the sources. It lists all topics, since asking for one by name could make the broker create
+    it."""
     wanted = set(sources)
     async with started(clients.admin()) as admin:
         topics = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
@@ -94,25 +96,27 @@ TIMEOUT = 30.0
 ATTEMPTS = 3
 
 Target = int | Literal["found", "end"]
-"""Where to go on: an offset, where the partition was found to end, or where the source ends now."""
+"""Where to go on: an offset; ``found``: where the partition ended when that was checked; ``end``: where the source ends
+now."""
 
 
 class NothingToDecideError(WorkerError):
-    """The partition does not wait for a decision."""
+    """The partition needs no decision."""
 
 
 class TakenUpError(WorkerError):
-    """A worker has begun to look at the partition at the same time."""
+    """A worker has started on the partition at the same time."""
 
 
 class WrongPlaceError(WorkerError):
-    """Nobody can go on there."""
+    """The partition has no such offset."""
 
 
 async def decide(clients: ClientFactory, group: str, partition: TopicPartition, place: Target, now: float) -> Decision:
-    """What was decided, once it is committed. Raises WorkerError, of which the two above are for what was asked.
+    """Commit a decision and return it. Raises NothingToDecideError, WrongPlaceError, and WorkerError where the brokers
+    did not commit it.
 
-    A worker that takes the partition up meanwhile comes to wait again at once, so that is tried again.
+    A worker that starts on the partition meanwhile is blocked again at once, so the decision is tried again.
     """
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(TakenUpError):
@@ -183,7 +187,7 @@ async def _write(
     finding: Truncation,
     decision: Decision,
 ) -> None:
-    """What the note tells of logs that are not there any more goes with the question."""
+    """Commit the decision with a note that no longer has the finding, nor the last record written to a lost log."""
     note = replace(committed.note, finding=None, decision=decision, epoch=None)
     if finding.what == "destination":
         note = replace(note, destination=None)

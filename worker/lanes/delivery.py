@@ -1,4 +1,5 @@
-"""How output and offsets get to the brokers: together in a transaction, or output first and offsets after it."""
+"""How output and offsets reach the brokers: together in a transaction (exactly once), or output first and the offset
+after it (at least once)."""
 
 from __future__ import annotations
 
@@ -16,16 +17,17 @@ from aiokafka.structs import OffsetAndMetadata
 
 from worker.kafka.aiokafka_internals.producer import transaction_timeout
 from worker.kafka.aiokafka_internals.quota_patches import throttling_of
-from worker.kafka.aiokafka_internals.transactions import Requests, discard, end_with_offsets, nobody_waits
+from worker.kafka.aiokafka_internals.transactions import Requests, discard, end_with_offsets, ignore_end_of_transaction
 from worker.kafka.login import Login
 from worker.kafka.throttling import GROUP, TRANSACTION, Throttling
 from worker.lanes.timeouts import Timeouts
 
 PRODUCER_OPTIONS = {"linger_ms": 0, "retry_backoff_ms": 20}
-"""The back-off is also the wait for the markers of the transaction before, where 100 ms would be an age."""
+"""The back-off is also the wait for the markers of the previous transaction, for which aiokafka's 100 ms are too
+long."""
 
 SHARE_OF_TIMEOUT = 0.75
-"""Of the transaction's timeout at the brokers: the rest is for the commit."""
+"""The share of the transaction's timeout that is for output: the rest is for the commit."""
 
 STOP_SUCCESSOR = 1.0
 """Seconds."""
@@ -46,45 +48,47 @@ class ClientFactory(Protocol):
 
 
 class Delivery(Protocol):
-    """One producer's life. Everything but ``discard`` may raise, and may take as long as it likes."""
+    """One producer and its transactions. Every method but ``discard`` may raise, and may take long."""
 
     producer: AIOKafkaProducer
     throttling: Throttling
     may_take: float
-    """Seconds from its beginning until a transaction should be handed over: then the brokers take it back soon."""
+    """Seconds after its begin in which a transaction must have sent its output, before the brokers time it out."""
 
     @property
     def left_open(self) -> bool:
-        """Whether the brokers may hold a transaction of it that has not ended: the next producer's start ends it."""
+        """Whether the brokers may hold an open transaction of this producer; the start of the next producer ends it."""
 
     async def start(self) -> None: ...
 
     async def begin(self) -> None: ...
 
     async def commit(self, offset: int, note: str = "") -> None:
-        """Only after every batch was taken by the brokers. The brokers keep the note beside the offset."""
+        """Commit ``offset`` with ``note`` as its metadata. Call it only after the brokers have acknowledged every
+        batch."""
 
     async def abort(self) -> None:
-        """Take back what was sent, where that is safe. Never raises."""
+        """Abort the transaction, where that is safe. Never raises."""
 
     async def clear_leftovers(self) -> None:
-        """Of earlier transactions, in the group's coordinator. The group's offset stays what it is."""
+        """Clear pending offsets of earlier transactions from the group's coordinator. The committed offset does not
+        change."""
 
     async def stop(self) -> None: ...
 
     async def discard(self) -> None:
-        """Throw the producer away, whatever state it is in."""
+        """Close the producer, whatever state it is in, without ending its transaction. Never raises."""
 
 
 def transactional_id(group: str, partition: TopicPartition) -> str:
-    """Who starts a producer of this id fences whoever works on the partition."""
+    """The transactional id of a partition: starting a producer with it fences the last one."""
     return f"{group}:{partition.topic}:{partition.partition}"
 
 
 @asynccontextmanager
 async def successor(clients: ClientFactory, group: str, partition: TopicPartition) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer that has fenced the partition's last owner and ended the transaction that he left open. It is thrown
-    away afterwards. Raises KafkaError where the brokers refuse it; brokers that are away are waited for."""
+    """A producer that has fenced the partition's last owner and ended its open transaction; discarded after the block.
+    Raises KafkaError where the brokers refuse it; waits for brokers that do not answer."""
     producer = clients.producer(transactional_id=transactional_id(group, partition), **PRODUCER_OPTIONS)
     try:
         await producer.start()
@@ -131,10 +135,11 @@ class ExactlyOnce:
         self.left_open = False
 
     async def abort(self) -> None:
-        """Not where something was not answered. It may arrive late, and a broker before Kafka 3.6 would take it for the
-        beginning of the next transaction: whoever starts the next producer of this id ends this one, by a higher epoch.
+        """Abort, unless a request was not answered. That request may arrive late, and a broker before Kafka 3.6 would
+        take it for the beginning of the next transaction: then the start of the next producer ends this transaction, by
+        a higher epoch.
         """
-        nobody_waits(self.producer)
+        ignore_end_of_transaction(self.producer)
         if not self._requests.all_answered:
             return
         with contextlib.suppress(KafkaError, TimeoutError, OSError, AssertionError):

@@ -1,4 +1,5 @@
-"""What an error means for a lane: a content that is refused, a right that is missing, or something that may pass."""
+"""What an error means for a lane: refused content, a missing right, or something that may pass. Also the lane's own
+exceptions."""
 
 from __future__ import annotations
 
@@ -28,12 +29,12 @@ DENIED = (
     errors.ClusterAuthorizationFailedError,
     errors.TransactionalIdAuthorizationFailed,
 )
-"""It comes back when somebody gives it."""
+"""Errors that last until somebody grants the right."""
 FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch)
 
 
 class RefusedError(Exception):
-    """The broker took a batch for ``topic`` for wrong; which of its records it was is not known yet."""
+    """The broker refused a batch for ``topic``; which of its records is at fault is not known yet."""
 
     def __init__(self, topic: str, cause: KafkaError) -> None:
         super().__init__(f"{topic} refused a batch: {type(cause).__name__}")
@@ -42,7 +43,7 @@ class RefusedError(Exception):
 
 
 class PoisonError(Exception):
-    """Working on the record at ``offset`` raised, which the pure core promises not to do."""
+    """Processing the record at ``offset`` raised, which the pure core promises not to do."""
 
     def __init__(self, offset: int, cause: Exception) -> None:
         super().__init__(f"processing the record at offset {offset} raised {type(cause).__name__}")
@@ -54,20 +55,20 @@ class PoisonError(Exception):
 
 
 class GapError(Exception):
-    """A fetch did not go on where the one before it ended."""
+    """A fetch did not begin where the one before it ended."""
 
 
 class OtherLogError(Exception):
-    """The source does not have any more what was read of it: it was cut and has grown again."""
+    """The source has lost records that were read: it was truncated and has grown again."""
 
     def __init__(self) -> None:
         super().__init__("the source has lost records that were read, and their offsets now belong to other records")
 
 
 class WentBackError(Exception):
-    """The group's offset is behind one that this worker has seen committed. Its coordinator has forgotten (Kafka 4.3
-    does so for a moment when it loads twice in a row), somebody set it back under a running worker, or the source was
-    deleted and made anew, at which it goes."""
+    """The group's offset is lower than one that this worker has committed. The coordinator has forgotten it (Kafka 4.3
+    does so for a moment when it loads twice in a row), somebody has set it back, or the source was deleted and created
+    again, which deletes the offset."""
 
     def __init__(self, known: int, now: int) -> None:
         super().__init__(
@@ -78,14 +79,14 @@ class WentBackError(Exception):
 
 
 class MissingTopicError(Exception):
-    """A topic that was there when the worker started."""
+    """A topic that existed when the worker started does not exist any more."""
 
     def __init__(self, topic: str) -> None:
         super().__init__(f"{topic} does not exist any more: create it again as it was (see `upcast check`)")
 
 
 class FewerPartitionsError(Exception):
-    """A topic was made anew, with fewer partitions: what belongs into one that is gone would wait for it for ever."""
+    """A topic was created again with fewer partitions: output for a missing one would wait for ever."""
 
     def __init__(self, topic: str, before: int, now: int) -> None:
         super().__init__(
@@ -95,16 +96,17 @@ class FewerPartitionsError(Exception):
 
 
 class NotAssignedError(Exception):
-    """The partition is nobody's, or somebody else's, whom a new producer would fence."""
+    """The partition is not assigned to this worker. A new producer would fence its owner."""
 
 
 class BlockedError(Exception):
-    """A lane cannot go on before somebody does what the reason says: for example, even the shortest dead letter of a
+    """A lane cannot go on before a person does what the message says: for example, even the shortest dead letter of a
     record is refused."""
 
 
 class HeldOffsetError(BlockedError):
-    """Somebody else's transaction is about to move the group's offset, and does not end. The lane sees when it has."""
+    """A transaction of another producer is going to move the group's offset and does not end. The lane notices when it
+    has ended."""
 
     def __init__(self, since: str) -> None:
         super().__init__(
@@ -114,28 +116,28 @@ class HeldOffsetError(BlockedError):
 
 
 class UndecidedError(BlockedError):
-    """Brokers have lost what they had acknowledged: a person decides where to go on."""
+    """Brokers have lost acknowledged records: a person decides where to go on."""
 
 
 def is_too_large(error: Exception) -> bool:
-    """No batch is larger than the limit that we know: it was lowered since."""
+    """Whether a batch is larger than the broker accepts: the topic's limit was lowered since it was read."""
     return isinstance(error, RefusedError) and isinstance(error.cause, errors.MessageSizeTooLargeError)
 
 
 def refusal(error: RefusedError) -> Fault:
-    """The destination does not take this one record."""
+    """The fault of a record that the destination refuses."""
     cause = error.cause
     plainly = getattr(cause, "description", None) or type(cause).__name__
     return Fault("produce", type(cause).__name__, f"{error.topic} refuses the record: {plainly}")
 
 
 def denied(error: Exception) -> WorkerError:
-    """One line for a person."""
+    """The error that ends the process where a right is missing."""
     return WorkerError(f"kafka: {in_words(error)}", NEEDS_A_PERSON)
 
 
 def kind(error: BaseException) -> str:
-    """The class of an error, for metrics and logs; never its text, which could be long."""
+    """The class name of an error, for metrics and logs."""
     return type(hidden_cause(error.cause if isinstance(error, RefusedError) else error)).__name__
 
 
@@ -145,12 +147,13 @@ DOING: Mapping[Stage, str] = MappingProxyType(
 
 
 def reason(error: Exception, stage: Stage, patience: float) -> str:
-    """Why a lane begins again, in words; ``patience`` is how long it waits for the brokers (s). Says the same each
-    time, so that it is told once."""
+    """Why a lane starts again, in words; ``patience`` is how long it waited for the brokers (s). The same error always
+    gives the same words, so that it is logged once."""
     return in_words(error, DOING.get(stage, "working"), patience)
 
 
 def pause_before_retry(attempt: int, initial: float, longest: float) -> float:
-    """Doubles with each attempt up to ``longest``; the jitter keeps many lanes from coming back at once."""
+    """Seconds to pause: doubled with each attempt up to ``longest``; the jitter keeps many lanes from starting at
+    once."""
     pause = min(longest, initial * 2.0 ** min(attempt, 30))
     return pause * random.uniform(0.5, 1.0)  # noqa: S311  (no secret)

@@ -1,5 +1,5 @@
-"""What a lane has been given and has not worked on yet: bounded, in order and without a gap; and how much of it is
-taken at a time."""
+"""The records that a lane has fetched and not yet processed: bounded, in order and without a gap. Also the size of the
+slices that it takes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from worker.lanes.faults import GapError
 
 FIRST = 16
 LONGEST = 0.25
-"""Seconds without heartbeats, probes and other lanes. A step that takes a second for each record would otherwise keep
-the loop from them for minutes, the group would give the partition away, and the next owner would fare no better."""
+"""Seconds that a slice may keep the event loop from heartbeats, probes and other lanes. A step that takes a second for
+each record would otherwise block it for minutes, and the group would give the partition to the next worker, which would
+do no better."""
 
 
 class SliceSize:
-    """Belongs to a lane, and begins carefully: how slow a chain is shows only when it runs."""
+    """The number of records in a lane's slices. It begins small: how slow a chain is shows only when it runs."""
 
     def __init__(self) -> None:
         self.records = FIRST
 
     def note(self, records: int, seconds: float) -> None:
-        """So many records took so long."""
+        """Note that a slice of ``records`` took ``seconds``."""
         if seconds > LONGEST:
             self.records = max(1, int(records * LONGEST / seconds))
         elif records >= self.records:
@@ -33,13 +34,13 @@ class SliceSize:
 
 
 SLICE = 256
-"""Records worked on between two looks at the clock."""
+"""The most records of a slice."""
 
 
 class FetchBuffer:
-    """Closed until it is told where to begin; a fetch that does not go on where the last one ended is an error.
+    """Closed until ``open_at`` says where to begin; a fetch that does not begin where the last one ended is an error.
 
-    With a ``bound`` it ends there by position: what is at or past it is dropped, and nothing more is wanted.
+    With a ``bound`` it ends at that offset: records at or past it are dropped, and no more are fetched.
     """
 
     def __init__(self, max_bytes: int, max_records: int) -> None:
@@ -53,7 +54,7 @@ class FetchBuffer:
         self._open = False
         self.bound: int | None = None
         self.next_offset = 0
-        """Where the next fetch has to begin."""
+        """The offset at which the next fetch has to begin."""
         self.bytes = 0
         self.records = 0
 
@@ -66,8 +67,8 @@ class FetchBuffer:
         return self._open and in_bounds and not self._reaches_bound(self.next_offset)
 
     def oldest(self) -> int:
-        """Timestamp (ms) of the first record that waits, -1 where unknown. Where nothing else tells, the next slice is
-        decoded, and kept for ``take``."""
+        """Timestamp (ms) of the first waiting record, -1 where unknown. Where only decoding tells, the next slice is
+        decoded and kept for ``take``."""
         if self._rest is None:
             if self._following >= 0:
                 return self._following
@@ -78,7 +79,7 @@ class FetchBuffer:
         return timestamp_of(self._rest.records[0].timestamp) if self._rest and self._rest.records else NO_TIMESTAMP
 
     def close(self) -> None:
-        """Forget everything and take nothing more; it will all be fetched again."""
+        """Drop everything and accept nothing more; it will all be fetched again."""
         self._waiting.clear()
         self._slices, self._rest = iter(()), None
         self._begun, self._following = False, NO_TIMESTAMP
@@ -91,7 +92,8 @@ class FetchBuffer:
         self.next_offset = offset
 
     def put(self, fetched: Fetched) -> None:
-        """Raises ``GapError``. What comes before ``open_at`` was fetched from a place nobody asked for."""
+        """Add a fetch. Raises ``GapError`` where it does not begin at ``next_offset``. Before ``open_at`` fetches are
+        dropped: they are of an earlier position."""
         if not self._open:
             return
         if fetched.offset != self.next_offset:
@@ -102,7 +104,8 @@ class FetchBuffer:
         self.records += fetched.count
 
     def take(self, limit: int) -> Slice | None:
-        """The next records, ``limit`` at most; None where nothing waits. Decodes, so it may raise KafkaError."""
+        """The next records, ``limit`` at most; None where none wait. It decodes, so it may raise KafkaError and
+        UnpackError."""
         piece = self._rest or self._next_slice()
         if piece is None:
             return None

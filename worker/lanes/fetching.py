@@ -1,4 +1,4 @@
-"""The fetch loop: one member of the consumer group reads for all lanes, each as much as it has room for."""
+"""The fetch loop: one consumer reads for all lanes of the process, for each as much as it has room for."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from worker.lanes.watch import known_ends
 from worker.metrics import WorkerMetrics
 
 TOTAL_BYTES = 32 * 1024 * 1024
-"""Fetched and not yet worked on, over all lanes: hundreds of partitions must not cost hundreds of bounds."""
+"""Bytes that are fetched and not yet processed, over all lanes: hundreds of partitions must not take hundreds of times
+the limit of one."""
 NOWHERE = TopicPartition("", 0)
-"""Asked for when no lane wants anything: a consumer that is not asked at all would leave the group in the end."""
+"""Fetched from when no lane wants records: a consumer that is never polled would leave the group."""
 
 
 class Fetching:
-    """Asks only for lanes that have room; the records of others wait in the client, where they are not fetched
-    again. (A client's own pause would throw away what it has.)"""
+    """Fetches only for lanes that have room; records of other lanes wait in the client, and are not fetched again. (The
+    client's own ``pause`` would discard them.)"""
 
     def __init__(
         self,

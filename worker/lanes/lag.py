@@ -1,4 +1,4 @@
-"""How far a lane is behind, and what holds it back: in records always, in seconds as exactly as can be known."""
+"""How far a lane is behind, in records and seconds, and which open transaction holds it back."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.open_transactions import OpenTransaction
 
 BELIEVED = 30.0
-"""Seconds for which the end of a partition is believed. After that nobody knows whether the lane has caught up."""
+"""Seconds for which the known end of a partition counts. After that it is unknown whether the lane has caught up."""
 
 
 class Lag:
-    """``end`` is the last stable offset: what can be read. Times are in seconds of the clock that is handed in."""
+    """The lag of one lane. ``end`` is the last stable offset: the end of what can be read. ``now`` is Unix time in
+    seconds."""
 
     def __init__(self) -> None:
         self.committed: int | None = None
@@ -28,7 +29,7 @@ class Lag:
 
     @property
     def next_offset(self) -> int | None:
-        """Where the oldest record is that is not committed and that retention has left."""
+        """The offset of the oldest record that is not committed and that retention has not deleted."""
         return None if self.committed is None else max(self.committed, self._beginning)
 
     @property
@@ -46,31 +47,32 @@ class Lag:
         self.end, self._end_noted = end, now
 
     def note_beginning(self, offset: int) -> None:
-        """Retention has come to this offset."""
+        """Note the partition's first offset."""
         if self.next_offset is not None and offset > self.next_offset:
             self._oldest = NO_TIMESTAMP
         self._beginning = offset
 
     def note_oldest(self, timestamp: int) -> None:
-        """Timestamp (ms) of the record at ``next_offset``, or of the first that can be read behind it."""
+        """Note the timestamp (ms) of the record at ``next_offset``, or of the first readable one after it."""
         self._oldest = timestamp
 
     def note_no_age_before(self, offset: int) -> None:
-        """Somebody has looked from ``place_to_look`` on and found no timestamp below ``offset``: only markers, or
-        aborted records, or records of a time before timestamps. Where the look came to nothing at all, for instance
-        because the brokers were slow, ``offset`` is the place itself."""
+        """Note that a look from ``place_to_look`` on found no timestamp below ``offset``: only markers, aborted
+        records, or records without a timestamp. Where the look came to nothing at all, for instance because the brokers
+        were slow, ``offset`` is the place itself."""
         self._no_age_before = offset
 
     def place_to_look(self) -> int | None:
-        """Where to look for a record whose age nobody knows; None where it is known, or nothing is left to look at."""
+        """The offset of the oldest uncommitted record where its age is unknown; None where it is known, or there is
+        none."""
         if self.next_offset is None or self.end is None or self._oldest >= 0:
             return None
         place = max(self.next_offset, self._no_age_before)
         return place if place < self.end else None
 
     def seconds(self, now: float, in_hand: Iterable[int]) -> float | None:
-        """Age of the oldest record that is not committed: the first known of ``in_hand`` (timestamps in ms of what was
-        fetched), else what ``note_oldest`` told. 0 when caught up. None where it is not known."""
+        """Age of the oldest record that is not committed: by the first known timestamp (ms) of ``in_hand``, which are
+        of fetched records, else by that of ``note_oldest``. 0 when caught up, None where unknown."""
         if self.records == 0:
             return 0.0 if now - self._end_noted <= BELIEVED else None
         if self.records is None:
@@ -83,24 +85,25 @@ class Lag:
 
 log = structlog.get_logger(__name__)
 
-TOLD_AFTER = 30.0
-"""Seconds that the last stable offset may stand still. Ordinary transactions end sooner."""
+REPORT_AFTER = 30.0
+"""Seconds that the last stable offset may stand still before its transaction is looked up and logged. Ordinary
+transactions end sooner."""
 
 
 class HeldBack:
-    """Of one partition. Times are in seconds of the clock that is handed in."""
+    """Whether an open transaction holds back one partition. ``now`` is Unix time in seconds."""
 
     def __init__(self, partition: TopicPartition) -> None:
         self.partition = partition
         self.records: int | None = None
         self.transaction: OpenTransaction | None = None
-        """Whose it is, once somebody has asked."""
+        """The transaction, once it was looked up."""
         self._stable: int | None = None
         self._since: float | None = None
         self._end_then = self._end = 0
 
     def note(self, stable: int, end: int, now: float) -> None:
-        """The last stable offset and the end of the log, as of now."""
+        """Note the last stable offset and the end of the log as of now."""
         self.records, self._end = max(0, end - stable), end
         if stable != self._stable or not self.records:
             self._moved_on(stable)
@@ -109,19 +112,20 @@ class HeldBack:
         self._stable = stable
 
     def seconds(self, now: float) -> float | None:
-        """For how long the last stable offset has stood still in front of something; None while nothing is known."""
+        """Seconds for which the last stable offset has stood still before further records; None while unknown."""
         if self.records is None:
             return None
         return 0.0 if self._since is None else max(0.0, now - self._since)
 
-    def wants_to_be_told(self, now: float) -> LogOffsets | None:
-        """What to ask about, where it has stood for long and nobody has asked whose it is."""
-        if self.transaction is not None or self._stable is None or (self.seconds(now) or 0.0) < TOLD_AFTER:
+    def to_ask_about(self, now: float) -> LogOffsets | None:
+        """The offsets to look the transaction up by, where the last stable offset has stood still for long and the
+        transaction is unknown; else None."""
+        if self.transaction is not None or self._stable is None or (self.seconds(now) or 0.0) < REPORT_AFTER:
             return None
         return LogOffsets(0, self._stable, self._end)
 
-    def tell(self, transaction: OpenTransaction) -> None:
-        """It is logged once. Another one may be in front by now."""
+    def found(self, transaction: OpenTransaction) -> None:
+        """Note and log the transaction that was looked up, unless another one is the first by now."""
         if transaction.offset != self._stable or not self.records:
             return
         self.transaction = transaction
@@ -136,12 +140,12 @@ class HeldBack:
         )
 
     def grows_for(self, now: float) -> float:
-        """Seconds for which nothing can be read although more is written; 0 where nothing was."""
+        """Seconds for which nothing could be read although more was written; 0 where nothing was."""
         return (self.seconds(now) or 0.0) if self._end > self._end_then else 0.0
 
     @property
     def reason(self) -> str:
-        """Says the same as long as the same transaction is open."""
+        """Why the lane is held back; the same text as long as the same transaction is open."""
         return f"held back by {self.transaction.cause}" if self.transaction else ""
 
     def _moved_on(self, stable: int) -> None:

@@ -1,7 +1,7 @@
-"""One lane: the work on one assigned partition, from its producer's start to its drain.
+"""One lane: processes one assigned partition, from the start of its producer to its drain.
 
-The producer starts and tells where to begin (``LaneProducer``), the lane seeks, and only then accepts records. After
-anything unclear the producer is thrown away and all of this happens again.
+The producer starts and finds the offset to begin at (``LaneProducer``), the lane seeks, and only then accepts records.
+After any error whose effect is unclear it discards the producer and starts again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ LATELY = 2.0
 
 
 class Lane:
-    """``run`` is its life, in a task of its own; the other public methods may be called at any time meanwhile."""
+    """``run`` does all work, in a task of its own; the other public methods may be called at any time meanwhile."""
 
     _fetch_error: Exception | None = None
     _has_looked = False
@@ -77,8 +77,8 @@ class Lane:
         self.lag = Lag()
         self.held_back = HeldBack(partition)
         self.last_step = time.monotonic()
-        """When the lane last got anywhere; a lane with work to do and no step for long is stuck."""
-        self._around = lane_context
+        """When the lane last made progress (monotonic); a lane that has work and makes none for long is stuck."""
+        self._context = lane_context
         self._throttle = throttle
         self._busy_since = self.last_step
         self._paused = paused
@@ -98,7 +98,7 @@ class Lane:
 
     @property
     def known(self) -> KnownOffset:
-        """For the next lane of this partition."""
+        """What the next lane of this partition has to know."""
         return self._position.known
 
     @property
@@ -125,13 +125,13 @@ class Lane:
         return self.lag.seconds(now, self._in_hand())
 
     def place_to_look(self) -> int | None:
-        """The offset of the next record, where nobody knows how old that is."""
+        """The offset of the next record, where its age is not known; else None."""
         return None if any(each >= 0 for each in self._in_hand()) else self.lag.place_to_look()
 
     def is_stuck(self, now: float) -> bool:
-        """Whether the lane has work that it should be doing and has not moved for very long. ``now`` is monotonic."""
+        """Whether the lane has work and has made no progress for very long. ``now`` is monotonic."""
         since = max(self.last_step, self._busy_since, self._producer.throttled_until)
-        return self._is_busy and now - since > self._around.timeouts.stuck_after
+        return self._is_busy and now - since > self._context.timeouts.stuck_after
 
     @property
     def _is_busy(self) -> bool:
@@ -139,18 +139,19 @@ class Lane:
 
     @property
     def _slowed_by(self) -> str:
-        """Why a lane that runs is slow. Between two waits there are moments in which it is not asked to."""
-        lately, fetching = time.monotonic() - LATELY, throttling_of(self._around.consumer).until(FETCH)
+        """The quota that slows a running lane; empty where none does. A wait counts for ``LATELY`` seconds after its
+        end."""
+        lately, fetching = time.monotonic() - LATELY, throttling_of(self._context.consumer).until(FETCH)
         if self.state is not LaneState.RUNNING or max(self._producer.throttled_until, fetching) < lately:
             return ""
         return f"{THROTTLED} ({'produce' if self._producer.throttled_until >= lately else 'fetch'})"
 
     @property
     def _why_slow(self) -> str:
-        return self._around.clients.login.refused or self.held_back.reason or self._slowed_by
+        return self._context.clients.login.refused or self.held_back.reason or self._slowed_by
 
     def measured(self) -> MeasuredLane:
-        return MeasuredLane(self.status(), self.held_back.records, self.held_back.seconds(self._around.clock()))
+        return MeasuredLane(self.status(), self.held_back.records, self.held_back.seconds(self._context.clock()))
 
     def status(self) -> LaneStatus:
         return LaneStatus(
@@ -162,7 +163,7 @@ class Lane:
             committed=self.lag.committed,
             end=self.lag.end,
             lag=self.lag.records,
-            lag_seconds=self.lag_seconds(self._around.clock()),
+            lag_seconds=self.lag_seconds(self._context.clock()),
             in_flight_records=self.in_flight_records,
             in_flight_bytes=self.in_flight_bytes,
             breaker=self.breaker.tripped,
@@ -172,7 +173,7 @@ class Lane:
     # What others may ask for.
 
     def put(self, fetched: Fetched) -> None:
-        """Take what was fetched; ``wake`` sets the lane to work. Never refused: the fetcher has moved on already."""
+        """Take what was fetched; ``wake`` then starts the work. Never raises: the fetcher has moved on already."""
         if not self._is_busy:
             self._busy_since = time.monotonic()
         try:
@@ -181,13 +182,14 @@ class Lane:
             self.refuse(gap)
 
     def refuse(self, error: Exception) -> None:
-        """What comes next cannot be fetched: start again."""
+        """Start again, because of an error of the fetch."""
         self._fetch_error = error
         self.wake()
 
     def note_end(self, stable: int | None, end: int | None = None) -> None:
-        """Where the partition ends now, as far as anything there can be read and is to be; ``end`` is the log's own."""
-        bound, now = self._fetch_buffer.bound, self._around.clock()
+        """Note the last stable offset and the log's end as of now; None where unknown. Lag counts up to the bound,
+        where there is one."""
+        bound, now = self._fetch_buffer.bound, self._context.clock()
         self.lag.note_end(stable if stable is None or bound is None else min(stable, bound), now)
         if bound is None and stable is not None and end is not None:
             self.held_back.note(stable, end, now)
@@ -197,7 +199,7 @@ class Lane:
         self._wake.set()
 
     def resume(self) -> None:
-        """Go on; closes an open breaker and tries a blocked record again."""
+        """Go on: close an open breaker, and try a blocked record again."""
         self._paused = False
         self._blocked = ""
         if self.breaker.tripped:
@@ -205,11 +207,11 @@ class Lane:
         self._wake.set()
 
     def wake(self) -> None:
-        """Look again at what there is to do."""
+        """Check again what there is to do."""
         self._wake.set()
 
     def drain(self) -> None:
-        """Finish what is open and end. ``run`` returns when that is done."""
+        """Finish the open transaction and end. ``run`` returns when that is done."""
         if self._draining or self.state is LaneState.STOPPED:
             return
         self._draining = True
@@ -227,25 +229,26 @@ class Lane:
         return self.lag.end is not None and self._fetch_buffer.next_offset < self.lag.end
 
     async def sleep(self, seconds: float | None) -> None:
-        """Until something changes, ``seconds`` at most."""
+        """Wait until something changes, for ``seconds`` at most."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
         self._wake.clear()
 
     async def look_at_log(self, epochs: Mapping[int, int]) -> None:
-        """Raises ``OtherLogError``, and in a bounded pass WorkerError."""
-        looking = TruncationCheck(self._producer.delivery.producer.client, self._around.timeouts.second_look)
+        """Check that records read before are still in the log. Raises ``OtherLogError``, and in a bounded pass
+        WorkerError."""
+        looking = TruncationCheck(self._producer.delivery.producer.client, self._context.timeouts.second_look)
         if not await looking.is_another_log(self.partition, {**self._position.epochs, **epochs}):
             return
-        if self._around.bounds:
+        if self._context.bounds:
             raise WorkerError(f"{self.partition.topic}:{self.partition.partition}: {OtherLogError()}: make a new plan")
         raise OtherLogError
 
     # The life of the lane.
 
     async def run(self) -> None:
-        """Work until drained. Raises ``WorkerError`` where no lane of this process can go on."""
+        """Process the partition until drained. Raises ``WorkerError`` for a fault that ends the process."""
         try:
             while not self._draining:
                 await self._live()
@@ -256,7 +259,7 @@ class Lane:
             self._machine.move(LaneState.STOPPED)
 
     async def _live(self) -> None:
-        """The life of one producer: until the lane is drained, or something unclear happens."""
+        """Work with one producer, until the lane is drained or an error occurs."""
         try:
             await self._start()
             while await self._something_to_do():
@@ -276,13 +279,13 @@ class Lane:
 
     async def _start(self) -> None:
         self._move(LaneState.STARTING)
-        async with self._around.turns.one():
+        async with self._context.start_limit.one():
             if not self._draining:
                 await self._start_now()
 
     async def _start_now(self) -> None:
         self._fetch_error = None
-        if self.partition not in self._around.consumer.assignment():
+        if self.partition not in self._context.consumer.assignment():
             raise NotAssignedError("the group does not assign the partition to this worker at the moment")
         beginning = await self._producer.start(self.route)
         await self._look_at_others()
@@ -290,9 +293,10 @@ class Lane:
         self.last_step = time.monotonic()
 
     async def _look_at_others(self) -> None:
-        """Two that would do the same both announce themselves first, and then look: so one of them sees the other."""
-        if self._around.look_at_others and not self._has_looked:
-            await self._around.look_at_others()
+        """Check for other passes over the same offsets. Both announce themselves before they check, so at least one of
+        them sees the other."""
+        if self._context.look_at_others and not self._has_looked:
+            await self._context.look_at_others()
         self._has_looked = True
 
     def _take_up(self, beginning: StartingPoint) -> None:
@@ -307,19 +311,19 @@ class Lane:
         self._begin_reading(beginning.offset)
 
     def _begin_reading(self, offset: int) -> None:
-        """Nothing may wait between the two: what comes in has to begin here."""
-        self._around.consumer.seek(self.partition, offset)
+        """Seek and accept records. Nothing may be awaited between the two: the first fetch has to begin here."""
+        self._context.consumer.seek(self.partition, offset)
         self._fetch_buffer.open_at(offset)
 
     async def _something_to_do(self) -> bool:
-        """Wait for records that may be worked on now. False when the lane is to end, or has come to its bound."""
+        """Wait for records that may be processed now. Returns False when the lane drains or has reached its bound."""
         while not self._draining:
             if self._fetch_error:
                 raise self._fetch_error
             if self._at_bound:
                 self.drain()
                 return False
-            self._settle_state()
+            self._update_state()
             if self._position.note.breaker and not self.breaker.tripped:
                 await self._take_back_note()
             # Between two transactions nothing runs out meanwhile.
@@ -330,13 +334,14 @@ class Lane:
         return False
 
     async def _take_back_note(self) -> None:
-        """The breaker is closed again: nobody is to find it open after a restart."""
+        """Commit that the breaker is closed, so that it is closed after a restart, too."""
         note = self._position.note_without_breaker()
         await self._producer.commit_note(self._position.begun, note)
         self._position.note = note
 
-    def _settle_state(self) -> None:
-        """A lane that waits for an operator holds no records: they are fetched again when it goes on."""
+    def _update_state(self) -> None:
+        """Pause or resume. A lane that waits for an operator drops its records: they are fetched again when it goes
+        on."""
         if self.breaker.tripped:
             self._hold(LaneState.BREAKER_OPEN, self.breaker.tripped)
         elif self._paused:
@@ -347,12 +352,12 @@ class Lane:
 
     def _hold(self, state: LaneState, reason: str) -> None:
         if self.state is LaneState.RUNNING:
-            self._drop_intake()
+            self._drop_fetched()
         self._move(state, reason)
 
     async def _transact(self) -> None:
-        idle = time.monotonic() - self.last_step > self._around.timeouts.believed
-        if (self._position.is_committed and idle) or self._around.applies_late(self.route):
+        idle = time.monotonic() - self.last_step > self._context.timeouts.believed
+        if (self._position.is_committed and idle) or self._context.applies_late(self.route):
             await self._look_at_offset()
         transaction = self._new_transaction()
         try:
@@ -365,49 +370,51 @@ class Lane:
         self._transaction = None
 
     async def _look_at_offset(self) -> None:
-        """A topic that is deleted and made again at once looks as before to whoever goes on to fetch, and what it has
-        before his position would be skipped. The group's offset goes with the topic. Where brokers apply offsets late,
-        the one of the last transaction has to be applied before the next one sends its own."""
-        async with asyncio.timeout(self._around.timeouts.operation):
-            now = await self._around.committed(self.partition)
+        """Compare the group's offset with the lane's. A topic that is deleted and created again at once looks unchanged
+        to a consumer, and its records below the consumer's position would be skipped; but the group's offset is deleted
+        with the topic. Where brokers apply offsets late, the last transaction's has to be applied before the next one
+        sends its own."""
+        async with asyncio.timeout(self._context.timeouts.operation):
+            now = await self._context.committed(self.partition)
         self._position.compare(now)
 
     def _account(self, transaction: Transaction) -> None:
-        """The transaction is committed: now it counts."""
+        """Count a committed transaction."""
         if transaction.position is None:
             return
-        work, around, now = transaction.work, self._around, self._around.clock()
-        self._position.committed(transaction.position, transaction.note, work.journal, to_group=around.bounds is None)
+        work, context, now = transaction.work, self._context, self._context.clock()
+        self._position.committed(transaction.position, transaction.note, work.journal, to_group=context.bounds is None)
         self.lag.note_committed(transaction.position)
         self.breaker = work.breaker
         self._recovery.succeeded(transaction, transaction.position)
         self._throttle.spend(work.counters.consumed, time.monotonic(), work.counters.bytes)
-        if around.bounds:
-            around.bounds.committed(self.partition, transaction.position, work.journal)
+        if context.bounds:
+            context.bounds.committed(self.partition, transaction.position, work.journal)
         topic, partition = self.partition
-        around.metrics.add(topic, partition, self.route.destination.name, work.counters, now, transaction.trace_ids)
-        around.metrics.observe(topic, transaction.seconds)
-        around.tell_violations(topic, (each for each, _ in work.counters.violations.values()))
+        context.metrics.add(topic, partition, self.route.destination.name, work.counters, now, transaction.trace_ids)
+        context.metrics.observe(topic, transaction.seconds)
+        context.log_violations(topic, (each for each, _ in work.counters.violations.values()))
 
     # After something went wrong.
 
     def _why(self, error: Exception) -> str:
-        """In words, while the producer is there: it knows for what it has waited in vain."""
-        if refused := self._around.clients.login.refused:
+        """Why the lane starts again, in words. Asked before the producer is discarded, which knows the brokers' last
+        refusal."""
+        if refused := self._context.clients.login.refused:
             return refused
         answer = self._producer.last_refusal if isinstance(error, TimeoutError) else None
-        patience = self._transaction.patience if self._transaction else self._around.timeouts.start
+        patience = self._transaction.patience if self._transaction else self._context.timeouts.start
         return reason(answer or error, stage_of(self._transaction), patience)
 
     async def _recover(self, error: Exception, why: str) -> None:
-        """Make up our mind about the error, then wait as long as it takes to be worth another try. A right may be given
-        back, for which a worker waits and a bounded pass does not."""
-        if fault := ending(error, at_work=self._around.bounds is None):
+        """Decide what to do after the error, then wait until another attempt is worthwhile. A worker waits for a
+        missing right to be granted, a bounded pass does not."""
+        if fault := ending(error, at_work=self._context.bounds is None):
             raise fault from error
         if isinstance(error, FENCED):
             self._producer.fenced()
-        if refused := self._around.clients.login.refused:
-            # Whatever it was that failed: aiokafka says nothing but that a node is not ready, or says nothing at all.
+        if refused := self._context.clients.login.refused:
+            # Whatever failed, aiokafka says no more than that a node is not ready.
             error = LoginRefusedError(refused)
         failed, self._transaction = self._transaction, None
         try:
@@ -416,7 +423,7 @@ class Lane:
         except BlockedError as blocked:
             await self._wait_while_blocked(blocked)
             return
-        metrics, stage = self._around.metrics, stage_of(failed)
+        metrics, stage = self._context.metrics, stage_of(failed)
         metrics.retry(stage, kind(error))
         if pause:
             metrics.error(stage, kind(error))
@@ -426,25 +433,26 @@ class Lane:
             await self.sleep(left)
 
     async def _wait_while_blocked(self, error: BlockedError) -> None:
-        """For a person, here or wherever he writes his decision; also for the end of somebody else's transaction, which
-        may come without one."""
+        """Wait for a person, who resumes the route or commits a decision; or for the end of a transaction that holds
+        the group's offset."""
         self._blocked = str(error)
         self._transaction = None
         self._move(LaneState.BLOCKED, self._blocked)
         await self._producer.end_what_is_open(self.route)
-        timeouts = self._around.timeouts
+        timeouts = self._context.timeouts
         look = {HeldOffsetError: timeouts.look_again, UndecidedError: timeouts.look_for_decision}.get(type(error))
         while self._blocked and not self._draining:
             await self.sleep(look)
-            if look and await self._around.is_settled(self.partition):
+            if look and await self._context.offset_is_known(self.partition):
                 self._blocked = ""
         if not self._draining:
             await self._learn_sizes()
 
     async def _learn_sizes(self) -> bool:
-        """Whether the topics take other sizes than they did: then the same may go well."""
+        """Ask for the topics' ``max.message.bytes``; returns whether they changed, so that the same transaction may
+        succeed."""
         before = self.route
-        self.route = self._processor.route = await self._around.with_sizes_of_now(before)
+        self.route = self._processor.route = await self._context.with_sizes_of_now(before)
         if self.route == before:
             return False
         sizes = {each.name: each.max_message_bytes for each in (self.route.destination, self.route.dead_letter)}
@@ -462,12 +470,12 @@ class Lane:
             self._fetch_buffer,
             self.breaker,
             self._slice_size,
-            self._around.timeouts,
+            self._context.timeouts,
             self.partition.partition,
             self._position.note,
             self._position.journal,
             weigh=self._throttle.bytes_per_second is not None,
-            trace=self._around.new_trace(self.route, self.partition),
+            trace=self._context.new_trace(self.route, self.partition),
         )
         return self._transaction
 
@@ -477,22 +485,23 @@ class Lane:
         return bound is not None and offset is not None and offset >= bound
 
     async def _discard(self) -> None:
-        """First of all take nothing more: it would have to be fetched again."""
-        self._drop_intake()
+        """Drop what was fetched, and discard the producer."""
+        self._drop_fetched()
         await self._producer.discard()
 
-    def _drop_intake(self) -> None:
-        """All of it will be fetched again; how old it is remains known."""
+    def _drop_fetched(self) -> None:
+        """Drop what was fetched, which will be fetched again, but remember its age."""
         if (oldest := next((each for each in self._in_hand() if each >= 0), None)) is not None:
             self.lag.note_oldest(oldest)
         self._fetch_buffer.close()
 
     def _in_hand(self) -> Iterator[int]:
-        """Timestamps of what is not committed: first what is in work, then what waits; -1 where unknown."""
+        """Timestamps (ms) of the oldest records that are not committed: of the transaction, then of the buffer; -1
+        where unknown."""
         yield self._transaction.oldest if self._transaction else NO_TIMESTAMP
         yield self._fetch_buffer.oldest()
 
     def _move(self, to: LaneState, reason: str = "") -> None:
-        """While draining there is no other way."""
+        """Change the state; a draining lane keeps its state."""
         if not self._draining:
             self._machine.move(to, reason)

@@ -1,4 +1,4 @@
-"""What all lanes of a process share, what they ask of it at their start, and how that is never too much at once."""
+"""What the lanes of a process share: clients, metrics and limits, and the questions that each asks at its start."""
 
 from __future__ import annotations
 
@@ -34,21 +34,23 @@ MakeProcessor = Callable[[Route, SourcePartition, Reporter, Callable[[], float]]
 
 log = structlog.get_logger(__name__)
 
-MOST_TOLD = 1_000
-"""Kinds of observed violations that a process writes to its log."""
+MOST_LOGGED = 1_000
+"""The number of kinds of observed violations that a process logs."""
 ANSWER = 5.0
-"""Seconds that the brokers have to say how large records may be."""
+"""Seconds that the brokers have to answer how large records may be."""
 LIMIT = "max.message.bytes"
 
 
 AT_ONCE = 32
-"""More of them would only wait for each other inside the brokers, and all of them run out of time together."""
+"""Lanes that start at the same time. More would wait for each other in the brokers, and all would time out together."""
 PATIENCE = 2.0
-"""Seconds after which one that still starts counts no more: where a broker is away, its lanes hold up no others."""
+"""Seconds after which a lane that still starts does not count: where a broker is away, its lanes do not hold up
+others."""
 
 
 class StartLimit:
-    """``async with turns.one():`` waits until few enough others are inside, or have been for long enough."""
+    """``async with start_limit.one():`` waits for one of ``at_once`` places. Each is free again after ``patience``
+    seconds, also where the start goes on."""
 
     def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
         self._free = asyncio.Semaphore(at_once)
@@ -77,8 +79,8 @@ Look = Callable[[], Awaitable[None]]
 
 
 class SharedLook:
-    """Awaits ``look`` for whoever calls. A call is served by a look that began after it; with ``once`` by the first
-    that came back. What a look raises each of its callers gets, from that look or from the next one."""
+    """Shares the checks ``look`` between callers. A call returns when a check that began after it has returned; with
+    ``once``, when any has. An error of a check reaches each of its callers, from that check or from the next one."""
 
     def __init__(self, look: Look, *, once: bool = False) -> None:
         self._look = look
@@ -99,8 +101,8 @@ class SharedLook:
 
 @dataclass(frozen=True)
 class LaneContext:
-    """``offsets`` is a client of no group that only looks up where partitions begin and end: the brokers answer
-    the questions of one connection in order, and on the consumer's they would wait for its fetches.
+    """What the lanes share. ``offsets`` is a consumer without a group that only looks up where partitions begin and
+    end: brokers answer the requests of one connection in order, and on the consumer's they would wait for its fetches.
     """
 
     consumer: AIOKafkaConsumer
@@ -115,10 +117,11 @@ class LaneContext:
     make_processor: MakeProcessor = Processor
     tracing: TransactionTracing | None = None
     look_at_others: Look | None = None
-    """Awaited by a lane before its first record: others see by now what it is about to do. Raises WorkerError."""
-    turns: StartLimit = field(default_factory=StartLimit)
-    told: set[str] = field(default_factory=set)
-    """Fingerprints of observed violations that stand in the log."""
+    """Awaited by a lane before its first record, when others can see its announcement: checks for passes over the same
+    offsets. Raises WorkerError."""
+    start_limit: StartLimit = field(default_factory=StartLimit)
+    logged: set[str] = field(default_factory=set)
+    """Fingerprints of observed violations that were logged."""
 
     def new_trace(self, route: Route, partition: TopicPartition) -> TransactionTrace | None:
         if self.tracing is None:
@@ -131,7 +134,7 @@ class LaneContext:
 
     def new_delivery(self, route: Route, partition: TopicPartition) -> Delivery:
         delivery = self._delivery(route, partition)
-        delivery.throttling.on_told = self.quota.told
+        delivery.throttling.on_wait = self.quota.note_wait
         return delivery
 
     def _delivery(self, route: Route, partition: TopicPartition) -> Delivery:
@@ -141,10 +144,10 @@ class LaneContext:
         return AtLeastOnce(self.clients, self.consumer, partition, size, self.timeouts)
 
     async def begin(self, partition: TopicPartition) -> StartingPoint:
-        """Where to begin and where the partition ends now.
+        """The offset to begin at, and the partition's end now. Raises KafkaError, and in a bounded pass WorkerError.
 
-        It begins at the group's offset; at the partition's beginning where there is none, or where retention has
-        passed it. A bounded pass has rules of its own.
+        A lane begins at the group's offset, or at the partition's first offset where the group has none or retention
+        has deleted it. A bounded pass has rules of its own.
         """
         if self.bounds:
             return await self.bounds.begin(partition, self.consumer, self.offsets)
@@ -155,22 +158,22 @@ class LaneContext:
             return StartingPoint(beginning, end)
         committed, note = found.offset, read_note(found.metadata)
         if committed < beginning and not note.finding:
-            self._tell_of_deleted(partition, beginning - committed)
+            self._log_deleted(partition, beginning - committed)
             return StartingPoint(beginning, end, note=note)
         return StartingPoint(committed, end, note=note, committed=True)
 
     async def committed(self, partition: TopicPartition) -> int:
-        """The group's offset; 0 where it has none (any more)."""
+        """The group's offset; 0 where it has none, or not any more."""
         found = await committed_with_note(self.consumer, partition, self.timeouts.unstable)
         return found.offset if found else 0
 
     def applies_late(self, route: Route) -> bool:
-        """Whether the brokers may take the offset of a transaction for that of the one before it."""
+        """Whether the brokers may apply the offset of a transaction as that of the transaction before it."""
         return route.delivery == "exactly-once" and applies_late(self.consumer)
 
-    async def is_settled(self, partition: TopicPartition) -> bool:
-        """Whether the group's offset can be known now, and no question stands beside it. Where the brokers do not
-        answer, that is not known either."""
+    async def offset_is_known(self, partition: TopicPartition) -> bool:
+        """Whether the group's offset is known and needs no decision by a person. False also where the brokers do not
+        answer."""
         try:
             async with asyncio.timeout(self.timeouts.operation):
                 found = await committed_with_note(self.consumer, partition, patience=0)
@@ -178,13 +181,13 @@ class LaneContext:
             return False
         return found is None or read_note(found.metadata).finding is None
 
-    def tell_violations(self, topic: str, violations: Iterable[Violation]) -> None:
-        """One line for each kind of event that does not fit its model and goes on; the metric counts them."""
+    def log_violations(self, topic: str, violations: Iterable[Violation]) -> None:
+        """Log each kind of observed violation once; the metric counts them all."""
         for each in violations:
             fault = each.fault
-            if fault.fingerprint in self.told or len(self.told) >= MOST_TOLD:
+            if fault.fingerprint in self.logged or len(self.logged) >= MOST_LOGGED:
                 continue
-            self.told.add(fault.fingerprint)
+            self.logged.add(fault.fingerprint)
             log.warning(
                 "events violate their model and are written anyway",
                 topic=topic,
@@ -195,7 +198,7 @@ class LaneContext:
             )
 
     async def with_sizes_of_now(self, route: Route) -> Route:
-        """The route with what its topics take now (bytes of a batch); as it was where the brokers do not say."""
+        """The route with the current ``max.message.bytes`` of its topics; unchanged where the brokers do not answer."""
         try:
             async with asyncio.timeout(ANSWER):
                 sizes = await self._sizes((route.destination.name, route.dead_letter.name))
@@ -212,8 +215,8 @@ class LaneContext:
             told = await settings_of(admin, topics)
         return {name: int(settings[LIMIT]) for name, _, settings in told if LIMIT in settings}
 
-    def _tell_of_deleted(self, partition: TopicPartition, offsets: int) -> None:
-        """As loud as can be: these records are gone, and nobody has read them."""
+    def _log_deleted(self, partition: TopicPartition, offsets: int) -> None:
+        """Log records that retention deleted unread as an error, and count them."""
         log.error(
             "retention deleted records that were never read",
             topic=partition.topic,

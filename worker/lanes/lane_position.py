@@ -1,4 +1,4 @@
-"""Up to where a lane has ended everything, and what stands beside that: its own word against the group's."""
+"""The offset up to which a lane has committed, with its note, and the check of the group's offset against it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from worker.lanes.faults import WentBackError
 
 @dataclass
 class KnownOffset:
-    """What a worker knows of a partition's committed offset over all the lanes that it has had of it: ``offset`` was
-    committed, after ``decision``. A group that is told to be before it is not believed, unless a person has decided so
-    meanwhile."""
+    """The committed offset of a partition as this worker knows it, over all lanes that it has had there: ``offset`` was
+    committed, after ``decision``. A lower offset from the brokers is not believed, unless a person has decided to go
+    back."""
 
     offset: int = 0
     decision: Decision | None = None
 
     def take_up(self, beginning: StartingPoint) -> None:
-        """Raises ``WentBackError``."""
+        """Adopt the group's offset. Raises ``WentBackError`` where it is lower than the one known."""
         decision = beginning.note.decision
         if decision is not None and decision != self.decision:
             self.offset, self.decision = min(self.offset, decision.to), decision
@@ -31,8 +31,8 @@ class KnownOffset:
 
 
 class LanePosition:
-    """``offset`` is None until the lane has begun; ``note`` is what stands beside the group's offset, ``journal`` the
-    account of a bounded pass."""
+    """The position of a lane. ``offset`` is None until the lane has begun; ``note`` stands beside the group's offset,
+    ``journal`` is the account of a bounded pass."""
 
     def __init__(self, known: KnownOffset | None) -> None:
         self.known = known or KnownOffset()
@@ -40,7 +40,8 @@ class LanePosition:
         self.note = OffsetNote()
         self.journal: Journal | None = None
         self.is_committed = False
-        """Whether the group's offset is the lane's, so that it tells of a source that was made anew."""
+        """Whether the group has committed the lane's offset: then its loss means that the source was deleted and
+        created again."""
         self._has_begun = False
 
     @property
@@ -51,11 +52,12 @@ class LanePosition:
 
     @property
     def epochs(self) -> dict[int, int]:
-        """The leader epoch of what was read last, with where that ends; empty where it is not known."""
+        """The leader epoch of the last records read, with the offset after them; empty where it is unknown."""
         return {} if self.note.epoch is None else {self.note.epoch: self.offset or 0}
 
     def take_up(self, beginning: StartingPoint) -> bool:
-        """Whether others have worked here since this lane did, if it ever did. Raises ``WentBackError``."""
+        """Begin at ``beginning``. Returns whether another worker has processed the partition since this one. Raises
+        ``WentBackError``."""
         before = self.known.offset
         self.known.take_up(beginning)
         by_others = beginning.offset != before and not self._has_begun
@@ -65,12 +67,12 @@ class LanePosition:
         return by_others
 
     def compare(self, now: int) -> None:
-        """The group says so. Raises ``WentBackError`` where it has forgotten what it said."""
+        """Compare the group's offset ``now`` with the known one. Raises ``WentBackError`` where it is lower."""
         if self.is_committed and now < self.known.offset:
             raise WentBackError(self.known.offset, now)
 
     def committed(self, offset: int, note: OffsetNote, journal: Journal | None, *, to_group: bool) -> None:
-        """A transaction up to there, ``to_group`` unless it is one of a bounded pass."""
+        """Note a committed transaction up to ``offset``; ``to_group`` unless it is one of a bounded pass."""
         self.offset = self.known.offset = offset
         self.note, self.journal = note, journal
         self.is_committed = to_group

@@ -1,7 +1,7 @@
-"""The producer of a lane: from its start, which fences the last owner and tells where to begin, to its end.
+"""Starts, discards and stops the producers of a lane, one at a time.
 
-The order that makes it exact is kept by ``start``: the producer starts (which fences the partition's last owner and
-settles what he left open), only then the committed offset is read.
+Exactly-once depends on the order in ``start``: the producer starts, which fences the partition's last owner and ends
+its open transaction, and only then the committed offset is read.
 """
 
 from __future__ import annotations
@@ -21,44 +21,45 @@ from worker.lanes.delivery import Delivery
 from worker.lanes.faults import BlockedError, FewerPartitionsError, HeldOffsetError, MissingTopicError
 from worker.lanes.lane_context import LaneContext
 from worker.lanes.recovery import end_by_successor
-from worker.lanes.truncation import Questions
+from worker.lanes.truncation import LossGuard
 from worker.routes.route import Route
 from worker.times import utc
 
 
 class LaneProducer:
-    """One at a time: a new one is started where the last one was stopped or thrown away."""
+    """The producer of a lane. ``start`` makes a new one after the last was stopped or discarded."""
 
     _delivery: Delivery | None = None
     _left_open = False
-    """Whether one that was thrown away may have left a transaction open at the brokers."""
+    """Whether a discarded producer may have left a transaction open."""
 
     def __init__(self, partition: TopicPartition, lane_context: LaneContext) -> None:
         self._partition = partition
-        self._around = lane_context
-        self._questions = Questions(partition, lane_context)
+        self._context = lane_context
+        self._loss_guard = LossGuard(partition, lane_context)
 
     @property
     def delivery(self) -> Delivery:
-        """Of the one that has started and was not stopped or thrown away since."""
+        """The delivery of the producer that is started."""
         assert self._delivery is not None  # noqa: S101  (the lane does not ask before or behind that)
         return self._delivery
 
     @property
     def throttled_until(self) -> float:
-        """For so long the brokers have asked this lane to wait."""
+        """Until when (monotonic) the brokers asked this lane to wait."""
         told = self._delivery.throttling if self._delivery else None
         return max(told.until(PRODUCE), told.until(TRANSACTION)) if told else 0.0
 
     @property
     def last_refusal(self) -> KafkaError | None:
-        """For what it sends a batch again, where it does so now."""
+        """The refusal for which the producer sends a batch again at the moment, if it does."""
         return last_refusal(self._delivery.producer) if self._delivery else None
 
     async def start(self, route: Route) -> StartingPoint:
-        """Where the lane begins. Raises BlockedError, KafkaError, TimeoutError, and in a bounded pass WorkerError."""
-        self._delivery = delivery = self._around.new_delivery(route, self._partition)
-        async with asyncio.timeout(self._around.timeouts.start):
+        """Start a producer; returns where the lane begins. Raises BlockedError, KafkaError, TimeoutError, and in a
+        bounded pass WorkerError."""
+        self._delivery = delivery = self._context.new_delivery(route, self._partition)
+        async with asyncio.timeout(self._context.timeouts.start):
             await delivery.start()
             self._left_open = False
             await self._find_topics(delivery, route)
@@ -66,10 +67,10 @@ class LaneProducer:
             if beginning.announcement:
                 await delivery.begin()
                 await delivery.commit(beginning.offset, beginning.announcement)
-            return await self._questions.settle(delivery, route, beginning)
+            return await self._loss_guard.check(delivery, route, beginning)
 
     async def commit_note(self, position: int, note: OffsetNote) -> None:
-        """Write beside the offset alone, in a transaction of its own."""
+        """Commit a note beside the unchanged offset, in a transaction of its own."""
         await self.delivery.begin()
         await self.delivery.commit(position, note.text)
 
@@ -79,32 +80,32 @@ class LaneProducer:
             self._delivery = None
 
     async def discard(self) -> None:
-        """Throw it away; the transaction that is open, if one is, stays so."""
+        """Discard the producer; its open transaction, if any, stays open."""
         if self._delivery:
             delivery, self._delivery = self._delivery, None
             self._left_open |= delivery.left_open
             await delivery.discard()
 
     def fenced(self) -> None:
-        """Whoever did it has ended what we had left."""
+        """Note that another producer has fenced this one, and so has ended its transaction."""
         self._left_open = False
 
     async def end_what_is_open(self, route: Route) -> None:
-        """Where nobody is about to start the next one."""
+        """End a transaction that was left open, when no next producer is about to do so."""
         if self._left_open:
             self._left_open = False
-            await end_by_successor(self._around, route, self._partition)
+            await end_by_successor(self._context, route, self._partition)
 
     async def _find_topics(self, delivery: Delivery, route: Route) -> None:
         if gone := await missing(delivery.producer, (route.destination.name, route.dead_letter.name)):
-            self._questions.gone.add(gone)
+            self._loss_guard.gone.add(gone)
             raise MissingTopicError(gone)
         topic, partition = self._partition
         for output in (route.destination, route.dead_letter):
             now = partitions_now(delivery.producer, output.name)
             if now <= output.partition_for(partition):
                 raise FewerPartitionsError(output.name, output.partitions, now)
-        if partition >= route.destination.partitions and not self._around.bounds:
+        if partition >= route.destination.partitions and not self._context.bounds:
             raise BlockedError(
                 f"{topic} has more partitions than {route.destination.name} had when the worker started "
                 f"({route.destination.partitions}): give both as many, then restart the worker"
@@ -112,23 +113,23 @@ class LaneProducer:
 
     async def _begin(self, delivery: Delivery, route: Route) -> StartingPoint:
         """Where to begin, in the end."""
-        since = self._around.clock()
+        since = self._context.clock()
         try:
-            return await self._settled_beginning(delivery, route)
+            return await self._stable_beginning(delivery, route)
         except UnstableOffsetCommitError as error:
             raise HeldOffsetError(utc(since)) from error
 
-    async def _settled_beginning(self, delivery: Delivery, route: Route) -> StartingPoint:
-        """An offset that stays on its way may be a late one of this lane, which its next transaction clears (Kafka up
-        to 3.6.2), or the coordinator needs longer, or it is somebody else's.
+    async def _stable_beginning(self, delivery: Delivery, route: Route) -> StartingPoint:
+        """Where to begin. An offset that stays unstable may be a late one of this lane, which its next transaction
+        clears (Kafka up to 3.6.2), or one that the coordinator has yet to apply, or that of another producer.
 
-        From Kafka 4.0 on it is never a late one. There a coordinator that has only half of its log in memory may take
-        an offset that is committed for one on its way; a transaction that is aborted would have it drop that one.
+        From Kafka 4.0 on it is never a late one. There a coordinator that has loaded only half of its log may report a
+        committed offset as unstable; an aborted transaction would make it drop that offset.
         """
         try:
-            return await self._around.begin(self._partition)
+            return await self._context.begin(self._partition)
         except UnstableOffsetCommitError:
-            if not self._around.applies_late(route):
+            if not self._context.applies_late(route):
                 raise
         await delivery.clear_leftovers()
-        return await self._around.begin(self._partition)
+        return await self._context.begin(self._partition)

@@ -1,4 +1,4 @@
-"""Headers that say where an output record came from: for verification, deduplication and the loop guard."""
+"""Lineage headers, which name the source of an output record: for verification, deduplication and the loop guard."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ PREFIX = "upcaster."
 OFFSET = PREFIX + "source.offset"
 
 MOST_PASSAGES = 1_000
-"""Remembered. There are as many as a chain has ways, and one for each event of a version that it does not know."""
+"""The most passages that are cached. A chain has few, but each event of an unknown version has one of its own."""
 
 
 class Lineage:
-    """Writes what is the same for every record only once."""
+    """Makes lineage headers; those that are the same for every record are encoded once."""
 
     def __init__(self, source: Partition, chain: str, replay_id: str = "", more: Sequence[Header] = ()) -> None:
         self._place: tuple[Header, ...] = (
@@ -28,10 +28,11 @@ class Lineage:
             self._work += ((REPLAY_ID, replay_id.encode()),)
         self._work += tuple(more)
         self._of_passage: dict[int, tuple[Passage, tuple[Header, ...]]] = {}
-        """By identity, which is cheaper than a hash; the passage itself is kept, so that no other one can have it."""
+        """Cached by identity, which is cheaper than a hash; the passage is kept alive, so that no other can get its
+        identity."""
 
     def headers(self, record: SourceRecord, passage: Passage) -> list[Header]:
-        """Ours alone, in the order in which they stand behind the record's own."""
+        """The lineage headers alone, in the order in which they follow the record's own."""
         known = self._of_passage.get(id(passage))
         behind = self._behind(passage) if known is None else known[1]
         return [*self._place, (OFFSET, b"%d" % record.offset), *behind]  # type: ignore[str-format]

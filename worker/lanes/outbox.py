@@ -1,4 +1,5 @@
-"""The batches of one transaction: filled in order, sent when full, and all of them awaited before any offset goes."""
+"""The output batches of one transaction: filled in order, sent when full, and all acknowledged before the offset is
+committed."""
 
 from __future__ import annotations
 
@@ -14,18 +15,18 @@ from aiokafka.structs import RecordMetadata
 
 from upcasters.event import Header
 from worker.kafka.aiokafka_internals.open_batch import Append, OpenBatch, highest_timestamp, wire_size
-from worker.kafka.aiokafka_internals.transactions import nobody_asks
+from worker.kafka.aiokafka_internals.transactions import mark_retrieved
 from worker.lanes.committed_offset import LastWritten
 from worker.lanes.faults import CONTENT_ERRORS, BlockedError, RefusedError
 from worker.routes.route import OutputTopic
 
 BATCH_BYTES = 900_000
 LOG_APPEND_TIME = 1
-"""What the answer to a batch calls a timestamp that is the broker's."""
+"""The timestamp type in a produce response of a topic whose broker sets timestamps."""
 
 
 class OutgoingRecord(NamedTuple):
-    """In the order in which a batch takes its parts. The timestamp is -1 where it is unknown."""
+    """A record to be written, its parts in the order of the batch builder. The timestamp is -1 where it is unknown."""
 
     timestamp: int
     key: bytes | None
@@ -34,9 +35,10 @@ class OutgoingRecord(NamedTuple):
 
 
 class OutputBatch(Protocol):
-    """What records are appended to: place in the batch, timestamp, key, value and headers; None where it is full.
+    """A batch to append to. ``append`` takes place in the batch, timestamp, key, value and headers, and returns None
+    where the batch is full.
 
-    Whoever appends counts, and sets ``count`` before the outbox is asked for anything again.
+    The caller counts the records that it appends, and sets ``count`` before it calls the outbox again.
     """
 
     append: Append
@@ -44,12 +46,13 @@ class OutputBatch(Protocol):
 
 
 def batch_bytes(topics: Iterable[OutputTopic]) -> int:
-    """The size of batches that suits all of these topics."""
+    """The largest batch size that all of these topics accept, in bytes."""
     return min(BATCH_BYTES, *(topic.max_message_bytes for topic in topics))
 
 
 class Outbox:
-    """One open batch a topic (and pinned partition). No batch that ``max.message.bytes`` forbids is ever sent."""
+    """Holds one open batch for each topic (and pinned partition). It never sends a batch that exceeds
+    ``max.message.bytes``."""
 
     def __init__(self, producer: AIOKafkaProducer, source_partition: int) -> None:
         self._producer = producer
@@ -57,18 +60,19 @@ class Outbox:
         self._open: dict[OutputTopic, OpenBatch] = {}
         self._full: list[tuple[OutputTopic, Any]] = []
         self._sent: list[tuple[str, asyncio.Future[Any], int]] = []
-        """Topic, answer, and how many records it is about."""
+        """Topic, produce response, and number of records of each batch that was sent."""
         self._stamped: list[str] = []
-        """Topics that have put their own time on records."""
+        """Topics that replaced the timestamps of records."""
         self.bytes = 0
-        """Of all batches that are closed, before they are compressed."""
+        """Bytes of all closed batches, before compression."""
 
     def batch(self, topic: OutputTopic) -> OutputBatch:
-        """The topic's open batch; one that takes nothing where there is none yet."""
+        """The topic's open batch; a full one where there is none yet."""
         return self._open.get(topic) or _NONE_YET
 
     def begin_batch(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
-        """A new batch with this record first; False, and nothing done, where the topic takes no such record."""
+        """Begin a batch with this record. Returns False, and does nothing, where the record is too large for the
+        topic."""
         make = OpenBatch if record.timestamp >= 0 else _UndatedBatch
         batch = make(self._producer, len(record.value or b""))
         batch.put(*record)
@@ -79,12 +83,13 @@ class Outbox:
         return True
 
     def put(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
-        """Add a record to the open batch or to a new one; False where the topic takes no such record."""
+        """Add a record to the open batch or to a new one. Returns False where the record is too large for the topic."""
         batch = self._open.get(topic)
         return bool(batch and batch.put(*record)) or self.begin_batch(topic, record)
 
     def fits(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
-        """Whether the topic takes such a record; weighs exactly only what a quick estimate leaves open."""
+        """Whether the record is small enough for the topic. It is measured exactly only where an estimate does not
+        decide."""
         _, *parts = record
         estimate: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(*parts)
         return estimate <= topic.max_message_bytes or self._fits_packed(topic, record)
@@ -94,7 +99,7 @@ class Outbox:
         return bool(self._full)
 
     async def send_full(self) -> None:
-        """Hand full batches to the producer; waits while it is busy with the ones before."""
+        """Send full batches; waits while the producer is busy with earlier ones."""
         for topic, batch in self._full:
             partition = topic.partition_for(self._source_partition)
             future = await self._producer.send_batch(batch, topic.name, partition=partition)
@@ -103,12 +108,12 @@ class Outbox:
         self._full.clear()
 
     async def send_all(self) -> None:
-        """Send what is left, and return when the brokers have taken everything. Raises the worst that happened."""
+        """Send all batches, and return when the brokers have acknowledged them. Raises the worst error of any batch."""
         for topic in list(self._open):
             self._close(topic)
         await self.send_full()
         if self._sent:
-            # Unlike `gather` it leaves them alone where it is cancelled, and they still have an end to tell of.
+            # Unlike `gather` it does not cancel the futures when it is cancelled.
             await asyncio.wait([future for _, future, _ in self._sent])
         _raise_first([(topic, error) for topic, future, _ in self._sent if (error := future.exception())])
         for stamped in self._stamped:
@@ -119,7 +124,8 @@ class Outbox:
 
     @property
     def last_written(self) -> dict[str, LastWritten]:
-        """By topic, when ``send_all`` has returned. A batch that was sent twice is answered without an offset."""
+        """The last record written, by topic, after ``send_all``. A batch that was sent twice is acknowledged without an
+        offset."""
         answers = [(future.result(), count) for _, future, count in self._sent if not future.exception()]
         return {
             answer.topic: LastWritten(answer.topic, answer.partition, answer.offset + count - 1)
@@ -128,14 +134,14 @@ class Outbox:
         }
 
     def forget(self) -> None:
-        """Nobody waits for the batches any more, nor asks what became of them."""
+        """Ignore the results of the batches."""
         for _, future, _ in self._sent:
-            future.add_done_callback(nobody_asks)
+            future.add_done_callback(mark_retrieved)
 
     def _look_at_time(self, batch: Any, answered: asyncio.Future[Any]) -> None:
-        """Nothing of it is committed yet, so no reader sees the events with a time that is not theirs.
+        """Note a topic that replaced the timestamps of a batch. Nothing of it is committed yet, so no reader sees them.
 
-        A batch that the broker has already is answered with a time, too: its own highest one.
+        The response to a batch that was sent twice also has a timestamp: the highest one of the batch.
         """
         if answered.cancelled() or answered.exception():
             return
@@ -154,7 +160,7 @@ class Outbox:
 
 
 class _NoBatch:
-    """The batch that is not there yet is full."""
+    """In place of a batch that does not exist yet: always full."""
 
     def __init__(self) -> None:
         self.append: Append = lambda *_: None
@@ -165,8 +171,8 @@ _NONE_YET = _NoBatch()
 
 
 class _UndatedBatch(OpenBatch):
-    """A batch whose first record has no timestamp (-1) takes only such: aiokafka's builder uses -1 for "none yet",
-    and would give the first ones the timestamp of the first that has one."""
+    """A batch for records without a timestamp (-1): aiokafka's builder uses -1 for "none yet", and would give them the
+    first timestamp that comes."""
 
     def __init__(self, producer: AIOKafkaProducer, value_bytes: int) -> None:
         super().__init__(producer, value_bytes)
@@ -175,7 +181,7 @@ class _UndatedBatch(OpenBatch):
 
 
 def _raise_first(failed: list[tuple[str, BaseException]]) -> None:
-    """A refused batch makes those behind it fail as well, with less telling errors: raise the refusal."""
+    """Raise a refusal, if there is one: the batches after a refused one fail as well, with less precise errors."""
     for topic, error in failed:
         if isinstance(error, CONTENT_ERRORS) and isinstance(error, KafkaError):
             raise RefusedError(topic, error) from error

@@ -1,4 +1,4 @@
-"""Records in, outcomes counted, output appended: the hot loop of the worker, plain code without any waiting."""
+"""The worker's hot loop: upcasts records, counts outcomes and appends output to the outbox. It never waits."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from worker.routes.route import OutputTopic, Route
 log = structlog.get_logger(__name__)
 
 IN_PLACE = "in-place"
-"""A record that needs no change stays where it is, in a topic that is source and destination: writing it again would
-double it, and then again without end."""
+"""In a topic that is source and destination a record that needs no change is not written again: it would be doubled,
+endlessly."""
 
 TIMESTAMP: Callable[[SourceRecord], int] = attrgetter("timestamp")
 """Fetched records always have one, -1 where it is unknown."""
@@ -38,10 +38,10 @@ UNREADABLE = Fault("decode", "HeaderNameNotUtf8", "the name of a header is not U
 
 @dataclass
 class Work:
-    """One transaction's worth: where output goes, what was counted, and the breaker as it will be after it.
+    """The state of one transaction: its outbox, its counters, and the breaker as it will be after the commit.
 
-    ``written`` is what the journal is still to be told; ``weigh`` asks for the bytes that were read, too; ``buried`` is
-    told of each dead letter.
+    ``written`` are the records that the journal has yet to get; ``weigh`` asks to count the bytes that were read;
+    ``on_dead_letter`` is called for each dead letter.
     """
 
     outbox: Outbox
@@ -50,14 +50,14 @@ class Work:
     journal: Journal | None = None
     written: list[Written] = field(default_factory=list)
     weigh: bool = False
-    buried: Callable[[SourceRecord, Fault], None] | None = None
+    on_dead_letter: Callable[[SourceRecord, Fault], None] | None = None
 
 
 class Processor:
-    """Takes the slices of one partition through the chain. ``redriven``: the dead letter that its records were before.
+    """Upcasts the slices of one partition. ``redriven`` is the dead letter from which its records were restored.
 
-    The usual way (``_quickly``) does as little as possible for each record. The careful way looks at more:
-    records that were refused before, a route in place, timestamps that the destination would refuse.
+    The usual path (``_process_fast``) does as little as possible for each record. The other path also handles records
+    that brokers refused before, a route in place, and timestamps and keys that the destination would refuse.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Processor:
         redriven: Redriven | None = None,
     ) -> None:
         self.route = route
-        """May be replaced by one whose topics take other sizes."""
+        """Replaced when its topics accept other sizes."""
         self._source = source
         self._reporter = reporter
         self._clock = clock
@@ -77,43 +77,45 @@ class Processor:
         place = redriven.place if redriven else ()
         self._lineage = Lineage(source, route.chain, route.replay_id, place) if route.lineage_headers else None
         self.refusals: dict[int, Fault] = {}
-        """Offsets whose records are to become dead letters, whatever the chain says."""
+        """By offset: records that become dead letters whatever the chain says, with the reason."""
         self.restamped: set[int] = set()
-        """Offsets whose dead letters get the time of now, because the topic refuses their own."""
+        """Offsets whose dead letters get the current time, because the topic refuses their own timestamp."""
         self.refused_ahead = math.inf
-        """Milliseconds past what the destination takes, by this machine's clock: the least that the brokers refused.
-        Before they did, nothing is taken for late, since it may be this clock that is wrong."""
+        """The smallest number of milliseconds past the destination's limit, by this machine's clock, at which the
+        brokers refused a timestamp. Until they do nothing counts as too late, since this clock may be wrong."""
         self.keyless_until = 0.0
-        """Until then (s) what has no key is refused without asking: the destination, which is compacted, has just done
-        so. Then it is asked again, since its policy may have changed."""
+        """Unix time (s) until which records without a key become dead letters without asking the brokers: the compacted
+        destination has just refused one. Afterwards the brokers decide again, since the topic's policy may have
+        changed."""
 
     def forget_before(self, offset: int) -> None:
-        """What was to be done about earlier records is done."""
+        """Forget what is known of records before ``offset``: they are committed."""
         if self.refusals or self.restamped:
             self.refusals = {at: fault for at, fault in self.refusals.items() if at >= offset}
             self.restamped = {at for at in self.restamped if at >= offset}
 
     def note_late(self, timestamp: int) -> None:
-        """The brokers refused a record for its timestamp."""
+        """Note that the brokers refused a record for this timestamp (ms)."""
         ahead = timestamp - round(self._clock() * 1000) - (self.route.destination.max_timestamp_ahead_ms or 0)
         if ahead > 0:
             self.refused_ahead = min(self.refused_ahead, ahead)
 
     def note_keyless(self) -> None:
-        """The brokers refused a record for what it holds."""
+        """Note that the brokers refused a record for its content."""
         if self.route.destination.compacted:
             self.keyless_until = self._clock() + KEYLESS_SECONDS
 
     def process(self, piece: Slice, work: Work) -> None:
-        """Raises ``PoisonError`` where a record cannot be worked on, ``BlockedError`` where nothing takes it."""
+        """Upcast a slice and add its output and counts to ``work``. Raises ``PoisonError`` where processing a record
+        raises, ``BlockedError`` where even its dead letter is refused."""
         records = piece.records
         for offset in piece.unreadable:
             self.refusals.setdefault(offset, UNREADABLE)
         if not records:
             return
         violations = self.route.violations
-        violations.clear()  # what a piece left that was taken back
-        self.settle(records, work)
+        violations.clear()  # of a slice whose transaction was aborted
+        self.process_records(records, work)
         if violations:
             work.counters.add_violations(violations)
             violations.clear()
@@ -126,14 +128,14 @@ class Processor:
         work.breaker.advance(len(records))
         work.counters.add_slice(_timestamp(records[0]), len(records), _offset(records[0]))
 
-    def settle(self, records: Sequence[SourceRecord], work: Work) -> None:
-        """Find out what becomes of each record, and put its output into the outbox."""
+    def process_records(self, records: Sequence[SourceRecord], work: Work) -> None:
+        """Upcast the records and put their output into the outbox."""
         if self.refusals or self.route.in_place or self._has_late_timestamps(records) or self._has_keyless(records):
-            self._carefully(records, work)
+            self._process_with_checks(records, work)
         else:
-            self._quickly(records, work)
+            self._process_fast(records, work)
 
-    def _quickly(self, records: Sequence[SourceRecord], work: Work) -> None:  # noqa: C901, PLR0912, PLR0915  (hot: no calls)
+    def _process_fast(self, records: Sequence[SourceRecord], work: Work) -> None:  # noqa: C901, PLR0912, PLR0915  (hot: no calls)
         upcast, source = self.route.upcaster.upcast, self._source
         outbox, destination = work.outbox, self.route.destination
         batch = outbox.batch(destination)
@@ -153,7 +155,7 @@ class Processor:
                     value = record.value
                 else:
                     batch.count = place
-                    self._settle(record, outcome, len(passages) + passed + others, work)
+                    self._apply(record, outcome, len(passages) + passed + others, work)
                     batch = outbox.batch(destination)
                     append, place = batch.append, batch.count
                     others += 1
@@ -167,7 +169,7 @@ class Processor:
                     batch.count = place
                     full = OutgoingRecord(timestamp, key, value, headers)  # type: ignore[arg-type]
                     if not outbox.begin_batch(destination, full):
-                        self._bury(record, self._too_large(outcome), len(passages) + passed + others, work)
+                        self._dead_letter(record, self._too_large(outcome), len(passages) + passed + others, work)
                         others += 1
                         continue
                     batch = outbox.batch(destination)
@@ -187,35 +189,36 @@ class Processor:
         work.counters.passed += passed
         work.counters.produced[destination.name] += len(passages) + passed
 
-    def _carefully(self, records: Sequence[SourceRecord], work: Work) -> None:
+    def _process_with_checks(self, records: Sequence[SourceRecord], work: Work) -> None:
         latest = self._latest(self.route.destination)
         for index, record in enumerate(records):
             try:
                 outcome = self._refused(record) or self.route.upcaster.upcast(record, self._source)
-                self._settle(record, self._unless_late(record, outcome, latest), index, work)
+                self._apply(record, self._unless_late(record, outcome, latest), index, work)
             except BlockedError:
                 raise
             except Exception as error:
                 raise _poison(record, error) from error
 
-    def _settle(self, record: SourceRecord, outcome: Outcome, index: int, work: Work) -> None:
-        """Whatever became of the record. ``index`` is its place in the slice."""
+    def _apply(self, record: SourceRecord, outcome: Outcome, index: int, work: Work) -> None:
+        """Count the outcome of a record and produce its output. ``index`` is its place in the slice."""
         counters = work.counters
         if isinstance(outcome, Skipped):
             counters.skipped[outcome.reason] += 1
         elif isinstance(outcome, DeadLettered):
-            self._bury(record, outcome.fault, index, work)
+            self._dead_letter(record, outcome.fault, index, work)
         elif isinstance(outcome, Passed) and self.route.in_place:
             counters.skipped[IN_PLACE] += 1
         elif fault := self._produce(record, outcome, work):
-            self._bury(record, fault, index, work)
+            self._dead_letter(record, fault, index, work)
         elif isinstance(outcome, Upcast):
             counters.add_upcast([outcome.passage])
         else:
             counters.passed += 1
 
     def _produce(self, record: SourceRecord, outcome: Upcast | Passed, work: Work) -> Fault | None:
-        """All of the record's output or, where the destination does not take one of its parts, none, and why."""
+        """Produce all of the record's output; or none, where the destination does not accept a part of it, and return
+        why."""
         outputs = outcome.output(record)
         ours = self._lineage.headers(record, outcome.passage) if self._lineage else []
         destination, timestamp = self.route.destination, _timestamp(record)
@@ -231,7 +234,7 @@ class Processor:
         work.counters.produced[destination.name] += len(parts)
         return None
 
-    def _bury(self, record: SourceRecord, fault: Fault, index: int, work: Work) -> None:
+    def _dead_letter(self, record: SourceRecord, fault: Fault, index: int, work: Work) -> None:
         """Make the record a dead letter in the same transaction."""
         topic, outbox, now = self.route.dead_letter, work.outbox, self._clock()
         latest = self._latest(topic)
@@ -259,8 +262,8 @@ class Processor:
         if fault.fingerprint not in self.route.expected:
             work.breaker.dead_letter(index)
         work.counters.add_dead_letter(fault, _offset(record), trimmed=letter.trimmed)
-        if work.buried:
-            work.buried(record, fault)
+        if work.on_dead_letter:
+            work.on_dead_letter(record, fault)
 
     def _has_late_timestamps(self, records: Sequence[SourceRecord]) -> bool:
         latest = self._latest(self.route.destination)
@@ -273,8 +276,9 @@ class Processor:
         return self._refuses_keyless() and any(record.key is None for record in records)
 
     def _latest(self, topic: OutputTopic) -> int | None:
-        """What is later is refused without asking the brokers: of what they refused, half as far ahead is surely too
-        late, too, unless this clock is wrong by as much. They refuse the rest."""
+        """The latest timestamp (ms) that is sent; later ones become dead letters without asking the brokers. It lies
+        half as far past the topic's limit as the smallest timestamp that they refused: that is surely too late, unless
+        this clock is wrong by as much. The brokers refuse the rest."""
         if topic.max_timestamp_ahead_ms is None or math.isinf(self.refused_ahead):
             return None
         return round(self._clock() * 1000 + topic.max_timestamp_ahead_ms + self.refused_ahead / 2)
@@ -284,7 +288,7 @@ class Processor:
         return DeadLettered(fault) if fault else None
 
     def _unless_late(self, record: SourceRecord, outcome: Outcome, latest: int | None) -> Outcome:
-        """Only what would be written can be too late."""
+        """The outcome, or a dead letter where the record would be written and its timestamp is too late."""
         written = isinstance(outcome, Upcast) or (isinstance(outcome, Passed) and not self.route.in_place)
         if latest is None or _timestamp(record) <= latest or not written:
             return outcome
@@ -306,7 +310,7 @@ class Processor:
 
 
 def _poison(record: SourceRecord, error: Exception) -> PoisonError:
-    """The place is logged, never the text: it could hold a value."""
+    """Logs where the error was raised, never its text, which could hold a value."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next

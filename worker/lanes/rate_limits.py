@@ -1,4 +1,4 @@
-"""The rate of a route, which its lanes in this process share, and what brokers tell of their quotas."""
+"""The rate limit of a route, shared by its lanes in this process, and the brokers' quotas."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import structlog
 from worker.metrics import WorkerMetrics
 
 BURST = 0.25
-"""Seconds of the rate that one transaction may take at once."""
+"""The share of a second's records that one transaction may take."""
 FIRST_GUESS = 1000.0
 """Bytes of a record, until some have been weighed."""
 
 
 class Throttle:
-    """Spends first and waits afterwards, so that a lane never sleeps inside a transaction."""
+    """Limits a rate: a transaction is counted first and waited for afterwards, so that a lane never sleeps inside a
+    transaction."""
 
     def __init__(self, records_per_second: float | None = None, bytes_per_second: float | None = None) -> None:
         self._mean_bytes = FIRST_GUESS
@@ -30,7 +31,7 @@ class Throttle:
         self._free_at = 0.0
 
     def allowance(self) -> int | None:
-        """How many records a transaction may take; None for any number."""
+        """The most records that a transaction may take; None for any number."""
         rates = [self.records_per_second, self.bytes_per_second and self.bytes_per_second / self._mean_bytes]
         limits = [max(1, int(rate * BURST)) for rate in rates if rate]
         return min(limits, default=None)
@@ -40,7 +41,7 @@ class Throttle:
         return max(0.0, self._free_at - now)
 
     def spend(self, records: int, now: float, size: int = 0) -> None:
-        """``size`` in bytes of keys and values; only asked for where there is a limit of bytes."""
+        """Count a transaction; ``size`` is in bytes of keys and values, and only needed where bytes are limited."""
         if size and records:
             self._mean_bytes = size / records
         seconds = max(_seconds(records, self.records_per_second), _seconds(size, self.bytes_per_second))
@@ -55,26 +56,26 @@ def _seconds(amount: int, rate: float | None) -> float:
 log = structlog.get_logger(__name__)
 
 OVER_AFTER = 60.0
-"""Seconds without a word, after which the next one is told again."""
+"""Seconds without throttling after which it is logged again."""
 THROTTLED = "throttled by a quota"
 
 
 class Quota:
-    """A quota counts what all lanes send to a broker together (one client id, one user). Each lane finds by itself how
-    much goes through in good time; where one finds that it was far too much, it was for all of them."""
+    """What lanes share under a quota, which counts all that they send to a broker (one client id, one user). Each lane
+    adapts its own transactions; when one finds its transaction far too large, the others shrink theirs as well."""
 
     def __init__(self, metrics: WorkerMetrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
         self._clock = clock
         self._last = -OVER_AFTER
         self.cuts = 0
-        """How often the lanes' transactions were cut; a lane that has seen fewer has yet to follow."""
+        """How often transactions were cut; a lane that has seen fewer cuts has yet to follow."""
         self.most_bytes = 0.0
-        """Of one transaction, as of the last cut."""
+        """The bytes of one transaction as of the last cut."""
         self._usual_bytes = 0.0
 
-    def told(self, request: str, seconds: float) -> None:
-        """A broker asked to wait."""
+    def note_wait(self, request: str, seconds: float) -> None:
+        """Count and log that a broker asked to wait."""
         now = self._clock()
         self._metrics.throttled.labels(request).inc(seconds)
         if now - self._last >= OVER_AFTER:
@@ -87,8 +88,8 @@ class Quota:
         self._last = max(self._last, now + seconds)
 
     def share(self, fitting_bytes: float) -> float:
-        """Bytes of the next transaction of a lane that finds so many fitting. How long brokers ask to wait is up to
-        what all lanes send: one that sends little would come to send ever less. So each comes closer to the others."""
+        """Bytes of a lane's next transaction, where ``fitting_bytes`` would fit. Waits depend on what all lanes send,
+        so a lane that sends little would send ever less: each therefore moves towards the others."""
         self._usual_bytes = math.sqrt(self._usual_bytes * fitting_bytes) if self._usual_bytes else fitting_bytes
         return math.sqrt(self._usual_bytes * fitting_bytes)
 

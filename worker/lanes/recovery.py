@@ -1,5 +1,5 @@
-"""What a lane does differently after something went wrong or slowly, how long it waits before it starts again, and how
-a transaction ends that a producer has left open."""
+"""How a lane recovers: smaller transactions and pauses after errors and slow ones, and the end of a transaction that a
+discarded producer left open."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ from worker.lanes.transaction import Transaction
 from worker.routes.route import Route
 
 NARROWER = 8
-"""How much smaller a transaction is after one that was refused or that took too long."""
+"""The factor by which transactions shrink after one was refused or took too long."""
 IN_GOOD_TIME = 5.0
 """Seconds that a transaction may take under a quota, with the wait that it causes: of these there are many in the
 timeouts of transactions, sessions and requests."""
 FAR_TOO_SLOW = 20.0
 MEAN_BYTES = 1000.0
-"""Of a record, until some were sent."""
+"""Bytes of a record, until some were sent."""
 
 
 class Recovery:
-    """How many records the next transaction takes, and how many failures there were in a row.
+    """Decides how many records the next transaction takes, and how long the lane pauses after a failure.
 
-    Fewer after one that was refused, until the one record is found at which the broker takes offence; after one whose
-    output the brokers did not take in time; and under a quota, where each transaction tells what goes through. Then
-    more again with each that ends well. So a broker that was away costs a few small transactions when it is back, and
-    no more: while it is away no lane gets as far as a transaction. It need not be told from a line that is too slow.
+    Transactions shrink after one that the brokers refused, until the refused record is alone; after one whose output
+    the brokers did not acknowledge in time; and under a quota, to what it lets through. They grow with each success. A
+    broker outage therefore costs a few small transactions afterwards, and needs no distinction from a slow line: during
+    the outage no lane begins a transaction.
     """
 
     def __init__(self, route: Route, processor: Processor, timeouts: Timeouts, quota: Quota) -> None:
@@ -69,7 +69,7 @@ class Recovery:
         return self._most
 
     def succeeded(self, transaction: Transaction, position: int) -> None:
-        """A transaction up to ``position`` is committed."""
+        """Note a committed transaction up to ``position``."""
         self._failures = 0
         self._processor.forget_before(position)
         self._weigh(transaction)
@@ -81,7 +81,8 @@ class Recovery:
                 self._quota.cut(fitting)
 
     def pause_after(self, error: Exception, transaction: Transaction | None) -> float:
-        """Learn from the error; seconds to wait. Raises ``BlockedError`` where another try would end the same."""
+        """Note a failure; returns the seconds to wait. Raises ``BlockedError`` where another attempt would fail the
+        same way."""
         if isinstance(error, PoisonError):
             self._processor.refusals[error.offset] = error.fault
             return 0.0
@@ -91,7 +92,7 @@ class Recovery:
         if transaction and (transaction.slowed or _not_taken(error, transaction)):
             self._take_fewer(transaction)
         if isinstance(error, ThrottledError):
-            # What was asked for longer than this has been forgotten: quotas look at some ten seconds.
+            # A longer wait is pointless: quotas are measured over some ten seconds.
             return min(error.seconds, self._timeouts.longest_pause)
         if isinstance(error, FENCED):
             return self._timeouts.fenced_pause
@@ -101,7 +102,7 @@ class Recovery:
         return pause_before_retry(self._failures - 1, self._timeouts.first_pause, self._timeouts.longest_pause)
 
     def _take_fewer(self, transaction: Transaction) -> None:
-        """What was too much once is not tried a second time."""
+        """Shrink transactions after one that took too long."""
         self._weigh(transaction)
         self._shrink_to(transaction.work.counters.consumed / NARROWER)
         if transaction.slowed:
@@ -135,12 +136,13 @@ class Recovery:
 
 
 def stage_of(transaction: Transaction | None) -> Stage:
-    """Where it went wrong; before the first transaction there was only fetching."""
+    """The stage of a failure; without a transaction it is fetch."""
     return transaction.stage if transaction else "fetch"
 
 
 def _not_taken(error: Exception, transaction: Transaction) -> bool:
-    """The brokers did not take its output in time. A commit takes as long for few records as for many."""
+    """Whether the brokers did not acknowledge the output in time. The time of a commit does not depend on the number of
+    records."""
     return isinstance(error, TimeoutError) and transaction.stage == "produce"
 
 
@@ -149,16 +151,18 @@ log = structlog.get_logger(__name__)
 LEFT_OPEN = "TransactionLeftOpen"
 
 
-async def end_by_successor(around: LaneContext, route: Route, partition: TopicPartition) -> None:
-    """Within the time of an abort; readers of committed records would otherwise wait until the brokers give it up.
+async def end_by_successor(context: LaneContext, route: Route, partition: TopicPartition) -> None:
+    """End the open transaction of a discarded producer by starting its successor, within the timeout of an abort.
+    Otherwise readers of committed records would wait until the transaction times out.
 
-    Whoever has the partition next does the same. So where he may be at work already, he is not fenced for it.
+    The partition's next owner does the same when it starts. So nothing is done where it may have started: it would be
+    fenced.
     """
-    if is_expelled(around.consumer):
+    if is_expelled(context.consumer):
         return
-    delivery = around.new_delivery(route, partition)
+    delivery = context.new_delivery(route, partition)
     try:
-        async with asyncio.timeout(around.timeouts.abort):
+        async with asyncio.timeout(context.timeouts.abort):
             await delivery.start()
     except (KafkaError, TimeoutError, OSError) as error:
         names = {"topic": partition.topic, "partition": partition.partition}
@@ -167,6 +171,6 @@ async def end_by_successor(around: LaneContext, route: Route, partition: TopicPa
             **names,
             reason=kind(error),
         )
-        around.metrics.error("commit", LEFT_OPEN)
+        context.metrics.error("commit", LEFT_OPEN)
     finally:
         await delivery.discard()

@@ -1,4 +1,4 @@
-"""The state of a lane, and what the world may know of it."""
+"""The states of a lane, its transitions, and its status for operators."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ log = structlog.get_logger("worker.lanes.lane")
 
 class LaneState(StrEnum):
     STARTING = "starting"
-    """The producer starts (which fences the old owner), then the committed offset is read and sought."""
+    """The producer starts, which fences the last owner; then the lane reads the committed offset and seeks."""
     RUNNING = "running"
     PAUSED = "paused"
-    """An operator asked for it; what was in flight is committed."""
+    """An operator paused the route; what was in flight is committed."""
     BREAKER_OPEN = "breaker-open"
     """Too many dead letters; what was in flight is committed."""
     BLOCKED = "blocked"
-    """It needs a person: nothing takes a record, or nothing can be known of its batch or its partition. What was open
-    was aborted."""
+    """The lane needs a person: no topic accepts a record, or its batch cannot be read, or the group's offset is
+    unknown. The open transaction was aborted."""
     REBUILDING = "rebuilding"
-    """Something unclear happened: the producer is thrown away and, after a pause, the lane starts again."""
+    """An error with unclear effect occurred: the lane discards the producer and, after a pause, starts again."""
     DRAINING = "draining"
-    """The partition goes, or the worker stops: finish what is open, begin nothing."""
+    """The partition is revoked, or the worker stops: the lane finishes its open transaction and begins none."""
     STOPPED = "stopped"
 
 
@@ -55,7 +55,7 @@ TRANSITIONS: Mapping[LaneState, frozenset[LaneState]] = {
 
 
 class IllegalTransitionError(RuntimeError):
-    """The lane's code asked for a way that the table does not have."""
+    """The code asked for a transition that is not in the table."""
 
 
 class StateMachine:
@@ -65,7 +65,7 @@ class StateMachine:
         self.state = LaneState.STARTING
         self.reason = ""
         self.since = int(time.time())
-        """When it came to this state (Unix time)."""
+        """Unix time of the last transition."""
         self._observe = observe
 
     def move(self, to: LaneState, reason: str = "") -> None:
@@ -81,8 +81,8 @@ TROUBLED = frozenset({LaneState.REBUILDING, LaneState.BREAKER_OPEN, LaneState.BL
 
 
 class TransitionLog:
-    """For ``StateMachine``: writes each transition to the log, under the lane's ``names``. Attempts that end as the one
-    before them are told once."""
+    """For ``StateMachine``: logs each transition with ``names``. Attempts that fail as the one before are logged at
+    debug level."""
 
     def __init__(self, **names: str | int) -> None:
         self._names = names
@@ -119,8 +119,8 @@ class LaneStatus(BaseModel):
 
 
 class MeasuredLane(NamedTuple):
-    """A lane's status, and how many offsets stand behind somebody's open transaction, for how long; None where that is
-    not known. The latter two change all the time, and are only measured."""
+    """A lane's status, and how many offsets an open transaction hides, for how many seconds; None where unknown. The
+    latter two change all the time, so only metrics have them."""
 
     status: LaneStatus
     held_back_records: int | None = None
@@ -128,12 +128,12 @@ class MeasuredLane(NamedTuple):
 
 
 MOST_REASONS = 100
-"""Reasons. An orchestrator reads none of them, and a person not so many."""
+"""The most reasons in one answer: more than that nobody reads."""
 MOST_RANGES = 8
 
 
 def reasons(lanes: Iterable[LaneStatus]) -> list[str]:
-    """One line for the lanes of a topic that are in the same state for the same reason."""
+    """One line for all lanes of a topic that are in the same state for the same reason."""
     alike = defaultdict[tuple[str, str, str], list[int]](list)
     for lane in lanes:
         alike[lane.topic, lane.state, lane.reason].append(lane.partition)
@@ -146,7 +146,7 @@ def reasons(lanes: Iterable[LaneStatus]) -> list[str]:
 
 
 def ranges(partitions: Sequence[int]) -> str:
-    """``0-3,7`` of partitions in their order; of many pieces the first ones."""
+    """Sorted partitions as ``0-3,7``; of many ranges the first ones and the total."""
     pieces = [str(first) if first == last else f"{first}-{last}" for first, last in _runs(partitions)]
     shown = ",".join(pieces[:MOST_RANGES])
     return f"{shown},... ({len(partitions)} partitions)" if len(pieces) > MOST_RANGES else shown

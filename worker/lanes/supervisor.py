@@ -1,4 +1,4 @@
-"""All lanes of a process: their start and their end, and what operators may ask of them."""
+"""Owns all lanes of a process: starts and stops them, and answers operators."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuth
 from worker.dead_letters import Reporter
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.aiokafka_internals.consumer import (
+    add_topics,
     ask_about_topics,
     hidden_topics,
     join_again,
-    tell_of_topics,
     why_given_up,
 )
 from worker.kafka.aiokafka_internals.quota_patches import throttling_of
-from worker.kafka.members import SourceUse, TellingAssignor
+from worker.kafka.members import AnnouncingAssignor, SourceUse
 from worker.kafka.refusals import ending, hidden_cause, in_words, named_by
 from worker.lanes.assignment import Assignment
 from worker.lanes.bounded_pass import Bounds
@@ -42,8 +42,8 @@ from worker.routes.route import Route
 log = structlog.get_logger(__name__)
 
 CONSUMER_OPTIONS = {"fetch_max_wait_ms": 100, "fetch_max_bytes": 16 * 1024 * 1024, "metadata_max_age_ms": 30_000}
-"""A partition that is ready to be fetched again waits for the fetch that is under way, so that must not take long.
-A topic that is made again, or given partitions, is seen when the metadata is that old (five minutes by default)."""
+"""A partition that can be fetched again waits for the fetch under way, so that must not take long. The metadata's
+greatest age (aiokafka: five minutes) is the time after which new topics and partitions are noticed."""
 
 GONE = "the source topic does not exist any more"
 MAKE_IT_AGAIN = "create it again as it was, then restart the worker: it begins at the beginning of the new topic"
@@ -52,8 +52,8 @@ MAKE_IT_AGAIN = "create it again as it was, then restart the worker: it begins a
 class Supervisor:
     """``start``, then ``run`` until ``stop`` is called or a fault ends it (``WorkerError``).
 
-    The consumer that ``clients.group_consumer`` makes must not have topics: it is subscribed here or, in a bounded
-    pass, assigned its partitions; such a pass ends by itself.
+    The consumer of ``clients.group_consumer`` must have no topics: it is subscribed here or, in a bounded pass,
+    assigned its partitions. A bounded pass ends by itself.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ class Supervisor:
         routes = tuple(routes)
         ways = {route.source: SourceUse(route.destination.name, route.chain) for route in routes}
         self._consumer: AIOKafkaConsumer = clients.group_consumer(
-            **CONSUMER_OPTIONS, partition_assignment_strategy=(TellingAssignor(ways),)
+            **CONSUMER_OPTIONS, partition_assignment_strategy=(AnnouncingAssignor(ways),)
         )
         self._offsets = clients.reader()
         self._bounds = bounds
         quota = Quota(metrics)
         for client in (self._consumer, self._offsets):
-            throttling_of(client).on_told = quota.told
+            throttling_of(client).on_wait = quota.note_wait
         lane_context = LaneContext(
             self._consumer,
             self._offsets,
@@ -111,8 +111,9 @@ class Supervisor:
     # The life of the supervisor.
 
     async def start(self) -> None:
-        """Connect and join the group; partitions come a little later. Raises KafkaError where no broker answers."""
-        tell_of_topics(self._offsets, self.lanes.routes)
+        """Connect and join the group; the group assigns partitions later. Raises KafkaError where no broker answers,
+        WorkerError where a right is missing."""
+        add_topics(self._offsets, self.lanes.routes)
         try:
             await self._offsets.start()
             await self._consumer.start()
@@ -137,14 +138,14 @@ class Supervisor:
             self._stopping.set()
 
     async def run(self) -> None:
-        """Until it is stopped. Raises ``WorkerError`` when something happened that no lane can help."""
+        """Return after ``stop``. Raises ``WorkerError`` for a fault that ends the process."""
         await self._stopping.wait()
         await self.stop()
         if self._fault:
             raise self._fault
 
     async def stop(self) -> None:
-        """Finish or take back what is open, commit, leave the group. May be called more than once."""
+        """Commit or abort open transactions and leave the group. May be called more than once."""
         if self._stopping.is_set() and self._tasks == []:
             await self._stopped.wait()
             return
@@ -165,7 +166,7 @@ class Supervisor:
     # What operators ask and do.
 
     def _look(self) -> list[MeasuredLane]:
-        """For a scrape: as things are now."""
+        """The measured lanes as of now, for a scrape."""
         self._watch.look(self._clock())
         return [lane.measured() for lane in self._in_order()]
 
@@ -176,7 +177,7 @@ class Supervisor:
         return sorted(self.lanes, key=lambda lane: lane.partition)
 
     def why_not_live(self) -> list[str]:
-        """Only what a restart would help with; brokers that are away are no such thing."""
+        """Reasons for which a restart would help, a line each. Brokers that do not answer are no such reason."""
         now = time.monotonic()
         reasons = [
             f"{lane.partition.topic}:{lane.partition.partition}: no progress for {now - lane.last_step:.0f} s"
@@ -188,7 +189,8 @@ class Supervisor:
         return reasons
 
     def why_not_ready(self) -> list[str]:
-        """A lane that an operator has paused is as ready as he wants it; one that came to its end needs nothing."""
+        """Reasons why partitions are not processed, a line each. A lane that an operator paused, or that reached its
+        bound, is ready."""
         hidden = [each for each in hidden_topics(self._consumer) if not self.lanes.of_route(each)]
         gone = [
             *(str(denied(TopicAuthorizationFailedError(source))) for source in sorted(hidden)),
@@ -203,25 +205,26 @@ class Supervisor:
         return silent + gone + reasons(lanes)
 
     def _is_held_back(self, lane: Lane) -> bool:
-        """Whether it runs and can read nothing, though more is written, for longer than a transaction should take."""
+        """Whether the lane runs but an open transaction has hidden all new records for too long."""
         return lane.held_back.grows_for(self._clock()) > self._timeouts.held_back_after
 
     def pause(self, source: str) -> None:
-        """Stop working on a route. Raises ``KeyError`` where no route has this source."""
+        """Pause the lanes of a route. Raises ``KeyError`` where no route has this source."""
         lanes = self.lanes.of_route(source)
         self.lanes.paused.add(source)
         for lane in lanes:
             lane.pause()
 
     def resume(self, source: str) -> None:
-        """Also closes open breakers. Raises ``KeyError`` where no route has this source."""
+        """Resume the lanes of a route, and close their breakers. Raises ``KeyError`` where no route has this source."""
         lanes = self.lanes.of_route(source)
         self.lanes.paused.discard(source)
         for lane in lanes:
             lane.resume()
 
     def limit_rate(self, source: str, records_per_second: float | None, bytes_per_second: float | None = None) -> None:
-        """None lifts a limit. Raises ``KeyError`` where no route has this source."""
+        """Limit the rate of a route in this process; None lifts a limit. Raises ``KeyError`` where no route has this
+        source."""
         self.lanes.throttles[source].limit(records_per_second, bytes_per_second)
         for lane in self.lanes.of_route(source):
             lane.wake()
@@ -271,7 +274,8 @@ class Supervisor:
             ask_about_topics(self._consumer)
 
     def _refused(self, refused: KafkaError) -> None:
-        """The process ends where waiting does not help; a right that was there at the start may be given back."""
+        """End the process where waiting cannot help. For a missing right that it had at the start it waits: somebody
+        may grant it again."""
         error = hidden_cause(refused)
         at_work = self._bounds is None and (self._listener.joined or isinstance(error, DENIED))
         if fault := ending(error, at_work=at_work):
@@ -286,7 +290,7 @@ class Supervisor:
                 join_again(self._consumer)
 
     def _wait_for_group(self, why: str) -> None:
-        """aiokafka tries again by itself; the same is told once."""
+        """aiokafka tries again by itself; the same reason is logged once."""
         if self._listener.why_not != why:
             log.error("the group assigns no partitions", reason=why)
         self._listener.why_not = why
@@ -297,7 +301,7 @@ class Supervisor:
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka only logs what is raised here, so nothing here raises."""
+    """Follows rebalances. Nothing here may raise: aiokafka would only log it."""
 
     def __init__(self, lanes: Assignment, consumer: AIOKafkaConsumer, metrics: WorkerMetrics) -> None:
         self._lanes = lanes
@@ -305,16 +309,16 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._metrics = metrics
         self.joined = False
         self.why_not = ""
-        """Why no partitions come, where somebody has said so."""
+        """Why the group assigns no partitions, where that is known."""
 
     def gone(self) -> list[str]:
-        """Sources that the brokers do not know. Before the group has met nobody has asked them."""
+        """Sources that do not exist; empty before the first assignment, when nobody has asked yet."""
         known = self._consumer.partitions_for_topic
         hidden = hidden_topics(self._consumer)
         return [each for each in self._lanes.routes if self.joined and not known(each) and each not in hidden]
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """The group waits for us: eager rebalances take everything away before they give anything."""
+        """Drain all lanes. The group waits for it: an eager rebalance revokes everything before it assigns."""
         await self._lanes.drain()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:

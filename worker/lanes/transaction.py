@@ -1,4 +1,4 @@
-"""One transaction of a lane: output, dead letters and the offset behind them, or nothing of it."""
+"""One transaction of a lane: writes output, dead letters and the offset together, or nothing."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ from worker.lanes.processing import Processor, Work
 from worker.lanes.timeouts import Timeouts
 
 LONG_WAIT = 1.0
-"""Seconds. A quota of requests never asks for more, and is served by few large ones; after a longer wait in the middle
-of a transaction what it has is enough."""
+"""Seconds. A quota on requests never asks to wait longer, and favours large transactions; when the brokers ask for
+more, the transaction takes no further records."""
 
 
 class Host(Protocol):
-    """The lane, as far as a transaction needs it."""
+    """The part of the lane that a transaction uses."""
 
     @property
     def may_go_on(self) -> bool:
-        """False when the open transaction is to be finished with what it has."""
+        """False when the transaction must take no further records."""
 
     @property
     def expects_more(self) -> bool:
-        """Whether there are records to come that can be read already."""
+        """Whether the partition has readable records that are not fetched yet."""
 
     async def sleep(self, seconds: float) -> None:
-        """Until something changes, ``seconds`` at most."""
+        """Wait until something changes, for ``seconds`` at most."""
 
     async def look_at_log(self, epochs: Mapping[int, int]) -> None:
-        """Batches of these leader epochs were read, in this order, up to these offsets. Raises where something that
-        was read before them is not there any more."""
+        """Check the log after batches of these leader epochs were read, in this order, up to these offsets. Raises
+        where records that were read before do not exist any more."""
 
 
 class Transaction:
-    """Runs once. Nothing of it counts before ``run`` has returned; when it raises, everything was taken back."""
+    """Runs once. Nothing counts before ``run`` has returned; when it raises, the transaction was aborted."""
 
     def __init__(
         self,
@@ -74,15 +74,15 @@ class Transaction:
         self._slice_size = slice_size
         self._timeouts = timeouts
         self.note = note
-        """What stands beside the offset: as it was, and when ``run`` has returned as it is now."""
+        """The note beside the offset: the last one, and the committed one after ``run``."""
         self._rested = self._began = time.monotonic()
         self.work = Work(
             Outbox(delivery.producer, source_partition), breaker.copy(), journal=journal and journal.copy(), weigh=weigh
         )
         self.position: int | None = None
-        """Where to go on; None while nothing was taken."""
+        """The next offset; None while no records were taken."""
         self.trace_ids: Mapping[str, str] = {}
-        """Of its span, where it has one."""
+        """The ids of its trace span, where it has one."""
         self._trace = trace
         self._hits_a_wall = False
         self._epochs: dict[int, int] = {}
@@ -130,12 +130,13 @@ class Transaction:
 
     @property
     def slowed(self) -> float:
-        """Seconds from its beginning until the brokers take output again; 0 where they did not ask to wait for any."""
+        """Seconds from the begin until the brokers accept output again; 0 where they did not ask to wait."""
         until = self._delivery.throttling.until(PRODUCE)
         return max(until, time.monotonic()) - self._began if until > self._began else 0.0
 
     def _take(self, limit: int) -> Slice | None:
-        """Raises ``BlockedError`` at a batch that is too large to unpack; what comes before it is committed first."""
+        """The next slice. Raises ``BlockedError`` at a batch that is too large when decompressed; the records before it
+        are committed first."""
         try:
             return self._fetch_buffer.take(limit)
         except UnpackError as error:
@@ -176,13 +177,13 @@ class Transaction:
 
     @property
     def patience(self) -> float:
-        """Seconds that it waits for the brokers. It gives up output before the brokers give up the transaction: only
-        then the next one is smaller, and on a slow line one of them ends."""
+        """Seconds to wait for the brokers. Output is given up before the brokers time the transaction out: only then
+        the next one is smaller, and on a slow line one of them fits."""
         operation = self._timeouts.operation
         return operation if self.stage == "commit" else min(operation, self._delivery.may_take)
 
     async def _look_at_log(self) -> None:
-        """Where another leader has come."""
+        """Check the log where the partition has a new leader."""
         if self._epochs and list(self._epochs) != [self.note.epoch]:
             await self._host.look_at_log(self._epochs)
 

@@ -1,5 +1,5 @@
-"""Brokers have lost what they had acknowledged: partitions that end before an offset that was there once, and the
-question where to go on, which a person answers."""
+"""Detects that brokers have lost acknowledged records: a partition ends before an offset that it had. Where to go on is
+then a person's decision."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from worker.times import utc
 
 @dataclass(frozen=True)
 class TruncationCheck:
-    """Asks the leaders. ``second_look`` is how many seconds later they are asked again before what one says counts: a
-    broker that wakes up may not know yet that it is no leader any more."""
+    """Asks the leaders of partitions. After ``second_look`` seconds they are asked a second time before the answer
+    counts: a broker that comes back may not know yet that it is no longer the leader."""
 
     client: AIOKafkaClient
     second_look: float
@@ -34,7 +34,8 @@ class TruncationCheck:
     async def find(
         self, partition: TopicPartition, route: Route, beginning: StartingPoint, now: float
     ) -> Truncation | None:
-        """The first of source, destination and dead-letter topic that has lost something."""
+        """The first of source, destination and dead-letter topic that has lost records; None where none has. Raises
+        KafkaError."""
         end = await self._source_end(partition, beginning.offset, beginning.note.epoch)
         if end is not None:
             return Truncation("source", partition.topic, partition.partition, beginning.offset, end, int(now))
@@ -46,8 +47,8 @@ class TruncationCheck:
         return None
 
     async def is_another_log(self, partition: TopicPartition, epochs: Mapping[int, int]) -> bool:
-        """Whether what was read is not there any more: ``epochs`` are the leaders' in the order in which their batches
-        were read, each with the offset behind its last. Nothing is asked where there is only one."""
+        """Whether records that were read do not exist any more. ``epochs`` are leader epochs in the order in which
+        their batches were read, each with the offset after its last batch. With one epoch nothing is asked."""
         *before, _ = epochs or (0,)
         for epoch in before:
             end = await end_of_epoch(self.client, partition, epoch)
@@ -56,8 +57,8 @@ class TruncationCheck:
         return False
 
     async def _source_end(self, partition: TopicPartition, known: int, epoch: int | None) -> int | None:
-        """Where it ended before ``known``. Where it does not any more, the leaders' epochs decide whether it ever did;
-        without them nobody can tell."""
+        """The offset below ``known`` at which the source ended; None where it did not. Where it has grown again, leader
+        epochs decide; without them the first answer counts."""
         end, told = await self._end(partition, epoch)
         if end >= known:
             return None
@@ -66,13 +67,13 @@ class TruncationCheck:
         return None if told and again >= known else min(end, again)
 
     async def _end(self, partition: TopicPartition, epoch: int | None) -> tuple[int, bool]:
-        """And whether the leader knows how far what was read under this epoch is there."""
+        """The log's end, and whether the leader could confirm it by the epoch."""
         end = await end_of_log(self.client, partition)
         of_epoch = None if epoch is None else await end_of_epoch(self.client, partition, epoch)
         return (end, False) if of_epoch is None else (min(end, of_epoch), True)
 
     async def _output_end(self, output: TopicPartition, known: int) -> int | None:
-        """Where it ends before ``known``."""
+        """The offset below ``known`` at which the output ends; None where it does not."""
         if output.partition not in (self.client.cluster.partitions_for_topic(output.topic) or ()):
             return None
         if await end_of_log(self.client, output) >= known:
@@ -87,7 +88,7 @@ class TruncationCheck:
 
 
 def outputs(note: OffsetNote, route: Route) -> Iterator[tuple[What, LastWritten]]:
-    """What the note tells of topics that the route still writes to."""
+    """The last records of the note in topics that the route still writes to."""
     if note.destination and note.destination.topic == route.destination.name:
         yield "destination", note.destination
     if note.dead_letter and note.dead_letter.topic == route.dead_letter.name:
@@ -97,17 +98,18 @@ def outputs(note: OffsetNote, route: Route) -> Iterator[tuple[What, LastWritten]
 log = structlog.get_logger(__name__)
 
 
-class Questions:
-    """Those of one lane. ``gone`` are outputs that were not there for a while: what was in them is no question."""
+class LossGuard:
+    """Checks for lost records at each start of one lane. ``gone`` are output topics that were missing while the lane
+    ran: their loss is known, and needs no decision."""
 
-    def __init__(self, partition: TopicPartition, around: LaneContext) -> None:
+    def __init__(self, partition: TopicPartition, context: LaneContext) -> None:
         self.gone: set[str] = set()
         self._partition = partition
-        self._around = around
+        self._context = context
 
-    async def settle(self, delivery: Delivery, route: Route, beginning: StartingPoint) -> StartingPoint:
-        """Where to begin, with what stands beside the offset then. Raises ``UndecidedError``."""
-        if self._around.bounds:
+    async def check(self, delivery: Delivery, route: Route, beginning: StartingPoint) -> StartingPoint:
+        """Where to begin, with its note. Raises ``UndecidedError`` where a person has to decide."""
+        if self._context.bounds:
             return beginning
         finding = beginning.note.finding
         if finding is None and beginning.committed:
@@ -115,25 +117,25 @@ class Questions:
         if finding is not None:
             raise UndecidedError(question(self._partition, beginning.offset, finding))
         decision = beginning.note.decision
-        if decision is None or decision.told:
+        if decision is None or decision.reported:
             return beginning
-        self._tell_of_decision(decision)
-        told = structs.replace(beginning.note, decision=structs.replace(decision, told=True))
+        self._log_decision(decision)
+        told = structs.replace(beginning.note, decision=structs.replace(decision, reported=True))
         return await _kept(delivery, beginning, told)
 
     async def _find(self, delivery: Delivery, route: Route, beginning: StartingPoint) -> Truncation | None:
-        looking = TruncationCheck(delivery.producer.client, self._around.timeouts.second_look)
-        finding = await looking.find(self._partition, route, beginning, self._around.clock())
+        looking = TruncationCheck(delivery.producer.client, self._context.timeouts.second_look)
+        finding = await looking.find(self._partition, route, beginning, self._context.clock())
         if finding is None:
             return None
-        self._tell_of_loss(finding)
+        self._log_loss(finding)
         if finding.what != "source" and finding.topic in self.gone:
             return None
         await _kept(delivery, beginning, structs.replace(beginning.note, finding=finding))
         return finding
 
-    def _tell_of_loss(self, finding: Truncation) -> None:
-        """As loud as can be."""
+    def _log_loss(self, finding: Truncation) -> None:
+        """Log and count lost records."""
         stage: Stage = "fetch" if finding.what == "source" else "produce"
         log.error(
             "a partition has lost acknowledged records",
@@ -142,10 +144,10 @@ class Questions:
             known=finding.known,
             end=finding.end,
         )
-        self._around.metrics.error(stage, "AcknowledgedLost", finding.known - finding.end)
+        self._context.metrics.error(stage, "AcknowledgedLost", finding.known - finding.end)
 
-    def _tell_of_decision(self, decision: Decision) -> None:
-        """Once, by whoever works on the partition first after it."""
+    def _log_decision(self, decision: Decision) -> None:
+        """Log and count a decision, once, in the first lane after it."""
         log.error(
             "the lane continues at the offset that an operator chose",
             **self._names(),
@@ -154,21 +156,21 @@ class Questions:
             first_left_out=decision.first,
             left_out=decision.left_out,
         )
-        self._around.metrics.left_out.labels(*self._partition).inc(decision.left_out)
+        self._context.metrics.left_out.labels(*self._partition).inc(decision.left_out)
 
     def _names(self) -> dict[str, str | int]:
         return {"topic": self._partition.topic, "partition": self._partition.partition}
 
 
 async def _kept(delivery: Delivery, beginning: StartingPoint, note: OffsetNote) -> StartingPoint:
-    """The note is beside the offset now, which stays where it is."""
+    """Commit the note beside the unchanged offset."""
     await delivery.begin()
     await delivery.commit(beginning.offset, note.text)
     return replace(beginning, note=note)
 
 
 def question(lane: TopicPartition, committed: int, finding: Truncation) -> str:
-    """For the person who is to decide, with the commands to do it."""
+    """The question to the person who decides, with the commands for it."""
     place, since = f"{finding.topic}:{finding.partition}", utc(finding.at)
     decide = f"upcast lanes decide {lane.topic}:{lane.partition}"
     if finding.what == "source":

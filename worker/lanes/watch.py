@@ -1,5 +1,5 @@
-"""Looks at the lanes once a second: where their partitions end, and how old what waits there is, also in partitions
-that nobody fetches at the moment."""
+"""Measures lag once a second: where partitions end, and how old their next records are, also where nothing is fetched
+at the moment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROUND = 0.2
 
 
 async def first_records(clients: ClientFactory, places: Mapping[TopicPartition, int]) -> FirstRecords:
-    """Look for the first record that can be read at or behind each of the offsets, for a few rounds.
+    """Read the first record at or after each of the offsets, in a limited number of fetches.
 
     Raises KafkaError where the brokers do not answer.
     """
@@ -40,13 +40,13 @@ async def first_records(clients: ClientFactory, places: Mapping[TopicPartition, 
 
 
 FRESH = 2.0
-"""Seconds for which the end that came with the last fetch is good enough."""
+"""Seconds for which the end of the last fetch is recent enough."""
 ANSWER = 5.0
 
 
 def known_ends(consumer: AIOKafkaConsumer, partition: TopicPartition) -> tuple[int | None, int | None]:
-    """The end of what can be read, and of the log, as of the last fetch; None where the partition is not (or no longer)
-    ours."""
+    """The last stable offset and the end of the log as of the last fetch; None where the partition is not assigned to
+    this worker."""
     if partition not in consumer.assignment():
         return None, None
     stable: int | None = consumer.last_stable_offset(partition)
@@ -55,7 +55,7 @@ def known_ends(consumer: AIOKafkaConsumer, partition: TopicPartition) -> tuple[i
 
 
 class Watch:
-    """``look`` is cheap; ``ask`` goes to the brokers, for partitions that are not being fetched at the moment."""
+    """``look`` is cheap; ``ask`` sends requests, for partitions that are not fetched at the moment."""
 
     def __init__(
         self,
@@ -73,26 +73,28 @@ class Watch:
         self._silent_since: float | None = None
 
     async def ask(self, now: float) -> None:
-        """Learn where partitions end and begin whose last fetch is long ago, and how old their next record is."""
+        """Look up where partitions end whose last fetch is long ago, how old their next records are, and which open
+        transactions hold partitions back. Errors are counted, not raised."""
         stale = [lane for lane in self._lanes if not self._is_fresh(lane, now)]
         try:
             async with asyncio.timeout(ANSWER):
                 await self._ask_about(stale)
             await self._ask_who_holds_back(now)
         except DENIED as error:
-            # They have answered; the lanes will be denied as well.
+            # The brokers have answered; the lanes get the same error.
             self._metrics.error("fetch", type(error).__name__)
             self._silent_since = None
         except (KafkaError, TimeoutError) as error:
-            # With nothing to do no lane would notice that the brokers are away.
+            # An idle lane does not notice that the brokers do not answer.
             self._metrics.error("fetch", type(error).__name__)
-            if not throttling_of(self._offsets).asked:
+            if not throttling_of(self._offsets).is_waiting:
                 self._silent_since = now if self._silent_since is None else self._silent_since
         else:
             self._silent_since = None
 
     def why_not_ready(self, now: float) -> list[str]:
-        """A time, not how long ago: what says the same each second need not be sent or read out again."""
+        """Why lanes are not ready: since when the brokers have not answered. A time, and not a duration, so that the
+        text stays the same."""
         if self._silent_since is None or now - self._silent_since <= BELIEVED:
             return []
         return [f"the brokers have not answered since {utc(self._silent_since)}"]
@@ -106,10 +108,10 @@ class Watch:
         await self._ask_about_next([lane for lane in stale if lane.lag.records])
 
     async def _ask_who_holds_back(self, now: float) -> None:
-        held = {lane.partition: each for lane in self._lanes if (each := lane.held_back.wants_to_be_told(now))}
+        held = {lane.partition: each for lane in self._lanes if (each := lane.held_back.to_ask_about(now))}
         for found in await open_transactions(self._offsets, held) if held else ():
             if lane := self._lanes.get(TopicPartition(found.topic, found.partition)):
-                lane.held_back.tell(found)
+                lane.held_back.found(found)
 
     async def _ask_about_next(self, behind: list[Lane]) -> None:
         if not behind:

@@ -1,1 +1,1 @@
-"""Questions to the brokers before the first record is read: what cannot work is refused, with the fix."""
+"""Checks before the first record is read: asks the brokers, and refuses what cannot work, with the fix."""

@@ -1,4 +1,4 @@
-"""Asking the brokers before the first record is read, and refusing what cannot work, with the fix."""
+"""Asks the brokers before the first record is read, and refuses what cannot work, with the fix."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ async def ask_brokers(
     starts: Starts = NO_STARTS,
     ask_group: bool = False,
 ) -> ClusterFacts:
-    """The facts about the routes' topics, our rights to them and what the brokers take. ``starts``: where partitions
-    begin that the group has no offset for, if that is not their beginning; ``ask_group`` whether it takes a member."""
+    """The facts about the routes' topics, the worker's rights and the brokers' limits. ``starts`` are the first offsets
+    of partitions for which the group has none, where that is not their beginning; ``ask_group`` says whether to ask the
+    group if it accepts a member. Raises WorkerError where the brokers do not answer."""
     try:
         return await _gather(clients, settings, start_producers, starts, ask_group)
     except (KafkaError, TimeoutError) as error:

@@ -1,4 +1,4 @@
-"""A look at what a group has yet to read: how many records, how old the first ones, about how many bytes."""
+"""Samples what a group has yet to read: how many records, how old the first ones, about how many bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.preflight.facts import Backlog
 
 log = structlog.get_logger(__name__)
 
-# First records that do not come in this time are not judged.
+# First records that do not arrive in this time are left out.
 PEEK_SECONDS = 5.0
 
 FETCH_SECONDS = 0.2
@@ -39,7 +39,7 @@ class BacklogSample:
 async def look_at_backlog(
     reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition], committed: OffsetsByPartition
 ) -> Backlog:
-    """``committed`` is what the group has done; a new group starts at the beginning."""
+    """The backlog of ``partitions``. ``committed`` are the group's offsets; a new group starts at the beginning."""
     offsets = await reader.log_offsets(partitions)
     end = {p: offsets[p].stable for p in partitions}
     start = {p: max(offsets[p].start, committed.get(p, -1)) for p in partitions}
@@ -66,11 +66,16 @@ async def _peek(
     deadline = time.monotonic() + PEEK_SECONDS
     while waiting := await _waiting(reader, first.missing, end):
         if time.monotonic() > deadline:
-            log.warning("oldest records not seen", topic=waiting[0].topic, partitions=len(waiting))
+            log.warning("the age of the oldest records is unknown", topic=waiting[0].topic, partitions=len(waiting))
             break
-        # What cannot be unpacked is the lane's to deal with.
+        # A batch that cannot be decompressed is handled by the lane.
         for partition, reason in (await first.fetch(waiting, FETCH_SECONDS)).items():
-            log.warning("oldest records not seen", topic=partition.topic, partition=partition.partition, reason=reason)
+            log.warning(
+                "the age of the oldest records is unknown",
+                topic=partition.topic,
+                partition=partition.partition,
+                reason=reason,
+            )
     return {partition: _sample(records) for partition, records in first.found.items()}
 
 

@@ -1,4 +1,4 @@
-"""What the brokers say about the topics of our routes; plain data, gathered once at start."""
+"""Facts from the brokers about the routes' topics, as plain data."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Severity = Literal["refuse", "warn", "undecided"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that will not work (``refuse``), that somebody should know (``warn``), or that could not be found out
-    (``undecided``). ``of_settings``: what is at fault is the worker's own configuration."""
+    """A result of the checks: something that cannot work (``refuse``), that the operator should know (``warn``), or
+    that could not be checked (``undecided``). ``of_settings``: the worker's own configuration is at fault."""
 
     severity: Severity
     topic: str
@@ -26,9 +26,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class TopicFacts:
-    """``partitions`` is 0 where the topic is not there, ``config`` empty where we may not read it.
-
-    ``visible`` is False where we may not even know whether it is there.
+    """One topic. ``partitions`` is 0 where the topic does not exist, ``config`` is empty where the worker's user may
+    not read it. ``visible`` is False where the user may not even describe the topic.
     """
 
     name: str
@@ -47,7 +46,7 @@ class TopicFacts:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What of a source topic the group has yet to read.
+    """What the group has yet to read of a source topic.
 
     ``oldest`` is the timestamp (ms) of the first unread record, None where there is none or none was shown in
     time; ``bytes_of_largest`` an estimate of the largest partition's unread bytes. ``new``: the group has committed
@@ -63,10 +62,8 @@ class Backlog:
 
 @dataclass(frozen=True)
 class BrokerLimits:
-    """What the brokers take of the worker itself.
-
-    ``settings`` are theirs, as far as we may see them; ``refusals`` the codes with which they answered what
-    was tried; ``strategy`` and ``members`` what the group is like, where it refused us.
+    """The brokers' limits for the worker itself. ``settings`` are theirs, as far as they may be read; ``refusals`` are
+    the error codes of what was tried; ``strategy`` and ``members`` are the group's, where it refused a member.
     """
 
     settings: Mapping[str, int] = field(default_factory=dict)
@@ -77,8 +74,8 @@ class BrokerLimits:
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """Everything that the rules look at. ``denied`` holds what the brokers' ACLs refused us, ``undecided`` what they
-    could not say, ``filled`` the destinations of new groups that hold records."""
+    """Everything that the rules use. ``denied`` is what the brokers' ACLs refused, ``undecided`` what they could not
+    answer, ``filled`` the destinations of new groups that hold records."""
 
     now: int
     topics: Mapping[str, TopicFacts]

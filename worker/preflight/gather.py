@@ -1,4 +1,4 @@
-"""Asking the brokers for the facts. Writes nothing, and becomes no member of a group."""
+"""Asks the brokers for the facts. Writes nothing, and joins no group."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from worker.kafka.aiokafka_internals.consumer import tell_of_topics
+from worker.kafka.aiokafka_internals.consumer import add_topics
 from worker.kafka.brokers import answer_to_joining, limits_of, others_in
 from worker.kafka.clients import KafkaClients, started
 from worker.kafka.codes import UnstableOffsetCommitError
@@ -40,8 +40,8 @@ async def gather_facts(
     starts: Mapping[TopicPartition, int],
     ask_group: bool = False,
 ) -> ClusterFacts:
-    """``start_producers`` also tries the transactional ids, which leaves a trace in the brokers; ``ask_group`` whether
-    the group would take one more member."""
+    """The facts. ``start_producers`` also tries the transactional ids, which leaves a trace in the brokers;
+    ``ask_group`` asks whether the group would accept one more member."""
     async with started(clients.admin()) as admin:
         topics, denied = await _topics(admin, _names(settings.routes))
         brokers = len((await admin.describe_cluster())["brokers"])
@@ -78,9 +78,8 @@ def _names(routes: Iterable[RouteSettings]) -> list[str]:
 
 
 async def _partition_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
-    """Lists all topics: asking for one by name would make the broker create it.
-
-    A broker learns of a topic a moment after whoever created it was told so: ask again before missing one.
+    """The number of partitions of each topic. It lists all topics, since asking for one by name could make the broker
+    create it. A broker learns of a new topic a moment after its creation: ask again before one counts as missing.
     """
     counts: dict[str, int] = {}
     for attempt in range(LOOKS_FOR_TOPICS):
@@ -106,7 +105,7 @@ async def _topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> tuple[dic
 
 @dataclass(frozen=True)
 class _Committed:
-    """What the group has committed of a source, or why that is not known."""
+    """The group's committed offsets of a source, or why they are unknown."""
 
     offsets: Mapping[TopicPartition, int] = field(default_factory=dict)
     denied: tuple[Finding, ...] = ()
@@ -120,7 +119,7 @@ async def _committed(admin: AIOKafkaAdminClient, group: str, source: TopicFacts)
     except GroupAuthorizationFailedError:
         return _Committed(denied=(_denied(group, "group", "READ"),))
     except UnstableOffsetCommitError as error:
-        found = f"{cannot_be_known(group, error)}, so what is unread was not judged"
+        found = f"{cannot_be_known(group, error)}, so the backlog was not checked"
         return _Committed(undecided=(Finding("undecided", source.name, found, f"try again; {END_IT}"),))
     return _Committed({place: answer.offset for place, answer in offsets.items()})
 
@@ -133,7 +132,7 @@ async def _backlogs(
     if not sources:
         return backlogs, denied
     reader = clients.reader(max_partition_fetch_bytes=64 * 1024)
-    tell_of_topics(reader, [source.name for source in sources])
+    add_topics(reader, [source.name for source in sources])
     async with started(reader):
         for source in sources:
             partitions = places_of(source.name, source.partitions)
@@ -145,11 +144,12 @@ async def _backlogs(
 
 
 async def _filled(clients: KafkaClients, destinations: Sequence[TopicFacts]) -> frozenset[str]:
-    """Those that hold records, also such as cannot be read yet; not those that we may not ask about."""
+    """The destinations that hold records, also such as cannot be read yet; without those that the worker's user may not
+    read."""
     if not destinations:
         return frozenset()
     reader = clients.reader()
-    tell_of_topics(reader, [each.name for each in destinations])
+    add_topics(reader, [each.name for each in destinations])
     places = [TopicPartition(each.name, number) for each in destinations for number in range(each.partitions)]
     try:
         async with started(reader):
@@ -162,7 +162,7 @@ async def _filled(clients: KafkaClients, destinations: Sequence[TopicFacts]) -> 
 async def _limits(
     admin: AIOKafkaAdminClient, settings: Settings, ask_group: bool
 ) -> tuple[BrokerLimits, tuple[Finding, ...]]:
-    """And the group, where we may not ask it; that shows also where no source is seen whose offsets it would tell."""
+    """The brokers' limits, and whether access to the group is denied, which shows also where no source is visible."""
     told, group = await limits_of(admin), settings.kafka.group_id
     try:
         answer = await answer_to_joining(admin, settings.kafka) if ask_group else NoError
@@ -178,8 +178,8 @@ async def _limits(
 async def _denied_ids(
     clients: KafkaClients, settings: Settings, start_producers: bool
 ) -> tuple[list[Finding], frozenset[int]]:
-    """And the codes of what is refused for other reasons. The lanes' own ids stay untouched: starting one of those
-    would fence a lane that is at work."""
+    """Transactional ids that are denied, and the error codes of other refusals. The lanes' own ids are not tried: that
+    would fence a running lane."""
     routes = [route for route in settings.routes if route.delivery == "exactly-once" and start_producers]
     ids = [f"{settings.kafka.group_id}:{route.source}:preflight" for route in routes]
     answers = await asyncio.gather(*(_answer_to_starting(clients, transactional_id) for transactional_id in ids))
@@ -207,6 +207,6 @@ def _denied(name: str, kind: str, operation: str, prefixed: bool = False) -> Fin
     return Finding(
         "refuse",
         name,
-        f"the broker's ACLs deny us {operation} on this {kind}",
+        f"the broker's ACLs deny the worker's user {operation} on this {kind}",
         f"run `kafka-acls.sh --add --allow-principal User:NAME --operation {operation} {option} {name}{pattern}`",
     )

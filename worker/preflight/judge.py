@@ -1,4 +1,4 @@
-"""The rules: which answers of the brokers mean that a route cannot work. Pure; ``gather`` does the asking."""
+"""The rules: which facts mean that a route cannot work. Pure; ``gather`` asks the brokers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOUR = 3_600_000
 
 @dataclass(frozen=True)
 class Inspection:
-    """One route beside what the brokers say about its topics."""
+    """One route with the facts about its topics."""
 
     route: RouteSettings
     traits: ChainTraits
@@ -73,7 +73,7 @@ def topics_exist(at: Inspection) -> Iterator[Finding]:
             yield Finding(
                 "refuse",
                 topic.name,
-                "no such topic",
+                "the topic does not exist",
                 f"run `kafka-topics.sh --bootstrap-server {at.servers} --create --topic {topic.name} "
                 f"--partitions {wanted}{config}`",
             )
@@ -86,7 +86,7 @@ def partitions_equal(at: Inspection) -> Iterator[Finding]:
             "refuse",
             at.destination.name,
             f"has {at.destination.partitions} partitions, its source {at.source.name} {at.source.partitions}",
-            "make them equal: records keep their partition, and by it their order per key",
+            "give both as many: records keep their partition, and so their order per key",
         )
 
 
@@ -109,8 +109,8 @@ def dead_letters_fit(at: Inspection) -> Iterator[Finding]:
         yield Finding(
             "warn",
             at.dead_letter.name,
-            f"max.message.bytes is {dead_letter}, the source's {source}: a record near that and its error "
-            "headers do not fit together, so headers will be cut",
+            f"max.message.bytes is {dead_letter}, that of the source is {source}: a record near that size leaves no "
+            "room for its error headers, so headers will be cut",
             at.alter(at.dead_letter, f"max.message.bytes={source + DEAD_LETTER_HEADERS}"),
         )
 
@@ -195,7 +195,8 @@ def compaction_keeps_events(at: Inspection) -> Iterator[Finding]:
         yield Finding(
             "warn",
             at.destination.name,
-            f"is compacted, and {at.source.name} has records without a key: Kafka refuses those, each is a dead letter",
+            f"is compacted, and {at.source.name} has records without a key: Kafka refuses those, so each becomes a "
+            "dead letter",
             "give them a key in the chain, or write to a topic with cleanup.policy=delete",
         )
 
@@ -213,13 +214,13 @@ def dead_letters_stay(at: Inspection) -> Iterator[Finding]:
 
 
 def nothing_is_written_twice(at: Inspection) -> Iterator[Finding]:
-    """A group of another name begins at the beginning, whatever others have brought up before."""
+    """A group of another name begins at the beginning, whatever other groups have upcast before."""
     if at.filled and at.backlog.new and at.backlog.records:
         yield Finding(
             "warn",
             at.destination.name,
-            f"holds records, and group {at.group} has committed nothing of {at.source.name}: all "
-            f"{at.backlog.records:,} records there are brought up, again if a replay or another group did so before",
+            f"holds records, and group {at.group} has committed nothing of {at.source.name}: the worker would upcast "
+            f"all {at.backlog.records:,} records there, a second time if a replay or another group did so before",
             "in that case start with `upcast run --after RECEIPT`, or correct kafka.group_id",
         )
 
@@ -230,7 +231,7 @@ def settings_are_visible(at: Inspection) -> Iterator[Finding]:
             yield Finding(
                 "warn",
                 topic.name,
-                "its settings may not be read, so retention, sizes and timestamps are not checked",
+                "the worker's user may not read its settings, so retention, sizes and timestamps are not checked",
                 "allow DESCRIBE_CONFIGS on the topic",
             )
 

@@ -1,4 +1,4 @@
-"""The rules about what the brokers take of the worker itself: session, transactions, notes, one more member. Pure."""
+"""The rules about the brokers' limits for the worker itself: session, transactions, notes, one more member. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from worker.settings import Settings
 from worker.settings.kafka import DRAIN_SECONDS
 
 NOTE = 4096
-"""Bytes beside an offset: the account of a replay fills them nearly, and a lane has its breaker and findings there."""
+"""Bytes of metadata that a lane or a replay commits beside an offset."""
 
 OTHER_STRATEGY, SESSION, TRANSACTION, GROUP_FULL = 23, 26, 50, 81
 
 
 def judge_limits(limits: BrokerLimits, settings: Settings) -> Iterator[Finding]:
-    """What would be refused later, or waited for."""
+    """The limits that would make the brokers refuse the worker later, or make it wait."""
     group = f"group {settings.kafka.group_id}"
     yield from _session(limits, settings, group)
     if any(route.delivery == "exactly-once" for route in settings.routes):
@@ -46,7 +46,7 @@ def _session(limits: BrokerLimits, settings: Settings, group: str) -> Iterator[F
         yield Finding(
             "refuse",
             "kafka.session_timeout",
-            f"is {_seconds(asked)}, the brokers take {_seconds(shortest)} to {_seconds(longest)} "
+            f"is {_seconds(asked)}, the brokers accept {_seconds(shortest)} to {_seconds(longest)} "
             f"({SHORTEST_SESSION}, {LONGEST_SESSION})",
             "set it in between, or change the brokers",
             of_settings=True,
@@ -62,7 +62,7 @@ def _transaction(limits: BrokerLimits, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "refuse",
             "kafka.transaction_timeout",
-            f"is {_seconds(asked)}, the brokers take {_seconds(longest)} at most ({LONGEST_TRANSACTION})",
+            f"is {_seconds(asked)}, the brokers accept {_seconds(longest)} at most ({LONGEST_TRANSACTION})",
             f"set it to {longest / 1000:g} or less, or raise the brokers'",
             of_settings=True,
         )
@@ -76,13 +76,13 @@ def _note(limits: BrokerLimits) -> Iterator[Finding]:
         yield Finding(
             "refuse",
             "the brokers",
-            f"{LARGEST_NOTE} is {largest}, and up to {NOTE} bytes are kept beside an offset",
+            f"{LARGEST_NOTE} is {largest}, and the worker commits up to {NOTE} bytes beside an offset",
             f"set it to {NOTE}, Kafka's own default",
         )
 
 
 def _rebalance(settings: Settings) -> Iterator[Finding]:
-    """What costs pauses, and loses or doubles nothing."""
+    """Limits that cost pauses, but neither loss nor duplicates."""
     kafka = settings.kafka
     if kafka.heartbeat_interval + DRAIN_SECONDS > kafka.rebalance_timeout:
         yield Finding(

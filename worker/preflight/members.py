@@ -1,7 +1,7 @@
-"""Members of one group that do not do the same: another chain, or another destination, for the same source.
+"""Watches the group for members that use another chain or destination for the same source.
 
-Which of them makes a record is then a matter of who owns its partition. While a new version is rolled out that is so
-for a while, and no fault; who stays behind for longer was forgotten, or has another configuration.
+The output of a record then depends on who owns its partition. That is normal while a new version is rolled out; a
+member that differs for longer was forgotten, or has another configuration.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from worker.times import utc
 log = structlog.get_logger(__name__)
 
 SECONDS = 30.0
-"""Between two looks."""
+"""Seconds between two checks."""
 ROLLING = 600.0
-"""Seconds that a rolling start may take before it is told as something else: some minutes a Pod, with its drain."""
+"""Seconds that a rolling update may take before a difference is reported: some minutes a Pod, with its drain."""
 ANSWER = 10.0
 
 Count = Callable[[str, int], None]
-"""Called with a source, and how many members do something else with it."""
+"""Called with a source, and the number of members that use another chain or destination for it."""
 
 
 def differing(ours: Mapping[str, SourceUse], members: Iterable[GroupMember]) -> dict[str, list[str]]:
-    """By source: what each member that does something else says of it. One that says nothing, as older versions do, is
-    none of them."""
+    """By source: a line for each member that uses another chain or destination. Members of older versions say nothing
+    and are left out."""
     found = defaultdict[str, list[str]](list)
     for member in sorted(members, key=lambda each: each.name):
         for source, way in ours.items():
-            theirs = member.ways.get(source)
+            theirs = member.uses.get(source)
             if theirs is not None and theirs != way:
                 found[source].append(_told(member.name, way, theirs))
     return dict(found)
@@ -49,7 +49,8 @@ def _told(name: str, ours: SourceUse, theirs: SourceUse) -> str:
 
 
 class MemberWatch:
-    """``told`` is, by source, what members do otherwise that have done so for longer than a rolling start takes."""
+    """``disagreements`` has, by source, a line for each member that has differed for longer than a rolling update
+    takes."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class MemberWatch:
         clock: Callable[[], float] = time.time,
         rolling: float = ROLLING,
     ) -> None:
-        self.told: Mapping[str, list[str]] = {}
+        self.disagreements: Mapping[str, list[str]] = {}
         self._clients = clients
         self._ours = ours
         self._count = count
@@ -68,20 +69,20 @@ class MemberWatch:
         self._since: dict[str, float] = {}
 
     async def run(self, seconds: float = SECONDS) -> None:
-        """Until it is cancelled."""
+        """Check until cancelled."""
         while True:
             await asyncio.sleep(seconds)
             try:
                 self.note(await self._ask())
             except (KafkaError, TimeoutError, OSError) as error:
-                log.debug("the members of the group could not be asked for", error=type(error).__name__)
+                log.debug("the members of the group could not be listed", error=type(error).__name__)
 
     async def _ask(self) -> list[GroupMember]:
         async with asyncio.timeout(ANSWER), started(self._clients.admin()) as admin:
             return await members_of(admin, self._clients.kafka.group_id)
 
     def note(self, members: Iterable[GroupMember]) -> None:
-        """What the group looks like now. A group that is just meeting tells nothing, and changes nothing."""
+        """Note the group's members as of now. During a rebalance they say nothing, and nothing changes."""
         found = list(members)
         if any(member.topics is None for member in found):
             return
@@ -90,13 +91,13 @@ class MemberWatch:
         told = {source: each for source, each in others.items() if now - self._since[source] >= self._rolling}
         for source in self._ours:
             self._count(source, len(others.get(source, ())))
-        for source in told.keys() - self.told.keys():
+        for source in told.keys() - self.disagreements.keys():
             self._tell(source, told[source])
-        self.told = told
+        self.disagreements = told
 
     def _tell(self, source: str, others: list[str]) -> None:
         log.warning(
-            "members of the group do not do the same",
+            "members of the group use another chain or destination",
             topic=source,
             chain=self._ours[source].chain,
             destination=self._ours[source].destination,

@@ -1,5 +1,5 @@
-"""The questions of the start, asked again while the worker runs: topics change under it, and where a lane waits for
-days the records before it may become older than a destination keeps them."""
+"""Repeats the checks of the start while the worker runs: topics change, and while a lane waits its records may become
+older than the destination's retention."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS = 600.0
 
 
 class RepeatedChecks:
-    """``refusals`` are what a start would now be refused for; the lanes go on all the same."""
+    """``refusals`` are the reasons for which a start would now be refused; running lanes go on."""
 
     def __init__(
         self,
@@ -42,13 +42,13 @@ class RepeatedChecks:
         self._seconds = seconds
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Check until cancelled."""
         while True:
             await asyncio.sleep(self._seconds)
             try:
                 await self._ask()
             except (WorkerError, KafkaError, TimeoutError, OSError) as error:
-                log.warning("topics could not be checked again", reason=in_words(error))
+                log.warning("the topics could not be checked", reason=in_words(error))
 
     async def _ask(self) -> None:
         facts = await ask_brokers(self._clients, self._settings, starts=self._starts)

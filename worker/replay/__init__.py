@@ -1,5 +1,6 @@
-"""Bounded passes over old offsets: what is there (census), what would happen (plan), and doing exactly that (apply).
+"""Bounded passes over old offsets: ``census`` counts what a topic holds, ``plan`` finds out what a replay would do, and
+``apply`` does exactly that.
 
-``ranges`` freezes what is to be read, ``reading`` reads it, ``topics`` asks the cluster, ``digest`` sums records up,
-``sealed_file`` writes and reads plans and receipts.
+``ranges`` turns bounds into offsets, ``reading`` reads them, ``topics`` asks the cluster, ``digest`` makes digests of
+records, ``sealed_file`` writes and reads plans and receipts.
 """

@@ -1,8 +1,8 @@
-"""Running digests over the records of one partition, in their order.
+"""Digests over the records of one partition, in order.
 
-A stretch of records is one stream of bytes for SHA-256, so that it makes no difference where transactions or slices
-were cut. What a hash has in it cannot be written down; so after a kill a new stretch begins, with the digest of all
-before it in front. Whoever wants the same digest needs the same records, and the offsets where stretches began.
+A stretch of records is one stream of bytes for SHA-256, so that the bounds of transactions and slices make no
+difference. The state of a hash cannot be saved; so after an interruption a new stretch begins with the digest of
+everything before it. To compute the same digest again one needs the same records and the offsets where stretches began.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from upcasters.event import Header, SourceRecord
 from worker.kafka.raw_headers import writable
 
 Content = tuple[int, int, bytes | None, bytes | None, Sequence[Header]]
-"""What counts of a record: the offset in the source, timestamp (ms, -1 unknown), key, value and headers. The headers of
-a record that was written are those without the lineage, and its offset is that of its source."""
+"""The parts of a record that count: the offset in the source, timestamp (ms, -1 unknown), key, value and headers. The
+headers of a record that was written are those without the lineage, and its offset is that of its source."""
 
 NOTHING = hashlib.sha256(b"upcast").digest()
 _encode = msgspec.msgpack.Encoder().encode
@@ -53,7 +53,7 @@ class RunningDigest:
         return made
 
     def begin_stretch(self) -> None:
-        """As if a note had been written and taken up here."""
+        """Begin a new stretch here, as after an interruption."""
         self._before, self._stretch = bytes.fromhex(self.text), None
 
     def add(self, records: Sequence[Content]) -> None:

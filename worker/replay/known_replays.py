@@ -1,7 +1,7 @@
-"""What is known of replays: each tells its group and the ledger what it is to do, and how far it is.
+"""What is known of replays that run or ran: their ranges, and how far they are.
 
-The group is `<group>-replay-<id>`, and the note beside each of its offsets says it. Groups stay for a week behind the
-end of their replays, the ledger for good; whoever runs elsewhere may have no ledger.
+A replay writes both beside the offsets of its group (`<group>-replay-<id>`) and into the ledger. Brokers forget the
+group about a week after the replay, the ledger keeps it; a process on another machine may have no ledger.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Share(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Note(msgspec.Struct):
-    """What is asked here of the account of a partition; `worker.replay.apply.account` writes it."""
+    """The part of a partition's account that is read here; `worker.replay.apply.account` writes it."""
 
     share: Share | None = None
 
 
 @dataclass(frozen=True)
 class KnownReplay:
-    """What is known of a replay of one source. ``destination`` is empty where nobody tells; ``read`` is, of each of its
-    ``ranges``, what is done."""
+    """One replay of one source. ``destination`` is empty where neither group nor ledger has it; ``read`` is the part of
+    each of its ``ranges`` that is done."""
 
     replay_id: str
     destination: str
@@ -50,11 +50,11 @@ class KnownReplay:
 
     @property
     def finished(self) -> bool:
-        """Nothing is left to be written."""
+        """Whether all of its output is written."""
         return self.read == self.ranges
 
     def united(self, other: KnownReplay) -> KnownReplay:
-        """With what another witness knows: who has seen more of a partition is believed."""
+        """Both descriptions of the same replay in one: of each partition the one that is further."""
         destination = self.destination or other.destination
         return KnownReplay(
             self.replay_id, destination, _united(self.ranges, other.ranges), _united(self.read, other.read)
@@ -72,7 +72,8 @@ def _united(some: Iterable[Range], more: Iterable[Range]) -> tuple[Range, ...]:
 async def known_replays(
     clients: KafkaClients, group: str, sources: Collection[str], ledger: Ledger | None
 ) -> dict[str, list[KnownReplay]]:
-    """By source. Where one of the witnesses may not or cannot tell, that is logged, and the other one counts."""
+    """The replays by source, from their groups and from the ledger. A failure of one of the two is logged, and the
+    other one alone counts."""
     found: dict[tuple[str, str], KnownReplay] = {}
     for source, replay in [*await _of_groups(clients, group, sources), *await _of_ledger(clients, sources, ledger)]:
         known = found.get((source, replay.replay_id))
@@ -92,7 +93,7 @@ async def _of_groups(clients: KafkaClients, group: str, sources: Collection[str]
                 committed = await committed_of(clients, name, *sources)
                 found += list(_of_offsets(replay_id, committed, sources))
     except WorkerError as error:
-        log.warning("replays beside the worker cannot be seen by their groups", group=group, reason=str(error))
+        log.warning("the groups of replays cannot be listed, only the ledger is asked", group=group, reason=str(error))
     return found
 
 
@@ -113,8 +114,9 @@ def _of_offsets(
 
 
 def of_shares(replay_id: str, committed: Iterable[tuple[int, int, str]]) -> KnownReplay:
-    """What the notes beside a replay's offsets tell. One without a share is of an older version, or was changed by
-    hand: then all up to its offset counts, whatever the destination."""
+    """The replay that the accounts beside its offsets describe. ``committed`` has partition, offset and account. An
+    account without a share is of an older version, or was changed by hand: then everything below its offset counts as
+    read, whatever the destination."""
     destination, ranges, read = "", [], []
     for partition, offset, note in sorted(committed):
         share = _share_of(note) or Share(destination, 0, offset)
@@ -136,7 +138,7 @@ async def _of_ledger(
         of_cluster = [run.replay_id for run in ours if run.cluster_id == cluster]
         return await asyncio.to_thread(_of_runs, ledger, of_cluster)
     except WorkerError as error:
-        log.warning("replays beside the worker cannot be seen in the ledger", reason=str(error))
+        log.warning("the ledger cannot be read, only the groups of replays are asked", reason=str(error))
         return []
 
 

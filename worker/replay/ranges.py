@@ -1,8 +1,8 @@
-"""From where to where: what an operator writes, and the offsets that it means, frozen.
+"""Turns the bounds that an operator writes (``--from``, ``--to``) into offsets.
 
 A bound is ``earliest``, ``latest`` (or ``now``), an offset (``1200``; one for each partition: ``0:1200,1:900``), a time
 (ISO 8601, UTC where it names no zone) or a duration ago (``90d``, ``12h``, ``30m``, ``45s``, ``2w``). A range is
-``[start, end)``; its end is never past the last stable offset, which is as far as anybody can read.
+``[start, end)``; its end is never past the last stable offset, the end of what readers of committed records can read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndTimestamp
 
 from worker.errors import MAY_PASS, WorkerError
-from worker.kafka.log_offsets import AnswersOffsets, LogOffsets, settled
+from worker.kafka.log_offsets import AnswersOffsets, LogOffsets, once_readable
 from worker.kafka.topics import places_of
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -70,14 +70,14 @@ class Range:
 
 @dataclass(frozen=True)
 class Frozen:
-    """``hidden`` are the partitions whose range may end before its bound: what is behind cannot be read yet."""
+    """The ranges. ``hidden`` are the partitions in which an open transaction hides records that the bound may mean."""
 
     ranges: list[Range]
     hidden: Mapping[TopicPartition, LogOffsets] = field(default_factory=dict)
 
 
 class OffsetSource(AnswersOffsets, Protocol):
-    """The questions that are put to the brokers; a consumer of ours of no group answers them."""
+    """What ``freeze`` asks the brokers; a consumer without a group has these methods."""
 
     async def offsets_for_times(
         self, timestamps: Mapping[TopicPartition, int]
@@ -85,20 +85,20 @@ class OffsetSource(AnswersOffsets, Protocol):
 
 
 def parse_start(text: str, now: float) -> Bound:
-    """``--from``. ``now`` in seconds. Raises WorkerError for what is no bound."""
+    """``--from``. ``now`` is Unix time in seconds. Raises WorkerError where ``text`` is no bound."""
     if text == "earliest":
         return Earliest()
     bound = _parse(text, now)
     if bound is None:
-        raise WorkerError(f"--from {text}: is none of {START_FORMS}")
+        raise WorkerError(f"--from {text}: not a bound: give {START_FORMS}")
     return bound
 
 
 def parse_end(text: str, now: float) -> Bound:
-    """``--to``. ``now`` in seconds. Raises WorkerError for what is no bound."""
+    """``--to``. ``now`` is Unix time in seconds. Raises WorkerError where ``text`` is no bound."""
     bound = _parse(text, now)
     if bound is None:
-        raise WorkerError(f"--to {text}: is none of {END_FORMS}")
+        raise WorkerError(f"--to {text}: not a bound: give {END_FORMS}")
     return bound
 
 
@@ -128,11 +128,11 @@ def _parse_time(text: str) -> SinceTime | None:
 async def freeze(
     offsets: OffsetSource, topic: str, partitions: int, start: Bound, end: Bound, patience: float | None = None
 ) -> Frozen:
-    """The range of each partition now; a transaction that is open has so many seconds of ``patience`` to end.
+    """The range of each partition as of now. An open transaction has ``patience`` seconds to end.
 
-    Raises WorkerError for offsets that are not there, or that nobody can read; empty ranges are fine.
+    Raises WorkerError for offsets that do not exist or cannot be read yet. A range may be empty.
     """
-    found = await settled(offsets, places_of(topic, partitions), patience)
+    found = await once_readable(offsets, places_of(topic, partitions), patience)
     starts = await _resolve("--from", start, offsets, topic, found)
     ends = await _resolve("--to", end, offsets, topic, found)
     ranges = [_range(topic, number, starts[number], ends[number], start, end) for number in range(partitions)]
@@ -161,7 +161,7 @@ async def _resolve(
 
 
 def _of_time(found: OffsetAndTimestamp | None, end: int) -> int:
-    """Where no record is as late, the end; an open transaction may hide the one that is."""
+    """The end where no readable record is as late; an open transaction may hide one that is."""
     return end if found is None else min(found.offset, end)
 
 
@@ -169,7 +169,7 @@ def _named(option: str, bound: AtOffset, topic: str, found: Mapping[int, LogOffs
     named = bound.by_partition if bound.everywhere is None else dict.fromkeys(found, bound.everywhere)
     if named.keys() != found.keys():
         raise WorkerError(
-            f"{option}: it names partitions {_listed(named)}, {topic} has {_listed(found)}: name each of them once"
+            f"{option} names partitions {_listed(named)}, but {topic} has {_listed(found)}: name each of them once"
         )
     for number, offset in sorted(named.items()):
         place = f"{option} {offset}: partition {number} of {topic}"

@@ -1,4 +1,5 @@
-"""Reading frozen ranges: each up to its end by position, record batches as they came, memory bounded, no group."""
+"""Reads ranges of offsets, without a group and with bounded memory: each range up to its end, in record batches or
+slices."""
 
 from __future__ import annotations
 
@@ -27,16 +28,16 @@ TOTAL_BYTES = 32 * 1024 * 1024
 LARGEST_FETCH = 1024 * 1024
 SMALLEST_FETCH = 64 * 1024
 FETCH_WAIT_MS = 50
-"""At a partition's end. Other questions on the connection wait as long."""
+"""How long a broker holds a fetch at a partition's end; other requests on the connection wait as long."""
 WAIT = 0.2
 STALLED = 60.0
-"""Seconds without a step of any position after which reading is given up."""
+"""Seconds without progress in any partition, after which reading fails."""
 TURN = 0.02
-"""Seconds of work after which others get their turn: fetches, signals, a progress bar."""
+"""Seconds of work after which other tasks run: fetches, signals, a progress bar."""
 
 
 LOOKS = 4
-"""At a batch whose checksum is wrong: the bytes may have changed on their way here."""
+"""Attempts to read a batch whose checksum is wrong: the bytes may have changed on the way."""
 
 Fetchable = TypeVar("Fetchable", Slice, FetchedBatch)
 
@@ -51,8 +52,8 @@ class Piece(NamedTuple):
 def open_range_reader(
     clients: ClientFactory, partitions: int, *, committed: bool = True
 ) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
-    """A started consumer of no group whose fetches of so many partitions stay within bounds. Unless ``committed``, it
-    also reads what is open and what was taken back."""
+    """A started consumer without a group whose fetches of ``partitions`` partitions stay within bounds. Without
+    ``committed`` it also reads records of open and aborted transactions."""
     share = TOTAL_BYTES // max(1, partitions)
     consumer = clients.reader(
         max_partition_fetch_bytes=min(LARGEST_FETCH, max(SMALLEST_FETCH, share)),
@@ -64,17 +65,18 @@ def open_range_reader(
 
 
 async def read_ranges(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[Range]) -> AsyncIterator[Piece]:
-    """Every visible record of the ranges, in order in each partition. Markers, aborted records and gaps of compaction
-    are stepped over, also at the end.
+    """Yields every readable record of the ranges, in order in each partition. Markers, aborted records and gaps of
+    compaction are skipped, also at the end.
 
-    Raises WorkerError where the brokers do not answer, retention overtakes the reading, or a right is missing.
+    Raises WorkerError where the brokers do not answer, retention deletes records before they are read, or a right is
+    missing.
     """
     async for partition, piece in _read(consumer, topic, ranges, _pieces):
         yield Piece(partition, piece)
 
 
 async def read_batches(consumer: AIOKafkaConsumer, topic: str, wanted: Range) -> AsyncIterator[FetchedBatch]:
-    """The same, as the batches lie in the log; the last ones may go past the range."""
+    """Yields the same as record batches; the last ones may go past the range."""
     async for _, batch in _read(consumer, topic, [wanted], lambda fetched, _end: fetched.batches()):
         yield batch
 
@@ -170,11 +172,11 @@ def _telling_broken(topic: str, fetched: Fetched) -> Iterator[None]:
     try:
         yield
     except UnpackError as error:
-        raise WorkerError(f"{topic}: {error}; --from and --to can leave it out") from error
+        raise WorkerError(f"{topic}: {error}; --from and --to can skip it") from error
     except KafkaError as error:
         raise WorkerError(
             f"{topic}: a batch at or after offset {fetched.offset} cannot be read ({in_words(error)}): "
-            "see the brokers' disks; --from and --to can leave it out"
+            "see the brokers' disks; --from and --to can skip it"
         ) from error
 
 
@@ -184,7 +186,7 @@ def _up_to(end: int, piece: Slice) -> Slice:
 
 
 class _Pace:
-    """Gives others their turn, and gives up where nothing moves."""
+    """Lets other tasks run, and raises WorkerError where reading makes no progress."""
 
     def __init__(self) -> None:
         self._moved = self._turn = time.monotonic()
@@ -195,7 +197,9 @@ class _Pace:
     def waited(self, topic: str) -> None:
         if time.monotonic() - self._moved > STALLED:
             raise WorkerError(
-                f"{topic}: nothing came for {STALLED:g} s though there is more to read: see the brokers", MAY_PASS
+                f"{topic}: no record came for {STALLED:g} s although there are more to read: see whether the brokers "
+                "are up",
+                MAY_PASS,
             )
 
     def failed(self, topic: str, error: KafkaError) -> None:

@@ -1,4 +1,4 @@
-"""Files of JSON with a digest of what is in them: plans and receipts, so that an edited one is seen."""
+"""JSON files that carry a digest of their content, so that an edited file is noticed: plans and receipts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from worker.errors import WorkerError
 
 
 class FilePart(BaseModel):
-    """A part of such a file: frozen, and strict about keys."""
+    """A part of such a file: frozen; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class SealedFile(FilePart):
-    """A whole file. Its fields ``kind`` and ``format`` have the only value that they may have as default."""
+    """A whole file. The defaults of its fields ``kind`` and ``format`` are their only values."""
 
     def content(self) -> dict[str, Any]:
         """The file as plain JSON values, without its digest."""
@@ -42,56 +42,62 @@ F = TypeVar("F", bound=SealedFile)
 
 @dataclass(frozen=True)
 class FileKind(Generic[F]):
-    """How files of one kind are written and read. The rest are ends of messages: ``source`` says where such files come
-    from, ``again`` how to get a right one, ``elsewhere`` what to do where it cannot be written, ``missing`` where there
-    is none, and ``mistaken`` what to say of files of other kinds."""
+    """Writes and reads files of one kind: ``model``, called ``name`` in messages. The other fields end messages:
+    ``written_by`` names the command that writes such files, ``fix_content`` says how to get a valid one,
+    ``fix_unwritable`` what to do where it cannot be written, ``fix_missing`` where there is no file, and
+    ``wrong_kinds`` what to say of files of other kinds."""
 
     model: type[F]
     name: str
-    source: str
-    again: str
-    elsewhere: str
-    missing: str = ""
-    mistaken: Mapping[str, str] = field(default_factory=dict)
+    written_by: str
+    fix_content: str
+    fix_unwritable: str
+    fix_missing: str = ""
+    wrong_kinds: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, file: F, path: Path) -> None:
-        """Write content and digest, whole or not at all. Raises WorkerError where that cannot be."""
+        """Write content and digest, atomically. Raises WorkerError where the file cannot be written."""
         text = json.dumps(file.sealed(), indent=2, ensure_ascii=False) + "\n"
         unfinished = path.with_name(path.name + ".part")
         try:
             unfinished.write_text(text, encoding="utf-8", errors="surrogatepass")
             unfinished.replace(path)
         except OSError as error:
-            raise WorkerError(f"{path}: cannot write the {self.name}: {error.strerror}: {self.elsewhere}") from None
+            raise WorkerError(
+                f"{path}: cannot write the {self.name}: {error.strerror}: {self.fix_unwritable}"
+            ) from None
 
     def read(self, path: Path) -> F:
-        """Raises WorkerError for a file that is missing, of another kind, of a newer version, or edited since it was
-        written."""
+        """The content of ``path``. Raises WorkerError for a file that is missing, of another kind, of another format,
+        or edited since it was written."""
         content = self.content_of(path)
         digest, form = content.pop("digest", None), self.model.model_fields["format"].default
         if content.get("format") != form:
             raise WorkerError(
-                f"{path}: a {self.name} of format {content.get('format')}, this worker reads {form}: "
-                "use the worker that wrote it"
+                f"{path}: the {self.name} has format {content.get('format')}, this worker reads format {form}: use "
+                "the version of the worker that wrote it"
             )
         try:
             file = self.model.model_validate(content)
         except ValidationError as error:
             place = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
-            raise WorkerError(f"{path}: {place} is wrong: {self.again}") from None
+            raise WorkerError(f"{path}: field {place} is not valid: {self.fix_content}") from None
         if digest != file.digest():
-            raise WorkerError(f"{path}: its content does not fit its digest, so it was edited: {self.again}")
+            raise WorkerError(
+                f"{path}: its digest is not that of its content, so the file was edited: {self.fix_content}"
+            )
         return file
 
     def content_of(self, path: Path) -> dict[str, Any]:
-        """What the file says, its digest among it, unchecked but for its kind. Raises WorkerError."""
+        """The file's content with its digest; only the kind is checked. Raises WorkerError where it cannot be read or
+        is of another kind."""
         try:
             content = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
         except OSError as error:
-            if self.missing and isinstance(error, FileNotFoundError):
-                raise WorkerError(f"{path}: no such file: {self.missing}") from None
+            if self.fix_missing and isinstance(error, FileNotFoundError):
+                raise WorkerError(f"{path}: no such file: {self.fix_missing}") from None
             raise WorkerError(
-                f"{path}: cannot read the {self.name}: {error.strerror}: name the file of {self.source}"
+                f"{path}: cannot read the {self.name}: {error.strerror}: give the file that {self.written_by} wrote"
             ) from None
         except ValueError:
             content = None
@@ -99,5 +105,6 @@ class FileKind(Generic[F]):
         if isinstance(content, dict) and kind == self.model.model_fields["kind"].default:
             return content
         raise WorkerError(
-            f"{path}: {self.mistaken.get(str(kind), f'is no {self.name}: name the file of {self.source}')}"
+            f"{path}: "
+            f"{self.wrong_kinds.get(str(kind), f'is no {self.name}: give the file that {self.written_by} wrote')}"
         )

@@ -1,4 +1,4 @@
-"""What bounded passes ask the cluster about itself and its topics."""
+"""Questions of bounded passes about the cluster, its topics and groups."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ RETRY_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Reached:
-    """An offset, and the account of all before it as a note."""
+    """A committed offset, and the account of everything below it, as text."""
 
     offset: int
     note: str
 
 
 async def partitions_of(clients: KafkaClients, topic: str) -> int:
-    """How many partitions the topic has. Raises WorkerError where it is not there or the brokers do not say."""
+    """The number of partitions of a topic. Raises WorkerError where it does not exist or the brokers do not answer."""
     counts = await partition_counts(clients)
     if not counts.get(topic):
         raise WorkerError(
@@ -45,26 +45,27 @@ async def partitions_of(clients: KafkaClients, topic: str) -> int:
 
 
 async def partition_counts(clients: KafkaClients) -> dict[str, int]:
-    """Of all topics: asking for one by name would make the broker create it."""
+    """The number of partitions of every topic. It lists all, since asking for one by name could make the broker create
+    it."""
     topics = await _ask(clients, lambda admin: admin.describe_topics())
     return {each["topic"]: len(each["partitions"]) for each in topics}
 
 
 async def cluster_id_of(clients: KafkaClients) -> str:
-    """The cluster's own id, the same for its whole life; empty where it is too old to say."""
+    """The cluster's id, which never changes; empty where the brokers are too old to have one."""
     cluster = await _ask(clients, lambda admin: admin.describe_cluster())
     return str(cluster.get("cluster_id") or "")
 
 
 async def committed_of(clients: KafkaClients, group: str, *topics: str) -> dict[TopicPartition, Reached]:
-    """What a group has committed of the topics, with the accounts beside it; a partition without an offset is not in
-    it. Raises WorkerError where a transaction is about to move one of the offsets and does not end."""
+    """The offsets that a group has committed for the topics, with the accounts beside them; partitions without an
+    offset are left out. Raises WorkerError where an open transaction moves one of the offsets and does not end."""
     found = await notes_of(clients, group, *topics)
     return {partition: Reached(each.offset, each.note.journal) for partition, each in found.items()}
 
 
 async def notes_of(clients: KafkaClients, group: str, *topics: str) -> dict[TopicPartition, Committed]:
-    """The same, with all that its workers keep beside it, the fingerprint of their chain for one."""
+    """The same, with everything that workers commit beside an offset, such as the fingerprint of their chain."""
 
     async def ask(admin: AIOKafkaAdminClient) -> CommittedOffsets:
         partitions = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
@@ -79,27 +80,30 @@ async def notes_of(clients: KafkaClients, group: str, *topics: str) -> dict[Topi
 
 
 async def groups_of(clients: KafkaClients) -> list[str]:
-    """The groups that we may know of."""
+    """The ids of the groups that the worker's user may list."""
     return [name for name, *_ in await _ask(clients, lambda admin: admin.list_consumer_groups())]
 
 
 async def group_members(clients: KafkaClients, group: str) -> list[GroupMember]:
-    """Raises WorkerError, also where we may not know."""
+    """The members of a group. Raises WorkerError where the brokers do not answer or deny access."""
     return list(await _ask(clients, lambda admin: members_of(admin, group)))
 
 
 async def refuse_hidden(clients: KafkaClients, group: str) -> None:
-    """Raises WorkerError where we may not know whether there is such a group: brokers leave it out of their list."""
+    """Raises WorkerError where the worker's user has no access to the group: brokers leave such groups out of their
+    list."""
     try:
         await _ask(clients, lambda admin: admin.find_coordinator(group))
     except WorkerError as error:
         if isinstance(error.__cause__, GroupAuthorizationFailedError):
-            raise WorkerError(f"{group}: grant Read on all groups that begin with this name") from error
+            raise WorkerError(
+                f"{group}: the brokers deny access to the group: grant Read on all groups that begin with this name"
+            ) from error
         raise
 
 
 async def compacted_of(clients: KafkaClients, topics: Sequence[str]) -> list[str]:
-    """Those from which Kafka removes records whose key comes again; not those whose settings may not be read."""
+    """The compacted ones among the topics, as far as their settings may be read."""
     told = await _ask(clients, lambda admin: settings_of(admin, topics))
     return [name for name, _, settings in told if "compact" in settings.get("cleanup.policy", "")]
 

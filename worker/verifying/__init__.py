@@ -1,6 +1,6 @@
-"""`upcast verify`: proves a receipt against the topics themselves.
+"""`upcast verify`: checks a receipt against the topics themselves.
 
-Source and destination are read again, side by side; what must have become of each record is found out by the chain's
-plain reference. Nothing here comes from the lanes: names of headers and their order are written out anew, so that an
-error there is seen here. ``oracle`` says what must be, ``streams`` what is, ``matching`` compares them.
+It reads source and destination again, side by side; ``oracle`` asks the chain and its reference what must have become
+of each record, ``destination`` reads what was written, and ``matching`` compares the two. Nothing here uses code of the
+lanes: names and order of headers are written out a second time, so that an error in the lanes shows here.
 """

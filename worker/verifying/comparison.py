@@ -1,5 +1,5 @@
-"""Records as they must stand in the log, byte for byte, and in what one differs from that: names of its parts, never
-their content."""
+"""Encodes records as they must stand in the log, byte for byte, and names the parts in which an actual record differs,
+never their content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.verifying.oracle import ExpectedLineage, Output
 
 
 class Encoder:
-    """For the output of one source partition."""
+    """Encodes the output of one source partition."""
 
     def __init__(self, lineage: ExpectedLineage) -> None:
         self._lineage = lineage
@@ -26,7 +26,7 @@ class Encoder:
         self._behind: dict[int, tuple[Passage, bytes]] = {}
 
     def records(self, outputs: Sequence[Output], first_timestamp: int) -> bytes:
-        """All records of a batch whose first timestamp this is, with the lineage behind each one's own headers."""
+        """The records of a batch with this ``first_timestamp`` (ms), each with the lineage after its own headers."""
         numbers, known, before, alone = ZIGZAG, self._behind, self.before, self._alone
         parts: list[bytes] = []
         for place, output in enumerate(outputs):
@@ -57,7 +57,8 @@ class Encoder:
         return varint(len(headers) + self._count) + encoded_headers(headers)
 
     def _remember(self, passage: Passage) -> bytes:
-        """By identity, which is cheaper than a hash; bounded, for an event of an unknown version has its own."""
+        """Cached by identity, which is cheaper than a hash; bounded, since each event of an unknown version has a
+        passage of its own."""
         if len(self._behind) >= SMALL:
             self._behind.clear()
         made = encoded_headers(self._lineage.behind(passage))
@@ -72,8 +73,8 @@ REFUSALS = ("MessageSizeTooLargeError", "RecordListTooLargeError", "InvalidTimes
 
 
 def is_refusal(letter: SourceRecord, passage: Passage | None) -> bool:
-    """The brokers did not take the result; the chain cannot know that. A letter without room for its stage is known by
-    the fingerprints that such faults have."""
+    """Whether the letter says that the brokers refused the result, which the chain cannot know. A letter without room
+    for its stage is recognised by the fingerprints of such faults."""
     stage = last_header(letter.headers, "__connect.errors.stage")
     if stage is not None or passage is None:
         return stage == b"produce"
@@ -83,7 +84,7 @@ def is_refusal(letter: SourceRecord, passage: Passage | None) -> bool:
 
 
 def differences(expected: Content, lineage: Sequence[Header], actual: SourceRecord) -> list[str]:
-    """``lineage`` is what must stand behind the record's own headers."""
+    """The parts in which ``actual`` differs; ``lineage`` must stand after the record's own headers."""
     _, timestamp, key, value, headers = expected
     pairs = {
         "key": (key, actual.key),

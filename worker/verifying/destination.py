@@ -1,5 +1,5 @@
-"""What stands in the destination: the records of one partition, one after the other, each with the source offset
-that it tells of, and those that are not what is proved."""
+"""Reads the destination: the records of one partition in order, each with the source offset in its headers, and sorts
+out records that the verified replay did not write."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SOURCE = ("upcaster.source.topic", "upcaster.source.partition", "upcaster.source
 ORIGIN = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
 BITS = 1024
 MOST_WRITERS = 100
-"""That are told apart."""
+"""Other writers that are counted one by one."""
 
 
 class OffsetSet:
-    """A set of offsets, a bit for each, and nothing for stretches without any."""
+    """A set of offsets: a bit for each, and no memory for stretches without any."""
 
     def __init__(self) -> None:
         self._bits: dict[int, int] = {}
@@ -38,24 +38,23 @@ class OffsetSet:
         return bool(self._bits.get(offset // BITS, 0) >> offset % BITS & 1)
 
     def without(self, other: OffsetSet) -> Iterator[tuple[int, int]]:
-        """Of each stretch that has offsets which the other one has not: the first of them, and how many."""
+        """Of each stretch with offsets that ``other`` lacks: the first of them, and their number."""
         for at, bits in sorted(self._bits.items()):
             if left := bits & ~other._bits.get(at, 0):
                 yield at * BITS + (left & -left).bit_length() - 1, left.bit_count()
 
     def within(self, other: OffsetSet) -> Iterator[tuple[int, int]]:
-        """The same of the offsets that the other one has, too."""
+        """The same of offsets that ``other`` also has."""
         for at, bits in sorted(self._bits.items()):
             if common := bits & other._bits.get(at, 0):
                 yield at * BITS + (common & -common).bit_length() - 1, common.bit_count()
 
 
 class OtherWriters:
-    """What other passes over a source partition wrote of the offsets in ``wanted``, and what the replay itself wrote
-    into a partition that is not its own: ``partitions`` are those of the destination.
-
-    ``silent`` are the offsets of which the replay itself wrote nothing: what another one wrote of those, such as a
-    redrive, is there once. Behind ``unmarked_end`` is no record that tells nothing of a source.
+    """Output of offsets in ``wanted`` that other passes over the source partition wrote, and output that the replay
+    itself wrote into the wrong one of the destination's ``partitions``. ``silent`` are the offsets of which the replay
+    wrote nothing: output of those, for instance by a redrive, is no duplicate. After ``unmarked_end`` every record
+    names its source.
     """
 
     names = SOURCE
@@ -72,7 +71,7 @@ class OtherWriters:
         self.unmarked_end = 0
 
     def look(self, headers: Mapping[str, bytes | None], at: int = 0) -> None:
-        """At one record that is not what is proved; ``at`` is its own offset."""
+        """Note a record that the verified replay did not write; ``at`` is its offset."""
         topic, number, offset = (headers.get(name) or b"" for name in self.names)
         if not is_marked(headers):
             self.unmarked_end = max(self.unmarked_end, at + 1)
@@ -86,11 +85,14 @@ class OtherWriters:
         if known and int(number) == self._number and int(offset) in self._wanted:
             self._by_writer.setdefault(writer, OffsetSet()).add(int(offset))
 
-    def tell(self, findings: Findings, destination: str) -> None:
-        """A finding for each writer whose records stand beside the replay's own, and one for those astray."""
+    def add_findings(self, findings: Findings, destination: str) -> None:
+        """Add a finding for each writer whose records double the replay's, and one for records in the wrong
+        partition."""
         if self._astray:
             findings.add(
-                "in another partition", f"{destination} partition {self.home} holds {self._astray:,} that are not its"
+                "in another partition",
+                f"{destination} partition {self.home} holds {self._astray:,} records that belong into another "
+                "partition",
             )
         for writer, offsets in self._by_writer.items():
             if stretches := list(self._twice(offsets)):
@@ -98,8 +100,8 @@ class OtherWriters:
                 who = "the live worker" if writer is None else f"replay {writer.decode(errors='replace')}"
                 findings.add(
                     "doubled by another pass",
-                    f"partition {self._number}, source offset {first}: {who} wrote {count:,} of these offsets to "
-                    f"{destination}, too, so readers see them twice: replay into an empty topic",
+                    f"partition {self._number}, source offset {first}: {who} also wrote {count:,} of these offsets "
+                    f"to {destination}, so readers see them twice: replay into an empty topic",
                 )
 
     def _twice(self, offsets: OffsetSet) -> Iterator[tuple[int, int]]:
@@ -107,25 +109,25 @@ class OtherWriters:
 
 
 class OtherLetters(OtherWriters):
-    """The same of dead letters, which always tell their origin. ``buried`` are the offsets of which the replay wrote
-    one itself; a redrive that failed again buries the same record once more, and that is no second letter of it."""
+    """The same for dead letters, which always name their origin. ``dead_lettered`` are the offsets of which the replay
+    wrote one; a redrive that fails writes another letter of the same record, which is no duplicate."""
 
     names = ORIGIN
 
     def __init__(self, replay_id: str, source: tuple[str, int], wanted: range, partitions: int) -> None:
         super().__init__(replay_id, source, wanted, partitions)
-        self.buried = OffsetSet()
+        self.dead_lettered = OffsetSet()
 
     def look(self, headers: Mapping[str, bytes | None], at: int = 0) -> None:
         if headers.get(REDRIVES) in (None, b"0"):
             super().look(headers, at)
 
     def _twice(self, offsets: OffsetSet) -> Iterator[tuple[int, int]]:
-        return offsets.within(self.buried)
+        return offsets.within(self.dead_lettered)
 
 
 def is_marked(headers: Mapping[str, bytes | None]) -> bool:
-    """Whether a record of the destination tells what it was made of."""
+    """Whether the headers of a record in the destination name its source."""
     topic, number, offset = (headers.get(name) or b"" for name in SOURCE)
     return bool(topic) and number.isdigit() and offset.isdigit()
 
@@ -138,11 +140,10 @@ Locate = Callable[[Iterable[SourceRecord]], Iterator[Placed]]
 
 
 class Stream:
-    """Records one by one. ``head`` is the next one, None at the end; ``at`` is its source offset: ``UNKNOWN`` where it
-    tells none, ``END`` at the end or where the next batch was not opened yet (``open``).
-
-    A batch that is next, as a whole, can be looked at (``unopened``) and stepped over (``skip``) without decoding it.
-    ``short``: it ends before the log does, at an open transaction.
+    """Records one by one. ``head`` is the next record, None at the end; ``at`` is its source offset: ``UNKNOWN`` where
+    its headers name none, ``END`` at the end or where the next batch is not decoded yet (``open``). A whole next batch
+    can be inspected (``unopened``) and skipped (``skip``) without decoding it. ``short``: the stream ends before the
+    log does, at an open transaction.
     """
 
     def __init__(self, batches: AsyncIterator[FetchedBatch], place: Locate, *, short: bool = False) -> None:
@@ -155,39 +156,40 @@ class Stream:
         self.head: SourceRecord | None = None
 
     async def unopened(self) -> FetchedBatch | None:
-        """None in the middle of a batch, and at the end."""
+        """The next batch, undecoded; None in the middle of a batch, and at the end."""
         if self.head is None and self._next is None:
             self._next = await anext(self._batches, None)
         return self._next
 
     def skip(self) -> None:
-        """Step over the unopened batch."""
+        """Skip the next batch."""
         self._next = None
 
     async def open(self) -> None:
-        """See to it that there is a head, except at the end."""
+        """Decode the next batch, so that there is a head, except at the end."""
         while self.head is None and (batch := await self.unopened()) is not None:
             self.skip()
             self._held.extend(self._place(batch.records()))
             self.step()
 
     def may_hide_more(self) -> bool:
-        """Whether records may follow that nobody can read yet. Ours are in the source's order: where a later one can
-        be read, no earlier one is hidden."""
+        """Whether an open transaction may hide further records. The replay's are in the source's order: where a later
+        one can be read, no earlier one is hidden."""
         return self._short and self.head is None and self._next is None
 
     async def advance(self) -> None:
-        """Step over the head, to the next one."""
+        """Go to the next record."""
         self.step()
         await self.open()
 
     def step(self) -> None:
-        """Step over the head, and open nothing."""
+        """Go to the next record without decoding another batch."""
         self.at, self.head = self._held.popleft() if self._held else (END, None)
 
 
 async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, start: int) -> AsyncIterator[FetchedBatch]:
-    """From an offset, or where the topic begins by now, to the end of what can be read now."""
+    """The stream from ``start``, or from the partition's first offset if that is later, to the end of what can be
+    read."""
     place = TopicPartition(topic, partition)
     log = (await consumer.log_offsets([place]))[place]
     async for batch in read_batches(consumer, topic, Range(partition, max(log.start, start), log.stable)):
@@ -197,8 +199,8 @@ async def read_from(consumer: AIOKafkaConsumer, topic: str, partition: int, star
 def written_by(
     replay_id: str, source: str, partition: int, names: tuple[str, str, str], others: OtherWriters | None = None
 ) -> Locate:
-    """Picks the replay's records that came from a source partition; one whose origin is cut off is taken, too.
-    ``others`` looks at what is not picked."""
+    """A function that selects the replay's records of a source partition, also those whose origin had to be cut.
+    ``others`` notes the records that are not selected."""
     wanted, topics, numbers = replay_id.encode(), (source.encode(), None), (b"%d" % partition, None)
     topic, number, offset = names
 

@@ -1,5 +1,4 @@
-"""The search for second outputs among records of the destination that tell nothing of where they came from: they are
-judged by what they are."""
+"""Searches the destination's records without lineage headers for second outputs: by key, timestamp and value."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ from worker.verifying.oracle import Expected, Judges, Oracle, Output
 from worker.verifying.redrives import LetterOracle
 
 MOST_HELD = 50_000
-"""Records that are judged at a time, each some 700 bytes here; the source is read again for each such lot."""
+"""Records that are compared at a time, some 700 bytes each; the source is read again for each such lot."""
 
 RecordPosition = tuple[int, int]
 """Partition and offset."""
@@ -36,8 +35,9 @@ def digest(value: bytes | None) -> bytes:
 
 @dataclass(slots=True)
 class Alike:
-    """Unmarked records of one key and timestamp, by the digests of their values: those that are the ``same`` as what
-    was written of a record in range, and ``others``. ``origin`` is the first record in range that has both, too."""
+    """Records without lineage headers that share key and timestamp, by the digests of their values: ``same`` equal an
+    output of a record in range, ``others`` do not. ``origin`` is the first record in range with this key and
+    timestamp."""
 
     origin: RecordPosition | None = None
     same: dict[bytes, list[RecordPosition]] = field(default_factory=dict)
@@ -61,8 +61,8 @@ def _take(places: dict[bytes, list[RecordPosition]], value: bytes) -> bool:
 
 
 class UnmarkedRecords:
-    """As many of them as are held at a time. First all records in range go by (``compare``), then all that may explain
-    them (``explain``); what is left then is told."""
+    """One lot of records without lineage headers. ``compare`` takes all records in range, then ``explain`` all records
+    that may explain one; ``tell`` reports what is left."""
 
     def __init__(self) -> None:
         self._alike: dict[int, Alike] = {}
@@ -78,11 +78,11 @@ class UnmarkedRecords:
         self.count += 1
 
     def concerns(self, record: SourceRecord) -> bool:
-        """Whether it has the timestamp of any of them; others need not be asked about."""
+        """Whether the lot has a record with the same timestamp."""
         return timestamp_of(record.timestamp) in self._times
 
     def compare(self, origin: RecordPosition, record: SourceRecord, outputs: Sequence[Output]) -> None:
-        """A record in range, and what was written of it."""
+        """Compare the lot with the ``outputs`` of a record in range."""
         for output in outputs:
             _, timestamp, key, value, _ = output.content
             made = digest(value)
@@ -93,13 +93,13 @@ class UnmarkedRecords:
                     alike.same[made] = alike.others.pop(made)
 
     def keep_suspects(self) -> bool:
-        """Forget those that no record in range has to do with; whether any is left."""
+        """Drop the records that share no key and timestamp with a record in range; returns whether any is left."""
         self._alike = {key: alike for key, alike in self._alike.items() if alike.origin}
         return bool(self._alike)
 
     def explain(self, origin: RecordPosition, record: SourceRecord, outputs: Sequence[Output]) -> None:
-        """Any source record. One of which nothing was written may be behind one of them for each of its ``outputs``,
-        and behind one of another value, if another chain made it."""
+        """Remove the records that a source record outside of the range explains: one for each of its ``outputs``, and
+        one of another value, which another chain may have made."""
         if origin[1] in self._written.get(origin[0], ()):
             return
         exact = [self._take_exact(output) for output in outputs]
@@ -107,21 +107,21 @@ class UnmarkedRecords:
         if alike and not any(exact):
             alike.take_any()
 
-    def tell(self, findings: Findings, destination: str) -> None:
-        """Where nothing explains them."""
+    def add_findings(self, findings: Findings, destination: str) -> None:
+        """Add findings for the records that nothing explains."""
         for partition, (origin, offset, count) in sorted(self._left(same=True).items()):
             findings.add(
                 "doubled by another pass",
-                f"{destination} partition {partition}, offset {offset} (of {_named(origin)}): {count:,} records that "
-                "do not tell their source are what was written of records in range, once more, so readers see them "
-                "twice: replay into an empty topic, and start the live worker with --after",
+                f"{destination} partition {partition}, offset {offset} (of {_named(origin)}): {count:,} records "
+                "without lineage headers equal the output of records in range, so readers see them twice: replay "
+                "into an empty topic, and start the live worker with --after",
                 count,
             )
         for partition, (origin, offset, count) in sorted(self._left(same=False).items()):
             findings.leave_open(
                 "of unknown origin",
-                f"{destination} partition {partition}, offset {offset} (as {_named(origin)}): {count:,} records that "
-                "do not tell their source have key and timestamp of records in range, and other values: another "
+                f"{destination} partition {partition}, offset {offset} (as {_named(origin)}): {count:,} records "
+                "without lineage headers have key and timestamp of records in range, but other values: another "
                 "producer wrote them, or a worker with another chain",
                 count,
             )
@@ -153,8 +153,9 @@ def _named(origin: RecordPosition) -> str:
 
 @dataclass
 class SearchScope:
-    """What the proof has seen on its way. By partition of the destination: from where on it has looked (``begin``), and
-    behind which offset no unmarked record was (``end``). ``times`` are the range's least and greatest timestamp."""
+    """What the verification has read. By partition of the destination: the first offset that it read (``begin``), and
+    the offset after its last record without lineage headers (``end``). ``times`` are the least and greatest timestamp
+    of the range (ms)."""
 
     begin: dict[int, int] = field(default_factory=dict)
     end: dict[int, int] = field(default_factory=dict)
@@ -171,7 +172,7 @@ class SearchScope:
 
 
 class Search:
-    """``consumers`` read the source and the destination. ``run`` once the proof has gone through all partitions."""
+    """``consumers`` read the source and the destination. Call ``run`` once the verification has read all partitions."""
 
     def __init__(
         self,
@@ -194,7 +195,7 @@ class Search:
         self._most = most
 
     async def run(self) -> None:
-        """Ends early where a lot holds second outputs: the verdict is known then."""
+        """Search all lots; ends early where one holds second outputs, since the verdict is known then."""
         route, lot = self._receipt.route, UnmarkedRecords()
         if self._sighted.times is None or route.source == route.destination:
             # Of a topic that is brought up in place each worker has to write the headers.
@@ -208,18 +209,19 @@ class Search:
         await self._judge(lot)
 
     async def _judge(self, lot: UnmarkedRecords) -> bool:
-        """Whether it is known to be wrong."""
+        """Compare one lot; returns whether it holds second outputs."""
         if lot.count:
             await self._compare(lot)
             if lot.keep_suspects():
                 await self._explain(lot)
-                lot.tell(self._findings, self._receipt.route.destination)
+                lot.add_findings(self._findings, self._receipt.route.destination)
         return bool(self._findings.wrong)
 
     # The destination.
 
     async def _unmarked(self, least: int, greatest: int) -> AsyncIterator[tuple[int, SourceRecord]]:
-        """With a timestamp of the range's; only those may be of a record in it."""
+        """Yields the records without lineage headers whose timestamp lies in the range's: only those can be second
+        outputs."""
         topic = self._receipt.route.destination
         for wanted in await self._places(least):
             async for piece in read_ranges(self._destination, topic, [wanted]):
@@ -230,8 +232,8 @@ class Search:
                         yield piece.partition, record
 
     async def _places(self, least: int) -> list[Range]:
-        """From the first record that is not older than the range, to the last unmarked one that was seen, or to where
-        the proof began to look."""
+        """The offsets to search: from the first record that is not older than the range to the last one without lineage
+        headers, or to the first one that the verification read."""
         topic, sighted = self._receipt.route.destination, self._sighted
         places = places_of(topic, self._counts[topic])
         offsets = await self._destination.log_offsets(places)
@@ -247,7 +249,7 @@ class Search:
         return [each for each in ranges if each.offsets]
 
     def _tells_nothing(self, partition: int, record: SourceRecord) -> bool:
-        """What tells of its source was judged by that, except in front of where the proof began to look."""
+        """Whether a record has no lineage headers, or stands before the offsets that the verification read."""
         headers = dict(record.headers)
         if headers.get(REPLAY_ID) == self._receipt.replay_id.encode():
             return False
@@ -267,7 +269,7 @@ class Search:
     # The source.
 
     async def _compare(self, lot: UnmarkedRecords) -> None:
-        """With the records in range, and what the pass has written of each."""
+        """Compare the lot with the records in range and their outputs."""
         told = self._receipt
         for each in told.partitions:
             wanted = [Range(each.partition, each.start, each.end)]
@@ -277,7 +279,7 @@ class Search:
                     lot.compare(origin, record, expected.outputs)
 
     async def _explain(self, lot: UnmarkedRecords) -> None:
-        """By all that is in the source, as a worker without the pass's filters makes it."""
+        """Explain the lot by all records of the source, as a worker without the pass's filters would upcast them."""
         source = self._receipt.route.source
         places = places_of(source, self._counts.get(source, 0))
         offsets = await self._source.log_offsets(places)

@@ -1,4 +1,5 @@
-"""What a verification found wrong, and what it could not judge: counted by kind, with the first few coordinates."""
+"""The findings of a verification: what is wrong and what could not be decided, counted by kind, with the first few
+coordinates."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ EXAMPLES = 10
 
 
 class Result(StrEnum):
-    """UNDECIDED: nothing is wrong as far as can be seen, and not all could be."""
+    """UNDECIDED: nothing was found wrong, but not everything could be read."""
 
     PASSED = "PASS"
     FAILED = "FAIL"
@@ -19,7 +20,7 @@ class Result(StrEnum):
 
 @dataclass
 class Findings:
-    """Bounded, whatever there is to find. ``open`` are the kinds that are no fault: nobody can tell."""
+    """Findings in bounded memory. ``open`` are the kinds that could not be decided."""
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
@@ -50,7 +51,7 @@ class Findings:
             known.append(place)
 
     def leave_open(self, kind: str, place: str, count: int = 1) -> None:
-        """What can be judged neither right nor wrong: ``place`` says where it is and why."""
+        """Something that could not be decided: ``place`` says where it is and why."""
         self.open.add(kind)
         self.add(kind, place, count)
 

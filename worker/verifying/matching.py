@@ -1,4 +1,4 @@
-"""One partition, source beside destination beside dead letters: all three are in the order of the source."""
+"""Matches one partition: source, destination and dead letters, all three in the order of the source."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from worker.verifying.oracle import Expected, ExpectedLineage, Output
 from worker.verifying.read_ahead import Ahead, StretchedDigest, outputs_of
 
 MOST_UNPLACED = 1_000
-"""Dead letters near their topic's limit, which do not tell their offset, and whose record has not come yet."""
+"""Dead letters without room for their offset that wait for their record."""
 MOST_MISSING = 10_000
-"""Missing outputs that are remembered, to tell one that comes later from one that comes twice."""
+"""Missing outputs that are remembered, to distinguish an output out of order from a duplicate."""
 
 
 @dataclass
 class Counts:
-    """The same as the receipt's, counted anew."""
+    """The counts of the receipt, counted again."""
 
     read: int = 0
     upcast: int = 0
@@ -64,10 +64,10 @@ class Counts:
 
 
 class Matching:
-    """``run`` once; what is wrong goes to ``findings``.
+    """``run`` once; it adds to ``findings``.
 
-    A batch of the destination that is, byte for byte, what it must be is matched as a whole. Any other one is
-    decoded, and matched record by record, so that what is wrong with it can be told.
+    A batch of the destination that equals the expected bytes is matched as a whole. Any other batch is decoded and
+    matched record by record, so that the findings can say what is wrong.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Matching:
         self._other_letters = other_letters
         self.counts = Counts()
         self.hidden = 0
-        """Outputs and dead letters that were not found, and may be behind an open transaction."""
+        """The number of missing outputs and dead letters that an open transaction may hide."""
 
     async def run(self) -> None:
         await self._letters.open()
@@ -107,12 +107,12 @@ class Matching:
         await self._leftovers(END)
         for letter in self._unplaced:
             self._find("dead letter doubled or out of order", UNKNOWN, letter, dead_letter=True)
-        self._others.tell(self._findings, self._receipt.route.destination)
-        self._other_letters.tell(self._findings, self._receipt.route.dead_letter)
+        self._others.add_findings(self._findings, self._receipt.route.destination)
+        self._other_letters.add_findings(self._findings, self._receipt.route.dead_letter)
         self._compare_with_receipt()
 
     async def _match(self, batch: FetchedBatch) -> bool:
-        """Step over a batch that is somebody else's, or all as it must be; whether it was one of these."""
+        """Skip a batch that another pass wrote, or that is as expected; returns whether it was."""
         content = batch.content
         if content is None:
             return False
@@ -144,7 +144,8 @@ class Matching:
         self._destination.skip()
 
     def _is_of_others(self, content: bytes, records: int) -> bool:
-        """Of no replay, of another one, or of another source partition. Where it is not clear, it is ours."""
+        """Whether another pass wrote the batch, or the replay of another source partition. False where it is not
+        clear."""
         if self._ours not in content:
             return True
         return self._encoder.before not in content and content.count(ExpectedLineage.partition.encode()) >= records
@@ -164,7 +165,7 @@ class Matching:
         if not found:
             self._others.silent.add(offset)
         if letters:
-            self._other_letters.buried.add(offset)
+            self._other_letters.dead_lettered.add(offset)
         if not letters and not found and (expected.outputs or expected.fate == "dead-lettered"):
             letters = self._unplaced_letter_of(record)
         refused = bool(letters) and not found and is_refusal(letters[0], _passage(expected))
@@ -177,12 +178,12 @@ class Matching:
         if expected.invalid:
             self._find("not valid at its version", record.offset or 0, found[0] if found else None, expected.invalid)
         if expected.disputed:
-            self._find("the chain's fast way and its reference disagree", record.offset or 0)
+            self._find("the compiled chain and its reference disagree", record.offset or 0)
 
     # What there is.
 
     async def _take_outputs(self, offset: int, enough: int) -> list[SourceRecord]:
-        """Those of an offset. Where there are enough, the next batch stays unopened."""
+        """The outputs of an offset. Where there are ``enough``, the next batch is not decoded."""
         taken: list[SourceRecord] = []
         while self._destination.at == offset:
             taken.append(self._step_output())
@@ -208,7 +209,7 @@ class Matching:
         return taken
 
     def _unplaced_letter_of(self, record: SourceRecord) -> list[SourceRecord]:
-        """A letter whose headers had to be cut tells no offset: then it is known by its content, and only once."""
+        """The letter of a record whose headers had no room for its offset: found by its content, and only once."""
         for letter in self._unplaced:
             if (letter.key, letter.value) == (record.key, record.value):
                 self._unplaced.remove(letter)
@@ -216,7 +217,7 @@ class Matching:
         return []
 
     async def _leftovers(self, offset: int) -> None:
-        """Outputs and dead letters of offsets that are behind us already."""
+        """Report outputs and dead letters of offsets that were matched before."""
         await self._destination.open()
         while (at := self._destination.at) < offset:
             kind = "out of order" if at in self._missing else "doubled or not from the source"
@@ -225,7 +226,7 @@ class Matching:
         await self._leftover_letters(offset)
 
     async def _leftover_letters(self, offset: int) -> None:
-        """Those that tell of no offset are set aside."""
+        """The same for letters; those without an offset are kept for later."""
         while (at := self._letters.at) < offset:
             letter = self._letters.head
             if at == UNKNOWN and letter is not None and len(self._unplaced) < MOST_UNPLACED:
@@ -244,7 +245,7 @@ class Matching:
             if different:
                 self._find("altered", offset, actual, ", ".join(different))
         for actual in found[len(expected) :]:
-            self._find("doubled" if expected else "written, though nothing should be", offset, actual)
+            self._find("doubled" if expected else "output, although there should be none", offset, actual)
         if len(found) < len(expected) and self._may_be_hidden(found):
             self.hidden += len(expected) - len(found)
         elif len(found) < len(expected):
@@ -253,7 +254,7 @@ class Matching:
             self._find("missing in the destination", offset)
 
     def _may_be_hidden(self, found: list[SourceRecord]) -> bool:
-        """A record that brokers refused has a dead letter instead."""
+        """Note missing outputs that an open transaction may hide."""
         return self._destination.may_hide_more() or (not found and self._letters.may_hide_more())
 
     def _judge_letters(
@@ -262,7 +263,7 @@ class Matching:
         offset = record.offset or 0
         if expected.fate != "dead-lettered" and not refused:
             for letter in letters:
-                self._find("dead-lettered, though the chain can do it", offset, letter, dead_letter=True)
+                self._find("a dead letter, although the chain can upcast it", offset, letter, dead_letter=True)
             return
         if not letters and self._letters.may_hide_more():
             self.hidden += 1
@@ -276,7 +277,7 @@ class Matching:
             different.append("fault")
         different += [
             name
-            for name, text in (expected.told or {}).items()
+            for name, text in (expected.letter_headers or {}).items()
             if last_header(letters[0].headers, name) not in (text, None)
         ]
         if different:
@@ -285,13 +286,13 @@ class Matching:
             self._find("dead letter doubled or out of order", offset, letter, dead_letter=True)
 
     def _compare_with_receipt(self) -> None:
-        """What was written cannot be compared where some of it cannot be read."""
+        """Compare counts and digests with the receipt; those of the output only where all of it can be read."""
         told, counted = self._partition, self.counts.as_outcomes()
         place = f"{self._receipt.topic} partition {told.partition}"
         for name in ("read",) if self.hidden else OutcomeCounts.model_fields:
             before, now = getattr(told.counts, name), getattr(counted, name)
             if before != now:
-                self._findings.add("count", f"{place}: the receipt says {name} {before}, found {now}")
+                self._findings.add("count", f"{place}: the receipt has {before} {name}, found {now}")
         written = told.written_digest if self.hidden else self._written.digest.text
         for name, before, now in (
             ("what was read", told.read_digest, self._source.source.digest.text),

@@ -1,7 +1,7 @@
-"""What must have become of a record: asked of the chain again, and of its plain reference.
+"""What must have become of a record, by the compiled chain and by its reference.
 
-The reference goes hop by hop, with nothing compiled, and costs several times as much. It is asked about every record
-that left no output, and about every so many-th of the others; where the two do not say the same, the chain is wrong.
+The reference interprets the chain hop by hop and costs several times as much. It upcasts every record that left no
+output, and one of ``every`` others; where the two differ, the compiled chain is wrong.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ EVERY = 100
 
 
 class Output(Struct, frozen=True, gc=False):
-    """A record that must stand in the destination; ``content`` without the lineage, which the passage tells, where
-    ``lineage`` does not."""
+    """A record that must stand in the destination; ``content`` has no lineage headers: they follow from the passage,
+    unless ``lineage`` has them."""
 
     content: Content
     passage: Passage
@@ -38,7 +38,8 @@ class Output(Struct, frozen=True, gc=False):
 
 
 class Expected(Struct, frozen=True, gc=False):
-    """``fate`` is upcast, passed, skipped or dead-lettered; ``invalid`` says why an output does not fit its version."""
+    """What must have become of a record. ``fate`` is upcast, passed, skipped or dead-lettered; ``invalid`` says why an
+    output violates the model of its version."""
 
     fate: str
     outputs: tuple[Output, ...] = ()
@@ -46,16 +47,16 @@ class Expected(Struct, frozen=True, gc=False):
     fault: Fault | None = None
     invalid: str = ""
     disputed: bool = False
-    """The reference says something else than the compiled chain. This is what the reference says."""
-    told: Mapping[str, bytes] | None = None
-    """What a dead letter's headers must say, beside the fault."""
+    """What the reference makes of it, where that differs from the compiled chain."""
+    letter_headers: Mapping[str, bytes] | None = None
+    """What the headers of a dead letter must say beside the fault."""
 
 
 NOWHERE = Passage("", "", "")
 
 
 class ExpectedLineage:
-    """The headers that a replay puts behind a record's own, ``count`` of them; a redrive adds ``more``."""
+    """The lineage headers that a replay appends to a record's own, ``count`` of them; a redrive adds ``more``."""
 
     partition = "upcaster.source.partition"
     offset = "upcaster.source.offset"
@@ -73,7 +74,7 @@ class ExpectedLineage:
         self.count = len(self.headers(0, NOWHERE))
 
     def behind(self, passage: Passage) -> list[Header]:
-        """Those behind the offset's."""
+        """The headers after that of the offset."""
         return [
             ("upcaster.schema.from", passage.from_version.encode()),
             ("upcaster.schema.to", passage.to_version.encode()),
@@ -85,7 +86,8 @@ class ExpectedLineage:
 
 
 class Judges:
-    """The chain in the forms that are asked, made once. ``strict`` checks all results, where the route may not."""
+    """The compiled chain and its reference, built once. ``strict`` validates every result, even where the route does
+    not."""
 
     def __init__(self, chain: Chain, policy: Policy, filters: Filters) -> None:
         always = dataclasses.replace(policy, validate_target="always")
@@ -95,7 +97,8 @@ class Judges:
 
 
 class Oracle:
-    """For the records of one partition. ``every``: how far apart the records are that the reference is asked about."""
+    """Finds out what must have become of the records of one partition. The reference upcasts one of ``every``
+    records."""
 
     def __init__(self, judges: Judges, receipt: Receipt, source: SourcePartition, every: int = EVERY) -> None:
         self._judges = judges
@@ -136,7 +139,7 @@ class Oracle:
         return Expected(fate, outputs)
 
     def _unless_let_through(self, record: SourceRecord, strict: Expected) -> Expected:
-        """A route may let results through unchecked; here all of them are checked."""
+        """Why the result violates its model, also on a route that does not validate."""
         expected = self._expectation(record, self._judges.compiled)
         fault = strict.fault
         if expected.fault is not None or fault is None:

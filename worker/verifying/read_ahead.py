@@ -1,4 +1,4 @@
-"""The source, and what must have become of its records: read ahead as far as a batch of the destination reaches."""
+"""Reads the source ahead, as far as a batch of the destination reaches, with what must have become of its records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Judged = tuple[SourceRecord, Expected]
 
 
 class StretchedDigest:
-    """A digest that begins anew at the same offsets as the one that it is to be compared with."""
+    """A digest that begins new stretches at the same offsets as the receipt's."""
 
     def __init__(self, stretches: Sequence[int]) -> None:
         self.digest = RunningDigest()
@@ -36,9 +36,8 @@ class StretchedDigest:
 
 
 class Ahead:
-    """Source records that were read and judged, and not matched yet. ``source`` is the digest of all that was read.
-
-    A redrive's are ``opened`` first: the letters' records as they first came.
+    """Source records that were read and are not matched yet. ``source`` is the digest of all that was read. For a
+    redrive ``opened`` first restores the records of the letters.
     """
 
     def __init__(
@@ -58,14 +57,14 @@ class Ahead:
         """The least and the greatest timestamp of what was read."""
 
     async def more(self) -> bool:
-        """Whether there is a record to take; reads where there is none."""
+        """Whether there is a record to take; reads more where there is none."""
         while not self._judged and await self._read():
             pass
         return bool(self._judged)
 
     async def reach(self, outputs: int) -> list[Judged]:
-        """The next records, up to the one that completes so many outputs; none of them is taken yet. Empty where they
-        have more outputs, or fewer."""
+        """The next records whose outputs add up to ``outputs``, without taking them. Empty where no number of records
+        does."""
         while self._outputs < outputs and await self._read():
             pass
         if self._outputs < outputs:
@@ -84,7 +83,7 @@ class Ahead:
         return judged
 
     def drop(self, judged: Sequence[Judged]) -> None:
-        """Take those that ``reach`` has given."""
+        """Take the records that ``reach`` returned."""
         for _ in judged:
             self._judged.popleft()
         self._outputs -= sum([len(expected.outputs) for _, expected in judged])

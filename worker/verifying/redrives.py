@@ -1,7 +1,8 @@
-"""What a proof of a redrive does differently: its source is the dead-letter topic, and each letter stands for a record.
+"""What differs in verifying a redrive: its source is the dead-letter topic, and each letter stands for the record that
+it was.
 
-A letter is known by its own offset, which all that was made of it tells; what must be made of it is asked of the chain
-with the record's first one.
+A letter is identified by its own offset, which its outputs name; the chain upcasts its record at the record's original
+offset.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ PLACE = ("upcaster.dlq.partition", "upcaster.dlq.offset")
 
 @dataclass(frozen=True)
 class OpenedLetter:
-    """A record of the dead-letter topic as it first came, at its offset there. ``left`` says why it was not taken, and
-    then it is as it stands; ``letter`` is None for those."""
+    """The original record of a letter, with the letter's offset. ``left`` says why a redrive does not take it; then the
+    record is the letter itself and ``letter`` is None."""
 
     value: bytes | None
     key: bytes | None
@@ -36,7 +37,7 @@ class OpenedLetter:
 
 
 class LetterOracle:
-    """``expect`` for the letters of one partition."""
+    """What must have become of the letters of one partition."""
 
     def __init__(self, judges: Judges, receipt: Receipt, partition: int) -> None:
         self._judges = judges
@@ -46,7 +47,7 @@ class LetterOracle:
         self._oracles: dict[SourcePartition, Oracle] = {}
 
     def opened(self, records: Iterable[SourceRecord]) -> list[SourceRecord]:
-        """The records as they first came, by their offsets here."""
+        """The original records, with the offsets of their letters."""
         return [self._open(record) for record in records]
 
     def _open(self, record: SourceRecord) -> OpenedLetter:
@@ -74,17 +75,17 @@ class LetterOracle:
             "__connect.errors.partition": b"%d" % origin.partition,
             "__connect.errors.offset": b"%d" % (first.offset or 0),
         }
-        return replace(expected, outputs=outputs, told=told)
+        return replace(expected, outputs=outputs, letter_headers=told)
 
     def origin(self, record: SourceRecord) -> tuple[int, int]:
-        """Partition and offset in the source; what was not taken has none."""
+        """Partition and offset in the source; None for a letter that was not taken."""
         letter = record.letter if isinstance(record, OpenedLetter) else None
         if letter is None:
             return -1, 0
         return self._selection.origin(self._partition, letter).partition, letter.restored().offset or 0
 
     def lineage(self, origin: SourcePartition, offset: int) -> ExpectedLineage:
-        """Behind the usual: where the letter stands."""
+        """The usual lineage headers, and where the letter stands."""
         return ExpectedLineage(self._receipt, origin, [(PLACE[0], b"%d" % self._partition), (PLACE[1], b"%d" % offset)])
 
     def _of(self, origin: SourcePartition) -> Oracle:
@@ -94,8 +95,8 @@ class LetterOracle:
 
 
 def made_of(replay_id: str, partition: int, others: OtherWriters | None = None) -> Locate:
-    """Picks what the redrive has made of the letters of a partition: records, or letters of what failed again.
-    ``others`` looks at what is not picked."""
+    """A function that selects the redrive's output of the letters of a partition: records, or letters of records that
+    failed again. ``others`` notes the records that are not selected."""
     wanted, numbers = replay_id.encode(), (b"%d" % partition, None)
 
     def place(records: Iterable[SourceRecord]) -> Iterator[Placed]:
@@ -111,7 +112,7 @@ def made_of(replay_id: str, partition: int, others: OtherWriters | None = None) 
 
 
 class Merged(Stream):
-    """Several streams as one, by the offsets that their records tell of. Its batches are never looked at as a whole."""
+    """Several streams merged by the source offsets of their records. Its batches are never matched as a whole."""
 
     def __init__(self, streams: Sequence[Stream]) -> None:
         self._streams = streams

@@ -1,4 +1,4 @@
-"""Verifying a receipt, from the settings to the verdict: what `upcast verify` does."""
+"""Verifies a receipt, from the settings to the verdict: the composition of `upcast verify`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from upcasters.fingerprint import kind_of
 from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.fetched import FetchedBatch
-from worker.kafka.log_offsets import hidden_in, settled
+from worker.kafka.log_offsets import hidden_in, once_readable
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.refusals import answered
 from worker.kafka.waiting import wait_for_broker
@@ -40,27 +40,27 @@ from worker.verifying.read_ahead import Ahead
 from worker.verifying.redrives import LetterOracle, Merged, made_of
 
 PATIENCE = 15.0
-"""Seconds. A transaction that is open for longer is somebody else's."""
+"""Seconds to wait for open transactions to end."""
 
 
 async def wait_for_markers(
     consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
 ) -> dict[TopicPartition, OpenTransaction]:
-    """Return when all that stands in the partitions now can be read, or when waiting is in vain: then with what hides
-    the rest."""
-    offsets = await settled(consumer, partitions, PATIENCE)
+    """Wait until all records that the partitions hold now can be read, for ``PATIENCE`` seconds at most; returns the
+    open transactions that then still hide some."""
+    offsets = await once_readable(consumer, partitions, PATIENCE)
     found = await open_transactions(consumer, hidden_in(offsets))
     return {TopicPartition(each.topic, each.partition): each for each in found}
 
 
 Sides = tuple[Ahead, tuple[Stream, Stream], ExpectedLineage, Sequence[OtherWriters]]
-"""What was read, what was written (to the destination, and as dead letters), the headers by which it tells,
-and what stands there beside it, in each partition of the destination that it may be in."""
+"""The source, the output (in the destination, and as dead letters), the lineage headers to expect, and records of other
+writers in the same partitions."""
 
 
 @dataclass
 class ReceiptVerdict:
-    """PASS where nothing was found: see ``findings.result``."""
+    """The result of a verification; ``findings.result`` is its verdict."""
 
     records: int = 0
     outputs: int = 0
@@ -70,7 +70,8 @@ class ReceiptVerdict:
 
 
 async def verify(settings: Settings, given: RouteChain, receipt: Receipt, progress: OnProgress) -> ReceiptVerdict:
-    """Raises WorkerError where it cannot be judged: another cluster, another chain, no brokers."""
+    """Verify a receipt; ``progress`` is called with offsets. Raises WorkerError where that is impossible: another
+    cluster or chain, or the brokers do not answer."""
     _refuse_other_chain(given, receipt)
     clients = KafkaClients(settings.kafka)
     await wait_for_broker(clients)
@@ -87,7 +88,8 @@ def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:
     route = receipt.route
     if kind_of(route.chain_fingerprint) != kind_of(given.chain.fingerprint):
         raise WorkerError(
-            f"receipt: {other_kind(route.chain_fingerprint, given.chain.fingerprint)}: verify with the worker of then"
+            f"receipt: {other_kind(route.chain_fingerprint, given.chain.fingerprint)}: verify with the version of "
+            "the worker that made the receipt"
         )
     for name, told, found in (
         ("chain", route.chain_fingerprint, given.chain.fingerprint),
@@ -96,12 +98,12 @@ def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:
         if told != found:
             raise WorkerError(
                 f"receipt: the {name} has fingerprint {found} now, the replay was made with {told}: verify with the "
-                f"{name} of then"
+                f"{name} of the replay"
             )
 
 
 class Verification:
-    """Partition after partition, so that memory stays bounded whatever the range."""
+    """Verifies partition after partition, so that memory stays bounded."""
 
     def __init__(self, clients: KafkaClients, given: RouteChain, receipt: Receipt, progress: OnProgress) -> None:
         self._clients = clients
@@ -110,9 +112,9 @@ class Verification:
         self._progress = progress
         self._verdict = ReceiptVerdict()
         self._again = False
-        """Another replay has read the same offsets: what it wrote may stand in front of ours."""
+        """Whether another replay has read the same offsets: its output may stand before that of this one."""
         self._open: dict[TopicPartition, OpenTransaction] = {}
-        """By the partitions written to that cannot be read to their end."""
+        """The open transactions in partitions that were written to, by partition."""
         self._given = given
         self._sighted = SearchScope()
 
@@ -149,7 +151,7 @@ class Verification:
 
     async def _explain(self, topics: list[str]) -> None:
         for topic in await compacted_of(self._clients, topics):
-            told = "Kafka removes records whose key comes again, and then nothing here can tell them from lost ones"
+            told = "the topic is compacted: records that Kafka has removed cannot be distinguished from lost ones"
             self._verdict.findings.add("compacted", f"{topic}: {told}: verify right after a replay")
 
     async def _partition(
@@ -175,20 +177,24 @@ class Verification:
         self._progress(self._verdict.records, sum(each.counts.read for each in self._receipt.partitions))
 
     async def _forget_ended(self, consumer: AIOKafkaConsumer) -> None:
-        """Some transactions end while we read."""
+        """Forget transactions that ended during the reading."""
         offsets = await consumer.log_offsets(self._open)
         self._open = {at: each for at, each in self._open.items() if offsets[at].stable < each.offset + each.hidden}
 
     def _tell_of_hidden(self, partition: PartitionReceipt, missing: int, counts: dict[str, int]) -> None:
-        """What stands where we looked and cannot be read may be what is missing, or be there twice."""
+        """Report that hidden records may be the missing ones, or duplicates."""
         for at in self._homes(partition, counts):
             if held := self._open.get(at):
-                told = f"{missing:,} records that were not found may be there" if missing else "all was found before it"
+                told = (
+                    f"{missing:,} records that were not found may stand there"
+                    if missing
+                    else "everything was found before it"
+                )
                 place = f"partition {partition.partition}: {held}; {told}: {held.fix}, then verify again"
                 self._verdict.findings.leave_open("behind an open transaction", place, held.hidden)
 
     def _homes(self, partition: PartitionReceipt, counts: dict[str, int]) -> list[TopicPartition]:
-        """Where the outputs and dead letters of a partition are looked for."""
+        """The partitions in which outputs and dead letters of a source partition may stand."""
         route, number = self._receipt.route, partition.partition
         if self._receipt.redrive is None:
             at = ((name, number % counts[name]) for name in (route.destination, route.dead_letter))
@@ -197,7 +203,7 @@ class Verification:
         return [*(TopicPartition(route.destination, home) for home in homes), TopicPartition(route.dead_letter, number)]
 
     async def _is_gone(self, partition: PartitionReceipt, consumer: AIOKafkaConsumer, counts: dict[str, int]) -> bool:
-        """Whether the source cannot be read any more as the receipt says; then nothing can be proved."""
+        """Whether the source no longer has the receipt's range; then it cannot be verified."""
         topic, number = self._receipt.topic, partition.partition
         place = TopicPartition(topic, number)
         if number >= counts[topic]:
@@ -207,7 +213,7 @@ class Verification:
         if partition.start < min(log.start, partition.end) or log.end < partition.end:
             self._verdict.findings.add(
                 "source gone",
-                f"{topic} partition {number} holds offsets {log.start} to {log.end} now, the receipt is about "
+                f"{topic} partition {number} holds offsets {log.start} to {log.end}, but the receipt is about "
                 f"{partition.start} to {partition.end}",
             )
             return True
@@ -218,7 +224,7 @@ class Verification:
         return False
 
     def _note_sighted(self, partition: PartitionReceipt, source: Ahead, others: Sequence[OtherWriters]) -> None:
-        """For the search for what tells nothing."""
+        """Note what was read, for the search for records without lineage headers."""
         self._sighted.add_times(source.times)
         for each in others:
             begin = 0 if self._again else partition.destination_start
@@ -251,7 +257,7 @@ class Verification:
         counts: dict[str, int],
         letters: OtherLetters,
     ) -> Sides:
-        """The records of one partition of dead letters may be from several of the source."""
+        """The letters of one partition may be of several source partitions."""
         route, number = self._receipt.route, partition.partition
         oracle = LetterOracle(self._judges, self._receipt, number)
         source, destination, reader = consumers
@@ -287,7 +293,7 @@ class Verification:
         )
 
     async def _read_apart(self, topic: str, partition: int, start: int) -> AsyncIterator[FetchedBatch]:
-        """With a consumer of its own, where several partitions are read side by side."""
+        """Read with a consumer of its own, where several partitions are read side by side."""
         async with open_range_reader(self._clients, 4) as consumer:
             async for batch in read_from(consumer, topic, partition, start):
                 yield batch
@@ -318,7 +324,8 @@ class Verification:
 
 
 def record_proof(settings: Settings, receipt: Receipt, verdict: ReceiptVerdict) -> str:
-    """Why it was not written down, where it was not: the proof itself counts all the same."""
+    """Record the verdict in the ledger; returns why that failed, empty where it did not. The verdict counts all the
+    same."""
     proof = Proof(
         replay_id=receipt.replay_id,
         made=datetime.now(UTC),

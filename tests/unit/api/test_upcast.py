@@ -84,7 +84,7 @@ def test_requests_that_are_wrong(shared: str, body: str, pointer: str) -> None:
     ("changes", "status", "detail"),
     [
         ({"route": "other"}, 404, "no route of this worker reads that topic"),
-        ({"target": "9.9"}, 404, "the chain cannot bring events to that target"),
+        ({"target": "9.9"}, 404, "the chain cannot upcast events to that target"),
         ({"events": [{"value": "a" * 20_000}]}, 422, "the chain splits events"),
     ],
 )

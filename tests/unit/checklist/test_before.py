@@ -23,7 +23,7 @@ LEAVING = Chain(
 def test_types_that_events_leave_end_as_others() -> None:
     found = reaches("topic", LEAVING, {})
     assert found.status == "pass"
-    assert found.text == "topic: 6 older versions have a way to c 3, item 2, ping 2: see `upcast matrix`"
+    assert found.text == "topic: 6 older versions have a path to c 3, item 2, ping 2: see `upcast matrix`"
 
 
 @pytest.mark.parametrize("pinned", [{"c": "2"}, {"a": "1", "c": "3"}])

@@ -51,7 +51,7 @@ def test_what_has_begun_is_finished_first(tmp_path: Path) -> None:
     write_plan(SOME, file)
     ledger.start_run(Run(SOME.replay_id, SOME.digest(), "c", "old", SOME.created, "0.1.0", kind="redrive"))
     assert unfinished(file, CHOSEN, "old", ledger, anew=False) == SOME
-    with pytest.raises(WorkerError, match="has begun and is not finished"):
+    with pytest.raises(WorkerError, match="which is not finished"):
         unfinished(file, CHOSEN, "old", ledger, anew=True)
     ledger.save_receipt(SOME.replay_id, {})
     assert unfinished(file, CHOSEN, "old", ledger, anew=False) is None
@@ -61,5 +61,5 @@ def test_the_plan_of_something_else_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "redrive.json"
     write_plan(SOME, file)
     for chosen, source in ((("b" * 16,), "old"), (CHOSEN, "other")):
-        with pytest.raises(WorkerError, match="is the plan of something else"):
+        with pytest.raises(WorkerError, match="holds the plan of another pass"):
             unfinished(file, chosen, source, MemoryLedger(), anew=False)

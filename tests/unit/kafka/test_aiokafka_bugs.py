@@ -261,7 +261,7 @@ def test_nothing_is_told_of_a_batch_that_is_sent_again() -> None:
         assert vars(sender) == before
 
 
-@pytest.mark.parametrize("code", sorted(codes.LATER.keys() | codes.WITH_A_MEANING.keys()))
+@pytest.mark.parametrize("code", sorted(codes.NEWER_CODES.keys() | codes.OWN_ERRORS.keys()))
 def test_an_error_code_of_the_brokers_is_unknown(code: int) -> None:
     known = {getattr(each, "errno", None) for each in vars(kafka_errors).values() if inspect.isclass(each)}
     with shown(f"{code} in worker/kafka/codes.py"):
@@ -315,7 +315,7 @@ async def test_the_future_of_a_transaction_that_failed_is_dropped_with_a_complai
     manager.fatal_error(kafka_errors.KafkaError())
     del manager
     gc.collect()
-    with shown("transactions.nobody_waits"):
+    with shown("transactions.ignore_end_of_transaction"):
         assert found == ["Future exception was never retrieved"]
 
 

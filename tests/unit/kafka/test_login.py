@@ -111,10 +111,10 @@ async def test_while_it_is_refused_clients_take_turns(monkeypatch: pytest.Monkey
         slept.append(seconds)
 
     monkeypatch.setattr(logins, "asyncio", SimpleNamespace(sleep=sleep))
-    await given.turn()
+    await given.wait_turn()
     assert slept == []
     given.refuse(SaslAuthenticationFailed(""))
-    await asyncio.gather(*(given.turn() for _ in range(3)))
+    await asyncio.gather(*(given.wait_turn() for _ in range(3)))
     assert slept == [logins.AGAIN_AFTER] * 3
 
 

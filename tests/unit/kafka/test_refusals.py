@@ -20,7 +20,7 @@ VALUE = "4111-1111-1111-1111"
 """Stands for a value of an event: an exception of Python's own may quote one."""
 
 
-codes.know_them()
+codes.register_error_codes()
 
 
 def kafkas(base: type[KafkaError] = KafkaError) -> Iterator[type[KafkaError]]:

@@ -33,7 +33,7 @@ class Brokers:
 async def test_the_next_request_waits_and_what_was_asked_is_told() -> None:
     client, brokers = SimpleNamespace(), Brokers(50, None, None)
     told: list[tuple[str, float]] = []
-    throttling_of(client).on_told = lambda kind, seconds: told.append((kind, seconds))
+    throttling_of(client).on_wait = lambda kind, seconds: told.append((kind, seconds))
     send = honouring_quotas(brokers.send)
     for node in (NODE, OTHER_NODE, NODE):
         await send(client, node, SimpleNamespace(API_KEY=PRODUCE_KEY), group=0)
@@ -58,14 +58,14 @@ async def test_what_waits_when_its_client_is_thrown_away_is_never_sent() -> None
 async def test_patience_does_not_run_while_the_brokers_ask_to_wait() -> None:
     throttling = Throttling()
     async with throttling.patience(PRODUCE, 0.01):
-        throttling.told(NODE, PRODUCE_KEY, 3600)
+        throttling.note_wait(NODE, PRODUCE_KEY, 3600)
         await asyncio.sleep(0.05)
 
 
 async def test_patience_ends_where_nobody_asks_to_wait_and_says_so() -> None:
     throttling = Throttling()
-    throttling.told(NODE, END_TXN_KEY, 60)
-    with pytest.raises(TimeoutError, match="no answer of the brokers to produce"):
+    throttling.note_wait(NODE, END_TXN_KEY, 60)
+    with pytest.raises(TimeoutError, match="the brokers did not answer a produce request"):
         async with throttling.patience(PRODUCE, 0.01):
             await asyncio.Event().wait()
 
@@ -74,9 +74,9 @@ async def test_patience_ends_where_nobody_asks_to_wait_and_says_so() -> None:
 async def test_a_wait_that_is_too_long_ends_at_once(before: bool) -> None:
     throttling = Throttling()
     if before:
-        throttling.told(NODE, PRODUCE_KEY, 3600)
+        throttling.note_wait(NODE, PRODUCE_KEY, 3600)
     else:
-        asyncio.get_running_loop().call_soon(throttling.told, NODE, PRODUCE_KEY, 3600)
+        asyncio.get_running_loop().call_soon(throttling.note_wait, NODE, PRODUCE_KEY, 3600)
     with pytest.raises(ThrottledError) as caught:
         async with throttling.patience(PRODUCE, 5, ends=time.monotonic() + 60):
             await asyncio.Event().wait()
@@ -88,13 +88,13 @@ async def test_what_was_answered_in_time_is_no_failure_whatever_comes_next() -> 
     """The answer that asks for a long wait is the last one that this transaction needs."""
     throttling = Throttling()
     async with throttling.patience(PRODUCE, 3600, ends=time.monotonic()):
-        throttling.told(NODE, PRODUCE_KEY, 3600)
+        throttling.note_wait(NODE, PRODUCE_KEY, 3600)
         await asyncio.sleep(0)
 
 
 async def test_an_error_of_what_is_waited_for_stays_what_it_is() -> None:
     throttling = Throttling()
-    throttling.told(NODE, PRODUCE_KEY, 3600)
+    throttling.note_wait(NODE, PRODUCE_KEY, 3600)
     with pytest.raises(TimeoutError, match="its own"):
         async with throttling.patience(PRODUCE, 10, ends=time.monotonic()):
             raise TimeoutError("its own")
@@ -102,7 +102,7 @@ async def test_an_error_of_what_is_waited_for_stays_what_it_is() -> None:
 
 def test_kinds_are_kept_apart() -> None:
     throttling = Throttling()
-    throttling.told(NODE, END_TXN_KEY, 5)
+    throttling.note_wait(NODE, END_TXN_KEY, 5)
     assert throttling.until(PRODUCE) == 0
     assert throttling.until(TRANSACTION) > time.monotonic()
 
@@ -126,7 +126,7 @@ def test_fetches_ask_for_less_after_each_that_was_over_the_quota_and_for_more_af
     throttling = throttling_of(fetcher._client)
     plan(fetcher, True)
     for seconds in range(1, 20):
-        throttling.told(NODE, FETCH_KEY, 100 * seconds)
+        throttling.note_wait(NODE, FETCH_KEY, 100 * seconds)
         for sends in (False, False, True):
             plan(fetcher, sends)
     for _ in range(10):

@@ -24,7 +24,7 @@ from worker.kafka.aiokafka_internals.transactions import (
     UnansweredError,
     discard,
     end_with_offsets,
-    nobody_asks,
+    mark_retrieved,
 )
 
 PLACE = TopicPartition("current", 0)
@@ -173,7 +173,7 @@ async def _throw_away_while_aborting() -> None:
     batch = producer.create_batch()
     batch.append(timestamp=1, key=None, value=b"value")
     sent = await producer._message_accumulator.add_batch(batch, PLACE, 1)
-    sent.add_done_callback(nobody_asks)
+    sent.add_done_callback(mark_retrieved)
     await wire.waits.wait()
     aborting = asyncio.create_task(producer.abort_transaction())
     await asyncio.sleep(0)

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from worker.kafka.log_offsets import LogOffsets
 from worker.kafka.open_transactions import OpenTransaction
-from worker.lanes.lag import TOLD_AFTER, HeldBack
+from worker.lanes.lag import REPORT_AFTER, HeldBack
 
 AT = TopicPartition("orders", 3)
 
@@ -35,7 +35,7 @@ def test_ordinary_transactions_move_it_and_are_never_worth_a_word() -> None:
     with capture_logs() as logs:
         for second in range(600):
             back.note(10 * second, 10 * second + 9, float(second))
-            assert back.wants_to_be_told(float(second)) is None
+            assert back.to_ask_about(float(second)) is None
             assert back.grows_for(float(second)) == 0.0
     assert logs == []
 
@@ -51,11 +51,11 @@ def test_an_open_transaction_behind_which_nobody_writes_holds_nobody_up() -> Non
 def test_it_is_told_once_and_once_more_when_it_is_over() -> None:
     back = HeldBack(AT)
     back.note(10, 30, 0.0)
-    assert back.wants_to_be_told(TOLD_AFTER - 1) is None
-    assert back.wants_to_be_told(TOLD_AFTER) == LogOffsets(0, 10, 30)
+    assert back.to_ask_about(REPORT_AFTER - 1) is None
+    assert back.to_ask_about(REPORT_AFTER) == LogOffsets(0, 10, 30)
     with capture_logs() as logs:
-        back.tell(held())
-        assert back.wants_to_be_told(TOLD_AFTER + 1) is None
+        back.found(held())
+        assert back.to_ask_about(REPORT_AFTER + 1) is None
         back.note(10, 40, 50.0)
         assert back.reason == "held back by an open transaction at offset 10 (producer id 7)"
         back.note(41, 41, 60.0)
@@ -72,5 +72,5 @@ def test_an_answer_about_a_transaction_that_has_ended_meanwhile_says_nothing() -
     back = HeldBack(AT)
     back.note(11, 30, 0.0)
     with capture_logs() as logs:
-        back.tell(held(offset=10))
+        back.found(held(offset=10))
     assert (back.reason, logs) == ("", [])

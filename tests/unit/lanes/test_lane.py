@@ -311,7 +311,7 @@ def _ignore_failed_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 def _skip_the_seek(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lane that starts again goes on where the consumer happens to be."""
     monkeypatch.setattr(
-        Lane, "_begin_reading", lambda self, _: self._fetch_buffer.open_at(self._around.consumer.position)
+        Lane, "_begin_reading", lambda self, _: self._fetch_buffer.open_at(self._context.consumer.position)
     )
 
 
@@ -320,7 +320,7 @@ def _read_the_offset_first(monkeypatch: pytest.MonkeyPatch) -> None:
     start = LaneProducer.start
 
     async def begin_early(self: LaneProducer, route: Route) -> StartingPoint:
-        early = await self._around.begin(self._partition)
+        early = await self._context.begin(self._partition)
         await start(self, route)
         return early
 

@@ -38,7 +38,7 @@ async def test_output_that_is_not_taken_is_given_up_before_the_transaction_is() 
     """The lane then makes the next one smaller. A producer that the brokers have fenced tells it no such thing."""
     work = transaction(may_take=0.05)
     work.work.outbox._sent = [("current", asyncio.get_running_loop().create_future(), 1)]
-    with pytest.raises(TimeoutError, match=r"no answer of the brokers to produce for 0\.05 s"):
+    with pytest.raises(TimeoutError, match=r"the brokers did not answer a produce request for 0\.05 s"):
         await work._send_all()
     assert work.stage == "produce"
 

@@ -178,9 +178,9 @@ def test_a_quota_is_told_once_and_counted_each_time() -> None:
     quota = Quota(WorkerMetrics(registry, "g"), clock)
     with capture_logs() as lines:
         for _ in range(3):
-            quota.told("produce", 5)
+            quota.note_wait("produce", 5)
             clock.now += 5
         clock.now += OVER_AFTER
-        quota.told("fetch", 1)
+        quota.note_wait("fetch", 1)
     assert registry.get_sample_value("upcaster_throttled_seconds_total", {"request": "produce"}) == 15
     assert [(line["event"], line["request"]) for line in lines] == [(THROTTLED, "produce"), (THROTTLED, "fetch")]

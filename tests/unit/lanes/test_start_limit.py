@@ -13,9 +13,9 @@ from worker.lanes.lane_context import StartLimit
 class Starts:
     """Starts that take until they are let go; ``inside`` are those that have begun and not ended."""
 
-    def __init__(self, turns: StartLimit, number: int) -> None:
+    def __init__(self, start_limit: StartLimit, number: int) -> None:
         self.inside: list[int] = []
-        self._turns = turns
+        self._turns = start_limit
         self._end = [asyncio.Event() for _ in range(number)]
         self._tasks = [asyncio.create_task(self._start(each)) for each in range(number)]
 
@@ -54,26 +54,26 @@ async def test_who_takes_long_holds_up_nobody() -> None:
 
 
 async def test_a_slow_one_gives_its_turn_back_once() -> None:
-    turns = StartLimit(1, patience=0.01)
-    slow = Starts(turns, 2)
+    start_limit = StartLimit(1, patience=0.01)
+    slow = Starts(start_limit, 2)
     await slow.are_inside(0, 1)
     await slow.end_all()
-    assert turns._free._value == 1
+    assert start_limit._free._value == 1
 
 
 async def test_a_start_that_fails_or_is_cancelled_gives_its_turn_back() -> None:
-    turns = StartLimit(1, patience=1_000)
+    start_limit = StartLimit(1, patience=1_000)
     with pytest.raises(ValueError, match="failed"):
-        async with turns.one():
+        async with start_limit.one():
             raise ValueError("failed")
-    waiting = asyncio.create_task(_forever(turns))
+    waiting = asyncio.create_task(_forever(start_limit))
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    async with asyncio.timeout(10), turns.one():
+    async with asyncio.timeout(10), start_limit.one():
         pass
 
 
-async def _forever(turns: StartLimit) -> None:
-    async with turns.one():
+async def _forever(start_limit: StartLimit) -> None:
+    async with start_limit.one():
         await asyncio.Event().wait()

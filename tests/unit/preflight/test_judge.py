@@ -59,7 +59,7 @@ def test_a_missing_topic_is_refused_with_the_command_that_creates_it(missing: st
     good = facts()
     present = {name: topic for name, topic in good.topics.items() if name != missing}
     finding = only(judge(ClusterFacts(NOW, present, good.backlogs), settings(), {}))
-    assert (finding.severity, finding.topic, finding.found) == ("refuse", missing, "no such topic")
+    assert (finding.severity, finding.topic, finding.found) == ("refuse", missing, "the topic does not exist")
     assert f"kafka-topics.sh --bootstrap-server b:9092 --create --topic {missing} --partitions 6" in finding.fix
 
 
@@ -201,7 +201,7 @@ def test_a_new_group_at_a_filled_destination_is_told() -> None:
     finding = only(judge(replace(facts(backlog=new), filled=frozenset({"current"})), settings(), {}))
     assert (finding.severity, finding.topic) == ("warn", "current")
     assert finding.found.startswith(
-        "holds records, and group g has committed nothing of legacy: all 1,000 records there"
+        "holds records, and group g has committed nothing of legacy: the worker would upcast all 1,000 records there"
     )
     assert judge(facts(backlog=new), settings(), {}) == ()
     assert judge(replace(facts(), filled=frozenset({"current"})), settings(), {}) == ()

@@ -20,11 +20,11 @@ DEFAULTS = {
 
 
 SESSION = (
-    "kafka.session_timeout: is 30 s, the brokers take 6 s to 20 s (group.min.session.timeout.ms, "
+    "kafka.session_timeout: is 30 s, the brokers accept 6 s to 20 s (group.min.session.timeout.ms, "
     "group.max.session.timeout.ms): set it in between, or change the brokers"
 )
 TRANSACTION = (
-    "kafka.transaction_timeout: is 60 s, the brokers take 30 s at most (transaction.max.timeout.ms): set it to 30 or "
+    "kafka.transaction_timeout: is 60 s, the brokers accept 30 s at most (transaction.max.timeout.ms): set it to 30 or "
     "less, or raise the brokers'"
 )
 
@@ -50,13 +50,13 @@ def test_nothing_to_refuse(settings: dict[str, int]) -> None:
             {},
             SESSION,
         ),
-        ({}, {"session_timeout": 5, "heartbeat_interval": 1}, "is 5 s, the brokers take 6 s to 1800 s"),
+        ({}, {"session_timeout": 5, "heartbeat_interval": 1}, "is 5 s, the brokers accept 6 s to 1800 s"),
         (
             {"transaction.max.timeout.ms": 30_000},
             {},
             TRANSACTION,
         ),
-        ({}, {"transaction_timeout": 901}, "is 901 s, the brokers take 900 s at most"),
+        ({}, {"transaction_timeout": 901}, "is 901 s, the brokers accept 900 s at most"),
     ],
 )
 def test_what_the_settings_ask_too_much_is_the_settings_fault(
@@ -78,7 +78,9 @@ def test_without_transactions_their_time_does_not_matter() -> None:
 
 def test_notes_that_the_brokers_would_not_keep() -> None:
     (finding,) = judged(BrokerLimits({**DEFAULTS, "offset.metadata.max.bytes": 1000}))
-    assert str(finding).startswith("the brokers: offset.metadata.max.bytes is 1000, and up to 4096 bytes are kept")
+    assert str(finding).startswith(
+        "the brokers: offset.metadata.max.bytes is 1000, and the worker commits up to 4096 bytes"
+    )
     assert finding.severity == "refuse"
 
 

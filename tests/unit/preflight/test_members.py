@@ -1,4 +1,4 @@
-"""Members of one group that do not do the same: told once they are no rolling start any more."""
+"""Members of the group with another chain or destination: reported when they differ for too long."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from worker.kafka.clients import KafkaClients
-from worker.kafka.members import GroupMember, SourceUse, TellingAssignor, ways_of
+from worker.kafka.members import AnnouncingAssignor, GroupMember, SourceUse, uses_in
 from worker.preflight.members import ROLLING, MemberWatch, differing
 from worker.settings import KafkaSettings
 
@@ -22,10 +22,10 @@ def member(
 
 
 def test_what_a_member_tells_at_its_join_is_read_by_others() -> None:
-    metadata = TellingAssignor(OURS).metadata(["old"])
-    assert ways_of(metadata.user_data) == OURS
+    metadata = AnnouncingAssignor(OURS).metadata(["old"])
+    assert uses_in(metadata.user_data) == OURS
     for anybody_s in (b"", None, b"\xff", b"[]", b'{"routes": 5}'):
-        assert ways_of(anybody_s) == {}
+        assert uses_in(anybody_s) == {}
 
 
 def test_another_chain_and_another_destination_differ_and_silence_does_not() -> None:
@@ -58,17 +58,17 @@ def test_a_rolling_start_has_its_time(clock: Clock) -> None:
     behind = member("b", OURS | {"old": SourceUse("new", "c1")})
     with capture_logs() as logs:
         watch.note([member("a", OURS), behind])
-        assert (counted, watch.told, logs) == ({"old": 1, "more": 0}, {}, [])
+        assert (counted, watch.disagreements, logs) == ({"old": 1, "more": 0}, {}, [])
         clock.now += ROLLING - 1
         watch.note([behind])
-        assert (watch.told, logs) == ({}, [])
+        assert (watch.disagreements, logs) == ({}, [])
         clock.now += 1
         watch.note([behind])
         watch.note([behind])
         watch.note([member("b", {}, None)])
-        assert watch.told == {"old": ["b has chain c1"]}
+        assert watch.disagreements == {"old": ["b has chain c1"]}
         assert [(each["topic"], each["others"]) for each in logs] == [("old", ["b has chain c1"])]
     watch.note([member("a", OURS)])
-    assert (counted, watch.told) == ({"old": 0, "more": 0}, {})
+    assert (counted, watch.disagreements) == ({"old": 0, "more": 0}, {})
     watch.note([behind])
-    assert watch.told == {}, "the next one has its time, too"
+    assert watch.disagreements == {}, "the next one has its time, too"

@@ -53,14 +53,14 @@ def test_starts(text: str, bound: Bound) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "-5", "1.5h", "5 d", "0:5,", "0:-1", "2023-13-01", "9" * 19, "٣d"])
 def test_what_is_no_bound(text: str) -> None:
-    with pytest.raises(WorkerError, match=r"--from .*: is none of earliest, latest, an offset"):
+    with pytest.raises(WorkerError, match=r"--from .*: not a bound: give earliest, latest, an offset"):
         parse_start(text, NOW)
-    with pytest.raises(WorkerError, match=r"--to .*: is none of now, an offset"):
+    with pytest.raises(WorkerError, match=r"--to .*: not a bound: give now, an offset"):
         parse_end(text, NOW)
 
 
 def test_nothing_ends_at_its_beginning() -> None:
-    with pytest.raises(WorkerError, match="--to earliest: is none of now"):
+    with pytest.raises(WorkerError, match="--to earliest: not a bound: give now"):
         parse_end("earliest", NOW)
 
 
@@ -152,8 +152,8 @@ async def test_offsets_the_wrong_way_round() -> None:
 
 
 async def test_partitions_that_are_not_there_or_not_named() -> None:
-    assert "it names partitions 0, legacy has 0, 1" in await complaint("0:10")
-    assert "it names partitions 0, 1, 2, legacy has 0, 1" in await complaint("0:10,1:0,2:0")
+    assert "names partitions 0, but legacy has 0, 1" in await complaint("0:10")
+    assert "names partitions 0, 1, 2, but legacy has 0, 1" in await complaint("0:10,1:0,2:0")
 
 
 async def test_what_stands_behind_an_open_transaction_is_hidden_and_not_absent() -> None:

@@ -67,7 +67,7 @@ def texts(draw: Any, depth: int = 2) -> str:
     return "{" + f",{after_comma}".join(members) + (around if members else "") + "}"
 
 
-def told_twice(text: str) -> Any:
+def warn_of_second_outputs(text: str) -> Any:
     """A document, each object of it as whether a key of its own stands twice, and its fields."""
 
     def pairs(items: list[tuple[str, Any]]) -> Any:
@@ -99,7 +99,7 @@ def any_twice(found: Any, levels: int) -> bool:
 @example('{"\\u0022":1,"a":1,"a":2}')
 @example('{"a": {}, "\\"": 1, "a": {}}')
 def test_the_quick_way_says_what_a_slow_reader_says(text: str) -> None:
-    value, found = text.encode(), told_twice(text)
+    value, found = text.encode(), warn_of_second_outputs(text)
     for levels in range(4):
         refused = any_twice(found, levels)
         try:
@@ -137,7 +137,7 @@ def test_whoever_opens_an_object_refuses_it(text: str) -> None:
         plain = upcaster.reference.upcast(event, SOURCE)
         for _ in range(3):  # generated code comes with the second object of a layout
             assert upcaster.upcast(event, SOURCE) == plain
-    found = told_twice(text)
+    found = warn_of_second_outputs(text)
     for path in ((), ("a",), ("a", "b")):
         at: Any = found
         for key in path:

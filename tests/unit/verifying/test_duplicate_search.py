@@ -28,7 +28,7 @@ def lot_of(*unmarked: Event) -> UnmarkedRecords:
 
 def told(lot: UnmarkedRecords) -> Findings:
     findings = Findings()
-    lot.tell(findings, "new")
+    lot.add_findings(findings, "new")
     return findings
 
 

@@ -8,7 +8,7 @@ from worker.verifying.findings import Findings
 
 def told(others: OtherWriters) -> list[str]:
     findings = Findings()
-    others.tell(findings, "new")
+    others.add_findings(findings, "new")
     return findings.lines()
 
 
@@ -24,8 +24,10 @@ def test_another_replay_and_the_live_worker_are_told_apart() -> None:
     others.look(headers(b"20"))
     others.silent.add(10)
     theirs, live = told(others)
-    assert theirs.startswith("doubled by another pass: partition 1, source offset 12: replay theirs wrote 2 of these")
-    assert "source offset 20: the live worker wrote 1 of these" in live
+    assert theirs.startswith(
+        "doubled by another pass: partition 1, source offset 12: replay theirs also wrote 2 of these"
+    )
+    assert "source offset 20: the live worker also wrote 1 of these" in live
 
 
 def test_what_another_one_wrote_where_the_replay_wrote_nothing_is_there_once() -> None:
@@ -40,7 +42,7 @@ def test_ours_in_a_partition_of_another_one() -> None:
     others.look(headers(b"7", b"5", writer=b"mine"))  # the destination has fewer partitions: this is its home, too
     assert told(others) == []
     others.look(headers(b"7", b"2", writer=b"mine"))
-    assert told(others) == ["in another partition: new partition 1 holds 1 that are not its"]
+    assert told(others) == ["in another partition: new partition 1 holds 1 records that belong into another partition"]
 
 
 def test_records_that_tell_nothing_are_nobody_s() -> None:

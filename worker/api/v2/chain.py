@@ -20,7 +20,7 @@ from worker.api.v2.answers import may_answer
 from worker.routes.chains import RouteChain
 
 RouteName = Annotated[
-    str | None, Query(description="Source of a route. May be left out where all routes have one chain.")
+    str | None, Query(description="Source of a route. May be omitted where all routes have the same chain.")
 ]
 
 
@@ -29,7 +29,7 @@ def chain_of(chains: Mapping[str, RouteChain], route: str | None) -> RouteChain:
     if route is None:
         if len({given.chain.fingerprint for given in chains.values()}) == 1:
             return next(iter(chains.values()))
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "the routes have several chains: say which with route=")
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "the routes have several chains: choose one with route=")
     if route not in chains:
         raise HTTPException(HTTPStatus.NOT_FOUND, "no route of this worker reads that topic")
     return chains[route]

@@ -18,7 +18,7 @@ from worker.api.view import Lookups
 def add_checklist(router: APIRouter, lookups: Lookups, aside: BoundedThread) -> None:
     @router.get("/checklist", tags=["checklist"], responses=may_answer(404))
     async def checklist() -> Checklist:
-        """What `upcast checklist` prints, without anybody's word."""
+        """What `upcast checklist` prints, without attested lines."""
         return await aside.run(_asked, lookups)
 
 
@@ -26,7 +26,7 @@ def _asked(lookups: Lookups) -> Checklist:
     with unavailable():
         lines = lookups.ask_checklist()
     if lines is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, "no checklist is kept here: ask the worker itself")
+        raise HTTPException(HTTPStatus.NOT_FOUND, "this process has no checklist: ask the worker itself")
     return Checklist(
         made=datetime.now(UTC),
         failed=[line.item.name for line in lines if line.status == "fail"],

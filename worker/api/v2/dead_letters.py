@@ -20,7 +20,7 @@ from worker.api.view import Lookups
 from worker.routes.chains import RouteChain
 
 FRESH_SECONDS = 10.0
-"""The topic is read from its start, so an answer is given again for as long."""
+"""Seconds for which an answer is reused: each reads the topic from its start."""
 
 
 def add_dead_letters(
@@ -45,7 +45,7 @@ def _listed(lookups: Lookups, given: RouteChain) -> LetterList:
     with unavailable():
         listing = lookups.list_dead_letters(given)
     if listing is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, "nobody looks at dead letters here: ask the worker itself")
+        raise HTTPException(HTTPStatus.NOT_FOUND, "this process does not list dead letters: ask the worker itself")
     groups = [
         LetterGroup(
             **fault._asdict(),

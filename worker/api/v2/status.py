@@ -1,4 +1,4 @@
-"""What the worker does now, as one answer and as a stream, and, with a token, changes to it."""
+"""The worker's status, as one answer and as a stream; and, with a token, changes to it."""
 
 from __future__ import annotations
 
@@ -37,23 +37,24 @@ def add_status(router: APIRouter, worker: WorkerView) -> None:
 
 
 def add_changes(router: APIRouter, worker: WorkerView, token: SecretStr | None) -> None:
-    """What changes something, and so needs the token."""
+    """Add the endpoints that change something, and so need the token."""
     protected = [Depends(bearer_token(token))]
     problems = may_answer(401, 403, 404, 409, 422)
 
     @router.post("/routes/{source}/pause", tags=TAGS, dependencies=protected, responses=problems)
     async def pause(source: str) -> RouteStatus:
-        """Stop fetching; what is in flight is finished and committed."""
+        """Pause the route; what is in flight is finished and committed."""
         return _changed(worker, source, lambda: worker.pause(source))
 
     @router.post("/routes/{source}/resume", tags=TAGS, dependencies=protected, responses=problems)
     async def resume(source: str) -> RouteStatus:
-        """Go on, also after the breaker has opened."""
+        """Resume the route; closes an open breaker."""
         return _changed(worker, source, lambda: worker.resume(source))
 
     @router.post("/routes/{source}/rate", tags=TAGS, dependencies=protected, responses=problems)
     async def limit_rate(source: str, rate: Rate) -> RouteStatus:
-        """Bound the records or bytes a second that this worker reads for the route; what is not named is lifted."""
+        """Limit the records or bytes a second that this worker reads for the route; a limit that is not named is
+        lifted."""
         return _changed(
             worker, source, lambda: worker.limit_rate(source, rate.records_per_second, rate.bytes_per_second)
         )
@@ -67,7 +68,7 @@ def add_decision(router: APIRouter, worker: WorkerView, token: SecretStr | None)
         responses=may_answer(401, 403, 404, 409, 422),
     )
     async def decide(source: str, partition: PartitionNumber, decision: Decision) -> Decided:
-        """Where a partition goes on that waits for a person, whichever worker of the group it is with."""
+        """Decide where a blocked partition goes on, whichever worker of the group owns it."""
         try:
             with unavailable():
                 return await worker.decide(source, partition, decision.go_on_at)

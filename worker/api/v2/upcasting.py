@@ -1,4 +1,4 @@
-"""Events through a route's chain, as the worker itself would take them; nothing is sent anywhere."""
+"""Upcasts events with a route's chain, as the worker would; nothing is written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from worker.routes.chains import RouteChain
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_SPLIT_BYTES = 16 * 1024
-"""Of an event in a chain that splits: each of its children may hold the rest of it once more."""
+"""Bytes of an event in a chain that splits: each child may hold the whole rest of it."""
 
 _NULL = msgspec.Raw(b"null")
 _REQUEST = {
@@ -46,7 +46,7 @@ def add_upcast(router: APIRouter, chains: Mapping[str, RouteChain], aside: Bound
         openapi_extra={"requestBody": _REQUEST},
     )
     async def upcast(request: Request) -> Response:
-        """What would become of these events on a route, and, with `trace`, what each hop changes.
+        """What would become of these events on a route and, with `trace`, what each hop changes.
 
         Nothing is sent to Kafka. Every number comes out as it is written.
         """
@@ -58,7 +58,7 @@ def _answer(chains: Mapping[str, RouteChain], body: bytes) -> Response:
     given = chain_of(chains, asked.route)
     splits = any(step.splits for step in given.chain.steps)  # a request may name any version
     if splits and any(len(value) > MAX_SPLIT_BYTES for value in values):
-        detail = f"the chain splits events, so one may have {MAX_SPLIT_BYTES} bytes here at most"
+        detail = f"the chain splits events, so one may have at most {MAX_SPLIT_BYTES} bytes here"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
     upcaster = given.preview if asked.target is None else _to_version(given, asked.target)
     parts, size = [], 0
@@ -96,7 +96,7 @@ def _to_version(given: RouteChain, target: str) -> Upcaster:
         targets = targets_of(given.chain, target)
         return given.chain.upcaster(replace(given.route.policy(), target=targets))
     except (ChainError, WorkerError):
-        detail = "the chain cannot bring events to that target: the matrix says to which it can"
+        detail = "the chain cannot upcast events to that target: see the compatibility matrix"
         raise HTTPException(HTTPStatus.NOT_FOUND, detail) from None
 
 

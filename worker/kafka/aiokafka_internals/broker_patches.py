@@ -1,7 +1,5 @@
-"""How a client keeps to its brokers.
-
-A closed connection is a broken one, brokers that have moved are found again, and no question makes a broker create a
-topic.
+"""Patches of the client's connections: a closed connection raises a connection error, brokers with new addresses are
+found again, and metadata requests create no topics.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from worker.kafka.throttling import PRODUCE
 log = structlog.get_logger(__name__)
 
 LOST_AFTER = 30.0
-"""Seconds without an answer of any broker, after which the bootstrap servers are asked again (KIP-899)."""
+"""Seconds without an answer of any broker after which the bootstrap servers are asked again (KIP-899)."""
 
 
 CONNECTING = (
@@ -68,7 +66,7 @@ def creating_no_topic(build: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def finding_moved_brokers(update: Callable[..., Any]) -> Callable[..., Any]:
-    """Brokers that have all got other names or ports meanwhile are known to the bootstrap servers alone."""
+    """Ask the bootstrap servers where no known broker answers: all brokers may have new addresses."""
 
     @functools.wraps(update)
     async def updating(client: AIOKafkaClient, cluster: Any, topics: Iterable[str]) -> bool:
@@ -77,7 +75,7 @@ def finding_moved_brokers(update: Callable[..., Any]) -> Callable[..., Any]:
             vars(client).pop("_lost_since", None)
             return True
         if throttling_of(client).until(PRODUCE) > now:
-            return False  # they are there, and read nothing from us for a while
+            return False  # the brokers answer, but throttle this client
         if now - vars(client).setdefault("_lost_since", now) < LOST_AFTER:
             return False
         return await _update_from_bootstrap(client, cluster, topics)

@@ -1,5 +1,5 @@
-"""aiokafka's consumer, which leaves its group in any case and tells more of the partitions, and what is asked of it
-beyond its public interface."""
+"""aiokafka's consumer, extended to leave its group in any case and to look up log offsets; and functions that need its
+private names."""
 
 from __future__ import annotations
 
@@ -23,10 +23,8 @@ LEAVE_AFTER = 0.2
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's own, which also knows to how many bytes a batch may unpack for whoever reads it here.
-
-    It leaves its group also while a rebalance waits, which may be long. Who is gone and has not left is waited for by
-    all other members, until its session is over.
+    """aiokafka's consumer with two additions. It knows how many bytes a batch may have when decompressed. And it leaves
+    its group even during a rebalance: all other members would wait for it until its session ends.
     """
 
     def __init__(self, *, unpacked_bytes: int = UNPACKED_BATCH_BYTES, **options: Any) -> None:
@@ -46,9 +44,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
             stopping.cancel()
 
     async def log_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, LogOffsets]:
-        """Where partitions begin and end, for readers and in the log. Raises KafkaError.
-
-        The end is asked for first: what is written between two questions is hidden by nobody.
+        """Where partitions begin and end, for readers of committed records and in the log. Raises KafkaError. The end
+        is looked up first, so that records written between two requests do not count as hidden.
         """
         asked, patience = list(partitions), self._request_timeout_ms
         of_all, of_committed = (_asking(self._fetcher, level) for level in (READ_UNCOMMITTED, READ_COMMITTED))
@@ -58,7 +55,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         return {at: LogOffsets(start[at], stable[at], max(stable[at], ends[at])) for at in asked}
 
     async def _put_away(self) -> None:
-        """What aiokafka leaves when a fetch waits for its next attempt: that fetch's end looks to it like its own."""
+        """Cancel what aiokafka leaves running when a fetch waits for its next attempt."""
         fetches = self._fetcher._pending_tasks
         for fetch in fetches:
             fetch.cancel()
@@ -67,14 +64,14 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
 
 
 def _asking(fetcher: Any, isolation_level: int) -> Any:
-    """The same fetcher, for questions about offsets of another level."""
+    """The same fetcher, for looking up offsets at another isolation level."""
     asking = copy.copy(fetcher)
     asking._isolation_level = isolation_level
     return asking
 
 
 async def _leave(coordinator: Any) -> None:
-    """On another connection than the rebalance, whose answer keeps back all others on its own."""
+    """Leave the group, on another connection than the rebalance's, where answers come in order."""
     if not isinstance(coordinator, GroupCoordinator) or coordinator._group_instance_id is not None:
         return
     node, member = coordinator.coordinator_id, coordinator.member_id
@@ -83,35 +80,36 @@ async def _leave(coordinator: Any) -> None:
             await coordinator._client.send(node, LeaveGroupRequest(coordinator.group_id, member))
 
 
-def tell_of_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
-    """Of those that it will be asked about before it is told to read them; call this before its start. Asked about one
-    that it has not heard of, it would answer after its back-off, a tenth of a second later."""
+def add_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
+    """Name topics whose offsets the consumer will be asked for; call this before its start. Otherwise the first request
+    about each would wait for the back-off of a tenth of a second."""
     consumer._client.set_topics(list(topics))
 
 
 def hidden_topics(consumer: AIOKafkaConsumer) -> set[str]:
-    """The topics that the consumer may not even know of: it fetches nothing of them, and says nothing."""
+    """The topics that the worker's user may not describe: the consumer silently fetches nothing of them."""
     return set(consumer._client.cluster.unauthorized_topics)
 
 
 def ask_about_topics(consumer: AIOKafkaConsumer) -> None:
-    """Now, and not when aiokafka would do it, which may be minutes later."""
+    """Request metadata now; aiokafka may do it minutes later."""
     consumer._client.force_metadata_update()
 
 
 def join_again(consumer: AIOKafkaConsumer) -> None:
-    """After the group was denied: aiokafka's heartbeats have ended then, and come back with the group alone."""
+    """Join again after access to the group was denied: aiokafka's heartbeats have ended then."""
     consumer._coordinator.request_rejoin()
 
 
 def is_expelled(consumer: AIOKafkaConsumer) -> bool:
-    """Whether the group goes on without it: its partitions may be somebody else's already."""
+    """Whether the group has removed the consumer: its partitions may have other owners already."""
     by_group: bool = consumer._subscription.partitions_auto_assigned()
     return by_group and bool(consumer._coordinator.generation == OffsetCommitRequest.DEFAULT_GENERATION_ID)
 
 
 def why_given_up(consumer: AIOKafkaConsumer) -> BaseException | None:
-    """What has ended one of the client's own tasks: it then fetches nothing, or is in no group, for ever."""
+    """The error that ended one of the client's tasks, after which it never fetches or joins again; None while all
+    run."""
     tasks = (consumer._fetcher.error_future, getattr(consumer._coordinator, "_coordination_task", None))
     ended = [task for task in tasks if task is not None and task.done()]
     errors = (None if task.cancelled() else task.exception() for task in ended)

@@ -1,6 +1,5 @@
-"""How long a broker may hold a fetch.
-
-aiokafka has one wait for busy and for idle times: what is right for the one is half of an idle worker's CPU.
+"""How long a broker may hold a fetch. aiokafka has one wait for busy and for idle times; a short one takes half of an
+idle worker's CPU.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 IDLE_WAIT = 500
-"""Milliseconds that the broker may hold a fetch while nothing comes, which is most of what an idle worker does."""
+"""Milliseconds that a broker may hold a fetch while no records come."""
 GATHER_BYTES = 256 * 1024
-"""Of these there are more than enough where records wait: a fetch that asks for so much is held in a trickle only."""
+"""Minimum bytes of a fetch: with a backlog they are there at once, so the broker holds a fetch only under low load."""
 
 
 def patient_while_idle(plan: Callable[..., Any]) -> Callable[..., Any]:
-    """Has each fetch held by the broker for as long as what came before tells."""
+    """Set wait and minimum bytes of each fetch by what the last ones brought."""
 
     @functools.wraps(plan)
     def planning(fetcher: Any, *arguments: Any) -> Any:
@@ -31,10 +30,9 @@ def patient_while_idle(plan: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def patience(fetcher: Any, wait_ms: int, bytes_: int) -> tuple[int, int]:
-    """How long a fetch may be held (ms), and until how many bytes are there.
-
-    While nothing comes, long: one that asks for every partition ends with the first record. One that was sent while
-    records still wait to be taken leaves out their partitions, which then wait for its end: that one stays short.
+    """The wait of the next fetch (ms) and its minimum bytes. While no records come the wait is long: a fetch for all
+    partitions ends with the first record. While records wait to be taken it is short: a fetch leaves out their
+    partitions, which then wait for its end.
     """
     records = fetcher._records
     wait_ms = wait_ms if records else max(wait_ms, IDLE_WAIT)

@@ -1,4 +1,4 @@
-"""A coordinator's answer about committed offsets, read to its end."""
+"""Handles errors in a coordinator's answer about committed offsets that aiokafka ignores."""
 
 from __future__ import annotations
 

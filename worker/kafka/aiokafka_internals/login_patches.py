@@ -1,9 +1,9 @@
-"""How each connection of aiokafka logs in (``login``): in turns, with the secret as it is now, and anew before a broker
-ends the session.
+"""Patches of aiokafka's login (``login``): connections log in one after the other while it is refused, with the current
+secret, and are renewed before the broker ends their session.
 
-A broker that ends sessions (``connections.max.reauth.ms``, the life of a token) closes a connection that is used past
-the end of its own. aiokafka does not know of it, and takes it for a connection that broke. Here a connection is given
-up before, as Java's clients log in again before: what is sent next opens a new one. It costs one handshake a session.
+A broker that ends sessions (``connections.max.reauth.ms``, the life of a token) closes connections that are used after
+the end of theirs. aiokafka ignores the session's end, and sees a broken connection. Here a connection is closed before
+that, when Java's clients would log in again: the next request opens a new one. It costs one handshake a session.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from worker.kafka.login import Login
 from worker.kafka.oauth import TokenError
 
 RENEWED_AT = (0.85, 0.95)
-"""Shares of a session's life; at random, so that not all connections are made anew at once. Java's clients do so."""
+"""The shares of a session's life between which a connection is renewed, at random, so that not all are renewed at once.
+Java's clients do the same."""
 
 
 A_STALL = 0.5
-"""Seconds that a process may be kept from its connections."""
+"""Seconds for which a busy process may not get to its connections."""
 
 
 def _login_of(connection: AIOKafkaConnection) -> Login | None:
@@ -40,7 +41,7 @@ def taking_turns(connect: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(connect)
     async def connecting(connection: AIOKafkaConnection) -> Any:
         if login := _login_of(connection):
-            await login.turn()
+            await login.wait_turn()
         return await connect(connection)
 
     return connecting
@@ -60,7 +61,7 @@ def telling_of_refusals(handshake: Callable[..., Any]) -> Callable[..., Any]:
         except (SaslAuthenticationFailed, TokenError) as error:
             login.refuse(error)
             raise
-        login.take()
+        login.accept()
 
     return handshaking
 
@@ -101,7 +102,7 @@ def ending_sessions(connect: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _give_up(client: AIOKafkaClient, connection: AIOKafkaConnection) -> None:
-    """What waits for an answer there gets it first."""
+    """Close a connection after its pending answers."""
     leaving = _leaving(client)
     leaving.add(connection)
     waiting = [answer for _, _, answer in connection._requests]

@@ -1,4 +1,4 @@
-"""Requests that aiokafka does not have, each in the one version that is asked here."""
+"""The base of requests that aiokafka does not have, each in one version."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Schema, TaggedFields
 
 TAGS = ("tags", TaggedFields)
-"""What ends each structure of a flexible version."""
+"""The last field of each structure in a flexible version."""
 
 
 class OneVersionRequest(Request[RequestStruct]):  # type: ignore[misc]  # aiokafka has no types
-    """Each kind names its ``key`` and ``version``, what it ``asks`` and how brokers ``answer``; it is made of values in
-    the order of what it asks. A broker that does not speak the version raises as aiokafka's own requests do."""
+    """A subclass names its API ``key`` and ``version``, the schema that it ``asks`` and that of the ``answer``; an
+    instance has values in the order of ``asks``. Where the broker does not support the version, sending raises as for
+    aiokafka's own requests."""
 
     API_KEY = -1
     Answer: ClassVar[type[Any]]

@@ -1,4 +1,4 @@
-"""A producer's batch while it is being filled, without aiokafka's wrapper around each record."""
+"""A producer's open batch, without aiokafka's wrapper around each record."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Append = Callable[[int, int, bytes | None, bytes | None, list[Header]], object |
 class OpenBatch:
     """A producer's batch while it is being filled.
 
-    ``append`` takes place in the batch, timestamp, key, value and headers, by position, and gives None where the batch
-    is full: it is the builder's own, without aiokafka's wrapper of some ten Python lines around it, which cost as much
-    again. Whoever calls it counts, and sets ``count`` before anybody else looks at the batch.
+    ``append`` takes place in the batch, timestamp, key, value and headers, by position, and returns None where the
+    batch is full. It is the builder's own method: aiokafka's wrapper around it would double the cost. The caller counts
+    the records that it appends, and sets ``count`` before it uses the batch otherwise.
 
-    ``value_bytes``: how large the values are, as far as that is known; the first one's will do.
+    ``value_bytes`` is the expected size of the values; that of the first one will do.
     """
 
     def __init__(self, producer: AIOKafkaProducer, value_bytes: int = 0) -> None:
@@ -31,7 +31,7 @@ class OpenBatch:
         self.count = 0
 
     def put(self, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]) -> bool:
-        """False, and nothing done, where the batch is full."""
+        """Append a record. Returns False, and does nothing, where the batch is full."""
         if self.append(self.count, timestamp, key, value, headers) is None:
             return False
         self.count += 1
@@ -39,18 +39,18 @@ class OpenBatch:
 
     @property
     def size(self) -> int:
-        """Bytes, before they are compressed."""
+        """The size in bytes, before compression."""
         return int(self._batch.size())
 
     def closed(self) -> Any:
-        """What ``send_batch`` of the producer takes; nothing can be added any more."""
+        """The closed batch for the producer's ``send_batch``."""
         self._batch._relative_offset = self.count
         self._batch.close()
         return self._batch
 
 
 def highest_timestamp(batch: Any) -> int:
-    """Of the records in a batch that was sent; -1 where none has one."""
+    """The highest timestamp (ms) in a batch that was sent; -1 where no record has one."""
     built = batch._build()
     found: int = BATCH_HEADER.unpack_from(built[0] if isinstance(built, tuple) else built)[LAST_TIMESTAMP]
     return found
@@ -59,7 +59,7 @@ def highest_timestamp(batch: Any) -> int:
 def wire_size(
     producer: AIOKafkaProducer, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
 ) -> int:
-    """The size of a batch of this one record as the broker will weigh it: compressed, as the producer does it."""
+    """The size of a batch of this one record as the broker measures it: compressed, as the producer does it."""
     batch = producer.create_batch()
     batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
     return len(batch._build())

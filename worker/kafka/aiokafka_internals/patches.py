@@ -1,4 +1,4 @@
-"""What is changed in aiokafka, in one table, and applied by one call."""
+"""The table of patches to aiokafka, and the call that applies them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from worker.kafka.aiokafka_internals.reader import keeping_the_bytes
 
 
 class Patch(NamedTuple):
-    """``owner.name`` becomes what ``change`` makes of it."""
+    """Replaces ``owner.name`` by ``change(owner.name)``."""
 
     owner: Any
     name: str
@@ -65,12 +65,12 @@ PATCHES = (
     Patch(fetcher.Fetcher, "_get_actions_per_node", patient_while_idle),
     Patch(fetcher, "MemoryRecords", keeping_the_bytes),
 )
-"""In this order: of two for the same name, the second one is outside."""
+"""In the order of application: of two for the same name the second wraps the first."""
 
 
 @functools.cache
 def apply_patches() -> None:
-    """For all clients of this process; once, however often it is called."""
+    """Patch aiokafka for this process; later calls do nothing."""
     for patch in PATCHES:
         patch.apply()
-    codes.know_them()
+    codes.register_error_codes()

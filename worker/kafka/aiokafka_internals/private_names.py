@@ -1,6 +1,7 @@
-"""The private names of aiokafka that are touched here, and what has no underscore and is documented no more than these.
+"""The private names of aiokafka that this package uses, and names without an underscore that are not documented either.
 
-A test looks for each of them in the installed aiokafka, and for each private name of this package in here.
+A test checks that the installed aiokafka has each of them, and that this list has each private name that the package
+uses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What is produced, encoded with one copy, and for what a batch is sent again, remembered."""
+"""Patches of the producer: requests are encoded with one copy, and the error for which a batch is sent again is
+remembered."""
 
 from __future__ import annotations
 
@@ -16,13 +17,14 @@ OF_NOW = 5.0
 
 
 def last_refusal(producer: AIOKafkaProducer) -> kafka_errors.KafkaError | None:
-    """The answer for which it sends a batch again by itself, and tells nobody; None where the last is not of now."""
+    """The recent error for which the producer sends a batch again, which it reports to nobody; None where there is
+    none."""
     error, at = vars(producer._sender).get("_last_refusal", (None, 0.0))
     return error if time.monotonic() - at < OF_NOW else None
 
 
 def remembering_refusals(may_retry: Callable[..., bool]) -> Callable[..., bool]:
-    """A batch that the brokers refuse for the moment is sent again in silence, for ever."""
+    """Remember the error of a batch that aiokafka sends again, silently and for ever."""
 
     @functools.wraps(may_retry)
     def deciding(handler: Any, error: Any, batch: Any) -> bool:
@@ -34,8 +36,8 @@ def remembering_refusals(may_retry: Callable[..., bool]) -> Callable[..., bool]:
 
 
 def encoding_at_once(_: Callable[..., bytes]) -> Callable[..., bytes]:
-    """aiokafka puts a request together level by level, and so copies what is produced five times. Nor does it take a
-    batch in parts, as ``LargeBatchBuilder`` makes it."""
+    """aiokafka encodes a request level by level, and so copies its records five times. Nor does it accept a batch in
+    parts, as ``LargeBatchBuilder`` makes it."""
     return _encoded_at_once
 
 

@@ -1,4 +1,4 @@
-"""What a producer of aiokafka knows and has no public name for."""
+"""Functions that need private names of aiokafka's producer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from aiokafka import errors as kafka_errors
 
 
 async def missing(producer: AIOKafkaProducer, topics: Iterable[str]) -> str | None:
-    """The first of the topics that is not there. Raises TopicAuthorizationFailedError where we may not know."""
+    """The first of the topics that does not exist; None where all do. Raises TopicAuthorizationFailedError where one
+    may not be described."""
     wanted = list(topics)
     for topic in wanted:
         producer.client.add_topic(topic)
@@ -22,11 +23,11 @@ async def missing(producer: AIOKafkaProducer, topics: Iterable[str]) -> str | No
 
 
 def partitions_now(producer: AIOKafkaProducer, topic: str) -> int:
-    """How many partitions a topic has, as of the last time that the producer asked."""
+    """The number of partitions of a topic, by the producer's last metadata."""
     return len(producer.client.cluster.partitions_for_topic(topic) or ())
 
 
 def transaction_timeout(producer: AIOKafkaProducer) -> float:
-    """Seconds after which the brokers take back a transaction of this producer that is still open."""
+    """Seconds after which the brokers abort an open transaction of this producer."""
     milliseconds: int = producer._txn_manager.transaction_timeout_ms
     return milliseconds / 1000

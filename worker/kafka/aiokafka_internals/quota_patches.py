@@ -1,4 +1,4 @@
-"""What brokers ask a client to wait, kept by each client of aiokafka, which does not look at it (``throttling``)."""
+"""Patches that honour the waits which brokers ask of a client (``throttling``)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAST_FETCHED = 32 * 1024
 
 
 def throttling_of(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaClient) -> Throttling:
-    """What the brokers have told this client."""
+    """The waits that brokers have asked of this client."""
     inner = client.client if isinstance(client, AIOKafkaProducer) else getattr(client, "_client", client)
     found: Throttling | None = vars(inner).get("_throttling")
     if found is None:
@@ -33,20 +33,20 @@ def honouring_quotas(send: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         throttling = throttling_of(client)
         if isinstance(request, FindCoordinatorRequest) and throttling.asks_to_wait((node, group)):
-            # aiokafka asks on the connection that output goes over: in the middle of a transaction, before its commit.
+            # aiokafka uses the connection of the output, in the middle of a transaction.
             group = ConnectionGroup.COORDINATION
         await throttling.wait((node, group))
         answer = await send(client, node, request, group=group)
         if milliseconds := getattr(answer, "throttle_time_ms", 0):
-            throttling.told((node, group), request.API_KEY, milliseconds / 1000)
+            throttling.note_wait((node, group), request.API_KEY, milliseconds / 1000)
         return answer
 
     return sending
 
 
 def fetching_less(plan: Callable[..., Any]) -> Callable[..., Any]:
-    """A fetch over the quota is answered with nothing, and asks to wait for what it would have brought: with large ones
-    half of the quota is lost. So each asks for less than one that was answered so, and for more after one that was not.
+    """A broker answers a fetch over the quota with no records, and a wait as long as they would have taken: large
+    fetches lose half of the quota. So fetches become smaller after such an answer, and larger after others.
     """
 
     @functools.wraps(plan)

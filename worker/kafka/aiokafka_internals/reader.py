@@ -1,4 +1,4 @@
-"""Reading without an object for each record: the record batches as they came, unpacked where a lane gets there.
+"""Reads record batches as they came, and decompresses each when a lane reaches it.
 
 aiokafka's consumer makes a Python object of each record and decodes whole fetches at once, whatever they unpack to. Of
 a header whose name is not UTF-8 its ``getmany`` raises for ever, for every partition. Here a lane unpacks and decodes
@@ -42,20 +42,20 @@ NOT_AS_MADE = 0x08 | 0x20 | 0x40
 
 class Reader(Protocol):
     async def read(self, partitions: Iterable[TopicPartition], wait: float) -> Mapping[TopicPartition, Fetched]:
-        """What is there for these partitions, or comes within ``wait`` seconds. Must not be cancelled."""
+        """Fetched batches of these partitions, or those that arrive within ``wait`` seconds. Must not be cancelled."""
 
 
 def open_reader(consumer: AIOKafkaConsumer, gather: float = 0.0) -> Reader:
-    """The reader of a started consumer, whose ``getmany`` is of no use to anybody else from then on.
+    """The reader of a started consumer, whose ``getmany`` must not be called otherwise from then on.
 
-    With ``gather``, while something comes, the broker holds a fetch until there are ``GATHER_BYTES`` or so many seconds
-    are over. Whoever reads in a transaction each time has fewer of them then, and a fetch brings all partitions.
+    With ``gather`` (s), while records come, brokers hold a fetch until it has ``GATHER_BYTES`` or that time is over. A
+    lane then has fewer transactions, and a fetch brings all partitions.
     """
     return BatchReader(consumer, round(gather * 1000))
 
 
 class BatchReader:
-    """Takes record batches undecoded out of the consumer's fetcher."""
+    """Takes undecoded record batches from the consumer's fetcher."""
 
     def __init__(self, consumer: AIOKafkaConsumer, gather_ms: int = 0) -> None:
         consumer._fetcher._records = _Undecoded(consumer, gather_ms)
@@ -82,7 +82,7 @@ class FetchedBatches:
         self._data: bytes = parser._records.data
         self._batches = deque(_batches(parser._records))
         self._start = 0
-        """Where in the data the first of these batches begins."""
+        """The position in the data at which the first of these batches begins."""
         self.offset: int = parser.next_fetch_offset
         self.next_fetch_offset: int = parser.next_fetch_offset
         self.next_offset: int = self._batches[-1].next_offset
@@ -92,7 +92,7 @@ class FetchedBatches:
         self._epochs: dict[int, int] = {}
 
     def _oldest(self, batch: Any) -> int:
-        """The timestamp of the first record to be read, as far as it can be told without decoding."""
+        """The timestamp of the first record to be read, as far as it is known without decoding."""
         attributes: int = getattr(batch, "attributes", NOT_AS_MADE)
         begins_inside = batch.base_offset != self.offset if hasattr(batch, "base_offset") else True
         if begins_inside or attributes & NOT_AS_MADE or self._parser._aborted_transactions:
@@ -122,8 +122,8 @@ class FetchedBatches:
         return [record for part in self._decoded(batch, set()) for record in self._wanted(part)]
 
     def _visible_records(self, unreadable: set[int]) -> Iterator[Sequence[SourceRecord]]:
-        """Batch by batch, so that at most one of them is unpacked at a time. One that cannot be unpacked stays the
-        first: whoever asks again is told again."""
+        """Batch by batch, so that at most one is decompressed at a time. One that cannot be decompressed stays the
+        first, and raises again."""
         for batch in self._visible_batches():
             for part in self._decoded(batch, unreadable):
                 if records := self._wanted(part):
@@ -140,14 +140,15 @@ class FetchedBatches:
             self._start += _length_of_batch(self._data, self._start)
 
     def _wanted(self, records: Sequence[SourceRecord]) -> Sequence[SourceRecord]:
-        """Without those before the offset that was asked for."""
+        """The records at or after the requested offset."""
         wanted = self.offset
         if (records[0].offset or 0) < wanted:
             return [record for record in records if (record.offset or 0) >= wanted]
         return records
 
     def _hidden(self, batch: Any) -> bool:
-        """Markers always, aborted records for whoever reads committed ones. Follows ``_unpack_records``."""
+        """Whether a batch is not to be read: markers never are, aborted records not at read_committed. Follows
+        ``_unpack_records``."""
         parser = self._parser
         if parser._check_crcs and not self._is_intact(batch):
             raise kafka_errors.CorruptRecordException(
@@ -165,18 +166,18 @@ class FetchedBatches:
 
     @property
     def _first(self) -> memoryview:
-        """The bytes of the first batch, from its header to its end."""
+        """The bytes of the first batch, with its header."""
         return memoryview(self._data)[self._start : self._start + _length_of_batch(self._data, self._start)]
 
     def _is_intact(self, batch: Any) -> bool:
-        """aiokafka computes the sum without the processor's own instruction for it, ten times as slowly."""
+        """Check the checksum. aiokafka does so without the processor's instruction for it, ten times as slowly."""
         if not isinstance(batch, default_records.DefaultRecordBatch):
             return bool(batch.validate_crc())
         told, summed = self._first[CHECKSUM:][:CHECKSUM_BYTES], self._first[CHECKSUM + CHECKSUM_BYTES :]
         return bool(google_crc32c.value(bytes(summed)) == int.from_bytes(told))
 
     def _decoded(self, batch: Any, unreadable: set[int]) -> Iterator[Sequence[Any]]:
-        """The records in parts, so that not all of a large batch are objects at a time."""
+        """The records in parts, so that not all of a large batch are in memory as objects."""
         if not isinstance(batch, default_records.DefaultRecordBatch):
             yield [_event(record) for record in batch]
             return
@@ -197,7 +198,7 @@ class FetchedBatches:
 
 
 class _RawBatch:
-    """A batch in the log's own bytes, but unpacked: decoded only where somebody asks for its records."""
+    """A batch with the log's own bytes, decompressed; it is decoded only where its records are asked for."""
 
     def __init__(self, batch: Any, data: memoryview, decode: Callable[[], Sequence[SourceRecord]]) -> None:
         self.first_timestamp: int = batch.first_timestamp
@@ -208,7 +209,7 @@ class _RawBatch:
 
 
 class KeptRecords(memory_records.MemoryRecords):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's own, which also keeps the bytes within reach for the lenient parser."""
+    """aiokafka's class, which also keeps the bytes for the lenient parser."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -216,17 +217,17 @@ class KeptRecords(memory_records.MemoryRecords):  # type: ignore[misc]  # aiokaf
 
 
 def keeping_the_bytes(_: type) -> type[KeptRecords]:
-    """In place of the class that the fetcher makes of each answer's bytes."""
+    """The class that replaces aiokafka's for the bytes of each answer."""
     return KeptRecords
 
 
 class _Undecoded(OrderedDict[TopicPartition, Any]):
-    """Where the fetcher puts what it fetched: swaps each partition's parser for ``FetchedBatches``."""
+    """The mapping into which the fetcher puts its results: replaces each partition's parser by ``FetchedBatches``."""
 
     def __init__(self, consumer: AIOKafkaConsumer, gather_ms: int = 0) -> None:
         self.gather_ms = gather_ms
         self.has_come = False
-        """Since the last fetch was sent."""
+        """Whether records have come since the last fetch was sent."""
         self._unpacked_bytes: int = getattr(consumer, "unpacked_bytes", UNPACKED_BATCH_BYTES)
         super().__init__(consumer._fetcher._records)
 
@@ -240,7 +241,7 @@ class _Undecoded(OrderedDict[TopicPartition, Any]):
 
 
 class _LenientBuffer(bytearray):
-    """Decodes names that are not UTF-8 to lone surrogates; the pure-Python parser slices and decodes."""
+    """Decodes names that are not UTF-8 to lone surrogates, for aiokafka's pure-Python parser."""
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
@@ -263,7 +264,8 @@ def _length_of_batch(data: bytes, start: int) -> int:
 
 
 def _records_at_once(batch: memoryview) -> int:
-    """About as many as make up ``SMALL_BYTES``; of small ones 1,024. How many there are stands before the first."""
+    """The number of records that take about ``SMALL_BYTES``, at most 1,024. The batch's count stands before its first
+    record."""
     count = int.from_bytes(batch[HEADER - 4 : HEADER])
     return max(1, min(1024, SMALL_BYTES * count // len(batch)))
 
@@ -280,5 +282,6 @@ def _batches(records: Any) -> Iterator[Any]:
 
 
 def _event(record: Any) -> Event:
-    """A record of ours from one whose headers may be a tuple, or whose timestamp is missing (message format 0)."""
+    """An event from aiokafka's record, whose headers may be a tuple, or whose timestamp may be missing (message format
+    0)."""
     return Event(record.value, record.key, list(record.headers), timestamp_of(record.timestamp), record.offset)

@@ -1,10 +1,10 @@
-"""What a producer asks within a transaction, whether all of it was answered, and how it is thrown away if not.
+"""Watches whether all requests of a transaction were answered, and discards a producer where some were not.
 
 A request that was not answered may arrive late, as long as the broker takes the producer for the same. Before Kafka 3.6
 a late batch, one that comes after its transaction was aborted, opens the next transaction, which the next commit then
 commits; up to 3.6.2 a late offset is taken as well. So three things hold here:
 
-* where anything is unanswered, the producer does not end the transaction. Starting the next producer of the same
+* where a request is unanswered, the producer does not end the transaction. Starting the next producer of the same
   transactional id does, by a higher epoch, and from then on nothing of the old one is taken;
 * nothing but a batch is asked a second time, for a batch alone has a number by which the broker knows it again;
 * a producer that is thrown away sends nothing more, in particular no end of its transaction.
@@ -45,7 +45,7 @@ class UnansweredError(kafka_errors.KafkaError):  # type: ignore[misc]  # aiokafk
 
 
 class Requests:
-    """Watches what a producer sends. Make it before the producer starts."""
+    """Watches the requests of a producer. Create it before the producer starts."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
@@ -60,7 +60,7 @@ class Requests:
         return not self._waiting and not self._lost
 
     def begin(self) -> None:
-        """Everything before was committed, so nothing of it can do harm any more."""
+        """Begin a transaction: everything before was committed, so a late request of it is harmless."""
         self._lost = False
 
     async def _watched(self, node: int, request: Any, **options: Any) -> Any:
@@ -80,18 +80,18 @@ class Requests:
             self._waiting -= 1
 
     def _give_up(self, request: Any, error: BaseException) -> None:
-        """aiokafka would ask again."""
+        """Fail the producer: aiokafka would send the request again."""
         unanswered = UnansweredError(f"{type(request).__name__} was not answered ({type(error).__name__})")
         manager = self._producer._txn_manager
         for *_, future in manager._pending_txn_offsets:
-            future.add_done_callback(nobody_asks)
+            future.add_done_callback(mark_retrieved)
         manager.fatal_error(unanswered)
-        nobody_waits(self._producer)
+        ignore_end_of_transaction(self._producer)
         silence(self._producer, unanswered)
 
 
 def silence(producer: AIOKafkaProducer, why: Exception) -> None:
-    """Have it send nothing more. What it has not sent yet is dropped, and whoever waits for that is told why."""
+    """Have the producer send nothing more. Unsent batches are dropped, and fail with ``why``."""
 
     async def refuse(*_: object, **__: object) -> None:
         raise why
@@ -100,18 +100,15 @@ def silence(producer: AIOKafkaProducer, why: Exception) -> None:
     accumulator = producer._message_accumulator
     batches = [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]
     for future in chain.from_iterable((batch.future, batch._drain_waiter) for batch in batches):
-        future.add_done_callback(nobody_asks)
+        future.add_done_callback(mark_retrieved)
     # A batch that is gone is not put back, at which the sender would fail.
     accumulator.reenqueue = lambda _batch: None
     accumulator.fail_all(why)
 
 
 async def discard(producer: AIOKafkaProducer, patience: float) -> None:
-    """Close a producer whose state nobody knows. Its transaction, where one is open, stays so.
-
-    Never raises: whatever its remains still have to say changes nothing.
-    """
-    nobody_waits(producer)
+    """Close a producer whose state is unclear. Its open transaction, if any, stays open. Never raises."""
+    ignore_end_of_transaction(producer)
     throttling_of(producer).close()
     silence(producer, kafka_errors.ProducerClosed())
     with contextlib.suppress(Exception):
@@ -130,28 +127,28 @@ async def discard(producer: AIOKafkaProducer, patience: float) -> None:
 
 
 async def end_with_offsets(producer: AIOKafkaProducer, group: str) -> None:
-    """A transaction that could have moved offsets of the group, did not, and is aborted.
+    """Run and abort a transaction with the group's offsets, without moving any.
 
     Its end clears what the group's coordinator still has from earlier transactions of this producer's id. It names no
     offset: one that the coordinator knew before it has applied the commit of an earlier transaction would be taken for
     that one's.
     """
     await producer.begin_transaction()
-    nobody_waits(producer)
+    ignore_end_of_transaction(producer)
     while not await producer._sender._do_add_offsets_to_txn(group):
         if producer._txn_manager.is_fatal_error():
             await producer._txn_manager.wait_for_transaction_end()
     await producer.abort_transaction()
 
 
-def nobody_waits(producer: AIOKafkaProducer) -> None:
-    """Call this before an abort: how the transaction fails is known, and aiokafka may drop the future of its end."""
+def ignore_end_of_transaction(producer: AIOKafkaProducer) -> None:
+    """Call this before an abort: the failure is known, and aiokafka may drop the future of the transaction's end."""
     manager = producer._txn_manager
     if manager is not None and manager._transaction_waiter is not None:
-        manager._transaction_waiter.add_done_callback(nobody_asks)
+        manager._transaction_waiter.add_done_callback(mark_retrieved)
 
 
-def nobody_asks(future: asyncio.Future[Any]) -> None:
-    """A callback for a future whose end is known, or does not matter: asyncio logs an error that nobody looks at."""
+def mark_retrieved(future: asyncio.Future[Any]) -> None:
+    """A callback for a future whose result does not matter: asyncio would log its error as never retrieved."""
     if not future.cancelled():
         future.exception()

@@ -1,4 +1,5 @@
-"""With which versions of aiokafka the private names were tried. Imports none: of another one nothing is sure."""
+"""The versions of aiokafka that the private names were tested with. It imports nothing of aiokafka, since another
+version may not even load."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from importlib.metadata import distribution
 from worker.errors import WorkerError
 
 TESTED = ("0.14.0",)
-"""Each with all tests. ``pyproject.toml`` takes no other; a test keeps the two together."""
+"""``pyproject.toml`` allows no other; a test compares the two."""
 
 
 def refuse_other_versions() -> None:

@@ -1,1 +1,2 @@
-"""Doing exactly what a plan says: from its last questions to the receipt, and the hand-over to the live worker."""
+"""Applies a plan: checks its preconditions, runs the lanes over its ranges, writes the receipt, and hands over to the
+live worker."""

@@ -1,6 +1,6 @@
 """The account of one partition of a replay: what was read and written, in counts and digests.
 
-It travels as the note of each offset commit, so that it is exactly as old as the offset, whatever is killed when.
+Each offset commit carries it as its metadata, so that offset and account always agree, whichever process is killed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from worker.replay.plan.identity import record_digest
 MOST_NOTE = 4_000
 """Characters. Kafka keeps no more than 4,096 bytes beside an offset."""
 GROWTH = 300
-"""By which the counts of a note may grow after its last stretch has begun."""
+"""Characters by which the counts may grow after the last stretch has begun."""
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What a redrive takes of a partition's dead letters: those of these faults that had fewer ``rounds``, beside what
-    ``earlier`` ones took: by fingerprint, offsets and rounds."""
+    """Which dead letters of a partition a redrive takes: those of these faults that were redriven fewer than ``rounds``
+    times, less those that ``earlier`` redrives took (by fingerprint: offsets and rounds)."""
 
     fingerprints: tuple[str, ...]
     rounds: int
@@ -36,7 +36,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class _Note(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """The account as it is written: short names, some 400 bytes; more for a redrive."""
+    """The account as text: short names, some 400 bytes; more for a redrive."""
 
     replay: str
     read: tuple[int, str]
@@ -54,18 +54,18 @@ class _Note(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class NotOurNote(Exception):
-    """The text beside an offset was not written by this replay."""
+    """The metadata of an offset was not written by this replay."""
 
 
 class TooOftenInterrupted(Exception):
-    """There is no room in the note for one more stretch."""
+    """The account has no room for one more stretch."""
 
 
 @dataclass
 class PartitionAccount:
-    """``destination_start`` and ``dead_letter_start`` are where those topics ended when the replay began: all that it
-    wrote is behind them. ``stretches`` are the source offsets, less the first, where digests began anew. Only a
-    redrive has ``taken`` and ``last``, a record by which the topic is known again."""
+    """``destination_start`` and ``dead_letter_start`` are where those topics ended when the replay began: everything
+    that it wrote is behind them. ``stretches`` are the source offsets at which digests began a new stretch, except the
+    first. Only a redrive has ``taken`` and ``last``, a record that identifies the topic."""
 
     replay_id: str
     destination_start: int = 0
@@ -83,7 +83,7 @@ class PartitionAccount:
 
     @classmethod
     def of_note(cls, text: str, replay_id: str | None) -> PartitionAccount:
-        """``replay_id`` None takes anybody's. Raises ``NotOurNote``."""
+        """The account in the metadata ``text``; with ``replay_id`` None of any replay. Raises ``NotOurNote``."""
         try:
             note = msgspec.json.decode(text, type=_Note)
             source, output = RunningDigest(*note.read), RunningDigest(*note.written)
@@ -138,8 +138,7 @@ class PartitionAccount:
         )
 
     def begin_stretch(self, offset: int) -> None:
-        """The next record is at ``offset``, and what is in the hashes' memory is lost. Raises
-        ``TooOftenInterrupted``."""
+        """Begin a new stretch at ``offset``: the state of the hashes is lost. Raises ``TooOftenInterrupted``."""
         if not self.source.count or offset in self.stretches[-1:]:
             return
         if len(self.note) + len(f",{offset}") > MOST_NOTE - GROWTH:
@@ -173,7 +172,7 @@ class PartitionAccount:
 
 
 def is_of(note: str, replay_id: str) -> bool:
-    """Whether it was written by this replay."""
+    """Whether this replay wrote the account."""
     try:
         PartitionAccount.of_note(note, replay_id)
     except NotOurNote:

@@ -1,4 +1,4 @@
-"""The hand-over: the live worker begins where a replay ended, so that both together give every event once."""
+"""The hand-over: the live worker begins where a replay ended, so that the two together write every event once."""
 
 from __future__ import annotations
 
@@ -24,18 +24,22 @@ GroupOffsets = Mapping[TopicPartition, int | None]
 
 
 async def hand_over(clients: KafkaClients, settings: Settings, receipt: Receipt) -> None:
-    """Before the group is joined: commit the replay's ends for it, where it has not come so far by itself.
+    """Commit the replay's end offsets for the live worker's group, before the worker joins it. A group that has read
+    further stays where it is.
 
-    Raises WorkerError where the replay is unfinished or of another cluster, or the group has work left before it.
+    Raises WorkerError where the replay is unfinished or of another cluster, or where the group has unread records
+    before the replay's range.
     """
     _check_route(settings, receipt)
     if receipt.redrive is not None:
-        raise WorkerError("--after: the receipt is of a redrive, which moves no group: name the receipt of the replay")
+        raise WorkerError(
+            "--after: the receipt is of a redrive, after which no worker begins: give the receipt of a replay"
+        )
     cluster = await cluster_id_of(clients)
     if cluster != receipt.cluster_id:
         raise WorkerError(
             f"--after: the receipt is of cluster {receipt.cluster_id}, this is {cluster}: correct "
-            "kafka.bootstrap_servers, or name the receipt of this cluster"
+            "kafka.bootstrap_servers, or give a receipt of this cluster"
         )
     await _check_finished(clients, receipt)
     with answered("--after: the group's offsets cannot be read and set"):
@@ -50,7 +54,7 @@ def _check_route(settings: Settings, receipt: Receipt) -> None:
     if found != receipt.route.destination:
         raise WorkerError(
             f"--after: the replay went from {receipt.route.source} to {receipt.route.destination}, and no route of "
-            "this configuration does: name the receipt that belongs to it"
+            "this configuration does: give the receipt of a replay of one of its routes"
         )
 
 
@@ -67,13 +71,15 @@ async def _check_finished(clients: KafkaClients, receipt: Receipt) -> None:
 
 
 async def _check_source(consumer: AIOKafkaConsumer, receipt: Receipt) -> None:
-    """A topic that was made anew ends before the replay did; beginning there would skip all that is to come."""
+    """A topic that was deleted and created again ends before the replay did; a hand-over would skip everything that
+    comes."""
     ends = _ends(receipt)
     for partition, offsets in (await consumer.log_offsets(ends)).items():
         if offsets.end < ends[partition]:
             raise WorkerError(
                 f"--after: partition {partition.partition} of {partition.topic} ends at offset {offsets.end}, the "
-                f"replay at {ends[partition]}: the topic was made anew or has lost records; plan a new replay, or run "
+                f"replay at {ends[partition]}: the topic was created again or has lost records; plan a new replay, "
+                "or run "
                 "without --after"
             )
 
@@ -82,7 +88,7 @@ async def _move(consumer: AIOKafkaConsumer, receipt: Receipt, group: str) -> Non
     ends = _ends(receipt)
     moves = _moves(receipt, await _committed(consumer, ends))
     if not moves:
-        log.info("the group has moved on from the replay", replay_id=receipt.replay_id)
+        log.info("the group is at or past the end of the replay already", replay_id=receipt.replay_id)
         return
     consumer.assign(moves)
     try:
@@ -91,14 +97,14 @@ async def _move(consumer: AIOKafkaConsumer, receipt: Receipt, group: str) -> Non
         # Another worker that starts with the same receipt may have been quicker.
         if _moves(receipt, await _committed(consumer, ends)):
             raise WorkerError(
-                f"--after: the group {group} is at work before the replay's end: stop its workers first, then start "
+                f"--after: the group {group} has members before the replay's end: stop its workers first, then start "
                 "them with --after"
             ) from None
-    log.info("beginning where the replay ended", replay_id=receipt.replay_id, partitions=len(moves))
+    log.info("the group begins where the replay ended", replay_id=receipt.replay_id, partitions=len(moves))
 
 
 def _moves(receipt: Receipt, committed: GroupOffsets) -> list[TopicPartition]:
-    """The partitions whose group has to be moved. Raises WorkerError where that would leave records out."""
+    """The partitions whose offset has to be moved. Raises WorkerError where that would skip records."""
     found = []
     for each in receipt.partitions:
         partition = TopicPartition(receipt.route.source, each.partition)
@@ -114,8 +120,8 @@ def _moves(receipt: Receipt, committed: GroupOffsets) -> list[TopicPartition]:
 def _left_out(partition: TopicPartition, at: int, each: PartitionReceipt) -> WorkerError:
     return WorkerError(
         f"--after: the group is at offset {at} of partition {partition.partition} of {partition.topic}, the replay "
-        f"began at {each.start}: what lies between would be left out; run without --after up to there, or plan a "
-        "replay from the group's offset"
+        f"began at {each.start}: the offsets between them would be skipped; run without --after up to there, or plan "
+        "a replay from the group's offset"
     )
 
 
@@ -131,6 +137,6 @@ def _ends(receipt: Receipt) -> dict[TopicPartition, int]:
 
 
 def _member_of_none(clients: KafkaClients, group: str | None = None) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
-    """A client that speaks for the group without joining it."""
+    """A client that commits offsets of the group without joining it."""
     options = {} if group is None else {"group_id": group, "group_instance_id": None}
     return started(clients.group_consumer(**options))

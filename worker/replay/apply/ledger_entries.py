@@ -1,4 +1,4 @@
-"""A replay's entries in the ledger: that it runs, how far it is, its receipt, and whether it is finished already."""
+"""Reads and writes a replay's entries in the ledger: its run, its progress, its receipt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Books:
     worker_version: str
 
     def begin(self, reason: str) -> Run:
-        """The run of this replay, new or gone on with."""
+        """Record that the replay runs: a new run, or an interrupted one that continues."""
         known = self.ledger.run(self.plan.replay_id)
         if known is not None:
             self.ledger.end_run(known.replay_id, "running")
@@ -37,7 +37,7 @@ class Books:
             route=self.plan.route.source,
             started=datetime.now(UTC),
             worker_version=self.worker_version,
-            kind=self.plan.word,
+            kind=self.plan.activity,
             reason=reason,
         )
         self.ledger.start_run(run)
@@ -49,7 +49,7 @@ class Books:
         }
 
     def note(self, states: Iterable[PartitionState]) -> None:
-        """Bring the ledger up to what Kafka has committed."""
+        """Write the progress that Kafka has committed into the ledger."""
         for state in list(states):
             if state.account is not None:
                 self.ledger.note_progress(self._progress(state))
@@ -75,31 +75,34 @@ class Books:
         self.ledger.end_run(receipt.replay_id, "finished", receipt.ended)
 
     def _summary(self, group: FaultGroup) -> DeadLetterSummary:
-        """As planned: the same chain over the same records makes the same dead letters."""
+        """The dead letters as planned: the same chain makes the same ones of the same records."""
         told = group.model_dump(exclude={"path", "samples"})
         return DeadLetterSummary(replay_id=self.plan.replay_id, **told)
 
     def interrupt(self, state: RunState) -> None:
-        """Not where somebody else has finished the same run meanwhile."""
+        """Record that the run is ``state``, unless another process has finished it meanwhile."""
         known = self.ledger.run(self.plan.replay_id)
         if known is None or known.state != "finished":
             self.ledger.end_run(self.plan.replay_id, state, datetime.now(UTC))
 
 
 def refuse_finished(books: Books, file: Path) -> None:
-    """A receipt in the ledger alone was not written to its file in time: that is made up for."""
+    """Raises WorkerError where the replay is finished. A receipt that only the ledger has is then written to its
+    file."""
     kept = books.receipt()
     if kept is not None and not file.exists():
         write_receipt(kept, file)
     if kept is not None or _is_receipt_of(file, books.plan):
         raise WorkerError(
-            f"{books.plan.word} {books.plan.replay_id}: {books.plan.route.destination} holds it already, finished; its "
-            f"receipt is {file}: prove it with `upcast verify {file}`"
+            f"{books.plan.activity} {books.plan.replay_id}: {books.plan.route.destination} holds all of its output, "
+            "the "
+            f"run is finished; its receipt is {file}: check it with `upcast verify {file}`"
         )
 
 
 def keep_begun(settings: Settings, file: Path) -> None:
-    """Before a plan is written: without its plan a replay can neither go on nor be looked at. Raises WorkerError."""
+    """Raises WorkerError where writing a plan to ``file`` would overwrite that of an unfinished replay, which needs it
+    to go on."""
     replay_id = kept_plan(file)
     ledger = open_existing_ledger(settings) if replay_id else None
     if ledger is None:
@@ -108,7 +111,8 @@ def keep_begun(settings: Settings, file: Path) -> None:
     ledger.close()
     if run is not None:
         raise WorkerError(
-            f"{file}: is the plan of replay {replay_id}, which is {run.state}: keep it, name another file with --out"
+            f"{file}: holds the plan of replay {replay_id}, which is {run.state} and needs it: give another file "
+            "with --out"
         )
 
 
@@ -117,5 +121,5 @@ def _is_receipt_of(file: Path, plan: Plan) -> bool:
         return False
     found = read_receipt(file)
     if found.replay_id != plan.replay_id:
-        raise WorkerError(f"{file}: is the receipt of replay {found.replay_id}: name another file with --receipt")
+        raise WorkerError(f"{file}: holds the receipt of replay {found.replay_id}: give another file with --receipt")
     return True

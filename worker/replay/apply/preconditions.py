@@ -1,5 +1,5 @@
-"""The last questions before a replay writes: is it the cluster, the route and the chain of the plan, are its records
-still there, and is the replay where Kafka and the ledger say that it is?"""
+"""Checks before a replay writes: cluster, route and chain are those of the plan, its records still exist, and the
+destination agrees with the progress that Kafka and the ledger have."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from worker.ledger import Ledger
 from worker.replay.apply.account import NotOurNote, PartitionAccount, is_of
 from worker.replay.plan.file import Plan, PlannedRange
 from worker.replay.plan.identity import differing, planned_route, record_digest
-from worker.replay.plan.overlap import MOST_NAMED, refuse_live, told_twice
+from worker.replay.plan.overlap import MOST_NAMED, refuse_live, warn_of_second_outputs
 from worker.replay.ranges import Range
 from worker.replay.reading import Piece, open_range_reader, read_ranges
 from worker.replay.topics import Reached, cluster_id_of, committed_of, partition_counts
@@ -33,7 +33,7 @@ from worker.settings.group_names import live_group
 
 FENCING_SECONDS = 30.0
 TAIL = 2_000
-"""Offsets looked at behind which a forgotten replay may hide."""
+"""How many of the last offsets are read in the search for output of a replay that nothing remembers."""
 
 log = structlog.get_logger(__name__)
 
@@ -41,13 +41,15 @@ log = structlog.get_logger(__name__)
 async def refuse_forgotten(
     replay_id: str, topic: str, partitions: Sequence[int], consumer: AIOKafkaConsumer, clients: KafkaClients
 ) -> None:
-    """Nobody knows of this replay: its records must not be at the destination's end."""
+    """Raises WorkerError where the destination's last records are output of this replay, although neither Kafka's
+    offsets nor the ledger know it."""
     found = await _offsets(topic, partitions, consumer)
     starts = {number: each.stable - TAIL for number, each in found.items()}
     async for number, record in _records(replay_id, topic, starts, found, (consumer, clients)):
         raise WorkerError(
-            f"{topic} partition {number}: offset {record.offset} was written by this very replay ({replay_id}), of "
-            "which neither Kafka's offsets nor the ledger know any more: set ledger.url to the ledger it was run with"
+            f"{topic} partition {number}: offset {record.offset} was written by this replay ({replay_id}), but "
+            "neither Kafka's offsets nor the ledger know it: set ledger.url to the ledger that the replay was "
+            "started with"
         )
 
 
@@ -59,10 +61,11 @@ async def refuse_ahead(
     clients: KafkaClients,
     origin: str = OFFSET,
 ) -> None:
-    """Only the ledger knows how far the replay is, and may be a moment behind: nothing past it may have been written.
+    """Raises WorkerError where the destination holds output past the ledger's progress: the ledger is then behind, and
+    Kafka's offsets are gone.
 
-    ``reached`` holds, by partition, where the replay's output begins and the source offset it has come to; ``origin``
-    is the header that tells of which offset an output was made.
+    ``reached`` holds, by partition, where the replay's output begins and the source offset up to which it is done;
+    ``origin`` is the header with the source offset of an output.
     """
     found = await _offsets(topic, list(reached), consumer)
     starts = {number: start for number, (start, _) in reached.items()}
@@ -71,8 +74,8 @@ async def refuse_ahead(
         if source >= reached[number][1]:
             raise WorkerError(
                 f"{topic} partition {number}: offset {record.offset} came from source offset {source}, the ledger "
-                f"says that replay {replay_id} is at {reached[number][1]}, and Kafka has forgotten it: going on "
-                "would double records; make a new plan into an empty destination"
+                f"says that replay {replay_id} is at {reached[number][1]}, and the replay's offsets in Kafka are "
+                "gone: going on would write records twice; make a new plan into an empty destination"
             )
 
 
@@ -110,7 +113,7 @@ AGAIN = "make a new plan"
 
 
 def refuse_other_route(plan: Plan, given: RouteChain) -> None:
-    """What can be seen without the brokers. Raises WorkerError with a line for each difference."""
+    """Raises WorkerError with a line for each difference between the plan and the configuration."""
     lines = [f"plan: {line}" for line in plan.objections()]
     lines += _differences(plan, given)
     if lines:
@@ -132,21 +135,21 @@ def _differences(plan: Plan, given: RouteChain) -> Iterator[str]:
         steps = _listed(_changed(planned.steps, now.steps), "step")
         yield (
             f"plan: the chain {route.chain} has fingerprint {given.chain.fingerprint}, the plan was made with "
-            f"{planned.chain_fingerprint}{steps}: {AGAIN}, or use the chain of then"
+            f"{planned.chain_fingerprint}{steps}: {AGAIN}, or use the chain of the plan"
         )
     if planned.config_fingerprint != now.config_fingerprint:
         changed = [f"{name} (was {planned.config.get(name)})" for name in _changed(planned.config, now.config)]
         yield (
             f"plan: the route's configuration has fingerprint {now.config_fingerprint}, the plan was made with "
-            f"{planned.config_fingerprint}{_listed(changed, 'setting')}: {AGAIN}, or use the configuration of then"
+            f"{planned.config_fingerprint}{_listed(changed, 'setting')}: {AGAIN}, or use the configuration of the plan"
         )
 
 
-def other_kind(told: str, found: str) -> str:
-    """What is said of two fingerprints that cannot be compared."""
+def other_kind(planned: str, found: str) -> str:
+    """Why two fingerprints of different kinds cannot be compared."""
     return (
-        f"its chain's fingerprint ({told}) is of kind {kind_of(told)}, this worker makes kind {kind_of(found)} "
-        f"({found}), so whether the chain is the same cannot be told"
+        f"its chain's fingerprint ({planned}) is of kind {kind_of(planned)}, this worker makes kind {kind_of(found)} "
+        f"({found}), so the two cannot be compared"
     )
 
 
@@ -170,7 +173,7 @@ def refuse_other_cluster(planned: str, found: str) -> None:
 
 
 async def refuse_other_records(plan: Plan, offsets: AIOKafkaConsumer) -> None:
-    """A topic made anew under the same name does not hold the plan's marks."""
+    """Raises WorkerError where a record differs from the plan's mark: the topic was deleted and created again."""
     ranges = {each.partition: each for each in plan.ranges if each.marks}
     found = await digests_of(plan.topic, list(ranges.values()), offsets)
     for number, planned in ranges.items():
@@ -178,14 +181,14 @@ async def refuse_other_records(plan: Plan, offsets: AIOKafkaConsumer) -> None:
         if wrong:
             raise WorkerError(
                 f"{plan.topic} partition {number}: offset {wrong[0]} holds another record than the plan saw: "
-                f"the topic was made anew; {AGAIN}"
+                f"the topic was created again; {AGAIN}"
             )
 
 
 async def digests_of(
     topic: str, ranges: list[PlannedRange], consumer: AIOKafkaConsumer
 ) -> dict[int, dict[int, str | None]]:
-    """The digests of the marked records, by partition and offset; None where a record is gone."""
+    """The digests of the marked records, by partition and offset; None where a record does not exist any more."""
     offsets = await consumer.log_offsets(TopicPartition(topic, each.partition) for each in ranges)
     found: dict[int, dict[int, str | None]] = {each.partition: {} for each in ranges}
     for turn in range(max((len(each.marks) for each in ranges), default=0)):
@@ -214,7 +217,7 @@ async def prepare(
     refuse_other_cluster(plan.cluster_id, await cluster_id_of(clients))
     partitions = await partition_counts(clients)
     _refuse_fewer(plan, partitions.get(plan.topic, 0))
-    with answered("kafka: the plan's records cannot be looked at", FENCING_SECONDS):
+    with answered("kafka: the plan's records cannot be read", FENCING_SECONDS):
         committed = await _own_offsets(clients, plan)
         async with open_range_reader(clients, len(plan.ranges)) as consumer:
             await _refuse_lost(plan, committed, reached, consumer)
@@ -228,14 +231,14 @@ async def prepare(
 
 
 def _left(plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached]) -> list[Range]:
-    """What the replay has yet to do. Others may have done it since it was interrupted."""
+    """The ranges that the replay has yet to read."""
     positions = _positions(plan, committed, ledger)
     found = [Range(each.partition, max(each.start, positions[each.partition]), each.end) for each in plan.ranges]
     return found if any(each.offsets for each in found) else []
 
 
 def _positions(plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached]) -> dict[int, int]:
-    """Where each partition goes on."""
+    """The next offset of each partition."""
     starts = {each.partition: each.start for each in plan.ranges}
     kept = {number: reached.offset for number, reached in ledger.items()}
     return starts | kept | {place.partition: offset for place, offset in committed.items()}
@@ -246,13 +249,13 @@ async def _refuse_twice(
 ) -> None:
     live = live_group(clients.kafka.group_id, plan.replay_id)
     topics = plan.topic, plan.route.destination
-    lines = await told_twice(clients, live, consumer, topics, left, ledger, but=plan.replay_id)
+    lines = await warn_of_second_outputs(clients, live, consumer, topics, left, ledger, but=plan.replay_id)
     if lines:
         raise WorkerError("\n".join(lines))
 
 
 async def _own_offsets(clients: KafkaClients, plan: Plan) -> dict[TopicPartition, int]:
-    """A redrive's group may still be where the one before it has left it."""
+    """The offsets of this pass. A redrive's group may still have those of the previous redrive, which do not count."""
     group = clients.kafka.group_id
     try:
         found = await committed_of(clients, group, plan.topic)
@@ -270,7 +273,7 @@ async def _end_open_transactions(clients: KafkaClients, group: str, partitions: 
     a minute by default; the lanes, which ask for the offsets next, would do the same as this."""
     for partition in partitions:
         names = {"topic": partition.topic, "partition": partition.partition}
-        log.warning("ending a transaction that this replay left open", **names)
+        log.warning("the replay ends a transaction that it left open when it was interrupted", **names)
         async with asyncio.timeout(FENCING_SECONDS), successor(clients, group, partition):
             pass
 
@@ -278,15 +281,15 @@ async def _end_open_transactions(clients: KafkaClients, group: str, partitions: 
 def _refuse_fewer(plan: Plan, partitions: int) -> None:
     if partitions < len(plan.ranges):
         raise WorkerError(
-            f"{plan.topic}: has {partitions} partitions, the plan {len(plan.ranges)}: the topic was made "
-            f"anew or is gone; {AGAIN}"
+            f"{plan.topic}: has {partitions} partitions, the plan {len(plan.ranges)}: the topic was created again or "
+            f"deleted; {AGAIN}"
         )
 
 
 async def _refuse_lost(
     plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached], consumer: AIOKafkaConsumer
 ) -> None:
-    """All lines at once, where the lanes would name the first alone."""
+    """Raises WorkerError with a line for each partition that has lost records of the plan."""
     source = plan.topic
     places = {TopicPartition(source, each.partition): each for each in plan.ranges if not each.empty}
     offsets = await consumer.log_offsets(list(places))
@@ -302,7 +305,7 @@ async def _refuse_lost(
         if (end := offsets[place].end) < planned.end:
             lines.append(
                 f"{source} partition {place.partition}: ends at offset {end}, the plan at {planned.end}: "
-                f"the topic was made anew or has lost records; {AGAIN}"
+                f"the topic was created again or has lost records; {AGAIN}"
             )
     if lines:
         raise WorkerError("\n".join(lines))
@@ -315,7 +318,7 @@ async def _refuse_traces(
     consumer: AIOKafkaConsumer,
     clients: KafkaClients,
 ) -> None:
-    """Where Kafka has an offset, nothing else needs to be asked."""
+    """Search the destination for output of this replay, where Kafka has no offset of it."""
     open_ranges = [each.partition for each in plan.ranges if not each.empty]
     silent = [number for number in open_ranges if TopicPartition(plan.topic, number) not in committed]
     unknown = [number for number in silent if number not in ledger]

@@ -1,4 +1,4 @@
-"""A replay by several processes: each its share of the partitions, and at the end one receipt."""
+"""A replay in several processes: each works on a share of the partitions, and the parent writes one receipt."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def apply_together(
         await asyncio.to_thread(refuse_finished, books, wishes.receipt)
 
         async def prepare_once() -> None:
-            """The children find the run in the ledger, and go on with it."""
+            """Record the run before the children start: they continue it."""
             await wait_for_broker(clients)
             reached = await asyncio.to_thread(books.reached)
             await prepare(clients, plan, reached, books.ledger, again=wishes.again)
@@ -73,7 +73,7 @@ async def _showing(clients: KafkaClients, plan: Plan, show: OnPartitions) -> Asy
 
 
 async def _show_now_and_then(clients: KafkaClients, plan: Plan, show: OnPartitions) -> None:
-    """By what the brokers hold, whoever has committed it."""
+    """Progress by the offsets in Kafka, whichever process has committed them."""
     while True:
         await asyncio.sleep(NOTE_SECONDS)
         try:

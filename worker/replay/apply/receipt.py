@@ -1,4 +1,4 @@
-"""The receipt: what a replay did, partition by partition, for `upcast verify`, the hand-over and whoever asks later.
+"""The receipt file: what a replay did in each partition. `upcast verify` and the hand-over read it.
 
 Like the plan it holds coordinates, counts and digests, and never a value of an event.
 """
@@ -14,8 +14,8 @@ from worker.replay.sealed_file import FileKind, FilePart, SealedFile
 
 
 class PartitionReceipt(FilePart):
-    """``[start, end)`` of what was read, all of it done. ``stretches`` are the offsets where both digests began anew
-    after an interruption, each with what was before in front: see ``worker.replay.digest``.
+    """``[start, end)`` was read, all of it. ``stretches`` are the offsets where both digests began a new stretch after
+    an interruption: see ``worker.replay.digest``.
 
     All that was written stands behind ``destination_start`` and ``dead_letter_start``.
     """
@@ -56,33 +56,34 @@ class Receipt(SealedFile):
         return self.route.source if self.redrive is None else self.route.dead_letter
 
     @property
-    def word(self) -> str:
+    def activity(self) -> str:
         return "replay" if self.redrive is None else "redrive"
 
     def not_allowed(self, allowed: int) -> str:
-        """What to say of more dead letters than a plan ``allowed``; empty where there are no more."""
+        """The message about dead letters beyond the number that a plan ``allowed``; empty where there are none."""
         dead = sum(each.counts.dead_lettered for each in self.partitions)
         if dead <= allowed:
             return ""
         return (
-            f"{self.word} {self.replay_id}: {dead - allowed:,} dead letters that its plan does not have and nobody has "
-            f"allowed are in {self.route.dead_letter}: see `upcast dlq list`"
+            f"{self.activity} {self.replay_id}: {dead - allowed:,} dead letters in {self.route.dead_letter} are not "
+            "in "
+            "the plan, so nobody has allowed them: see `upcast dlq list`"
         )
 
 
 RECEIPT_FILE = FileKind(
     Receipt,
     name="receipt",
-    source="`upcast replay`",
-    again="take it as `upcast replay` wrote it",
-    elsewhere="name another file with --receipt; the ledger has it already",
-    missing="a replay writes its receipt when it is finished, so run `upcast replay` to its end",
-    mistaken={"upcast-plan": "is a plan: name the receipt that `upcast replay` writes when it is finished"},
+    written_by="`upcast replay`",
+    fix_content="give the file that `upcast replay` wrote",
+    fix_unwritable="name another file with --receipt; the ledger has it already",
+    fix_missing="a replay writes its receipt when it is finished, so run `upcast replay` to its end",
+    wrong_kinds={"upcast-plan": "is a plan: give the receipt that `upcast replay` writes when it is finished"},
 )
 read_receipt, write_receipt = RECEIPT_FILE.read, RECEIPT_FILE.write
 
 
 def kept_receipt(ledger: Ledger, replay_id: str) -> Receipt | None:
-    """The receipt that the ledger has of a replay that is finished, where it keeps it as it is sealed."""
+    """The receipt of a finished replay from the ledger; None where the ledger has none that can be read."""
     kept = ledger.receipt(replay_id)
     return Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"}) if kept else None

@@ -1,5 +1,5 @@
-"""Where each partition of a replay begins, goes on and ends: what the plan says, what Kafka has committed, what the
-ledger knows, and whether they agree."""
+"""Finds where each partition of a replay goes on, from the plan, from Kafka's committed offsets and from the ledger,
+and refuses where they contradict each other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Resume:
 
 @dataclass(frozen=True)
 class ReplayPartition:
-    """Which partition of which replay this is about; ``group`` is the replay's own."""
+    """One partition of a replay; ``group`` is the replay's own consumer group."""
 
     replay_id: str
     group: str
@@ -42,7 +42,8 @@ class ReplayPartition:
 
 
 def resume(place: ReplayPartition, kafka: Reached | None, ledger: Reached | None) -> Resume:
-    """Raises WorkerError where the two contradict each other, or the plan."""
+    """Where the partition goes on, from what Kafka and the ledger know. Raises WorkerError where they contradict each
+    other or the plan."""
     if kafka is None and ledger is None:
         return Resume(place.planned.start)
     if kafka is None:
@@ -56,7 +57,7 @@ def resume(place: ReplayPartition, kafka: Reached | None, ledger: Reached | None
         )
     if ledger is not None and ledger.offset == kafka.offset and ledger.note not in ("", kafka.note):
         raise WorkerError(
-            f"{place}: the ledger and Kafka's group {place.group} tell different digests up to offset "
+            f"{place}: the ledger and Kafka's group {place.group} have different digests up to offset "
             f"{kafka.offset}: one of them was changed by hand; make a new plan, and empty the destination first"
         )
     return _from(place, kafka, f"the group {place.group}")
@@ -67,7 +68,8 @@ def _from(place: ReplayPartition, reached: Reached, who: str) -> Resume:
     if not planned.start <= reached.offset <= planned.end:
         raise WorkerError(
             f"{place}: {who} is at offset {reached.offset}, outside of the plan's {planned.start} to {planned.end}: "
-            "it is of another plan; do not commit to a replay's group by hand, make a new plan"
+            "the offset does not belong to this plan; do not commit offsets of a replay's group by hand; make a new "
+            "plan"
         )
     try:
         account = PartitionAccount.of_note(reached.note, place.replay_id)
@@ -76,7 +78,8 @@ def _from(place: ReplayPartition, reached: Reached, who: str) -> Resume:
         return Resume(reached.offset, account)
     except TooOftenInterrupted:
         raise WorkerError(
-            f"{place}: was interrupted so often that its account is full, at offset {reached.offset}: make a new plan "
+            f"{place}: the replay was interrupted so often that its account is full, at offset {reached.offset}: "
+            "make a new plan "
             "of the rest, from that offset"
         ) from None
     except NotOurNote:
@@ -110,19 +113,19 @@ class ReplayBounds:
         self._group = group
 
     def keep_share(self, child: Child) -> None:
-        """Leave to the other processes what is theirs."""
+        """Keep only the partitions of this process."""
         work = [number for number, state in self.states.items() if not state.planned.empty]
         self.states = {number: self.states[number] for number in child.part_of(work)}
 
     @property
     def partitions(self) -> list[TopicPartition]:
-        """Those with something to do."""
+        """The partitions that are not done."""
         ranges = [state.planned for state in self.states.values()]
         return [TopicPartition(self.plan.topic, each.partition) for each in ranges if not each.empty]
 
     @property
     def remaining(self) -> int:
-        """Offsets that are left, in all partitions."""
+        """The number of offsets that are left, in all partitions."""
         return sum(state.remaining for state in self.states.values())
 
     async def begin(
@@ -148,7 +151,7 @@ class ReplayBounds:
         return None if committed is None else Reached(committed.offset, read_note(committed.metadata).journal)
 
     def _resume(self, state: PartitionState, kafka: Reached | None) -> Resume:
-        """Where only a producer was made anew, this process has the account still."""
+        """Where the lane only started again, this process still has the account."""
         if kafka and state.account and (state.offset, state.account.note) == (kafka.offset, kafka.note):
             return Resume(state.offset, state.account)
         return resume(self._place(state), kafka, self.ledger.get(state.planned.partition))
@@ -177,7 +180,7 @@ class ReplayBounds:
             )
         if end < state.planned.end:
             raise WorkerError(
-                f"{place}: ends at offset {end}, the plan at {state.planned.end}: the topic was made anew or has "
+                f"{place}: ends at offset {end}, the plan at {state.planned.end}: the topic was created again or has "
                 "lost records; make a new plan"
             )
 

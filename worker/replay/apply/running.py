@@ -1,4 +1,4 @@
-"""Applying a plan: everything that `upcast replay` is made of, put together here, from the plan to the receipt."""
+"""Applies a plan, from its preconditions to the receipt: the composition of `upcast replay`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OnPartitions = Callable[[Sequence[PartitionState]], None]
 
 COMMANDS = {"replay": "upcast replay PLAN", "redrive": "upcast dlq redrive"}
 NOTE_SECONDS = 1.0
-"""Between two entries of the progress."""
+"""Seconds between two updates of the progress."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class ReplayOptions:
     records_per_second: float | None = None
     bytes_per_second: float | None = None
     again: bool = False
-    """Whether to write what others have read, and may have written, before."""
+    """Whether to write output of offsets that other passes have read already."""
 
 
 def settings_of_pass(settings: Settings, plan: Plan, group: str) -> Settings:
-    """The same cluster and route, under a group of the pass's own."""
+    """The settings of a pass: the same cluster and route, but a consumer group of its own."""
     kafka = settings.kafka.model_copy(update={"group_id": group, "group_instance_id": None})
     always = {"lineage_headers": True, "delivery": "exactly-once"}
     routes = tuple(route.model_copy(update=always) for route in settings.routes if route.source == plan.route.source)
@@ -71,7 +71,7 @@ def settings_of_replay(settings: Settings, plan: Plan) -> Settings:
 
 
 async def apply_share(settings: Settings, given: RouteChain, plan: Plan, wishes: ReplayOptions, child: Child) -> None:
-    """What one process of several does: its partitions, and neither progress on the screen nor a receipt."""
+    """One process's share of a replay; it shows no progress and writes no receipt."""
     stop = stop_on_signals()
     child.stop_without_parent(stop)
     structlog.contextvars.bind_contextvars(process=child.number)
@@ -103,12 +103,11 @@ async def apply(
     stop: asyncio.Event | None = None,
     kind: type[Replay] | None = None,
 ) -> Receipt:
-    """Do exactly what the plan says, or the rest of it. Raises WorkerError where it does not fit any more, or where
-    ``stop`` comes before its end: SIGTERM or SIGINT, unless it is given. ``kind`` is ``Replay`` unless it is another
-    pass."""
+    """Apply the plan, or the rest of it; returns the receipt. Raises WorkerError where the plan does not fit any more,
+    or where ``stop`` (by default SIGTERM or SIGINT) comes before its end. ``kind`` is the class of the pass."""
     kind, stop = kind or Replay, stop or stop_on_signals()
-    if plan.word != kind.word:
-        raise WorkerError(f"plan: it is of a {plan.word}: apply it with `{COMMANDS[plan.word]}`")
+    if plan.activity != kind.activity:
+        raise WorkerError(f"plan: it is the plan of a {plan.activity}: apply it with `{COMMANDS[plan.activity]}`")
     refuse_other_route(plan, given)
     async with open_books(settings, plan) as books:
         await asyncio.to_thread(refuse_finished, books, wishes.receipt)
@@ -120,7 +119,7 @@ async def apply(
 class Replay:
     """One process's work on a replay."""
 
-    word = "replay"
+    activity = "replay"
     make_bounds: Callable[[Plan, str], ReplayBounds] = ReplayBounds
 
     def __init__(
@@ -151,7 +150,7 @@ class Replay:
         return settings_of_replay(settings, plan)
 
     async def run(self, show: OnPartitions, stop: asyncio.Event) -> None:
-        """To the end of the plan. Raises WorkerError, also where ``stop`` came before it."""
+        """Run to the end of the plan. Raises WorkerError, also where ``stop`` comes first."""
         http, metrics = self._settings.http, self._metrics
         service = self._service()
         lookups = Lookups(partial(open_existing_ledger, self._settings))
@@ -166,7 +165,8 @@ class Replay:
         if self._bounds.remaining:
             await self._interrupt("stopped")
             raise WorkerError(
-                f"{self.word} {self._plan.replay_id}: stopped with {self._bounds.remaining} offsets left: run the same "
+                f"{self.activity} {self._plan.replay_id}: stopped with {self._bounds.remaining} offsets left: run "
+                "the same "
                 "command again to go on",
                 MAY_PASS,
             )
@@ -213,14 +213,14 @@ class Replay:
         )
 
     def _look_at_others(self) -> SharedLook | None:
-        """A live worker may have joined its group since that was asked first. By then it can see what this replay has
-        announced, or is seen."""
+        """A live worker may have joined its group since the first check. By now either it sees the announcement of this
+        replay, or this check sees the worker."""
         if self._wishes.again or self._plan.redrive is not None:
             return None
         return SharedLook(partial(refuse_live, self._clients, self._plan))
 
     async def _prepare(self) -> None:
-        """The brokers are there: does the plan still fit? Only then is it written down that it runs."""
+        """Once the brokers answer: check the preconditions, and only then record that the replay runs."""
         self._bounds.ledger = await asyncio.to_thread(self._books.reached)
         if self._child is None:
             # The parent of several has asked already: what the others write meanwhile would look forgotten.
@@ -230,7 +230,7 @@ class Replay:
 
     @asynccontextmanager
     async def _noting(self, stop: asyncio.Event, show: OnPartitions) -> AsyncIterator[None]:
-        """Progress in the ledger, in the metrics and on the screen, as long as the block runs and at its end."""
+        """Report the progress to the ledger, the metrics and the screen while the block runs, and at its end."""
         noting = asyncio.create_task(self._note_now_and_then(show), name="notes")
         noting.add_done_callback(lambda _: stop.set())
         try:
@@ -259,7 +259,7 @@ class Replay:
             await asyncio.to_thread(self._books.interrupt, state)
 
     def finish(self) -> Receipt:
-        """Write down that it is done."""
+        """Record that the replay is finished."""
         assert self._run is not None  # noqa: S101  (the lanes have run)
         receipt = self._receipt(self._run)
         self._books.finish(receipt)

@@ -1,1 +1,1 @@
-"""What is there: a topic counted by type, version and shape, and who still sends what may go."""
+"""Counts a topic by type, version and shape, and finds old versions that nothing needs any more."""

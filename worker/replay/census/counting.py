@@ -1,6 +1,7 @@
-"""Counting what a topic holds: by type, version and, where versions come by shape, shape. Reads, and changes nothing.
+"""Counts what a topic holds by type and version and, where the route detects versions by shape, by shape. Changes
+nothing.
 
-Memory is bounded: what is kept is counts, a line for each kind of event, and no more kinds than ``MOST_KINDS``."""
+Memory is bounded: it keeps counts for at most ``MOST_KINDS`` kinds of events."""
 
 from __future__ import annotations
 
@@ -36,8 +37,9 @@ OTHERS = "(others)"
 
 
 class EventKind(NamedTuple):
-    """What events are counted by. ``problem`` is ``stage ErrorClass`` where type or version could not be told,
-    ``tombstone`` for those, else empty; ``shape`` the version whose shape the document has, where that is asked."""
+    """What events are counted by. ``problem`` is ``stage ErrorClass`` where type or version could not be detected,
+    ``tombstone`` for tombstones, else empty; ``shape`` is the version whose shape the document has, where the route
+    detects by shape."""
 
     event_type: str
     version: str
@@ -47,7 +49,7 @@ class EventKind(NamedTuple):
 
 @dataclass
 class Seen:
-    """How many, how many bytes of key and value, and the earliest and latest timestamp (ms; -1 unknown)."""
+    """Number of records, bytes of keys and values, earliest and latest timestamp (ms; -1 unknown)."""
 
     records: int = 0
     bytes: int = 0
@@ -62,7 +64,7 @@ class Seen:
             self.first = timestamp if self.first < 0 else min(self.first, timestamp)
 
     def merge(self, other: Seen) -> None:
-        """Count what another one has seen, too."""
+        """Add the counts of ``other``."""
         first = min((at for at in (self.first, other.first) if at >= 0), default=NO_TIMESTAMP)
         self.records, self.bytes = self.records + other.records, self.bytes + other.bytes
         self.first, self.last = first, max(self.last, other.last)
@@ -70,7 +72,7 @@ class Seen:
 
 @dataclass
 class CensusLine:
-    """All that is known of one kind, and how many of them each partition holds."""
+    """The counts of one kind of event: in all, by partition and by producer."""
 
     seen: Seen = field(default_factory=Seen)
     by_partition: dict[int, int] = field(default_factory=dict)
@@ -78,7 +80,7 @@ class CensusLine:
 
 
 class Identifier:
-    """Tells what kind an event is, by the route's own rules, without upcasting it."""
+    """Finds the kind of an event by the route's rules, without upcasting it."""
 
     def __init__(self, chain: Chain, policy: Policy) -> None:
         self._detector = Detector(chain, policy.detection)
@@ -146,7 +148,8 @@ class Census:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was counted, in which ranges. ``hidden`` is what could not be counted."""
+    """The result of a census. ``hidden`` are the open transactions behind which records could not be counted; ``whole``
+    says that the whole topic was asked for."""
 
     census: Census
     ranges: list[Range]
@@ -158,7 +161,7 @@ class Survey:
 async def survey(
     settings: Settings, given: RouteChain, start: str, end: str, progress: OnProgress, *, producers: bool = False
 ) -> Survey:
-    """Count everything from ``start`` to ``end``. Raises WorkerError."""
+    """Count the records from ``start`` to ``end`` (bounds as in ``worker.replay.ranges``). Raises WorkerError."""
     now = time.time()
     first, last = parse_start(start, now), parse_end(end, now)
     clients = KafkaClients(settings.kafka)
@@ -170,7 +173,7 @@ async def survey(
     async with open_range_reader(clients, partitions) as consumer:
         frozen = await freeze(consumer, source, partitions, first, last)
         hidden = await open_transactions(consumer, frozen.hidden)
-        behind = Behind(frozen.ranges, progress)
+        behind = RangeProgress(frozen.ranges, progress)
         async for piece in read_ranges(consumer, source, frozen.ranges):
             census.add(piece.partition, piece.slice.records)
             behind.reached(piece.partition, piece.slice.next_offset)
@@ -178,8 +181,8 @@ async def survey(
     return Survey(census, frozen.ranges, hidden, whole, time.monotonic() - began)
 
 
-class Behind:
-    """Adds up how far all partitions are."""
+class RangeProgress:
+    """Reports the progress over all partitions."""
 
     def __init__(self, ranges: Sequence[Range], progress: OnProgress) -> None:
         self._total = sum(each.offsets for each in ranges)

@@ -1,4 +1,4 @@
-"""A census as people and machines read it."""
+"""A census as text for the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RETIRE_COLUMNS = ("type", "version", "step", "producer", "records", "last seen",
 
 
 def summary(found: Survey, given: RouteChain) -> Iterator[str]:
-    """What was read, in a line or two, and what could not be."""
+    """What was counted, in a line or two, and what could not be."""
     yield _read(found, given)
     for each in found.hidden:
         yield f"not counted: {each}: {each.fix}, then count again"
@@ -36,14 +36,14 @@ def _read(found: Survey, given: RouteChain) -> str:
 
 
 def retirable(found: Survey, chain: Chain) -> list[tuple[str, str]]:
-    """Old versions of which the range holds nothing; `--retire` says whether they may really go."""
+    """Old versions of which the range holds nothing; `--retire` says whether their steps may be removed."""
     there = {kind[:2] for kind in found.census.lines}
     old = [(event_type, version) for event_type in chain.types for version in old_versions(chain, event_type)]
     return [node for node in old if node not in there]
 
 
 def as_cells(found: Survey, chain: Chain) -> Iterator[tuple[str, ...]]:
-    """A row for each kind, and one for each old version that is not there."""
+    """A row for each kind, and one for each old version of which the range holds nothing."""
     total = found.census.records
     for kind, line in _ordered(found, chain):
         seen = line.seen
@@ -60,7 +60,7 @@ def as_cells(found: Survey, chain: Chain) -> Iterator[tuple[str, ...]]:
             kind.problem,
         )
     for event_type, version in retirable(found, chain):
-        yield (event_type, version, "-", "0", "0.0 %", "0", "-", "-", "-", "not there: see --retire")
+        yield (event_type, version, "-", "0", "0.0 %", "0", "-", "-", "-", "none found: see --retire")
 
 
 def content(found: Survey, given: RouteChain) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which old versions may go: what the topic still holds of them, who sends it, and what the policy promises.
+"""Which old versions may be removed: what the topic still holds of them, who sends it, and what the policy promises.
 
 The migration guide's policy: legacy schemas are supported for at least two minor versions. So the step of a version
 may be dropped when two minor versions have come after it, and when nothing of it, or of a version before it, is left.
@@ -21,7 +21,7 @@ Verdict = Literal["yes", "no", "unknown"]
 
 @dataclass(frozen=True)
 class Retiring:
-    """One old version, as one producer sends it (empty where nobody does, or where producers are not told apart).
+    """One old version, as one producer sends it (empty where nobody does, or where producers are not counted).
 
     ``step`` is what could be dropped with it, ``last_seen`` in milliseconds, -1 where never.
     """
@@ -62,7 +62,8 @@ def retiring(chain: Chain, census: Census, *, whole_range: bool, hidden: int = 0
 
 
 def _goes_by(chain: Chain, held: Sequence[tuple[str, str]], event_type: str, version: str) -> str:
-    """A version that the topic still holds and that goes by this one, maybe as another type; empty where none is."""
+    """A version that the topic still holds and whose chain leads through this one, maybe as another type; empty where
+    there is none."""
     below = (node for node in held if node != (event_type, version) and (event_type, version) in chain.above(node))
     return next((other if name == event_type else f"{name} {other}" for name, other in below), "")
 
@@ -90,12 +91,12 @@ def _judge(chain: Chain, found: _Old, left: str, doubt: str) -> tuple[Verdict, s
     if found.records:
         return "no", "the topic still holds it"
     if left:
-        return "no", f"the topic still holds {left}, which goes by this step"
+        return "no", f"the topic still holds {left}, which needs this step"
     if newer < SUPPORTED_MINORS:
         return "no", f"the policy promises {SUPPORTED_MINORS} minor versions of support, {newer} came after it"
     if doubt:
         return "unknown", doubt
-    return "yes", "nothing of it is left, and its time of support is over"
+    return "yes", "no record of it is left, and its support has ended"
 
 
 def _minors_above(chain: Chain, found: _Old) -> int:
@@ -119,8 +120,8 @@ def _doubt(census: Census, whole_range: bool, hidden: int) -> str:
         return f"{hidden:,} offsets are hidden by an open transaction"
     unclear = sum(line.seen.records for kind, line in census.lines.items() if kind.problem not in ("", TOMBSTONE))
     if unclear:
-        return f"{unclear} records could be of any version"
-    return "more kinds of events than can be told apart" if any(OTHERS in kind for kind in census.lines) else ""
+        return f"{unclear} records have no version that could be detected"
+    return "more kinds of events than the census counts" if any(OTHERS in kind for kind in census.lines) else ""
 
 
 def _lines(chain: Chain, found: _Old, verdict: Verdict, why: str) -> Iterator[Retiring]:

@@ -1,5 +1,5 @@
-"""What of the source events reaches no output: found by trying, on samples; and whether an operation says that it drops
-it."""
+"""Finds values of source events that do not reach the output, by changing samples value by value, and asks whether an
+operation declares that it drops them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 
 def leaves(node: Any, at: LeafPath = ()) -> Iterator[tuple[LeafPath, Scalar]]:
-    """Every scalar with its place. Nulls and empty containers hold nothing that could be lost."""
+    """Yields every scalar with its place. Nulls and empty containers hold nothing that could be lost."""
     if isinstance(node, dict):
         for key, child in node.items():
             yield from leaves(child, (*at, key))
@@ -46,7 +46,7 @@ def leaves(node: Any, at: LeafPath = ()) -> Iterator[tuple[LeafPath, Scalar]]:
 
 
 def replace_leaf(root: Any, at: LeafPath, value: Any) -> Any:
-    """Put a value in the place of a leaf; returns what stood there."""
+    """Put ``value`` in the place of a leaf; returns the former value."""
     for key in at[:-1]:
         root = root[key]
     before, root[at[-1]] = root[at[-1]], value
@@ -66,7 +66,7 @@ def other_values(value: Scalar) -> Iterator[Scalar]:
 
 
 def _other_texts(text: str) -> Iterator[str]:
-    """Of the same form, so that what reads a date or a number still can: one digit or letter is another one."""
+    """Texts of the same form, so that operations still read dates and numbers: one digit or letter differs."""
     for index in (len(text) - 1, len(text) // 2, 0):
         if 0 <= index < len(text) and text[index] in _NEXT:
             yield text[:index] + _NEXT[text[index]] + text[index + 1 :]
@@ -83,7 +83,7 @@ _NEXT = {
 
 
 class Naming:
-    """Names places as the version's model does: indexes, and keys that only an event knows, are ``*``.
+    """Writes places as paths of the version's model: indexes, and keys that differ from event to event, become ``*``.
 
     A field that the model does not declare is named, and nothing inside it is; without a model all keys are named
     that look like names.
@@ -125,7 +125,7 @@ def declares_loss(chain: Chain, upcaster: Upcaster, sample: Sample, one: bytes, 
 
 
 class _Run:
-    """A document on its way through the operations."""
+    """A document that goes through the operations."""
 
     def __init__(self, detector: Detector, sample: Sample, value: bytes) -> None:
         event = sample.event

@@ -1,4 +1,4 @@
-"""One dry run: everything read and tried, and then what was found, as a plan says it."""
+"""The dry run: reads the range, runs the chain over every record, and returns the findings as parts of a plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.dead_letters import Reporter
 from worker.kafka.clients import KafkaClients
 from worker.preflight.facts import ClusterFacts
 from worker.progress import OnProgress
-from worker.replay.census.counting import Behind
+from worker.replay.census.counting import RangeProgress
 from worker.replay.plan.data_loss import Loss
 from worker.replay.plan.file import Estimate, Filters, HopCount, PassageCount
 from worker.replay.plan.filters import filtered
@@ -29,7 +29,8 @@ from worker.routes.route import Route
 
 
 def hop_counts(chain: Chain, targets: Mapping[str, str], passages: Iterable[PassageCount]) -> tuple[HopCount, ...]:
-    """In the chain's own order. Ways are counted up to a hop behind which the event decides: a split, a new type."""
+    """The records of each hop, in the chain's order. Hops are counted up to one after which the event decides: a split,
+    a new type."""
     counts: dict[int, tuple[Hop, int]] = {}
     for passage in passages:
         for hop in _way(chain, targets, passage):
@@ -103,8 +104,8 @@ class DryRun:
         return ((record, source) for record in piece.slice.records)
 
     async def read(self, consumer: AIOKafkaConsumer, progress: OnProgress) -> None:
-        """Run everything. Raises WorkerError where reading fails or a replay would be blocked."""
-        behind = Behind(self._ranges, progress)
+        """Read the ranges and run the chain. Raises WorkerError where reading fails or a replay would be blocked."""
+        behind = RangeProgress(self._ranges, progress)
         began = time.monotonic()
         try:
             async for piece in read_ranges(consumer, self._topic, self._ranges):

@@ -1,4 +1,4 @@
-"""The plan: what a bounded pass would do, frozen, in a file that a person can review and `upcast replay` applies.
+"""The plan file: what a bounded pass would do. A person reviews it, `upcast replay` or `upcast dlq redrive` applies it.
 
 Its parts hold coordinates, paths and counts; never a value of an event."""
 
@@ -21,7 +21,7 @@ class Coordinates(FilePart):
 
 
 class Mark(FilePart):
-    """A record by which the topic is known again: 16 hex digits over its timestamp, key, value and headers."""
+    """A record that identifies the topic: its offset, and 16 hex digits over its timestamp, key, value and headers."""
 
     offset: int
     digest: str
@@ -30,7 +30,7 @@ class Mark(FilePart):
 class PlannedRange(FilePart):
     """``[start, end)`` of one partition. ``records`` can be fewer than offsets: markers, aborted and compacted ones.
 
-    ``marks`` are a few records of the range; a topic made anew under the same name does not have them.
+    ``marks`` are a few records of the range; a topic that was deleted and created again does not have them.
     """
 
     partition: int
@@ -45,7 +45,7 @@ class PlannedRange(FilePart):
 
 
 class PlannedRoute(FilePart):
-    """Topics, the chain and what of the configuration decides the output."""
+    """The topics, the chain, and the settings that decide the output."""
 
     source: str
     destination: str
@@ -62,7 +62,7 @@ class PlannedRoute(FilePart):
 
 
 class Filters(FilePart):
-    """Which records take part; an empty list lets all through. The rest is ``skipped``, reason ``filtered``.
+    """Which records take part; an empty list selects all. The others are ``skipped`` for the reason ``filtered``.
 
     Keys are text, compared as UTF-8.
     """
@@ -74,7 +74,8 @@ class Filters(FilePart):
 
 
 class TakenBefore(FilePart):
-    """What earlier redrives have taken of one fault in one partition: all before an offset with fewer rounds."""
+    """What earlier redrives took of one fault in one partition: every letter below ``offset`` that was redriven fewer
+    than ``rounds`` times."""
 
     partition: int
     fingerprint: str
@@ -82,16 +83,16 @@ class TakenBefore(FilePart):
 
 
 class Predecessor(FilePart):
-    """What the redrive before this one left beside its offset in Kafka, as a digest."""
+    """The state of the previous redrive: a digest of the account that it committed beside its offset."""
 
     partition: int
     digest: str
 
 
 class Redrive(FilePart):
-    """Makes a plan one of dead letters: its ranges are of the dead-letter topic. Fingerprint ``*`` means all faults.
-
-    A letter that was redriven ``rounds`` times is left. ``aligned``: letters stand in their records' partitions.
+    """The part that makes a plan one of a redrive: its ranges are of the dead-letter topic. The fingerprint ``*``
+    selects all faults. A letter that was redriven ``rounds`` times is not taken. ``aligned``: each letter stands in the
+    partition of the record that it was.
     """
 
     fingerprints: tuple[str, ...]
@@ -115,7 +116,7 @@ class OutcomeCounts(FilePart):
 
 
 class ObservedViolation(FilePart):
-    """Records that go on although they do not fit the model of ``version``: validation observes them, or a share."""
+    """Records that are written although they violate the model of ``version``, because validation only observes."""
 
     event_type: str
     version: str
@@ -144,7 +145,7 @@ class PassageCount(FilePart):
 
 
 class FaultGroup(FilePart):
-    """Would-be dead letters with one fault. ``samples`` are the first few of them."""
+    """Records that would become dead letters with the same fault. ``samples`` are the first few of them."""
 
     fingerprint: str
     count: int
@@ -159,7 +160,7 @@ class FaultGroup(FilePart):
 
 
 class LostPath(FilePart):
-    """A path of sampled source events whose content reaches no path of the output, and that no step drops by name."""
+    """A path of sampled source events whose content does not reach the output, although no step drops it by name."""
 
     path: str
     event_type: str
@@ -170,8 +171,9 @@ class LostPath(FilePart):
 
 
 class LossReport(FilePart):
-    """``compared`` events were looked at field by field. ``truncated``: there were more paths than are kept. The chain
-    refuses every value but the one that was seen at the ``unjudged`` paths, so that nobody knows whether it arrives."""
+    """``compared`` events were compared field by field. ``truncated``: more paths were lost than are listed. At the
+    ``unjudged`` paths the chain accepts only the value that was there, so that the comparison cannot tell whether it
+    arrives."""
 
     compared: int = 0
     unjudged: tuple[str, ...] = ()
@@ -221,7 +223,7 @@ class Plan(SealedFile):
     hops: tuple[HopCount, ...] = ()
     dead_letters: tuple[FaultGroup, ...] = ()
     dead_letters_truncated: bool = False
-    """There were more kinds of faults than are kept; the counts are complete all the same."""
+    """There were more kinds of faults than a plan lists; the counts are complete."""
     loss: LossReport = LossReport()
     determinism: Determinism = Determinism()
     estimate: Estimate = Estimate()
@@ -232,7 +234,7 @@ class Plan(SealedFile):
 
     @property
     def replay_id(self) -> str:
-        """The name of the one replay of this plan: hex digits, safe in a group's name and in a header."""
+        """The id of the replay of this plan: hex digits, safe in a group's name and in a header."""
         return self.digest()[:ID_DIGITS]
 
     @property
@@ -241,24 +243,25 @@ class Plan(SealedFile):
         return self.route.source if self.redrive is None else self.route.dead_letter
 
     @property
-    def word(self) -> str:
+    def activity(self) -> str:
         return "replay" if self.redrive is None else "redrive"
 
     @property
     def dead_letters_allowed(self) -> int:
-        """How many were found when it was made; one that is applied has them all allowed by name."""
+        """How many dead letters the dry run found. A plan is only applied when all of them are allowed by
+        fingerprint."""
         return sum(group.count for group in self.dead_letters)
 
     def objections(self) -> list[str]:
-        """What would be lost, dead-lettered or not the same twice, and was not allowed; a line each. Such a plan is
-        not applied."""
+        """Why the plan must not be applied, a line each: what would be lost, become a dead letter or come out
+        differently the second time, and was not allowed."""
         allowed = set(self.allowed)
         lines = [_dead(group) for group in self.dead_letters if group.fingerprint not in allowed]
         lines += [_lost(lost) for lost in self.loss.lost if f"loss:{lost.path}" not in allowed]
         if self.dead_letters_truncated:
-            lines.append("more kinds of dead letters than a plan lists: mend the chain, or plan a smaller range")
+            lines.append("more kinds of dead letters than a plan can list: correct the chain, or plan a smaller range")
         if self.loss.truncated:
-            lines.append("more lost paths than a plan lists: mend the chain, or plan one type at a time")
+            lines.append("more lost paths than a plan can list: correct the chain, or plan one type at a time")
         if self.determinism.different:
             lines.append(_different(self.determinism))
         return lines
@@ -268,14 +271,14 @@ def _dead(group: FaultGroup) -> str:
     place = " ".join(part for part in (group.step, group.path) if part)
     at = f" at {place}" if place else ""
     return (
-        f"{group.count} dead letters, {group.error_type} in {group.stage}{at}{_first(group.samples)}: "
-        f"mend them, or allow them with --allow {group.fingerprint}"
+        f"{group.count} dead letters, {group.error_type} in {group.stage}{at}{_first(group.samples)}: correct the "
+        f"chain, or allow them with --allow {group.fingerprint}"
     )
 
 
 def _lost(lost: LostPath) -> str:
     return (
-        f"{lost.path} of {lost.event_type} {lost.from_version} reaches no path of {lost.to_version}"
+        f"{lost.path} of {lost.event_type} {lost.from_version} does not reach {lost.to_version}"
         f"{_first(lost.samples)}: drop it by name in a step, or allow it with --allow 'loss:{lost.path}'"
     )
 
@@ -296,16 +299,16 @@ def _first(samples: tuple[Coordinates, ...]) -> str:
 PLAN_FILE = FileKind(
     Plan,
     name="plan",
-    source="`upcast plan --out`",
-    again="make it again with `upcast plan`",
-    elsewhere="name another file",
+    written_by="`upcast plan --out`",
+    fix_content="make a new plan with `upcast plan`",
+    fix_unwritable="name another file",
 )
 read_plan, write_plan = PLAN_FILE.read, PLAN_FILE.write
 
 
 def kept_plan(path: Path) -> str:
-    """The id of the replay whose plan is in the file; empty where there is no file. Raises WorkerError where it holds
-    anything else: that would be overwritten."""
+    """The id of the replay whose plan is in the file at ``path``; empty where there is no file. Raises WorkerError
+    where the file is no plan, since it would be overwritten."""
     if not path.exists():
         return ""
     return str(PLAN_FILE.content_of(path).get("digest"))[:ID_DIGITS]

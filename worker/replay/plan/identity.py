@@ -1,5 +1,5 @@
-"""By what a plan knows its route and its topics again: topics, chain, what of the configuration decides the output, and
-marked records, which a topic made anew under an old name does not hold."""
+"""What identifies the route and the topics of a plan: names of topics, the chain, the settings that decide the output,
+and marked records, which a topic that was deleted and created again does not hold."""
 
 from __future__ import annotations
 

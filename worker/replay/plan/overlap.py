@@ -1,4 +1,5 @@
-"""Who else writes what a plan writes: told before it is made, refused before it or a live worker starts."""
+"""Finds other passes that write the output of the same offsets: a plan warns of them, a replay and a live worker refuse
+to start beside them."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from worker.settings import RouteSettings, Settings
 from worker.settings.group_names import live_group, replay_group, replay_id_in
 
 
-async def told_twice(
+async def warn_of_second_outputs(
     clients: KafkaClients,
     group: str,
     consumer: AIOKafkaConsumer,
@@ -34,11 +35,11 @@ async def told_twice(
     ledger: Ledger | None = None,
     but: str = "",
 ) -> list[str]:
-    """A line for each pass over offsets of ``ranges`` whose output the destination may hold: of the live worker, called
-    ``group``, and of replays ``but`` this one. ``topics`` are source and destination; one that is empty holds nothing
-    twice, and one whose records stand behind an open transaction is not empty.
+    """Warnings: a line for each pass that has read offsets of ``ranges`` and whose output the destination may hold.
+    Such passes are the live worker (``group``) and all replays except ``but``. ``topics`` are source and destination.
+    An empty destination partition needs no warning; one whose records stand behind an open transaction is not empty.
 
-    Raises WorkerError where the brokers do not say.
+    Raises WorkerError where the brokers do not answer.
     """
     source, destination = topics
     written = await _written(clients, consumer, destination, ranges)
@@ -90,8 +91,8 @@ def _line(who: str, destination: str, ranges: Sequence[Range], others: Iterable[
             for each in ranges
         )
         yield (
-            f"{destination}: {who} {sum(again.values()):,} of these offsets before, and a replay writes them again: "
-            f"replay into an empty topic, plan what is behind them with `--from {behind}`, or say "
+            f"{destination}: {who} {sum(again.values()):,} of these offsets already, and the replay would write them "
+            f"again: replay into an empty topic, plan the offsets after them with `--from {behind}`, or insist with "
             "`upcast replay --again`"
         )
 
@@ -118,7 +119,7 @@ class SourceNow:
 
 def overlapping(replay: KnownReplay, destination: str, now: SourceNow) -> list[Range]:
     """The offsets that the replay writes and the group has yet to read. A source that ends before the replay's range
-    was made anew; a destination that is empty holds nothing of a finished replay."""
+    was deleted and created again; an empty destination holds no output of a finished replay."""
     if replay.destination not in ("", destination):
         return []
     found = []
@@ -140,9 +141,9 @@ async def refuse_beside(
     allowed: Collection[str] = (),
     noted: set[str] | None = None,
 ) -> None:
-    """Before the group is joined, and once more when a member of it can be seen. Raises WorkerError with a line for
-    each replay of offsets that the group has yet to read; those ``allowed`` by name are let pass, and that is written
-    down, unless they are ``noted`` already."""
+    """Raises WorkerError with a line for each replay that writes offsets which the group has yet to read. Replays that
+    are ``allowed`` by id pass; the log and the ledger record that, unless their ids are in ``noted`` already. Called
+    before the worker joins the group, and again when others can see it as a member."""
     noted = set() if noted is None else noted
     group = settings.kafka.group_id
     replays = await known_replays(clients, group, [route.source for route in settings.routes], ledger)
@@ -164,14 +165,18 @@ async def refuse_beside(
 
 
 async def refuse_live(clients: KafkaClients, plan: Plan) -> None:
-    """Before a replay writes, and once more when others can see it. Raises WorkerError where members of the live
-    worker's group are there that have yet to read offsets of the plan, and write them to the same topic. An idle group
-    is no such thing: it may be started behind the replay."""
+    """Raises WorkerError where the live worker's group has members that have yet to read offsets of the plan and write
+    them to the same topic. Called before the replay writes, and again when others can see it. A group without members
+    is no obstacle: it may be started after the replay."""
     group = live_group(clients.kafka.group_id, plan.replay_id)
     try:
         members = await group_members(clients, group)
     except WorkerError as error:
-        log.warning("whether the live worker is running cannot be seen", group=group, reason=str(error))
+        log.warning(
+            "the members of the live worker's group cannot be listed, so whether it runs is unknown",
+            group=group,
+            reason=str(error),
+        )
         return
     source, destination = plan.topic, plan.route.destination
     if not any(writes(member, source, destination) for member in members):
@@ -183,18 +188,18 @@ async def refuse_live(clients: KafkaClients, plan: Plan) -> None:
     )
     if ahead:
         raise WorkerError(
-            f"{told(source, ahead)}: the live worker (group {group}) is running and has yet to read these offsets, and "
-            f"writes them to {destination}, too: stop it and start it behind the replay with `upcast run --after "
-            "RECEIPT`, plan only what it has read, or say `upcast replay --again`",
+            f"{offset_ranges_text(source, ahead)}: the live worker (group {group}) is running, has yet to read these "
+            f"offsets, and would also write them to {destination}: stop it and start it after the replay with "
+            "`upcast run --after RECEIPT`, plan only what it has read, or insist with `upcast replay --again`",
             NEEDS_A_PERSON,
         )
 
 
 def writes(member: GroupMember, source: str, destination: str) -> bool:
-    """Whether it makes records of the source into the destination, as far as it tells; one that does not, may."""
+    """Whether the member writes records of ``source`` to ``destination``. True also where its metadata does not say."""
     if member.topics is not None and source not in member.topics:
         return False
-    way = member.ways.get(source)
+    way = member.uses.get(source)
     return way is None or way.destination == destination
 
 
@@ -208,13 +213,14 @@ def _refusal(replay: KnownReplay, route: RouteSettings, ranges: Sequence[Range],
     wrote = "wrote" if replay.finished else "writes"
     first = "verify it" if replay.finished else "let it finish, verify it"
     return (
-        f"{told(route.source, ranges)}: replay {replay.replay_id} {wrote} these offsets to {route.destination}, and "
+        f"{offset_ranges_text(route.source, ranges)}: replay {replay.replay_id} {wrote} these offsets to "
+        f"{route.destination}, and "
         f"the group {group} has yet to read them, so that readers would see them twice: {first}, then start with "
         f"`upcast run --after RECEIPT`, or insist with `--beside {replay.replay_id}`"
     )
 
 
-def told(source: str, ranges: Sequence[Range]) -> str:
+def offset_ranges_text(source: str, ranges: Sequence[Range]) -> str:
     """``source:0 100-199, source:1 0-99``, and how many more."""
     shown = ", ".join(f"{source}:{each.partition} {each.start}-{each.end - 1}" for each in ranges[:MOST_NAMED])
     more = len(ranges) - MOST_NAMED
@@ -225,9 +231,9 @@ async def _write_down(
     replay: KnownReplay, route: RouteSettings, ranges: Sequence[Range], group: str, ledger: Ledger | None
 ) -> None:
     log.warning(
-        "beginning beside a replay of the same offsets, as asked: readers see them twice",
+        "the worker starts beside a replay of the same offsets (--beside): readers see them twice",
         replay_id=replay.replay_id,
-        offsets=told(route.source, ranges),
+        offsets=offset_ranges_text(route.source, ranges),
         destination=route.destination,
     )
     if ledger is not None:
@@ -235,7 +241,7 @@ async def _write_down(
 
 
 def _note_in(ledger: Ledger, replay_id: str, group: str) -> None:
-    """It may be a ledger that knows nothing of the replay."""
+    """A ledger that does not know the replay is left as it is."""
     if ledger.run(replay_id) is not None:
         ledger.note_beside(AllowedOverlap(replay_id, datetime.now(UTC), group, VERSION))
 
@@ -247,7 +253,7 @@ async def _source_now(clients: KafkaClients, group: str, route: RouteSettings) -
     counts = await partition_counts(clients)
     committed = await committed_of(clients, group, route.source)
     places = places_of(route.source, counts.get(route.source, 0))
-    with answered(f"{route.source}: where it begins and ends cannot be asked"):
+    with answered(f"{route.source}: the brokers do not say where it begins and ends"):
         async with started(clients.reader()) as reader:
             offsets = await reader.log_offsets(places)
             filled = await _filled(reader, route.destination, counts.get(route.destination, 0))

@@ -1,4 +1,5 @@
-"""Making a plan: ranges frozen, topics judged, the chain run over everything, samples looked at closely.
+"""Makes a plan: turns the bounds into offsets, checks the topics, runs the chain over every record, and examines
+samples.
 
 Writes nothing to Kafka, joins no group, and starts no producer."""
 
@@ -23,7 +24,7 @@ from worker.progress import OnProgress
 from worker.replay.plan.dry_run import DryRun, PlanOptions
 from worker.replay.plan.file import Filters, Plan
 from worker.replay.plan.identity import planned_route
-from worker.replay.plan.overlap import told_twice
+from worker.replay.plan.overlap import warn_of_second_outputs
 from worker.replay.ranges import Range, freeze, parse_end, parse_start
 from worker.replay.reading import open_range_reader
 from worker.replay.topics import cluster_id_of
@@ -33,7 +34,8 @@ from worker.settings import Settings
 
 
 async def make_plan(settings: Settings, given: RouteChain, wishes: PlanOptions, progress: OnProgress) -> Plan:
-    """Raises WorkerError where there is nothing to be planned: topics that do not fit, offsets that are not there."""
+    """Returns the plan. Raises WorkerError where a replay could not work: the topics do not fit each other, or the
+    offsets do not exist."""
     now = time.time()
     bounds = parse_start(wishes.start, now), parse_end(wishes.end, now)
     clients = KafkaClients(settings.kafka)
@@ -51,7 +53,7 @@ async def make_plan(settings: Settings, given: RouteChain, wishes: PlanOptions, 
         ranges, hidden = frozen.ranges, await open_transactions(consumer, frozen.hidden)
         warnings = judged(only, given, facts, await first_look(clients, source.name, ranges))
         topics = source.name, given.route.destination
-        twice = await told_twice(clients, settings.kafka.group_id, consumer, topics, ranges)
+        twice = await warn_of_second_outputs(clients, settings.kafka.group_id, consumer, topics, ranges)
         dry_run = DryRun(clients, given, facts, wishes, ranges)
         await dry_run.read(consumer, progress)
     later_warnings = judged(only, given, facts, dry_run.trial.backlog())
@@ -70,7 +72,7 @@ async def make_plan(settings: Settings, given: RouteChain, wishes: PlanOptions, 
 
 
 def left_out(hidden: OpenTransaction) -> str:
-    """The range is what can be read now, and stays so: whoever applies the plan must know."""
+    """The warning that a plan does not cover records behind an open transaction."""
     return f"left out of this plan: {hidden}: {hidden.fix}, then plan again, or plan the rest later"
 
 
@@ -85,7 +87,7 @@ PEEK_BYTES = 64 * 1024
 
 
 async def first_look(clients: KafkaClients, topic: str, ranges: Sequence[Range]) -> Backlog:
-    """The oldest of the first records of the range, before all of it is read."""
+    """How old the first records of the range are, before all of it is read."""
     starts = {TopicPartition(topic, each.partition): each.start for each in ranges if each.offsets}
     if not starts:
         return Backlog()
@@ -98,8 +100,8 @@ async def first_look(clients: KafkaClients, topic: str, ranges: Sequence[Range])
 def judged(
     settings: Settings, given: RouteChain, facts: ClusterFacts, backlog: Backlog, *, but: str = ""
 ) -> tuple[str, ...]:
-    """The warnings. Raises WorkerError with a line for each thing that cannot work; ``but`` names a topic that needs no
-    judging."""
+    """The warnings about the topics. Raises WorkerError with a line for each thing that cannot work; ``but`` names a
+    topic that is not checked."""
     source = given.route.source
     about_range = replace(facts, backlogs={source: backlog})
     findings = [each for each in judge(about_range, settings, {source: given.traits}) if each.topic != but]

@@ -1,4 +1,4 @@
-"""A plan as people read it on a screen."""
+"""A plan as text for the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def summary(plan: Plan) -> Iterator[str]:
     offsets = sum(max(0, each.end - each.start) for each in plan.ranges)
     yield f"{route.source} -> {route.destination}, chain {route.chain} ({route.chain_fingerprint})"
     if not offsets:
-        yield f"the range is empty: there is nothing to {plan.word}"
+        yield f"the range is empty: there is nothing to {plan.activity}"
         yield from _warnings(plan)
         return
     skipped = ", ".join(f"{count:,} skipped ({reason})" for reason, count in counts.skipped.items()) or "0 skipped"
@@ -26,8 +26,8 @@ def summary(plan: Plan) -> Iterator[str]:
     )
     for seen in plan.observed:
         yield (
-            f"{seen.records:,} observed that do not fit {seen.event_type} {seen.version or '(no version)'} and go on: "
-            f"{seen.path or 'the document'}: {seen.message}"
+            f"{seen.records:,} violate the model of {seen.event_type} {seen.version or '(no version)'} and are "
+            f"written anyway: {seen.path or 'the document'}: {seen.message}"
         )
     lost = len(plan.loss.lost)
     yield (
@@ -35,12 +35,12 @@ def summary(plan: Plan) -> Iterator[str]:
         f"{plan.determinism.compared} upcast twice: {plan.determinism.different or 'none'} different"
     )
     for path in plan.loss.unjudged:
-        yield f"not known whether it is lost: {path}: the chain takes no other value there"
+        yield f"unknown whether {path} is lost: the chain accepts no other value there"
     estimate = plan.estimate
-    yield f"a {plan.word} writes {estimate.output_records:,} records, about {estimate.output_bytes:,} bytes"
+    yield f"a {plan.activity} writes {estimate.output_records:,} records, about {estimate.output_bytes:,} bytes"
     yield (
         f"the dry run took {_seconds(estimate.seconds)}, {estimate.records_per_second:,} records a second as measured; "
-        f"a {plan.word} also writes, so it takes longer"
+        f"a {plan.activity} also writes, so it takes longer"
     )
     yield from _warnings(plan)
 

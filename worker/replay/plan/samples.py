@@ -1,6 +1,6 @@
-"""Events kept aside during a dry run, a bounded number of each type and version, to be looked at more closely after it.
+"""Keeps samples during a dry run, a bounded number of events of each type and version, and examines them after it.
 
-That is when each is upcast a second time: what depends on the clock or on other events then comes out differently.
+Each sample is then upcast a second time: a step that depends on the clock or on other events gives another result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RecordsOf = Callable[[Piece], Iterable[tuple[SourceRecord, SourcePartition]]]
 
 
 class Sample(NamedTuple):
-    """An event, where it stands, and what became of it the first time."""
+    """An event, its place in the source, and the outcome of its first upcast."""
 
     event: Event
     source: SourcePartition
@@ -53,7 +53,7 @@ class Samples:
         return iter(self._kept)
 
     def look(self, piece: Piece, counters: Counters) -> None:
-        """A piece and what became of it, to choose from."""
+        """Choose samples from a piece; ``counters`` say what became of it."""
         wanted: Counter[EventVersion] = Counter()
         for passage, count in counters.upcast.values():
             wanted[_version(passage)] += self._wants(_version(passage), count)
@@ -88,7 +88,7 @@ class Samples:
         self._kept.append(Sample(event, source, outcome))
 
     def determinism(self, most: int) -> Determinism:
-        """Upcast each sample once more; ``most`` coordinates of those that come out differently."""
+        """Upcast each sample once more. Returns ``most`` coordinates of those that come out differently."""
         different = [each for each in self._kept if self._again(each) != each.outcome]
         return Determinism(
             compared=len(self._kept),

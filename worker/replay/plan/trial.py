@@ -1,4 +1,4 @@
-"""The worker's own processing over a range, its output weighed and thrown away."""
+"""Runs the lanes' own processing over a range, and measures the output instead of writing it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ MOST_GROUPS = 500
 
 
 class Trial:
-    """What would become of every record. ``coordinates`` is how many to keep of each kind of dead letter."""
+    """Counts what would become of every record. ``coordinates`` is how many to keep of each kind of dead letter."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Trial:
         self.output_bytes = 0
 
     def process(self, piece: Piece) -> Counters:
-        """Run a piece; returns what became of it. Raises WorkerError where a replay could not go on."""
+        """Process a piece; returns its counts. Raises WorkerError where a replay could not go on."""
         records = piece.slice.records
         self._marks[piece.partition].look(records)
         work = self._run(piece)
@@ -139,14 +139,14 @@ class Trial:
         self._oldest = min([stamp for stamp in (self._oldest, *stamps) if stamp is not None], default=None)
 
     def _run(self, piece: Piece) -> Work:
-        """A record that the chain chokes on is refused, and its piece done again, as a lane does."""
+        """A record on which the chain raises becomes a dead letter, and the piece is processed again, as in a lane."""
         processor = self._processors[piece.partition]
         while True:
             found: list[tuple[SourceRecord, Fault]] = []
             work = Work(
                 DryOutbox(self._producer, self._route.destination),
                 Breaker(self._route.breaker),
-                buried=lambda record, fault, found=found: found.append((record, fault)),  # type: ignore[misc]
+                on_dead_letter=lambda record, fault, found=found: found.append((record, fault)),  # type: ignore[misc]
             )
             try:
                 processor.process(piece.slice, work)
@@ -180,7 +180,7 @@ class Trial:
         return self._bytes.total()
 
     def backlog(self) -> Backlog:
-        """What was read, in the words of the start's questions about topics."""
+        """What was read, in the form that the checks at the start use."""
         return Backlog(self._read.total(), self._oldest, max(self._bytes.values(), default=0))
 
     def counts(self) -> OutcomeCounts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from worker.replay.known_replays import KnownReplay
-from worker.replay.plan.overlap import SourceNow, overlapping, told
+from worker.replay.plan.overlap import SourceNow, offset_ranges_text, overlapping
 from worker.replay.ranges import Range
 
 RANGES = (Range(0, 100, 200), Range(1, 50, 80))
@@ -41,5 +41,7 @@ def test_topics_made_anew_hold_nothing_twice() -> None:
 
 
 def test_offsets_are_named_and_not_all_of_them() -> None:
-    assert told("old", [Range(0, 1, 3)]) == "old:0 1-2"
-    assert told("old", [Range(number, 0, 9) for number in range(8)]).endswith("old:4 0-8 and 3 more partitions")
+    assert offset_ranges_text("old", [Range(0, 1, 3)]) == "old:0 1-2"
+    assert offset_ranges_text("old", [Range(number, 0, 9) for number in range(8)]).endswith(
+        "old:4 0-8 and 3 more partitions"
+    )

@@ -50,11 +50,11 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"reason": "another"}, "so it was edited"),
-        ({"format": 2}, "a receipt of format 2, this worker reads 1"),
-        ({"kind": "upcast-plan"}, "is a plan: name the receipt"),
+        ({"reason": "another"}, "so the file was edited"),
+        ({"format": 2}, "the receipt has format 2, this worker reads format 1"),
+        ({"kind": "upcast-plan"}, "is a plan: give the receipt"),
         ({"kind": "else"}, "is no receipt"),
-        ({"started": "yesterday"}, "started is wrong"),
+        ({"started": "yesterday"}, "field started is not valid"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, change: dict[str, object], told: str) -> None:

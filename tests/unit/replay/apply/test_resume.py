@@ -53,7 +53,7 @@ def test_kafka_counts_where_it_is_there(kafka: Reached | None, ledger: Reached |
     ("kafka", "ledger", "told"),
     [
         (at(150), at(151), "the ledger says that the replay is done up to offset 151, Kafka's group"),
-        (at(150), Reached(150, at(149).note), "tell different digests up to offset 150"),
+        (at(150), Reached(150, at(149).note), "have different digests up to offset 150"),
         (Reached(150, ""), None, "is at offset 150 without the account of replay 0123456789ab"),
         (at(150, "another-one!"), None, "without the account of replay"),
         (Reached(99, at(150).note), None, "is at offset 99, outside of the plan's 100 to 200"),

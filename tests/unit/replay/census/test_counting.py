@@ -148,7 +148,7 @@ def test_a_type_that_events_leave_is_old_in_all_its_versions(target: str) -> Non
 def test_older_events_go_by_newer_steps() -> None:
     found = verdicts(numbered(*HISTORY), version("1.0"))
     assert found["1.0"] == ("no", "the topic still holds it")
-    assert found["1.1"] == ("no", "the topic still holds 1.0, which goes by this step")
+    assert found["1.1"] == ("no", "the topic still holds 1.0, which needs this step")
 
 
 def renamed(*newer: str) -> Chain:
@@ -173,11 +173,11 @@ def test_events_of_the_older_type_go_by_the_newer_types_steps() -> None:
     found = by_type(renamed("2.1", "2.2", "3.0"), typed("placed", "1.0"))
     assert found["placed", "1.0"] == ("no", "the topic still holds it")
     for version_ in ("2.0", "2.1", "2.2"):
-        assert found["created", version_] == ("no", "the topic still holds placed 1.0, which goes by this step")
+        assert found["created", version_] == ("no", "the topic still holds placed 1.0, which needs this step")
 
 
 def test_versions_of_the_newer_type_came_after_those_of_the_older() -> None:
-    assert by_type(renamed("2.1"))["placed", "1.0"] == ("yes", "nothing of it is left, and its time of support is over")
+    assert by_type(renamed("2.1"))["placed", "1.0"] == ("yes", "no record of it is left, and its support has ended")
     assert by_type(renamed())["placed", "1.0"][0] == "no"
 
 
@@ -189,7 +189,10 @@ def test_yes_only_after_the_whole_range() -> None:
 
 def test_records_of_no_known_version_leave_a_doubt() -> None:
     headless = Event(b"{}", b"k", [])
-    assert verdicts(numbered(*HISTORY), headless)["1.0"] == ("unknown", "1 records could be of any version")
+    assert verdicts(numbered(*HISTORY), headless)["1.0"] == (
+        "unknown",
+        "1 records have no version that could be detected",
+    )
     assert verdicts(numbered(*HISTORY), Event(None, b"k"))["1.0"][0] == "yes"
 
 

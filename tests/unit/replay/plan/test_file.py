@@ -103,11 +103,11 @@ def _other_file(content: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (_edited, "its content does not fit its digest, so it was edited"),
-        (_allowed, "its content does not fit its digest, so it was edited"),
-        (_without_digest, "its content does not fit its digest, so it was edited"),
-        (_newer, "a plan of format 2, this worker reads 1"),
-        (_foreign_key, "route.colour is wrong"),
+        (_edited, "its digest is not that of its content, so the file was edited"),
+        (_allowed, "its digest is not that of its content, so the file was edited"),
+        (_without_digest, "its digest is not that of its content, so the file was edited"),
+        (_newer, "the plan has format 2, this worker reads format 1"),
+        (_foreign_key, "field route.colour is not valid"),
         (_other_file, "is no plan"),
     ],
 )
@@ -126,7 +126,7 @@ def test_what_is_refused(tmp_path: Path, change: Any, expected: str) -> None:
 def test_what_is_no_plan(tmp_path: Path, text: str) -> None:
     path = tmp_path / "plan.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(WorkerError, match="is no plan: name the file of `upcast plan --out`"):
+    with pytest.raises(WorkerError, match="is no plan: give the file that `upcast plan --out` wrote"):
         read_plan(path)
 
 
@@ -148,9 +148,9 @@ def test_objections_are_what_was_not_allowed() -> None:
     dead, lost, different = plan.objections()
     assert dead == (
         "3 dead letters, MissingField in upcast at task_context_1_1 metadata.taskId "
-        f"(first at partition 1, offset 5): mend them, or allow them with --allow {'f' * 16}"
+        f"(first at partition 1, offset 5): correct the chain, or allow them with --allow {'f' * 16}"
     )
-    assert lost.startswith("a.b of thing 1.0 reaches no path of 2.0: drop it by name in a step")
+    assert lost.startswith("a.b of thing 1.0 does not reach 2.0: drop it by name in a step")
     assert different.startswith("1 of 9 events came out differently the second time (first at partition 0, offset 6)")
     allowed = plan.model_copy(update={"allowed": ("f" * 16, "loss:a.b")})
     assert allowed.objections() == [different]
