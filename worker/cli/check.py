@@ -25,6 +25,8 @@ Configs = Annotated[
     ),
 ]
 
+NOT_ASKED = "not checked: topics, rights and limits at the brokers, which `upcast check --broker` asks"
+
 
 def check(
     config: Configs = None,
@@ -66,6 +68,8 @@ def check(
     else:
         for each in checked:
             _show(each)
+        if chain is None and not broker:
+            typer.echo(NOT_ASKED)
     if any(each.problems for each in checked):
         raise typer.Exit(2 if any(each.of_settings for each in checked) else 1)
 
