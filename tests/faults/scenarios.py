@@ -27,6 +27,7 @@ from tests.elections import elect_unclean
 from tests.faults.checker import Place, check
 from tests.faults.clock import Clock
 from tests.faults.cluster import Cluster, running_cluster
+from tests.faults.coordinators import partition_of, write_old_commits
 from tests.faults.events import number_of
 from tests.faults.kinds import WORKERS, exchange_workers
 from tests.faults.reading import records_of
@@ -43,6 +44,10 @@ BEFORE, MEANWHILE, LATER = 300, 300, 900
 """Records: before the fault, those that it hits, and more than that behind it."""
 BROKERS_JUMPS = (3_600, -1_800, 30 * 86_400, 0)
 """Seconds from the true time. Further back brokers from 4.0 on would take all records for ones of the future."""
+TOO_EARLY = b"Ignored load completion from __consumer_offsets"
+"""In the log of a broker from Kafka 4.0 on: the coordinator was at work before it had loaded."""
+OLD_COMMITS, FREEZES, LONGER_THAN_ITS_SESSION = 2_000_000, 8, 11.0
+"""What a coordinator reads for some seconds; how often its broker stands still meanwhile, and for how many seconds."""
 DATED = "dated-by-the-brokers"
 QUESTION = "upcast lanes decide"
 """What a lane says that waits for a person."""
@@ -146,6 +151,24 @@ async def brokers_clock_jumps(release: Release, directory: Path) -> None:
         await _finish(world)
 
 
+async def coordinator_loads_again(release: Release, directory: Path) -> None:
+    """A broker that stood still for longer than its session loses its partitions and gets them back. Told so while it
+    still reads what it had, a coordinator from Kafka 4.0 on answers with what it has read of that so far."""
+    async with _single(release, directory) as world:
+        place, (node,) = world.place, world.cluster.nodes
+        await write_old_commits(place.bootstrap_servers, partition_of(place.group), OLD_COMMITS)
+        for _ in range(FREEZES):
+            await world.feeder.feed(MEANWHILE)
+            await world.moment(4.0)
+            with node.frozen():
+                await asyncio.sleep(LONGER_THAN_ITS_SESSION)
+        await recovered(world, "all to come out after the broker stood still")
+        early = sum(TOO_EARLY in line for line in node.broker.log_file.read_bytes().splitlines())
+        say(f"{early} times a coordinator answered before it had read all")
+        await exchange_workers(world)
+        await _finish(world)
+
+
 async def live_beside_replay(release: Release, directory: Path) -> None:
     """The live worker does not start; all is there once, and the proof holds."""
     async with (
@@ -174,18 +197,20 @@ SCENARIOS: dict[str, Scenario] = {
     "password rotated": password_rotated,
     "brokers' clock jumps": brokers_clock_jumps,
     "live beside a replay": live_beside_replay,
+    "coordinator loads again": coordinator_loads_again,
 }
 
 
 @asynccontextmanager
 async def _begun(cluster: Cluster, place: Place, directory: Path, **more: Any) -> AsyncIterator[World]:
-    """Workers run, and have done what there was."""
+    """Workers run, all of them, and have done what there was."""
     async with open_world(cluster, place, directory, **more) as world:
         try:
             for _ in range(WORKERS):
                 await world.start_worker()
             await world.feeder.feed(BEFORE)
             await committed_to_the_end(world)
+            await _all_ready(world)
             yield world
         finally:
             world.fleet.save_logs(directory)
@@ -236,6 +261,16 @@ async def _asks(world: World) -> None:
         return asking >= PARTITIONS
 
     await until(all_ask, f"all lanes to say `{QUESTION}`")
+
+
+async def _all_ready(world: World) -> None:
+    """One that is only starting would be refused by what changes now, rightly."""
+
+    async def are_ready() -> bool:
+        answers = [await member.get("/readyz") for member in world.fleet.members]
+        return all(each is not None and each.status == 200 for each in answers)
+
+    await until(are_ready, "all workers to have begun")
 
 
 async def _says(world: World, pattern: str) -> None:

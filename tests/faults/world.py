@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from tests.faults.checker import Place
 from tests.faults.cluster import Cluster, Node
+from tests.faults.commits import commits_of
 from tests.faults.coordinators import make_offsets_topic
 from tests.faults.events import MAX_MESSAGE_BYTES, Ledger
 from tests.faults.feeder import Feeder
@@ -147,7 +148,21 @@ async def recovered(world: World, what: str) -> None:
             return await until(reached, what, world.patience)
         except AssertionError:
             if not await _mend_brokers(world):
-                return await until(reached, what)
+                break
+    try:
+        await until(reached, what)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; {await _circumstances(world)}") from None
+
+
+async def _circumstances(world: World) -> str:
+    """What the workers say, and what the group's coordinator answers beside what is in its log."""
+    place = world.place
+    ready = [await member.get("/readyz") for member in world.fleet.members]
+    answered = await committed_offsets(place.bootstrap_servers, place.group)
+    written = await commits_of(place.bootstrap_servers, place.group)
+    in_log = {at: offsets[-1] for at, offsets in written.items()}
+    return f"workers: {[each and each.text for each in ready]}; offsets: {answered}, in the log: {in_log}"
 
 
 async def _mend_brokers(world: World) -> bool:

@@ -66,15 +66,16 @@ class OtherLogError(Exception):
 
 
 class WentBackError(Exception):
-    """The group's offset is lower than one that this worker has committed. The coordinator has forgotten it (Kafka 4.3
-    does so for a moment when it loads twice in a row), somebody has set it back, or the source was deleted and created
-    again, which deletes the offset."""
+    """The group's offset is lower than one that this worker has committed. The coordinator answers before it has read
+    all of its log (Kafka 4.0 to 4.4, when it is told to load again while it loads), somebody has set the offset back,
+    or the source was deleted and created again, which deletes the offset."""
 
     def __init__(self, known: int, now: int) -> None:
         super().__init__(
-            f"the group had committed offset {known}, now its offset is {now}: the source was deleted and created "
-            f"again, or somebody set the offset back: restart the worker to read from {now}; otherwise the lane goes "
-            "on as soon as the brokers know the offset again"
+            f"the group had committed offset {known}, now its offset is {now}. If the source was deleted and created "
+            f"again, or somebody set the offset back, restart the worker to read from {now}. Otherwise do not: the "
+            "group's coordinator has not read all of its log yet, and the lane goes on when it has; if it does not, "
+            "restart that broker"
         )
 
 
