@@ -9,10 +9,14 @@ from upcasters.conditions import (
     absent,
     any_present,
     anything,
+    between,
     equals,
     has_type,
     is_null_at,
+    matches,
+    one_of,
     present,
+    starts_with,
 )
 from upcasters.detection import (
     Always,
@@ -21,6 +25,7 @@ from upcasters.detection import (
     FromField,
     FromHeader,
     FromShape,
+    up_to,
 )
 from upcasters.errors import ChainError, EventError, Problem, StepError
 from upcasters.event import Event, Record, SourcePartition, SourceRecord
@@ -64,10 +69,12 @@ from upcasters.operations.objects import from_object, list_to_object, object_to_
 from upcasters.operations.scopes import at, everywhere, subdocument
 from upcasters.operations.texts import join_list, join_values, reformat, split_list, split_value, template
 from upcasters.operations.values import (
+    EVENT_TYPE,
     KEY,
     ORIGIN,
     POSITION,
     TIMESTAMP,
+    VERSION,
     convert,
     derive,
     function,
@@ -86,12 +93,14 @@ from upcasters.version_graph import Version
 __all__ = [
     "CAMEL_CASE",
     "EACH",
+    "EVENT_TYPE",
     "KEY",
     "LOWER_CASE",
     "ORIGIN",
     "POSITION",
     "SNAKE_CASE",
     "TIMESTAMP",
+    "VERSION",
     "Always",
     "Baseline",
     "Chain",
@@ -129,6 +138,7 @@ __all__ = [
     "anything",
     "assign",
     "at",
+    "between",
     "chain_from_package",
     "convert",
     "copy",
@@ -155,10 +165,12 @@ __all__ = [
     "list_to_object",
     "load_chain",
     "map_values",
+    "matches",
     "move",
     "nest",
     "number",
     "object_to_list",
+    "one_of",
     "optional",
     "parse_json",
     "present",
@@ -175,12 +187,14 @@ __all__ = [
     "split_event",
     "split_list",
     "split_value",
+    "starts_with",
     "subdocument",
     "switch",
     "template",
     "to_object",
     "unnest",
     "unwrap",
+    "up_to",
     "when",
     "wrap",
 ]

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import operator
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeVar, get_args
 
-from upcasters.document import JsonType, Object, is_null, json_type, same, value_of
+from upcasters.context import Context
+from upcasters.document import (
+    JsonType,
+    Object,
+    ScalarKey,
+    from_plain,
+    is_null,
+    json_type,
+    number_of,
+    plain,
+    same,
+    scalar_key,
+    scalar_value,
+    value_of,
+)
 from upcasters.errors import StepError
-from upcasters.operations.base import checked, choice, constant
+from upcasters.operations.base import checked, choice, constant, listed
+from upcasters.operations.values import EVENT_TYPE, VERSION, OutsideValue, outside
 from upcasters.paths import EACH, Path, PathLike, overlap, show
 from upcasters.traversal import MISSING, find
 
@@ -21,7 +39,11 @@ class Condition(ABC):
 
     @abstractmethod
     def test(self, root: Object) -> bool:
-        """The answer for one document."""
+        """The answer for one document, around which nothing stands."""
+
+    def answer(self, root: Object, context: Context) -> bool:
+        """The answer for one document and what stands around it."""
+        return self.test(root)
 
     @abstractmethod
     def reads(self) -> tuple[Path, ...]:
@@ -30,6 +52,15 @@ class Condition(ABC):
     def needs(self) -> str | None:
         """A key without which an object's answer is no; None where there is no such key."""
         return None
+
+    def outside(self) -> tuple[OutsideValue, ...]:
+        """What the answer depends on beside the document."""
+        return ()
+
+    def is_local(self) -> bool:
+        """True where the answer depends on names, types and single values of the object itself alone."""
+        parts = tuple(_leaves(self))
+        return all(len(path) == 1 for path in self.reads()) and not any(map(_looks_inside, parts))
 
     def __and__(self, other: Condition) -> Condition:
         return AllOf((self, other))
@@ -41,14 +72,22 @@ class Condition(ABC):
         return Not(self)
 
 
-@dataclass(frozen=True)
-class Present(Condition):
-    """The field is there (null counts as there)."""
+class FieldCondition(Condition):
+    """A question about the value of one field; where the field is not there the answer is no."""
 
     path: Path
 
+    @abstractmethod
+    def holds(self, node: Any) -> bool:
+        """The answer for a value that is there."""
+
+    def examples(self) -> list[Any]:
+        """Some values for which the answer is yes, where the condition names any."""
+        return []
+
     def test(self, root: Object) -> bool:
-        return find(root, self.path) is not MISSING
+        node = find(root, self.path)
+        return node is not MISSING and self.holds(node)
 
     def needs(self) -> str | None:
         return str(self.path[0])
@@ -56,70 +95,177 @@ class Present(Condition):
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)
 
-    def __str__(self) -> str:
-        return f"{show(self.path)} is present"
+    @property
+    def named(self) -> str:
+        """The field for people."""
+        return show(self.path)
 
 
 @dataclass(frozen=True)
-class Equals(Condition):
+class Present(FieldCondition):
+    """The field is there (null counts as there)."""
+
+    path: Path
+
+    def holds(self, node: Any) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        return f"{self.named} is present"
+
+
+@dataclass(frozen=True)
+class Equals(FieldCondition):
     """The field is there and equals a JSON value."""
 
     path: Path
     value: Any
 
-    def test(self, root: Object) -> bool:
-        node = find(root, self.path)
-        return node is not MISSING and same(node, self.value)
+    def holds(self, node: Any) -> bool:
+        return same(node, self.value)
 
-    def needs(self) -> str | None:
-        return str(self.path[0])
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
+    def examples(self) -> list[Any]:
+        return [self.value]
 
     def __str__(self) -> str:
-        return f"{show(self.path)} equals {self.value!r}"
+        return f"{self.named} equals {self.value!r}"
 
 
 @dataclass(frozen=True)
-class HasType(Condition):
+class OneOf(FieldCondition):
+    """The field is there and is one of several single values."""
+
+    path: Path
+    values: frozenset[ScalarKey]
+
+    def holds(self, node: Any) -> bool:
+        return json_type(node) not in ("object", "array") and scalar_key(plain(node, self.path)) in self.values
+
+    def examples(self) -> list[Any]:
+        return list(map(scalar_value, self.values))
+
+    def __str__(self) -> str:
+        return f"{self.named} is one of {', '.join(sorted(repr(scalar_value(value)) for value in self.values))}"
+
+
+@dataclass(frozen=True)
+class Matches(FieldCondition):
+    """The field is there and is a text in which a pattern is found."""
+
+    path: Path
+    pattern: str
+
+    def holds(self, node: Any) -> bool:
+        return json_type(node) == "string" and re.search(self.pattern, plain(node)) is not None
+
+    def __str__(self) -> str:
+        return f"{self.named} matches {self.pattern!r}"
+
+
+@dataclass(frozen=True)
+class StartsWith(FieldCondition):
+    """The field is there and is a text that starts with one of several others."""
+
+    path: Path
+    prefixes: tuple[str, ...]
+
+    def holds(self, node: Any) -> bool:
+        return json_type(node) == "string" and plain(node).startswith(self.prefixes)
+
+    def examples(self) -> list[Any]:
+        return [prefix + "1" for prefix in self.prefixes]
+
+    def __str__(self) -> str:
+        return f"{self.named} starts with {' or '.join(map(repr, self.prefixes))}"
+
+
+@dataclass(frozen=True)
+class Between(FieldCondition):
+    """The field is there and is a number, or a text, within bounds: (word, bound) pairs."""
+
+    path: Path
+    bounds: tuple[tuple[str, Any], ...]
+
+    def holds(self, node: Any) -> bool:
+        if json_type(node) != json_type(self.bounds[0][1]):
+            return False
+        value = _comparable(plain(node, self.path))
+        return all(_COMPARISONS[word](value, _comparable(bound)) for word, bound in self.bounds)
+
+    def examples(self) -> list[Any]:
+        return [bound for _, bound in self.bounds]
+
+    def __str__(self) -> str:
+        return f"{self.named} is {' and '.join(f'{word} {bound!r}' for word, bound in self.bounds)}"
+
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "at least": operator.ge,
+    "above": operator.gt,
+    "at most": operator.le,
+    "below": operator.lt,
+}
+_TINY = Decimal("1e-999999999999999999")
+
+
+def _comparable(value: Any) -> Any:
+    """A text, or a number that compares by all of its digits: what no decimal can hold is beyond all, or next to 0."""
+    found = number_of(value)
+    if type(found) is not str or type(value) is str:
+        return found
+    beyond = _TINY if "e-" in found.lower() else Decimal("Infinity")
+    return -beyond if found.startswith("-") else beyond
+
+
+@dataclass(frozen=True)
+class HasType(FieldCondition):
     """The field is there and has one of these JSON types."""
 
     path: Path
     types: tuple[JsonType, ...]
 
-    def test(self, root: Object) -> bool:
-        node = find(root, self.path)
-        return node is not MISSING and json_type(node) in self.types
-
-    def needs(self) -> str | None:
-        return str(self.path[0])
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
+    def holds(self, node: Any) -> bool:
+        return json_type(node) in self.types
 
     def __str__(self) -> str:
-        return f"{show(self.path)} is {' or '.join(self.types)}"
+        return f"{self.named} is {' or '.join(self.types)}"
 
 
 @dataclass(frozen=True)
-class IsNull(Condition):
+class IsNull(FieldCondition):
     """The field is there and null."""
 
     path: Path
 
-    def test(self, root: Object) -> bool:
-        node = find(root, self.path)
-        return node is not MISSING and is_null(node)
-
-    def needs(self) -> str | None:
-        return str(self.path[0])
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
+    def holds(self, node: Any) -> bool:
+        return is_null(node)
 
     def __str__(self) -> str:
-        return f"{show(self.path)} is null"
+        return f"{self.named} is null"
+
+
+@dataclass(frozen=True)
+class Around(Condition):
+    """A question about what stands around the document: the key, a header, the event's type or version."""
+
+    source: OutsideValue
+    asked: FieldCondition
+
+    def test(self, root: Object) -> bool:
+        return False
+
+    def answer(self, root: Object, context: Context) -> bool:
+        value = outside(self.source, context)
+        return value is not None and self.asked.holds(value)
+
+    def reads(self) -> tuple[Path, ...]:
+        return ()
+
+    def outside(self) -> tuple[OutsideValue, ...]:
+        return (self.source,)
+
+    def __str__(self) -> str:
+        return str(self.asked).replace(self.asked.named, str(self.source), 1)
 
 
 @dataclass(frozen=True)
@@ -131,11 +277,17 @@ class AllOf(Condition):
     def test(self, root: Object) -> bool:
         return all(part.test(root) for part in self.parts)
 
+    def answer(self, root: Object, context: Context) -> bool:
+        return all(part.answer(root, context) for part in self.parts)
+
     def needs(self) -> str | None:
         return next((key for key in (part.needs() for part in self.parts) if key is not None), None)
 
     def reads(self) -> tuple[Path, ...]:
         return tuple(read for part in self.parts for read in part.reads())
+
+    def outside(self) -> tuple[OutsideValue, ...]:
+        return tuple(source for part in self.parts for source in part.outside())
 
     def __str__(self) -> str:
         return "(" + " and ".join(map(str, self.parts)) + ")"
@@ -150,8 +302,14 @@ class AnyOf(Condition):
     def test(self, root: Object) -> bool:
         return any(part.test(root) for part in self.parts)
 
+    def answer(self, root: Object, context: Context) -> bool:
+        return any(part.answer(root, context) for part in self.parts)
+
     def reads(self) -> tuple[Path, ...]:
         return tuple(read for part in self.parts for read in part.reads())
+
+    def outside(self) -> tuple[OutsideValue, ...]:
+        return tuple(source for part in self.parts for source in part.outside())
 
     def __str__(self) -> str:
         return "(" + " or ".join(map(str, self.parts)) + ")"
@@ -166,8 +324,14 @@ class Not(Condition):
     def test(self, root: Object) -> bool:
         return not self.part.test(root)
 
+    def answer(self, root: Object, context: Context) -> bool:
+        return not self.part.answer(root, context)
+
     def reads(self) -> tuple[Path, ...]:
         return self.part.reads()
+
+    def outside(self) -> tuple[OutsideValue, ...]:
+        return self.part.outside()
 
     def __str__(self) -> str:
         return f"not {self.part}"
@@ -198,9 +362,15 @@ def implies(one: Condition, other: Condition) -> bool:
 def lasts(condition: Condition, written: Iterable[Path]) -> bool:
     """True where ``condition``, where it holds, still does after these paths were written.
 
-    What is written inside of a field changes neither that it is there nor its type.
+    What is written inside of a field changes neither that it is there nor its type. The type and the version that an
+    event came with are others on the way down.
     """
-    return all(_lasts(part, path) for path in written for part in _parts(condition))
+    return not names_the_event(condition) and all(_lasts(part, path) for path in written for part in _parts(condition))
+
+
+def names_the_event(condition: Condition) -> bool:
+    """True where the answer depends on the event's type or the version that it came with."""
+    return any(source in (EVENT_TYPE, VERSION) for source in condition.outside())
 
 
 def _lasts(part: Condition, written: Path) -> bool:
@@ -217,25 +387,84 @@ def _parts(condition: Condition) -> Iterator[Condition]:
         yield condition
 
 
-def present(*fields: PathLike) -> Condition:
+FieldLike = PathLike | OutsideValue
+"""A field, or what stands around the document: ``header("h")``, ``KEY``, ``EVENT_TYPE``, ``VERSION`` and their like."""
+
+
+def _leaves(condition: Condition) -> Iterator[Condition]:
+    if isinstance(condition, (AllOf, AnyOf)):
+        for part in condition.parts:
+            yield from _leaves(part)
+    elif isinstance(condition, Not):
+        yield from _leaves(condition.part)
+    else:
+        yield condition
+
+
+def _looks_inside(condition: Condition) -> bool:
+    return isinstance(condition, Equals) and isinstance(condition.value, (dict, list))
+
+
+def present(*fields: FieldLike) -> Condition:
     """All of these fields are there; null counts as there."""
-    return _all(tuple(Present(_exact(field)) for field in _some(fields)))
+    return _all(tuple(_asked(field, Present) for field in _some(fields)))
 
 
-def absent(*fields: PathLike) -> Condition:
+def absent(*fields: FieldLike) -> Condition:
     """None of these fields is there."""
-    return _all(tuple(Not(Present(_exact(field))) for field in _some(fields)))
+    return _all(tuple(Not(_asked(field, Present)) for field in _some(fields)))
 
 
-def any_present(*fields: PathLike) -> Condition:
+def any_present(*fields: FieldLike) -> Condition:
     """At least one of these fields is there."""
-    return AnyOf(tuple(Present(_exact(field)) for field in _some(fields)))
+    return AnyOf(tuple(_asked(field, Present) for field in _some(fields)))
 
 
-def equals(field: PathLike, value: Any) -> Condition:
+def equals(field: FieldLike, value: Any) -> Condition:
     """The field is there and equals ``value`` as JSON does: ``1.0`` equals ``1``, ``true`` does not."""
     constant(value)
-    return Equals(_exact(field), value_of(value))
+    return _asked(field, Equals, value_of(value))
+
+
+def one_of(field: FieldLike, values: Iterable[Any]) -> Condition:
+    """The field is there and is one of these texts, numbers, booleans or null."""
+    found: tuple[Any, ...] = listed(
+        values, str | int | float | None, "single value", "List single JSON values.", "value"
+    )
+    for value in _some(found):
+        constant(value)
+    return _asked(field, OneOf, frozenset(scalar_key(value_of(value)) for value in found))
+
+
+def matches(field: FieldLike, pattern: str) -> Condition:
+    """The field is there and is a text in which this regular expression is found; ``^`` and ``$`` are its ends."""
+    try:
+        re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise StepError(f"{pattern!r} is no regular expression: {error}", "Mend the pattern.", "option") from None
+    return _asked(field, Matches, pattern)
+
+
+def starts_with(field: FieldLike, *prefixes: str) -> Condition:
+    """The field is there and is a text that starts with one of these."""
+    return _asked(field, StartsWith, listed(_some(prefixes), str, "text", "Give texts.", "value"))
+
+
+def between(
+    field: FieldLike, *, at_least: Any = None, above: Any = None, at_most: Any = None, below: Any = None
+) -> Condition:
+    """The field is there and is a number within these bounds, by all of its digits; or a text, by its characters.
+
+    ``between("total", above=0)``, ``between("day", at_least="2024-01-01", below="2025-01-01")``. What has another type
+    than the bounds is not within them.
+    """
+    given = {"at least": at_least, "above": above, "at most": at_most, "below": below}
+    bounds = tuple((word, value_of(bound)) for word, bound in given.items() if bound is not None)
+    kinds = {json_type(from_plain(bound)) if not isinstance(bound, bool) else "boolean" for _, bound in bounds}
+    if len(kinds) != 1 or not kinds <= {"number", "string"}:
+        what = "the bounds are not all numbers, or all texts" if bounds else "there are no bounds"
+        raise StepError(what, "Give at_least, above, at_most or below.", "value")
+    return _asked(field, Between, bounds)
 
 
 def has_type(field: PathLike, *types: JsonType) -> Condition:
@@ -253,6 +482,13 @@ def is_null_at(field: PathLike) -> Condition:
 def anything() -> Condition:
     """Holds for every object."""
     return Anything()
+
+
+def _asked(field: FieldLike, kind: Callable[..., FieldCondition], *arguments: Any) -> Condition:
+    """A condition of a kind about a field, or about what stands around the document."""
+    if isinstance(field, OutsideValue):
+        return Around(field, kind((str(field),), *arguments))
+    return kind(_exact(field), *arguments)
 
 
 def _all(parts: tuple[Condition, ...]) -> Condition:

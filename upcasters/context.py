@@ -27,8 +27,9 @@ class Context:
     """One event on its way through a path. ``headers`` and ``key`` are what will be written.
 
     ``older`` is the older document into which a newer one is merged on the way down, where there is one.
-    ``bring`` takes a sub-document (type, version, object) to its own current version, in place, and names it.
-    ``position`` is that of the item in whose operations the event is, from 0.
+    ``bring`` takes a sub-document (type, version, object) to a version, the current one where that is None, in place,
+    and names it. ``position`` is that of the item in whose operations the event is, from 0. ``version`` is the one that
+    the event came with.
     """
 
     record: SourceRecord
@@ -36,17 +37,18 @@ class Context:
     key: bytes | None
     headers: list[Header]
     event_type: str
+    version: str = ""
     lineage: tuple[int, ...] = ()
     dropped: bool = False
     children: list[Child] | None = None
     older: Object | None = None
-    bring: Callable[[str, str, Object], str] | None = None
+    bring: Callable[[str, str, Object, str | None], str] | None = None
     position: int | None = None
 
     @classmethod
-    def of(cls, record: SourceRecord, source: Partition | None, event_type: str) -> Context:
+    def of(cls, record: SourceRecord, source: Partition | None, event_type: str, version: str = "") -> Context:
         """The context at the start of a path."""
-        return cls(record, source, record.key, list(record.headers), event_type)
+        return cls(record, source, record.key, list(record.headers), event_type, version)
 
     def copy(self) -> Context:
         """The same, for another run: what an operation changes in one is not seen in the other."""
@@ -55,7 +57,10 @@ class Context:
     def child(self, position: int, child: Child) -> Context:
         """The context in which the ``position``-th child goes on."""
         key = self.key if child.key is None else child.key
-        inside = Context(self.record, self.source, key, list(self.headers), child.event_type, (*self.lineage, position))
+        lineage = (*self.lineage, position)
+        inside = Context(
+            self.record, self.source, key, list(self.headers), child.event_type, child.version or self.version, lineage
+        )
         inside.bring = self.bring
         return inside
 

@@ -91,6 +91,7 @@ def _line(chain: Chain, node: tuple[str, str], hop: Hop | None) -> HistoryLine:
         *(["current"] if chain.resting(node[0]) == node[1] else []),
         *(["preview"] if hop is not None and hop.preview else []),
         *(["baseline"] if base is not None and hop is None else []),
+        *(f"also {also}" for also in chain.versions[node].also),
     ]
     others = [] if up is None else [end for end in up.ends if end[0] != node[0]]
     leads_to = tuple(f"{event_type} {version}" for event_type, version in others)
@@ -148,7 +149,7 @@ def _text(operation: Operation) -> str:
     if isinstance(operation, At):
         return f"at {show(operation.path)}"
     if isinstance(operation, Everywhere):
-        return f"everywhere where {operation.where}"
+        return operation.reach
     if isinstance(operation, When):
         return f"when {operation.condition}"
     if isinstance(operation, MapValues):

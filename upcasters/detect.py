@@ -49,6 +49,8 @@ class DetectedDocument:
     body: Object
     envelope: Object | None = None
     no_body: WrongType | None = None
+    stated: str = ""
+    """The version as the event names it, where the chain takes it for another one."""
 
 
 class Detector:
@@ -95,6 +97,10 @@ class Detector:
             if no_body is not None:
                 raise no_body from None  # where the version would stand
             raise
+        known = (event_type, version) in self._chain.versions
+        covering = None if known else self._chain.covering(event_type, version)
+        if covering is not None:
+            return DetectedDocument(event_type, covering, body, envelope, no_body, version)
         return DetectedDocument(event_type, version, body, envelope, no_body)
 
     def _version_if_told(self, record: SourceRecord, body: Object, envelope: Object | None) -> str:
@@ -153,6 +159,8 @@ class Detector:
     def looks_like(self, event_type: str, version: str, shape: str) -> bool:
         """True where a document of ``version`` may have the shape of ``shape``; an unknown version may look anyhow."""
         known = self._chain.versions.get((event_type, version))
+        if known is None:
+            known = self._chain.versions.get((event_type, self._chain.covering(event_type, version) or ""))
         return known is None or version == shape or shape in known.looks_like or known.shape is None
 
     def stamps(self) -> tuple[Stamp, ...]:

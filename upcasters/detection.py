@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from upcasters.errors import Problem, StepError
 from upcasters.operations.base import choice, listed
@@ -15,6 +15,61 @@ from upcasters.paths import path, text_of
 def _text_given(name: object, rule: str) -> None:
     if not isinstance(name, str):
         raise StepError(f"{rule} is given a name of type {type(name).__name__}", "Give a str.", "detection")
+
+
+@dataclass(frozen=True)
+class UpTo:
+    """Every version that compares no greater, number by number."""
+
+    version: str
+
+    def covers(self, version: str) -> bool:
+        """True for a version that is meant."""
+        asked, most = numbers_of(version), numbers_of(self.version)
+        return asked is not None and most is not None and asked <= most
+
+    def __str__(self) -> str:
+        return f"up to {self.version}"
+
+
+@dataclass(frozen=True)
+class Like:
+    """Every version of a pattern in which ``*`` stands for any text: ``0.*``."""
+
+    pattern: str
+
+    def covers(self, version: str) -> bool:
+        """True for a version that is meant."""
+        return re.fullmatch(".*".join(map(re.escape, self.pattern.split("*"))), version, re.DOTALL) is not None
+
+    def __str__(self) -> str:
+        return self.pattern
+
+
+def up_to(version: str | int) -> UpTo:
+    """For ``also``: every version that compares no greater, number by number: ``Baseline("order", "1.4",
+    also=[up_to("1.4")])``."""
+    found = UpTo(text_of(version))
+    if numbers_of(found.version) is None:
+        raise StepError(f"up_to({version!r}) names no version that compares", "Give numbers: up_to('1.4').", "option")
+    return found
+
+
+def other_versions(given: object) -> tuple[UpTo | Like, ...]:
+    """What ``also`` names. Raises StepError."""
+    remedy = "Give versions, patterns such as '0.*', or up_to('1.4')."
+    found: tuple[Any, ...] = listed(given, str | int | UpTo | Like, "version", remedy)
+    return tuple(one if isinstance(one, (UpTo, Like)) else Like(text_of(one)) for one in found)
+
+
+def numbers_of(version: str) -> tuple[int, ...] | None:
+    """What a version compares by: 2.0 is no newer than 2. None for a version that is not made of numbers."""
+    if not re.fullmatch(r"v?[0-9]{1,1000}([.-][0-9]{1,1000})*", version):
+        return None
+    numbers = [int(part) for part in re.split(r"[.-]", version.removeprefix("v"))]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 @dataclass(frozen=True)

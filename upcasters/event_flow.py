@@ -6,7 +6,7 @@ the one thing that the two do differently; they hand it in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
@@ -52,6 +52,8 @@ class Way:
     passage: Passage
     forks: bool = False
     broken: str = ""
+    to: str = ""
+    """The version that was asked for, where it is not the route's."""
     passed: Passed = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +76,7 @@ class EventFlow:
         self.detector = Detector(chain, policy.detection)
         self.stamps: tuple[Stamp, ...] = self.detector.stamps()
         self.ways: dict[VersionKey, Way] = {}
+        self._ways_to: dict[tuple[VersionKey, str], Way] = {}
         self.validators: dict[VersionKey, Validator | None] = {}
         self.tombstone = Passed(Passage(self.detector.fixed_type or "", "", ""), "tombstone")
         problems = policy_problems(chain, policy)
@@ -87,9 +90,24 @@ class EventFlow:
             way = self.ways[node] = self._find_way(node)
         return way
 
-    def _find_way(self, node: VersionKey) -> Way:
+    def way_to(self, node: VersionKey, version: str) -> Way:
+        """The way up to a version of the type, for a document inside another; none where it is there or newer."""
+        key = (node, version)
+        if key not in self._ways_to:
+            end = (node[0], version)
+            if node in self.chain.above(end):
+                self._ways_to[key] = Way(node, node, (), Passage(*node, node[1]), to=version)
+            else:
+                way = self._find_way(node, {node[0]: version})
+                way.to = version
+                if not way.broken and (way.forks or way.end != end):
+                    way.broken = f"a {node[0]} inside a document cannot be brought to {version} alone"
+                self._ways_to[key] = way
+        return self._ways_to[key]
+
+    def _find_way(self, node: VersionKey, targets: Mapping[str, str] | None = None) -> Way:
         try:
-            hops = self.chain.path(node, self.policy.target)
+            hops = self.chain.path(node, self.policy.target if targets is None else targets)
         except Irreversible as error:
             return Way(node, node, (), Passage(*node, node[1]), broken=str(error))
         end = hops[-1].target if hops else node
@@ -194,7 +212,7 @@ class EventFlow:
                 data = value if found.envelope is None else write(found.body)
                 self._validate(policy.validate_target, way.end, data, observed)
             return way.passed
-        context = Context.of(record, source, found.event_type)
+        context = Context.of(record, source, found.event_type, found.stated or found.version)
         context.bring = self._bringer(record, source, run)
         results = self._results(way, found.body, context, run, [0])
         if not results:
@@ -233,12 +251,13 @@ class EventFlow:
         return results
 
     def _bringer(self, record: SourceRecord, source: Partition | None, run: Runner) -> Any:
-        def bring(event_type: str, version: str, inner: Object) -> str:
+        def bring(event_type: str, version: str, inner: Object, to: str | None = None) -> str:
             if (event_type, version) not in self.chain.versions:
                 raise UnknownVersion(f"the chain does not know the version of the {event_type} inside")
-            context = Context.of(record, source, event_type)
+            context = Context.of(record, source, event_type, version)
             context.bring = bring
-            results = self._results(self.way((event_type, version)), inner, context, run, [0])
+            node = (event_type, version)
+            results = self._results(self.way(node) if to is None else self.way_to(node, to), inner, context, run, [0])
             if len(results) != 1:
                 raise Irreversible(f"a {event_type} inside a document cannot be dropped or split")
             root, _, node = results[0]

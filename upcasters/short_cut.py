@@ -64,8 +64,11 @@ class ShortCuts(dict[str | None, ShortCut | None]):
         self._compiled = compiled
 
     def __missing__(self, version: str | None) -> ShortCut | None:
-        if version is None or (self._event_type, version) not in self._flow.chain.versions:
+        if version is None:
             return None
+        if (self._event_type, version) not in self._flow.chain.versions:
+            covering = self._flow.chain.covering(self._event_type, version)
+            return None if covering is None else self[covering]
         lane = self[version] = self._opened(self._flow.way((self._event_type, version)))
         return lane
 
@@ -233,7 +236,9 @@ class _Writer:
             self._check(self.policy.validate_target, "lane.check_target(value)")
             self.code.line("return lane.passed")
         self._check(self.policy.validate_source, "lane.check_source(value)")
-        self.code.line("context = Context.of(record, source, event_type) if lane.needs_context else no_context")
+        self.code.line(
+            "context = Context.of(record, source, event_type, version) if lane.needs_context else no_context"
+        )
         self.code.line("root, added, quotes = lane.function(root, context, value)")
         for name, readers in (("event_type", self.types), ("version", self.versions)):
             for reader in readers:

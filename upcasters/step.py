@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel
 
 from upcasters.conditions import Condition
+from upcasters.detection import Like, UpTo, other_versions
 from upcasters.errors import StepError
 from upcasters.operations.base import Inverse, Operation, Reversibility, choice, undo
 from upcasters.operations.choice import Switch, When
@@ -41,6 +42,9 @@ def _check(model: object, shape: object) -> None:
     if shape is not None and not isinstance(shape, Condition):
         what = f"shape is a {type(shape).__name__}, not a condition"
         raise StepError(what, "Use present, equals, has_type and their like.", "option")
+    if isinstance(shape, Condition) and shape.outside():
+        what = f"shape asks for {shape.outside()[0]}, and a shape is told by the document alone"
+        raise StepError(what, "Ask about fields; a header is a rule of detection.", "option")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Baseline:
     """The oldest version of a type: what there was before the first step, or the children of a split.
 
     ``shape`` is the question whose yes makes a document without a version one of this version; ``looks_like``
-    lists versions whose shape a document of this version may also have.
+    lists versions whose shape a document of this version may also have. ``also`` are versions that the chain takes for
+    this one: patterns such as ``0.*``, and ``up_to("1.4")``.
     """
 
     event_type: str
@@ -59,22 +64,24 @@ class Baseline:
     id: str = ""
     file: str = ""
     description: str = ""
+    also: Sequence[VersionLike | UpTo | Like] = ()
 
     def __post_init__(self) -> None:
         _check(self.model, self.shape)
         object.__setattr__(self, "event_type", text_of(self.event_type or ""))
         object.__setattr__(self, "version", version_text(self.version))
         object.__setattr__(self, "looks_like", _versions(self.looks_like))
+        object.__setattr__(self, "also", other_versions(self.also))
 
 
 @dataclass(frozen=True)
 class Step:
     """``event_type`` from version ``source`` to ``target`` by ``operations``, in order.
 
-    ``model`` is the target version's; ``shape`` and ``looks_like`` as for a Baseline. ``preview``: may be asked for
-    but is not current. ``lossy`` declares that something cannot come back, and why that is right. ``after`` names
-    the step that runs before this one where several steps make one version. ``id`` and ``file`` are filled in from
-    the module when a chain is read from a package. ``complexity`` and ``notes`` go into the compatibility matrix.
+    ``model`` is the target version's; ``shape``, ``looks_like`` and ``also`` as for a Baseline. ``preview``: may be
+    asked for but is not current. ``lossy`` declares that something cannot come back, and why that is right. ``after``
+    names the step that runs before this one where several steps make one version. ``id`` and ``file`` are filled in
+    from the module when a chain is read from a package. ``complexity`` and ``notes`` go into the compatibility matrix.
     """
 
     event_type: str
@@ -92,6 +99,7 @@ class Step:
     id: str = ""
     file: str = ""
     description: str = ""
+    also: Sequence[VersionLike | UpTo | Like] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "event_type", text_of(self.event_type or ""))
@@ -101,6 +109,7 @@ class Step:
         if self.complexity is not None:
             choice(self.complexity, get_args(Complexity), "complexity")
         object.__setattr__(self, "looks_like", _versions(self.looks_like))
+        object.__setattr__(self, "also", other_versions(self.also))
         object.__setattr__(self, "operations", any_number(self.operations))
         if not self.id:
             object.__setattr__(self, "id", f"{self.event_type}:{self.source}->{self.target}")

@@ -50,7 +50,7 @@ class Upcaster:
         self.policy = policy
         self._flow = EventFlow(chain, policy, observe)
         self.reference = Reference(self._flow)
-        self._compiled: dict[VersionKey, Compiled] = {}
+        self._compiled: dict[tuple[VersionKey, str], Compiled] = {}
         self._compile_some()
         found = short_cut(self._flow, self.compiled, self._run)
         self._short_cut, self.source = found or (_no_short_cut, "")
@@ -87,12 +87,15 @@ class Upcaster:
 
     def compiled(self, node: VersionKey) -> Compiled:
         """The generated function for the way from a version; its ``source`` is what ``upcast show --code`` prints."""
-        found = self._compiled.get(node)
+        return self._function(self._flow.way(node))
+
+    def _function(self, way: Way) -> Compiled:
+        found = self._compiled.get((way.start, way.to))
         if found is None:
             keeps_keys = self.policy.duplicate_keys != "last-wins"
             counts = not any(isinstance(stamp.rule, FromField) for stamp in self._flow.stamps)
-            hops = self._flow.way(node).hops
-            found = self._compiled[node] = compile_hops(hops, keeps_keys=keeps_keys, counts=counts)
+            found = compile_hops(way.hops, keeps_keys=keeps_keys, counts=counts)
+            self._compiled[way.start, way.to] = found
         return found
 
     @property
@@ -111,7 +114,7 @@ class Upcaster:
     def _run(self, way: Way, root: Object, context: Context) -> Object:
         if is_too_deep(context.record.value or b"", SHALLOW):
             raise Unexpected
-        return self.compiled(way.start).function(root, context)[0]
+        return self._function(way).function(root, context)[0]
 
     def _compile_some(self) -> None:
         budget = _COMPILED_AT_START

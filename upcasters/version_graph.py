@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +10,7 @@ from types import MappingProxyType
 from pydantic import BaseModel
 
 from upcasters.conditions import Condition
-from upcasters.detection import Detection
+from upcasters.detection import Detection, Like, UpTo, numbers_of, other_versions
 from upcasters.errors import Irreversible, StepError
 from upcasters.fingerprint import chain_fingerprint
 from upcasters.operations.base import Reversibility, listed
@@ -30,6 +29,7 @@ class Version:
     looks_like: tuple[str, ...] = ()
     file: str = ""
     step: str = ""
+    also: tuple[UpTo | Like, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,28 @@ class VersionGraph:
         for base in self.baselines:
             node = (base.event_type, str(base.version))
             likes = tuple(map(str, base.looks_like))
-            found[node] = Version(*node, base.model, base.shape, likes, base.file, base.id)
+            found[node] = Version(*node, base.model, base.shape, likes, base.file, base.id, other_versions(base.also))
         for step in self.steps:
             node = (step.target_type, str(step.target))
-            if not step.stays or not (step.model or step.shape or step.looks_like):
+            if not step.stays or not (step.model or step.shape or step.looks_like or step.also):
                 continue
             likes = tuple(map(str, step.looks_like))
-            found[node] = Version(*node, step.model, step.shape, likes, step.file, step.id)
+            found[node] = Version(*node, step.model, step.shape, likes, step.file, step.id, other_versions(step.also))
+        return MappingProxyType(found)
+
+    def covering(self, event_type: str, version: str) -> str | None:
+        """The oldest version of a type that says of another one that it is meant ``also``; None where there is none."""
+        for known, also in self._also.get(event_type, ()):
+            if also.covers(version):
+                return known
+        return None
+
+    @cached_property
+    def _also(self) -> Mapping[str, tuple[tuple[str, UpTo | Like], ...]]:
+        found: dict[str, tuple[tuple[str, UpTo | Like], ...]] = {}
+        for event_type, versions in self.types.items():
+            known = [self.versions[event_type, version] for version in versions]
+            found[event_type] = tuple((one.version, also) for one in known for also in one.also)
         return MappingProxyType(found)
 
     @cached_property
@@ -253,8 +268,8 @@ class VersionGraph:
 
         Where all events leave the type, it has to be greater than all that the type had.
         """
-        newest, asked = self.newest(event_type), _numbers(version)
-        known = [_numbers(each) for each in (self.types[event_type] if newest is None else [newest])]
+        newest, asked = self.newest(event_type), numbers_of(version)
+        known = [numbers_of(each) for each in (self.types[event_type] if newest is None else [newest])]
         return asked is not None and all(numbers is not None and asked > numbers for numbers in known)
 
     @cached_property
@@ -285,16 +300,6 @@ def order_steps(steps: list[Step]) -> tuple[Step, ...]:
         waiting.remove(ready)
         ordered.append(ready)
     return tuple(ordered)
-
-
-def _numbers(version: str) -> tuple[int, ...] | None:
-    """What a version compares by: 2.0 is no newer than 2. None for a version that is not made of numbers."""
-    if not re.fullmatch(r"v?[0-9]{1,1000}([.-][0-9]{1,1000})*", version):
-        return None
-    numbers = [int(part) for part in re.split(r"[.-]", version.removeprefix("v"))]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
 
 
 def _rules(given: object) -> Detection:

@@ -596,7 +596,7 @@ def _at(operation: At, root: Shape, notes: Notes) -> None:
 @project.register
 def _everywhere(operation: Everywhere, root: Shape, notes: Notes) -> None:
     for name, inner in root.fields.items():
-        if name not in operation.stop_at:
+        if name not in operation.stop_at and (not operation.only_in or name in operation.only_in):
             _everywhere(operation, inner.shape, notes)
     for lone in (root.others, root.items):
         if lone is not None:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from upcasters.checks.notes import SILENT
-from upcasters.checks.places import NULL, OBJECT, single_at, take
+from upcasters.checks.places import NULL, OBJECT, STRING, single_at, take
 from upcasters.checks.shape import ALL_TYPES, Field, Presence, Shape, any_value, nothing, shape_of_value
-from upcasters.conditions import AllOf, AnyOf, Condition, Equals, HasType, IsNull, Not, Present
-from upcasters.document import scalar_key
+from upcasters.conditions import (
+    AllOf,
+    AnyOf,
+    Between,
+    Condition,
+    Equals,
+    FieldCondition,
+    HasType,
+    IsNull,
+    Matches,
+    Not,
+    OneOf,
+    Present,
+    StartsWith,
+)
+from upcasters.document import ScalarKey, scalar_key, scalar_value
 from upcasters.paths import Path
 
 
@@ -22,13 +37,13 @@ def refine(root: Shape, condition: Condition, *, holds: bool) -> None:
                 refine(root, part, holds=holds)
         else:
             _loosen(root, condition.reads())
-    elif isinstance(condition, (Present, Equals, HasType, IsNull)):
+    elif isinstance(condition, FieldCondition):
         _refine_field(root, condition, holds=holds)
     else:
         _loosen(root, condition.reads())
 
 
-def _refine_field(root: Shape, condition: Present | Equals | HasType | IsNull, *, holds: bool) -> None:
+def _refine_field(root: Shape, condition: FieldCondition, *, holds: bool) -> None:
     wanted = _wanted(condition)
     if holds:
         shape = _there(root, condition.path)
@@ -40,27 +55,35 @@ def _refine_field(root: Shape, condition: Present | Equals | HasType | IsNull, *
         _gone(root, condition.path)
     elif isinstance(condition, (HasType, IsNull)) or wanted == NULL:
         _is_not(root, condition.path, wanted)
-    else:
+    elif isinstance(condition, (Equals, OneOf)):
         _is_other(root, condition)
 
 
 def _is_equal(shape: Shape, condition: Condition) -> None:
     """A value is known to be one: nothing else, or nothing at all where it cannot be that."""
-    if not isinstance(condition, Equals) or isinstance(condition.value, (dict, list)):
+    values = _values(condition)
+    if values is None:
         return
-    value = scalar_key(condition.value)
-    if shape.values is not None and value not in shape.values:
+    shape.values = values if shape.values is None else values & shape.values
+    if not shape.values:
         shape.become(nothing())
-    else:
-        shape.values = frozenset({value})
 
 
-def _is_other(root: Shape, condition: Equals) -> None:
+def _values(condition: Condition) -> frozenset[ScalarKey] | None:
+    """The single values of which a condition asks that a field is one."""
+    if isinstance(condition, OneOf):
+        return condition.values
+    if isinstance(condition, Equals) and not isinstance(condition.value, (dict, list)):
+        return frozenset({scalar_key(condition.value)})
+    return None
+
+
+def _is_other(root: Shape, condition: Equals | OneOf) -> None:
     """A value is known not to be one."""
     found = single_at(root, condition.path, SILENT, strict=False)
     if found is None or found[1].shape.values is None:
         return
-    found[1].shape.values -= {scalar_key(condition.value)}
+    found[1].shape.values -= _values(condition) or frozenset()
     if not found[1].shape.values and found[1].presence is Presence.ALWAYS:
         root.become(nothing())
 
@@ -75,16 +98,30 @@ def _is_not(root: Shape, path: Path, types: frozenset[str]) -> None:
         root.become(nothing())
 
 
-def _wanted(condition: Present | Equals | HasType | IsNull) -> frozenset[str]:
+def _wanted(condition: FieldCondition) -> frozenset[str]:
+    if isinstance(condition, (Matches, StartsWith)):
+        return STRING
+    if isinstance(condition, (OneOf, Between)):
+        return frozenset(kind for value in _named(condition) for kind in _types(value))
     if isinstance(condition, HasType):
         types = frozenset[str](condition.types)
         return types | {"integer"} if "number" in types else types
-    if isinstance(condition, IsNull):
-        return NULL
     if isinstance(condition, Equals):
-        types = shape_of_value(condition.value).types
-        return types | {"number", "integer"} if types & {"number", "integer"} else types
-    return ALL_TYPES
+        return _types(condition.value)
+    return NULL if isinstance(condition, IsNull) else ALL_TYPES
+
+
+def _named(condition: OneOf | Between) -> list[Any]:
+    """The values that a condition names."""
+    if isinstance(condition, Between):
+        return [bound for _, bound in condition.bounds]
+    return list(map(scalar_value, condition.values))
+
+
+def _types(value: Any) -> frozenset[str]:
+    """The types that a value may have which equals this one."""
+    types = shape_of_value(value).types
+    return types | {"number", "integer"} if types & {"number", "integer"} else types
 
 
 def _there(root: Shape, path: Path) -> Shape:

@@ -173,6 +173,9 @@ def _inner_document(chain: VersionGraph, step: Step, operation: Subdocument) -> 
     elif isinstance(operation.version, str) and (operation.event_type, operation.version) not in chain.versions:
         what = f"'{operation}': the chain does not have {named((operation.event_type, operation.version))}"
         yield problem("unknown-version", what, remedy, step)
+    elif operation.to is not None and (operation.event_type, operation.to) not in chain.versions:
+        what = f"'{operation}': the chain does not have {named((operation.event_type, operation.to))}"
+        yield problem("unknown-version", what, remedy, step)
 
 
 def _cycles(chain: VersionGraph) -> Iterator[Problem]:

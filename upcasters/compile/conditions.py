@@ -26,19 +26,19 @@ def compile_shapes(shapes: Sequence[tuple[str, Condition]]) -> tuple[ShapeMatche
 
 def expression(condition: Condition, code: Code, *, look: bool = True) -> str:
     """A condition as an expression. With ``look``, nothing is changed between conditions and objects are shared."""
-    if isinstance(condition, Anything):
-        return "True"
     if isinstance(condition, Present):
         return f"{condition.path[-1]!r} in {looked_at(condition.path[:-1], code, look=look)}"
     if isinstance(condition, Equals) and type(condition.value) is str:
         node = f"{looked_at(condition.path[:-1], code, look=look)}.get({condition.path[-1]!r})"
         return f"same_text({node}, {condition.value!r})"
-    if isinstance(condition, Not):
-        return f"not ({expression(condition.part, code, look=look)})"
+    if isinstance(condition, (Anything, Not)):
+        return f"not ({expression(condition.part, code, look=look)})" if isinstance(condition, Not) else "True"
     if isinstance(condition, (AllOf, AnyOf)):
         word = " and " if isinstance(condition, AllOf) else " or "
         return word.join(f"({expression(part, code, look=look)})" for part in condition.parts) or "True"
-    return f"{code.constant(condition.test, 'test')}(root)"
+    if not condition.outside():
+        return f"{code.constant(condition.test, 'test')}(root)"
+    return f"{code.constant(condition.answer, 'answer')}(root, context)"
 
 
 def looked_at(path: Path, code: Code, *, look: bool = False) -> str:

@@ -10,7 +10,7 @@ them to that.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from upcasters.compile.code import UNCHECKED, Code, comment, comment_text
 from upcasters.compile.conditions import expression, looked_at
 from upcasters.compile.groups import FlatGroup, grouped
 from upcasters.compile.layouts import ANY_LEVELS, Layouts, Unexpected, added_levels, can_count
+from upcasters.conditions import Condition
 from upcasters.context import Context
 from upcasters.document import Object, plain, scalar_key
 from upcasters.operations.base import Operation
@@ -34,7 +35,7 @@ from upcasters.operations.events import (
     SplitEvent,
 )
 from upcasters.operations.fields import Drop, KeepOnly, Move, Rename, RenameKeys, Unnest
-from upcasters.operations.scopes import At, Everywhere, Subdocument
+from upcasters.operations.scopes import At, Everywhere, Subdocument, Walk, go_together
 from upcasters.operations.values import Derive, DropDerived, PrintJson
 from upcasters.paths import EACH, Path, show
 from upcasters.step import Hop, walk
@@ -122,13 +123,20 @@ def needs_context(operation: Operation) -> bool:
         return not all(isinstance(source, tuple) for source in operation.sources)
     if isinstance(operation, DropDerived):
         return needs_context(operation.derive)
-    if isinstance(operation, (At, Everywhere)):
-        return any(map(needs_context, operation.operations))
-    if isinstance(operation, When):
-        return any(map(needs_context, (*operation.operations, *operation.otherwise)))
-    if isinstance(operation, Switch):
-        return any(map(needs_context, operation.all()))
+    if isinstance(operation, (At, Everywhere, When, Switch)):
+        inside = itertools.islice(walk([operation]), 1, None)
+        return any(condition.outside() for condition in _asked(operation)) or any(map(needs_context, inside))
     return isinstance(operation, (EventOperation, Subdocument))
+
+
+def _asked(operation: Operation) -> Iterator[Condition]:
+    """The conditions that an operation asks itself."""
+    if isinstance(operation, When):
+        yield operation.condition
+    elif isinstance(operation, Everywhere):
+        yield operation.where
+        if operation.stop_where is not None:
+            yield operation.stop_where
 
 
 def _may_end(operation: Operation) -> bool:
@@ -144,14 +152,40 @@ def _emit_all(operations: Iterable[Operation], code: Code) -> None:
 
 
 def _emit_groups(groups: Iterable[Operation | FlatGroup], code: Code) -> None:
-    for operation in groups:
+    for operation in walks(groups):
         if isinstance(operation, FlatGroup):
             _emit_group(operation, code)
+        elif isinstance(operation, list):
+            _emit_walk(operation, code)
         elif _may_end(operation):
             code.call(operation)
             code.line(f"if context.dropped or context.children is not None: return {code.result}")
         else:
             _EMIT.get(type(operation), _emit_call)(operation, code)
+
+
+def walks(groups: Iterable[Operation | FlatGroup]) -> list[Operation | FlatGroup | list[Everywhere]]:
+    """The same, with several ``everywhere`` put together that one walk can do."""
+    found: list[Operation | FlatGroup | list[Everywhere]] = []
+    for group in groups:
+        if isinstance(group, Everywhere) and not _may_end(group):
+            before = found[-1] if found else None
+            if isinstance(before, list) and go_together([*before, group]):
+                before.append(group)
+            else:
+                found.append([group])
+        else:
+            found.append(group)
+    return found
+
+
+def _emit_walk(parts: Sequence[Everywhere], code: Code) -> None:
+    code.levels += ANY_LEVELS
+    name = code.constant(Walk(parts).apply, "walk")
+    for part in parts:
+        code.line(f"# {comment_text(str(part))}")
+    code.line(f"{name}(root, context)")
+    code.forget_all()
 
 
 def _emit_call(operation: Operation, code: Code) -> None:

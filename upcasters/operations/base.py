@@ -83,6 +83,10 @@ class Operation(ABC):
         """The paths whose values the operation throws away, as it says."""
         return ()
 
+    def is_local(self) -> bool:
+        """True where it has to do with names and single values of the object alone, and not with what is inside."""
+        return False
+
 
 def run(operations: tuple[Operation, ...], root: Object, context: Context) -> None:
     """Apply operations one after the other; none after the event was dropped or split."""

@@ -11,7 +11,8 @@ from upcasters.context import Context
 from upcasters.document import Object, ScalarKey, json_type, plain, scalar_key, value_of
 from upcasters.errors import MissingField, StepError, UnmappedValue
 from upcasters.operations.base import Inverse, Operation, run, single, undo, worst
-from upcasters.operations.scopes import any_number, some
+from upcasters.operations.events import EventOperation
+from upcasters.operations.scopes import At, Everywhere, any_number, some
 from upcasters.paths import Path, PathLike, overlap, show
 from upcasters.traversal import MISSING, find
 
@@ -36,7 +37,7 @@ class When(Operation):
     needs_context = True
 
     def apply(self, root: Object, context: Context) -> None:
-        run(self.operations if self.condition.test(root) else self.otherwise, root, context)
+        run(self.operations if self.condition.answer(root, context) else self.otherwise, root, context)
 
     def reads(self) -> tuple[Path, ...]:
         return (*self.condition.reads(), *_reads((*self.operations, *self.otherwise)))
@@ -58,6 +59,8 @@ class When(Operation):
 
     def _lasts(self) -> bool:
         """True where the condition has the same answer before and behind the operations."""
+        if self.condition.outside() and any(map(_may_change_event, (*self.operations, *self.otherwise))):
+            return False
         left = _writes(self.otherwise)
         alone = not any(overlap(read, written) for read in self.condition.reads() for written in left)
         return alone and lasts(self.condition, _writes(self.operations))
@@ -65,6 +68,11 @@ class When(Operation):
     def __str__(self) -> str:
         text = f"when {self.condition}: " + "; ".join(map(str, self.operations))
         return text + (f"; otherwise: {'; '.join(map(str, self.otherwise))}" if self.otherwise else "")
+
+
+def _may_change_event(operation: Operation) -> bool:
+    """True where an operation may change what stands around the document."""
+    return isinstance(operation, (EventOperation, At, Everywhere, When, Switch))
 
 
 def when(

@@ -75,6 +75,9 @@ class Rename(Operation):
     def dropped(self) -> tuple[Path, ...]:
         return tuple((*self.at, new) for new in self.names.values()) if self.exists == "replace" else ()
 
+    def is_local(self) -> bool:
+        return not self.at and self.exists != "same"
+
     def __str__(self) -> str:
         pairs = ", ".join(f"{show((*self.at, old))} to {show((new,))}" for old, new in self.names.items())
         return f"rename {pairs}"
@@ -328,6 +331,9 @@ class DropEqual(Operation):
         exists: Literal["keep", "error"] = "keep" if self.keep_others else "error"
         return Inverse((Default(self.path, self.value, exists, missing=self.missing),))
 
+    def is_local(self) -> bool:
+        return len(self.path) == 1 and self.value is not None and json_type(self.value) not in ("object", "array")
+
     def __str__(self) -> str:
         return f"leave out {show(self.path)} where it is {show(self.other) if self.other else 'its default'}"
 
@@ -363,6 +369,9 @@ class Drop(Operation):
 
     def dropped(self) -> tuple[Path, ...]:
         return (self.path,)
+
+    def is_local(self) -> bool:
+        return len(self.path) == 1 and self.path[0] is not EACH
 
     def __str__(self) -> str:
         return f"drop {show(self.path)}"
@@ -436,6 +445,9 @@ class Default(Operation):
 
     def dropped(self) -> tuple[Path, ...]:
         return (self.path,) if self.exists == "replace" else ()
+
+    def is_local(self) -> bool:
+        return len(self.path) == 1 and json_type(self.value) not in ("object", "array")
 
     def __str__(self) -> str:
         verb = {"keep": "default", "error": "add", "replace": "set"}[self.exists]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
 
-from upcasters.conditions import Condition
+from upcasters.conditions import Condition, names_the_event
 from upcasters.context import Context
 from upcasters.document import (
     Object,
@@ -122,63 +121,18 @@ class Everywhere(Operation):
     stop_at: frozenset[str] = frozenset()
     inner_first: bool = True
     undo_where: Condition | None = None
+    only_in: frozenset[str] = frozenset()
+    stop_where: Condition | None = None
+    nested: Literal["change", "keep"] = "change"
 
     needs_context = True
 
     def apply(self, root: Object, context: Context) -> None:
-        # Which objects of the older document they were is not known.
-        (older, context.older), position = (context.older, None), context.position
-        self._visit(root, context, position, 0, None)
-        context.older, context.position = older, position
+        Walk((self,)).apply(root, context)
 
-    def _visit(self, container: Any, context: Context, position: int | None, depth: int, opened: Opened | None) -> bool:
-        """Change what is to be changed; True where something was. All else stays the bytes that it is."""
-        changed = not self.inner_first and self._change(container, context, position, opened)
-        for key in range(len(container)) if type(container) is list else list(container):
-            node = container[key]
-            if key in self.stop_at or not self._may_change(node):
-                continue
-            child, inside = _opened(node, depth, opened)
-            if self._visit(child, context, key if type(container) is list else position, depth + 1, inside):
-                if inside is None and type(child) is dict and child is not node:
-                    decode_object(node)  # a key that stands twice is refused where it would be lost
-                container[key] = child
-                changed = True
-        changed = (self.inner_first and self._change(container, context, position, opened)) or changed
-        if changed and opened is not None:
-            opened.keep(container)
-        return changed
-
-    @cached_property
-    def _needed(self) -> bytes | None:
-        key = self.where.needs()
-        return None if key is None else encode(key)
-
-    def _may_change(self, node: Any) -> bool:
-        """False for a scalar, and where the bytes tell that no object inside has the key that ``where`` needs.
-
-        A key may be spelled with escapes, so that any backslash leaves it open.
-        """
-        if type(node) is not msgspec.Raw:
-            return type(node) in (dict, list)
-        text = bytes(node)
-        if text[0] not in b"{[":
-            return False
-        return self._needed is None or self._needed in text or b"\\" in text
-
-    @cached_property
-    def _looks_deeper(self) -> bool:
-        return any(len(path) > 1 for path in self.where.reads())
-
-    def _holds(self, container: Object) -> bool:
-        if not self._looks_deeper:
-            return self.where.test(container)
-        # What is only looked at loses nothing: it is opened in a copy, and stays the bytes that it is.
-        with duplicate_keys("last-wins"):
-            return self.where.test(container.copy())
-
-    def _change(self, container: Any, context: Context, position: int | None, opened: Opened | None) -> bool:
-        if type(container) is not dict or not self._holds(container):
+    def change(self, container: Object, context: Context, position: int | None, opened: Opened | None) -> bool:
+        """Run the operations on one object, if it is one for which the condition holds."""
+        if not _holds(self.where, container, context):
             return False
         if opened is not None:
             opened.close(container)
@@ -194,16 +148,146 @@ class Everywhere(Operation):
 
     def inverse(self) -> Inverse:
         inner = undo(self.operations)
-        where = self.undo_where or self.where
-        back = Everywhere(inner.operations, where, self.stop_at, not self.inner_first, self.where)
-        written = [path for operation in self.operations for path in operation.writes()]
-        if self.undo_where is None and any(overlap(read, path) for read in self.where.reads() for path in written):
+        back = replace(
+            self,
+            operations=inner.operations,
+            where=self.undo_where or self.where,
+            inner_first=not self.inner_first,
+            undo_where=self.where,
+        )
+        if self.undo_where is None and self._changes_what_it_reads(self.where):
             why = f"which objects were changed is not known after {self}; give undo_where"
             return Inverse.lossy(why, back)
+        if self.stop_where is not None and self._changes_what_it_reads(self.stop_where):
+            return Inverse.lossy(f"below which objects nothing was changed is not known after {self}", back)
         return Inverse((back,), inner.kind, inner.why)
 
+    def _changes_what_it_reads(self, condition: Condition) -> bool:
+        written = [path for operation in self.operations for path in operation.writes()]
+        changed = any(overlap(read, path) for read in condition.reads() for path in written)
+        return changed or names_the_event(condition)
+
+    @property
+    def reach(self) -> str:
+        """Which objects are meant, for people."""
+        parts = [f"everywhere where {self.where}"]
+        if self.only_in:
+            parts.append(f"only in {', '.join(sorted(self.only_in))}")
+        if self.stop_at:
+            parts.append(f"not below {', '.join(sorted(self.stop_at))}")
+        if self.stop_where is not None:
+            parts.append(f"not inside of what {self.stop_where}")
+        if self.nested == "keep":
+            parts.append("outermost only")
+        return ", ".join(parts)
+
     def __str__(self) -> str:
-        return f"everywhere where {self.where}: " + "; ".join(map(str, self.operations))
+        return f"{self.reach}: " + "; ".join(map(str, self.operations))
+
+
+def _holds(condition: Condition, container: Object, context: Context) -> bool:
+    if all(len(path) == 1 for path in condition.reads()):
+        return condition.answer(container, context)
+    # What is only looked at loses nothing: it is opened in a copy, and stays the bytes that it is.
+    with duplicate_keys("last-wins"):
+        return condition.answer(container.copy(), context)
+
+
+class Walk:
+    """One way through a document for several ``everywhere`` that go the same way; ``go_together`` says which."""
+
+    def __init__(self, parts: Sequence[Everywhere]) -> None:
+        self._parts = tuple(parts)
+        self._first = parts[0]
+        self._outer_first = not self._first.inner_first or self._first.nested == "keep"
+        needed = [part.where.needs() for part in parts]
+        self._needed = [encode(key) for key in needed if key is not None] if None not in needed else None
+
+    def apply(self, root: Object, context: Context) -> None:
+        """Change a document in place."""
+        # Which objects of the older document they were is not known.
+        (older, context.older), position = (context.older, None), context.position
+        self._visit(root, context, position, 0, None)
+        context.older, context.position = older, position
+
+    def _visit(self, container: Any, context: Context, position: int | None, depth: int, opened: Opened | None) -> bool:
+        """Change what is to be changed; True where something was. All else stays the bytes that it is."""
+        changed = self._outer_first and self._change(container, context, position, opened)
+        for key in self._keys_inside(container, context, changed=changed):
+            node = container[key]
+            if not self._may_change(node):
+                continue
+            child, inside = _opened(node, depth, opened)
+            if self._visit(child, context, key if type(container) is list else position, depth + 1, inside):
+                if inside is None and type(child) is dict and child is not node:
+                    decode_object(node)  # a key that stands twice is refused where it would be lost
+                container[key] = child
+                changed = True
+        changed = (not self._outer_first and self._change(container, context, position, opened)) or changed
+        if changed and opened is not None:
+            opened.keep(container)
+        return changed
+
+    def _keys_inside(self, container: Any, context: Context, *, changed: bool) -> Iterable[Any]:
+        """Where to go on from here."""
+        if type(container) is list:
+            return range(len(container))
+        first = self._first
+        if changed and first.nested == "keep":
+            return ()
+        if first.stop_where is not None and _holds(first.stop_where, container, context):
+            return ()
+        keys = list(container)
+        if first.only_in:
+            keys = [key for key in keys if key in first.only_in]
+        return [key for key in keys if key not in first.stop_at] if first.stop_at else keys
+
+    def _may_change(self, node: Any) -> bool:
+        """False for a scalar, and where the bytes tell that no object inside has a key that some ``where`` needs.
+
+        A key may be spelled with escapes, so that any backslash leaves it open.
+        """
+        if type(node) is not msgspec.Raw:
+            return type(node) in (dict, list)
+        text = bytes(node)
+        if text[0] not in b"{[":
+            return False
+        return self._needed is None or any(key in text for key in self._needed) or b"\\" in text
+
+    def _change(self, container: Any, context: Context, position: int | None, opened: Opened | None) -> bool:
+        if type(container) is not dict:
+            return False
+        changed = False
+        for part in self._parts:
+            changed = part.change(container, context, position, opened) or changed
+        return changed
+
+
+def go_together(parts: Sequence[Everywhere]) -> bool:
+    """True where one walk gives what these give one after the other.
+
+    They go the same way, and all but the one that comes last where inner objects are first, or first where outer ones
+    are, only look at and change single values of the object itself: so it does not matter whether the others have been
+    inside before.
+    """
+    first, written = parts[0], {path[0] for part in parts for path in _written(part)}
+    same_way = all(
+        (part.stop_at, part.only_in, part.inner_first) == (first.stop_at, first.only_in, first.inner_first)
+        and part.stop_where is None
+        and part.nested == "change"
+        for part in parts
+    )
+    local = parts[:-1] if first.inner_first else parts[1:]
+    return same_way and not written & {EACH, *first.stop_at, *first.only_in} and all(map(_is_local, local))
+
+
+def _written(part: Everywhere) -> Iterator[Path]:
+    for operation in part.operations:
+        yield from operation.writes()
+
+
+def _is_local(part: Everywhere) -> bool:
+    return part.where.is_local() and all(operation.is_local() for operation in part.operations)
 
 
 def _opened(node: Any, depth: int, opened: Opened | None) -> tuple[Any, Opened | None]:
@@ -220,15 +304,32 @@ def _opened(node: Any, depth: int, opened: Opened | None) -> tuple[Any, Opened |
 
 
 def everywhere(
-    where: Condition, *operations: Operation, stop_at: Iterable[str] = (), undo_where: Condition | None = None
+    where: Condition,
+    *operations: Operation,
+    stop_at: Iterable[str] = (),
+    stop_where: Condition | None = None,
+    only_in: Iterable[str] = (),
+    nested: Literal["change", "keep"] = "change",
+    undo_where: Condition | None = None,
 ) -> Operation:
     """Run operations on every object, at any depth, for which ``where`` holds.
 
-    Inner objects come first. Below the keys of ``stop_at`` nothing is read. It can be undone where the operations
-    leave alone what ``where`` reads, or where ``undo_where`` tells the objects to which they were applied.
+    Inner objects come first. Below the keys of ``stop_at`` nothing is read, nor inside of an object for which
+    ``stop_where`` holds; ``only_in`` names the only keys that lead further. ``nested="keep"`` takes the outermost
+    objects only, and leaves those inside of them. It can be undone where the operations leave alone what the conditions
+    read, or where ``undo_where`` tells the objects to which they were applied.
     """
     stops = frozenset(different_names(stop_at, "stop_at", at_least=0))
-    return Everywhere(some(operations), where, stops, undo_where=undo_where)
+    ways = frozenset(different_names(only_in, "only_in", at_least=0))
+    choice(nested, ("change", "keep"), "nested")
+    given: dict[str, object] = {"where": where, "stop_where": stop_where, "undo_where": undo_where}
+    for option, condition in given.items():
+        if condition is not None and not isinstance(condition, Condition):
+            what = f"{option} is a {type(condition).__name__}, not a condition"
+            raise StepError(what, "Use present, equals, has_type and their like.", "option")
+    return Everywhere(
+        some(operations), where, stops, undo_where=undo_where, only_in=ways, stop_where=stop_where, nested=nested
+    )
 
 
 @dataclass(frozen=True)
@@ -240,6 +341,7 @@ class Subdocument(Operation):
     version: str | Path
     missing: OnMissing = "error"
     null: Literal["error", "keep"] = "error"
+    to: str | None = None
 
     needs_context = True
 
@@ -256,7 +358,7 @@ class Subdocument(Operation):
     def _brought(self, inner: Object, context: Context) -> Object:
         if context.bring is None:
             raise StepError("a sub-document needs a chain", "Run it through Chain.upcaster.", "subdocument")
-        version = context.bring(self.event_type, self._version(inner), inner)
+        version = context.bring(self.event_type, self._version(inner), inner, self.to)
         if not isinstance(self.version, str):
             parent = parent_of(inner, self.version, create=False)
             parent[self.version[-1]] = restamped(parent[self.version[-1]], version)
@@ -280,7 +382,7 @@ class Subdocument(Operation):
         return Inverse.lossy(f"which version {show(self.path)} had is gone")
 
     def __str__(self) -> str:
-        return f"bring {show(self.path)} ({self.event_type}) to its current version"
+        return f"bring {show(self.path)} ({self.event_type}) to {self.to or 'its current version'}"
 
 
 def subdocument(
@@ -289,19 +391,22 @@ def subdocument(
     *,
     version: str | None = None,
     version_field: PathLike | None = None,
+    to: str | None = None,
     missing: OnMissing = "error",
     null: Literal["error", "keep"] = "error",
 ) -> Operation:
     """Bring a document inside the document to the current version of its own type, before the rest of the step.
 
-    Its version is fixed, or stands in ``version_field`` (a path inside it), which is then set to the new one.
+    Its version is fixed, or stands in ``version_field`` (a path inside it), which is then set to the new one. ``to``
+    names another version than the current one, such as that from which the step starts: then the step goes on with
+    parts of one age. What is newer already stays as it is.
     """
     if (version is None) == (version_field is None):
         raise StepError("a sub-document has either a version or a version_field", "Give one of the two.", "option")
     choice(missing, ("error", "skip"), "missing")
     choice(null, ("error", "keep"), "null")
     found: str | Path = str(version) if version_field is None else single(version_field)
-    return Subdocument(at_least_one(field), event_type, found, missing, null)
+    return Subdocument(at_least_one(field), event_type, found, missing, null, None if to is None else str(to))
 
 
 def items_of(node: Any, path: Path) -> list[tuple[str | None, Any]]:

@@ -172,6 +172,9 @@ class Reformat(Operation):
         back = Reformat(self.path, self.after, self.before, self.otherwise, self.missing, self.null, self.wrong_type)
         return named_back(back, "skip" if self.otherwise == "keep" else "error")
 
+    def is_local(self) -> bool:
+        return len(self.path) == 1 and self.path[0] is not EACH
+
     def __str__(self) -> str:
         return f"write {show(self.path)} as {str(self.after)!r} where it is {str(self.before)!r}"
 

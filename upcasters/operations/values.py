@@ -48,7 +48,7 @@ from upcasters.operations.base import (
     paths,
     single,
 )
-from upcasters.paths import Path, PathLike, overlap, show
+from upcasters.paths import EACH, Path, PathLike, overlap, show
 from upcasters.traversal import MISSING, OnMissing, OnWrongType, find, parent_of, peek, slots
 
 _MISSING = ("error", "skip")
@@ -88,6 +88,22 @@ class FromPosition:
 
 
 @dataclass(frozen=True)
+class FromEventType:
+    """The type that the event has at this point."""
+
+    def __str__(self) -> str:
+        return "the event type"
+
+
+@dataclass(frozen=True)
+class FromVersion:
+    """The version that the event came with, as it names it."""
+
+    def __str__(self) -> str:
+        return "the version that the event came with"
+
+
+@dataclass(frozen=True)
 class HeaderValue:
     """The last header of this name as text, or None."""
 
@@ -109,13 +125,19 @@ TIMESTAMP = FromTimestamp()
 POSITION = FromPosition()
 """A source: the position, from 0, of the item that `at("items.*", …)` or `everywhere` is at."""
 
-OutsideValue = FromKey | FromOrigin | FromTimestamp | FromPosition | HeaderValue
+EVENT_TYPE = FromEventType()
+"""A source: the type that the event has at this point."""
+
+VERSION = FromVersion()
+"""A source: the version that the event came with, as it names it."""
+
+OutsideValue = FromKey | FromOrigin | FromTimestamp | FromPosition | FromEventType | FromVersion | HeaderValue
 Source = Path | OutsideValue
 SourceLike = PathLike | OutsideValue
 
 
 def header(name: str) -> HeaderValue:
-    """A header as a source of ``derive``."""
+    """A header as a source of ``derive``, or asked for by a condition."""
     return HeaderValue(name)
 
 
@@ -131,6 +153,21 @@ def text_of(value: bytes | None, what: str) -> str | None:
         return None if value is None else value.decode()
     except UnicodeDecodeError:
         raise WrongType(f"{what} is not UTF-8") from None
+
+
+def outside(source: OutsideValue, context: Context) -> Any:
+    """What stands around the document, or None. Raises WrongType for a key or header that is not UTF-8."""
+    if isinstance(source, FromKey):
+        return text_of(context.key, "the record key")
+    if isinstance(source, HeaderValue):
+        return text_of(last_header(context.headers, source.name), str(source))
+    if isinstance(source, FromTimestamp):
+        return context.record.timestamp
+    if isinstance(source, FromPosition):
+        return context.position
+    if isinstance(source, FromEventType):
+        return context.event_type
+    return context.version if isinstance(source, FromVersion) else context.origin
 
 
 def called(function: Callable[..., Any], what: str, path: Path, *arguments: Any) -> Any:
@@ -194,17 +231,7 @@ class Derive(Operation):
         if isinstance(source, tuple):
             node = peek(root, source)
             return node if node is MISSING else plain(node, source)
-        value: Any
-        if isinstance(source, FromKey):
-            value = text_of(context.key, "the record key")
-        elif isinstance(source, HeaderValue):
-            value = text_of(last_header(context.headers, source.name), str(source))
-        elif isinstance(source, FromTimestamp):
-            value = context.record.timestamp
-        elif isinstance(source, FromPosition):
-            value = context.position
-        else:
-            value = context.origin
+        value = outside(source, context)
         return MISSING if value is None else value
 
     def reads(self) -> tuple[Path, ...]:
@@ -421,6 +448,9 @@ class MapValues(Operation):
         if not self.one_to_one() or self.back:
             return Inverse((back,), Reversibility.EQUIVALENT, f"{show(self.path)} goes back to the value named")
         return Inverse((back,))
+
+    def is_local(self) -> bool:
+        return len(self.path) == 1 and self.path[0] is not EACH
 
     def __str__(self) -> str:
         return f"map the values of {show(self.path)} by a table of {len(self.table)}"

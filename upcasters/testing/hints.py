@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from upcasters.chain import Chain
-from upcasters.conditions import AllOf, AnyOf, Condition, Equals, Not
+from upcasters.conditions import AllOf, AnyOf, Condition, FieldCondition, Not
 from upcasters.document import scalar_value
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
@@ -70,30 +70,42 @@ def _constants(hints: Hints, operation: Operation, at: Path) -> None:
         _collect(hints, (*operation.operations, *operation.otherwise), at)
     elif isinstance(operation, Everywhere):
         _ask(hints, operation.where, at)
+        if operation.stop_where is not None:
+            _ask(hints, operation.stop_where, at)
         _collect(hints, operation.operations, at)
     elif isinstance(operation, Switch):
-        _value(hints, operation.path, list(map(scalar_value, operation.cases)))
         for case in operation.cases.values():
             _collect(hints, case, at)
-    elif isinstance(operation, MapValues):
-        _value(hints, operation.path, list(map(scalar_value, operation.table)))
-    elif isinstance(operation, Reformat):
+    path, values = _expected(operation)
+    if values:
+        _value(hints, path, values)
+
+
+def _expected(operation: Operation) -> tuple[Path, list[Any]]:
+    """A path of an operation, and values that it takes there."""
+    if isinstance(operation, Switch):
+        return operation.path, list(map(scalar_value, operation.cases))
+    if isinstance(operation, MapValues):
+        return operation.path, list(map(scalar_value, operation.table))
+    if isinstance(operation, Reformat):
         form = operation.before
-        _value(hints, operation.path, [form.written("1" * (place.width or 1) for place in form.places)])
-    elif isinstance(operation, RenameType) and operation.table:
-        _value(hints, operation.path, list(operation.table))
+        return operation.path, [form.written("1" * (place.width or 1) for place in form.places)]
+    if isinstance(operation, RenameType) and operation.table:
+        return operation.path, list(operation.table)
+    return (), []
 
 
 def _ask(hints: Hints, condition: Condition, at: Path) -> None:
     for path in condition.reads():
         _name(hints, (*at, *path))
-    if isinstance(condition, Equals):
-        _value(hints, condition.path, [condition.value])
-    elif isinstance(condition, (AllOf, AnyOf)):
+    hints.headers.update(source.name for source in condition.outside() if isinstance(source, HeaderValue))
+    if isinstance(condition, (AllOf, AnyOf)):
         for part in condition.parts:
             _ask(hints, part, at)
     elif isinstance(condition, Not):
         _ask(hints, condition.part, at)
+    elif isinstance(condition, FieldCondition):
+        _value(hints, condition.path, condition.examples())
 
 
 def _value(hints: Hints, path: Path, values: Iterable[Any]) -> None:

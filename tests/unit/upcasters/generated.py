@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from upcasters import (
     CAMEL_CASE,
     EACH,
+    EVENT_TYPE,
     KEY,
     ORIGIN,
     SNAKE_CASE,
     TIMESTAMP,
+    VERSION,
     Always,
     Baseline,
     Chain,
@@ -35,6 +37,7 @@ from upcasters import (
     anything,
     assign,
     at,
+    between,
     convert,
     copy,
     default,
@@ -57,9 +60,11 @@ from upcasters import (
     keep_only,
     key_pattern,
     map_values,
+    matches,
     move,
     nest,
     number,
+    one_of,
     optional,
     parse_json,
     present,
@@ -76,6 +81,7 @@ from upcasters import (
     split_event,
     split_list,
     split_value,
+    starts_with,
     subdocument,
     switch,
     template,
@@ -174,12 +180,27 @@ scalars = st.sampled_from(["x", "y", "", 1, 0, True, None, 1.0, "x y"])
 constants = st.one_of(scalars, st.sampled_from([{}, {"a": 1}, [], [{"a": {}}]]))
 rules = st.sampled_from([SNAKE_CASE, CAMEL_CASE, key_pattern("^a", "b"), key_pattern("_", "", ("y", "_y"))])
 
+bounds = st.sampled_from([0, 1, -1, 1.5, 10**30, 12345678901234567890, -1e300])
 conditions: st.SearchStrategy[Condition] = st.recursive(
     st.one_of(
         st.lists(paths, min_size=1, max_size=3).flatmap(
             lambda fields: st.sampled_from([present(*fields), absent(*fields), any_present(*fields)])
         ),
         st.builds(equals, paths, constants),
+        st.builds(one_of, paths, st.lists(scalars, min_size=1, max_size=3)),
+        st.builds(matches, paths, st.sampled_from(["x", "^.$", "y$", "^$"])),
+        st.builds(starts_with, paths, st.sampled_from(["x", "", "["])),
+        st.builds(lambda field, low, high: between(field, at_least=low, below=high), paths, bounds, bounds),
+        st.builds(lambda field, low: between(field, above=low), paths, st.sampled_from(["x", "", "\U0001f600"])),
+        st.sampled_from(
+            [
+                equals(header("h"), "x"),
+                present(KEY),
+                starts_with(EVENT_TYPE, "t"),
+                one_of(VERSION, ["0", "1"]),
+                between(TIMESTAMP, at_most=1),
+            ]
+        ),
         st.builds(lambda field, kinds: has_type(field, *kinds), paths, st.just(("object", "string", "null"))),
         st.builds(is_null_at, paths),
         st.just(anything()),
@@ -328,7 +349,16 @@ def _reaching(inner: Makes) -> Makes:
             SKIP,
             st.sampled_from(["error", "error", "skip"]),
         ),
-        st.builds(lambda where, ops: everywhere(where, *ops, stop_at=["b"]), conditions, several(inner)),
+        st.builds(
+            lambda where, ops, stop, only, nested: everywhere(
+                where, *ops, stop_at=["b"], stop_where=stop, only_in=only, nested=nested
+            ),
+            conditions,
+            several(inner),
+            st.none() | st.none() | conditions,
+            st.sampled_from([(), (), ("a", "c")]),
+            st.sampled_from(["change", "change", "keep"]),
+        ),
         st.builds(
             lambda where, ops, rest: when(where, *ops, otherwise=rest),
             conditions,
@@ -365,12 +395,24 @@ fusable: Makes = st.one_of(
         SKIP,
     ),
 )
+walking: Makes = st.builds(
+    lambda where, ops: everywhere(where, *ops), conditions, several(st.one_of(renaming, filling, changing))
+)
 any_operation: Makes = st.one_of(
     simple,
     asking,
+    walking,
+    walking,
     st.recursive(simple, _reaching, max_leaves=3),
     st.builds(lambda where: when(where, drop_event()), conditions),
-    st.builds(subdocument, st.sampled_from(["a", "b"]), st.just("child"), version=st.just("1"), missing=SKIP),
+    st.builds(
+        subdocument,
+        st.sampled_from(["a", "b"]),
+        st.just("child"),
+        version=st.just("1"),
+        to=st.sampled_from([None, "50", "1"]),
+        missing=SKIP,
+    ),
 )
 
 
@@ -480,10 +522,15 @@ def made(draw: Any, kind: Makes = any_operation, most: int = 8) -> Made:
     steps = [Step("t", position, position + 1, operations, lossy="made up") for position, operations in enumerate(hops)]
     if kind is any_operation and draw(st.integers(0, 3)) == 0:
         steps.append(Step("t", len(steps), 99, [draw(st.sampled_from(_ENDS))()], lossy="made up"))
-    steps.append(Step("child", 1, 99, draw(operations_for(simple, first, 2)), lossy="made up"))
+    steps.append(Step("child", 1, 50, draw(operations_for(simple, first, 2)), lossy="made up"))
+    steps.append(Step("child", 50, 99, draw(operations_for(simple, first, 2)), lossy="made up"))
     rules = st.sampled_from(
         [(FromHeader("v"), Always("0")), (FromField("a"), Always("0")), (Always("0"),), (Always("0"),)]
     )
     detection = Detection((Always("t"),), draw(rules))
-    chain = Chain(steps, [Baseline("t", 0), Baseline("child", 1)], detection=detection)
+    chain = Chain(
+        steps,
+        [Baseline("t", 0, also=draw(st.sampled_from([[], [], ["x*"]]))), Baseline("child", 1)],
+        detection=detection,
+    )
     return Made(chain, (first, *draw(st.lists(events(), max_size=2))))

@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from upcasters import Condition, absent, any_present, anything, equals, has_type, is_null_at, present
+from upcasters import (
+    EVENT_TYPE,
+    KEY,
+    TIMESTAMP,
+    VERSION,
+    Baseline,
+    Condition,
+    Event,
+    Reversibility,
+    StepError,
+    absent,
+    add,
+    any_present,
+    anything,
+    between,
+    equals,
+    has_type,
+    header,
+    is_null_at,
+    matches,
+    one_of,
+    present,
+    set_header,
+    starts_with,
+    when,
+)
+from upcasters.context import Context
 from upcasters.document import read, write
 
 DOCUMENT = '{"a":1.0,"o":{"x":null,"a.b":"\\u0061","":true},"l":[ {} ],"n":null,"e":{}}'
@@ -58,3 +86,93 @@ def test_answers(condition: Condition, text: str, *, expected: bool) -> None:
 def test_what_an_answer_depends_on() -> None:
     condition = (present("a", "b.c") | equals("d", 1)) & ~has_type("e", "null") & is_null_at("f") & anything()
     assert condition.reads() == (("a",), ("b", "c"), ("d",), ("e",), ("f",))
+
+
+NUMBERS = (
+    '{"n":1.00000000000000000001,"big":1e9999999999999999999,"less":-1e9999999999999999999,'
+    '"tiny":1e-9999999999999999999,"t":"2024-05-01","b":true}'
+)
+
+RANGES: list[tuple[Condition, bool, str]] = [
+    (one_of("n", [1, 2]), False, "n is one of 1, 2"),
+    (one_of("b", [1]), False, "b is one of 1"),
+    (one_of("b", [True, None]), True, "b is one of None, True"),
+    (one_of("z", [None]), False, "z is one of None"),
+    (matches("t", "^2024-"), True, "t matches '^2024-'"),
+    (matches("t", "^05"), False, "t matches '^05'"),
+    (matches("n", "1"), False, "n matches '1'"),
+    (starts_with("t", "2023", "2024"), True, "t starts with '2023' or '2024'"),
+    (starts_with("z", ""), False, "z starts with ''"),
+    (between("n", above=1), True, "n is above 1"),
+    (between("n", at_least=1, at_most=1), False, "n is at least 1 and at most 1"),
+    (between("b", at_least=0), False, "b is at least 0"),
+    (between("big", above=10**400), True, f"big is above {10**400}"),
+    (between("less", below=-(10**400)), True, f"less is below {-(10**400)}"),
+    (between("tiny", above=0, below=1e-300), True, "tiny is above 0 and below 1e-300"),
+    (
+        between("t", at_least="2024-01-01", below="2025-01-01"),
+        True,
+        "t is at least '2024-01-01' and below '2025-01-01'",
+    ),
+    (between("t", at_least=1), False, "t is at least 1"),
+]
+
+
+@pytest.mark.parametrize(("condition", "expected", "text"), RANGES, ids=str)
+def test_values_patterns_and_ranges(condition: Condition, text: str, *, expected: bool) -> None:
+    root = read(NUMBERS.encode())
+    assert condition.test(root) is expected
+    assert str(condition) == text
+    assert write(root).decode() == NUMBERS
+
+
+AROUND: list[tuple[Condition, bool, str]] = [
+    (equals(header("h"), "x"), True, "header h equals 'x'"),
+    (present(header("g")), False, "header g is present"),
+    (absent(header("g")) & present("a"), True, "(not header g is present and a is present)"),
+    (matches(VERSION, r"^0\."), True, r"the version that the event came with matches '^0\\.'"),
+    (one_of(EVENT_TYPE, ["t", "u"]) | present("z"), True, "(the event type is one of 't', 'u' or z is present)"),
+    (starts_with(KEY, "k"), True, "the record key starts with 'k'"),
+    (between(TIMESTAMP, above=5), False, "the record timestamp is above 5"),
+]
+
+
+@pytest.mark.parametrize(("condition", "expected", "text"), AROUND, ids=str)
+def test_what_stands_around_the_document(condition: Condition, text: str, *, expected: bool) -> None:
+    around = Context.of(Event(b"{}", b"key", [("h", b"x")], 5), None, "t", "0.7")
+    assert condition.answer(read(b'{"a":1}'), around) is expected
+    assert str(condition) == text
+
+
+def test_nothing_around() -> None:
+    assert not equals(header("h"), "x").test({})
+    assert present(header("h")).reads() == ()
+    assert (present(header("h")) & ~present(KEY)).outside() == (header("h"), KEY)
+
+
+def test_an_answer_that_the_way_down_does_not_have() -> None:
+    kinds = {
+        when(equals(header("h"), "x"), add("a", 1)).inverse().kind: Reversibility.EXACT,
+        when(equals(header("h"), "x"), set_header("h", "y")).inverse().kind: Reversibility.LOSSY,
+        when(matches(VERSION, "^0"), add("a", 1)).inverse().kind: Reversibility.LOSSY,
+    }
+    assert all(kind is expected for kind, expected in kinds.items())
+
+
+WRONG: list[Callable[[], object]] = [
+    lambda: one_of("a", []),
+    lambda: one_of("a", "xy"),
+    lambda: one_of("a", [{}]),
+    lambda: matches("a", "("),
+    lambda: starts_with("a"),
+    lambda: between("a"),
+    lambda: between("a", above=1, below="x"),
+    lambda: between("a", above=True),
+    lambda: Baseline("t", "1", shape=present(header("h"))),
+]
+
+
+@pytest.mark.parametrize("build", WRONG, ids=range(len(WRONG)))
+def test_questions_that_are_none(build: Callable[[], object]) -> None:
+    with pytest.raises(StepError):
+        build()

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from upcasters import (
+    VERSION,
     Always,
     Baseline,
     Chain,
@@ -26,14 +27,19 @@ from upcasters import (
     Skipped,
     SourcePartition,
     Step,
+    StepError,
     Upcast,
     absent,
     add,
     anything,
+    matches,
     present,
     rename,
     split_each,
+    up_to,
+    when,
 )
+from upcasters.describe import history
 from upcasters.detection import TypeRule, VersionRule
 from upcasters.event import Header
 
@@ -442,3 +448,29 @@ def test_a_pattern_that_finds_nothing_leaves_the_attribute_alone() -> None:
     assert output(plain, b"{}", [("ce_schema", b"urn:x")]) == (b'{"a":1}', [("ce_schema", b"urn:x")])
     moved = b'{"specversion":"1.0","schema":"urn:x1","data":{}}'
     assert output(plain, moved)[0] == b'{"specversion":"1.0","schema":"urn:x2","data":{"a":1}}'
+
+
+def test_versions_that_are_taken_for_another() -> None:
+    detection = Detection((Always("t"),), (FromField("v"), FromHeader("v")))
+    made = Chain(
+        [Step("t", "1.4", "2", [when(matches(VERSION, "^0"), add("old", True), otherwise=[])], lossy="x")],
+        [Baseline("t", "1.4", also=["0.*", up_to("1.4")])],
+        detection=detection,
+    )
+    upcaster = made.upcaster()
+
+    def brought(version: str) -> str:
+        event = Event(f'{{"v":"{version}"}}'.encode())
+        outcome = upcaster.upcast(event)
+        assert outcome == upcaster.reference.upcast(event)
+        return outcome.value.decode() if isinstance(outcome, Upcast) else type(outcome).__name__
+
+    assert brought("0.beta") == '{"v":"2","old":true}'
+    assert brought("1.4") == brought("1.3.9") == brought("v1") == '{"v":"2"}'
+    assert brought("1.5") == "DeadLettered"
+    assert brought("2") == "Passed"
+    assert history(made)[0].marks == ("baseline", "also 0.*", "also up to 1.4")
+    with pytest.raises(StepError):
+        up_to("latest")
+    with pytest.raises(StepError):
+        Baseline("t", "1", also="0.*")

@@ -118,7 +118,13 @@ any_operation: Makes = st.recursive(
             st.dictionaries(scalars, several(inner), min_size=1, max_size=2),
             st.one_of(st.just("error"), st.lists(inner, max_size=1)),
         ),
-        st.builds(lambda asked, ops: everywhere(asked, *ops, stop_at=["b"]), conditions, several(inner)),
+        st.builds(
+            lambda asked, ops, stop, nested: everywhere(asked, *ops, stop_at=["b"], stop_where=stop, nested=nested),
+            conditions,
+            several(inner),
+            st.none() | conditions,
+            st.sampled_from(["change", "keep"]),
+        ),
     ),
     max_leaves=3,
 )

@@ -44,7 +44,7 @@ def applied(operation: Operation, body: bytes, deep: int, monkeypatch: pytest.Mo
         patch.setattr(scopes, "DEEP", deep)
         patch.setattr(opening, "DEEP", deep)
         around = Context.of(Event(body, b"key", offset=7), SOURCE, "t")
-        around.bring = lambda _type, _version, _inner: "1"  # sub-documents need a chain
+        around.bring = lambda _type, _version, _inner, _to: "1"  # sub-documents need a chain
         try:
             root = read(body)
             operation.apply(root, around)

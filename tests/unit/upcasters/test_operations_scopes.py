@@ -8,10 +8,18 @@ from tests.unit.upcasters.applying import applied, assert_reversible, context, r
 from upcasters import (
     EACH,
     POSITION,
+    Always,
+    Baseline,
+    Chain,
     ChainError,
+    Detection,
+    Event,
     EventError,
+    FromField,
     Operation,
     Reversibility,
+    Step,
+    Upcast,
     absent,
     add,
     assign,
@@ -34,11 +42,13 @@ from upcasters import (
     rename,
     split_value,
     subdocument,
+    to_object,
     unnest,
 )
 from upcasters.context import Context
-from upcasters.document import Object
+from upcasters.document import Object, read, write
 from upcasters.errors import MissingField, WrongType
+from upcasters.operations.scopes import Everywhere, Walk, go_together
 
 EXACT, EQUIVALENT, NEEDS_VALUE, LOSSY = Reversibility
 PLACED, PLACED2 = (derive(name, [POSITION], int) for name in "nm")
@@ -48,9 +58,9 @@ def bringing() -> Context:
     """A context whose documents inside go from any version to 9, with a mark of where they came from."""
     around = context()
 
-    def bring(event_type: str, version: str, inner: Object) -> str:
+    def bring(event_type: str, version: str, inner: Object, to: str | None) -> str:
         inner["was"] = f"{event_type} {version}"
-        return "9"
+        return to or "9"
 
     around.bring = bring
     return around
@@ -323,3 +333,76 @@ def test_the_texts_are_what_people_read() -> None:
         "everywhere where a is present: drop b",
         "bring a (part) to its current version",
     ]
+
+
+TREE = '{"v":1,"r":{"k":"ref","v":1,"of":{"v":1}},"l":[{"v":1,"c":{"v":1}}],"c":{"c":{"v":1}}}'
+REACHED: list[tuple[Operation, str]] = [
+    (
+        everywhere(present("v"), assign("v", 2), stop_where=equals("k", "ref")),
+        '{"v":2,"r":{"k":"ref","v":2,"of":{"v":1}},"l":[{"v":2,"c":{"v":2}}],"c":{"c":{"v":2}}}',
+    ),
+    (
+        everywhere(present("v"), assign("v", 2), only_in=["c", "l"]),
+        '{"v":2,"r":{"k":"ref","v":1,"of":{"v":1}},"l":[{"v":2,"c":{"v":2}}],"c":{"c":{"v":2}}}',
+    ),
+    (
+        everywhere(present("v") & absent("r"), assign("v", 2), nested="keep"),
+        '{"v":1,"r":{"k":"ref","v":2,"of":{"v":1}},"l":[{"v":2,"c":{"v":1}}],"c":{"c":{"v":2}}}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("operation", "after"), REACHED, ids=["stop", "only", "outermost"])
+def test_how_far_everywhere_goes(operation: Operation, after: str) -> None:
+    assert applied(TREE, operation) == after
+
+
+def test_everywhere_comes_back_as_far_as_it_went() -> None:
+    for choices in ({"stop_where": equals("k", "ref")}, {"only_in": ["c"]}, {"nested": "keep"}):
+        operation = everywhere(present("v"), rename("v", "w"), undo_where=present("w"), **choices)
+        assert_reversible(TREE, operation)
+    lost = everywhere(present("v"), rename("k", "kind", missing="skip"), stop_where=equals("k", "ref"))
+    assert lost.inverse().kind is LOSSY
+    told = everywhere(present("v"), drop("x"), stop_where=present("k"), only_in=["c"], stop_at=["d"], nested="keep")
+    reach = "only in c, not below d, not inside of what k is present, outermost only"
+    assert str(told) == f"everywhere where v is present, {reach}: drop x"
+
+
+def test_one_walk_for_several() -> None:
+    first = everywhere(present("a"), rename("a", "b"))
+    second = everywhere(present("b"), to_object("b", "c"))
+    assert isinstance(first, Everywhere)
+    assert isinstance(second, Everywhere)
+    assert go_together([first, second])
+    assert not go_together([second, first]), "what it looks at may be inside"
+    assert not go_together([first, everywhere(present("b"), drop("x"), stop_at=["b"])])  # type: ignore[list-item]
+    assert not go_together([first, everywhere(present("b"), drop("x"), nested="keep")])  # type: ignore[list-item]
+    before = '{"a":0,"x":{"a":1},"l":[{"a":2}]}'
+    root = read(before.encode())
+    Walk([first, second]).apply(root, context())
+    assert write(root).decode() == applied(before, first, second)
+
+
+def test_parts_are_brought_to_the_version_of_their_parent() -> None:
+    """Then the step goes on with parts of one age; what is newer stays."""
+    lift = subdocument("part", "doc", version_field="version", to="2", missing="skip")
+    doc = present("version")
+    chain = Chain(
+        [
+            Step("doc", "1", "2", [everywhere(doc, assign("version", "2")), rename("a", "b")], lossy="x"),
+            Step("doc", "2", "3", [lift, everywhere(doc, assign("version", "3")), rename("b", "c")], lossy="x"),
+        ],
+        [Baseline("doc", "1")],
+        detection=Detection((Always("doc"),), (FromField("version"),)),
+    )
+    upcaster = chain.upcaster()
+    for part, becomes in (('"1","a":1', '"3","b":1'), ('"2","b":1', '"3","b":1'), ('"3","c":1', '"3","c":1')):
+        event = Event(f'{{"version":"2","b":0,"part":{{"version":{part}}}}}'.encode())
+        outcome = upcaster.upcast(event)
+        assert outcome == upcaster.reference.upcast(event)
+        assert isinstance(outcome, Upcast)
+        assert outcome.value.decode() == f'{{"version":"3","c":0,"part":{{"version":{becomes}}}}}'
+    with pytest.raises(ChainError, match="does not have doc 7"):
+        Chain(
+            [Step("doc", "1", "2", [subdocument("p", "doc", version="1", to="7")], lossy="x")], [Baseline("doc", "1")]
+        )

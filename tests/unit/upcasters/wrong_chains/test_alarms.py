@@ -36,7 +36,7 @@ def fails(chain: Chain, hop: Hop, document: Any) -> bool:
     except EventError:
         return False
     around = context(key=b"key", headers=[("h", b"text")], timestamp=1)
-    around.bring = lambda _type, _version, _inner: "1"
+    around.bring = lambda _type, _version, _inner, _to: "1"
     root = read(data)
     try:
         for operation in hop.operations:
