@@ -85,8 +85,8 @@ def decode_object(text: bytes | Raw) -> Object:
     return made
 
 
-def refuse_lost_keys(text: bytes | Raw, made: JsonNode) -> None:
-    """Raise DecodeError where any object of ``made``, which was opened unchecked, had a key twice in ``text``.
+def refuse_lost_keys(text: bytes | Raw, made: Object) -> None:
+    """Raise DecodeError where an object that was opened unchecked, or one inside of it, had a key twice in ``text``.
 
     Nothing of it may have been changed since. What is as long as it was, or lost white space alone, has all its keys.
     """
@@ -95,16 +95,11 @@ def refuse_lost_keys(text: bytes | Raw, made: JsonNode) -> None:
         _refuse_lost_keys(text, made)
 
 
-def _refuse_lost_keys(text: bytes | Raw, made: JsonNode) -> None:
-    if type(made) is dict:
-        fields = decode_object(text)
-        for key, child in made.items():
-            if type(child) in (dict, list):
-                _refuse_lost_keys(fields[key], child)
-    elif type(made) is list:
-        for item, child in zip(_decode_array(text), made, strict=True):
-            if type(child) in (dict, list):
-                _refuse_lost_keys(item, child)
+def _refuse_lost_keys(text: bytes | Raw, made: Object) -> None:
+    fields = decode_object(text)
+    for key, child in made.items():
+        if type(child) is dict:
+            _refuse_lost_keys(fields[key], child)
 
 
 def read(value: bytes) -> Object:

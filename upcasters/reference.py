@@ -64,12 +64,14 @@ class Reference:
             outcome = DeadLettered(fault_of(error, notes))
         return Trace(outcome, hops)
 
-    def _teller(self, notes: FlowPosition) -> Observed:
+    def _teller(self, notes: FlowPosition) -> Observed | None:
         """Tells whoever observes of an event that does not fit the model of a version, and goes on."""
+        observe = self._flow.observe
+        if observe is None:
+            return None
 
         def tell(error: InvalidEvent, node: VersionKey) -> None:
-            if self._flow.observe is not None:
-                self._flow.observe(Violation(*node, fault_of(error, notes)))
+            observe(Violation(*node, fault_of(error, notes)))
 
         return tell
 

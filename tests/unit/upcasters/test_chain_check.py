@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from pydantic import BaseModel
 
@@ -16,6 +18,7 @@ from upcasters import (
     FromShape,
     Step,
     add,
+    keep_only,
     present,
     rename,
     rename_type,
@@ -113,3 +116,81 @@ def test_a_stamp_without_a_place() -> None:
     chain = Chain([Step("t", 1, 2, [add("a", 1)])], [Baseline("t", 1)], detection=Detection(stamp="first"))
     chain.check()
     assert "stamp='first' has no rule that reads" in refused(chain, Detection(version=(Always("1"),), stamp="first"))
+
+
+def test_a_version_that_is_but_assumed_is_a_note() -> None:
+    chain = chain_with(FromHeader("v"), Always("1"))
+    (note,) = detection_notes(chain, chain.detection)
+    assert "an event whose version nothing tells is taken for 1, and so is what comes out of it" in str(note)
+    current = chain_with(FromHeader("v"), Always("2"))
+    assert detection_notes(current, current.detection) == []
+
+
+class Flagged(Old):
+    v: bool
+
+
+class NewlyFlagged(New):
+    v: bool
+
+
+def test_a_version_field_that_can_hold_no_version_says_nothing_of_the_step() -> None:
+    """No event is ever detected by it; the model is told as it is."""
+    chain = Chain(
+        [Step("t", 1, 2, [rename("a", "b")], model=NewlyFlagged)],
+        [Baseline("t", 1, model=Flagged)],
+        detection=Detection(version=(FromField("v"), Always("1"))),
+    )
+    chain.check()
+
+
+class Loose(BaseModel):
+    a: str
+    rest: dict[str, int]
+    b: int
+
+
+class Together(BaseModel):
+    a: str
+    rest: dict[str, int]
+
+
+@pytest.mark.parametrize("exists", ["same", "keep", "replace"])
+def test_what_is_not_kept_joins_a_child_that_is_there(exists: Literal["same", "keep", "replace"]) -> None:
+    step = Step("t", 1, 2, [keep_only(["a"], "rest", exists=exists)], model=Together, lossy="x")
+    Chain([step], [Baseline("t", 1, model=Loose)]).check()
+
+
+class Inner(BaseModel):
+    b: int
+
+
+class Nested(BaseModel):
+    a: str
+    rest: Inner
+    b: str
+
+
+class NestedTogether(BaseModel):
+    a: str
+    rest: Inner
+
+
+def test_of_two_fields_the_one_that_stays_has_to_fit() -> None:
+    def chain(exists: Literal["keep", "replace"]) -> Chain:
+        step = Step("t", 1, 2, [keep_only(["a"], "rest", exists=exists)], model=NestedTogether, lossy="x")
+        return Chain([step], [Baseline("t", 1, model=Nested)])
+
+    chain("keep").check()
+    assert "rest.b" in refused(chain("replace"))
+
+
+class Named(BaseModel):
+    a: str
+
+
+def test_what_is_thrown_away_is_no_field_any_more() -> None:
+    thrown = Step("t", 1, 2, [keep_only(["a"], None)], model=Named, lossy="x")
+    Chain([thrown], [Baseline("t", 1, model=Nested)]).check()
+    used = Step("t", 1, 2, [keep_only(["a"], None), rename("b", "c")], lossy="x")
+    assert "b does not exist at this point" in refused(Chain([used], [Baseline("t", 1, model=Nested)]))

@@ -474,3 +474,11 @@ def test_versions_that_are_taken_for_another() -> None:
         up_to("latest")
     with pytest.raises(StepError):
         Baseline("t", "1", also="0.*")
+
+
+def test_what_cannot_be_read_names_no_version() -> None:
+    upcaster = chain(FromField("v"), DEFAULT).upcaster()
+    assert upcaster.names_version(Event(b'{"v":1}'))
+    assert not upcaster.names_version(Event(b"{}"))
+    assert not upcaster.names_version(Event(b"{"))
+    assert not upcaster.names_version(Event(b'{"v":[]}'))

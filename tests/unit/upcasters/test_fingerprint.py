@@ -308,3 +308,66 @@ def test_what_the_inner_code_uses_counts() -> None:
 def test_a_chain_says_how_its_fingerprint_was_made() -> None:
     assert kind_of(chain().fingerprint) == KIND
     assert kind_of("0123456789abcdef") == "1"
+
+
+class Plain:
+    """Its text is only its address."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.again = self
+
+
+def test_what_holds_itself_counts_once() -> None:
+    assert fingerprint(Plain(1)) == fingerprint(Plain(1)) != fingerprint(Plain(2))
+
+
+def decorated(number: int) -> Any:
+    @functools.wraps(helped)
+    def inner(value: int) -> int:
+        return value + number
+
+    return inner
+
+
+def test_what_a_decorator_wraps_counts() -> None:
+    one, other = (compiled(f"def f(x): return {number}") for number in (1, 2))
+    assert fingerprint(functools.lru_cache(one)) != fingerprint(functools.lru_cache(other))
+    assert fingerprint(functools.lru_cache(str.upper)) != fingerprint(functools.lru_cache(str.lower))
+    assert fingerprint(decorated(1)) != fingerprint(decorated(2))
+
+
+def beside(folder: Path, helper: str) -> str:
+    """The fingerprint of a function in a module of no package, which uses one of the module beside it."""
+    folder.mkdir()
+    (folder / "helpers_beside.py").write_text(helper)
+    (folder / "steps_beside.py").write_text("from helpers_beside import helped\ndef f(x):\n    return helped(x)\n")
+    sys.path.insert(0, str(folder))
+    try:
+        return fingerprint(importlib.import_module("steps_beside").f)
+    finally:
+        sys.path.remove(str(folder))
+        for name in ("steps_beside", "helpers_beside"):
+            sys.modules.pop(name, None)
+
+
+def test_a_helper_in_a_module_beside_it_counts_unless_both_are_installed(tmp_path: Path) -> None:
+    one, other = "def helped(x):\n    return x + 1\n", "def helped(x):\n    return x + 2\n"
+    assert beside(tmp_path / "one", one) == beside(tmp_path / "same", one) != beside(tmp_path / "other", other)
+    installed = [tmp_path / name / "site-packages" for name in ("first", "second")]
+    for folder in installed:
+        folder.parent.mkdir()
+    assert beside(installed[0], one) == beside(installed[1], other)
+
+
+def test_a_function_whose_file_is_another_by_now_counts_by_its_code(tmp_path: Path) -> None:
+    file = tmp_path / "lost.py"
+    file.write_text("def ((")
+    one, other = (scope_of(f"def f(x): return {number}", file)["f"] for number in (1, 2))
+    assert fingerprint(one) != fingerprint(other)
+
+
+def scope_of(text: str, file: Path) -> dict[str, Any]:
+    scope: dict[str, Any] = {"__name__": "lost"}
+    exec(compile(text, file, "exec"), scope)  # noqa: S102  # our own text
+    return scope

@@ -15,6 +15,7 @@ from upcasters import (
     Operation,
     Reversibility,
     Step,
+    StepError,
     add,
     drop_event,
     drop_header,
@@ -402,3 +403,11 @@ def test_the_texts_are_what_people_read() -> None:
         "drop the event",
         "split into one x for each of a",
     ]
+
+
+def test_a_key_is_made_of_something() -> None:
+    with pytest.raises(StepError, match="set_key has no fields"):
+        set_key()
+    with pytest.raises(StepError, match="the separator is empty"):
+        set_key("a", "b", separator="")
+    assert str(set_key("a", separator="")) == "set the record key from a"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -25,6 +26,7 @@ from upcasters import (
     derive,
     drop,
     everywhere,
+    flatten,
     keep_only,
     map_values,
     move,
@@ -33,6 +35,9 @@ from upcasters import (
     unwrap,
     wrap,
 )
+from upcasters.context import Context
+from upcasters.document import read, write
+from upcasters.paths import show
 
 
 def chain_of(*operations: Operation) -> Chain:
@@ -182,3 +187,38 @@ def test_a_decimal_comes_out_of_a_function_with_its_digits(a: bytes, b: bytes, s
 @pytest.mark.parametrize("odd", ["NaN", "Infinity", "sNaN"])
 def test_a_decimal_that_json_does_not_have_is_refused(odd: str) -> None:
     assert up(b"{}", derive("s", [], lambda: Decimal(odd))) == "s became NaN or infinite, which JSON does not have"
+
+
+# What undoes an operation is one as well: `upcast show` prints it, and what it undoes undoes it.
+
+
+@pytest.mark.parametrize(
+    ("operation", "said", "reads", "writes"),
+    [
+        (drop("a.b"), "restore a.b from the older document", (), ("a.b",)),
+        (drop("a.b", restore=1), "restore a.b from the older document, else as 1", (), ("a.b",)),
+        (keep_only(["a", "b"], None), "restore all but a, b from the older document", (), ("*",)),
+        (unwrap("a", many="first"), "restore the other items of a from the older document", ("a",), ("a",)),
+        (add("a", 1, undo="remove"), "leave out a", (), ("a",)),
+        (flatten("a"), "put all of a into one inner list", ("a",), ("a",)),
+    ],
+    ids=str,
+)
+def test_what_an_undo_says_of_itself(
+    operation: Operation, said: str, reads: Sequence[str], writes: Sequence[str]
+) -> None:
+    undo = next(each for each in operation.inverse().operations if str(each) == said)
+    assert [show(path) for path in undo.reads()] == list(reads)
+    assert [show(path) for path in undo.writes()] == list(writes)
+    assert undo.inverse().operations == (operation,)
+
+
+@pytest.mark.parametrize("older", [b"{}", b'{"x":null}', b'{"x":[1]}'])
+def test_of_an_older_document_without_such_an_object_nothing_comes_back(older: bytes) -> None:
+    kept = keep_only(["a"], None, at="x")
+    (undo,) = kept.inverse().operations
+    beside = Context.of(Event(b"{}"), None, "t")
+    beside.older = read(older)
+    root = read(b'{"x":{"a":1}}')
+    undo.apply(root, beside)
+    assert write(root) == b'{"x":{"a":1}}'
