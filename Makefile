@@ -88,7 +88,7 @@ mutation: $(VENV)/dev.installed ## small faults in the engine: which tests notic
 	$(BIN)/python tests/mutation.py $(MUTATION_ARGS)
 
 # What can be measured, and what each takes; the first one unless another is named.
-BENCHES := drain smoke chain consumers replay partitions rows sidecar profile
+BENCHES := drain smoke chain consumers archive replay partitions rows sidecar profile
 BENCH = $(or $(WHAT),$(firstword $(BENCHES)))
 ARGS_drain = $(if $(CASES),--cases "$(CASES)") $(if $(PEERS),--peers "$(PEERS)") \
 	$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))
@@ -98,7 +98,7 @@ ARGS_sidecar = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RECORDS),--records $
 ARGS_profile = $(if $(CASE),--case $(CASE)) $(if $(EVENTS),--events $(EVENTS))
 NEEDS_PEERS = $(if $(filter drain profile,$(BENCH)),$(PEERS_VENV)/peers.installed)
 
-bench: $(VENV)/dev.installed $(NEEDS_PEERS) ## measure (WHAT=drain smoke chain consumers replay partitions rows ...)
+bench: $(VENV)/dev.installed $(NEEDS_PEERS) ## measure (WHAT=drain smoke chain consumers archive replay ...)
 	@$(if $(filter $(BENCHES),$(BENCH)),,echo "WHAT=$(WHAT) is none of: $(BENCHES)"; exit 1)
 	@# What Python compiles at a first import is not what a drain writes.
 	@$(BIN)/python -m compileall -q worker upcasters

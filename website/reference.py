@@ -73,6 +73,12 @@ What takes the records of a client through a chain; [the guide](../docs/consumer
 
 ::: upcasters.consumers
 """
+ARCHIVES = """# Record batches
+
+What takes record batches of Arrow through a chain; [the guide](../docs/archives.md) has an example.
+
+::: upcasters.arrow
+"""
 
 
 def write(folder: Path) -> None:
@@ -85,6 +91,7 @@ def write(folder: Path) -> None:
     if names:
         raise ValueError(f"No page of the reference has what is in {', '.join(names)}: add them to {__name__}.PAGES")
     (folder / "consumers.md").write_text(CONSUMERS, encoding="utf-8")
+    (folder / "archives.md").write_text(ARCHIVES, encoding="utf-8")
     (folder / "testing.md").write_text(TESTING, encoding="utf-8")
 
 
