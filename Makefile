@@ -194,7 +194,7 @@ requirements: $(VENV)/dev.installed ## pin the requirements again (UPGRADE=--upg
 	@$(PIP_INSTALL) --require-hashes -r requirements/lock.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --group dev -o requirements/dev.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --constraint requirements/dev.txt -o requirements/demo.txt
-	@$(COMPILE) $(UPGRADE) pyproject.toml --extra postgresql --extra registry --extra tracing --group image --constraint requirements/dev.txt -o requirements/runtime.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml --extra avro --extra postgresql --extra registry --extra tracing --group image --constraint requirements/dev.txt -o requirements/runtime.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:build --constraint requirements/dev.txt -o requirements/build.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:release --constraint requirements/dev.txt -o requirements/release.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:deploy --constraint requirements/dev.txt -o requirements/deploy.txt
