@@ -1,24 +1,27 @@
 """A document half read: objects that the chain touches are dicts and lists, all else stays the bytes it was.
 
-A node is one of: ``msgspec.Raw`` (bytes as they came), a dict or list of nodes, or a plain scalar that an
-operation put there. Encoding splices the raw parts back, so that what was not touched comes out byte for byte.
+A node is one of: ``msgspec.Raw`` (JSON as it came), ``Unread`` (bytes of another format), a dict or list of nodes, or a
+plain scalar that an operation put there. Encoding splices the raw parts back, so that what was not touched comes out
+byte for byte.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import math
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 from msgspec import Raw
 
 from upcasters.depth import MOST_LEVELS, is_too_deep
 from upcasters.duplicates import may_lack_keys, refuse_lost
-from upcasters.errors import DecodeError, EncodeError, TooDeep, WrongType
+from upcasters.errors import DecodeError, EncodeError, EventError, TooDeep, WrongType
 from upcasters.paths import Path, show
 
 JsonNode = Any
@@ -26,6 +29,8 @@ JsonNode = Any
 Object = dict[Any, JsonNode]
 Array = list[JsonNode]
 JsonType = Literal["object", "array", "string", "number", "boolean", "null"]
+ValueType = JsonType | Literal["bytes", "date", "time", "timestamp", "duration"]
+"""What a value is, in any format. JSON has only the first six."""
 
 _TYPE_BY_FIRST_BYTE: dict[int, JsonType] = {
     ord("{"): "object",
@@ -64,6 +69,31 @@ def _write_exactly(value: object) -> Raw:
     if type(value) is ExactFloat:
         return Raw(value.text.encode())
     raise EncodeError(f"{type(value).__name__} has no JSON form")
+
+
+class Duration(NamedTuple):
+    """Avro's ``duration``: three counts of their own, of which none is turned into another."""
+
+    months: int
+    days: int
+    milliseconds: int
+
+
+class Unread(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A value of another format than JSON that nobody has read yet; each format has its own. Never a null."""
+
+    @property
+    def value_type(self) -> ValueType:
+        """What the value is."""
+        raise NotImplementedError
+
+    def opened(self) -> Object | Array:
+        """An object or array, its parts still unread."""
+        raise NotImplementedError
+
+    def plain(self) -> Any:
+        """The value as Python values. Raises EventError where Python has none for it."""
+        raise NotImplementedError
 
 
 decode_object_unchecked = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -143,22 +173,26 @@ def write(root: Object) -> bytes:
     return made
 
 
-def json_type(node: JsonNode) -> JsonType:
-    """The JSON type of a node, read or not."""
+def json_type(node: JsonNode) -> ValueType:
+    """What a node is, read or not: one of JSON's types, or one that only other formats have."""
     kind = type(node)
     if kind is Raw:
         return _TYPE_BY_FIRST_BYTE[memoryview(node)[0]]
-    if kind is dict:
-        return "object"
-    if kind is list:
-        return "array"
-    if kind is str:
-        return "string"
-    if kind is bool:
-        return "boolean"
-    return "null" if node is None else "number"
+    return _TYPE_BY_CLASS.get(kind) or (node.value_type if isinstance(node, Unread) else "number")
 
 
+_TYPE_BY_CLASS: dict[type, ValueType] = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    type(None): "null",
+    bytes: "bytes",
+    dt.date: "date",
+    dt.time: "time",
+    dt.datetime: "timestamp",
+    Duration: "duration",
+}
 NULLS = (None, Raw(b"null"))
 # Whole numbers between minus this and this are written without asking how many digits Python may write.
 FEW_DIGITS = 2**63
@@ -178,6 +212,8 @@ def open_object(node: JsonNode, path: Path = ()) -> Object:
             return decode_object(node)
         except msgspec.ValidationError:
             pass
+    elif isinstance(node, Unread) and node.value_type == "object":
+        return node.opened()  # type: ignore[return-value]  # as it says
     raise WrongType(f"{show(path) or 'the value'} is {_article(json_type(node))}, not an object", path)
 
 
@@ -187,7 +223,7 @@ def open_container(node: JsonNode, path: Path = ()) -> Object | Array:
     if kind == "object":
         return open_object(node)
     if kind == "array":
-        return node if type(node) is list else _decode_array(node)
+        return open_array(node)
     raise WrongType(f"{show(path) or 'the value'} is {_article(kind)}, not an array or object", path)
 
 
@@ -202,11 +238,13 @@ def open_array(node: JsonNode, path: Path = ()) -> Array:
         return node
     if type(node) is Raw and memoryview(node)[0] == 0x5B:
         return _decode_array(node)
+    if isinstance(node, Unread) and node.value_type == "array":
+        return node.opened()  # type: ignore[return-value]  # as it says
     raise WrongType(f"{show(path) or 'the value'} is {_article(json_type(node))}, not an array", path)
 
 
-def _article(kind: JsonType) -> str:
-    if kind == "null":
+def _article(kind: ValueType) -> str:
+    if kind in ("null", "bytes"):
         return kind
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
@@ -233,7 +271,14 @@ def plain(node: JsonNode, path: Path = ()) -> Any:
         for child in node:
             items.append(plain(child, path))  # noqa: PERF401
         return items
-    return node
+    return _plain_unread(node, path) if isinstance(node, Unread) else node
+
+
+def _plain_unread(node: Unread, path: Path) -> Any:
+    try:
+        return node.plain()
+    except EventError as error:
+        raise error.inside(path) from None
 
 
 def from_plain(value: Any, path: Path = (), levels: int = MOST_LEVELS) -> JsonNode:
@@ -256,11 +301,19 @@ def from_plain(value: Any, path: Path = (), levels: int = MOST_LEVELS) -> JsonNo
         return items
     maker = _MAKERS.get(kind)
     if maker is None:
+        if kind in _BEYOND_JSON and BEYOND_JSON.get():
+            return value
         if value_of(value) is not value:
             return from_plain(value_of(value), path)
         where = show(path) or "the value"
         raise EncodeError(f"{where} became a {kind.__name__}, which JSON does not have", path)
     return maker(value, path)
+
+
+BEYOND_JSON: ContextVar[bool] = ContextVar("beyond_json", default=False)
+"""Whether documents may hold what JSON does not have: bytes, dates, NaN. Whoever sets it writes no JSON of them."""
+
+_BEYOND_JSON = frozenset({bytes, dt.date, dt.time, dt.datetime, Duration})
 
 
 def value_of(value: Any) -> Any:
@@ -281,7 +334,7 @@ def _same(value: Any, _: Path) -> Any:
 
 
 def _finite(value: float, path: Path) -> float:
-    if not math.isfinite(value):
+    if not math.isfinite(value) and not BEYOND_JSON.get():
         raise EncodeError(f"{show(path) or 'the value'} became NaN or infinite, which JSON does not have", path)
     return value
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from upcasters.depth import MOST_LEVELS
 from upcasters.outcome import Stage
-from upcasters.paths import Path, Place, show
+from upcasters.paths import Place, show
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class EventError(Exception):
     def path(self) -> str:
         return show(self.place)
 
-    def inside(self, path: Path) -> EventError:
+    def inside(self, path: Place) -> Self:
         """The same error, met by an operation that works on the objects at ``path``."""
         self._within = (*path, *self._within)
         return self
@@ -94,7 +95,7 @@ class DecodeError(EventError):
 class TooDeep(EventError):
     """The event, a text in it, or what it became is nested deeper than any document may be."""
 
-    def __init__(self, what: str, stage: Stage, path: Path = ()) -> None:
+    def __init__(self, what: str, stage: Stage, path: Place = ()) -> None:
         super().__init__(f"{what} is nested deeper than {MOST_LEVELS} levels", path)
         self.stage = stage
 

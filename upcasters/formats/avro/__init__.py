@@ -1,0 +1,35 @@
+"""Avro: values are read and written by their schemas. fastavro parses schemas (the extra `avro`); it sees no event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from upcasters.document import Object
+from upcasters.errors import DecodeError
+from upcasters.formats.avro.parsing import avro_type
+from upcasters.formats.avro.reading import NOTHING, AvroSpan, Touched, reader_of
+from upcasters.formats.avro.writing import Writing
+from upcasters.formats.port import Reader, Writer
+from upcasters.formats.schema import Schema
+from upcasters.paths import Path
+
+__all__ = ["AvroFormat", "AvroSpan"]
+
+
+class AvroFormat:
+    """Documents as Avro's binary encoding, without any container file or frame around them."""
+
+    def reader(self, schema: Schema, touched: Iterable[Path] | None = None) -> Reader:
+        avro = avro_type(schema)
+        read = reader_of(avro, NOTHING if touched is None else Touched.of(touched))
+
+        def document(value: bytes) -> Object:
+            made = read(value)
+            if type(made) is not dict:
+                raise DecodeError("the value is Avro but not a record")
+            return made
+
+        return document
+
+    def writer(self, schema: Schema) -> Writer:
+        return Writing(avro_type(schema))
