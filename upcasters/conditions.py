@@ -12,9 +12,9 @@ from typing import Any, TypeVar, get_args
 
 from upcasters.context import Context
 from upcasters.document import (
-    JsonType,
     Object,
     ScalarKey,
+    ValueType,
     from_plain,
     is_null,
     json_type,
@@ -222,7 +222,7 @@ class HasType(FieldCondition):
     """The field is there and has one of these JSON types."""
 
     path: Path
-    types: tuple[JsonType, ...]
+    types: tuple[ValueType, ...]
 
     def holds(self, node: Any) -> bool:
         return json_type(node) in self.types
@@ -467,10 +467,10 @@ def between(
     return _asked(field, Between, bounds)
 
 
-def has_type(field: PathLike, *types: JsonType) -> Condition:
+def has_type(field: PathLike, *types: ValueType) -> Condition:
     """The field is there and its JSON type is one of ``types``."""
     for kind in _some(types):
-        choice(kind, get_args(JsonType), "type")
+        choice(kind, get_args(ValueType), "type")
     return HasType(_exact(field), types)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from upcasters.detection import (
     VersionRule,
     wrong_rules,
 )
-from upcasters.document import Object, is_null, json_type, open_object, plain, read, restamped
+from upcasters.document import Object, is_null, json_text, json_type, open_object, plain, read, restamped
 from upcasters.errors import ChainError, DetectionError, EventError, Problem, UnreadableStamp, WrongType
 from upcasters.event import SourceRecord
 from upcasters.operations.events import put_header
@@ -74,6 +75,22 @@ class Detector:
         self._structured = any(
             isinstance(rule, FromCloudEvents) for rule in (*self._type_readers, *self.version_readers)
         )
+
+    def with_shapes(self, shapes: Mapping[str, ShapeMatcher]) -> Detector:
+        """The same rules, where the versions of these types are told by something else than their shapes."""
+        made = copy(self)
+        made._shapes = dict(shapes)  # noqa: SLF001  # its own
+        return made
+
+    @property
+    def assumed_version(self) -> str | None:
+        """The version of events of which no rule tells it; None where there is no such rule."""
+        return self._version_default
+
+    @property
+    def asks_shape(self) -> bool:
+        """True where the shape of a document may tell its version."""
+        return self._asks_shape
 
     @property
     def fixed_type(self) -> str | None:
@@ -247,7 +264,7 @@ def _field(body: Object, where: Path) -> str | None:
         text: str = plain(node)
         return text
     if kind == "number":
-        return bytes(node).decode()
+        return json_text(node).decode()
     raise WrongDetectionField(f"{show(where)} is neither a string nor a number", where)
 
 

@@ -22,14 +22,16 @@ from msgspec import Raw
 from upcasters.depth import MOST_LEVELS, is_too_deep
 from upcasters.duplicates import may_lack_keys, refuse_lost
 from upcasters.errors import DecodeError, EncodeError, EventError, TooDeep, WrongType
-from upcasters.paths import Path, show
+from upcasters.paths import Item, Path, Place, show
 
 JsonNode = Any
 # Keys are strings; a part of a path may stand for one only where it is no EACH, which a type cannot say.
 Object = dict[Any, JsonNode]
 Array = list[JsonNode]
 JsonType = Literal["object", "array", "string", "number", "boolean", "null"]
-ValueType = JsonType | Literal["bytes", "date", "time", "timestamp", "duration"]
+ValueType = Literal[
+    "object", "array", "string", "number", "boolean", "null", "bytes", "date", "time", "timestamp", "duration"
+]
 """What a value is, in any format. JSON has only the first six."""
 
 _TYPE_BY_FIRST_BYTE: dict[int, JsonType] = {
@@ -65,9 +67,11 @@ class ExactFloat(float):
         return (ExactFloat, (self.text,))
 
 
-def _write_exactly(value: object) -> Raw:
+def _write_exactly(value: object) -> Any:
     if type(value) is ExactFloat:
         return Raw(value.text.encode())
+    if isinstance(value, Unread):
+        return as_json(value)
     raise EncodeError(f"{type(value).__name__} has no JSON form")
 
 
@@ -314,6 +318,55 @@ BEYOND_JSON: ContextVar[bool] = ContextVar("beyond_json", default=False)
 """Whether documents may hold what JSON does not have: bytes, dates, NaN. Whoever sets it writes no JSON of them."""
 
 _BEYOND_JSON = frozenset({bytes, dt.date, dt.time, dt.datetime, Duration})
+
+
+def as_json(node: JsonNode, path: Place = ()) -> JsonNode:
+    """A node of any format as one that JSON has. Raises EncodeError where it holds bytes, dates, NaN and the like."""
+    if isinstance(node, Unread):
+        node = node.plain()
+    kind = type(node)
+    if kind is dict:
+        fields = {}
+        for key, child in node.items():
+            fields[key] = as_json(child, (*path, key))
+        return fields
+    if kind is list:
+        items = []
+        for position, child in enumerate(node):
+            items.append(as_json(child, (*path, Item(position))))
+        return items
+    if kind in _BEYOND_JSON or (kind is float and not math.isfinite(node)):
+        what = "NaN or infinite" if kind is float else _article(json_type(node))
+        raise EncodeError(f"{show(path) or 'the value'} is {what}, which JSON does not have", path)
+    return Raw(str(node).encode()) if kind is Decimal else node
+
+
+def readable(node: JsonNode) -> JsonNode:
+    """A node of any format as JSON for people: bytes, dates, durations and NaN are texts."""
+    if isinstance(node, Unread):
+        node = node.opened() if node.value_type in ("object", "array") else _plain_or_name(node)
+    kind = type(node)
+    if kind is dict:
+        return {key: readable(child) for key, child in node.items()}
+    if kind is list:
+        return list(map(readable, node))
+    if kind is bytes:
+        return node.hex()
+    if kind in _BEYOND_JSON or (kind is float and not math.isfinite(node)):
+        return str(node)
+    return Raw(str(node).encode()) if kind is Decimal else node
+
+
+def _plain_or_name(node: Unread) -> Any:
+    try:
+        return node.plain()
+    except EventError:
+        return f"({_article(node.value_type)} that Python cannot show)"
+
+
+def json_text(node: JsonNode) -> bytes:
+    """A node as JSON text. Raises EncodeError for what JSON does not have."""
+    return bytes(node) if type(node) is Raw else encode(as_json(node) if BEYOND_JSON.get() else node)
 
 
 def value_of(value: Any) -> Any:

@@ -164,7 +164,7 @@ class EventFlow:
             root = read(value)
             found = self.detector.detect(record, root)
         notes.event_type, notes.from_version = found.event_type, found.version
-        let_through = self._let_through(found)
+        let_through = self.let_through(found)
         if let_through is not None:
             return let_through
         way = self.way((found.event_type, found.version))
@@ -173,7 +173,7 @@ class EventFlow:
             refuse_lost_keys(value, root)
         return self.bring(record, source, found, way, run, observed)
 
-    def _let_through(self, found: DetectedDocument) -> Outcome | None:
+    def let_through(self, found: DetectedDocument) -> Outcome | None:
         """What the policy says of a type or version that the chain does not know; None where it knows both."""
         node = (found.event_type, found.version)
         if node in self.chain.versions:
@@ -203,14 +203,10 @@ class EventFlow:
             raise Irreversible(way.broken)
         if found.no_body is not None and (way.hops or self.chain.versions[way.end].model is not None):
             raise found.no_body
-        policy, value = self.policy, record.value
-        if way.hops and self.wants(policy.validate_source, record):
-            data = value if found.envelope is None else write(found.body)
-            self._validate(policy.validate_source, way.start, data, observed)
-        if not way.hops:
-            if self.wants(policy.validate_target, record):
-                data = value if found.envelope is None else write(found.body)
-                self._validate(policy.validate_target, way.end, data, observed)
+        if way.hops:
+            self.check_source(record, found, way, observed)
+        elif self.stays(way):
+            self.check_current(record, found, way, observed)
             return way.passed
         context = Context.of(record, source, found.event_type, found.stated or found.version)
         context.bring = self._bringer(record, source, run)
@@ -222,6 +218,22 @@ class EventFlow:
         if len(records) == 1 and only.key == record.key and list(only.headers) == list(record.headers):
             return Upcast(way.passage, only.value)
         return Upcast(way.passage, None, records)
+
+    def stays(self, way: Way) -> bool:
+        """True where an event without hops is what is to be written already."""
+        return True
+
+    def check_source(self, record: SourceRecord, found: DetectedDocument, way: Way, observed: Observed | None) -> None:
+        """Raises InvalidEvent where an event does not fit the version that it came in and the policy minds that."""
+        if self.wants(self.policy.validate_source, record):
+            data = record.value if found.envelope is None else write(found.body)
+            self._validate(self.policy.validate_source, way.start, data, observed)
+
+    def check_current(self, record: SourceRecord, found: DetectedDocument, way: Way, observed: Observed | None) -> None:
+        """The same for an event that is current already."""
+        if self.wants(self.policy.validate_target, record):
+            data = record.value if found.envelope is None else write(found.body)
+            self._validate(self.policy.validate_target, way.end, data, observed)
 
     def _results(
         self, way: Way, root: Object, context: Context, run: Runner, hops: list[int]
@@ -295,6 +307,18 @@ class EventFlow:
         envelope = None if found.envelope is None else {**found.envelope, "data": body}
         for stamp in self.stamps:
             stamp.apply(body, envelope, context, *node)
+        return self.written(record, body, envelope, context, node, observed)
+
+    def written(
+        self,
+        record: SourceRecord,
+        body: Object,
+        envelope: Object | None,
+        context: Context,
+        node: VersionKey,
+        observed: Observed | None,
+    ) -> Record:
+        """One document as a record. Raises EventError where it cannot be written, or does not fit its version."""
         value = write(body if envelope is None else envelope)
         if self.wants(self.policy.validate_target, record):
             data = value if envelope is None else write(body)

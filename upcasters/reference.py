@@ -115,7 +115,7 @@ class _HopByHop:
         """``before``: the document as bytes, where a fault is to name the item that it is about."""
         start = context.copy()
         done: list[Operation] = []
-        for step, operation in _operations(hop):
+        for step, operation in operations_of(hop):
             self.notes.step = step.id
             try:
                 operation.apply(root, context)
@@ -143,7 +143,8 @@ class _HopByHop:
         del self.hops[hops:]
 
 
-def _operations(hop: Hop) -> Iterator[tuple[Step, Operation]]:
+def operations_of(hop: Hop) -> Iterator[tuple[Step, Operation]]:
+    """The operations of a hop, each with the step that it is of."""
     for step in reversed(hop.steps) if hop.down else hop.steps:
         for operation in step.inverse().operations if hop.down else step.operations:
             yield step, operation

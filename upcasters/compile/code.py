@@ -15,6 +15,7 @@ from upcasters.compile.layouts import ANY_LEVELS, Unexpected
 from upcasters.document import (
     NULLS,
     Object,
+    Unread,
     decode_object,
     decode_object_unchecked,
     encode,
@@ -165,6 +166,9 @@ def _looking(decode: Callable[[Any], Object]) -> Mapping[str, Any]:
             except msgspec.ValidationError:
                 return _EMPTY
             return found
+        if isinstance(node, Unread) and node.value_type == "object":
+            parent[key] = opened = open_object(node)
+            return opened
         return _EMPTY
 
     def look_at(parent: Object, key: str) -> Object:
@@ -195,7 +199,7 @@ def _open_items_unchecked(node: Any) -> Any:
 
 
 def _same_text(node: Any, text: str) -> bool:
-    return bool((plain(node) if type(node) is Raw else node) == text)
+    return bool((plain(node) if type(node) is Raw or isinstance(node, Unread) else node) == text)
 
 
 def _pairs(container: Any) -> Any:

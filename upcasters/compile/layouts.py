@@ -407,6 +407,9 @@ def _text(node: Any) -> str:
         return found
     if type(node) is str:
         return node
+    made = plain(node)
+    if type(made) is str:
+        return made
     raise Unexpected
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from upcasters.document import Object
+from upcasters.document import Object, ValueType
 from upcasters.event import Header
-from upcasters.formats.schema import Schema
+from upcasters.formats.schema import Schema, SchemaKind
 from upcasters.paths import Path
 
 
@@ -38,17 +38,38 @@ class Format(Protocol):
     def writer(self, schema: Schema) -> Writer:
         """What writes documents by ``schema``. Raises SchemaError."""
 
+    def types_at(self, schema: Schema, path: Path) -> frozenset[ValueType] | None:
+        """What may stand at a path of a document of this schema; nothing where the schema has no such field.
 
-@dataclass(frozen=True)
+        None where only the document tells whether there is such a field. Raises SchemaError.
+        """
+
+
+@dataclass(frozen=True, eq=False)
 class Encoding:
     """How the value of a record is written: by ``schema``, behind the bytes of ``frame``, beside ``headers``.
 
-    ``schema`` is None for bare JSON, and for JSON behind a frame whose schema nobody has to know.
+    ``schema`` is None for bare JSON, and for JSON behind a frame whose schema nobody has to know. ``version`` is the
+    type and version of such records, where a registry or a table tells it. Two are never equal: keep one for each
+    schema that comes, since what is made for it is found again by it.
     """
 
     schema: Schema | None = None
     frame: bytes = b""
     headers: tuple[Header, ...] = ()
+    version: tuple[str, str] | None = None
+
+    @property
+    def kind(self) -> SchemaKind:
+        return "json" if self.schema is None else self.schema.kind
+
+    def is_as(self, other: Encoding) -> bool:
+        """True where what is written in one way is written in the other, to the last byte."""
+        if (self.frame, self.headers, self.kind) != (other.frame, other.headers, other.kind):
+            return False
+        if self.schema is None or other.schema is None:
+            return self.schema is other.schema
+        return self.schema.fingerprint == other.schema.fingerprint
 
 
 BARE_JSON = Encoding()

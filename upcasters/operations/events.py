@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from upcasters.context import Child, Context, last_header
-from upcasters.document import Object, from_plain, is_null, json_type, open_object, plain
+from upcasters.document import Object, from_plain, is_null, json_text, json_type, open_object, plain
 from upcasters.errors import (
     Ambiguous,
     FieldExists,
@@ -343,7 +343,7 @@ def _text(node: Any, path: Path) -> str:
         return string(node, path)
     if kind in ("object", "array"):
         raise WrongType(f"{show(path)} is {kind} and cannot be part of the key", path)
-    return bytes(frozen([node]))[1:-1].decode()
+    return json_text(node).decode()
 
 
 def joined(parts: Sequence[str], separator: str, paths: Sequence[Path]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from upcasters.context import Context
-from upcasters.document import Object, encode, json_type, open_array, open_object, same
+from upcasters.document import BEYOND_JSON, Object, encode, json_type, open_array, open_object, same
 from upcasters.errors import FieldExists
 from upcasters.operations.base import Inverse, Operation
 from upcasters.paths import EACH, Path, show
@@ -19,8 +19,18 @@ from upcasters.traversal import MISSING, OnMissing, find, objects, parent_of
 def frozen(node: Any) -> Any:
     """A node that can stand in two places: objects and arrays as bytes, so that neither place sees the other's."""
     if type(node) is dict or type(node) is list:
-        return msgspec.Raw(encode(node))
+        return _copied(node) if BEYOND_JSON.get() else msgspec.Raw(encode(node))
     return node
+
+
+def _copied(node: Any) -> Any:
+    """What may hold values that JSON does not have."""
+    if type(node) is dict:
+        fields = {}
+        for key, child in node.items():
+            fields[key] = _copied(child)
+        return fields
+    return list(map(_copied, node)) if type(node) is list else node
 
 
 @dataclass(frozen=True)

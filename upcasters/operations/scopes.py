@@ -12,11 +12,14 @@ from upcasters.conditions import Condition, names_the_event
 from upcasters.context import Context
 from upcasters.document import (
     Object,
+    Unread,
     decode_object,
     encode,
     is_null,
+    json_text,
     json_type,
     open_array,
+    open_container,
     open_object,
     open_unchecked,
     restamped,
@@ -219,7 +222,7 @@ class Walk:
                 continue
             child, inside = _opened(node, depth, opened)
             if self._visit(child, context, key if type(container) is list else position, depth + 1, inside):
-                if inside is None and type(child) is dict and child is not node:
+                if inside is None and type(child) is dict and type(node) is msgspec.Raw:
                     decode_object(node)  # a key that stands twice is refused where it would be lost
                 container[key] = child
                 changed = True
@@ -248,7 +251,7 @@ class Walk:
         A key may be spelled with escapes, so that any backslash leaves it open.
         """
         if type(node) is not msgspec.Raw:
-            return type(node) in (dict, list)
+            return json_type(node) in ("object", "array")
         text = bytes(node)
         if text[0] not in b"{[":
             return False
@@ -292,6 +295,8 @@ def _is_local(part: Everywhere) -> bool:
 
 def _opened(node: Any, depth: int, opened: Opened | None) -> tuple[Any, Opened | None]:
     """An object or array, and what opened it whole, if it was not opened for itself."""
+    if isinstance(node, Unread):
+        return open_container(node), None
     if type(node) is not msgspec.Raw:
         return node, opened
     again = None if opened is None else opened.again(node)
@@ -370,7 +375,7 @@ class Subdocument(Operation):
         node = find(inner, self.version)
         if node is MISSING:
             raise MissingField(f"{show(self.version)}, the sub-document's version, is missing", self.version)
-        return string(node, self.version) if json_type(node) == "string" else encode(node).decode()
+        return string(node, self.version) if json_type(node) == "string" else json_text(node).decode()
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)

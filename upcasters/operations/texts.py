@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from upcasters.context import Context
-from upcasters.document import ExactFloat, Object, encode, is_null, json_type, open_array
+from upcasters.document import ExactFloat, Object, is_null, json_text, json_type, open_array
 from upcasters.errors import FieldExists, FormatMismatch, MissingField, StepError, WrongType
 from upcasters.operations.base import (
     Inverse,
@@ -222,7 +222,7 @@ class Filled:
             return value
         if self.numbers == "error" or not isinstance(value, (bool, int, float)):
             raise WrongType(f"{name}, which is part of a text, is not a string", path(name))
-        return str(value) if isinstance(value, ExactFloat) else encode(value).decode()
+        return str(value) if isinstance(value, ExactFloat) else json_text(value).decode()
 
 
 @dataclass(frozen=True)

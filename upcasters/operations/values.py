@@ -13,10 +13,10 @@ from upcasters.depth import is_too_deep
 from upcasters.document import (
     Object,
     ScalarKey,
-    encode,
     from_plain,
     is_json,
     is_null,
+    json_text,
     json_type,
     plain,
     same,
@@ -567,7 +567,7 @@ class PrintJson(Operation):
             if self.null == "error":
                 raise WrongType(f"{show(self.path)} is null", self.path)
             return node
-        return bytes(node).decode() if type(node) is msgspec.Raw else encode(node).decode()
+        return json_text(node).decode()
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from upcasters.document import Object
+from upcasters.document import Object, ValueType
 from upcasters.errors import DecodeError
+from upcasters.formats.avro.asking import types_at
 from upcasters.formats.avro.parsing import avro_type
 from upcasters.formats.avro.reading import NOTHING, AvroSpan, Touched, reader_of
 from upcasters.formats.avro.writing import Writing
@@ -33,3 +34,6 @@ class AvroFormat:
 
     def writer(self, schema: Schema) -> Writer:
         return Writing(avro_type(schema))
+
+    def types_at(self, schema: Schema, path: Path) -> frozenset[ValueType] | None:
+        return types_at(avro_type(schema), path)

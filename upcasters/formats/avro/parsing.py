@@ -41,7 +41,7 @@ def avro_type(schema: Schema) -> AvroType:
         raise
     except RecursionError:
         raise _too_deep() from None
-    except Exception as error:  # fastavro and json raise whatever the text leads them to
+    except Exception as error:  # noqa: BLE001  # fastavro and json raise whatever the text leads them to
         raise SchemaError(f"the Avro schema cannot be parsed ({_said(error)})", _MEND) from None
     _count_empty_values(made)
     return made

@@ -260,7 +260,7 @@ class _Code:
         elif avro.is_container:
             self._line(f"p = {self._skipper(avro)}(data, p, {self._deeper()})")
         elif avro.kind == "union":
-            self._branches(avro, lambda each: self.skip(each))
+            self._branches(avro, self.skip)
         else:
             self._skip_scalar(avro)
 

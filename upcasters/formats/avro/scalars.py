@@ -72,7 +72,7 @@ def decoded(avro: AvroType, data: bytes) -> Any:
         raise WrongType(f"a {avro.logical} that Python cannot compute with") from None
 
 
-def _text(avro: AvroType, data: bytes) -> str:
+def _text(data: bytes) -> str:
     try:
         return str(data[length(data, 0)[1] :], "utf-8")
     except UnicodeDecodeError:
@@ -87,7 +87,7 @@ _DECODERS: Mapping[str, Callable[[AvroType, bytes], Any]] = {
     "double": lambda _, data: _DOUBLE.unpack(data)[0],
     "bytes": lambda _, data: data[length(data, 0)[1] :],
     "fixed": lambda _, data: data,
-    "string": _text,
+    "string": lambda _, data: _text(data),
     "enum": lambda avro, data: avro.symbols[number(data, 0)[0]],
 }
 

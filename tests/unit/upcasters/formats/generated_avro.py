@@ -82,10 +82,8 @@ def types(draw: st.DrawFn, names: Names, depth: int) -> Made:
         size = draw(st.integers(0, 9))
         schema = {"type": "fixed", "name": names.new(), "size": size}
         return Made(schema, st.binary(min_size=size, max_size=size))
-    if kind == "record":
-        return draw(records(names, depth - 1))
-    if kind == "union":
-        return draw(unions(names, depth - 1))
+    if kind in ("record", "union"):
+        return draw((records if kind == "record" else unions)(names, depth - 1))
     inner = draw(types(names, depth - 1))
     if kind == "array":
         return Made({"type": "array", "items": inner.schema}, st.lists(inner.values, max_size=3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.upcasters.formats.generated_avro import avro_bytes, avro_value, paths_of, schemas_and_values
@@ -15,6 +15,7 @@ from upcasters.formats.avro import AvroFormat
 AVRO = AvroFormat()
 
 
+@settings(deadline=None)
 @given(schemas_and_values(), st.data())
 def test_what_is_read_is_what_fastavro_reads_and_is_written_as_it_came(case: tuple[Schema, Any], data: Any) -> None:
     schema, value = case
@@ -25,6 +26,7 @@ def test_what_is_read_is_what_fastavro_reads_and_is_written_as_it_came(case: tup
     assert AVRO.writer(schema)(document) == written
 
 
+@settings(deadline=None)
 @given(schemas_and_values())
 def test_python_values_are_written_as_fastavro_writes_them(case: tuple[Schema, Any]) -> None:
     schema, value = case
@@ -32,6 +34,7 @@ def test_python_values_are_written_as_fastavro_writes_them(case: tuple[Schema, A
     assert AVRO.writer(schema)(plain(document)) == avro_bytes(schema, value)
 
 
+@settings(deadline=None)
 @given(schemas_and_values(), st.data())
 def test_bytes_that_end_too_early_are_refused(case: tuple[Schema, Any], data: Any) -> None:
     from upcasters.errors import EventError

