@@ -21,10 +21,21 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.json import Decoder
 
-from tests.unit.upcasters.generated import KEYS, LITERALS, NUMBERS, SOURCE, TEXTS, Made, any_operation, fusable, made
+from tests.unit.upcasters.generated import (
+    DISGUISES,
+    KEYS,
+    LITERALS,
+    NUMBERS,
+    SOURCE,
+    TEXTS,
+    Made,
+    any_operation,
+    fusable,
+    made,
+)
 from upcasters import DeadLettered, Event, Operation, Policy, Upcaster
 from upcasters.depth import is_too_deep
-from upcasters.document import decode_object_unchecked
+from upcasters.document import decode_object_unchecked, is_json
 from upcasters.duplicates import refuse_anywhere
 from upcasters.errors import DecodeError
 from upcasters.operations.fields import Optional
@@ -109,8 +120,15 @@ class Trial:
             self._compare(upcaster, event)
         for _ in range(EVENTS_A_CHAIN - len(tried.events)):
             one = self._chance.choice(tried.events)
-            value = self._likeness.like(one.value or b"").encode()
+            value = self._like(one, disguised=bool(tried.chain.readers))
             self._compare(upcaster, Event(value, one.key, one.headers, one.timestamp, one.offset))
+
+    def _like(self, event: Event, *, disguised: bool) -> bytes:
+        if not disguised:
+            return self._likeness.like(event.value or b"").encode()
+        value = event.value or b""
+        plain = self._likeness.like(value if value[:1] == b"{" and is_json(value) else b'{"a":true,"b":"x"}').encode()
+        return self._chance.choice(DISGUISES)(plain)
 
     def _compare(self, upcaster: Upcaster, event: Event) -> None:
         plain = upcaster.reference.upcast(event, SOURCE)
@@ -120,6 +138,7 @@ class Trial:
         name = plain.fault.error_type if isinstance(plain, DeadLettered) else type(plain).__name__
         self.seen[f"outcome {name}"] += 1
         value = event.value or b""
+        self.seen["events that readers changed"] += upcaster.reference.trace(event, SOURCE).read is not None
         self.seen["events with a key twice"] += _has_twice(value)
         self.seen["events of more than 350 levels"] += is_too_deep(value, 350)
         self.seen["events with numbers beyond a float"] += any(number in value for number in BIG)

@@ -86,6 +86,7 @@ from upcasters.operations.values import (
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passage, Passed, Skipped, Upcast, Violation
 from upcasters.paths import EACH
 from upcasters.policy import Policy
+from upcasters.readers import ValueReader, read_with, upcast_envelope
 from upcasters.step import Baseline, Step
 from upcasters.upcaster import Upcaster
 from upcasters.version_graph import Version
@@ -130,6 +131,7 @@ __all__ = [
     "StepError",
     "Upcast",
     "Upcaster",
+    "ValueReader",
     "Version",
     "Violation",
     "absent",
@@ -175,6 +177,7 @@ __all__ = [
     "parse_json",
     "present",
     "print_json",
+    "read_with",
     "reformat",
     "rename",
     "rename_header",
@@ -195,6 +198,7 @@ __all__ = [
     "unnest",
     "unwrap",
     "up_to",
+    "upcast_envelope",
     "when",
     "wrap",
 ]

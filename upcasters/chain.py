@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from upcasters.checks import detection_problems, model_problems, structure_problems
+from upcasters.checks import detection_problems, model_problems, reader_problems, structure_problems
 from upcasters.detection import Detection
 from upcasters.errors import ChainError
 from upcasters.outcome import Violation
 from upcasters.policy import Policy
+from upcasters.readers import ReaderName, ValueReader
 from upcasters.step import Baseline, Step, VersionLike
 from upcasters.upcaster import Upcaster
 from upcasters.version_graph import VersionGraph
@@ -19,6 +20,7 @@ class Chain(VersionGraph):
 
     ``current`` pins a type's current version; without it, the last one before the first preview step.
     ``detection`` says how the type and version of an event are told where a route does not say.
+    ``readers`` make JSON of values that are nearly JSON, in their order, in front of all that.
     """
 
     def __init__(
@@ -29,9 +31,10 @@ class Chain(VersionGraph):
         current: Mapping[str, VersionLike] | None = None,
         detection: Detection | None = None,
         name: str = "",
+        readers: Sequence[ReaderName | ValueReader] = (),
     ) -> None:
-        super().__init__(steps, baselines, current=current, detection=detection, name=name)
-        problems = structure_problems(self)
+        super().__init__(steps, baselines, current=current, detection=detection, name=name, readers=readers)
+        problems = [*structure_problems(self), *reader_problems(self.readers)]
         if problems:
             raise ChainError(problems)
 

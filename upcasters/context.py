@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from upcasters.document import JsonNode, Object, same
 from upcasters.errors import NoCoordinates
-from upcasters.event import Header, Partition, SourceRecord
+from upcasters.event import Header, Item, Partition, SourceRecord
 from upcasters.paths import EACH, Path
 from upcasters.traversal import MISSING, find
 
@@ -80,10 +80,23 @@ class Context:
     @property
     def origin(self) -> str:
         """Where the event came from, as one string that is the same each time it is read."""
-        offset = self.record.offset
-        if self.source is None or offset is None:
-            raise NoCoordinates("a split needs source coordinates for the ids of its children and there are none")
-        return "/".join(map(str, (self.source.topic, self.source.partition, offset, *self.lineage)))
+        return origin_of(self.record, self.source, self.lineage)
+
+
+def origin_of(record: SourceRecord, source: Partition | None, lineage: tuple[int, ...] = ()) -> str:
+    """Where an event came from: topic, partition, offset; its position in a record of several, and that in each split.
+
+    Raises NoCoordinates where there are none.
+    """
+    offset = record.offset
+    if source is None or offset is None:
+        raise NoCoordinates("a split needs source coordinates for the ids of its children and there are none")
+    place = (record.position,) if isinstance(record, Item) else ()
+    return "/".join(map(str, (source.topic, source.partition, offset, *place, *lineage)))
+
+
+CLOUD_EVENTS_PREFIX = "ce_"
+"""Of the headers that are attributes, in CloudEvents' binary mode."""
 
 
 def last_header(headers: Sequence[Header], name: str) -> bytes | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upcasters.compile import ShapeMatcher, compile_shapes
-from upcasters.context import Context, last_header
+from upcasters.context import CLOUD_EVENTS_PREFIX, Context, last_header
 from upcasters.detection import (
     Always,
     Detection,
@@ -24,18 +24,17 @@ from upcasters.detection import (
     wrong_rules,
 )
 from upcasters.document import Object, is_null, json_text, json_type, open_object, plain, read, restamped
-from upcasters.errors import ChainError, DetectionError, EventError, Problem, UnreadableStamp, WrongType
+from upcasters.errors import ChainError, DecodeError, DetectionError, EventError, Problem, UnreadableStamp, WrongType
 from upcasters.event import SourceRecord
 from upcasters.operations.events import put_header
 from upcasters.paths import Path, path, show
+from upcasters.readers import OF_EVERY_ENVELOPE
 from upcasters.traversal import MISSING, find, parent_of
 
 if TYPE_CHECKING:
     from upcasters.version_graph import VersionGraph
 
 Rule = TypeRule | VersionRule
-_CLOUD_EVENTS_PREFIX = "ce_"
-_OF_EVERY_ENVELOPE = {"specversion", "id", "source", "type"}
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,21 @@ class DetectedDocument:
     """A document's type and version; its body; and, in CloudEvents' structured mode, the envelope around it.
 
     ``no_body`` says why there is no document in the envelope, where there is none: its data may be anything, or absent.
+    The same goes for a record whose headers are the envelope.
     """
 
     event_type: str
     version: str
     body: Object
     envelope: Object | None = None
-    no_body: WrongType | None = None
+    no_body: EventError | None = None
     stated: str = ""
     """The version as the event names it, where the chain takes it for another one."""
+
+    @property
+    def root(self) -> Object:
+        """The value as it came, opened: the envelope where there is one."""
+        return self.body if self.envelope is None else self.envelope
 
 
 class Detector:
@@ -72,7 +77,7 @@ class Detector:
         self._type_default = _default(self.type_rules)
         self._version_default = _default(self.version_rules)
         self._asks_shape = any(isinstance(rule, FromShape) for rule in self.version_rules)
-        self._structured = any(
+        self._cloud_events = any(
             isinstance(rule, FromCloudEvents) for rule in (*self._type_readers, *self.version_readers)
         )
 
@@ -98,9 +103,26 @@ class Detector:
         first = self.type_rules[0]
         return first.value if isinstance(first, Always) else None
 
-    def detect(self, record: SourceRecord, root: Object) -> DetectedDocument:
-        """Type and version of one event. Raises DetectionError where there is no answer, or more than one."""
-        body, envelope, no_body = self._body(record, root)
+    def foreign(self, record: SourceRecord) -> DecodeError | None:
+        """Why the value is not to be read, in CloudEvents' binary mode: it may be anything, and the headers say that it
+        is not JSON."""
+        if not self._cloud_events or last_header(record.headers, CLOUD_EVENTS_PREFIX + "specversion") is None:
+            return None
+        if _is_json_type(last_header(record.headers, "content-type")):
+            return None
+        return DecodeError("the record's content type says that its value is not JSON")
+
+    def look(self, record: SourceRecord) -> DetectedDocument:
+        """Type and version of a record, as ``detect``. Raises EventError also for what is no document."""
+        foreign = self.foreign(record)
+        return self.detect(record, {} if foreign is not None else read(record.value or b""), foreign)
+
+    def detect(self, record: SourceRecord, root: Object, foreign: DecodeError | None = None) -> DetectedDocument:
+        """Type and version of one event. Raises DetectionError where there is no answer, or more than one.
+
+        ``foreign`` is why its value was not read, where it was not: what the headers say has to be enough.
+        """
+        body, envelope, no_body = (root, None, foreign) if foreign is not None else self._body(record, root)
         event_type = _agreed("type", self._type_readers, record, body, envelope)
         if event_type is None:
             event_type = self._type_default
@@ -109,7 +131,7 @@ class Detector:
         if event_type not in self._chain.types:
             return DetectedDocument(event_type, self._version_if_told(record, body, envelope), body, envelope, no_body)
         try:
-            version = self._version(event_type, record, body, envelope)
+            version = self._version(event_type, record, body, envelope, asks_shape=self._asks_shape and no_body is None)
         except DetectionError:
             if no_body is not None:
                 raise no_body from None  # where the version would stand
@@ -131,13 +153,14 @@ class Detector:
     def names_version(self, record: SourceRecord) -> bool:
         """True where a header, field or attribute tells the version; False for what is assumed, or cannot be read."""
         try:
-            body, envelope, _ = self._body(record, read(record.value or b""))
+            foreign = self.foreign(record) is not None
+            body, envelope, _ = ({}, None, None) if foreign else self._body(record, read(record.value or b""))
             return _agreed("version", self.version_readers, record, body, envelope) is not None
         except EventError:
             return False
 
-    def _body(self, record: SourceRecord, root: Object) -> tuple[Object, Object | None, WrongType | None]:
-        if not self._structured or not _is_envelope(record, root):
+    def _body(self, record: SourceRecord, root: Object) -> tuple[Object, Object | None, EventError | None]:
+        if not self._cloud_events or not _is_envelope(record, root):
             return root, None, None
         if "data" not in root:
             return {}, root, WrongType("the CloudEvents envelope has no data that is JSON", ("data",))
@@ -147,12 +170,14 @@ class Detector:
             return {}, root, error
         return body, root, None
 
-    def _version(self, event_type: str, record: SourceRecord, body: Object, envelope: Object | None) -> str:
+    def _version(
+        self, event_type: str, record: SourceRecord, body: Object, envelope: Object | None, *, asks_shape: bool
+    ) -> str:
         known = self._chain.versions
         answer = _agreed(
             "version", self.version_readers, record, body, envelope, lambda answer: (event_type, answer) in known
         )
-        if self._asks_shape:
+        if asks_shape:
             shape = self.shape_of(event_type, body)
             if answer is None:
                 answer = shape
@@ -185,8 +210,14 @@ class Detector:
         types = map(TypeStamp, self._type_readers)
         create = (self.stamps_first, *(False,) * len(self.version_readers))
         versions = map(VersionStamp, self.version_readers, create)
-        ids = (IdStamp(FromCloudEvents("id")),) if self._structured else ()
+        ids = (IdStamp(FromCloudEvents("id")),) if self._cloud_events else ()
         return (*types, *versions, *ids)
+
+
+def _is_json_type(content_type: bytes | None) -> bool:
+    """True for a media type of JSON, and where none is named."""
+    name = (content_type or b"").partition(b";")[0].strip().lower()
+    return not name or name in {b"application/json", b"text/json"} or name.endswith(b"+json")
 
 
 def _is_envelope(record: SourceRecord, root: Object) -> bool:
@@ -198,7 +229,7 @@ def _is_envelope(record: SourceRecord, root: Object) -> bool:
     content_type = last_header(record.headers, "content-type") or b""
     if content_type.lower().startswith(b"application/cloudevents"):
         return True
-    return root.keys() >= _OF_EVERY_ENVELOPE and last_header(record.headers, _CLOUD_EVENTS_PREFIX + "id") is None
+    return root.keys() >= OF_EVERY_ENVELOPE and last_header(record.headers, CLOUD_EVENTS_PREFIX + "id") is None
 
 
 def shapes_of(chain: VersionGraph, event_type: str) -> list[tuple[str, Any]]:
@@ -245,7 +276,7 @@ def answer_of(rule: ReadingRule, record: SourceRecord, body: Object, envelope: O
         return _matched(_field(body, path(rule.path)), rule)
     if envelope is not None:
         return _matched(_field(envelope, (rule.attribute,)), rule)
-    return _matched(_text(last_header(record.headers, _CLOUD_EVENTS_PREFIX + rule.attribute), rule), rule)
+    return _matched(_text(last_header(record.headers, CLOUD_EVENTS_PREFIX + rule.attribute), rule), rule)
 
 
 def _text(value: bytes | None, rule: ReadingRule) -> str | None:
@@ -341,7 +372,7 @@ class Stamp(ABC):
             self._write_header(rule, context, text)
 
     def _write_header(self, rule: FromHeader | FromCloudEvents, context: Context, text: str) -> None:
-        name = rule.name if isinstance(rule, FromHeader) else _CLOUD_EVENTS_PREFIX + rule.attribute
+        name = rule.name if isinstance(rule, FromHeader) else CLOUD_EVENTS_PREFIX + rule.attribute
         old = last_header(context.headers, name)
         if old is not None or self.create:
             new = text if rule.pattern is None else replaced((old or b"").decode(), rule.pattern, text)

@@ -92,6 +92,14 @@ class DecodeError(EventError):
     stage: Stage = "decode"
 
 
+class ReaderError(DecodeError):
+    """A reader in front of the decoder cannot read a value that is meant for it."""
+
+
+class TooManyEvents(DecodeError):
+    """A value holds more events than one record may become, or more bytes of them."""
+
+
 class TooDeep(EventError):
     """The event, a text in it, or what it became is nested deeper than any document may be."""
 

@@ -85,6 +85,17 @@ class Event(msgspec.Struct, frozen=True, gc=False):
             force_setattr(self, "headers", _pairs(self.headers))
 
 
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """One event of several that one record holds, by its position from 0. All but the value is the record's."""
+
+    value: bytes
+    key: bytes | None
+    headers: Sequence[Header]
+    timestamp: int | None
+    offset: int | None
+    position: int
+
+
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One record to be produced. The timestamp is always the source record's own."""
 
@@ -96,7 +107,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 def event_of(record: SourceRecord) -> SourceRecord:
     """A client's record as an event. Raises TypeError for what is none, and says what to pass."""
     given: Any = record
-    if type(given) is Event:
+    if type(given) is Event or type(given) is Item:
         return record
     try:
         parts = given.value, given.key, given.headers, given.timestamp, given.offset

@@ -30,6 +30,8 @@ from upcasters.event import Partition, Record, SourceRecord
 from upcasters.operations.events import MOST_BYTES
 from upcasters.outcome import Outcome, Passage, Passed, Skipped, Upcast, Violation
 from upcasters.policy import Policy
+from upcasters.readers import readers_of
+from upcasters.reading import Reading
 from upcasters.step import Hop, VersionKey
 from upcasters.validation import Validator
 
@@ -75,6 +77,7 @@ class EventFlow:
         self.observe = observe
         self.detector = Detector(chain, policy.detection)
         self.stamps: tuple[Stamp, ...] = self.detector.stamps()
+        self.reading = reading_of(chain, policy, self.detector)
         self.ways: dict[VersionKey, Way] = {}
         self._ways_to: dict[tuple[VersionKey, str], Way] = {}
         self.validators: dict[VersionKey, Validator | None] = {}
@@ -157,20 +160,19 @@ class EventFlow:
         if value is None:
             return self.tombstone
         notes = notes or FlowPosition()
-        if self.policy.duplicate_keys == "refuse":
+        if self.policy.duplicate_keys == "refuse" and self.detector.foreign(record) is None:
             read(value)
             refuse_anywhere(value)
         with duplicate_keys("last-wins"):  # what is only looked at loses nothing
-            root = read(value)
-            found = self.detector.detect(record, root)
+            found = self.detector.look(record)
         notes.event_type, notes.from_version = found.event_type, found.version
         let_through = self.let_through(found)
         if let_through is not None:
             return let_through
         way = self.way((found.event_type, found.version))
         notes.to_version = way.end[1]
-        if way.hops and self.policy.duplicate_keys != "last-wins":
-            refuse_lost_keys(value, root)
+        if way.hops and found.no_body is None and self.policy.duplicate_keys != "last-wins":
+            refuse_lost_keys(value, found.root)
         return self.bring(record, source, found, way, run, observed)
 
     def let_through(self, found: DetectedDocument) -> Outcome | None:
@@ -336,6 +338,14 @@ class EventFlow:
             if choice == "always" or observed is None:
                 raise
             observed(error, node)
+
+
+def reading_of(chain: VersionGraph, policy: Policy, detector: Detector) -> Reading | None:
+    """The readers of a route: its own or, where it names none, the chain's. None where there are none."""
+    readers = chain.readers if policy.readers is None else readers_of(policy.readers)
+    if not readers:
+        return None
+    return Reading(readers, policy.duplicate_keys, lambda record: detector.foreign(record) is None)
 
 
 @dataclass

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,6 +17,7 @@ from upcasters.chain import Chain
 from upcasters.detection import Detection
 from upcasters.errors import ChainError, Problem
 from upcasters.overlooked import Part, overlooked, own_name, short
+from upcasters.readers import ReaderName, ValueReader
 from upcasters.step import Baseline, Step, VersionLike
 
 T = TypeVar("T")
@@ -93,6 +94,7 @@ def chain_from_package(
     *,
     current: Mapping[str, VersionLike] | None = None,
     detection: Detection | None = None,
+    readers: Sequence[ReaderName | ValueReader] = (),
 ) -> Chain:
     """The chain of all modules of ``package`` that have a ``step``, ``steps``, ``baseline`` or ``baselines``.
 
@@ -109,7 +111,7 @@ def chain_from_package(
     named = [_named(part, module) for module, parts in exports.items() for part in parts]
     steps = [part for part in named if isinstance(part, Step)]
     baselines = [part for part in named if isinstance(part, Baseline)]
-    return Chain(steps, baselines, current=current, detection=detection, name=package)
+    return Chain(steps, baselines, current=current, detection=detection, name=package, readers=readers)
 
 
 def _named(part: Part, module: ModuleType) -> Part:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from upcasters.detection import Detection
 from upcasters.event import kind_of
 from upcasters.paths import text_of
+from upcasters.readers import ReaderName, ValueReader, readers_of
 from upcasters.step import version_text
 
 UnknownTypeChoice = Literal["dead-letter", "pass", "skip"]
@@ -30,6 +31,7 @@ class Policy:
     opens keep both), or wherever one has; or the last one wins where the object is opened.
     ``include_values`` lets error texts carry values of the event.
     ``allow_loss`` lets events go down over steps that cannot be undone wholly: what is gone stays gone.
+    ``readers`` run in front of the decoder; None means the chain's own, and an empty list none.
     """
 
     detection: Detection = field(default_factory=Detection)
@@ -42,9 +44,10 @@ class Policy:
     sample_every: int = 100
     include_values: bool = False
     allow_loss: bool = False
+    readers: Sequence[ReaderName | ValueReader] | None = None
 
     def __post_init__(self) -> None:
-        """Raises TypeError for anything of another type, and says what to pass."""
+        """Raises TypeError for anything of another type, and StepError for what is no reader; both say what to pass."""
         if not isinstance(self.target, Mapping):
             raise TypeError(f"target is {kind_of(self.target)}: pass a dict of type to version")
         if not isinstance(self.detection, Detection):
@@ -56,3 +59,5 @@ class Policy:
             raise TypeError(f"sample_every is {kind_of(self.sample_every)}: pass an int, 1 for every event")
         target = {text_of(event_type): version_text(version) for event_type, version in self.target.items()}
         object.__setattr__(self, "target", target)
+        if self.readers is not None:
+            object.__setattr__(self, "readers", readers_of(self.readers))

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from upcasters.context import Context
 from upcasters.document import Object, read, write
 from upcasters.duplicates import duplicate_keys
-from upcasters.errors import EventError, InvalidEvent
-from upcasters.event import Partition, SourceRecord
+from upcasters.errors import EventError, InvalidEvent, ReaderError
+from upcasters.event import Event, Item, Partition, SourceRecord
 from upcasters.event_flow import EventFlow, FlowPosition, Observed, Way
 from upcasters.locating import locate
 from upcasters.operations.base import Operation
 from upcasters.outcome import DeadLettered, Fault, Outcome, Violation
 from upcasters.paths import EACH
+from upcasters.reading import Read
 from upcasters.step import Hop, Step, VersionKey
 
 LONGEST_NAME = 100
@@ -27,19 +28,21 @@ LONGEST_NAME = 100
 
 @dataclass(frozen=True)
 class HopTrace:
-    """One document before and after one hop."""
+    """One document before and after one hop; ``position`` of a record that holds several events, from 0."""
 
     hop: Hop
     before: bytes
     after: bytes
+    position: int | None = None
 
 
 @dataclass
 class Trace:
-    """What became of an event and each hop on the way, in order."""
+    """What became of an event and each hop on the way, in order; and what readers made of it, where they changed it."""
 
     outcome: Outcome
     hops: list[HopTrace] = field(default_factory=list)
+    read: Read | None = None
 
 
 class Reference:
@@ -54,6 +57,33 @@ class Reference:
 
     def trace(self, record: SourceRecord, source: Partition | None = None, older: bytes | None = None) -> Trace:
         """What becomes of one event, with every hop; ``older`` as for ``Upcaster.downcast_into``. Never raises."""
+        reading = self._flow.reading
+        if reading is None:
+            return self.trace_read(record, source, older)
+        made = Trace(_NOT_YET)
+
+        def upcast(part: SourceRecord, source: Partition | None) -> Outcome:
+            trace = self.trace_read(part, source, older)
+            position = part.position if isinstance(part, Item) else None
+            made.hops += [replace(hop, position=position) for hop in trace.hops]
+            return trace.outcome
+
+        try:
+            older = older if older is None else _single(reading.read(Event(older), None), older)
+            made.read = reading.read(record, source)
+            if older is not None:
+                _single(made.read, b"")
+            made.outcome = reading.outcome_of(made.read, source, upcast) if made.read else upcast(record, source)
+        except Exception as error:  # noqa: BLE001  # as below
+            made.outcome = DeadLettered(fault_of(error, FlowPosition()))
+        return made
+
+    def upcast_read(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
+        """The same for an event that has the readers behind it."""
+        return self.trace_read(record, source).outcome
+
+    def trace_read(self, record: SourceRecord, source: Partition | None, older: bytes | None = None) -> Trace:
+        """The same for an event that has the readers behind it, with every hop."""
         notes = FlowPosition()
         hops: list[HopTrace] = []
         run = _HopByHop(notes, hops, older)
@@ -74,6 +104,18 @@ class Reference:
             observe(Violation(*node, fault_of(error, notes)))
 
         return tell
+
+
+_NOT_YET = DeadLettered(Fault("decode", "NotRead", "the record was not read"))
+
+
+def _single(read: Read | None, value: bytes) -> bytes:
+    """The value as it was read, or ``value`` where no reader changed it. Raises ReaderError where it is several."""
+    if read is None:
+        return value
+    if read.splits:
+        raise ReaderError("several events have no one older document")
+    return read.parts[0].value or b""
 
 
 @dataclass

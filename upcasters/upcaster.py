@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from upcasters.compile import Compiled, compile_hops
@@ -12,6 +13,7 @@ from upcasters.depth import SHALLOW, is_too_deep
 from upcasters.detection import FromField
 from upcasters.document import Object
 from upcasters.duplicates import duplicate_keys
+from upcasters.errors import EventError
 from upcasters.event import Event, Partition, SourceRecord, event_of, kind_of, partition_of
 from upcasters.event_flow import EventFlow, Way
 from upcasters.outcome import Outcome, Violation
@@ -54,6 +56,11 @@ class Upcaster:
         self._compile_some()
         found = short_cut(self._flow, self.compiled, self._run)
         self._short_cut, self.source = found or (_no_short_cut, "")
+        self._first = (
+            self._short_cut
+            if self._flow.reading is None
+            else partial(self._flow.reading.outcome, upcast=self._upcast_read)
+        )
 
     def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
         """What becomes of one event. ``source`` is its topic and partition, where it has them.
@@ -61,10 +68,18 @@ class Upcaster:
         Raises TypeError where ``record`` is no event, and says what to pass.
         """
         try:
-            outcome = self._short_cut(record, source)
+            outcome = self._first(record, source)
             return self._process(record, source) if outcome is None else outcome
         except Exception:  # noqa: BLE001  # the reference finds out what it was, or that it was nothing
             return self.reference.upcast(event_of(record), partition_of(source))
+
+    def _upcast_read(self, record: SourceRecord, source: Partition | None) -> Outcome:
+        """The same behind the readers, where a route has some."""
+        try:
+            outcome = self._short_cut(record, source)
+            return self._process(record, source) if outcome is None else outcome
+        except Exception:  # noqa: BLE001  # as above
+            return self.reference.upcast_read(event_of(record), partition_of(source))
 
     def _process(self, record: SourceRecord, source: Partition | None) -> Outcome:
         with duplicate_keys(self.policy.duplicate_keys):
@@ -99,13 +114,30 @@ class Upcaster:
         return found
 
     @property
+    def splits_values(self) -> bool:
+        """True where a reader of the route may make several events of one value."""
+        return self._flow.reading is not None and self._flow.reading.splits
+
+    def events_in(self, record: SourceRecord, source: Partition | None = None) -> Sequence[SourceRecord]:
+        """The events that the route's readers make of a record: itself where they leave it as it is.
+
+        Raises EventError where they cannot read it.
+        """
+        read = None if self._flow.reading is None else self._flow.reading.read(record, source)
+        return (record,) if read is None else read.parts
+
+    @property
     def reads_versions(self) -> bool:
         """True where a rule of the route reads the version from a place that can be written again."""
         return bool(self._flow.detector.version_readers)
 
     def names_version(self, record: SourceRecord) -> bool:
         """True where a rule of the route finds a version in the event itself, in a place that can be written again."""
-        return self._flow.detector.names_version(record)
+        try:
+            events = self.events_in(record)
+        except EventError:
+            return False
+        return all(map(self._flow.detector.names_version, events))
 
     def target(self, event_type: str, version: str) -> str:
         """The version to which an event of this type and version goes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from upcasters.errors import Irreversible, StepError
 from upcasters.fingerprint import chain_fingerprint
 from upcasters.operations.base import Reversibility, listed
 from upcasters.paths import text_of
+from upcasters.readers import ReaderName, ValueReader, readers_of
 from upcasters.step import Baseline, Hop, Step, VersionKey, VersionLike, version_text
 
 
@@ -41,6 +42,7 @@ class VersionGraph:
     pinned: Mapping[str, str] = field(default_factory=dict)
     detection: Detection = field(default_factory=Detection)
     name: str = ""
+    readers: tuple[ValueReader, ...] = ()
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class VersionGraph:
         current: Mapping[str, VersionLike] | None = None,
         detection: Detection | None = None,
         name: str = "",
+        readers: Sequence[ReaderName | ValueReader] = (),
     ) -> None:
         object.__setattr__(self, "steps", listed(steps, Step, "Step", "List Steps only."))
         object.__setattr__(self, "baselines", listed(baselines, Baseline, "Baseline", "List Baselines only."))
@@ -57,6 +60,7 @@ class VersionGraph:
         object.__setattr__(self, "pinned", MappingProxyType(pinned))
         object.__setattr__(self, "detection", _rules(detection))
         object.__setattr__(self, "name", name)
+        object.__setattr__(self, "readers", readers_of(readers))
 
     @cached_property
     def hops(self) -> Mapping[VersionKey, Hop]:
@@ -275,7 +279,8 @@ class VersionGraph:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all that decides what comes out: its kind and 16 hex digits, such as ``2-0123456789abcdef``."""
-        return chain_fingerprint((self.steps, self.baselines, dict(self.pinned), self.detection))
+        readers = (self.readers,) if self.readers else ()  # a chain without any keeps the one that it has always had
+        return chain_fingerprint((self.steps, self.baselines, dict(self.pinned), self.detection, *readers))
 
     def __hash__(self) -> int:
         return id(self)

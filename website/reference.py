@@ -36,8 +36,8 @@ PAGES: Mapping[str, Page] = MappingProxyType(
         ),
         "conditions": Page(
             "Conditions and detection",
-            "How the version of an event is found. All of it is imported from `upcasters`.",
-            ("conditions", "detection"),
+            "How an event is read, and how its version is found. All of it is imported from `upcasters`.",
+            ("conditions", "detection", "readers"),
         ),
         "operations": Page(
             "Operations",

@@ -9,6 +9,7 @@ import upcasters
 from tests.docs.operations import PAGE, written
 from tests.docs.snippets import run_all, snippets
 from upcasters import load_chain
+from upcasters.readers import READER_NAMES
 from upcasters.testing import laws
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -30,6 +31,11 @@ def test_the_table_of_operations_is_that_of_the_code() -> None:
 def test_names_on_the_page_are_public() -> None:
     called = set(re.findall(r"`(\w+)\(", TEXT.partition("## Steps")[2]))
     assert called - {"using"} <= set(upcasters.__all__)  # `using` is a parameter
+
+
+def test_every_reader_is_on_the_page() -> None:
+    told = TEXT.partition("## Readers")[2].partition("\n## ")[0]
+    assert [name for name in READER_NAMES if f"`{name}`" not in told] == []
 
 
 def test_every_law_is_on_the_page() -> None:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from upcasters import policy as choices
 from upcasters.checks.problems import named
+from upcasters.checks.readers import reader_problems
 from upcasters.detection import Always, Detection, FromField, FromShape, wrong_rules
 from upcasters.errors import Problem
 from upcasters.paths import EACH, path
+from upcasters.readers import readers_of
 
 if TYPE_CHECKING:
     from upcasters.policy import Policy
@@ -28,7 +30,13 @@ def policy_problems(chain: VersionGraph, policy: Policy) -> list[Problem]:
     """Everything that keeps a route from starting; empty where the policy fits."""
     rules = policy.detection.or_those_of(chain.detection)
     by_shape = [] if rules.version else [*_untold_by_shape(chain)]
-    return [*_options(policy), *target_problems(chain, policy.target), *detection_problems(chain, rules), *by_shape]
+    return [
+        *_options(policy),
+        *target_problems(chain, policy.target),
+        *detection_problems(chain, rules),
+        *by_shape,
+        *reader_problems(readers_of(policy.readers or ())),
+    ]
 
 
 def detection_problems(chain: VersionGraph, rules: Detection) -> list[Problem]:

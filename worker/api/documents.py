@@ -220,6 +220,7 @@ class HopTaken(Answer):
     to_version: str
     before: Any
     after: Any
+    position: int | None = Field(None, description="Of the event in its record, from 0, where that holds several.")
 
 
 class EventOutcome(Answer):
@@ -232,6 +233,7 @@ class EventOutcome(Answer):
     hops: int | None = None
     reason: str | None = Field(None, description="Why it was passed or skipped.")
     records: list[OutputRecord] | None = Field(None, description="What would be produced.")
+    read_by: list[str] | None = Field(None, description="The readers that had to change the value before it was JSON.")
     trace: list[HopTaken] | None = None
 
 

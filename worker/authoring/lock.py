@@ -79,6 +79,8 @@ def parts_of(name: str, chain: Chain) -> dict[str, str]:
     A model counts apart from the step that names it, and a golden file by its bytes.
     """
     found = {"detection": fingerprint(chain.detection)}
+    if chain.readers:
+        found["readers"] = fingerprint(chain.readers)
     for base in chain.baselines:
         found[f"baseline {base.event_type} {base.version}"] = fingerprint(replace(base, model=None, id="-"))
     for hop in chain.hops.values():

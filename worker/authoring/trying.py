@@ -21,7 +21,10 @@ from upcasters import (
     SourcePartition,
     Upcast,
 )
+from upcasters.document import is_json
 from upcasters.outcome import Outcome
+from upcasters.readers import ValueReader, utf_16_of
+from upcasters.reading import Read
 from upcasters.reference import HopTrace, Trace
 from upcasters.testing.law import told_outcome
 from worker.errors import WorkerError
@@ -56,25 +59,39 @@ class Tried:
         return told_outcome(self.trace.outcome, self.event)
 
     @property
+    def read(self) -> str:
+        """What the readers did, in one line; empty where they did nothing."""
+        return "" if self.trace.read is None else _told_reading(self.trace.read)
+
+    @property
     def hops(self) -> list[TriedHop]:
         return [_tried(hop) for hop in self.trace.hops]
 
 
-def documents(data: bytes) -> list[bytes]:
-    """The events in what was read: one a line, or a single one where the first line is no document by itself."""
-    data = data.removeprefix(BOM_UTF8)  # what Windows puts before a file is no part of its first event
+def documents(data: bytes, readers: Sequence[ValueReader] = ()) -> list[bytes]:
+    """The events in what was read: one a line, or a single one where the first line is no document by itself.
+
+    UTF-16, as PowerShell writes it, and a byte order mark are the file's, and not its events'. A line that ``readers``
+    make JSON of is one, too.
+    """
+    encoding = utf_16_of(data)
+    # What Windows puts before a file is no part of its first event, and how it writes files is not how events are.
+    data = data.decode(encoding, "replace").removeprefix("\ufeff").encode() if encoding else data.removeprefix(BOM_UTF8)
     lines = [line.strip() for line in data.splitlines() if line.strip()]
-    if not lines or not _is_json(lines[0]):
+    if not lines or not _is_document(lines[0], readers):
         return [data.strip()] if lines else []
     return lines
 
 
-def _is_json(line: bytes) -> bool:
+def _is_document(line: bytes, readers: Sequence[ValueReader]) -> bool:
+    values = [line]
     try:
-        msgspec.json.decode(line, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
+        for reader in readers:
+            made = reader.read(values[0], lambda: "")
+            values = [made] if isinstance(made, bytes) else [*made, b"null"]
+    except Exception:  # noqa: BLE001  # a reader may be the author's own; what it says is told when the event is tried
         return False
-    return True
+    return is_json(values[0])
 
 
 def try_all(
@@ -103,10 +120,17 @@ def targets_of(chain: Chain, to: str) -> dict[str, str]:
 def _tried(trace: HopTrace) -> TriedHop:
     before, after = (_lines(value) for value in (trace.before, trace.after))
     diff = tuple(difflib.unified_diff(before, after, n=CONTEXT, lineterm=""))[2:]
+    which = "" if trace.position is None else f"[{trace.position}] "
     return TriedHop(
-        f"{trace.hop.source[1]} -> {trace.hop.target[1]} ({trace.hop.id})",
+        f"{which}{trace.hop.source[1]} -> {trace.hop.target[1]} ({trace.hop.id})",
         tuple(line for line in diff if not line.startswith("@@")),
     )
+
+
+def _told_reading(read: Read) -> str:
+    number = len(read.parts)
+    many = f", which makes {number:,} event{'' if number == 1 else 's'} of it" if read.splits else ""
+    return f"read by {', '.join(read.by)}{many}"
 
 
 def _lines(value: bytes) -> list[str]:
@@ -129,6 +153,8 @@ def shown(one: Tried, *, trace: bool = True) -> dict[str, Any]:
         content |= msgspec.structs.asdict(outcome.passage)
         content |= {"reason": outcome.reason} if isinstance(outcome, (Passed, Skipped)) else {}
         content["records"] = list(_records(one.event, outcome))
+    if one.trace.read is not None:
+        content["read_by"] = list(one.trace.read.by)
     if trace:
         content["trace"] = [_hop(hop) for hop in one.trace.hops]
     return content
@@ -141,6 +167,7 @@ def _hop(taken: HopTrace) -> dict[str, Any]:
         "to_version": taken.hop.target[1],
         "before": msgspec.Raw(taken.before),
         "after": msgspec.Raw(taken.after),
+        **({} if taken.position is None else {"position": taken.position}),
     }
 
 

@@ -116,6 +116,8 @@ def _show(found: FoundLetter, given: RouteChain) -> None:
     tried = report.tried(found, given)
     if tried is None:
         return
+    if tried.read:
+        typer.echo(tried.read)
     print_hops(tried.hops)
     typer.secho(f"{'now:':<13}{tried.told}", fg="red" if tried.dead else None)
 

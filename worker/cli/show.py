@@ -52,6 +52,8 @@ def show(
         return
     if event_type is None and version is None:
         _show_summary(loaded, markdown)
+        if loaded.readers:
+            typer.echo(f"{_readers(loaded)}\n")
     shown = [
         hop for hop in loaded.hops.values() if event_type in (None, hop.source[0]) and version in (None, hop.target[1])
     ]
@@ -146,6 +148,8 @@ def _sources(chain: Chain, event_type: str | None, version: str | None) -> Itera
     from upcasters.compile import compile_hops
 
     if event_type is None and version is None:
+        if chain.readers:
+            yield f"# {_readers(chain)}"
         yield f"# from bytes to outcome, on a route that leaves all as it is by default\n{_short_cut(chain)}"
     for node in chain.versions:
         if event_type not in (None, node[0]):
@@ -154,6 +158,10 @@ def _sources(chain: Chain, event_type: str | None, version: str | None) -> Itera
         hops = chain.path(node, targets) if version is None or _is_above(chain, node, version) else ()
         if hops:
             yield f"# {node[0]}\n{compile_hops(hops).source}"
+
+
+def _readers(chain: Chain) -> str:
+    return f"readers in front of the decoder: {', '.join(reader.name for reader in chain.readers)}"
 
 
 def _short_cut(chain: Chain) -> str:

@@ -24,12 +24,15 @@ def try_events(
     to: Annotated[
         str | None, typer.Option("--to", metavar="VERSION", help="The target, if not the current version.")
     ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="All of stdin is one event, byte for byte, as a topic would hold it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read events from stdin and show what each hop changes and what becomes of them.
 
-    One JSON document a line, or a single one over several lines. Nothing is sent anywhere. Exit codes: 0 all
-    would get through, 1 one would be a dead letter, 2 the command or the chain is wrong.
+    One JSON document a line, or a single one over several lines, in UTF-8 or UTF-16. Nothing is sent anywhere. Exit
+    codes: 0 all would get through, 1 one would be a dead letter, 2 the command or the chain is wrong.
 
     **Example:** `echo '{"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}}' | upcast try`
     """
@@ -37,10 +40,11 @@ def try_events(
     from worker.authoring.trying import as_json as json_of
     from worker.authoring.trying import documents, try_all
 
-    events = documents(sys.stdin.buffer.read())
-    if not events:
+    loaded, data = load(chain), sys.stdin.buffer.read()
+    events = [data] if whole else documents(data, loaded.readers)
+    if not data.strip():
         raise WorkerError("there is no event on stdin; give one JSON document a line")
-    tried = try_all(load(chain), events, _pairs(headers or []), key, to)
+    tried = try_all(loaded, events, _pairs(headers or []), key, to)
     if as_json:
         typer.echo(json_of(tried))
     else:
@@ -61,5 +65,7 @@ def _show(tried: Tried) -> None:
     from worker.cli.output import print_hops
 
     typer.secho(f"event {tried.number}", bold=True)
+    if tried.read:
+        typer.echo(tried.read)
     print_hops(tried.hops)
     typer.secho(tried.told, fg="red" if tried.dead else None)

@@ -75,7 +75,13 @@ class DocumentUpcaster:
         detection = Detection((Always(event_type),), self._version_rules(versioned, silent))
         try:
             self._upcaster = self.chain.upcaster(
-                Policy(detection, {event_type: to}, validate_source="never", allow_loss=allow_loss)
+                Policy(
+                    detection,
+                    {event_type: to},
+                    validate_source="never",
+                    allow_loss=allow_loss,
+                    readers=[reader for reader in self.chain.readers if not reader.splits],  # a row stays one row
+                )
             )
         except ChainError as error:
             raise AtRestError(str(error)) from None

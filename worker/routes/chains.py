@@ -39,7 +39,7 @@ class RouteChain:
         steps = list(self._steps())
         return ChainTraits(
             changes_keys=any(isinstance(each, SetKey) for step in steps for each in walk(step.operations)),
-            splits=any(step.splits for step in steps),
+            splits=self.upcaster.splits_values or any(step.splits for step in steps),
         )
 
     def _steps(self) -> Iterator[Step]:

@@ -18,6 +18,7 @@ from pydantic import (
 
 from upcasters.detection import StampAt
 from upcasters.policy import DuplicateKeys, FutureVersionChoice, Policy, UnknownTypeChoice, ValidationChoice
+from upcasters.readers import READER_NAMES, ReaderName
 from worker.settings.detection import Rule, TypeRules, VersionRules, detection
 from worker.settings.sections import Section, parse_text
 
@@ -36,6 +37,13 @@ def _target(given: Any) -> Any:
         told = "must be text (put it in quotes: 1.10 is 1.1 otherwise), or a map of type to version"
         raise ValueError(told)  # noqa: TRY004  # pydantic takes ValueErrors
     return parse_text(given) if isinstance(given, str) and given.lstrip().startswith("{") else given
+
+
+def _readers(given: Any) -> Any:
+    """One name stands for itself."""
+    if isinstance(given, str):
+        given = parse_text(given) if given.lstrip().startswith("[") else [given]
+    return given
 
 
 Topic = Annotated[str, AfterValidator(_legal_topic)]
@@ -109,6 +117,11 @@ class RouteSettings(Section):
         "found",
         description="Where the new version is written: wherever a rule `found` the old one, or also where the `first` "
         "rule that reads a header or field would read it.",
+    )
+    readers: Annotated[tuple[ReaderName, ...] | None, BeforeValidator(_readers)] = Field(
+        None,
+        description="What makes JSON of values that are nearly JSON, in this order, in front of all else: any of "
+        f"{', '.join(f'`{name}`' for name in READER_NAMES)}; none means the chain's own, `[]` not even those.",
     )
     target: Annotated[str | dict[str, str], BeforeValidator(_target)] = Field(
         default_factory=dict,
@@ -194,4 +207,5 @@ class RouteSettings(Section):
             sample_every=max(1, round(1 / self.validation.sample)),
             include_values=self.include_values,
             allow_loss=self.allow_loss,
+            readers=self.readers,
         )

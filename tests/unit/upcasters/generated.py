@@ -94,6 +94,7 @@ from upcasters.context import Context
 from upcasters.document import read, write
 from upcasters.duplicates import duplicate_keys
 from upcasters.paths import Path
+from upcasters.readers import ReaderName
 
 SOURCE = SourcePartition("topic", 3)
 
@@ -528,9 +529,43 @@ def made(draw: Any, kind: Makes = any_operation, most: int = 8) -> Made:
         [(FromHeader("v"), Always("0")), (FromField("a"), Always("0")), (Always("0"),), (Always("0"),)]
     )
     detection = Detection((Always("t"),), draw(rules))
+    readers = draw(st.sampled_from([(), (), (), READERS]))
     chain = Chain(
         steps,
         [Baseline("t", 0, also=draw(st.sampled_from([[], [], ["x*"]]))), Baseline("child", 1)],
         detection=detection,
+        readers=readers,
     )
-    return Made(chain, (first, *draw(st.lists(events(), max_size=2))))
+    found = (first, *draw(st.lists(events(), max_size=2)))
+    if readers:
+        found = tuple(_read_as(one, draw(st.integers(0, len(DISGUISES) - 1))) for one in found)
+    return Made(chain, found)
+
+
+READERS: tuple[ReaderName, ...] = ("byte-order-mark", "utf-16", "nan-as-text", "lone-surrogates", "json-text", "array")
+
+
+def in_json_text(text: bytes) -> bytes:
+    return json.dumps(text.decode(errors="replace")).encode()
+
+
+DISGUISES: Sequence[Callable[[bytes], bytes]] = (
+    lambda text: text,
+    lambda text: b"\xef\xbb\xbf" + text,
+    lambda text: text.decode(errors="replace").encode("utf-16"),
+    lambda text: text.decode(errors="replace").encode("utf-16-be"),
+    lambda text: text.replace(b"true", b"NaN").replace(b"false", b"-Infinity"),
+    lambda text: text.replace(b'"x"', rb'"\ud83d"'),
+    in_json_text,
+    lambda text: b"[" + text + b" , " + text + b"]",
+    lambda text: in_json_text(b"[" + text + b"]"),
+    lambda _: b"[]",
+    lambda text: b"[" + text,
+    lambda text: text[:-1].decode(errors="replace").encode("utf-16-le")[:-1],
+)
+"""Ways to write an event that a chain with readers has to read, and some that it cannot."""
+
+
+def _read_as(event: Event, number: int) -> Event:
+    value = DISGUISES[number](event.value or b"")
+    return Event(value, event.key, event.headers, event.timestamp, event.offset)

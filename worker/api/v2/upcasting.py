@@ -56,7 +56,8 @@ def add_upcast(router: APIRouter, chains: Mapping[str, RouteChain], aside: Bound
 def _answer(chains: Mapping[str, RouteChain], body: bytes) -> Response:
     asked, values = read_request(body)
     given = chain_of(chains, asked.route)
-    splits = any(step.splits for step in given.chain.steps)  # a request may name any version
+    # A request may name any version.
+    splits = given.upcaster.splits_values or any(step.splits for step in given.chain.steps)
     if splits and any(len(value) > MAX_SPLIT_BYTES for value in values):
         detail = f"the chain splits events, so one may have at most {MAX_SPLIT_BYTES} bytes here"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)

@@ -14,9 +14,10 @@ from upcasters import Chain
 from upcasters.context import last_header
 from upcasters.detect import Detector
 from upcasters.detection import FromHeader, FromShape
-from upcasters.document import Object, read
+from upcasters.document import Object
 from upcasters.errors import EventError
-from upcasters.event import SourceRecord
+from upcasters.event import SourcePartition, SourceRecord
+from upcasters.event_flow import reading_of
 from upcasters.policy import Policy
 from worker.kafka.clients import KafkaClients
 from worker.kafka.fetched import NO_TIMESTAMP, record_bytes, timestamp_of
@@ -84,21 +85,32 @@ class Identifier:
 
     def __init__(self, chain: Chain, policy: Policy) -> None:
         self._detector = Detector(chain, policy.detection)
+        self._reading = reading_of(chain, policy, self._detector)
         rules = self._detector.version_rules
         self._by_shape = any(isinstance(rule, FromShape) for rule in rules)
         by_header = all(isinstance(rule, FromHeader) for rule in rules)
         self._unread = by_header and self._detector.fixed_type is not None
         self._tombstone = EventKind(self._detector.fixed_type or "", "", "", TOMBSTONE)
 
+    def kinds(self, record: SourceRecord, source: SourcePartition) -> Sequence[tuple[EventKind, SourceRecord]]:
+        """The events in a record, each with its kind: several only where a reader of the route splits. Never raises."""
+        if self._reading is None:
+            return ((self.kind(record), record),)
+        try:
+            read = self._reading.read(record, source)
+        except EventError as error:
+            return ((_problem(error), record),)
+        return [(self.kind(event), event) for event in (read.parts if read else (record,))]
+
     def kind(self, record: SourceRecord) -> EventKind:
-        """Never raises."""
+        """Of an event that needs no reader, or has them behind it. Never raises."""
         if record.value is None:
             return self._tombstone
         try:
-            found = self._detector.detect(record, {} if self._unread else read(record.value))
+            found = self._detector.detect(record, {}) if self._unread else self._detector.look(record)
             shape = self._shape(found.event_type, found.body) if self._by_shape else ""
         except EventError as error:
-            return EventKind("", "", "", f"{error.stage} {type(error).__name__}")
+            return _problem(error)
         except Exception as error:  # noqa: BLE001  # a condition of the chain's; what it was is counted
             return EventKind("", "", "", f"detect {type(error).__name__}")
         return EventKind(found.event_type[:LONGEST_NAME], found.version[:LONGEST_NAME], shape)
@@ -107,27 +119,39 @@ class Identifier:
         return self._detector.shape_of(event_type, body) or ""
 
 
-class Census:
-    """The counts of any number of records. ``producer_header`` names the header to count old versions by."""
+def _problem(error: EventError) -> EventKind:
+    return EventKind("", "", "", f"{error.stage} {type(error).__name__}")
 
-    def __init__(self, identifier: Identifier, producer_header: str | None = None) -> None:
+
+class Census:
+    """The counts of any number of records, and of the ``events`` in them. ``producer_header`` names the header to count
+    old versions by."""
+
+    def __init__(self, identifier: Identifier, topic: str, producer_header: str | None = None) -> None:
         self._identifier = identifier
+        self._topic = topic
         self._producer_header = producer_header
         self._producers = 0
         self.lines: dict[EventKind, CensusLine] = {}
         self.records = 0
+        self.events = 0
 
     def add(self, partition: int, records: Sequence[SourceRecord]) -> None:
-        kind_of, header = self._identifier.kind, self._producer_header
+        source, kinds_of = SourcePartition(self._topic, partition), self._identifier.kinds
         for record in records:
-            line = self._line(kind_of(record))
-            size = record_bytes(record)
-            timestamp = timestamp_of(record.timestamp)
-            line.seen.add(size, timestamp)
-            line.by_partition[partition] = line.by_partition.get(partition, 0) + 1
-            if header is not None:
-                self._producer(line, record, header).add(size, timestamp)
+            for kind, event in kinds_of(record, source):
+                self._add(partition, kind, event)
         self.records += len(records)
+
+    def _add(self, partition: int, kind: EventKind, event: SourceRecord) -> None:
+        line = self._line(kind)
+        size = record_bytes(event)
+        timestamp = timestamp_of(event.timestamp)
+        line.seen.add(size, timestamp)
+        line.by_partition[partition] = line.by_partition.get(partition, 0) + 1
+        if self._producer_header is not None:
+            self._producer(line, event, self._producer_header).add(size, timestamp)
+        self.events += 1
 
     def _line(self, kind: EventKind) -> CensusLine:
         line = self.lines.get(kind)
@@ -168,7 +192,8 @@ async def survey(
     await wait_for_broker(clients)
     source = given.route.source
     partitions = await partitions_of(clients, source)
-    census = Census(Identifier(given.chain, given.route.policy()), given.route.producer_header if producers else None)
+    identifier = Identifier(given.chain, given.route.policy())
+    census = Census(identifier, source, given.route.producer_header if producers else None)
     began = time.monotonic()
     async with open_range_reader(clients, partitions) as consumer:
         frozen = await freeze(consumer, source, partitions, first, last)

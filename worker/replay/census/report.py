@@ -26,13 +26,13 @@ def summary(found: Survey, given: RouteChain) -> Iterator[str]:
 
 def _read(found: Survey, given: RouteChain) -> str:
     offsets = sum(each.offsets for each in found.ranges)
-    records = found.census.records
+    records, events = found.census.records, found.census.events
     if not offsets:
         return f"{given.route.source}: the range is empty, there is nothing to count"
     without = f", {offsets - records:,} offsets hold no visible record" if offsets > records else ""
-    return (
-        f"{given.route.source}: {records:,} records in {len(found.ranges)} partitions, {found.seconds:.1f} s{without}"
-    )
+    held = f" that hold {events:,} events" if events != records else ""
+    where = f"in {len(found.ranges)} partitions"
+    return f"{given.route.source}: {records:,} records{held} {where}, {found.seconds:.1f} s{without}"
 
 
 def retirable(found: Survey, chain: Chain) -> list[tuple[str, str]]:
@@ -44,7 +44,7 @@ def retirable(found: Survey, chain: Chain) -> list[tuple[str, str]]:
 
 def as_cells(found: Survey, chain: Chain) -> Iterator[tuple[str, ...]]:
     """A row for each kind, and one for each old version of which the range holds nothing."""
-    total = found.census.records
+    total = found.census.events
     for kind, line in _ordered(found, chain):
         seen = line.seen
         yield (
@@ -67,6 +67,7 @@ def content(found: Survey, given: RouteChain) -> dict[str, Any]:
     return {
         **_header(found, given),
         "records": found.census.records,
+        "events": found.census.events,
         "kinds": [_kind(kind, line) for kind, line in _ordered(found, given.chain)],
         "not_there": [
             {"type": event_type, "version": version} for event_type, version in retirable(found, given.chain)

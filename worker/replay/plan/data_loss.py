@@ -17,6 +17,7 @@ from upcasters.detect import Detector
 from upcasters.document import Object, decode_plain, encode, read, write
 from upcasters.errors import EventError
 from upcasters.event import Event
+from upcasters.event_flow import reading_of
 from upcasters.operations.scopes import At, Everywhere
 from upcasters.operations.values import Function
 from upcasters.outcome import DeadLettered, Passage, Skipped, Upcast
@@ -203,7 +204,9 @@ class Loss:
 
     def __init__(self, chain: Chain, policy: Policy, coordinates: int) -> None:
         # Values that are made up need not be valid.
-        self._upcaster = Upcaster(chain, replace(policy, validate_target="never", validate_source="never"))
+        read = replace(policy, validate_target="never", validate_source="never", readers=())
+        self._upcaster = Upcaster(chain, read)
+        self._reading = reading_of(chain, policy, Detector(chain, policy.detection))
         self._chain = chain
         self._coordinates = coordinates
         self._naming: dict[tuple[str, str], Naming] = {}
@@ -216,12 +219,24 @@ class Loss:
 
     def look(self, samples: Iterable[Sample]) -> LossReport:
         """Compare all samples before and after."""
-        listed = list(samples)
+        listed = [each for sample in samples for each in self._read(sample)]
         for sample in listed:
             self._remember(sample)
         for sample in listed:
             self._compare(sample)
         return self._report()
+
+    def _read(self, sample: Sample) -> Iterator[Sample]:
+        """The events in a sample, as the readers of the route read it. What they change is not lost."""
+        read = None if self._reading is None else self._reading.read(sample.event, sample.source)
+        if read is None:
+            yield sample
+            return
+        for part in read.parts:
+            event = Event(part.value, part.key, part.headers, part.timestamp, part.offset)
+            outcome = self._upcaster.upcast(event, sample.source)
+            if isinstance(outcome, Upcast):
+                yield Sample(event, sample.source, outcome)
 
     def _remember(self, sample: Sample) -> None:
         passage = sample.outcome.passage

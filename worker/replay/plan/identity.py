@@ -29,10 +29,11 @@ DECIDING = (
     "include_values",
     "stamp",
     "allow_loss",
+    "readers",
 )
 """The settings that decide what comes out. Limits, rates and the breaker may change between plan and replay."""
 
-LATER = ("stamp", "allow_loss")
+LATER = ("stamp", "allow_loss", "readers")
 
 
 def planned_route(given: RouteChain) -> PlannedRoute:

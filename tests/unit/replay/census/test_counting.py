@@ -34,7 +34,7 @@ VERSION = "schema-version"
 
 
 def counted(chain: Chain, *events: Event, header: str | None = None) -> Census:
-    made = Census(Identifier(chain, Policy()), header)
+    made = Census(Identifier(chain, Policy()), "topic", header)
     for partition, event in enumerate(events):
         made.add(partition % 2, [event])
     return made
