@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from upcasters.document import Object, ValueType
 from upcasters.errors import DecodeError
 from upcasters.formats.avro.asking import types_at
+from upcasters.formats.avro.fast_writing import FastWriting
 from upcasters.formats.avro.parsing import avro_type
 from upcasters.formats.avro.reading import NOTHING, AvroSpan, Touched, reader_of
-from upcasters.formats.avro.writing import Writing
 from upcasters.formats.port import Reader, Writer
 from upcasters.formats.schema import Schema
 from upcasters.paths import Path
@@ -33,7 +33,7 @@ class AvroFormat:
         return document
 
     def writer(self, schema: Schema) -> Writer:
-        return Writing(avro_type(schema))
+        return FastWriting(avro_type(schema))
 
     def types_at(self, schema: Schema, path: Path) -> frozenset[ValueType] | None:
         return types_at(avro_type(schema), path)

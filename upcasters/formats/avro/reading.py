@@ -163,8 +163,12 @@ def _too_many(position: int) -> EventError:
     return wrong(f"an array has more than {MOST_EMPTY_ITEMS} items that take no byte", position)
 
 
+# By the first byte of a text how many bytes it takes with its length; 0 where the length has more bytes, or is wrong.
+_STEPS: Final = [0 if byte & 129 else 1 + (byte >> 1) for byte in range(256)]
+
 _SCOPE: Mapping[str, Any] = {
     "AvroSpan": AvroSpan,
+    "STEPS": _STEPS,
     "after_enum": after_enum,
     "after_int": after_int,
     "after_long": after_long,
@@ -273,13 +277,14 @@ class _Code:
             self._line("p += 1")
         elif avro.kind in ("int", "long"):
             self._line("if data[p] < 128: p += 1")
+            self._line("elif data[p + 1] < 128: p += 2")
             self._line(f"else: p = after_{avro.kind}(data, p)")
         elif avro.kind in ("bytes", "string"):
-            self._line("n = data[p]")
-            with self._block("if n & 129:"):
+            self._line("n = STEPS[data[p]]")
+            self._line("if n: p += n")
+            with self._block("else:"):
                 self._line("n, p = length(data, p)")
                 self._line("p += n")
-            self._line("else: p += 1 + (n >> 1)")
         elif avro.kind == "enum":
             self._line("n = data[p]")
             self._line(f"if n & 129 or n >= {2 * len(avro.symbols)}: p = after_enum(data, p, {len(avro.symbols)})")

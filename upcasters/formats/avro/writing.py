@@ -120,18 +120,31 @@ class Writing:
             raise NoPlaceError(f"a {json_type(node)} fits no branch of the union").inside(path)
         return number
 
+    def branch_as_it_is(self, avro: AvroType, came: AvroType) -> int | None:
+        """The branch of which a span's bytes are a value; None where there is none, or its name is another's."""
+        named = self._named(avro, came)
+        same = [n for n, one in enumerate(avro.branches) if self.same(one)[came]]
+        if named is not None:
+            return named if named in same else None
+        exact = [n for n in same if (avro.branches[n].kind, avro.branches[n].logical) == (came.kind, came.logical)]
+        return next(iter(exact or same), None)
+
+    @staticmethod
+    def _named(avro: AvroType, came: AvroType) -> int | None:
+        found = enumerate(avro.branches)
+        named = (n for n, one in found if one.kind == came.kind and one.short_name == came.short_name)
+        return next(named, None) if came.name else None
+
     def _branch_of_span(self, avro: AvroType, node: AvroSpan) -> int | None:
         """The one of its own name, else of the same bytes, else one that takes the value."""
         came = node.avro
         found = list(enumerate(avro.branches))
-        if came.name:
-            named = [n for n, one in found if one.kind == came.kind and one.short_name == came.short_name]
-            if named:
-                return named[0]
-        same = [n for n, one in found if self.same(one)[came]]
-        if same:
-            exact = [n for n in same if (avro.branches[n].kind, avro.branches[n].logical) == (came.kind, came.logical)]
-            return (exact or same)[0]
+        named = self._named(avro, came)
+        if named is not None:
+            return named
+        same = self.branch_as_it_is(avro, came)
+        if same is not None:
+            return same
         if came.kind == "array":
             return next((n for n, one in found if one.kind == "array"), None)
         if came.kind in ("record", "map"):
