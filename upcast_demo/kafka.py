@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from upcast_demo.history import MadeEvent
 from worker.errors import MAY_PASS, WorkerError
@@ -28,8 +29,9 @@ class RecordReadBack:
     timestamp: int
 
 
-async def create_topics(bootstrap_servers: str, names: Iterable[str], partitions: int) -> None:
-    """Topics that keep what is old: the history's timestamps are years back. Raises WorkerError."""
+async def create_topics(bootstrap_servers: str, names: Iterable[str], partitions: int) -> list[str]:
+    """Topics that keep what is old: the history's timestamps are years back. Returns the names of those that were not
+    there yet. Raises WorkerError."""
     configs = {"retention.ms": "-1"}
     topics = [NewTopic(name, partitions, 1, topic_configs=configs) for name in names]
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
@@ -38,9 +40,10 @@ async def create_topics(bootstrap_servers: str, names: Iterable[str], partitions
         answer = await admin.create_topics(topics)
     finally:
         await admin.close()
-    failed = [error for error in answer.topic_errors if error[1] != 0]
-    if failed:
-        raise WorkerError(f"demo: topic {failed[0][0]} cannot be created (error code {failed[0][1]})", MAY_PASS)
+    for name, code, *_ in answer.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            raise WorkerError(f"topic {name} cannot be created: {for_code(code).description}", MAY_PASS)
+    return [name for name, code, *_ in answer.topic_errors if code == 0]
 
 
 async def delete_topics(bootstrap_servers: str, names: Iterable[str]) -> None:

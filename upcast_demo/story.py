@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from upcast_demo.history import MadeEvent, make_history
 from upcast_demo.kafka import create_topics, delete_topics, read, write
 from upcast_demo.local_kafka import LocalKafka, LocalKafkaError
 from upcast_demo.screen import Screen
+from upcast_demo.signals import ended_by_signals
 from upcast_demo.worker_process import WorkerProcess, follow, running
 from worker.errors import MAY_PASS, WorkerError
 
@@ -41,7 +41,7 @@ class Topics:
 def tell(screen: Screen, events: int) -> bool:
     """Run the demo; True where every event is accounted for. Raises WorkerError where a part of it fails."""
     started = time.monotonic()
-    with _folder() as folder, _ended_by_signals(), _broker(screen) as (bootstrap_servers, suffix):
+    with _folder() as folder, ended_by_signals(), _broker(screen) as (bootstrap_servers, suffix):
         name = f"devteam.task-context{suffix}"
         topics = Topics(f"{name}.legacy", name, f"{name}.legacy-dlt")
         asyncio.run(create_topics(bootstrap_servers, topics.all(), PARTITIONS))
@@ -162,19 +162,3 @@ def _broker(screen: Screen) -> Iterator[tuple[str, str]]:
         raise WorkerError(f"demo: {error}", MAY_PASS) from error
     with broker:
         yield broker.bootstrap_servers, ""
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Both signals end the demo as Ctrl-C does, so that the broker and the worker end too; SIGINT also where a shell
-    has started it in the background, and so has it ignored."""
-
-    def end(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

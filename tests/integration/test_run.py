@@ -255,7 +255,7 @@ async def test_missing_topics_name_the_commands_that_create_them(
     async with running_worker(config) as worker:
         assert await worker.wait() == 2
     assert len(worker.errors) == 2
-    assert f"{topics.name('current')}: the topic does not exist: run `kafka-topics.sh" in worker.errors[0]
+    assert f"{topics.name('current')}: the topic does not exist: run `upcast kafka topics" in worker.errors[0]
     assert f"--create --topic {source}-dlt --partitions 2" in worker.errors[1]
 
 

@@ -203,7 +203,9 @@ class LocalKafka:
             return log.read().decode(errors="replace")
 
     def _failure(self, reason: str) -> LocalKafkaError:
-        return LocalKafkaError(f"The local Kafka broker did not start: {reason}. Its log: {self.log_file}")
+        failed = LocalKafkaError(f"The local Kafka broker did not start: {reason}. Its log: {self.log_file}")
+        failed.log = self.log_file
+        return failed
 
     def _terminate(self) -> None:
         if self._process is None:

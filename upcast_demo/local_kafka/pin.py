@@ -1,4 +1,5 @@
-"""`python -m upcast_demo.local_kafka.pin 4.4.0` pins the jars of another version of Kafka: writes `jars.txt` again.
+"""`python -m upcast_demo.local_kafka.pin 4.4.0` pins the jars of another version of Kafka: writes `jars.txt` and
+`tools.txt` again.
 
 `python -m upcast_demo.local_kafka.pin 3.4.1 tests/brokers/3.4.1.txt` pins those of a version that only tests run.
 """
@@ -12,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from upcast_demo.local_kafka.jars import PINNED
+from upcast_demo.local_kafka.tools import PINNED as TOOLS
+
+OF_TOOLS = ("jackson-dataformat-csv", "kafka-tools")
+"""The rest of what kafka-tools names is for Connect, which no tool of ours touches."""
 
 
 def pin(version: str, pinned: Path = PINNED) -> None:
@@ -21,11 +26,20 @@ def pin(version: str, pinned: Path = PINNED) -> None:
     # Kafka logs to SLF4J 1; without a backend it would log nothing. Resolved by itself: beside Kafka, its parent's
     # versions of Kafka's own jars would win.
     backend = jgo.resolve(_backend(kafka))[:1]
-    lines = [f"# Apache Kafka {version}; made by `python -m upcast_demo.local_kafka.pin {' '.join(sys.argv[1:])}`."]
-    for artifact in sorted(kafka + backend, key=str):
+    made = f"made by `python -m upcast_demo.local_kafka.pin {' '.join(sys.argv[1:])}`."
+    _write(pinned, f"# Apache Kafka {version}; {made}", kafka + backend)
+    if pinned == PINNED:
+        tools = jgo.resolve(f"org.apache.kafka:kafka-tools:{version}")
+        beside = [artifact for artifact in tools if artifact.artifactId in OF_TOOLS]
+        _write(TOOLS, f"# What Kafka's own tools need beside the jars of the broker; {made}", beside)
+
+
+def _write(file: Path, title: str, artifacts: Sequence[Any]) -> None:
+    lines = [title]
+    for artifact in sorted(artifacts, key=str):
         sha256 = hashlib.sha256(artifact.resolve().read_bytes()).hexdigest()
         lines.append(f"{artifact.groupId}:{artifact.artifactId}:{artifact.version} {sha256}")
-    pinned.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _backend(kafka: Sequence[Any]) -> str:

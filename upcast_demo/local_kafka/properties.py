@@ -41,6 +41,16 @@ appender.console.layout.pattern = %d{ISO8601} %-5p %c{1}: %m%n
 rootLogger.level = info
 rootLogger.appenderRef.console.ref = console
 """
+TOOLS_LOG4J = """\
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %-5p %m%n
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+"""
+"""A tool's own output stays alone on stdout."""
 
 
 def server_properties(data: Path, given: Mapping[str, str]) -> dict[str, str]:

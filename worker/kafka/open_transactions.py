@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from worker.kafka.aiokafka_internals.questions import ask_all_brokers, ask_broker, ask_leaders
 from worker.kafka.log_offsets import LogOffsets
+from worker.kafka.tools import kafka_tool
 from worker.kafka.transaction_requests import (
     DescribeProducersRequest,
     DescribeTransactionsRequest,
@@ -56,7 +57,7 @@ class OpenTransaction:
     @property
     def fix(self) -> str:
         return (
-            "let its producer end it, or `kafka-transactions.sh abort --topic "
+            f"let its producer end it, or `{kafka_tool('transactions')} abort --topic "
             f"{self.topic} --partition {self.partition} --start-offset {self.offset}`"
         )
 

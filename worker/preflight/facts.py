@@ -27,13 +27,15 @@ class Finding:
 @dataclass(frozen=True)
 class TopicFacts:
     """One topic. ``partitions`` is 0 where the topic does not exist, ``config`` is empty where the worker's user may
-    not read it. ``visible`` is False where the user may not even describe the topic.
+    not read it. ``visible`` is False where the user may not even describe the topic. ``replicas`` is
+    how many brokers have a partition, 0 where that was not looked at.
     """
 
     name: str
     partitions: int = 0
     config: Mapping[str, str] = field(default_factory=dict)
     visible: bool = True
+    replicas: int = 0
 
     def number(self, key: str) -> int | None:
         """A numeric setting; None where the broker does not say."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -18,11 +19,13 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
+from worker.errors import WorkerError
 from worker.kafka.aiokafka_internals.consumer import add_topics
 from worker.kafka.brokers import answer_to_joining, limits_of, others_in
 from worker.kafka.clients import KafkaClients, started
 from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.stable_offsets import END_IT, cannot_be_known, committed_by_group
+from worker.kafka.tools import kafka_tool
 from worker.kafka.topics import places_of, settings_of
 from worker.preflight.backlog import look_at_backlog
 from worker.preflight.facts import Backlog, BrokerLimits, ClusterFacts, Finding, TopicFacts
@@ -72,26 +75,39 @@ async def gather_facts(
     )
 
 
+async def topic_facts(clients: KafkaClients, names: Iterable[str]) -> tuple[dict[str, TopicFacts], int]:
+    """What the brokers say about topics, and how many brokers there are.
+
+    Raises WorkerError with one line for each topic that we may not see.
+    """
+    async with started(clients.admin()) as admin:
+        topics, denied = await _topics(admin, list(dict.fromkeys(names)))
+        brokers = len((await admin.describe_cluster())["brokers"])
+    if denied:
+        raise WorkerError("\n".join(map(str, denied)))
+    return topics, brokers
+
+
 def _names(routes: Iterable[RouteSettings]) -> list[str]:
     names = [name for route in routes for name in (route.source, route.destination, route.dead_letter)]
     return list(dict.fromkeys(names))
 
 
-async def _partition_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
-    """The number of partitions of each topic. It lists all topics, since asking for one by name could make the broker
+async def _listed(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The partitions of each topic. It lists all topics, since asking for one by name could make the broker
     create it. A broker learns of a new topic a moment after its creation: ask again before one counts as missing.
     """
-    counts: dict[str, int] = {}
+    listed: dict[str, list[dict[str, Any]]] = {}
     for attempt in range(LOOKS_FOR_TOPICS):
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS * min(attempt, 1))
-        counts = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
-        if counts.keys() >= set(names):
+        listed = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
+        if listed.keys() >= set(names):
             break
-    return counts
+    return listed
 
 
 async def _topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> tuple[dict[str, TopicFacts], list[Finding]]:
-    listed = await _partition_counts(admin, names)
+    listed = await _listed(admin, names)
     configs: dict[str, dict[str, str]] = {}
     denied: list[Finding] = []
     for name, error_code, settings in await settings_of(admin, names):
@@ -99,7 +115,11 @@ async def _topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> tuple[dic
         if error_code == TOPIC_DENIED and name not in listed:
             denied.append(_denied(name, "topic", "DESCRIBE"))
     hidden = {finding.topic for finding in denied}
-    facts = {n: TopicFacts(n, listed.get(n, 0), configs.get(n, {}), n not in hidden) for n in names}
+    facts = {}
+    for name in names:
+        partitions = listed.get(name, [])
+        replicas = min((len(each["replicas"]) for each in partitions), default=0)
+        facts[name] = TopicFacts(name, len(partitions), configs.get(name, {}), name not in hidden, replicas)
     return facts, denied
 
 
@@ -208,5 +228,6 @@ def _denied(name: str, kind: str, operation: str, prefixed: bool = False) -> Fin
         "refuse",
         name,
         f"the broker's ACLs deny the worker's user {operation} on this {kind}",
-        f"run `kafka-acls.sh --add --allow-principal User:NAME --operation {operation} {option} {name}{pattern}`",
+        f"run `{kafka_tool('acls')} --add --allow-principal User:NAME --operation {operation} "
+        f"{option} {name}{pattern}`",
     )

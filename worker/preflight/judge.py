@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from worker.kafka.tools import kafka_tool
 from worker.preflight.facts import Backlog, ChainTraits, ClusterFacts, Finding, Severity, TopicFacts
 from worker.preflight.limits import judge_limits
 from worker.settings import RouteSettings, Settings
@@ -35,7 +36,7 @@ class Inspection:
 
     def alter(self, topic: TopicFacts, setting: str) -> str:
         return (
-            f"run `kafka-configs.sh --bootstrap-server {self.servers} --alter --entity-type topics "
+            f"run `{kafka_tool('configs')} --bootstrap-server {self.servers} --alter --entity-type topics "
             f"--entity-name {topic.name} --add-config {setting}`"
         )
 
@@ -74,8 +75,8 @@ def topics_exist(at: Inspection) -> Iterator[Finding]:
                 "refuse",
                 topic.name,
                 "the topic does not exist",
-                f"run `kafka-topics.sh --bootstrap-server {at.servers} --create --topic {topic.name} "
-                f"--partitions {wanted}{config}`",
+                f"run `{kafka_tool('topics')} --bootstrap-server {at.servers} --create --topic {topic.name} "
+                f"--partitions {wanted}{config}`, or `upcast topics create`",
             )
 
 

@@ -60,7 +60,7 @@ def test_a_missing_topic_is_refused_with_the_command_that_creates_it(missing: st
     present = {name: topic for name, topic in good.topics.items() if name != missing}
     finding = only(judge(ClusterFacts(NOW, present, good.backlogs), settings(), {}))
     assert (finding.severity, finding.topic, finding.found) == ("refuse", missing, "the topic does not exist")
-    assert f"kafka-topics.sh --bootstrap-server b:9092 --create --topic {missing} --partitions 6" in finding.fix
+    assert f"upcast kafka topics --bootstrap-server b:9092 --create --topic {missing} --partitions 6" in finding.fix
 
 
 def test_other_partition_counts_are_refused() -> None:
