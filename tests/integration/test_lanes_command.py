@@ -42,7 +42,7 @@ async def test_a_lane_that_waits_is_listed_and_decided_about(stage: Stage) -> No
     before = await listed(stage, 0)
     assert [(each["state"], each["committed"], each["end"]) for each in before] == [("-", 20, 12), ("-", 12, 12)]
     async with running_worker(stage.config, folder=stage.folder) as worker:
-        while "found to end at 12" not in str(await worker.until("/readyz", 503)):
+        while "ended at 12" not in str(await worker.until("/readyz", 503)):
             pass
         waiting, fine = await listed(stage, 1)
         assert (waiting["state"], waiting["since"][-1], waiting["decision"]) == ("undecided", "Z", None)

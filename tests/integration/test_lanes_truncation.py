@@ -214,7 +214,7 @@ async def test_a_source_that_was_cut_and_has_grown_again_is_a_question(own_broke
     await produce(own_broker.bootstrap_servers, bench.route.source, numbered(100, 120))
     async with bench.running(timeouts=SOON) as supervisor:
         assert "read up to offset 10" in (reason := await waits(bench, supervisor))
-        assert "found to end at 5" in reason
+        assert "ended at 5" in reason
         await decided(bench, "found")
         await read_up_to(25, supervisor)
         assert ((await beside(bench)).note.epoch or 0) > 0
@@ -232,7 +232,7 @@ async def test_a_source_that_is_cut_and_grows_again_while_a_lane_waits_for_more_
         await read_up_to(10, supervisor)
         write_last_batch_anew(own_broker, bench.route.source, times=3)
         assert "read up to offset 10" in (reason := await waits(bench, supervisor))
-        assert "found to end at 5" in reason
+        assert "ended at 5" in reason
         assert bench.total("upcaster_retries_total", error_type="OtherLogError") == 1
         await decided(bench, "found")
         await read_up_to(20, supervisor)

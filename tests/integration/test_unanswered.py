@@ -168,7 +168,7 @@ async def test_a_lane_whose_offset_somebody_else_holds_waits_says_so_and_goes_on
     ):
         await until(lambda: [each.state for each in supervisor.status()] == [LaneState.BLOCKED])
         (reason,) = supervisor.why_not_ready()
-        assert "cannot be known since 20" in reason
+        assert "the group's offset is unknown since 20" in reason
         assert "kafka-transactions.sh" in reason
         supervisor.resume(source.topic)
         await until(lambda: supervisor.status()[0].state != LaneState.BLOCKED)

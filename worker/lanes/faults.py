@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from aiokafka import errors
+from aiokafka import TopicPartition, errors
 from aiokafka.errors import KafkaError
 
 from upcasters.outcome import Fault, Stage
@@ -70,10 +70,12 @@ class WentBackError(Exception):
     all of its log (Kafka 4.0 to 4.4, when it is told to load again while it loads), somebody has set the offset back,
     or the source was deleted and created again, which deletes the offset."""
 
-    def __init__(self, known: int, now: int) -> None:
+    def __init__(self, known: int, now: int, of: TopicPartition | None = None) -> None:
+        """``of`` is another partition than the lane's, where the brokers answer so."""
+        where, there = (f" for {of.topic}:{of.partition}", "") if of else ("", f" to read from {now}")
         super().__init__(
-            f"the group had committed offset {known}, now its offset is {now}. If the source was deleted and created "
-            f"again, or somebody set the offset back, restart the worker to read from {now}. Otherwise do not: the "
+            f"the group had committed offset {known}{where}, now its offset is {now}. If the source was deleted and "
+            f"created again, or somebody set the offset back, restart the worker{there}. Otherwise do not: the "
             "group's coordinator has not read all of its log yet, and the lane goes on when it has; if it does not, "
             "restart that broker"
         )

@@ -306,7 +306,7 @@ class Lane:
             self.breaker.remember(beginning.note.breaker)
         self._fetch_buffer.bound = beginning.bound
         self.note_end(beginning.end)
-        self.lag.note_committed(beginning.offset)
+        self._note_committed(beginning.offset)
         self._move(LaneState.RUNNING)
         self._begin_reading(beginning.offset)
 
@@ -378,13 +378,18 @@ class Lane:
             now = await self._context.committed(self.partition)
         self._position.compare(now)
 
+    def _note_committed(self, offset: int) -> None:
+        self.lag.note_committed(offset)
+        if self._position.is_committed:
+            self._context.seen_commits.note(self.partition, self._position.known)
+
     def _account(self, transaction: Transaction) -> None:
         """Count a committed transaction."""
         if transaction.position is None:
             return
         work, context, now = transaction.work, self._context, self._context.clock()
         self._position.committed(transaction.position, transaction.note, work.journal, to_group=context.bounds is None)
-        self.lag.note_committed(transaction.position)
+        self._note_committed(transaction.position)
         self.breaker = work.breaker
         self._recovery.succeeded(transaction, transaction.position)
         self._throttle.spend(work.counters.consumed, time.monotonic(), work.counters.bytes)

@@ -11,18 +11,21 @@ from dataclasses import dataclass, field, replace
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from upcasters.event import SourcePartition
 from upcasters.outcome import Violation
 from worker.dead_letters import Reporter
 from worker.kafka.clients import started
+from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.log_offsets import LogOffsets
-from worker.kafka.stable_offsets import applies_late, committed_with_note
+from worker.kafka.stable_offsets import applies_late, committed_by_group_of, committed_with_note
 from worker.kafka.topics import settings_of
 from worker.lanes.bounded_pass import Bounds, StartingPoint
 from worker.lanes.committed_offset import read_note
 from worker.lanes.counters import TransactionTrace, TransactionTracing
 from worker.lanes.delivery import AtLeastOnce, ClientFactory, Delivery, ExactlyOnce
+from worker.lanes.lane_position import SeenCommits, compare_with_seen
 from worker.lanes.outbox import batch_bytes
 from worker.lanes.processing import Processor
 from worker.lanes.rate_limits import Quota
@@ -120,6 +123,7 @@ class LaneContext:
     """Awaited by a lane before its first record, when others can see its announcement: checks for passes over the same
     offsets. Raises WorkerError."""
     start_limit: StartLimit = field(default_factory=StartLimit)
+    seen_commits: SeenCommits = field(default_factory=SeenCommits)
     logged: set[str] = field(default_factory=set)
     """Fingerprints of observed violations that were logged."""
 
@@ -151,7 +155,7 @@ class LaneContext:
         """
         if self.bounds:
             return await self.bounds.begin(partition, self.consumer, self.offsets)
-        found = await committed_with_note(self.consumer, partition, self.timeouts.unstable)
+        found = await self._committed_beside_others(partition)
         offsets: LogOffsets = (await self.offsets.log_offsets([partition]))[partition]
         beginning, end = offsets.start, offsets.stable
         if found is None:
@@ -161,6 +165,21 @@ class LaneContext:
             self._log_deleted(partition, beginning - committed)
             return StartingPoint(beginning, end, note=note)
         return StartingPoint(committed, end, note=note, committed=True)
+
+    async def _committed_beside_others(self, partition: TopicPartition) -> OffsetAndMetadata | None:
+        """The group's offset, asked for together with offsets that this worker has seen committed. Raises
+        ``WentBackError`` where the brokers do not know those any more: then the answer is not to be believed."""
+        witnesses = self.seen_commits.beside(partition)
+        if witnesses:
+            try:
+                found = await committed_by_group_of(self.consumer, [partition, *witnesses], self.timeouts.unstable)
+            except UnstableOffsetCommitError as error:
+                if partition in error.partitions:
+                    raise
+            else:
+                compare_with_seen(witnesses, found)
+                return found.get(partition)
+        return await committed_with_note(self.consumer, partition, self.timeouts.unstable)
 
     async def committed(self, partition: TopicPartition) -> int:
         """The group's offset; 0 where it has none, or not any more."""

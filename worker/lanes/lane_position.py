@@ -1,13 +1,19 @@
-"""The offset up to which a lane has committed, with its note, and the check of the group's offset against it."""
+"""The offset up to which a lane has committed, with its note, and the checks of the group's offsets against what this
+worker has seen."""
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 from msgspec.structs import replace
 
 from worker.lanes.bounded_pass import Journal, StartingPoint
-from worker.lanes.committed_offset import Decision, OffsetNote
+from worker.lanes.committed_offset import Decision, OffsetNote, read_note
 from worker.lanes.faults import WentBackError
 
 
@@ -28,6 +34,48 @@ class KnownOffset:
         if beginning.offset < self.offset:
             raise WentBackError(self.offset, beginning.offset)
         self.offset = beginning.offset
+
+
+class SeenCommit(NamedTuple):
+    """An offset that this worker has seen committed, after ``decision``."""
+
+    offset: int
+    decision: Decision | None
+
+
+Witnesses = Mapping[TopicPartition, SeenCommit]
+
+
+class SeenCommits:
+    """What this worker has seen committed, by source and partition, the oldest commit first.
+
+    A group coordinator of Kafka 4.0 to 4.4 may answer before it has loaded all of its log (it was told to load again
+    while it still loaded), with any earlier offset or none. A lane that knows its partition does not believe that; one
+    that gets a partition for the first time asks about others beside it.
+    """
+
+    def __init__(self) -> None:
+        self._by_source: defaultdict[str, OrderedDict[TopicPartition, SeenCommit]] = defaultdict(OrderedDict)
+
+    def note(self, partition: TopicPartition, known: KnownOffset) -> None:
+        seen = self._by_source[partition.topic]
+        seen[partition] = SeenCommit(known.offset, known.decision)
+        seen.move_to_end(partition)
+
+    def beside(self, partition: TopicPartition) -> Witnesses:
+        """The oldest and the newest commit in other partitions of the same source: a part of the log that lacks neither
+        end is hardly a part. Those of other sources may be gone with their topics."""
+        seen = [at for at in self._by_source[partition.topic] if at != partition]
+        return {at: self._by_source[partition.topic][at] for at in (*seen[:1], *seen[-1:])}
+
+
+def compare_with_seen(witnesses: Witnesses, answered: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    """Raises ``WentBackError`` where the brokers answer a lower offset than was seen, and nobody has decided so."""
+    for at, seen in witnesses.items():
+        now = answered.get(at)
+        decision = read_note(now.metadata).decision if now else None
+        if (now.offset if now else 0) < seen.offset and decision in {None, seen.decision}:
+            raise WentBackError(seen.offset, now.offset if now else 0, at)
 
 
 class LanePosition:
