@@ -31,7 +31,7 @@ from upcasters.errors import ChainError, EventError, Problem, StepError
 from upcasters.event import Event, Record, SourcePartition, SourceRecord
 from upcasters.loading import chain_from_package, load_chain
 from upcasters.operations.base import Operation, Reversibility
-from upcasters.operations.choice import switch, when
+from upcasters.operations.choice import downgrade, switch, when
 from upcasters.operations.events import (
     drop_event,
     drop_header,
@@ -43,6 +43,7 @@ from upcasters.operations.events import (
     set_key,
     split_each,
     split_event,
+    tombstone,
 )
 from upcasters.operations.fields import (
     CAMEL_CASE,
@@ -57,6 +58,7 @@ from upcasters.operations.fields import (
     keep_only,
     key_pattern,
     move,
+    must_exist,
     nest,
     optional,
     rename,
@@ -146,6 +148,7 @@ __all__ = [
     "copy",
     "default",
     "derive",
+    "downgrade",
     "drop",
     "drop_event",
     "drop_header",
@@ -169,6 +172,7 @@ __all__ = [
     "map_values",
     "matches",
     "move",
+    "must_exist",
     "nest",
     "number",
     "object_to_list",
@@ -195,6 +199,7 @@ __all__ = [
     "switch",
     "template",
     "to_object",
+    "tombstone",
     "unnest",
     "unwrap",
     "up_to",

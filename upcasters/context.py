@@ -40,6 +40,7 @@ class Context:
     version: str = ""
     lineage: tuple[int, ...] = ()
     dropped: bool = False
+    tombstoned: bool = False
     children: list[Child] | None = None
     older: Object | None = None
     bring: Callable[[str, str, Object, str | None], str] | None = None
@@ -76,6 +77,11 @@ class Context:
         """True where the older document had this very value at ``path``."""
         had = self.older_at(path)
         return had is not MISSING and same(had, node)
+
+    @property
+    def ended(self) -> bool:
+        """True where no operation changes the event any more: it was dropped, is a tombstone, or became several."""
+        return self.dropped or self.tombstoned or self.children is not None
 
     @property
     def origin(self) -> str:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from upcasters.document import encode, scalar_value
 from upcasters.operations.base import Operation, Reversibility, undo, worst
-from upcasters.operations.choice import Switch, When
+from upcasters.operations.choice import Downgrade, Switch, When
 from upcasters.operations.scopes import At, Everywhere
 from upcasters.operations.values import MapValues
 from upcasters.paths import Path, show
@@ -152,6 +152,8 @@ def _text(operation: Operation) -> str:
         return operation.reach
     if isinstance(operation, When):
         return f"when {operation.condition}"
+    if isinstance(operation, Downgrade):
+        return "on the way down"
     if isinstance(operation, MapValues):
         return f"{operation}: {_entries(operation)}"
     return str(operation)
@@ -175,7 +177,7 @@ _LONGEST_VALUE = 40
 
 
 def _inside(operation: Operation) -> Iterator[tuple[str, tuple[Operation, ...]]]:
-    if isinstance(operation, (At, Everywhere)):
+    if isinstance(operation, (At, Everywhere, Downgrade)):
         yield "", operation.operations
     elif isinstance(operation, When):
         yield "", operation.operations

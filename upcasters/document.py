@@ -12,6 +12,7 @@ import enum
 import math
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Self
@@ -489,13 +490,27 @@ ScalarKey = tuple[bool, Any]
 """A single JSON value as a key of a table: ``true`` is not ``1``, and numbers are told apart by all of their digits."""
 
 
+@dataclass(frozen=True)
+class Whole:
+    """An object or array as a key of a table: by its members in any order, or its items."""
+
+    key: Any
+    value: Any = field(compare=False)
+
+
 def scalar_key(value: Any) -> ScalarKey:
-    """The key of a plain single value."""
+    """The key of a plain value, which mostly is a single one."""
+    if type(value) is dict:
+        return (False, Whole(frozenset((name, scalar_key(child)) for name, child in value.items()), value))
+    if type(value) is list:
+        return (False, Whole(tuple(map(scalar_key, value)), value))
     return (type(value) is bool, number_of(value))
 
 
 def scalar_value(key: ScalarKey) -> Any:
     """A plain value with this key."""
+    if isinstance(key[1], Whole):
+        return key[1].value
     return ExactFloat(str(key[1])) if isinstance(key[1], Decimal) else key[1]
 
 

@@ -217,7 +217,8 @@ class EventFlow:
             return Skipped(way.passage, "dropped")
         records = tuple(self._all_written(record, found, results, observed))
         only = records[0]
-        if len(records) == 1 and only.key == record.key and list(only.headers) == list(record.headers):
+        same_around = only.key == record.key and list(only.headers) == list(record.headers)
+        if len(records) == 1 and same_around and only.value is not None:
             return Upcast(way.passage, only.value)
         return Upcast(way.passage, None, records)
 
@@ -249,8 +250,8 @@ class EventFlow:
         if not way.hops:
             return [(root, context, way.end)]
         root = run(way, root, context)
-        if context.dropped:
-            return []
+        if context.dropped or context.tombstoned:
+            return [({}, context, way.end)] if context.tombstoned else []
         children = context.children
         if children is None:
             if not way.forks:
@@ -272,7 +273,7 @@ class EventFlow:
             context.bring = bring
             node = (event_type, version)
             results = self._results(self.way(node) if to is None else self.way_to(node, to), inner, context, run, [0])
-            if len(results) != 1:
+            if len(results) != 1 or results[0][1].tombstoned:
                 raise Irreversible(f"a {event_type} inside a document cannot be dropped or split")
             root, _, node = results[0]
             if root is not inner:
@@ -309,6 +310,8 @@ class EventFlow:
         envelope = None if found.envelope is None else {**found.envelope, "data": body}
         for stamp in self.stamps:
             stamp.apply(body, envelope, context, *node)
+        if context.tombstoned:
+            return Record(None, context.key, context.headers)
         return self.written(record, body, envelope, context, node, observed)
 
     def written(

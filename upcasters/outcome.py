@@ -53,12 +53,15 @@ class Upcast(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def value(self) -> bytes:
-        """The value of the one record that comes out. Raises ValueError where the event became several."""
+        """The value of the one record that comes out. Raises ValueError for several, and for a tombstone."""
         if self.new_records is None:
             return self.new_value or b""
         if len(self.new_records) > 1:
             raise ValueError(f"the event became {len(self.new_records)} records: ask for output(event)")
-        return self.new_records[0].value or b""
+        value = self.new_records[0].value
+        if value is None:
+            raise ValueError("the event became a tombstone, which has no value: ask for output(event)")
+        return value
 
     @property
     def records(self) -> tuple[Record, ...]:

@@ -134,7 +134,7 @@ class _HopByHop:
             self._run(hop, root, context, before)
             after = write(root)
             self.hops.append(HopTrace(hop, before, after))
-            if context.dropped or context.children is not None:
+            if context.ended:
                 break
             before = after
         self.notes.step = ""
@@ -165,7 +165,7 @@ class _HopByHop:
                 if before is not None and EACH in error.place and not self.searching:
                     self._locate(error, before, start, done, operation)
                 raise
-            if context.dropped or context.children is not None:
+            if context.ended:
                 return
             done.append(operation)
 

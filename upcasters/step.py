@@ -13,7 +13,7 @@ from upcasters.detection import Like, UpTo, other_versions
 from upcasters.errors import StepError
 from upcasters.operations.base import Inverse, Operation, Reversibility, choice, undo
 from upcasters.operations.choice import Switch, When
-from upcasters.operations.events import DropEvent, RenameType, SplitEach, SplitEvent
+from upcasters.operations.events import DropEvent, RenameType, SplitEach, SplitEvent, Tombstone
 from upcasters.operations.scopes import At, Everywhere, any_number
 from upcasters.paths import text_of
 
@@ -147,7 +147,12 @@ class Step:
     @property
     def may_drop(self) -> bool:
         """True where an event may end in this step."""
-        return any(isinstance(op, DropEvent) for op in walk(self.operations))
+        return any(isinstance(op, (DropEvent, Tombstone)) for op in walk(self.operations))
+
+    @property
+    def may_tombstone(self) -> bool:
+        """True where an event may become a null value in this step."""
+        return any(isinstance(op, Tombstone) for op in walk(self.operations))
 
     @property
     def ends(self) -> tuple[tuple[str, str], ...]:

@@ -46,7 +46,7 @@ from upcasters.checks.shape import (
     type_of,
 )
 from upcasters.conditions import Equals
-from upcasters.document import ScalarKey, scalar_key, scalar_value
+from upcasters.document import ScalarKey, plain, scalar_key, scalar_value
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import (
@@ -60,6 +60,7 @@ from upcasters.operations.events import (
     SetKey,
     SplitEach,
     SplitEvent,
+    Tombstone,
 )
 from upcasters.operations.fields import (
     Copy,
@@ -68,6 +69,7 @@ from upcasters.operations.fields import (
     FirstOf,
     KeepOnly,
     Move,
+    MustExist,
     Nest,
     OnConflict,
     Optional,
@@ -109,16 +111,39 @@ def _strict(operation: Any) -> bool:
 @project.register
 def _rename(operation: Rename, root: Shape, notes: Notes) -> None:
     typed = operation.wrong_type == "error"
+    strict = _strict(operation) and operation.default is None
     for target in objects_at(root, operation.at, notes, strict=_strict(operation), typed=typed):
         taken = {
             new: found
             for old, new in operation.names.items()
-            if (found := field_at(target, (*operation.at, old), notes, strict=_strict(operation))) is not None
+            if (found := field_at(target, (*operation.at, old), notes, strict=strict)) is not None
         }
         for old in operation.names:
             take(target, old)
         for new, found in taken.items():
             put(target, (*operation.at, new), found, notes, exists=operation.exists)
+        if operation.default is not None:
+            for new in operation.names.values():
+                _fill(target, new, shape_of_value(plain(operation.default)))
+
+
+def _fill(target: Shape, name: str, value: Shape) -> None:
+    """A field has this value where it was not there."""
+    old = target.get(name)
+    if old is None:
+        target.fields[name] = Field(value)
+    elif old.presence is not Presence.ALWAYS:
+        old.shape.become(join(old.shape, value))
+        old.presence = Presence.ALWAYS
+
+
+@project.register
+def _must_exist(operation: MustExist, root: Shape, notes: Notes) -> None:
+    if not list(values_at(root, operation.path, notes.silent(), strict=False)):
+        notes.missing(operation.path, may=False)
+    for _, value in values_at(root, operation.path, notes.silent()):
+        if operation.null == "error":
+            value.types -= NULL
 
 
 @project.register
@@ -328,12 +353,13 @@ def _convert(operation: Convert, root: Shape, notes: Notes) -> None:
 def _map_values(operation: MapValues, root: Shape, notes: Notes) -> None:
     typed = operation.wrong_type == "error"
     for _, value in values_at(root, operation.path, notes, strict=_strict(operation), typed=typed):
-        expect(value, ALL_TYPES - CONTAINERS, operation.path, notes)
+        if not operation.takes_whole:
+            expect(value, ALL_TYPES - CONTAINERS, operation.path, notes)
         _report_unmapped(operation, value, notes)
         made = nothing()
         for old, result in operation.table.items():
             if value.values is None or old in value.values:
-                made = join(made, shape_of_value(result))
+                made = join(made, shape_of_value(plain(result)))
         if operation.otherwise == "keep":
             kept = value.copy()
             if kept.values is not None:
@@ -738,8 +764,9 @@ def _set_key(operation: SetKey, root: Shape, notes: Notes) -> None:
 
 
 @project.register(DropEvent)
+@project.register(Tombstone)
 @project.register(SplitEvent)
-def _ends(_operation: DropEvent | SplitEvent, root: Shape, _notes: Notes) -> None:
+def _ends(_operation: DropEvent | Tombstone | SplitEvent, root: Shape, _notes: Notes) -> None:
     root.become(nothing())
 
 

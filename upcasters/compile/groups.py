@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from upcasters.operations.base import Operation
+from upcasters.operations.choice import Downgrade
 from upcasters.operations.fields import Default, Drop, FirstOf, Nest, Optional, Rename, RenameKeys
 from upcasters.operations.lists import Wrap
 from upcasters.operations.restoring import Restore, RestoreItems, RestoreOthers
@@ -47,7 +48,7 @@ def grouped(operations: Iterable[Operation]) -> list[Operation | FlatGroup]:
 
 def _singles(operation: Operation) -> list[FlatGroup] | None:
     """The operation as groups of one; None where it is more than a change of fields of one object."""
-    if isinstance(operation, (Optional, RestoreItems, RestoreOthers)):
+    if isinstance(operation, (Optional, Downgrade, RestoreItems, RestoreOthers)):
         return []
     if isinstance(operation, Restore):
         given = operation.value

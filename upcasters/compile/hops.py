@@ -12,32 +12,31 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from upcasters.compile.code import UNCHECKED, Code, comment, comment_text
 from upcasters.compile.conditions import expression, looked_at
 from upcasters.compile.groups import FlatGroup, grouped
 from upcasters.compile.layouts import ANY_LEVELS, Layouts, Unexpected, added_levels, can_count
+from upcasters.compile.switches import SwitchRun, may_end, runs
 from upcasters.conditions import Condition
 from upcasters.context import Context
-from upcasters.document import Object, plain, scalar_key
+from upcasters.document import Object, ScalarKey, plain, scalar_key
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
 from upcasters.operations.events import (
-    DropEvent,
     DropHeader,
     EventOperation,
     FieldToHeader,
     RenameHeader,
     SetHeader,
     SetKey,
-    SplitEach,
-    SplitEvent,
 )
-from upcasters.operations.fields import Drop, KeepOnly, Move, Rename, RenameKeys, Unnest
+from upcasters.operations.fields import Drop, KeepOnly, Move, MustExist, Rename, RenameKeys, Unnest
 from upcasters.operations.scopes import At, Everywhere, Subdocument, Walk, go_together
 from upcasters.operations.values import Derive, DropDerived, PrintJson
-from upcasters.paths import EACH, Path, show
+from upcasters.paths import EACH, Path
 from upcasters.step import Hop, walk
 from upcasters.traversal import MISSING
 
@@ -77,7 +76,7 @@ def compile_hops(hops: Sequence[Hop], *, keeps_keys: bool = True, counts: bool =
     that the caller sees whether one was.
     """
     operations = [operation for hop in hops for operation in hop.operations]
-    groups = grouped(operations)
+    groups = grouped(runs(operations))
     code = Code(counts=counts and keeps_keys and all(map(_can_count, groups)))
     code.result = f"root, {'added, quotes' if code.counts else 'None, None'}"
     _emit_first(groups, code, checks=keeps_keys and not code.counts)
@@ -139,16 +138,11 @@ def _asked(operation: Operation) -> Iterator[Condition]:
             yield operation.stop_where
 
 
-def _may_end(operation: Operation) -> bool:
-    """True where the event may end, or become several, in the operation."""
-    return any(isinstance(inner, (DropEvent, SplitEach, SplitEvent)) for inner in walk([operation]))
-
-
 # Emitting: code for each operation, or for all those on the fields of one object.
 
 
 def _emit_all(operations: Iterable[Operation], code: Code) -> None:
-    _emit_groups(grouped(operations), code)
+    _emit_groups(grouped(runs(operations)), code)
 
 
 def _emit_groups(groups: Iterable[Operation | FlatGroup], code: Code) -> None:
@@ -157,9 +151,9 @@ def _emit_groups(groups: Iterable[Operation | FlatGroup], code: Code) -> None:
             _emit_group(operation, code)
         elif isinstance(operation, list):
             _emit_walk(operation, code)
-        elif _may_end(operation):
+        elif may_end(operation):
             code.call(operation)
-            code.line(f"if context.dropped or context.children is not None: return {code.result}")
+            code.line(f"if context.ended: return {code.result}")
         else:
             _EMIT.get(type(operation), _emit_call)(operation, code)
 
@@ -168,7 +162,7 @@ def walks(groups: Iterable[Operation | FlatGroup]) -> list[Operation | FlatGroup
     """The same, with several ``everywhere`` put together that one walk can do."""
     found: list[Operation | FlatGroup | list[Everywhere]] = []
     for group in groups:
-        if isinstance(group, Everywhere) and not _may_end(group):
+        if isinstance(group, Everywhere) and not may_end(group):
             before = found[-1] if found else None
             if isinstance(before, list) and go_together([*before, group]):
                 before.append(group)
@@ -283,23 +277,23 @@ def _emit_at(operation: At, code: Code) -> None:
         code.forget(path)
 
 
-def _emit_switch(operation: Switch, code: Code) -> None:
+def _emit_switches(operation: SwitchRun, code: Code) -> None:
     code.levels += ANY_LEVELS
     cases = code.constant(Cases(operation), "cases")
-    code.line(f"# {comment_text(f'switch on {show(operation.path)}, {len(operation.cases)} cases')}")
+    code.line(f"# {comment_text(str(operation))}")
     node = f"{looked_at(operation.path[:-1], code)}.get({operation.path[-1]!r}, MISSING)"
-    code.line(f"root = {cases}.chosen({node})(root, context)")
+    code.line(f"root = {cases}.of({node})(root, context)")
     code.forget_all()
 
 
 class Cases(dict[Any, Inner]):
-    """The function for each case of a switch, by the value alone where it is a text; made when it is first chosen."""
+    """The function for each value of a field, by the value alone where it is a text; made when it is first chosen."""
 
-    def __init__(self, switch: Switch) -> None:
-        self.switch = switch
-        self.otherwise = None if switch.otherwise == "error" else _function(switch.otherwise)
+    def __init__(self, switches: SwitchRun) -> None:
+        self._switches = switches
+        self._values = switches.values()
 
-    def chosen(self, node: Any) -> Inner:
+    def of(self, node: Any) -> Inner:
         """The function for a document with this value."""
         value = plain(node)
         if type(value) is not str:
@@ -307,13 +301,22 @@ class Cases(dict[Any, Inner]):
         return self[value]
 
     def __missing__(self, value: Any) -> Inner:
-        found = self.switch.cases.get((False, value) if type(value) is str else value)
-        if found is not None:
-            function = self[value] = _function(found)
-            return function
-        if self.otherwise is None:
-            raise Unexpected
-        return self.otherwise
+        key = (False, value) if type(value) is str else value
+        if key not in self._values:
+            return self._otherwise
+        function = self[value] = _chosen(self._switches, key)
+        return function
+
+    @cached_property
+    def _otherwise(self) -> Inner:
+        return _chosen(self._switches, None)
+
+
+def _chosen(switches: SwitchRun, value: ScalarKey | None) -> Inner:
+    operations = switches.chosen(value)
+    if operations is None:
+        raise Unexpected
+    return _function(operations)
 
 
 def _function(operations: Sequence[Operation]) -> Inner:
@@ -361,13 +364,15 @@ def _emit_keep_only(operation: KeepOnly, code: Code) -> None:
     _emit_local(operation.at, operation.keep, operation, code)
 
 
-_NOT_DEEPER = (Drop, DropHeader, FieldToHeader, PrintJson, Rename, RenameHeader, RenameKeys, SetHeader, SetKey)
+_NOT_DEEPER = (
+    *(Drop, DropHeader, FieldToHeader, MustExist, PrintJson, Rename, RenameHeader, RenameKeys, SetHeader, SetKey),
+)
 
 _EMIT: dict[type, Callable[[Any, Code], None]] = {
     At: _emit_at,
     KeepOnly: _emit_keep_only,
     Move: _emit_move,
-    Switch: _emit_switch,
+    SwitchRun: _emit_switches,
     Unnest: _emit_unnest,
     When: _emit_when,
 }

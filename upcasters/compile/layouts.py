@@ -71,8 +71,9 @@ def _added_by(operation: Flat) -> int:
         return ANY_LEVELS
     if isinstance(operation, (Derive, Convert)):
         return LEVELS_OF_RESULTS
-    if isinstance(operation, Default):
-        return bytes(operation.value).count(b"{") + bytes(operation.value).count(b"[")
+    if isinstance(operation, (Default, Rename)):
+        given = operation.default if isinstance(operation, Rename) else operation.value
+        return 0 if given is None else bytes(given).count(b"{") + bytes(given).count(b"[")
     return 1 if isinstance(operation, (Nest, Wrap, SplitList)) else 0
 
 
@@ -214,9 +215,13 @@ def _difference(before: bytes, after: bytes) -> tuple[int, int]:
 
 
 def _rename(operation: Rename, work: _Work) -> None:
-    if operation.missing == "error" and not operation.names.keys() <= work.fields.keys():
+    given = operation.default
+    if operation.missing == "error" and given is None and not operation.names.keys() <= work.fields.keys():
         raise Unexpected
     work.rename(operation.names)
+    for name in operation.names.values() if given is not None else ():
+        if name not in work.fields:
+            work.fields[name] = work.constant(given, "value")
 
 
 def _rename_keys(operation: RenameKeys, work: _Work) -> None:

@@ -89,9 +89,9 @@ class Operation(ABC):
 
 
 def run(operations: tuple[Operation, ...], root: Object, context: Context) -> None:
-    """Apply operations one after the other; none after the event was dropped or split."""
+    """Apply operations one after the other; none after the event has ended or was split."""
     for operation in operations:
-        if context.dropped or context.children is not None:
+        if context.ended:
             return
         operation.apply(root, context)
 

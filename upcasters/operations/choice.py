@@ -10,8 +10,8 @@ from upcasters.conditions import Condition, lasts
 from upcasters.context import Context
 from upcasters.document import Object, ScalarKey, json_type, plain, scalar_key, value_of
 from upcasters.errors import MissingField, StepError, UnmappedValue
-from upcasters.operations.base import Inverse, Operation, run, single, undo, worst
-from upcasters.operations.events import EventOperation
+from upcasters.operations.base import Inverse, Operation, Reversibility, run, single, undo, worst
+from upcasters.operations.events import DropEvent, EventOperation, RenameType, SplitEach, SplitEvent, Tombstone
 from upcasters.operations.scopes import At, Everywhere, any_number, some
 from upcasters.paths import Path, PathLike, overlap, show
 from upcasters.traversal import MISSING, find
@@ -92,6 +92,43 @@ def when(
             "the condition is not one of `upcasters`", "Use present, equals, has_type and their like.", "option"
         )
     return When(condition, some(operations), any_number(otherwise), undo_when)
+
+
+@dataclass(frozen=True)
+class Downgrade(Operation):
+    """Operations run on the way down alone."""
+
+    operations: tuple[Operation, ...]
+
+    def apply(self, root: Object, context: Context) -> None:
+        return
+
+    def reads(self) -> tuple[Path, ...]:
+        return ()
+
+    def writes(self) -> tuple[Path, ...]:
+        return ()
+
+    def inverse(self) -> Inverse:
+        for operation in self.operations:
+            back = operation.inverse()
+            if operation.dropped() or back.kind is Reversibility.LOSSY:
+                return Inverse.lossy(f"the way down loses something: {back.why or operation}", *self.operations)
+        return Inverse(self.operations, Reversibility.EQUIVALENT, f"the way down alone has {self.operations[0]}")
+
+    def __str__(self) -> str:
+        return "on the way down: " + "; ".join(map(str, self.operations))
+
+
+def downgrade(*operations: Operation) -> Operation:
+    """Run operations on the way down alone: ``downgrade(default("fax", None))``. Documents do not change on the way up.
+
+    They stand where the undo of an operation in this place would run. What loses something is lossy.
+    """
+    found = some(operations)
+    if any(isinstance(operation, (RenameType, DropEvent, Tombstone, SplitEach, SplitEvent)) for operation in found):
+        raise StepError("an event does not end, split or change its type on the way down", "Leave it out.", "option")
+    return Downgrade(found)
 
 
 @dataclass(frozen=True)

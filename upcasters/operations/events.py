@@ -396,6 +396,31 @@ def drop_event() -> Operation:
     return DropEvent()
 
 
+@dataclass(frozen=True)
+class Tombstone(EventOperation):
+    """The event ends here as a null value, which deletes what has its key from a compacted topic."""
+
+    def apply(self, root: Object, context: Context) -> None:
+        if context.key is None:
+            raise MissingField("the record has no key, and a tombstone without one deletes nothing")
+        context.tombstoned = True
+
+    def inverse(self) -> Inverse:
+        return Inverse.lossy("the event becomes a tombstone")
+
+    def __str__(self) -> str:
+        return "make the event a tombstone"
+
+
+def tombstone() -> Operation:
+    """Make the event a null value with its key: ``when(equals("op", "d"), tombstone())``.
+
+    In a compacted topic that deletes what has the key; a route to any other topic is refused. A record without a key is
+    an error.
+    """
+    return Tombstone()
+
+
 # Of all events that one becomes. What they share is written once for each, so that a hostile event of a megabyte
 # could become gigabytes; no honest one comes near this.
 MOST_BYTES = 2**26

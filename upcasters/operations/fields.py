@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
@@ -48,17 +48,21 @@ class Rename(Operation):
     missing: OnMissing = "error"
     exists: OnExists = "error"
     wrong_type: OnWrongType = "error"
+    default: msgspec.Raw | None = None
 
     def apply(self, root: Object, context: Context) -> None:
         for target in objects(root, self.at, self.missing, self.wrong_type):
             self._rename(target)
 
     def _rename(self, target: Object) -> None:
-        if self.missing == "error":
+        if self.missing == "error" and self.default is None:
             for name in self.names:
                 if name not in target:
                     raise MissingField(f"{show((*self.at, name))} is missing", (*self.at, name))
         replace_keys(target, {key: self.names[key] for key in target if key in self.names}, self.exists, self.at)
+        if self.default is not None:
+            for name in self.names.values():
+                target.setdefault(name, self.default)
 
     def reads(self) -> tuple[Path, ...]:
         return tuple((*self.at, name) for name in self.names)
@@ -67,20 +71,30 @@ class Rename(Operation):
         return tuple(dict.fromkeys((*self.at, name) for pair in self.names.items() for name in pair))
 
     def inverse(self) -> Inverse:
-        back = Rename(self.at, {new: old for old, new in self.names.items()}, self.missing, "error", self.wrong_type)
+        names = {new: old for old, new in self.names.items()}
+        back = Rename(self.at, names, self.missing, "error", self.wrong_type, self.default)
         if self.exists == "replace":
             return Inverse.lossy(f"a field replaced by {self} is gone", back)
-        return named_back(back, self.missing, self.exists)
+        return named_back(back, "skip" if self.default is not None else self.missing, self.exists)
 
     def dropped(self) -> tuple[Path, ...]:
         return tuple((*self.at, new) for new in self.names.values()) if self.exists == "replace" else ()
 
     def is_local(self) -> bool:
-        return not self.at and self.exists != "same"
+        return not self.at and self.exists != "same" and is_single(self.default)
 
     def __str__(self) -> str:
         pairs = ", ".join(f"{show((*self.at, old))} to {show((new,))}" for old, new in self.names.items())
-        return f"rename {pairs}"
+        given = "" if self.default is None else f", else {bytes(self.default).decode()}"
+        return f"rename {pairs}{given}"
+
+
+def is_single(value: msgspec.Raw | None) -> bool:
+    """True for no value, and for one that is neither an object nor an array."""
+    return value is None or json_type(value) not in ("object", "array")
+
+
+_NOTHING: Any = object()
 
 
 def replace_keys(target: Object, names: Mapping[str, str], exists: OnExists, at: Path) -> None:
@@ -119,11 +133,13 @@ def rename(
     missing: OnMissing = "error",
     exists: OnExists = "error",
     wrong_type: OnWrongType = "error",
+    default: Any = _NOTHING,
 ) -> Operation:
     """Give one field a new name in the same object; it keeps its place.
 
     ``rename("metadata.taskId", "task_id")``. ``missing="skip"`` lets it be absent (null is there);
     ``exists`` says what happens where the new name is taken: ``error``, ``replace`` it, or fine if ``same``.
+    ``default`` is the value that it gets where it has neither name, on the way down, too.
     """
     spec = at_least_one(field)
     if spec[-1] is EACH:
@@ -133,7 +149,9 @@ def rename(
         what = f"the new name {name!r} has the path in it, and names have none"
         remedy = f"Write rename({field!r}, {name.removeprefix(parent + '.')!r})"
         raise StepError(what, f"{remedy}; if the dots belong to the name, give the field as a tuple.", "path")
-    return rename_many(spec[:-1], {str(spec[-1]): name}, missing=missing, exists=exists, wrong_type=wrong_type)
+    made = rename_many(spec[:-1], {str(spec[-1]): name}, missing=missing, exists=exists, wrong_type=wrong_type)
+    assert isinstance(made, Rename)
+    return made if default is _NOTHING else replace(made, default=constant(default))
 
 
 def rename_many(
@@ -332,7 +350,7 @@ class DropEqual(Operation):
         return Inverse((Default(self.path, self.value, exists, missing=self.missing),))
 
     def is_local(self) -> bool:
-        return len(self.path) == 1 and self.value is not None and json_type(self.value) not in ("object", "array")
+        return len(self.path) == 1 and not self.other and is_single(self.value)
 
     def __str__(self) -> str:
         return f"leave out {show(self.path)} where it is {show(self.other) if self.other else 'its default'}"
@@ -375,9 +393,6 @@ class Drop(Operation):
 
     def __str__(self) -> str:
         return f"drop {show(self.path)}"
-
-
-_NOTHING: Any = object()
 
 
 def drop(
@@ -447,7 +462,7 @@ class Default(Operation):
         return (self.path,) if self.exists == "replace" else ()
 
     def is_local(self) -> bool:
-        return len(self.path) == 1 and json_type(self.value) not in ("object", "array")
+        return len(self.path) == 1 and is_single(self.value)
 
     def __str__(self) -> str:
         verb = {"keep": "default", "error": "add", "replace": "set"}[self.exists]
@@ -546,6 +561,40 @@ class MustBeAbsent(Operation):
 
     def __str__(self) -> str:
         return f"{show(self.path)} must be absent"
+
+
+@dataclass(frozen=True)
+class MustExist(Operation):
+    """A field has to be there; nothing changes."""
+
+    path: Path
+    null: Literal["keep", "error"] = "keep"
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path):
+            if self.null == "error" and is_null(parent[key]):
+                raise WrongType(f"{show(self.path)} is null", self.path)
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return ()
+
+    def inverse(self) -> Inverse:
+        return Inverse(())
+
+    def __str__(self) -> str:
+        return f"{show(self.path)} must be there" + (", and not null" if self.null == "error" else "")
+
+
+def must_exist(field: PathLike, *, null: Literal["keep", "error"] = "keep") -> Operation:
+    """A document without this field is an error: ``must_exist("items.*.id")``. Nothing changes, in both directions.
+
+    A null is there, or an error.
+    """
+    choice(null, ("keep", "error"), "null")
+    return MustExist(at_least_one(field), null)
 
 
 def optional(field: PathLike, *, undo: Literal["error", "remove"] = "error") -> Operation:

@@ -229,7 +229,7 @@ class Number(Operation):
     missing: OnMissing = "error"
     remove: bool = False
     text: str = ""
-    exists: Literal["error", "keep"] = "error"
+    exists: Literal["error", "keep", "replace"] = "error"
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing):
@@ -247,8 +247,8 @@ class Number(Operation):
 
     def _add(self, item: Object, number: str | int, kept: set[Any]) -> None:
         where = (*self.path, EACH, self.name)
-        if self.name not in item:
-            if number in kept:
+        if self.name not in item or self.exists == "replace":
+            if number in kept and self.exists != "replace":
                 raise Conflict(f"two items would have the same {show(where)}", where)
             item[self.name] = number
         elif self.exists == "error":
@@ -268,11 +268,16 @@ class Number(Operation):
         return ((*self.path, EACH, self.name),)
 
     def inverse(self) -> Inverse:
-        back = replace(self, remove=not self.remove)
+        back = replace(self, remove=not self.remove, exists="keep" if self.exists == "replace" else self.exists)
+        if self.exists == "replace":
+            return Inverse.lossy(f"the old {show((*self.path, EACH, self.name))} is gone", back)
         if self.exists == "error":
             return Inverse((back,))
         why = f"{show((*self.path, EACH, self.name))} is left out where it is the position"
         return Inverse((back,), Reversibility.EQUIVALENT, why)
+
+    def dropped(self) -> tuple[Path, ...]:
+        return ((*self.path, EACH, self.name),) if self.exists == "replace" else ()
 
     def __str__(self) -> str:
         verb = "remove the number from" if self.remove else "number"
@@ -290,15 +295,15 @@ def number(
     *,
     start: int = 0,
     text: str = "",
-    exists: Literal["error", "keep"] = "error",
+    exists: Literal["error", "keep", "replace"] = "error",
     missing: OnMissing = "error",
 ) -> Operation:
     """Give every object in the list at ``field`` its position as ``name``: ``number("cells", "id", text="cell-{}")``.
 
     A number that starts at ``start``, or a ``text`` with the number in the place of ``{}``. What has a ``name`` is an
-    error, or keeps it; that two items get the same one is an error.
+    error, keeps it, or gets another; that two items get the same one is an error.
     """
-    choice(exists, ("error", "keep"), "exists")
+    choice(exists, ("error", "keep", "replace"), "exists")
     choice(missing, _MISSING, "missing")
     if text and text.count("{}") != 1:
         raise StepError(f"text={text!r} has no place for the number, or several", "Write {} once.", "option")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from upcasters.depth import is_too_deep
 from upcasters.document import (
     Object,
     ScalarKey,
+    Whole,
     from_plain,
     is_json,
     is_null,
@@ -385,6 +387,10 @@ def convert(
     return Convert(at_least_one(field), forward, backward, missing, null, wrong_type, exact)
 
 
+Table = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
+"""Old values and what they become: a dict, or pairs."""
+
+
 @dataclass(frozen=True)
 class MapValues(Operation):
     """Every value at a path is looked up in a table."""
@@ -404,7 +410,7 @@ class MapValues(Operation):
 
     def mapped(self, node: Any) -> Any:
         """The node that one value becomes."""
-        if json_type(node) in ("object", "array"):
+        if json_type(node) in ("object", "array") and not self.takes_whole:
             raise WrongType(f"{show(self.path)} is not a single value", self.path)
         found = scalar_key(plain(node, self.path))
         if found in self.ambiguous:
@@ -415,6 +421,11 @@ class MapValues(Operation):
             return node
         raise UnmappedValue(f"{show(self.path)} has a value that the table does not list", self.path)
 
+    @cached_property
+    def takes_whole(self) -> bool:
+        """True where the table lists an object or array."""
+        return any(isinstance(key[1], Whole) for key in self.table)
+
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)
 
@@ -423,15 +434,15 @@ class MapValues(Operation):
 
     def one_to_one(self) -> bool:
         """True where no two values become the same one."""
-        return len(set(map(scalar_key, self.table.values()))) == len(self.table)
+        return len(set(map(_key, self.table.values()))) == len(self.table)
 
     def inverse(self) -> Inverse:
         targets: dict[ScalarKey, Any] = {}
         ambiguous = set()
         for old, new in self.table.items():
-            if scalar_key(new) in targets:
-                ambiguous.add(scalar_key(new))
-            targets[scalar_key(new)] = scalar_value(old)
+            if _key(new) in targets:
+                ambiguous.add(_key(new))
+            targets[_key(new)] = _node(scalar_value(old))
         if self.null == "keep" and scalar_key(None) in targets and scalar_key(None) not in self.table:
             ambiguous.add(scalar_key(None))
         if self.back is not None:
@@ -440,7 +451,7 @@ class MapValues(Operation):
         options = (self.otherwise, self.missing, self.null, self.wrong_type)
         back = MapValues(self.path, targets, *options, ambiguous=frozenset(ambiguous))
         named = {*self.table, *(self.back or ()), *ambiguous}
-        if self.otherwise == "keep" and any(new not in named for new in map(scalar_key, self.table.values())):
+        if self.otherwise == "keep" and any(new not in named for new in map(_key, self.table.values())):
             return Inverse.lossy(f"a value of {show(self.path)} may have been one of the results before", back)
         if ambiguous:
             why = f"several values of {show(self.path)} become the same one, which then has no way back"
@@ -458,16 +469,17 @@ class MapValues(Operation):
 
 def map_values(
     field: PathLike,
-    table: Mapping[Any, Any],
+    table: Table,
     *,
     otherwise: Literal["error", "keep"] = "error",
     missing: OnMissing = "error",
     null: OnNull = "error",
     wrong_type: OnWrongType = "error",
-    back: Mapping[Any, Any] | None = None,
+    back: Table | None = None,
 ) -> Operation:
     """Replace values by a table: ``map_values("status", {"done": "completed"})``.
 
+    A table of objects or arrays is a list of (old, new) pairs.
     A value that is not listed is an error, or kept. A table that is not one-to-one is known as such: on the way
     down it is ambiguous unless ``back`` names the older value. ``back`` may also name values that only the newer
     version has, and what they become. Where other values are kept, it is needed as well for results that are no values
@@ -479,27 +491,37 @@ def map_values(
     choice(wrong_type, _MISSING, "wrong_type")
     lookup = _lookup(table, "table")
     undo = None if back is None else _lookup(back, "back")
-    made = set(map(scalar_key, lookup.values()))
+    made = set(map(_key, lookup.values()))
     for new, old in (undo or {}).items():
-        becomes = lookup.get(scalar_key(old), MISSING)
-        if new in made and (becomes is MISSING or scalar_key(becomes) != new):
-            what = f"back sends {new[1]!r} to {old!r}, which the table does not turn into it"
+        becomes = lookup.get(_key(old), MISSING)
+        if new in made and (becomes is MISSING or _key(becomes) != new):
+            what = f"back sends {scalar_value(new)!r} to {plain(old)!r}, which the table does not turn into it"
             raise StepError(what, "Name for each result one of the values that become it.", "value")
         if becomes is MISSING and otherwise == "error":
-            what = f"back sends {new[1]!r} to {old!r}, which the table does not list"
+            what = f"back sends {scalar_value(new)!r} to {plain(old)!r}, which the table does not list"
             raise StepError(what, "Name a value that the older version has.", "value")
     return MapValues(at_least_one(field), lookup, otherwise, missing, null, wrong_type, undo)
 
 
-def _lookup(table: Mapping[Any, Any], option: str) -> dict[ScalarKey, Any]:
-    scalars = (str, int, float, bool, type(None))
-    if not table:
+def _lookup(table: Table, option: str) -> dict[ScalarKey, Any]:
+    pairs = list(table.items() if isinstance(table, Mapping) else table)
+    if not pairs:
         raise StepError(f"{option} is empty", "List at least one value.", "option")
-    for value in (*table.keys(), *table.values()):
-        if not isinstance(value, scalars):
-            raise StepError(f"{option} holds a {type(value).__name__}", "List single JSON values.", "value")
-        constant(value)
-    return {scalar_key(value_of(old)): value_of(new) for old, new in table.items()}
+    for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise StepError(f"{option} holds what is no pair of values", "List (old, new) pairs.", "option")
+        for value in pair:
+            constant(value)
+    return {scalar_key(value_of(old)): _node(value_of(new)) for old, new in pairs}
+
+
+def _key(node: Any) -> ScalarKey:
+    return scalar_key(plain(node))
+
+
+def _node(value: Any) -> Any:
+    """A value that events can share: objects and arrays as bytes."""
+    return constant(value) if isinstance(value, (dict, list)) else value
 
 
 def string(node: Any, path: Path) -> str:

@@ -91,4 +91,7 @@ def _tell(done: Receipt, file: Path) -> None:
         f"{total['passed']:,} passed, {skipped:,} skipped, {dead:,} dead-lettered; {total['produced']:,} written to "
         f"{done.route.destination}"
     )
+    tombstones = sum(each.tombstones for each in counts)
+    if tombstones:
+        typer.echo(f"{tombstones:,} of the records written are tombstones that the chain has made")
     typer.echo(f"receipt: {file}; next: `upcast verify {file}`, then `upcast run --after {file}`")

@@ -17,6 +17,8 @@ class Counters:
         self.upcast: dict[int, tuple[Passage, int]] = {}
         """Counts by identity of the passage: hashing it for every record would cost more than the upcast."""
         self.passed = 0
+        self.tombstones = 0
+        """Of the records produced: null values that the chain has made of events."""
         self.skipped: Counter[str] = Counter()
         self.dead_lettered: Counter[tuple[str, str]] = Counter()
         self.produced: Counter[str] = Counter()

@@ -213,6 +213,7 @@ class Processor:
             self._dead_letter(record, fault, index, work)
         elif isinstance(outcome, Upcast):
             counters.add_upcast([outcome.passage])
+            counters.tombstones += sum(made.value is None for made in outcome.new_records or ())
         else:
             counters.passed += 1
 

@@ -98,3 +98,4 @@ class ChainTraits:
 
     changes_keys: bool = False
     splits: bool = False
+    makes_tombstones: bool = False

@@ -202,6 +202,17 @@ def compaction_keeps_events(at: Inspection) -> Iterator[Finding]:
         )
 
 
+def tombstones_delete(at: Inspection) -> Iterator[Finding]:
+    """A null value that the chain makes deletes what has its key, and only compaction does that."""
+    if at.traits.makes_tombstones and at.destination.config and not at.destination.has_policy("compact"):
+        yield Finding(
+            "refuse",
+            at.destination.name,
+            "is not compacted, and the chain makes tombstones: nothing would delete what they are about",
+            at.alter(at.destination, "cleanup.policy=compact") + ", or drop such events in the chain",
+        )
+
+
 def dead_letters_stay(at: Inspection) -> Iterator[Finding]:
     """Dead letters keep their record's key."""
     if at.dead_letter.has_policy("compact"):
@@ -247,6 +258,7 @@ RULES: tuple[Callable[[Inspection], Iterable[Finding]], ...] = (
     timestamps_are_kept,
     old_timestamps_are_taken,
     compaction_keeps_events,
+    tombstones_delete,
     dead_letters_stay,
     nothing_is_written_twice,
     settings_are_visible,

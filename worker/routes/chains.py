@@ -40,6 +40,7 @@ class RouteChain:
         return ChainTraits(
             changes_keys=any(isinstance(each, SetKey) for step in steps for each in walk(step.operations)),
             splits=self.upcaster.splits_values or any(step.splits for step in steps),
+            makes_tombstones=any(step.may_tombstone for step in steps),
         )
 
     def _steps(self) -> Iterator[Step]:

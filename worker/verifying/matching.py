@@ -34,6 +34,7 @@ class Counts:
     skipped: Counter[str] = field(default_factory=Counter)
     dead_lettered: int = 0
     produced: int = 0
+    tombstones: int = 0
 
     def add(self, expected: Expected, *, refused: bool) -> None:
         self.read += 1
@@ -43,11 +44,14 @@ class Counts:
             self.skipped[expected.reason] += 1
         elif expected.fate == "upcast":
             self.upcast += 1
+            self.tombstones += _tombstones(expected)
         else:
             self.passed += 1
 
-    def add_written(self, fates: Sequence[str]) -> None:
+    def add_written(self, written: Sequence[Expected]) -> None:
         """Of many records, all of them with output."""
+        fates = [expected.fate for expected in written]
+        self.tombstones += sum(_tombstones(expected) for expected in written if expected.fate == "upcast")
         self.read += len(fates)
         self.upcast += fates.count("upcast")
         self.passed += fates.count("passed")
@@ -60,7 +64,13 @@ class Counts:
             skipped=dict(sorted(self.skipped.items())),
             dead_lettered=self.dead_lettered,
             produced=self.produced,
+            tombstones=self.tombstones,
         )
+
+
+def _tombstones(expected: Expected) -> int:
+    """How many null values the chain makes of an event."""
+    return sum(value is None for _, _, _, value, _ in (output.content for output in expected.outputs))
 
 
 class Matching:
@@ -127,7 +137,7 @@ class Matching:
         self._source.drop(judged)
         self._written.add([output.content for output in outputs])
         self.counts.produced += len(outputs)
-        self.counts.add_written([expected.fate for _, expected in judged if expected.outputs])
+        self.counts.add_written([expected for _, expected in judged if expected.outputs])
         for record, expected in judged:
             if not expected.outputs:
                 await self._judge_rest(record, expected, [])

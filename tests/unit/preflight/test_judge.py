@@ -174,12 +174,20 @@ def test_log_append_time_in_the_source_is_its_own_business() -> None:
         ("legacy", ChainTraits(), False),
         ("current", ChainTraits(splits=True), True),
         ("current", ChainTraits(), False),
+        ("current", ChainTraits(makes_tombstones=True), False),
     ],
 )
 def test_compacted_topics(topic: str, traits: ChainTraits, refused: bool) -> None:
     compacted = facts({topic: {"cleanup.policy": "compact,delete"}})
     findings = judge(compacted, settings(), {"legacy": traits})
     assert [finding.topic for finding in findings] == [topic] * refused
+
+
+def test_tombstones_need_compaction() -> None:
+    kept = facts({"current": {"cleanup.policy": "delete"}})
+    finding = only(judge(kept, settings(), {"legacy": ChainTraits(makes_tombstones=True)}))
+    assert (finding.severity, finding.topic) == ("refuse", "current")
+    assert finding.found.startswith("is not compacted, and the chain makes tombstones")
 
 
 def test_what_may_not_be_read_is_said() -> None:

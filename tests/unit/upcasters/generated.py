@@ -42,6 +42,7 @@ from upcasters import (
     copy,
     default,
     derive,
+    downgrade,
     drop,
     drop_event,
     drop_header,
@@ -62,6 +63,7 @@ from upcasters import (
     map_values,
     matches,
     move,
+    must_exist,
     nest,
     number,
     one_of,
@@ -85,6 +87,7 @@ from upcasters import (
     subdocument,
     switch,
     template,
+    tombstone,
     unnest,
     unwrap,
     when,
@@ -219,6 +222,7 @@ Makes = st.SearchStrategy[Operation]
 renaming: Makes = st.one_of(
     st.builds(rename, paths, key, missing=SKIP, exists=EXISTS, wrong_type=SKIP),
     st.builds(rename, key.map(lambda name: (name,)), key),
+    st.builds(rename, paths, key, missing=SKIP, exists=EXISTS, default=constants),
     st.builds(
         rename_many,
         st.sampled_from([(), (), ("a",), ("b", EACH)]),
@@ -312,7 +316,17 @@ changing: Makes = st.one_of(
         missing=SKIP,
     ),
     st.builds(flatten, starred, missing=SKIP, scalars=KEEP),
-    st.builds(number, starred, key, missing=SKIP),
+    st.builds(number, starred, key, exists=st.sampled_from(["error", "keep", "replace"]), missing=SKIP),
+    st.builds(
+        map_values,
+        starred,
+        st.lists(st.tuples(constants, constants), min_size=1, max_size=3),
+        otherwise=KEEP,
+        missing=SKIP,
+        null=KEEP,
+    ),
+    st.builds(must_exist, starred, null=KEEP),
+    st.builds(lambda field: downgrade(drop(field, missing="skip")), paths),
 )
 around: Makes = st.one_of(
     st.builds(set_header, header_name, st.just("set"), exists=st.sampled_from(["error", "replace"])),
@@ -399,13 +413,21 @@ fusable: Makes = st.one_of(
 walking: Makes = st.builds(
     lambda where, ops: everywhere(where, *ops), conditions, several(st.one_of(renaming, filling, changing))
 )
+switching: Makes = st.builds(
+    lambda cases, rest: switch("a", cases, otherwise=rest),
+    st.dictionaries(st.sampled_from(["x", "y", 1, None]), several(simple), min_size=1, max_size=3),
+    st.one_of(st.just("error"), st.lists(simple, max_size=1), st.just([])),
+)
 any_operation: Makes = st.one_of(
     simple,
+    switching,
+    switching,
     asking,
     walking,
     walking,
     st.recursive(simple, _reaching, max_leaves=3),
     st.builds(lambda where: when(where, drop_event()), conditions),
+    st.builds(lambda where: when(where, tombstone()), conditions),
     st.builds(
         subdocument,
         st.sampled_from(["a", "b"]),

@@ -39,6 +39,7 @@ from upcasters import (
     Upcaster,
     add,
     anything,
+    assign,
     at,
     convert,
     copy,
@@ -71,6 +72,7 @@ from upcasters import (
 )
 from upcasters.compile import compile_shapes
 from upcasters.compile.layouts import MOST_LAYOUTS, Layouts
+from upcasters.compile.switches import SwitchRun, runs
 from upcasters.devteam_runner import chain as devteam_runner
 from upcasters.document import read, write
 from upcasters.duplicates import duplicate_keys
@@ -525,3 +527,28 @@ def test_ten_times_the_bytes_take_some_ten_times_as_long(upcaster: Upcaster, mak
             return
     # Caches that others use too make the big one several times as long; a square would make it a hundred times.
     assert min(ratios) <= 50
+
+
+def test_switches_on_one_field_choose_once() -> None:
+    steps = [
+        Step("t", number, number + 1, [switch("k", {"x": [rename(f"a{number}", f"b{number}")]}, otherwise=[])])
+        for number in range(1, 5)
+    ]
+    steps.append(Step("t", 5, 6, [add("five", 5), switch("k", {"x": [add("x", 1)], "y": [add("y", 1)]})]))
+    steps.append(Step("t", 6, 7, [switch("k", {"x": [assign("k", "z")]}, otherwise=[]), add("n", 1)], lossy="x"))
+    steps.append(Step("t", 7, 8, [switch("k", {"x": [add("not", 1)], "z": [add("z", 1)]}, otherwise=[])]))
+    made = Chain(steps, [Baseline("t", 1)], detection=Detection(version=(Always("1"),)))
+    operations = [operation for step in made.steps for operation in step.operations]
+    assert [len(one.parts) if isinstance(one, SwitchRun) else 1 for one in runs(operations)] == [7, 1, 1]
+    upcaster = made.upcaster()
+    for value in (
+        b'{"k":"x","a1":1,"a2":2,"a3":3,"a4":4}',
+        b'{"k":"y","a1":1}',
+        b'{"k":"w"}',
+        b"{}",
+        b'{"k":{}}',
+        b'{"k":"x"}',
+    ):
+        event = Event(value)
+        assert upcaster.upcast(event) == upcaster.reference.upcast(event)
+    assert upcaster.upcast(Event(b'{"k":"y"}')).value == b'{"k":"y","five":5,"y":1,"n":1}'  # type: ignore[union-attr]

@@ -9,11 +9,13 @@ from upcasters import (
     EventError,
     Operation,
     Reversibility,
+    StepError,
     absent,
     add,
     any_present,
     assign,
     default,
+    downgrade,
     drop,
     drop_event,
     equals,
@@ -183,3 +185,14 @@ def test_says_what_it_touches() -> None:
 def test_the_texts_are_what_people_read() -> None:
     assert str(when(present("a"), drop("a"), drop("b"))) == "when a is present: drop a; drop b"
     assert str(when(present("a"), drop("a"), otherwise=[drop("b")])) == "when a is present: drop a; otherwise: drop b"
+
+
+def test_on_the_way_down_alone() -> None:
+    operation = downgrade(default("fax", None))
+    assert applied("{}", operation) == "{}"
+    assert undone("{}", operation) == '{"fax":null}'
+    assert operation.inverse().kind is Reversibility.EQUIVALENT
+    assert downgrade(drop("a")).inverse().kind is Reversibility.LOSSY
+    assert str(operation) == "on the way down: default fax = null"
+    with pytest.raises(StepError):
+        downgrade(drop_event())

@@ -10,15 +10,23 @@ import pytest
 from tests.unit.upcasters.applying import applied, context, refused, touches
 from upcasters import (
     EACH,
+    Always,
+    Baseline,
+    Chain,
+    DeadLettered,
+    Detection,
     Event,
     EventError,
+    FromHeader,
     Operation,
     Reversibility,
     Step,
     StepError,
+    Upcast,
     add,
     drop_event,
     drop_header,
+    equals,
     field_to_header,
     header_to_field,
     rename_header,
@@ -27,6 +35,8 @@ from upcasters import (
     set_key,
     split_each,
     split_event,
+    tombstone,
+    when,
 )
 from upcasters.context import Context
 from upcasters.document import write
@@ -411,3 +421,28 @@ def test_a_key_is_made_of_something() -> None:
     with pytest.raises(StepError, match="the separator is empty"):
         set_key("a", "b", separator="")
     assert str(set_key("a", separator="")) == "set the record key from a"
+
+
+def test_a_tombstone_on_purpose() -> None:
+    steps = [
+        Step("t", "1", "2", [when(equals("op", "d"), tombstone()), add("two", 2)], lossy="what was deleted"),
+        Step("t", "2", "3", [add("three", 3)]),
+    ]
+    chain = Chain(steps, [Baseline("t", "1")], detection=Detection((Always("t"),), (FromHeader("v"),)))
+    upcaster = chain.upcaster()
+    event = Event(b'{"op":"d"}', b"k", [("v", b"1")])
+    outcome = upcaster.upcast(event)
+    assert outcome == upcaster.reference.upcast(event)
+    assert isinstance(outcome, Upcast)
+    (record,) = outcome.output(event)
+    assert (record.value, record.key, list(record.headers)) == (None, b"k", [("v", b"3")])
+    with pytest.raises(ValueError, match="became a tombstone"):
+        _ = outcome.value
+    assert steps[0].may_tombstone
+    assert steps[0].reversibility is Reversibility.LOSSY
+    keyless = upcaster.upcast(Event(b'{"op":"d"}', None, [("v", b"1")]))
+    assert isinstance(keyless, DeadLettered)
+    assert "has no key" in keyless.fault.message
+    kept = upcaster.upcast(Event(b'{"op":"u"}', b"k", [("v", b"1")]))
+    assert isinstance(kept, Upcast)
+    assert kept.value == b'{"op":"u","two":2,"three":3}'

@@ -22,6 +22,7 @@ from upcasters import (
     keep_only,
     key_pattern,
     move,
+    must_exist,
     nest,
     optional,
     rename,
@@ -441,3 +442,31 @@ def test_the_texts_are_what_people_read() -> None:
         "respell the keys of m.* as 'a' -> 'b'",
         "leave out a where it is b",
     ]
+
+
+POPPED = [
+    ('{"a":1}', '{"b":1}'),
+    ('{"b":2}', '{"b":2}'),
+    ("{}", '{"b":[0]}'),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), POPPED)
+def test_a_new_name_with_a_default(before: str, after: str) -> None:
+    operation = rename("a", "b", default=[0])
+    assert applied(before, operation) == after
+    assert undone(after, operation) == after.replace('"b"', '"a"')
+    assert undone("{}", operation) == '{"a":[0]}'
+    assert operation.inverse().kind is Reversibility.EQUIVALENT
+    assert str(operation) == "rename a to b, else [0]"
+
+
+def test_what_must_be_there() -> None:
+    operation = must_exist("l.*.a", null="error")
+    assert applied('{"l":[{"a":1}]}', operation) == '{"l":[{"a":1}]}'
+    refused(MissingField, "l.*.a", '{"l":[{}]}', operation)
+    refused(WrongType, "l.*.a", '{"l":[{"a":null}]}', operation)
+    assert applied('{"a":null}', must_exist("a")) == '{"a":null}'
+    assert operation.inverse().kind is Reversibility.EXACT
+    assert touches(operation) == {"reads": (("l", EACH, "a"),), "writes": (), "dropped": ()}
+    assert (str(operation), str(must_exist("a"))) == ("l.*.a must be there, and not null", "a must be there")

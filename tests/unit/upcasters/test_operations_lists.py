@@ -181,3 +181,10 @@ def test_the_texts_are_what_people_read() -> None:
         "number the items of a as n",
         "remove the number from the items of a as n",
     ]
+
+
+def test_numbers_are_given_again() -> None:
+    operation = number("a", "n", exists="replace")
+    assert applied('{"a":[{"n":7},{}]}', operation) == '{"a":[{"n":0},{"n":1}]}'
+    assert operation.inverse().kind is Reversibility.LOSSY
+    assert undone('{"a":[{"n":0},{"n":5}]}', operation) == '{"a":[{},{"n":5}]}'

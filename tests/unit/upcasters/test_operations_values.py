@@ -15,6 +15,7 @@ from upcasters import (
     EventError,
     Operation,
     Reversibility,
+    StepError,
     convert,
     derive,
     function,
@@ -478,3 +479,16 @@ def test_a_table_of_numbers_is_exact() -> None:
     assert undone('{"a":"tenth"}', back) == '{"a":0.1}'
     assert undone('{"a":1.50}', back) == '{"a":1}'
     refused(UnmappedValue, "a", '{"a":1.50000000000000000001}', back.inverse().operations[0])
+
+
+def test_a_table_of_objects() -> None:
+    operation = map_values("a", [({"x": 1, "y": [True]}, "old"), (["z"], {"n": 0.5}), (None, 0)])
+    assert applied('{"a":{"y":[ true],"x":1.0}}', operation) == '{"a":"old"}'
+    assert applied('{"a":["z"]}', operation) == '{"a":{"n":0.5}}'
+    assert_reversible('{"a":{"x":1,"y":[true]}}', operation)
+    assert_reversible('{"a":["z"]}', operation)
+    refused(UnmappedValue, "a", '{"a":{"x":1,"y":[1]}}', operation)
+    refused(WrongType, "a", '{"a":{}}', map_values("a", {"x": "y"}))
+    for table in ([], [1], [(1, 2, 3)]):
+        with pytest.raises(StepError):
+            map_values("a", table)  # type: ignore[arg-type]

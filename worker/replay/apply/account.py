@@ -51,6 +51,7 @@ class _Note(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     taken: Taken | None = None
     last: tuple[int, str] | None = None
     share: Share | None = None
+    tombstones: int = 0
 
 
 class NotOurNote(Exception):
@@ -80,6 +81,7 @@ class PartitionAccount:
     taken: Taken | None = None
     last: Mark | None = None
     share: Share | None = None
+    tombstones: int = 0
 
     @classmethod
     def of_note(cls, text: str, replay_id: str | None) -> PartitionAccount:
@@ -105,6 +107,7 @@ class PartitionAccount:
             note.taken,
             note.last and Mark(offset=note.last[0], digest=note.last[1]),
             note.share,
+            note.tombstones,
         )
 
     @property
@@ -123,6 +126,7 @@ class PartitionAccount:
             self.taken,
             (self.last.offset, self.last.digest) if self.last else None,
             self.share,
+            self.tombstones,
         )
         return msgspec.json.encode(note).decode()
 
@@ -135,6 +139,7 @@ class PartitionAccount:
             skipped=dict(sorted(self.skipped.items())),
             dead_lettered=self.dead_lettered,
             produced=self.output.count,
+            tombstones=self.tombstones,
         )
 
     def begin_stretch(self, offset: int) -> None:
@@ -166,6 +171,7 @@ class PartitionAccount:
     def close(self, counters: Counters) -> str:
         self.upcast += counters.upcast_total()
         self.passed += counters.passed
+        self.tombstones += counters.tombstones
         self.skipped += counters.skipped
         self.dead_lettered += sum(counters.dead_lettered.values())
         return self.note

@@ -361,7 +361,8 @@ class _Trial:
             return ()
         if not isinstance(outcome, Upcast):
             return ((value, event.key, tuple(event.headers)),)
-        return tuple((record.value, record.key, tuple(record.headers)) for record in outcome.output(event))
+        made = outcome.output(event)
+        return tuple((one.value, one.key, tuple(one.headers)) for one in made if one.value is not None)
 
 
 def _leaves(sample: Sample) -> Iterator[tuple[LeafPath, Scalar]]:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from worker.replay.sealed_file import FileKind, FilePart, SealedFile
 
@@ -105,7 +105,11 @@ class Redrive(FilePart):
 
 
 class OutcomeCounts(FilePart):
-    """``read`` is the sum of upcast, passed, skipped and dead-lettered; ``produced`` are records to the destination."""
+    """``read`` is the sum of upcast, passed, skipped and dead-lettered; ``produced`` are records to the destination.
+
+    ``tombstones`` are those of them that the chain has made null values on purpose. A file says nothing of it where
+    there are none, as those did that were written before.
+    """
 
     read: int = 0
     upcast: int = 0
@@ -113,6 +117,14 @@ class OutcomeCounts(FilePart):
     skipped: dict[str, int] = Field(default_factory=dict)
     dead_lettered: int = 0
     produced: int = 0
+    tombstones: int = 0
+
+    @model_serializer(mode="wrap")
+    def _told(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        if not self.tombstones:
+            del told["tombstones"]
+        return told
 
 
 class ObservedViolation(FilePart):

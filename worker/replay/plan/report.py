@@ -24,6 +24,8 @@ def summary(plan: Plan) -> Iterator[str]:
         f"{counts.read:,} records in {len(plan.ranges)} partitions: {counts.upcast:,} upcast, "
         f"{counts.passed:,} passed, {skipped}, {counts.dead_lettered:,} would be dead letters"
     )
+    if counts.tombstones:
+        yield f"{counts.tombstones:,} become tombstones: a compacted topic then forgets what has their key"
     for seen in plan.observed:
         yield (
             f"{seen.records:,} violate the model of {seen.event_type} {seen.version or '(no version)'} and are "

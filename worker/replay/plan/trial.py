@@ -164,6 +164,7 @@ class Trial:
         total = self._total
         total.consumed += counters.consumed
         total.passed += counters.passed
+        total.tombstones += counters.tombstones
         total.skipped += counters.skipped
         total.dead_lettered += counters.dead_lettered
         total.produced += counters.produced
@@ -192,6 +193,7 @@ class Trial:
             skipped=dict(sorted(total.skipped.items())),
             dead_lettered=sum(total.dead_lettered.values()),
             produced=total.produced[self._route.destination.name],
+            tombstones=total.tombstones,
         )
 
     def passages(self) -> tuple[PassageCount, ...]:
