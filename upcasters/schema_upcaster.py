@@ -363,7 +363,7 @@ class _SchemaFlow(EventFlow):
             value = record.value or b""
             if not value.startswith(frame):
                 raise DecodeError("the value does not begin with the frame of its schema")
-            context = Context.of(record, source, way.start[0])
+            context = Context.of(record, source, *way.start)
             root = function(read(value[skipped:] if skipped else value), context)[0]
             for stamp in stamps:
                 stamp.apply(root, None, context, *way.end)
@@ -405,10 +405,10 @@ class _StepByStep:
             for step, operation in operations_of(hop):
                 self.notes.step = step.id
                 operation.apply(root, context)
-                if context.dropped or context.children is not None:
+                if context.ended:
                     break
             self.hops.append(HopTrace(hop, before, _shown(root)))
-            if context.dropped or context.children is not None:
+            if context.ended:
                 break
         self.notes.step = ""
         return root

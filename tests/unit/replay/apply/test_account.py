@@ -10,6 +10,7 @@ from upcasters.event import Event
 from upcasters.outcome import Fault, Passage
 from worker.lanes.counters import Counters
 from worker.replay.apply.account import NotOurNote, PartitionAccount, TooOftenInterrupted
+from worker.replay.plan.file import OutcomeCounts
 
 
 def worked() -> PartitionAccount:
@@ -85,3 +86,14 @@ def test_what_is_no_note_is_told(text: str) -> None:
 def test_the_note_of_another_replay_is_not_ours() -> None:
     with pytest.raises(NotOurNote):
         PartitionAccount.of_note(worked().note, "another")
+
+
+def test_tombstones_are_told_where_there_are_any() -> None:
+    counters = Counters()
+    counters.tombstones = 2
+    account = worked()
+    account.close(counters)
+    again = PartitionAccount.of_note(account.note, "0123456789ab")
+    assert again.counts.model_dump()["tombstones"] == 2
+    assert "tombstones" not in worked().note
+    assert OutcomeCounts.model_validate(worked().counts.model_dump()).tombstones == 0
