@@ -185,7 +185,7 @@ constants = st.one_of(scalars, st.sampled_from([{}, {"a": 1}, [], [{"a": {}}]]))
 rules = st.sampled_from([SNAKE_CASE, CAMEL_CASE, key_pattern("^a", "b"), key_pattern("_", "", ("y", "_y"))])
 
 bounds = st.sampled_from([0, 1, -1, 1.5, 10**30, 12345678901234567890, -1e300])
-conditions: st.SearchStrategy[Condition] = st.recursive(
+_conditions: st.SearchStrategy[Condition] = st.recursive(
     st.one_of(
         st.lists(paths, min_size=1, max_size=3).flatmap(
             lambda fields: st.sampled_from([present(*fields), absent(*fields), any_present(*fields)])
@@ -217,6 +217,15 @@ conditions: st.SearchStrategy[Condition] = st.recursive(
     max_leaves=3,
 )
 
+
+@st.composite
+def _any_condition(draw: Any) -> Condition:
+    """Its text is short: Hypothesis refuses those of many kilobytes."""
+    made: Condition = draw(_conditions)
+    return made
+
+
+conditions = _any_condition()
 Makes = st.SearchStrategy[Operation]
 
 renaming: Makes = st.one_of(
@@ -348,7 +357,15 @@ around: Makes = st.one_of(
         missing=st.just("none"),
     ),
 )
-simple: Makes = st.one_of(renaming, filling, moving, changing, around)
+
+
+@st.composite
+def _any_simple(draw: Any) -> Operation:
+    made: Operation = draw(st.one_of(renaming, filling, moving, changing, around))
+    return made
+
+
+simple: Makes = _any_simple()
 
 
 def several(inner: Makes) -> st.SearchStrategy[list[Operation]]:
