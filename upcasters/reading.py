@@ -116,22 +116,19 @@ def _one(reader: ValueReader, value: bytes, origin: Origin) -> bytes:
 
 def _items(record: SourceRecord, values: Sequence[bytes], origin: Origin) -> list[Item]:
     """The events of one record. What says who an event is, in CloudEvents' binary mode, must not be said of several."""
+    place = origin()  # as for every split: without it, what comes out could not be told apart
     headers: Sequence[Header] = record.headers or ()
     weight = sum(len(name) + len(content or b"") for name, content in headers) + len(record.key or b"")
     if weight * len(values) > MOST_BYTES:
         raise TooManyEvents(f"{len(values)} events with the record's headers would be more than {MOST_BYTES} bytes")
     name = CLOUD_EVENTS_PREFIX + "id"
-    if last_header(headers, name) is None:
-        return [
-            Item(value, record.key, headers, record.timestamp, record.offset, number)
-            for number, value in enumerate(values)
-        ]
-    place, others = origin(), [pair for pair in headers if pair[0] != name]
+    named = last_header(headers, name) is not None
+    others = [pair for pair in headers if pair[0] != name]
     return [
         Item(
             value,
             record.key,
-            [*others, (name, f"{place}/{number}".encode())],
+            [*others, (name, f"{place}/{number}".encode())] if named else headers,
             record.timestamp,
             record.offset,
             number,

@@ -55,8 +55,8 @@ class SchemaUpcaster:
     target's schema. Everything else is as in ``Upcaster``: it never raises for what an event holds.
 
     A target's schema is what checks a result in Avro; a step's model checks what is JSON.
-    Raises ChainError where a version has no target and its type has another one, SchemaError where a schema cannot
-    be used.
+    Raises ChainError where a version has no target and its type has another one, and where the route has readers;
+    SchemaError where a schema cannot be used.
     """
 
     def __init__(
@@ -70,6 +70,9 @@ class SchemaUpcaster:
         self.chain = chain
         self.policy = policy
         self._flow = EventFlow(chain, policy, observe)
+        if self._flow.reading is not None:
+            what = "readers are for values that need no schema, and this route has some"
+            raise ChainError([Problem("reader", what, "Say readers=[] for it.")])
         self._targets = {node: _Target(one, _writer(one)) for node, one in targets.items()}
         self._versions = {one.schema.fingerprint: node for node, one in targets.items() if one.schema is not None}
         self._versions |= {schema.fingerprint: node for node, schema in (known or {}).items()}

@@ -413,12 +413,10 @@ def test_events_of_one_record_in_binary_mode_have_ids_of_their_own() -> None:
     assert [dict(record.headers)["ce_id"] for record in found.records] == [b"topic/3/7/0", b"topic/3/7/1"]
 
 
-def test_ids_need_coordinates() -> None:
-    headers = [("ce_id", b"1")]
-    outcome = chain("array").upcaster().upcast(Event(b'[{"a":1}]', headers=headers))
+def test_several_events_need_coordinates_as_those_of_a_split_do() -> None:
+    outcome = chain("array").upcaster().upcast(Event(b'[{"a":1}]'))
     assert isinstance(outcome, DeadLettered)
     assert outcome.fault.error_type == "NoCoordinates"
-    assert isinstance(chain("array").upcaster().upcast(Event(b'[{"a":1}]')), Upcast)
 
 
 def test_an_envelope_that_would_be_written_too_often_is_refused() -> None:

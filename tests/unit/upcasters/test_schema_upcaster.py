@@ -583,6 +583,14 @@ def test_a_version_without_a_target_is_refused_at_the_start() -> None:
         SchemaUpcaster(chain, Policy(), {("order", "1"): Encoding(V1)})
 
 
+def test_readers_are_refused_since_a_schema_says_how_values_are_read() -> None:
+    rules = Detection((Always("order"),), (Always("1"),))
+    chain = Chain([step([default("z", 0)])], detection=rules, readers=["array"])
+    with pytest.raises(ChainError, match="readers are for values that need no schema"):
+        SchemaUpcaster(chain, Policy(), {("order", "2"): Encoding(V2)})
+    SchemaUpcaster(chain, Policy(readers=[]), {("order", "2"): Encoding(V2)})
+
+
 def test_an_event_that_may_end_is_skipped() -> None:
     old = schema(a="string")
     upcaster, encoding = made_of([when(equals("a", "x"), drop_event())], old, old)
