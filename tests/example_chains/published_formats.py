@@ -5,8 +5,6 @@ Each has something that the others have not: where the version stands, and what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -27,7 +25,6 @@ from upcasters import (
     at,
     convert,
     default,
-    derive,
     drop,
     equals,
     everywhere,
@@ -38,7 +35,9 @@ from upcasters import (
     map_values,
     move,
     optional,
+    parse_json,
     present,
+    reformat,
     rename,
     rename_keys,
     split_each,
@@ -310,22 +309,7 @@ OBSERVATIONS = Chain(
 # one type becomes a list of types.
 
 
-def moved(reference: str) -> str:
-    return reference.replace("#/definitions/", "#/components/schemas/")
-
-
-def moved_back(reference: str) -> str:
-    return reference.replace("#/components/schemas/", "#/definitions/")
-
-
-def or_null(kind: str) -> list[str]:
-    return [kind, "null"]
-
-
-def not_null(kinds: Sequence[str]) -> str:
-    return kinds[0]
-
-
+OR_NULL = [(kind, [kind, "null"]) for kind in ("string", "number", "integer", "boolean", "array", "object")]
 OPENAPI = Chain(
     [
         Step(
@@ -342,7 +326,7 @@ OPENAPI = Chain(
                 ),
                 everywhere(
                     has_type("$ref", "string"),
-                    convert("$ref", moved, moved_back),
+                    reformat("$ref", "#/definitions/{}", "#/components/schemas/{}", otherwise="keep"),
                     stop_at=["example"],
                     undo_where=has_type("$ref", "string"),
                 ),
@@ -356,7 +340,7 @@ OPENAPI = Chain(
             [
                 everywhere(
                     equals("nullable", True),
-                    convert("type", or_null, not_null),
+                    map_values("type", OR_NULL),
                     drop("nullable", restore=True),
                     undo_where=has_type("type", "array"),
                 ),
@@ -488,14 +472,6 @@ BOMS = Chain(
 # GTFS realtime: numbers that are texts, days without dashes, values that merge, one event for each entity.
 
 
-def day(text: str) -> str:
-    return date(int(text[:4]), int(text[4:6]), int(text[6:])).isoformat()
-
-
-def digits(text: str) -> str:
-    return text.replace("-", "")
-
-
 TRANSIT = Chain(
     [
         Step(
@@ -503,10 +479,10 @@ TRANSIT = Chain(
             "1.0",
             "2.0",
             [
-                convert("header.timestamp", int, str),
+                parse_json("header.timestamp"),
                 at(
                     "entity.*.trip_update.trip",
-                    convert("start_date", day, digits, missing="skip"),
+                    reformat("start_date", "{y:4}{m:2}{d:2}", "{y}-{m}-{d}", missing="skip"),
                     map_values("schedule_relationship", {"ADDED": "NEW", "REPLACEMENT": "NEW"}, otherwise="keep"),
                     missing="skip",
                 ),
@@ -529,14 +505,11 @@ TRANSIT = Chain(
 # Invoices: two flags become one state and a third flag; a text goes three levels down; spellings of one field.
 
 
-def state(paid: bool | None, closed: bool | None, forgiven: bool | None) -> str:
-    return "paid" if paid else "uncollectible" if forgiven else "void" if closed else "open"
-
-
-def negated(flag: bool) -> bool:
-    return not flag
-
-
+UNPAID = when(
+    equals("forgiven", True),
+    add("status", "uncollectible"),
+    otherwise=[when(equals("closed", True), add("status", "void"), otherwise=[add("status", "open")])],
+)
 INVOICES = Chain(
     [
         Step(
@@ -547,8 +520,8 @@ INVOICES = Chain(
                 at(
                     "data.object",
                     first_of(["date", "created"], "created", back="date"),
-                    derive("status", ["paid", "closed", "forgiven"], state, missing="none"),
-                    convert("closed", negated, negated, missing="skip"),
+                    when(equals("paid", True), add("status", "paid"), otherwise=[UNPAID]),
+                    map_values("closed", {True: False, False: True}, missing="skip"),
                     rename("closed", "auto_advance", missing="skip"),
                     drop("forgiven", missing="skip", restore=False),
                 )

@@ -29,17 +29,17 @@ from upcasters import (
     SourcePartition,
     Step,
     Upcast,
-    assign,
     at,
     convert,
     default,
-    derive,
+    downgrade,
     drop,
     equals,
     everywhere,
     flatten,
     from_object,
     has_type,
+    join_list,
     key_pattern,
     list_to_object,
     map_values,
@@ -50,6 +50,7 @@ from upcasters import (
     parse_json,
     present,
     print_json,
+    reformat,
     rename,
     rename_header,
     rename_keys,
@@ -102,39 +103,45 @@ class Notebook45(Notebook4):
     cells: list[Cell]  # type: ignore[assignment]
 
 
-def heading(level: int, source: Sequence[str]) -> str:
-    return "#" * level + " " + "".join(source)
-
-
 MIME = {"png": "image/png", "html": "text/html", "text": "text/plain"}
 DATA: Sequence[Operation] = (rename_many("", MIME, missing="skip"), nest(list(MIME.values()), "data", missing="skip"))
-OUTPUTS = switch(
-    "output_type",
-    {
-        "pyout": [assign("output_type", "execute_result"), rename("prompt_number", "execution_count"), *DATA],
-        "display_data": DATA,
-        "pyerr": [assign("output_type", "error")],
-        "stream": [rename("stream", "name", missing="skip"), default("name", "stdout")],
-    },
+OUTPUTS = (
+    switch(
+        "output_type",
+        {
+            "pyout": [rename("prompt_number", "execution_count"), *DATA],
+            "display_data": DATA,
+            "pyerr": [],
+            "stream": [rename("stream", "name", missing="skip"), default("name", "stdout")],
+        },
+    ),
+    map_values("output_type", {"pyout": "execute_result", "pyerr": "error"}, otherwise="keep"),
 )
-CELLS = switch(
-    "cell_type",
-    {
-        "code": [
-            rename("input", "source"),
-            rename("prompt_number", "execution_count", missing="skip"),
-            default("execution_count", None),
-            drop("language", missing="skip"),
-            move("collapsed", "metadata.collapsed", missing="skip", parents="create"),
-            at("outputs.*", OUTPUTS),
-        ],
-        "heading": [
-            derive("source", ["level", "source"], heading, exists="replace"),
-            drop("level"),
-            assign("cell_type", "markdown"),
-        ],
-        "markdown": [],
-    },
+CELLS = (
+    switch(
+        "cell_type",
+        {
+            "code": [
+                rename("input", "source"),
+                rename("prompt_number", "execution_count", default=None),
+                drop("language", missing="skip", restore="python"),
+                downgrade(default("collapsed", False)),
+                move("collapsed", "metadata.collapsed", missing="skip", parents="create"),
+                at("outputs.*", *OUTPUTS),
+            ],
+            "heading": [
+                join_list("source", "\n", ends="keep", texts="keep"),
+                switch("level", {level: [reformat("source", "{}", "#" * level + " {}")] for level in range(1, 7)}),
+                drop("level"),
+            ],
+            "markdown": [],
+        },
+    ),
+    map_values(
+        "cell_type",
+        {"code": "code", "markdown": "markdown", "heading": "markdown"},
+        back={"markdown": "markdown"},
+    ),
 )
 NOTEBOOKS = Chain(
     [
@@ -143,7 +150,7 @@ NOTEBOOKS = Chain(
             3,
             4,
             [
-                at("worksheets.*.cells.*", CELLS),
+                at("worksheets.*.cells.*", *CELLS),
                 from_object("worksheets.*", "cells", others="drop"),
                 flatten("worksheets"),
                 rename("worksheets", "cells"),
@@ -496,3 +503,25 @@ def test_an_envelope_in_headers() -> None:
 def test_exact_amounts_of_any_length() -> None:
     before = HISTORIES["webhooks"][1].replace("10.1", "12345678901234567.89")
     assert '"amount":1234567890123456789,' in brought(WEBHOOKS, before, Policy())
+
+
+def test_a_notebook_goes_down_as_the_tools_of_its_format_bring_it_down() -> None:
+    """As nbformat's own downgrade from 4 to 3: Python is the language of all cells, one worksheet holds them."""
+    newer = (
+        '{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":['
+        '{"id":"cell-0","cell_type":"code","source":["1"],"execution_count":null,"metadata":{"collapsed":true},"outputs":['
+        '{"output_type":"execute_result","execution_count":2,"data":{"text/plain":["1"]},"metadata":{}},'
+        '{"output_type":"stream","name":"stderr","text":["e"]},{"output_type":"error","ename":"E"}]},'
+        '{"id":"cell-1","cell_type":"code","source":[],"execution_count":3,"outputs":[]},'
+        '{"id":"other","cell_type":"markdown","source":"x"}]}'
+    )
+    older = (
+        '{"nbformat":3,"nbformat_minor":0,"metadata":{},"worksheets":[{"cells":['
+        '{"cell_type":"code","input":["1"],"prompt_number":null,"language":"python","collapsed":true,"outputs":['
+        '{"output_type":"pyout","prompt_number":2,"text":["1"],"metadata":{}},'
+        '{"output_type":"stream","stream":"stderr","text":["e"]},{"output_type":"pyerr","ename":"E"}]},'
+        '{"cell_type":"code","input":[],"prompt_number":3,"language":"python","collapsed":false,"outputs":[]},'
+        '{"cell_type":"markdown","source":"x","id":"other"}]}]}'
+    )
+    back = brought(NOTEBOOKS, newer, Policy(target={"notebook": "3"}, allow_loss=True))
+    assert json.loads(back) == json.loads(older)

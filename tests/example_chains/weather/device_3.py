@@ -1,6 +1,6 @@
 """Major and minor version apart, as numbers."""
 
-from upcasters import Step, convert, split_value
+from upcasters import Step, parse_json, split_value
 
 step = Step(
     event_type="device",
@@ -8,7 +8,7 @@ step = Step(
     target=3,
     operations=[
         split_value("firmware", ".", ["major", "minor"]),
-        convert("major", int, str),
-        convert("minor", int, str),
+        parse_json("major"),
+        parse_json("minor"),
     ],
 )
