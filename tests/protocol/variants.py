@@ -11,6 +11,8 @@ V3_6 = {"LATE": 1, "VERIFY_PRODUCE": 1}
 V3_7 = {"LATE": 1, "VERIFY_PRODUCE": 1, "VERIFY_OFFSETS": 1}
 V3_9_1 = {"LATE": 0, "VERIFY_PRODUCE": 1, "VERIFY_OFFSETS": 1, "SETTLE": 0}
 """Here nobody needs to ask whether the last offsets are applied."""
+V4_0 = V3_9_1 | {"CLEAR": 0}
+"""Here the lane clears nothing, either: no late offset is taken."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ VARIANTS = (
     Variant("as it is, Kafka 2.5 to 3.5", CLASSIC, 2, 2),
     Variant("as it is, Kafka 3.6", V3_6, 2, 2),
     Variant("as it is, Kafka 3.7 to 3.9.0", V3_7, 2, 2),
-    Variant("as it is, Kafka 3.9.1 and later", V3_9_1, 3, 2),
+    Variant("as it is, Kafka 3.9.1", V3_9_1, 3, 2),
+    Variant("as it is, Kafka 4.0 and later", V4_0, 3, 2),
     Variant("a late offset was there before, Kafka 2.5 to 3.5", CLASSIC | {"LEFTOVER": 1}, 2, 2),
     Variant("`require_stable` off, Kafka up to 3.9.0", V3_7 | {"STABLE": 0}, 2, 0, DOUBLE),
     Variant("abort after an unanswered request, Kafka up to 3.5", CLASSIC | {"NO_ABORT": 0}, 2, 1, DOUBLE),
