@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.limits import HANG
 from worker.errors import WorkerError
 from worker.loop import done_before
 
@@ -37,7 +38,7 @@ async def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
             while word not in await process.stdout.readline():
                 pass
             process.send_signal(number)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG):
             assert await process.wait() == 128 + number
     finally:
         if process.returncode is None:

@@ -17,6 +17,7 @@ import yaml
 from typer.testing import CliRunner
 
 import worker.cli
+from tests.limits import HANG
 from worker.cli import app
 from worker.errors import MAY_PASS, WorkerError
 
@@ -42,7 +43,7 @@ def upcast(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
     """The command as a process of its own."""
     code = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); from worker.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=HANG
     )
 
 

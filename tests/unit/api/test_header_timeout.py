@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from tests.limits import HANG
 from worker.api import header_timeout, listening
 from worker.settings import HttpSettings
 
@@ -53,7 +54,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(
     writer.write(b"GET /livez HTTP/1.1\r\nname: ")
     dripping = asyncio.create_task(drip(writer))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
                 await reader.readexactly(1)
     finally:
@@ -66,6 +67,6 @@ async def test_an_answer_may_take_longer_and_requests_may_follow_at_once(
 ) -> None:
     reader, writer = connection
     writer.write(3 * REQUEST)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG):
         for _ in range(3):
             assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")

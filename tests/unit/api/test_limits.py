@@ -12,6 +12,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from tests.http import request_blocking
+from tests.limits import HANG
 from worker.api.limits import MAX_BODY_BYTES, MAX_DEPTH, RequestLimits, too_deep
 
 SCOPE: Scope = {"type": "http", "method": "POST", "path": "/v2/upcast", "headers": []}
@@ -112,7 +113,7 @@ def test_deep_bodies_are_refused(shared: str, version: str) -> None:
 
 def test_the_connection_ends_where_the_body_was_not_read(shared: str) -> None:
     host, _, port = shared.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as client:
+    with socket.create_connection((host, int(port)), timeout=HANG) as client:
         client.sendall(b"POST /v2/upcast HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n{")
         told = b""
         while received := client.recv(4096):

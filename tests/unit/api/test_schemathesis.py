@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case
 from schemathesis.core.result import Ok
 
+from tests.limits import HANG
 from tests.served_api import AUTHORISED
 from worker.api.limits import STREAMS
 
@@ -38,6 +39,6 @@ def test_every_endpoint_answers_as_described(shared: str, version: str) -> None:
         )
         @given(case=operation.as_strategy())
         def call(case: Case[Any]) -> None:
-            case.call_and_validate(headers=AUTHORISED, timeout=10)
+            case.call_and_validate(headers=AUTHORISED, timeout=HANG)
 
         call()

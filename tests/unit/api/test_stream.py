@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.http import request_blocking
+from tests.limits import HANG
 from tests.served_api import FakeWorker, served
 from worker.api.v2 import status
 
@@ -19,7 +20,7 @@ from worker.api.v2 import status
 @contextmanager
 def stream(address: str) -> Iterator[Iterator[Any]]:
     host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as client, client.makefile("rb") as lines:
+    with socket.create_connection((host, int(port)), timeout=HANG) as client, client.makefile("rb") as lines:
         client.sendall(b"GET /v2/stream HTTP/1.1\r\nHost: a\r\n\r\n")
         yield (json.loads(line.removeprefix(b"data: ")) for line in lines if line.startswith(b"data: "))
 
@@ -35,12 +36,13 @@ def test_a_snapshot_now_and_then_when_it_has_changed(monkeypatch: pytest.MonkeyP
 
 def test_at_most_one_message_a_second() -> None:
     worker = FakeWorker()
-    with served(worker) as address, stream(address) as messages:
-        next(messages)
-        came = time.monotonic()
-        worker.route.paused = True
-        next(messages)
-        assert time.monotonic() - came > 0.9
+    with served(worker) as address:
+        began = time.monotonic()
+        with stream(address) as messages:
+            next(messages)
+            worker.route.paused = True
+            next(messages)
+            assert time.monotonic() - began > 0.9
 
 
 def test_it_ends_with_the_worker() -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from tests.http import request_blocking
+from tests.limits import HANG
 
 EVENT = '{"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}, "cost": %s}'
 
 
 def post(address: str, body: str) -> tuple[int, str]:
     host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=HANG)
     try:
         connection.request("POST", "/v2/upcast", body, {"content-type": "application/json"})
         answer = connection.getresponse()

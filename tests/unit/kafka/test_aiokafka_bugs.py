@@ -35,6 +35,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import BrokerMetadata
 
+from tests.limits import HANG
 from tests.unit.kafka.test_aiokafka_internals import (
     PARTITION,
     Client,
@@ -144,7 +145,7 @@ async def test_a_request_is_sent_although_the_broker_asks_to_wait() -> None:
     client, broker = AIOKafkaClient(bootstrap_servers="127.0.0.1:1"), Broker(throttle_time_ms=3_600_000)
     client._conns[NODE, ConnectionGroup.DEFAULT] = broker
     with shown("quota_patches"):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANG):
             for _ in range(2):
                 await client.send(NODE, MetadataRequest([]))
         assert len(broker.sent) == 2
@@ -294,7 +295,7 @@ async def test_the_end_of_a_transaction_is_asked_for_again_when_it_was_not_answe
     await producer.begin_transaction()
     producer._txn_manager.consumer_group_added("group")
     committing = asyncio.ensure_future(producer.commit_transaction())
-    await asyncio.wait([committing], timeout=60)
+    await asyncio.wait([committing], timeout=HANG)
     await producer._sender.close()
     producer._closed = True
     with shown("transactions.Requests"):

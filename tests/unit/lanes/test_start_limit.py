@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.lanes import until
+from tests.limits import HANG
 from worker.lanes.lane_context import StartLimit
 
 
@@ -70,7 +71,7 @@ async def test_a_start_that_fails_or_is_cancelled_gives_its_turn_back() -> None:
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    async with asyncio.timeout(10), start_limit.one():
+    async with asyncio.timeout(HANG), start_limit.one():
         pass
 
 
