@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import pkgutil
+import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -54,25 +56,66 @@ def _import(module_name: str, name: str) -> ModuleType:
     except ChainError as error:
         raise _placed(error) from error
     except ModuleNotFoundError as error:
-        remedy = "Install the package, or run where it can be imported (PYTHONPATH)."
-        raise _refused(f"chain {name} cannot be imported: {error}", remedy) from error
+        place, remedy = _line(error), "Install the package, or run where it can be imported (PYTHONPATH)."
+        if place:
+            remedy = "Install what it imports beside the chain, or mend the name."
+        raise _refused(f"chain {name} cannot be imported: {error}", remedy, place) from error
+    except SyntaxError as error:
+        place = f"{short(error.filename or module_name)}:{error.lineno}"
+        raise _refused(f"chain {name} cannot be imported: {error.msg}", "Mend the line.", place) from error
     except Exception as error:
-        what = f"chain {name} cannot be imported: {type(error).__name__}: {error}"
-        raise _refused(what, f"Mend {module_name}; 'python -m {module_name}' shows where it fails.") from error
+        place = _line(error)
+        what = f"chain {name} cannot be imported: {type(error).__name__}: {_shown(error)}"
+        remedy = _meant(error) or (
+            "Mend the line." if place else f"Mend {module_name}; 'python -m {module_name}' shows where it fails."
+        )
+        raise _refused(what, remedy, place) from error
 
 
 def _placed(error: ChainError) -> ChainError:
     """The same, with the line of the user's own code that it comes from, where a problem names no file."""
-    frames = (frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename))
-    place = next((f"{short(frame.filename)}:{frame.lineno}" for frame in reversed(list(frames))), "")
+    place = _line(error)
     return ChainError([problem if problem.file else replace(problem, file=place) for problem in error.problems])
+
+
+def _line(error: BaseException) -> str:
+    """The line of the user's own code that an error comes from; empty where none is on the way."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+    own = [frame for frame in frames if not _is_installed(frame.filename)] or frames
+    return f"{short(own[-1].filename)}:{own[-1].lineno}" if own else ""
+
+
+def _shown(error: Exception) -> str:
+    """What it says in one line, without the path that Python adds to a name that cannot be imported."""
+    text = str(error).partition(" (/")[0] if isinstance(error, ImportError) else str(error)
+    return " ".join(text.split())
+
+
+def _meant(error: Exception) -> str:
+    """The public name that was most likely meant, where a name is not there."""
+    found = re.search(r"name '(\w+)'", str(error)) if isinstance(error, (NameError, ImportError)) else None
+    if found is None:
+        return ""
+    import upcasters
+
+    if isinstance(error, NameError) and found[1] in upcasters.__all__:
+        return f"Write 'from upcasters import {found[1]}' on top."
+    near = difflib.get_close_matches(found[1], upcasters.__all__, 1)
+    return f"Did you mean {near[0]}?" if near else ""
 
 
 def _is_users(filename: str) -> bool:
     return not filename.startswith("<") and not Path(filename).is_relative_to(_OURS) and "importlib" not in filename
 
 
+def _is_installed(filename: str) -> bool:
+    """True for Python's own modules and for packages: a model's mistake is raised inside of pydantic."""
+    file = Path(filename)
+    return file.is_relative_to(_PYTHONS) or not {"site-packages", "dist-packages"}.isdisjoint(file.parts)
+
+
 _OURS = Path(__file__).parent
+_PYTHONS = Path(inspect.__file__).parent
 
 
 def _from_entry_point(name: str) -> Chain:
@@ -85,8 +128,8 @@ def _from_entry_point(name: str) -> Chain:
     raise _refused(f"there is no chain {name!r}", remedy)
 
 
-def _refused(message: str, remedy: str) -> ChainError:
-    return ChainError([Problem("import", message, remedy)])
+def _refused(message: str, remedy: str, file: str = "") -> ChainError:
+    return ChainError([Problem("import", message, remedy, file)])
 
 
 def chain_from_package(

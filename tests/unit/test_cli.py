@@ -246,3 +246,10 @@ def test_ctrl_c_while_the_command_loads_is_no_traceback(tmp_path: Path) -> None:
 def test_the_mark_that_windows_begins_a_file_with_is_no_part_of_an_event() -> None:
     data = b'\xef\xbb\xbf{"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}}\r\n'
     assert CliRunner().invoke(app, ["try"], input=data).exit_code == 0
+
+
+def test_a_shell_completes_commands() -> None:
+    script = str(Path(sys.executable).with_name("upcast"))
+    asked = {"COMP_WORDS": "upcast che", "COMP_CWORD": "1", "_UPCAST_COMPLETE": "complete_bash"}
+    done = subprocess.run([script], capture_output=True, text=True, check=True, env={**os.environ, **asked})
+    assert done.stdout.split() == ["check", "checklist"]

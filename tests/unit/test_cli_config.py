@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -222,3 +223,42 @@ def test_the_diff_shows_no_secrets(config: Path) -> None:
     code, printed = run("migrate", str(config))
     assert (code, SECRET in printed) == (0, False)
     assert "+  token: (hidden)" in printed
+
+
+# The schema for editors.
+
+WRITTEN = """
+version: 3
+kafka: {bootstrap_servers: "localhost:9092", group_id: g}
+routes:
+  - source: old
+    destination: new
+    event_type: order
+    version: [{header: v}, shape, {default: "1"}]
+    readers: [byte-order-mark, array]
+    validate: {target: always}
+  - {source: a, destination: b, event_type: {field: kind}, version: shape, readers: array, target: {order: "2"}}
+"""
+
+
+def test_editors_get_a_schema_that_takes_what_the_worker_takes() -> None:
+    result = CliRunner().invoke(app, ["config", "schema"])
+    schema = jsonschema_rs.validator_for(json.loads(result.stdout))
+    assert schema.is_valid(yaml.safe_load(WRITTEN))
+    assert schema.is_valid({"routes": [{"source": "old"}]}), "the rest may stand in the environment"
+    wrong: list[object] = [
+        {"kafak": {}},
+        {"routes": [{"sourse": "a"}]},
+        {"routes": [{"readers": ["bom"]}]},
+        {"version": 2},
+    ]
+    assert not any(map(schema.is_valid, wrong))
+
+
+def test_the_schema_is_written_into_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "schema.json"
+    result = CliRunner().invoke(app, ["config", "schema", "-o", str(file)])
+    assert f"yaml-language-server: $schema={file}" in result.stdout
+    assert json.loads(file.read_text())["title"] == "upcast.yaml"
+    with pytest.raises(WorkerError, match="cannot be written"):
+        CliRunner().invoke(app, ["config", "schema", "-o", str(tmp_path)], catch_exceptions=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from upcasters.checks.problems import Report
 from upcasters.checks.shape import Shape
@@ -60,14 +61,16 @@ class Notes:
             self.report("no-such-path", what, "Mend the name, or say missing='skip'.")
         self.headers[name] = False
 
-    def missing(self, path: Path, *, may: bool) -> None:
-        """An operation needs a field that is not, or may not be, there."""
+    def missing(self, path: Path, *, may: bool, known: Iterable[str] = ()) -> None:
+        """An operation needs a field that is not, or may not be, there; ``known`` are those beside it."""
         if may:
             what = f"{self.named(path)} may be missing and the operation then fails"
             self.report("may-be-missing", what, self.remedy)
         else:
             what = f"{self.named(path)} does not exist at this point, as far as the model tells"
-            self.report("no-such-path", what, "Mend the path, or declare the field in the source's model.")
+            near = get_close_matches(str(path[-1]), known, 1)
+            meant = f"Did you mean {self.named((*path[:-1], *near))}? If not, mend" if near else "Mend"
+            self.report("no-such-path", what, f"{meant} the path, or declare the field in the source's model.")
 
     def taken(self, path: Path) -> None:
         """An operation makes a field that is always there already."""

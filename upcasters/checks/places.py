@@ -46,6 +46,9 @@ def expect(shape: Shape, wanted: frozenset[str], path: Path, notes: Notes, *, st
         needs = f"where the operation needs {' or '.join(sorted(wanted))}"
         refused = needs if len(wanted) <= 2 else "which the operation does not take"
         remedy = "Convert it first, or say what happens then (null=, wrong_type=, when(has_type(…)))."
+        if wanted == OBJECT and wrong == ARRAY and path:
+            shape.open = True  # what is inside is looked for in the wrong place
+            remedy = f"What is in each of its items is named {notes.named(path)}.*, as in {notes.named(path)}.*.name."
         notes.report("wrong-type", f"{notes.named(path)} may be {' or '.join(sorted(wrong))}, {refused}", remedy)
         shape.told = False  # one finding is enough
     if strict:
@@ -60,7 +63,7 @@ def field_at(parent: Shape, path: Path, notes: Notes, *, strict: bool) -> Field 
     found = parent.get(name)
     if found is None:
         if strict:
-            notes.missing(path, may=False)
+            notes.missing(path, may=False, known=parent.fields)
             found = parent.fields[name] = Field(any_value(), Presence.UNKNOWN)
         return found
     if strict:

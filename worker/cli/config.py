@@ -58,6 +58,34 @@ def _show(settings: list[Setting], loaded: Loaded, *, as_json: bool) -> None:
         to_stderr(line)
 
 
+@app.command("schema")
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it into this file.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of upcast.yaml, by which an editor completes and checks it.
+
+    Exit codes: 0 done, 2 the file cannot be written.
+
+    **Example:** `upcast config schema --output upcast.schema.json`
+    """
+    import json
+
+    from worker.errors import WorkerError
+    from worker.settings.editor_schema import editor_schema
+
+    text = json.dumps(editor_schema(), indent=2, ensure_ascii=False)
+    if output is None:
+        typer.echo(text)
+        return
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise WorkerError(f"{output}: cannot be written ({error.strerror}): name another file") from error
+    typer.echo(f"wrote {output}; `# yaml-language-server: $schema={output}` on top of upcast.yaml names it")
+
+
 @app.command("migrate")
 def migrate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML file, or a `.env` file.")],

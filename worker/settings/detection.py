@@ -84,10 +84,19 @@ def _no_shape(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return rules
 
 
+_OneOrMore = str | Rule | list[str | Rule]
+
 TypeRules = Annotated[
-    tuple[Rule, ...], BeforeValidator(_type_rules), AfterValidator(_no_shape), AfterValidator(_default_last)
+    tuple[Rule, ...],
+    BeforeValidator(_type_rules, json_schema_input_type=_OneOrMore),
+    AfterValidator(_no_shape),
+    AfterValidator(_default_last),
 ]
-VersionRules = Annotated[tuple[Rule, ...], BeforeValidator(_version_rules), AfterValidator(_default_last)]
+VersionRules = Annotated[
+    tuple[Rule, ...],
+    BeforeValidator(_version_rules, json_schema_input_type=_OneOrMore),
+    AfterValidator(_default_last),
+]
 
 
 def detection(event_type: tuple[Rule, ...], version: tuple[Rule, ...], stamp: StampAt = "found") -> Detection:

@@ -118,7 +118,10 @@ class RouteSettings(Section):
         description="Where the new version is written: wherever a rule `found` the old one, or also where the `first` "
         "rule that reads a header or field would read it.",
     )
-    readers: Annotated[tuple[ReaderName, ...] | None, BeforeValidator(_readers)] = Field(
+    readers: Annotated[
+        tuple[ReaderName, ...] | None,
+        BeforeValidator(_readers, json_schema_input_type=ReaderName | list[ReaderName] | None),
+    ] = Field(
         None,
         description="What makes JSON of values that are nearly JSON, in this order, in front of all else: any of "
         f"{', '.join(f'`{name}`' for name in READER_NAMES)}; none means the chain's own, `[]` not even those.",
