@@ -17,13 +17,14 @@ from upcasters.detect import DetectedDocument
 from upcasters.document import BEYOND_JSON, Object, decode_plain, encode, read, readable
 from upcasters.duplicates import duplicate_keys, may_lack_keys, refuse_anywhere
 from upcasters.errors import ChainError, DecodeError, DetectionError, EventError, Problem, UnknownType, UnknownVersion
-from upcasters.event import Event, Header, Partition, Record, SourceRecord, event_of, kind_of, partition_of
+from upcasters.event import Event, Partition, Record, SourceRecord, event_of, kind_of, partition_of
 from upcasters.event_flow import EventFlow, FlowPosition, Observed, Runner, Way
 from upcasters.formats import BARE_JSON, Encoding, Format, Reader, Schema, SchemaError, SchemaKind, Writer
 from upcasters.formats.avro import AvroFormat
 from upcasters.formats.json import JsonFormat
+from upcasters.framed_json import FramedJson, of_version, relabelled
 from upcasters.operations.scopes import Subdocument
-from upcasters.outcome import DeadLettered, Outcome, Passed, Upcast, Violation
+from upcasters.outcome import DeadLettered, Outcome, Passage, Passed, Upcast, Violation
 from upcasters.paths import Path
 from upcasters.policy import Policy
 from upcasters.reference import HopTrace, Trace, fault_of, operations_of
@@ -85,7 +86,7 @@ class SchemaUpcaster:
         Raises TypeError where ``record`` is no event, and says what to pass.
         """
         found = self._sources.get(encoding) or self._new_source(encoding)
-        token = BEYOND_JSON.set(True)
+        token = BEYOND_JSON.set(found.beyond_json)
         try:
             return found.upcast(record, source)
         except Exception:  # noqa: BLE001  # step by step it is found out what it was, or that it was nothing
@@ -96,7 +97,7 @@ class SchemaUpcaster:
     def trace(self, record: SourceRecord, source: Partition | None = None, encoding: Encoding = BARE_JSON) -> Trace:
         """What becomes of one event, with the document as JSON before and after each hop. Raises as ``upcast``."""
         found = self._sources.get(encoding) or self._new_source(encoding)
-        token = BEYOND_JSON.set(True)
+        token = BEYOND_JSON.set(found.beyond_json)
         try:
             return found.trace(event_of(record), partition_of(source))
         finally:
@@ -158,6 +159,9 @@ class _Source:
         except EventError as error:
             self._problem = error
         self._fast = None if self._problem else self._flow.fast_way(self._function)
+        kinds = {encoding.kind, *(target.encoding.kind for target in targets.values())}
+        self.beyond_json = kinds != {"json"}
+        """Whether its documents may hold what JSON does not have."""
 
     def upcast(self, record: SourceRecord, source: Partition | None) -> Outcome:
         """The quick way. Raises whatever goes wrong."""
@@ -333,21 +337,17 @@ class _SchemaFlow(EventFlow):
             self._validate(
                 self.policy.validate_target, node, value if envelope is None else target.write(body), observed
             )
-        return Record(target.encoding.frame + value, context.key, self._headers(context.headers, target.encoding))
-
-    def _headers(self, headers: list[Header], target: Encoding) -> list[Header]:
-        """The headers, where those that name a schema name that of the target."""
-        if not (target.headers or self.encoding.headers):
-            return headers
-        named = {name for name, _ in (*target.headers, *self.encoding.headers)}
-        return [*(pair for pair in headers if pair[0] not in named), *target.headers]
+        headers = relabelled(context.headers, self.encoding, target.encoding)
+        return Record(target.encoding.frame + value, context.key, headers)
 
     # The quick way, where the schema tells the version and one event becomes one.
 
     def fast_way(self, function_of: Callable[[Way], Any]) -> Callable[[SourceRecord, Partition | None], Outcome] | None:
         """One function for all events of the schema; None where the flow has to look at each."""
         node = self.settled
-        if self.encoding.kind == "json" or node is None or node not in self.chain.versions:
+        if self.encoding.kind == "json":
+            return self._framed_json()
+        if node is None or node not in self.chain.versions:
             return None
         way = self.way(node)
         if way.broken or not way.hops or not _is_one_to_one(way):
@@ -357,10 +357,23 @@ class _SchemaFlow(EventFlow):
             return None
         return self._fast(way, target, function_of(way))
 
+    def _framed_json(self) -> FramedJson | None:
+        """For JSON that becomes JSON; None where something else is written, or a rule is left to be stamped."""
+        ways = [self.way(node) for node in self.chain.versions]
+        plain = all(target.encoding.kind == "json" for target in self.targets.values())
+        stamped = self.settled is not None and self.stamps
+        if not plain or stamped or not all(way.broken or _is_one_to_one(way) for way in ways):
+            return None
+        policy = of_version(self.policy, self.settled)
+        return FramedJson(self.chain, policy, self.observe, self.encoding, self._target_of)
+
+    def _target_of(self, passage: Passage) -> Encoding | None:
+        node = (passage.event_type, passage.from_version)
+        return self._target(self.way(node).end).encoding if node in self.chain.versions else None
+
     def _fast(self, way: Way, target: _Target, function: Any) -> Callable[[SourceRecord, Partition | None], Outcome]:
         read, write, stamps = self.read, target.write, self.stamps
         frame, skipped, new_frame = self.encoding.frame, len(self.encoding.frame), target.encoding.frame
-        relabels = bool(target.encoding.headers or self.encoding.headers)
 
         def upcast(record: SourceRecord, source: Partition | None) -> Outcome:
             value = record.value or b""
@@ -371,7 +384,7 @@ class _SchemaFlow(EventFlow):
             for stamp in stamps:
                 stamp.apply(root, None, context, *way.end)
             made = new_frame + write(root)
-            headers = self._headers(context.headers, target.encoding) if relabels else context.headers
+            headers = relabelled(context.headers, self.encoding, target.encoding)
             if context.key == record.key and headers == list(record.headers):
                 return Upcast(way.passage, made)
             return Upcast(way.passage, None, (Record(made, context.key, headers),))

@@ -552,6 +552,54 @@ def test_a_key_that_stands_twice_in_json_is_not_lost_on_the_way_to_avro() -> Non
     assert outcome.fault.message == "an object has the same key twice"
 
 
+def json_upcaster(detection: Detection, **known: Schema) -> SchemaUpcaster:
+    chain = Chain([step([rename("a", "b")])], detection=detection)
+    new = Encoding(Schema("json", '{"title": "new"}'), b"\x00\x00\x00\x00\x02")
+    versions = {("order", name.removeprefix("v")): found for name, found in known.items()}
+    return SchemaUpcaster(chain, Policy(), {("order", "2"): new}, versions)
+
+
+OLD_JSON = Schema("json", '{"title": "old"}')
+BY_HEADER = Detection((Always("order"),), (FromHeader("v"), Always("1")))
+
+
+def test_json_behind_a_frame_stays_json_behind_that_of_its_version() -> None:
+    upcaster = json_upcaster(BY_HEADER)
+    event = Event(b'\x00\x00\x00\x00\x01{"a": 1.10,  "z":[ 1 ]}', b"k", {"v": "1"})
+    (only,) = upcaster.upcast(event, None, Encoding(OLD_JSON, b"\x00\x00\x00\x00\x01")).output(event)
+    assert only.value == b'\x00\x00\x00\x00\x02{"b":1.10,"z":[ 1 ]}'
+    assert (only.key, only.headers) == (b"k", [("v", b"2")])
+    current = Event(b'\x00\x00\x00\x00\x01{"b": 1}', None, {"v": "2"})
+    (again,) = upcaster.upcast(current, None, Encoding(OLD_JSON, b"\x00\x00\x00\x00\x01")).output(current)
+    assert again.value == b'\x00\x00\x00\x00\x02{"b": 1}'
+
+
+@pytest.mark.parametrize(
+    "detection", [Detection((Always("order"),), (Always("2"),)), BY_HEADER], ids=["fixed", "header"]
+)
+def test_the_schema_of_json_tells_its_version(detection: Detection) -> None:
+    upcaster = json_upcaster(detection, v1=OLD_JSON)
+    outcome = upcaster.upcast(Event(b'\x01{"a": 1}'), None, Encoding(OLD_JSON, b"\x01"))
+    assert isinstance(outcome, Upcast)
+    assert outcome.value == b'\x00\x00\x00\x00\x02{"b":1}'
+
+
+@pytest.mark.parametrize("value", [b"{}", b"\x01", b"\x01[]", b'\x01{"a": NaN}'])
+def test_framed_json_that_is_none_is_a_dead_letter(value: bytes) -> None:
+    outcome = json_upcaster(BY_HEADER).upcast(Event(value), None, Encoding(OLD_JSON, b"\x01"))
+    assert isinstance(outcome, DeadLettered)
+    assert outcome.fault.stage == "decode"
+
+
+def test_a_function_that_gives_nan_does_not_write_null_into_json() -> None:
+    for source in (BARE_JSON, Encoding(OLD_JSON)):
+        chain = Chain([step([convert("a", lambda _: float("nan"))])], detection=BY_HEADER)
+        upcaster = SchemaUpcaster(chain, Policy(), {("order", "2"): BARE_JSON})
+        outcome = upcaster.upcast(Event(b'{"a": 1}'), None, source)
+        assert isinstance(outcome, DeadLettered)
+        assert outcome.fault.stage == "encode"
+
+
 # Faults.
 
 
