@@ -118,7 +118,7 @@ class SchemaUpcaster:
     def _refuse_missing_targets(self) -> None:
         named = {event_type for event_type, _ in self._targets}
         ways = [self._flow.way(node) for node in self.chain.versions if node[0] in named]
-        ends = {way.end for way in ways if not way.broken}
+        ends = {way.end for way in ways if not (way.broken or way.forks)}
         problems = [
             Problem("target", f"nothing says how {event_type} {version} is written", "Give an encoding for it.")
             for event_type, version in sorted(ends - self._targets.keys())
@@ -278,7 +278,8 @@ class _SchemaFlow(EventFlow):
             return self._only_where_it_fits(let_through)
         way = self.way((found.event_type, found.version))
         notes.to_version = way.end[1]
-        self._target(way.end)
+        if not way.forks:
+            self._target(way.end)
         return self.bring(record, source, found, way, run, observed)
 
     def _payload(self, value: bytes) -> bytes:
