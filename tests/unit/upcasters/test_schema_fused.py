@@ -19,7 +19,7 @@ from upcasters.document import from_plain, same
 from upcasters.formats import BARE_JSON, Encoding, Schema
 from upcasters.schema_upcaster import SchemaUpcaster
 
-EXAMPLES = 200
+EXAMPLES = 250
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -81,7 +81,7 @@ def shown(outcome: Outcome, event: Event) -> Any:
         return fault.error_type, fault.event_type, fault.from_version, fault.to_version, fault.step
     if isinstance(outcome, Skipped):
         return outcome
-    return [(json.loads(one.value or b""), one.key, list(one.headers)) for one in outcome.output(event)]
+    return [(json.loads(one.value or b"null"), one.key, list(one.headers)) for one in outcome.output(event)]
 
 
 def test_a_chain_does_to_avro_what_it_does_to_json() -> None:
