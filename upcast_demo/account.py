@@ -1,4 +1,4 @@
-"""What became of every event, told from the topics alone, and whether that adds up."""
+"""Accounts for every event by the topics alone, and checks that the numbers add up."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def reckon(
     destination: Mapping[int, Sequence[RecordReadBack]],
     dead_letters: Mapping[int, Sequence[RecordReadBack]],
 ) -> DemoAccount:
-    """Follow each partition: what is no dead letter must stand in the destination, in the same order."""
+    """The account of all partitions: every event that is no dead letter must stand in the destination, in the same
+    order."""
     account = DemoAccount()
     for partition, events in written.items():
         letters = _by_offset(dead_letters.get(partition, ()), account)
@@ -74,7 +75,7 @@ def _follow(event: MadeEvent, record: RecordReadBack | None, where: str, account
         account.counts[event.kind, "missing"] += 1
         return
     if (record.key, record.timestamp) != (event.key, event.timestamp):
-        account.complaints.append(f"{where} is out of order, or is somebody else's")
+        account.complaints.append(f"{where} is out of order, or another producer wrote it")
     outcome = "passed" if record.value == event.value else "upcast"
     account.counts[event.kind, outcome] += 1
     if outcome == "upcast" and not _is_current(record.value):

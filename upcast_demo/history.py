@@ -1,4 +1,4 @@
-"""Four made-up years of DevTeam Runner events: three schema versions, tombstones, and a few that must fail."""
+"""Generates four years of DevTeam Runner events: three schema versions, tombstones, and a few that must fail."""
 
 from __future__ import annotations
 

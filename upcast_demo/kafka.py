@@ -1,4 +1,4 @@
-"""The demo's own hands on Kafka: topics, writing a history, reading topics back; apart from the worker's code."""
+"""The demo's own Kafka code, apart from the worker's: creates topics, writes the history, reads topics back."""
 
 from __future__ import annotations
 

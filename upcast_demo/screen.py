@@ -1,4 +1,4 @@
-"""What the demo shows: a bar on a terminal, plain lines elsewhere, and the last screen."""
+"""The demo's output: a progress bar on a terminal, plain lines elsewhere, and the final screen."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Topics:
         return (self.source, self.destination, self.dead_letter)
 
 
-def tell(screen: Screen, events: int) -> bool:
+def run_demo(screen: Screen, events: int) -> bool:
     """Run the demo; True where every event is accounted for. Raises WorkerError where a part of it fails."""
     started = time.monotonic()
     with _folder() as folder, ended_by_signals(), _broker(screen) as (bootstrap_servers, suffix):

@@ -1,4 +1,4 @@
-"""The real worker, as a process of its own: what `upcast run --config FILE` is anywhere else."""
+"""Runs the real worker as a process of its own, by `upcast run --config FILE`."""
 
 from __future__ import annotations
 

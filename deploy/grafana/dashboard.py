@@ -280,7 +280,7 @@ ROWS = (
             ),
             Panel(
                 "Errors",
-                "What went wrong, dead letters included. The stages fetch, produce and commit are about the brokers, the "
+                "Errors, dead letters included. The stages fetch, produce and commit are about the brokers, the "
                 "others about events.",
                 "eps",
                 [

@@ -50,7 +50,7 @@ def test_a_run_comes_back_as_it_was(ledger: Ledger) -> None:
 
 def test_a_run_starts_once(ledger: Ledger) -> None:
     ledger.start_run(RUN)
-    with pytest.raises(WorkerError, match="a1b2 is written down already"):
+    with pytest.raises(WorkerError, match="a1b2 is recorded already"):
         ledger.start_run(replace(RUN, reason="again"))
     assert ledger.runs() == [RUN]
 
@@ -122,7 +122,7 @@ def test_what_belongs_to_no_run_is_refused(ledger: Ledger) -> None:
         lambda: ledger.end_run("a1b2", "finished", STARTED),
     ]
     for call in refused:
-        with pytest.raises(WorkerError, match="knows no replay a1b2"):
+        with pytest.raises(WorkerError, match="has no replay a1b2"):
             call()
 
 

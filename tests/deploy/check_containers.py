@@ -175,11 +175,15 @@ def stopped(docker: Engine, name: str) -> int:
 # Bad input: one clear line, and an exit code that says whether trying again can help.
 
 BAD_INPUT = {
-    "no file is mounted": ([], 2, "upcast.yaml: no such configuration file in /etc/upcast: name it with --config FILE"),
+    "no file is mounted": (
+        [],
+        2,
+        "upcast.yaml: there is no such configuration file in /etc/upcast: name it with --config FILE",
+    ),
     "a folder is mounted": (
         ["-v", "FOLDER:/etc/upcast/upcast.yaml:ro"],
         2,
-        "upcast.yaml: is a folder: name a file (Docker makes a folder where the file to mount is missing)",
+        "upcast.yaml: it is a folder: name a file (Docker creates a folder where the file to mount is missing)",
     ),
     "a secret that is not mounted": (
         environment(**TOKEN_FILE),

@@ -89,7 +89,7 @@ async def destination_loses_acknowledged(release: Release, directory: Path) -> N
         await _finish(world, lost)
 
 
-async def destination_made_anew(release: Release, directory: Path) -> None:
+async def destination_created_again(release: Release, directory: Path) -> None:
     """The lanes wait for it, and what they had not written yet is in the new one."""
     async with _single(release, directory) as world:
         place = world.place
@@ -101,7 +101,7 @@ async def destination_made_anew(release: Release, directory: Path) -> None:
         await _finish(world, range(BEFORE))
 
 
-async def source_made_anew(release: Release, directory: Path) -> None:
+async def source_created_again(release: Release, directory: Path) -> None:
     """Its offsets are gone with it: after a restart all of the new one is read."""
     async with _single(release, directory) as world:
         place = world.place
@@ -192,10 +192,10 @@ async def live_beside_replay(release: Release, directory: Path) -> None:
 
 
 SCENARIOS: dict[str, Scenario] = {
-    "source loses what it acknowledged": source_loses_acknowledged,
-    "destination loses what it acknowledged": destination_loses_acknowledged,
-    "destination made anew": destination_made_anew,
-    "source made anew": source_made_anew,
+    "source loses acknowledged records": source_loses_acknowledged,
+    "destination loses acknowledged records": destination_loses_acknowledged,
+    "destination created again": destination_created_again,
+    "source created again": source_created_again,
     "password rotated": password_rotated,
     "brokers' clock jumps": brokers_clock_jumps,
     "live beside a replay": live_beside_replay,

@@ -198,7 +198,7 @@ def test_a_loss_can_be_accepted_and_is_told(sqlite: TestDatabase, caplog: pytest
     sqlite.add(['{"version": "3", "b": 1}'])
     sqlite.migrate(lambda op: down(op, chain=counting, event_type="n", to="1", allow_loss=True))
     assert sqlite.documents() == ['{"version":"1","a":1}']
-    assert "contexts.document: going down to 1 loses something: n:2->3" in caplog.text
+    assert "contexts.document: the downcast to 1 loses data: n:2->3" in caplog.text
 
 
 def test_only_the_steps_on_the_way_count(sqlite: TestDatabase) -> None:

@@ -121,7 +121,7 @@ def test_all_four_steps_as_one_and_back(home: Home) -> None:
     said = home.run("upcast", "db", "migrate")
     assert "restored and compared, 21 rows in 1 table" in said
     assert (
-        "task_contexts.context: 21 rows, 20 brought to task_context 2.0, 0 already there, 1 null, 0 set aside" in said
+        "task_contexts.context: 21 rows: 20 migrated to task_context 2.0, 0 already at it, 1 null, 0 set aside" in said
     )
     assert "PASS: 1 table, 21 rows; 20 documents changed: 20 come back the same" in said
     assert "task_contexts.context: 20 documents of task_context 2.0" in said
@@ -169,7 +169,7 @@ def compared(home: Home) -> list[str]:
     database = Database(Config(), url, "0003", ("0003",))
     backup = read_backup(home.folder / home.backup)
     with restored(backup, database) as before, reading(url) as now:
-        return compare(before, now, lambda _done, _total: None).told()
+        return compare(before, now, lambda _done, _total: None).lines()
 
 
 @pytest.mark.parametrize("what", TAMPERED)
@@ -245,7 +245,7 @@ def test_a_damaged_backup_is_refused(migrated: Home) -> None:
     file.write_bytes(file.read_bytes().replace(b"taskId", b"taskID", 1))
     assert "has changed since it was made" in migrated.run("upcast", "db", "restore", str(migrated.backup), code=2)
     file.with_name(file.name + ".json").write_text("{}")
-    with pytest.raises(WorkerError, match="is no manifest of a backup of ours"):
+    with pytest.raises(WorkerError, match="is not the manifest of a backup by this command"):
         read_backup(file)
     file.with_name(file.name + ".json").unlink()
     with pytest.raises(WorkerError, match=r"cannot be read \(No such file"):
@@ -271,7 +271,7 @@ def test_a_restore_asks_first(migrated: Home) -> None:
 def test_a_database_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
     home = Home(tmp_path, "postgresql://postgres@127.0.0.1:1/nowhere")
     said = home.run("upcast", "db", "upgrade", code=1)
-    assert "the database does not do as asked (OperationalError: connection failed" in said
+    assert "the database failed (OperationalError: connection failed" in said
 
 
 def test_a_user_who_may_make_no_database_is_told(tmp_path: Path, postgresql_url: str) -> None:

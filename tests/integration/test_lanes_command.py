@@ -70,10 +70,10 @@ async def test_a_lane_that_waits_is_listed_and_decided_about(stage: Stage) -> No
 REFUSED = [
     (("{source}:0",), "lanes decide: give --go-on-at OFFSET or --begin-at-end, one of them"),
     (("{source}:0", "--go-on-at", "1", "--begin-at-end"), "lanes decide: give --go-on-at OFFSET or --begin-at-end"),
-    (("{source}:0", "--go-on-at", "-1"), "--go-on-at -1: is no offset: a number, or `found`"),
-    (("{source}:0", "--go-on-at", "9" * 19), f"--go-on-at {'9' * 19}: is no offset"),
-    (("other:0", "--begin-at-end"), "other:0: is no lane: give a source of the routes ({source}) and a partition"),
-    (("{source}:x", "--begin-at-end"), "{source}:x: is no lane"),
+    (("{source}:0", "--go-on-at", "-1"), "--go-on-at -1: not an offset: give a number, or `found`"),
+    (("{source}:0", "--go-on-at", "9" * 19), f"--go-on-at {'9' * 19}: not an offset"),
+    (("other:0", "--begin-at-end"), "other:0: not a lane: give a source of the routes ({source}) and a partition"),
+    (("{source}:x", "--begin-at-end"), "{source}:x: not a lane"),
     (
         ("{source}:7", "--begin-at-end"),
         "{source}:7: needs no decision: `upcast lanes list` shows the partitions that do",

@@ -118,8 +118,8 @@ async def test_a_replay_does_not_begin_beside_a_live_worker_that_is_not_there_ye
         await refused(
             stage,
             re.escape(
-                f"{stage.source}:0 20-29, {stage.source}:1 20-29: the live worker (group {stage.group}) is running and "
-                f"has yet to read these offsets, and writes them to {stage.destination}, too"
+                f"{stage.source}:0 20-29, {stage.source}:1 20-29: the live worker (group {stage.group}) is running, "
+                f"has yet to read these offsets, and would also write them to {stage.destination}"
             ),
         )
         await sees_another_chain(stage)
@@ -142,9 +142,9 @@ async def test_a_replay_that_goes_on_leaves_out_nothing_that_a_live_worker_did_m
     await refused(
         stage,
         re.escape(
-            f"{stage.destination}: the live worker ({stage.group}) has read {left} of these offsets before, and a "
-            "replay writes them again: replay into an empty topic, plan what is behind them with `--from 0:30,1:30`, "
-            "or insist with `upcast replay --again`"
+            f"{stage.destination}: the live worker ({stage.group}) has read {left} of these offsets already, "
+            "and the replay would write them again: replay into an empty topic, plan the offsets after them with "
+            "`--from 0:30,1:30`, or insist with `upcast replay --again`"
         ),
     )
     receipt = await stage.replay(again=True)

@@ -275,7 +275,7 @@ async def test_a_bad_key_and_a_missing_file(setting: Setting, tmp_path: Path) ->
     setting.configure(chian="x:y")
     for config, expected in (
         (setting.config, "routes.0.chian: unknown key; did you mean chain?"),
-        (tmp_path / "none.yaml", "no such configuration file: name it with --config FILE"),
+        (tmp_path / "none.yaml", "there is no such configuration file: name it with --config FILE"),
     ):
         async with running_worker(config) as worker:
             assert await worker.wait() == 2

@@ -116,8 +116,8 @@ def test_a_chain_beside_the_command_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["check", "--config", "none.yaml"], "upcast: none.yaml: no such configuration file"),
-        (["run", "--config", "none.yaml"], "upcast: none.yaml: no such configuration file"),
+        (["check", "--config", "none.yaml"], "upcast: none.yaml: there is no such configuration file"),
+        (["run", "--config", "none.yaml"], "upcast: none.yaml: there is no such configuration file"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, arguments: list[str], expected: str) -> None:

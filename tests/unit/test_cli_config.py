@@ -161,9 +161,9 @@ def test_line_ends_stay(config: Path) -> None:
     [
         ("{brokers: a, group: b}", "written in one line"),
         ("kafka: {group: g}\nbrokers: a", "kafka is written in one line"),
-        ("brokers: a\nkafka: {brokers: b}", "stands under its old and its new name"),
+        ("brokers: a\nkafka: {brokers: b}", "is given under its old and its new name"),
         ("base: &b {brokers: c}\nkafka: {<<: *b}", "by hand"),
-        ("input_topic: a\nroutes: [{source: b}]", "stands under its old and its new name"),
+        ("input_topic: a\nroutes: [{source: b}]", "is given under its old and its new name"),
         ("input_topic: a\nkafka: [", "not YAML"),
     ],
 )
@@ -210,7 +210,7 @@ def test_in_place_keeps_a_copy_of_each(config: Path) -> None:
         assert f"the old one is {copies}" in printed
         assert (config.parent / copies).read_text() == FLAT
         assert config.stat().st_mode & 0o777 == 0o600
-    assert run("migrate", str(config))[1] == f"{config}: it is in the format of today already\n"
+    assert run("migrate", str(config))[1] == f"{config}: it has the current format already\n"
     assert sorted(file.name for file in config.parent.iterdir()) == [
         "upcast.yaml",
         "upcast.yaml.bak",

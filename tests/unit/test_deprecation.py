@@ -52,7 +52,7 @@ def test_a_notice_that_is_too_short_is_found(given: Deprecation) -> None:
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        ("1.5", "schema order 1: is gone in 1.5, its removal is due in 1.6: bring it back"),
+        ("1.5", "schema order 1: was removed in 1.5, but its removal is due in 1.6: bring it back"),
         ("1.6", ""),
         ("2.0", ""),
     ],
@@ -66,7 +66,7 @@ def test_when_a_noticed_thing_may_go(version: str, expected: str) -> None:
 def test_without_notice_nothing_may_go_ever() -> None:
     given = DeprecationPolicy([], NONE, {"1.4": offer(setting={"http.port"})}, "9.0")
     (line,) = given.breaches()
-    assert line.startswith("setting http.port: was there in 1.4 and is gone without notice: bring it back")
+    assert line.startswith("setting http.port: existed in 1.4 and was removed without notice: bring it back")
 
 
 def test_an_entry_covers_all_below_a_path() -> None:
@@ -79,7 +79,7 @@ def test_a_name_that_never_was_is_a_slip() -> None:
     (line,) = DeprecationPolicy(
         [entry("setting", "htpp.port", "1.0", "1.2")], offer(setting={"http.port"}), {}, "1.0"
     ).breaches()
-    assert line == "setting htpp.port: deprecated, and there never was such a thing: correct its name"
+    assert line == "setting htpp.port: deprecated, but it never existed: correct its name"
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_the_example_of_the_page(folder: Path) -> None:
     assert problems(folder, example) == ""
     early = example.replace('"version": "1.6"', '"version": "1.5"')
     assert problems(folder, early) == (
-        "deprecations.json: schema order 1: is gone in 1.5, its removal is due in 1.6: bring it back"
+        "deprecations.json: schema order 1: was removed in 1.5, but its removal is due in 1.6: bring it back"
     )
     short = example.replace('"removal": "1.6"', '"removal": "1.5"')
     assert "leave 2 minor versions for it to go" in problems(folder, short)
@@ -52,7 +52,10 @@ def test_the_example_of_the_page(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"version": "1.5", "released": {"1.4": ["order 1"]}}, "order 1: was there in 1.4 and is gone without notice"),
+        (
+            {"version": "1.5", "released": {"1.4": ["order 1"]}},
+            "order 1: existed in 1.4 and was removed without notice",
+        ),
         ({"version": "now"}, "deprecations.json: version: String should match"),
         ({"version": "1.5", "relaesed": {}}, "deprecations.json: relaesed: Extra inputs"),
         ({"version": "1.5", "released": {"soon": ["order 1"]}}, "a key of released is no version"),

@@ -31,7 +31,7 @@ FREE = NAMES.filter(is_free)
     [f"orders-replay-{REPLAY_ID}", "orders-redrive-legacy", "orders-redrive", "-redrive-", "a-redrive-b-redrive-c"],
 )
 def test_names_of_passes_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="take another name"):
+    with pytest.raises(ValueError, match="choose another name"):
         refuse_reserved(name)
 
 

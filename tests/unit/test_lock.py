@@ -130,7 +130,7 @@ def test_a_released_part_that_changed_is_refused_until_it_is_accepted_by_name(or
     refused = upcast("check")
     assert refused.returncode == 1
     (line,) = [each.strip() for each in refused.stdout.splitlines() if "is released" in each]
-    assert line.startswith(f"{part}: is released, and changed since it was locked: ")
+    assert line.startswith(f"{part}: is released, but was changed since it was locked: ")
     assert upcast("lock").returncode == 2, "a lock is not renewed over a change"
     assert f"`upcast lock --chain orders:chain --accept {part!r} --reason WHY`" in line
     assert "--accept needs --reason" in upcast("lock", "--accept", part).stderr
@@ -145,7 +145,7 @@ def test_a_golden_file_that_went_is_named(orders: Path) -> None:
     for file in (orders / "orders" / "golden" / "order" / "1-to-2").iterdir():
         file.unlink()
     told = upcast("check").stdout
-    assert told.count("is released, and gone since it was locked") == 2
+    assert told.count("is released, but was removed since it was locked") == 2
 
 
 def test_what_is_new_and_a_preview_may_change(orders: Path) -> None:
@@ -156,7 +156,7 @@ def test_what_is_new_and_a_preview_may_change(orders: Path) -> None:
     assert upcast("check").returncode == 0
     assert "7 parts, 1 of them new" in upcast("lock").stdout
     change(orders, "steps.py", '"shop"', '"web"')
-    assert "step order 2 -> 3: is released, and changed" in upcast("check").stdout
+    assert "step order 2 -> 3: is released, but was changed" in upcast("check").stdout
 
 
 def test_where_files_lie_and_what_they_say_in_comments_is_no_change(orders: Path) -> None:
@@ -171,7 +171,7 @@ def test_what_has_not_changed_cannot_be_accepted() -> None:
     done = upcast("lock", "--accept", "step order 1 -> 2", "--reason", "why not")
     assert (done.returncode, done.stderr) == (
         2,
-        "step order 1 -> 2: is not a released part that was changed or is gone: nothing to accept",
+        "step order 1 -> 2: is not a released part that was changed or removed: nothing to accept",
     )
 
 
@@ -190,7 +190,7 @@ def test_a_lock_of_another_kind_says_that_it_cannot_tell(orders: Path) -> None:
     file.write_text(re.sub('"kind": "[^"]*"', '"kind": "0"', file.read_text()))
     told = upcast("check")
     assert told.returncode == 1
-    assert "cannot be told" in told.stdout
+    assert "cannot show whether a released step has changed" in told.stdout
     compared = upcast("check", "--against", "orders/chain.lock.json")
     assert compared.returncode == 2
     assert "compare with the reference" in compared.stderr, "every part would look changed"
@@ -231,14 +231,14 @@ def test_events_that_would_come_out_otherwise_are_counted_and_shown(released: Pa
     change(released, "steps.py", '"EUR"', '"USD"')
     otherwise = upcast("check", "--against", "HEAD")
     assert otherwise.returncode == 1
-    assert re.search(r"order 1 -> 2: \d+ of \d+ events come out otherwise, such as .*EUR.*USD", otherwise.stdout)
+    assert re.search(r"order 1 -> 2: \d+ of \d+ events have another result, such as .*EUR.*USD", otherwise.stdout)
 
 
 def test_a_step_that_lets_more_events_through_is_no_change_of_what_came_out(released: Path) -> None:
     change(released, "steps.py", 'raise ValueError("no number")', "return len(value)")
     done = upcast("check", "--against", "HEAD")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "that were dead letters come out now" in done.stdout
+    assert "that were dead letters are upcast now" in done.stdout
 
 
 def test_a_further_step_changes_nothing_about_the_way_before_it(released: Path) -> None:
@@ -254,7 +254,7 @@ def test_a_wheel_and_a_lock_file_are_releases_too(released: Path) -> None:
     subprocess.run(make, cwd=released, check=True, timeout=600)
     change(released, "steps.py", '"EUR"', '"USD"')
     by_wheel = upcast("check", "--against", "dist/orders-1.0-py3-none-any.whl")
-    assert "events come out otherwise" in by_wheel.stdout
+    assert "events have another result" in by_wheel.stdout
     by_lock = upcast("check", "--against", "orders/chain.lock.json")
     assert "step order 1 -> 2: changed" in by_lock.stdout
 

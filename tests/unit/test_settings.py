@@ -149,7 +149,7 @@ def test_what_kubernetes_sets_for_a_service_of_that_name_is_ignored(
     assert (http.port, http.legacy_port) == (8090, None)
     (note,) = notes
     assert note.startswith(
-        f"environment variable {name}_PORT: is the address of a Service and no port, so it is ignored"
+        f"environment variable {name}_PORT: it holds the address of a Service and no port, so it is ignored"
     )
 
 
@@ -246,7 +246,7 @@ def test_kubernetes_service_links_are_no_settings(config: Path, monkeypatch: pyt
             ":2: kafka is given twice (first in line 1)",
         ),
         ("", "kafka is missing"),
-        ("kafka: {bootstrap_servers: a:1, group_id: g}\nroutes: []", "routes: there is none"),
+        ("kafka: {bootstrap_servers: a:1, group_id: g}\nroutes: []", "routes: there are none"),
         ("kafka: {bootstrap_servers: 'a:1,b:99999', group_id: g}\nroutes: []", "must be `host:port`"),
         ("http: {token: secret}", "http.token: must have at least 16 characters"),
         ("kafka: {bootstrap_servers: http://a, group_id: g}\nroutes: []", "must be `host:port`"),
@@ -257,23 +257,23 @@ def test_files_that_are_wrong(config: Path, text: str, expected: str) -> None:
 
 
 def test_a_missing_file_says_how_to_name_one(config: Path) -> None:
-    assert complaint(config) == f"{config}: no such configuration file: name it with --config FILE"
+    assert complaint(config) == f"{config}: there is no such configuration file: name it with --config FILE"
 
 
 def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
-    assert "Docker makes a folder where the file to mount is missing" in complaint(tmp_path)
+    assert "Docker creates a folder where the file to mount is missing" in complaint(tmp_path)
 
 
 def test_in_the_image_a_missing_file_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The image sets an address to listen on, which alone does not make a configuration."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UPCAST_HTTP__HOST", "0.0.0.0")  # noqa: S104
-    assert complaint(DEFAULT_CONFIG).startswith(f"upcast.yaml: no such configuration file in {tmp_path}")
+    assert complaint(DEFAULT_CONFIG).startswith(f"upcast.yaml: there is no such configuration file in {tmp_path}")
 
 
 def test_no_file_is_needed_where_the_environment_has_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert complaint(DEFAULT_CONFIG).startswith("upcast.yaml: no such configuration file")
+    assert complaint(DEFAULT_CONFIG).startswith("upcast.yaml: there is no such configuration file")
     monkeypatch.setenv("UPCAST_KAFKA__BOOTSTRAP_SERVERS", "b:9092")
     monkeypatch.setenv("UPCAST_ROUTES", '[{"source": "a", "destination": "b"}]')
     assert "kafka.group_id is missing" in complaint(DEFAULT_CONFIG)
@@ -302,12 +302,12 @@ def test_complaints_hold_no_value(config: Path, monkeypatch: pytest.MonkeyPatch)
         ({"destination": "legacy"}, "the worker would read what it writes"),
         ({"dead_letter": "legacy"}, "the route's source or destination"),
         ({"dead_letter": "current"}, "the route's source or destination"),
-        ({"source": "no spaces"}, "is no topic name"),
+        ({"source": "no spaces"}, "must be a topic name"),
         ({"version": [{"header": "a", "field": "b"}]}, "exactly one of"),
         ({"version": [{"default": "1.0"}, "shape"]}, "put it last"),
         ({"version": [{"default": 1.0}]}, "put it in quotes"),
         ({"target": 1.1}, "routes.0.target: must be text (put it in quotes: 1.10 is 1.1 otherwise), or a map"),
-        ({"event_type": [{"shape": True}]}, "tells versions apart"),
+        ({"event_type": [{"shape": True}]}, "shape detects versions, not types"),
         ({"version": [{"shape": True, "pattern": "x"}]}, "pattern goes with header, field or cloudevents"),
         ({"event_type": {"header": "t"}, "target": "2.0"}, "must be a map"),
         ({"validate": {"target": "sometimes"}}, "'always', 'observe', 'sampled' or 'never'"),
@@ -375,7 +375,7 @@ def test_a_dead_letter_topic_is_no_source(config: Path) -> None:
         ({"heartbeat_interval": 20}, "at most half of session_timeout"),
         ({"rebalance_timeout": 4}, "rebalance_timeout must be longer than lanes take to drain (4 s)"),
         ({"group_id": "g-replay-0123456789ab"}, "kafka.group_id: must not end with `-replay-`"),
-        ({"group_id": "g-redrive-legacy"}, "kafka.group_id: must not hold `-redrive-`"),
+        ({"group_id": "g-redrive-legacy"}, "kafka.group_id: must not contain `-redrive-`"),
         ({"ssl_cafile": "ca.crt"}, "no effect under security_protocol PLAINTEXT"),
         ({"sasl_username": "u"}, "no effect under security_protocol PLAINTEXT"),
         ({"security_protocol": "SSL", "ssl_keyfile": "k"}, "ssl_keyfile needs ssl_certfile"),
@@ -400,8 +400,8 @@ def test_work_leaves_output_and_commit_half_of_a_transactions_time(
     if is_right:
         assert load_settings(config).routes[0].limits.transaction_seconds == seconds
     else:
-        told = f"limits.transaction_seconds of legacy is {seconds:g}, but the brokers give a transaction up after"
-        assert f"{told} kafka.transaction_timeout (10): make it half of that or less" in complaint(config)
+        told = f"limits.transaction_seconds of legacy is {seconds:g}, but the brokers abort a transaction after"
+        assert f"{told} kafka.transaction_timeout (10): set it to half of that or less" in complaint(config)
 
 
 @pytest.mark.parametrize(

@@ -101,13 +101,13 @@ def test_the_warning_goes_to_stderr(config: Path, capsys: pytest.CaptureFixture[
     [
         (TODAY.replace("group_id", "group"), "unknown key; did you mean group_id?"),
         ("version: 2\n" + FLAT, "unknown key"),
-        (TODAY.replace("3", "4"), "FILE:1: it is of format 4, this worker reads up to 3: use a newer worker"),
+        (TODAY.replace("3", "4"), "FILE:1: it has format 4, this worker reads formats up to 3: use a newer worker"),
         (TODAY.replace("3", "0"), "there is no format 0"),
-        (TODAY.replace("3", "today"), "FILE:1: version is no number: write version: 3"),
-        (FLAT + "kafka: {brokers: b}", "kafka.brokers stands under its old and its new name: remove the old one"),
+        (TODAY.replace("3", "today"), "FILE:1: version is not a number: write version: 3"),
+        (FLAT + "kafka: {brokers: b}", "kafka.brokers is given under its old and its new name: remove the old one"),
         (FLAT + "http: {port: many}", "FILE:7: http.port"),
-        (FLAT.replace("legacy", "no spaces"), "FILE:3: routes.0.source: is no topic name"),
-        ("a: &a [*a]\n" + FLAT, "an alias holds itself"),
+        (FLAT.replace("legacy", "no spaces"), "FILE:3: routes.0.source: must be a topic name"),
+        ("a: &a [*a]\n" + FLAT, "an alias contains itself"),
     ],
 )
 def test_what_is_wrong_is_said_where_it_stands(config: Path, text: str, expected: str) -> None:
@@ -146,7 +146,7 @@ def test_an_old_and_a_new_variable(config: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("UPCAST_KAFKA__BOOTSTRAP_SERVERS", "a:1")
     assert load(config).settings.kafka.bootstrap_servers == "a:1"
     monkeypatch.setenv("UPCAST_KAFKA__BOOTSTRAP_SERVERS", "b:1")
-    with pytest.raises(WorkerError, match="UPCAST_BROKERS: UPCAST_KAFKA__BOOTSTRAP_SERVERS says something else"):
+    with pytest.raises(WorkerError, match="UPCAST_BROKERS: UPCAST_KAFKA__BOOTSTRAP_SERVERS has another value"):
         load(config)
 
 

@@ -1,4 +1,4 @@
-"""What kills the broker when this process is gone, however it went: a tiny shell at the other end of a pipe.
+"""Kills the broker when this process ends, however it ends: a tiny shell at the other end of a pipe.
 
 The pipe closes with this process, a SIGKILL included. (PR_SET_PDEATHSIG is Linux only, and fires when the *thread* that
 started the broker ends.)

@@ -1,1 +1,1 @@
-"""What the author of a chain works with: files of a new step, an event tried hop by hop, checks and laws."""
+"""Tools for the author of a chain: files of a new step, events upcast hop by hop, checks and laws."""

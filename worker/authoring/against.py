@@ -1,4 +1,4 @@
-"""`upcast check --against`: what a chain now makes otherwise of old events than a release of it did."""
+"""`upcast check --against`: finds old events that the chain now upcasts to another result than a release of it."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class _Seen(msgspec.Struct):
     target: str
     event: str
     result: list[object]
-    told: str
+    summary: str
 
 
 def check_against(name: str, released: str) -> Checked:
-    """Problems are the events that came out and would come out otherwise now; one that was a dead letter may come out.
+    """Problems are events whose result would be another one now. An event that was a dead letter may have a result now.
 
     ``released`` is a reference of git, a wheel, or a lock file, which only tells what was changed. Raises WorkerError
     where there is no such release.
@@ -67,7 +67,7 @@ def check_against(name: str, released: str) -> Checked:
     pairs = list(zip(*(msgspec.json.decode(each, type=list[_Seen]) for each in (before, now)), strict=True))
     otherwise = [(old, new) for old, new in pairs if old.result and old.result != new.result]
     mended = sum(not old.result and bool(new.result) for old, new in pairs)
-    told = (f"{mended} of {len(pairs)} events that were dead letters come out now",) if mended else ()
+    told = (f"{mended} of {len(pairs)} events that were dead letters are upcast now",) if mended else ()
     lines = tuple(_told(otherwise, pairs))
     return Checked(subject, name, chain.fingerprint, lines, told, size={"events": len(pairs)})
 
@@ -81,8 +81,8 @@ def _told(otherwise: Sequence[tuple[_Seen, _Seen]], pairs: Sequence[tuple[_Seen,
         many = sum((each.event_type, each.version) == way for each, _ in otherwise)
         of = sum((each.event_type, each.version) == way for each, _ in pairs)
         yield (
-            f"{old.event_type} {old.version} -> {old.target}: {many} of {of} events come out otherwise, such as "
-            f"{old.event}: it was {old.told}, it would be {new.told}"
+            f"{old.event_type} {old.version} -> {old.target}: {many} of {of} events have another result, such as "
+            f"{old.event}: it was {old.summary}, it would be {new.summary}"
         )
 
 
@@ -99,9 +99,9 @@ def _run(doing: str, name: str, root: Path, given: bytes) -> bytes:
         timeout=SECONDS,
     )
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it printed nothing"]
         where = "as it was released" if doing == "make" else "as it is now"
-        raise WorkerError(f"{name} {where} cannot be tried: {said[-1]}")
+        raise WorkerError(f"{name} {where} cannot be run: {said[-1]}")
     return done.stdout
 
 
@@ -138,7 +138,7 @@ def _archive(root: Path, reference: str) -> bytes:
     except subprocess.CalledProcessError as error:
         why = error.stderr.decode(errors="replace").strip() or "no such commit"
         raise WorkerError(
-            f"{reference}: is no release that git knows in {root} ({why}), and no .whl or {SUFFIX}"
+            f"{reference}: not a commit, branch or tag that git knows in {root} ({why}), and no .whl or {SUFFIX}"
         ) from error
 
 

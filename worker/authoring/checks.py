@@ -1,4 +1,4 @@
-"""What `upcast check` finds: chains that do not start, and topics that do not fit."""
+"""The checks of `upcast check`: chains that do not load, and topics that do not fit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Checked:
 
 
 def check_chain(path: str) -> list[Checked]:
-    """A chain by itself: what it refuses to start with."""
+    """Check a chain by itself."""
     from worker.deprecation.of_chain import breaches
 
     try:
@@ -51,17 +51,17 @@ def check_chain(path: str) -> list[Checked]:
 
 
 def size_of(chain: Chain) -> Mapping[str, int]:
-    """How much of a chain there is."""
+    """The number of types, versions and steps of a chain."""
     return {"types": len(chain.types), "versions": len(chain.versions), "steps": len(chain.steps)}
 
 
 def check_routes(settings: Settings) -> list[Checked]:
-    """Each route's chain, and whether it can do what the route asks of it."""
+    """Check each route's chain, and whether it can do what the route asks of it."""
     return [_check_route(route) for route in settings.routes]
 
 
 def check_together(given: Mapping[str, Settings]) -> list[Checked]:
-    """Whether the routes of several files, by file, lead a record round; each file's own are known not to."""
+    """Check that the routes of several files form no cycle together; those of one file are checked before."""
     if len(given) == 1:
         return []
     routes = [route for settings in given.values() for route in settings.routes]
@@ -69,7 +69,7 @@ def check_together(given: Mapping[str, Settings]) -> list[Checked]:
 
 
 def check_brokers(settings: Settings) -> list[Checked]:
-    """The topics and our rights, as the brokers tell. Raises ``WorkerError`` where they cannot be reached."""
+    """Check topics and rights at the brokers. Raises ``WorkerError`` where they cannot be reached."""
     return asyncio.run(_check_brokers(settings))
 
 

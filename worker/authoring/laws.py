@@ -1,4 +1,4 @@
-"""`upcast check --laws`: the laws of a chain, tried on its golden pairs and on made up events."""
+"""`upcast check --laws`: tests the laws of a chain on its golden pairs and on generated events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from worker.extras import pip_install
 
 
 def check_laws(names: Iterable[str], tell: Callable[[str], None]) -> list[Checked]:
-    """Each chain once. Those that do not load have been reported. Raises ``WorkerError`` without hypothesis.
+    """Test each chain once. Those that do not load are left out, since they are reported already. Raises
+    ``WorkerError`` without hypothesis.
 
     ``tell`` gets a line for each law when it ends.
     """
@@ -59,5 +60,5 @@ def _tried(law: Law, tell: Callable[[str], None]) -> tuple[str, list[str]]:
         verdict = "not tried" if isinstance(error, LawNotTried) else "wrong"
         tell(f"{verdict}: {law.id}")
         return verdict, str(error).splitlines()
-    tell(f"ok: {law.id}, {_number(events, 'event')} got through")
+    tell(f"ok: {law.id}, {_number(events, 'event')} were upcast")
     return "ok", []

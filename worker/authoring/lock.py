@@ -1,8 +1,8 @@
-"""What of a chain is released: a lock file beside the chain, written by `upcast lock`, which `upcast check` holds the
-chain against.
+"""The lock file beside a chain, which records its released parts: `upcast lock` writes it, `upcast check` compares the
+chain with it.
 
-A released step has made events that are kept for years. Changed unseen, it would make other events of the same old ones
-from now on, and nobody could say which of the two rules an event in the topic has gone through.
+A released step has upcast events that are kept for years. If it were changed unnoticed, the same old events would be
+upcast to other results from then on, and nobody could tell by which rule an event in the topic was made.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUFFIX = ".lock.json"
 ALL = "everything"
 """Accepts each change at once."""
 REMEDY = (
-    "put it back and add a step for the change, or accept it with "
+    "undo the change and add a step for it, or accept it with "
     "`upcast lock --chain {name} --accept {what!r} --reason WHY`"
 )
 
@@ -65,7 +65,7 @@ def read_lock(file: Path | None) -> Lock | None:
     try:
         lock = msgspec.json.decode(file.read_bytes(), type=Lock)
     except (OSError, msgspec.DecodeError) as error:
-        raise WorkerError(f"{file}: is no lock file ({error}): take it from version control again") from error
+        raise WorkerError(f"{file}: not a lock file ({error}): restore it from version control") from error
     if lock.format != FORMAT:
         raise WorkerError(
             f"{file}: has format {lock.format}, this version reads {FORMAT}: use the version that wrote it"
@@ -110,20 +110,20 @@ def broken_promises(name: str, chain: Chain) -> tuple[str, ...]:
         return ()
     if lock.kind != KIND:
         told = (
-            f"the lock was made with fingerprints of kind {lock.kind}, this version makes kind {KIND}, so whether a "
-            "released step has changed cannot be told: look at its history in version control, then "
+            f"the lock was made with fingerprints of kind {lock.kind}, this version makes kind {KIND}, so it cannot "
+            "show whether a released step has changed: look at the history in version control, then "
             f"`upcast lock --chain {name} --accept {ALL} --reason WHY`"
         )
         return (told,)
     return tuple(
-        f"{what}: is released, and {how} since it was locked: {REMEDY.format(name=name, what=what)}"
+        f"{what}: is released, but was {how} since it was locked: {REMEDY.format(name=name, what=what)}"
         for what, how in changed(lock.parts, parts_of(name, chain)).items()
     )
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
-    """What became of the parts that are not as they were: ``changed`` or ``gone``."""
-    return {what: "gone" if what not in now else "changed" for what, mark in before.items() if now.get(what) != mark}
+    """The parts that differ: ``changed`` or ``removed``."""
+    return {what: "removed" if what not in now else "changed" for what, mark in before.items() if now.get(what) != mark}
 
 
 def make_lock(name: str, chain: Chain, accepted: list[str], reason: str, today: date) -> tuple[Path, Lock, Lock | None]:
@@ -139,7 +139,7 @@ def make_lock(name: str, chain: Chain, accepted: list[str], reason: str, today: 
         differ = {ALL: "locked with fingerprints of another kind"}
     wanted = list(differ) if ALL in accepted else accepted
     if strange := [each for each in wanted if each not in differ]:
-        raise WorkerError(f"{strange[0]}: is not a released part that was changed or is gone: nothing to accept")
+        raise WorkerError(f"{strange[0]}: is not a released part that was changed or removed: nothing to accept")
     if wanted and not reason.strip():
         raise WorkerError("--accept needs --reason: it is kept in the lock file")
     if left := [f"{what}: {how}" for what, how in differ.items() if what not in wanted]:

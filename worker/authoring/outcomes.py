@@ -1,5 +1,5 @@
-"""What a chain makes of events, for `upcast check --against`: a process for each of the two chains, since both have the
-same name.
+"""The results of a chain, for `upcast check --against`: a process for each of the two chains, since both have the same
+name.
 
 ``python -m worker.authoring.outcomes make NAME`` makes events up for every version below the current one and prints
 them with what became of them; ``… ask NAME`` reads such a list and prints what becomes of the same events here.
@@ -30,7 +30,7 @@ EXAMPLES = 60
 
 class Tried(msgspec.Struct):
     """An event of a version, and what the chain makes of it on its way to ``target``. ``result`` is empty for a dead
-    letter; ``told`` is for people."""
+    letter; ``summary`` is for people."""
 
     event_type: str
     version: str
@@ -41,11 +41,11 @@ class Tried(msgspec.Struct):
     offset: int
     event: str
     result: list[object] = msgspec.field(default_factory=list)
-    told: str = ""
+    summary: str = ""
 
 
 def made(name: str, chain: Chain) -> Iterator[Tried]:
-    """Events of every version that has a way up, the golden pairs' among them, and what becomes of them."""
+    """Events of every version that can be upcast, those of golden pairs among them, with their results."""
     folder = golden_folder(name, chain)
     pairs = goldens(chain, folder) if folder else []
     inputs = Inputs(chain, pairs)
@@ -60,7 +60,7 @@ def made(name: str, chain: Chain) -> Iterator[Tried]:
 
 
 def asked(chain: Chain, given: Sequence[Tried]) -> Iterator[Tried]:
-    """The same events, and what becomes of them here."""
+    """The same events with the results of this chain."""
     upcasters: dict[tuple[str, str, str], Upcaster | str] = {}
     for each in given:
         way = (each.event_type, each.version, each.target)
@@ -71,13 +71,13 @@ def asked(chain: Chain, given: Sequence[Tried]) -> Iterator[Tried]:
                 upcasters[way] = str(error).splitlines()[0]
         upcaster = upcasters[way]
         if isinstance(upcaster, str):
-            yield msgspec.structs.replace(each, result=[], told=f"no way there: {upcaster}")
+            yield msgspec.structs.replace(each, result=[], summary=f"no path there: {upcaster}")
         else:
             yield _tried(upcaster, _event(each), *way)
 
 
 def _upcaster(chain: Chain, event_type: str, version: str, target: str) -> Upcaster:
-    """To the version that was current, by the chain's own rules where it has some."""
+    """An upcaster to the version that was current, by the chain's own detection where it has some."""
     targets = {event_type: target} if target in chain.types.get(event_type, ()) else {}
     try:
         return chain.upcaster(Policy(target=targets, validate_source="never"))

@@ -1,4 +1,4 @@
-"""What `upcast try` finds out: each hop of an event with its difference, and the outcome."""
+"""Upcasts events for `upcast try`: each hop with its difference, and the outcome."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TriedHop:
 
 @dataclass(frozen=True)
 class Tried:
-    """One event. ``told`` is the outcome in one line."""
+    """One event. ``summary`` is the outcome in one line."""
 
     number: int
     event: Event
@@ -55,7 +55,7 @@ class Tried:
         return isinstance(self.trace.outcome, DeadLettered)
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         return told_outcome(self.trace.outcome, self.event)
 
     @property
@@ -69,7 +69,7 @@ class Tried:
 
 
 def documents(data: bytes, readers: Sequence[ValueReader] = ()) -> list[bytes]:
-    """The events in what was read: one a line, or a single one where the first line is no document by itself.
+    """The events in ``data``: one a line, or a single one where the first line is no document by itself.
 
     UTF-16, as PowerShell writes it, and a byte order mark are the file's, and not its events'. A line that ``readers``
     make JSON of is one, too.
@@ -97,7 +97,8 @@ def _is_document(line: bytes, readers: Sequence[ValueReader]) -> bool:
 def try_all(
     chain: Chain, values: Sequence[bytes], headers: Sequence[tuple[str, bytes]], key: str | None, to: str | None
 ) -> list[Tried]:
-    """Each value through the chain. Raises ``WorkerError`` where only a route could say more, or there is no ``to``."""
+    """Upcast each value. Raises ``WorkerError`` where the chain needs a route's rules of detection, or has no version
+    ``to``."""
     targets = {} if to is None else targets_of(chain, to)
     try:
         upcaster = chain.upcaster(Policy(target=targets, validate_source="never"))

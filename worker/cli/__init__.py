@@ -1,4 +1,4 @@
-"""The `upcast` command: one thin module a command, and no traceback for a user's mistake."""
+"""The `upcast` command: one thin module for each command, and no traceback for a user's mistake."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """The console script. Exit codes: 0 ok, 1 found something or may pass later, 2 wrong use."""
-    # Chains of one's own are found from where one stands; last, so that they hide nothing of ours.
+    # A user's chains are imported from the current folder; last, so that they hide no package of the worker's.
     sys.path.append(str(Path.cwd()))
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As Python does it for stderr: a terminal that does not speak Unicode gets escapes, not a stop halfway.

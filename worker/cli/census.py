@@ -1,4 +1,4 @@
-"""`upcast census`: what a topic holds, and which old versions may go."""
+"""`upcast census`: counts what a topic holds, and which old versions may be removed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def census(
     start: Start = "earliest",
     end: End = "now",
     retire: Annotated[
-        bool, typer.Option("--retire", help="Who still sends old versions, and whether each may be dropped.")
+        bool, typer.Option("--retire", help="Who still sends old versions, and whether each may be removed.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -73,7 +73,7 @@ def _print_retiring(found: Survey, given: RouteChain, as_json: bool) -> None:
     for line in summary(found, given):
         typer.echo(line)
     if given.route.producer_header is None:
-        typer.echo("producers are not told apart: name their header in the route's producer_header")
+        typer.echo("producers are not counted: set the route's producer_header to the header that names them")
     if lines:
         print_table(RETIRE_COLUMNS, retire_cells(lines))
     else:

@@ -1,4 +1,4 @@
-"""`upcast check`: is the configuration right, and are the chains?"""
+"""`upcast check`: checks the configuration and the chains."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def check(
     config: Configs = None,
     chain: ChainOption = None,
     broker: Annotated[
-        bool, typer.Option("--broker", help="Ask the brokers about topics and rights, too. Writes nothing.")
+        bool, typer.Option("--broker", help="Also check topics and rights at the brokers. Writes nothing.")
     ] = False,
     laws: Annotated[
         bool,
-        typer.Option("--laws", help="Try the laws of each chain, too, on its golden pairs and on made up events."),
+        typer.Option("--laws", help="Also test the laws of each chain, on its golden pairs and on generated events."),
     ] = False,
     against: Annotated[
         str | None,
@@ -75,7 +75,7 @@ def check(
 
 
 def _quiet(_line: str) -> None:
-    """For machines, which get all of it at the end."""
+    """Print nothing: JSON is printed at the end."""
 
 
 def _check(

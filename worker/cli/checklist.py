@@ -26,7 +26,9 @@ def checklist(
     config: Config = DEFAULT_CONFIG,
     worker: Annotated[
         str | None,
-        typer.Option("--worker", metavar="HOST:PORT", help="The running worker; by default the configuration's port."),
+        typer.Option(
+            "--worker", metavar="HOST:PORT", help="Address of the running worker; by default the configuration's port."
+        ),
     ] = None,
     staging: Annotated[
         str | None, typer.Option("--staging", metavar="RECEIPT", help="The receipt of a replay in staging.")
@@ -42,7 +44,9 @@ def checklist(
     attest: Annotated[
         list[str] | None,
         typer.Option(
-            "--attest", metavar="NAME=TEXT", help="Your word for what no check can see, such as backup='CHG-17'."
+            "--attest",
+            metavar="NAME=TEXT",
+            help="Your statement about a line that cannot be checked, such as backup='CHG-17'.",
         ),
     ] = None,
     only: Annotated[

@@ -1,4 +1,4 @@
-"""`upcast config`: where each setting comes from, and older files in the names of today."""
+"""`upcast config`: shows where each setting comes from, and migrates older files to the current format."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from worker.settings.load import Loaded
     from worker.settings.sources import Setting
 
-app = typer.Typer(
-    name="config", no_args_is_help=True, help="Look at the configuration, and bring older files up to date."
-)
+app = typer.Typer(name="config", no_args_is_help=True, help="Show the configuration, and migrate older files.")
 
 COLUMNS = ("setting", "value", "source")
 
@@ -47,13 +45,13 @@ def _show(settings: list[Setting], loaded: Loaded, *, as_json: bool) -> None:
 
     from worker.cli.output import print_json, print_table
     from worker.settings.load import to_stderr
-    from worker.settings.sources import told
+    from worker.settings.sources import value_text
 
     if as_json:
         told_apart = {"deprecations": list(loaded.warnings), "ignored": list(loaded.ignored)}
         print_json({"settings": [asdict(each) for each in settings], **told_apart})
         return
-    print_table(COLUMNS, [(each.name, told(each), each.source) for each in settings])
+    print_table(COLUMNS, [(each.name, value_text(each), each.source) for each in settings])
     for line in (*loaded.warnings, *loaded.ignored):
         to_stderr(line)
 
@@ -93,9 +91,9 @@ def migrate(
         bool, typer.Option("--in-place", help="Write the file; a copy of the old one is kept beside it.")
     ] = False,
 ) -> None:
-    """Show what an older configuration file is in the names of today, as a diff; with --in-place, write it.
+    """Show an older configuration file in the current format, as a diff; with --in-place, write it.
 
-    Comments, order and spacing stay. Exit codes: 0 done, or there is nothing to do, 2 it takes a person.
+    Comments, order and spacing stay. Exit codes: 0 done, or nothing to do, 2 a person has to edit the file.
 
     **Example:** `upcast config migrate upcast.yaml --in-place`
     """
@@ -105,10 +103,10 @@ def migrate(
 
     migration = migration_of(file)
     if not migration.changes:
-        typer.echo(f"{file}: it is in the format of today already")
+        typer.echo(f"{file}: it has the current format already")
         return
     print_diff(migration.diff())
     if in_place:
         typer.echo(f"wrote {file}; the old one is {apply(migration).name}")
     else:
-        typer.echo("nothing was written: --in-place writes it")
+        typer.echo("nothing was written: use --in-place to write it")

@@ -1,4 +1,4 @@
-"""`upcast db`: the migration guide's four steps for a database, each by itself or all as one."""
+"""`upcast db`: the migration guide's four steps for a database, each alone or all together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Alembic = Annotated[
     Path, typer.Option("--alembic", metavar="FILE", help="Alembic's configuration; its env.py finds the database.")
 ]
 Folder = Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where backups go.")]
-Unchecked = Annotated[bool, typer.Option("--unchecked", help="Do not restore the backup to see that it is whole.")]
+Unchecked = Annotated[bool, typer.Option("--unchecked", help="Do not restore the backup to check it.")]
 File = Annotated[Path, typer.Argument(metavar="BACKUP", help="The file that `upcast db backup` wrote.")]
 
 INI = Path("alembic.ini")
@@ -42,7 +42,7 @@ def backup(alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked = 
 
     **Example:** `upcast db backup --to backup`
     """
-    _tell_backup(_back_up(_find(alembic), to, unchecked))
+    _print_backup(_back_up(_find(alembic), to, unchecked))
 
 
 @db.command("upgrade")
@@ -61,7 +61,7 @@ def downgrade(
     revision: Annotated[str, typer.Argument(metavar="REVISION", help="Where to go: -1 is one back.")] = "-1",
     alembic: Alembic = INI,
     allow_loss: Annotated[
-        bool, typer.Option("--allow-loss", help="Also over steps that cannot be undone; says what goes.")
+        bool, typer.Option("--allow-loss", help="Also over steps that cannot be undone; logs what is lost.")
     ] = False,
 ) -> None:
     """Take migrations back: `alembic downgrade` with a progress bar.
@@ -100,7 +100,7 @@ def validate(alembic: Alembic = INI, as_json: Json = False) -> None:
 def restore(
     file: File,
     alembic: Alembic = INI,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Make the database what it was at the backup, and check that it is. What was written since is gone.
 
@@ -112,7 +112,8 @@ def restore(
     check_backup(made, database)
     if not yes:
         typer.confirm(
-            f"{database.name} becomes what it was at {made.made}; all that came since is lost. Go on?", abort=True
+            f"{database.name} becomes what it was at {made.made}; everything written since is lost. Continue?",
+            abort=True,
         )
     with progress("restore", "pages") as show:
         restore_backup(made, database, show)
@@ -135,7 +136,7 @@ def migrate(alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked =
         return
     typer.echo("1/4 backup")
     made = _back_up(database, to, unchecked)
-    _tell_backup(made)
+    _print_backup(made)
     typer.echo("2/4 apply the migrations")
     _migrate(alembic, "head", up=True)
     database = _find(alembic)
@@ -145,7 +146,7 @@ def migrate(alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked =
     validated = _validate(database)
     if compared.findings or validated.findings:
         raise WorkerError(
-            f"the migration is applied, and the checks above failed: `upcast db restore {made.file}` takes it back", 1
+            f"the migration is applied, but the checks above failed: `upcast db restore {made.file}` undoes it", 1
         )
     typer.echo(f"migrated: {database.name} is at {_revision(database.revision)}; the backup is {made.file}")
 
@@ -169,7 +170,7 @@ def _back_up(database: Database, to: Path, unchecked: bool) -> Backup:
         return make_backup(database, to, show, check=not unchecked)
 
 
-def _tell_backup(made: Backup) -> None:
+def _print_backup(made: Backup) -> None:
     checked = (
         f"restored and compared, {_rows(made.rows)} in {_tables(len(made.tables))}" if made.checked else "not checked"
     )
@@ -215,11 +216,11 @@ def _verify(database: Database, made: Backup, *, as_json: bool = False) -> Compa
                 "equal_back": found.equal_back,
                 "not_reversible": found.not_back,
                 "notes": found.notes,
-                "findings": found.told(),
+                "findings": found.lines(),
             }
         )
         return found
-    for line in (*found.told(), *found.notes):
+    for line in (*found.lines(), *found.notes):
         typer.echo(line)
     typer.echo(
         f"{'FAIL' if found.findings else 'PASS'}: {_tables(found.tables)}, {_rows(found.rows)}; "

@@ -20,11 +20,11 @@ def demo(
     import logging
 
     from upcast_demo.screen import Screen
-    from upcast_demo.story import tell
+    from upcast_demo.story import run_demo
     from worker.kafka.aiokafka_internals.versions import refuse_other_versions
 
     refuse_other_versions()  # before a broker is started for it
     # The client retries by itself, for example while a new topic has no leader yet; it need not be told of.
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
-    if not tell(Screen(), events):
+    if not run_demo(Screen(), events):
         raise typer.Exit(1)

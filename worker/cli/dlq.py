@@ -1,4 +1,4 @@
-"""`upcast dlq`: dead letters listed, looked at, and sent through the current chain again."""
+"""`upcast dlq`: lists, shows and redrives dead letters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 dlq = typer.Typer(
     name="dlq",
-    help="List dead letters, look at one, send them through the current chain again.",
+    help="List dead letters, show one, and redrive them: upcast their records with the current chain.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -33,8 +33,8 @@ dlq = typer.Typer(
 def list_letters(route: RouteOption = None, config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Group the dead letters of a route by fault. Reads only; joins no group.
 
-    `left` counts those that no redrive has taken yet. Records of somebody else's in the topic are listed, too.
-    Exit codes: 0 done, 1 may pass when tried again, 2 wrong use.
+    `left` counts those that no redrive has taken yet. Records that this worker did not write are listed, too. Exit
+    codes: 0 done, 1 may pass when tried again, 2 wrong use.
 
     **Example:** `upcast dlq list --route devteam.task-context.legacy`
     """
@@ -67,7 +67,7 @@ def show(
     raw: Annotated[bool, typer.Option("--raw", help="Write nothing but the value, byte for byte.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show a dead letter: the record as it came, the reason, and each hop through the chain of today.
+    """Show a dead letter: the record as it came, the reason, and each hop through the current chain.
 
     Exit codes: 0 shown, 1 may pass when tried again, 2 there is no such letter.
 
@@ -119,7 +119,7 @@ def _show(found: FoundLetter, given: RouteChain) -> None:
     if tried.read:
         typer.echo(tried.read)
     print_hops(tried.hops)
-    typer.secho(f"{'now:':<13}{tried.told}", fg="red" if tried.dead else None)
+    typer.secho(f"{'now:':<13}{tried.summary}", fg="red" if tried.dead else None)
 
 
 @dlq.command("redrive")
@@ -129,7 +129,7 @@ def redrive(
         typer.Option("--fingerprint", "-f", metavar="FINGERPRINT", help="Letters of this fault; may be repeated."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Letters of every fault.")] = False,
-    only_plan: Annotated[bool, typer.Option("--plan", help="Write the plan, and send nothing.")] = False,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Write only the plan.")] = False,
     route: RouteOption = None,
     config: Config = DEFAULT_CONFIG,
     file: Annotated[
@@ -137,25 +137,28 @@ def redrive(
         typer.Option("--file", metavar="FILE", help="The plan; by default `redrive-FINGERPRINT.json`."),
     ] = None,
     rounds: Annotated[
-        int, typer.Option("--max-rounds", min=1, max=1000, help="Leave letters that were redriven so often already.")
+        int, typer.Option("--max-rounds", min=1, max=1000, help="Leave letters that were already redriven this often.")
     ] = 5,
     allow: Allow = None,
     rate: Annotated[
-        str | None, typer.Option("--rate", metavar="RATE", help="Letters a second, or bytes: 500, 800kB/s, 5MB/s.")
+        str | None,
+        typer.Option("--rate", metavar="RATE", help="Limit in letters a second, or in bytes: 500, 800kB/s, 5MB/s."),
     ] = None,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Send dead letters through the current chain to where their records were meant to go, exactly once.
+    """Redrive dead letters: upcast their records with the current chain and write them to the destination, exactly
+    once.
 
-    It plans first, as `upcast plan` does, and sends nothing where something would be a dead letter again or lost and
-    was not allowed by name. A plan that is there is applied as it is; given again after any interruption, it goes on.
-    No letter is ever sent twice. What fails again becomes a new letter with a higher redrive count. Exit codes: 0
-    done, or planned and fit to be done, 1 something was not allowed, or may pass when tried again, 2 wrong use.
+    It plans first, as `upcast plan` does, and writes nothing where something would be lost or become a dead letter
+    again and was not allowed by name. An unfinished plan in the file is applied as it is; run again after an
+    interruption, the command continues. No letter is ever redriven twice by one plan. A record that fails again becomes
+    a new letter with a higher redrive count. Exit codes: 0 done, or planned and fit to be done, 1 something was not
+    allowed, or may pass when tried again, 2 wrong use.
 
     **Example:** `upcast dlq redrive --fingerprint 0123456789abcdef --plan`
     """
-    from worker.cli.plan import tell_plan
+    from worker.cli.plan import print_plan
     from worker.cli.replay import parse_rate
     from worker.cli.routes import load_route
     from worker.dlq.selection import takes
@@ -167,7 +170,7 @@ def redrive(
     path = file or Path(f"redrive-{'all' if every else chosen[0]}.json")
     plan = _plan(settings, given, path, chosen, rounds, tuple(dict.fromkeys(allow or ())), anew=only_plan)
     if plan.objections() or only_plan or not takes(plan):
-        tell_plan(plan, path, as_json)
+        print_plan(plan, path, as_json)
         if plan.objections():
             raise typer.Exit(1)
         return
@@ -175,7 +178,7 @@ def redrive(
         typer.echo(f"warning: {warning}", err=True)
     receipt = path.with_name(f"redrive-{plan.replay_id}.receipt.json")
     done = _apply(settings, given, plan, ReplayOptions(receipt, reason, records, size))
-    _tell_receipt(done, receipt, as_json)
+    _print_receipt(done, receipt, as_json)
     if surprise := done.not_allowed(plan.dead_letters_allowed):
         raise WorkerError(surprise, MAY_PASS)
 
@@ -185,7 +188,9 @@ def _chosen(fingerprints: list[str] | None, every: bool) -> tuple[str, ...]:
         raise WorkerError("dlq redrive: name faults with --fingerprint (`upcast dlq list` has them), or --all")
     for each in fingerprints or ():
         if not re.fullmatch(r"[0-9a-f]{16}", each):
-            raise WorkerError(f"--fingerprint {each}: is none: 16 hex digits, as `upcast dlq list` prints them")
+            raise WorkerError(
+                f"--fingerprint {each}: not a fingerprint: give 16 hex digits, as `upcast dlq list` prints them"
+            )
     return tuple(dict.fromkeys(fingerprints or ("*",)))
 
 
@@ -199,7 +204,7 @@ def _plan(
     *,
     anew: bool,
 ) -> Plan:
-    """The plan that is there and not finished, or a new one."""
+    """The unfinished plan in the file, or a new one."""
     import asyncio
 
     from worker.cli.progress import progress
@@ -212,7 +217,9 @@ def _plan(
     try:
         there = unfinished(path, chosen, given.route.source, ledger, anew=anew)
         if there is not None:
-            typer.echo(f"{path}: redrive {there.replay_id} is there: it is applied as it is", err=True)
+            typer.echo(
+                f"{path}: holds the unfinished plan of redrive {there.replay_id}, which is applied as it is", err=True
+            )
             return there
         with progress("dlq redrive: plan") as show_progress:
             wishes = PlanWishes(allow=allow)
@@ -235,7 +242,7 @@ def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: ReplayOpti
         return run_in_loop(apply(settings, given, plan, wishes, show_progress, kind=Redriving))
 
 
-def _tell_receipt(done: Receipt, file: Path, as_json: bool) -> None:
+def _print_receipt(done: Receipt, file: Path, as_json: bool) -> None:
     from worker.cli.output import print_json
 
     if as_json:

@@ -74,11 +74,11 @@ def lock(
     chain: MODULE_CHAIN,
     accept: Annotated[
         list[str] | None,
-        typer.Option("--accept", metavar="PART", help="A released part that was changed on purpose, or `everything`."),
+        typer.Option("--accept", metavar="PART", help="A released part whose change you accept, or `everything`."),
     ] = None,
     reason: Annotated[str, typer.Option("--reason", metavar="WHY", help="Kept in the lock file.")] = "",
 ) -> None:
-    """Lock what a chain is now, as released: `upcast check` refuses it when it is changed.
+    """Lock the chain as released: `upcast check` then refuses changes to it.
 
     Steps, models, version rules and golden pairs go into a file beside the chain, which belongs into version control.
     Previews are left out. Run it at each release; what is new is added. Exit codes: 0 locked, 2 a released part was

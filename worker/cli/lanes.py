@@ -1,4 +1,4 @@
-"""`upcast lanes`: the partitions that the group works on, and a person's decision where one of them waits for it."""
+"""`upcast lanes`: lists the group's partitions, and takes a person's decision where one needs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 lanes = typer.Typer(
     name="lanes",
-    help="List the group's partitions, and decide where one goes on that waits for a person.",
+    help="List the group's partitions, and decide where a blocked one goes on.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -29,15 +29,15 @@ COLUMNS = ("lane", "state", "since", "committed", "end", "reason")
 FINE = ("-", "running", "starting", "paused", "draining", "stopped")
 FOUND: Final = "found"
 PATIENCE = 5.0
-"""Seconds for the worker beside us. The brokers know more; it only adds what its lanes are doing."""
+"""Seconds to wait for the local worker, which only adds the states of its lanes."""
 
 
 @lanes.command("list")
 def list_lanes(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
-    """List all partitions of the routes: how far they are, and which of them wait for a person, since when and why.
+    """List all partitions of the routes: how far they are, and which of them need a person, since when and why.
 
-    The brokers are asked, so no worker has to run; where one answers at `http.port`, the states of its lanes are told,
-    too. Exit codes: 0 all go on, 1 some do not, or it may pass when tried again, 2 wrong use.
+    It asks the brokers, so no worker has to run; where one answers at `http.port`, it adds the states of its lanes.
+    Exit codes: 0 all go on, 1 some do not, or it may pass when tried again, 2 wrong use.
 
     **Example:** `upcast lanes list`
     """
@@ -64,23 +64,29 @@ def list_lanes(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
 @lanes.command("decide")
 def decide(
     where: Annotated[
-        list[str], typer.Argument(metavar="LANE…", help="`legacy:0` (source:partition), or `legacy`: all that wait.")
+        list[str],
+        typer.Argument(metavar="LANE…", help="`legacy:0` (source:partition), or `legacy`: all its blocked partitions."),
     ],
     go_on_at: Annotated[
         str | None,
-        typer.Option("--go-on-at", metavar="OFFSET", help="An offset, or `found`: where it was found to end."),
+        typer.Option(
+            "--go-on-at",
+            metavar="OFFSET",
+            help="An offset, or `found`: where the partition ended when that was checked.",
+        ),
     ] = None,
     at_end: Annotated[
-        bool, typer.Option("--begin-at-end", help="Leave out all that is there by now, and count it.")
+        bool, typer.Option("--begin-at-end", help="Skip everything that is there now, and count it.")
     ] = False,
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Decide where a lane goes on after brokers have lost what they had acknowledged.
+    """Decide where a lane goes on after brokers have lost acknowledged records.
 
-    It is written beside the group's offset, whether a worker runs or not; one that waits goes on within seconds, and
-    counts what is left out (`upcaster_left_out_records_total`). An offset before what was read is read again, and its
-    output is there twice. Exit codes: 0 decided, 1 may pass when tried again, 2 nothing to decide, or wrong use.
+    The decision is committed beside the group's offset, whether a worker runs or not; a blocked lane goes on within
+    seconds, and counts what is skipped (`upcaster_left_out_records_total`). Below the offset that was read records are
+    read again, and written twice. Exit codes: 0 decided, 1 may pass when tried again, 2 nothing to decide, or wrong
+    use.
 
     **Example:** `upcast lanes decide devteam.task-context.legacy:0 --go-on-at 300`
     """
@@ -117,7 +123,7 @@ def _place(go_on_at: str | None, *, at_end: bool) -> Target:
     if go_on_at == FOUND:
         return FOUND
     if not re.fullmatch(r"[0-9]{1,18}", go_on_at):
-        raise WorkerError(f"--go-on-at {go_on_at}: is no offset: a number, or `{FOUND}`")
+        raise WorkerError(f"--go-on-at {go_on_at}: not an offset: give a number, or `{FOUND}`")
     return int(go_on_at)
 
 
@@ -149,12 +155,12 @@ def _source(settings: Settings, where: str) -> str:
     if where in sources:
         return where
     if source not in sources or not number.isdecimal():
-        raise WorkerError(f"{where}: is no lane: give a source of the routes ({', '.join(sources)}) and a partition")
+        raise WorkerError(f"{where}: not a lane: give a source of the routes ({', '.join(sources)}) and a partition")
     return source
 
 
 def _states(settings: Settings) -> dict[tuple[str, int], dict[str, Any]]:
-    """What the worker beside us says of its lanes; nothing where none answers."""
+    """The lanes of the local worker; empty where none answers."""
     from worker.http_request import ask_worker
 
     host = settings.http.host if settings.http.host not in ("0.0.0.0", "::", "") else "127.0.0.1"  # noqa: S104
@@ -168,7 +174,7 @@ def _states(settings: Settings) -> dict[tuple[str, int], dict[str, Any]]:
 
 
 def _with_states(found: Sequence[LaneLine], states: dict[tuple[str, int], dict[str, Any]]) -> list[LaneLine]:
-    """What stands beside the offset counts for more than what a lane has come to meanwhile."""
+    """Add the lanes' states; a finding beside the committed offset takes precedence."""
     return [_with_state(each, states.get((each.partition.topic, each.partition.partition))) for each in found]
 
 

@@ -1,4 +1,4 @@
-"""`upcast matrix`: from which version to which, and how hard the way is."""
+"""`upcast matrix`: prints which version can be brought to which, and how well."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ import typer
 # Not imported from worker.settings, which takes a third of a second.
 DEFAULT_CONFIG = Path("upcast.yaml")
 
-# Whether it can be read is found out by reading it, which has its own line for each way it can fail.
+# Reading the file later has an error of its own for each way in which it can fail.
 Config = Annotated[
     Path, typer.Option("--config", "-c", metavar="FILE", help="Configuration file (YAML).", readable=False)
 ]
 Processes = Annotated[
     int,
-    typer.Option("--processes", metavar="N", min=1, max=64, help="Share the partitions among so many processes."),
+    typer.Option("--processes", metavar="N", min=1, max=64, help="Number of processes that share the partitions."),
 ]
 Start = Annotated[
     str,
@@ -26,7 +26,7 @@ Start = Annotated[
 End = Annotated[str, typer.Option("--to", metavar="BOUND", help="now, an offset or a time.")]
 Allow = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="A fault's fingerprint or loss:PATH to put up with; may be repeated."),
+    typer.Option(metavar="NAME", help="A fault's fingerprint or loss:PATH to allow; may be repeated."),
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the receipt.")]
 ChainOption = Annotated[
@@ -34,7 +34,7 @@ ChainOption = Annotated[
     typer.Option(
         "--chain",
         metavar="MODULE:ATTRIBUTE",
-        help="A chain of your own, in place of the configuration's.",
+        help="A chain, as module:attribute, in place of the configuration's.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -44,7 +44,7 @@ _DEBUGGING: ContextVar[bool] = ContextVar("debugging", default=False)
 
 
 def set_debugging(debug: bool) -> None:
-    """What `--debug` says, for the rest of this command."""
+    """Set what `--debug` asks for, for the rest of this command."""
     _DEBUGGING.set(debug)
 
 

@@ -1,4 +1,4 @@
-"""How commands talk: JSON for machines, plain lines and tables for people."""
+"""Prints results of commands: JSON, plain lines and tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def print_json(content: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
-    """A grid; where the screen is too narrow for its words, each row as lines of its own: a name, its value."""
+    """Print a table; where the screen is too narrow, each row as lines with name and value."""
     # Folded, not cut: what stands in a table is there to be read.
     headers = [Column(name, overflow="fold") for name in columns]
     table = Table(*headers, title=Text(title) if title else None, title_justify="left")

@@ -1,4 +1,4 @@
-"""`upcast plan`: a dry run over old offsets, and a file that says what would happen."""
+"""`upcast plan`: a dry run over old offsets, and a plan file with its result."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def plan(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write the plan.")] = DEFAULT_OUT,
     as_json: Json = False,
 ) -> None:
-    """Run the real chain over a frozen range, write nothing to Kafka, and say what a replay would do.
+    """Run the chain over a range of offsets without writing to Kafka, and say what a replay would do.
 
     The plan file is for review and for `upcast replay`. A range ends before --to; offsets may be given for each
     partition (`0:120,1:90`), times without a zone are UTC. Exit codes: 0 it may be replayed, 1 something would be
@@ -73,13 +73,13 @@ def plan(
     with progress("plan") as show:
         made = run_in_loop(make_plan(settings, given, wishes, show))
     write_plan(made, out)
-    tell_plan(made, out, as_json)
+    print_plan(made, out, as_json)
     if made.objections():
         raise typer.Exit(1)
 
 
-def tell_plan(made: Plan, file: Path, as_json: bool) -> None:
-    """What was planned, and what of it is not allowed; of a redrive, too."""
+def print_plan(made: Plan, file: Path, as_json: bool) -> None:
+    """Print a plan, also of a redrive, and what of it is not allowed."""
     from worker.cli.output import print_json, print_table
     from worker.replay.plan.report import FAULT_COLUMNS, HOP_COLUMNS, fault_cells, hop_cells, summary
 

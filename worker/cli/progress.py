@@ -1,4 +1,4 @@
-"""How far a bounded pass is: a bar with an ETA on a terminal, a plain line now and then elsewhere. Goes to stderr."""
+"""Shows the progress of a bounded pass on stderr: a bar with an ETA on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REDRAW = 0.1
 
 @contextmanager
 def progress(title: str, unit: str = "offsets") -> Iterator[OnProgress]:
-    """Gives the function to call with how much is done and how much there is."""
+    """Yields the function to call with the amount done and the total."""
     if sys.stderr.isatty():
         with _bar(title) as show:
             yield show

@@ -1,4 +1,4 @@
-"""`upcast replay`: does what a plan says."""
+"""`upcast replay`: applies a plan."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def replay(
     config: Config = DEFAULT_CONFIG,
     rate: Annotated[
         str | None,
-        typer.Option("--rate", metavar="RATE", help="Records a second, or bytes: 500, 800kB/s, 5MB/s."),
+        typer.Option("--rate", metavar="RATE", help="Limit in records a second, or in bytes: 500, 800kB/s, 5MB/s."),
     ] = None,
     reason: Reason = "",
     receipt: Annotated[
@@ -31,10 +31,11 @@ def replay(
     ] = None,
     processes: Processes = 1,
     again: Annotated[
-        bool, typer.Option("--again", help="Write what the live worker or another replay has read before, too.")
+        bool,
+        typer.Option("--again", help="Also write output of offsets that the live worker or another replay has read."),
     ] = False,
 ) -> None:
-    """Apply a plan, exactly once, and write a receipt. Given again after any interruption, it goes on.
+    """Apply a plan, exactly once, and write a receipt. Run again after an interruption, it continues.
 
     It refuses where the chain, the configuration, the cluster or the topic has changed since. Probes, metrics and
     the API (pause, resume, rate) are served as by `upcast run`. Exit codes: 0 finished, 1 finished with dead letters
@@ -65,7 +66,7 @@ def replay(
         else:
             same = ("replay", str(plan), "--config", str(config), *(("--rate", rate) if rate else ()))
             done = run_in_loop(apply_together(settings, given, made, wishes, show, same, processes))
-    _tell(done, file)
+    _print_receipt(done, file)
     if surprise := done.not_allowed(made.dead_letters_allowed):
         raise WorkerError(surprise, MAY_PASS)
 
@@ -81,7 +82,7 @@ def parse_rate(text: str | None) -> tuple[float | None, float | None]:
     return (number, None) if found[2] is None else (None, number * UNITS[found[2]])
 
 
-def _tell(done: Receipt, file: Path) -> None:
+def _print_receipt(done: Receipt, file: Path) -> None:
     counts = [each.counts for each in done.partitions]
     total = {name: sum(getattr(each, name) for each in counts) for name in ("read", "upcast", "passed", "produced")}
     skipped = sum(sum(each.skipped.values()) for each in counts)

@@ -1,4 +1,5 @@
-"""How far a replay is: a bar and an ETA for each partition on a terminal, plain lines elsewhere. Goes to stderr."""
+"""Shows the progress of a replay on stderr: a bar with an ETA for each partition on a terminal, plain lines
+elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ MOST_BARS = 20
 
 @contextmanager
 def replay_progress() -> Iterator[OnPartitions]:
-    """Gives the function to call with the state of all partitions."""
+    """Yields the function to call with the states of all partitions."""
     if sys.stderr.isatty():
         with _bars() as show:
             yield show

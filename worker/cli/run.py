@@ -18,7 +18,7 @@ def run(
     after: Annotated[
         Path | None,
         typer.Option(
-            "--after", metavar="RECEIPT", help="Begin where this replay ended. Harmless once the group has moved on."
+            "--after", metavar="RECEIPT", help="Begin where this replay ended. No effect once the group is past it."
         ),
     ] = None,
     beside: Annotated[
@@ -26,18 +26,18 @@ def run(
         typer.Option(
             "--beside",
             metavar="REPLAY_ID",
-            help="Begin although this replay writes what the group has yet to read. May be given several times.",
+            help="Start although this replay writes offsets that the group has yet to read; may be repeated.",
         ),
     ] = None,
     processes: Processes = 1,
 ) -> None:
     """Run the worker until SIGTERM or Ctrl-C: read, upcast, write, commit.
 
-    Every setting is also an environment variable, which beats the file: `kafka.group_id` is
+    Every setting is also an environment variable, which overrides the file: `kafka.group_id` is
     `UPCAST_KAFKA__GROUP_ID`. With --processes each process has a share of the partitions, and one port answers for
-    all of them. It does not start where a replay writes what the group has yet to read into the same topic: begin
-    behind it with --after. Exit codes: 0 stopped as asked, 1 may pass when tried again (broker, DNS, port),
-    2 needs a person (configuration, chain, topics, rights).
+    all of them. It refuses to start where a replay writes offsets that the group has yet to read to the same topic:
+    begin after it with --after. Exit codes: 0 stopped as asked, 1 may pass when tried again (broker, DNS, port), 2
+    needs a person (configuration, chain, topics, rights).
 
     **Example:** `upcast run --config upcast.yaml`
     """
@@ -58,7 +58,7 @@ def run(
     replays = Replays(_receipt(after) if after else None, tuple(beside or ()))
     for event, lines in (("deprecated setting", loaded.warnings), ("ignored variable", loaded.ignored)):
         for line in lines if child is None else ():
-            structlog.get_logger(__name__).warning(event, told=line)
+            structlog.get_logger(__name__).warning(event, detail=line)
     if processes == 1 or child:
         serve(settings, replays)
     else:

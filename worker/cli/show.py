@@ -62,7 +62,7 @@ def show(
         _show_history(loaded, event_type, version, markdown)
     if large and version is None:
         one_type = "" if event_type else "--type TYPE shows one type, "
-        typer.echo(f"too large to show whole: {one_type}--version VERSION one version, --all everything")
+        typer.echo(f"too large to show as a whole: {one_type}--version VERSION shows one version, --all everything")
         return
     for hop in shown:
         _show_hop(loaded, hop, markdown)

@@ -29,7 +29,7 @@ def try_events(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Read events from stdin and show what each hop changes and what becomes of them.
+    """Upcast events from stdin, and show what each hop changes and the outcome.
 
     One JSON document a line, or a single one over several lines, in UTF-8 or UTF-16. Nothing is sent anywhere. Exit
     codes: 0 all would get through, 1 one would be a dead letter, 2 the command or the chain is wrong.
@@ -68,4 +68,4 @@ def _show(tried: Tried) -> None:
     if tried.read:
         typer.echo(tried.read)
     print_hops(tried.hops)
-    typer.secho(tried.told, fg="red" if tried.dead else None)
+    typer.secho(tried.summary, fg="red" if tried.dead else None)

@@ -1,4 +1,4 @@
-"""`upcast verify`: does the destination hold what a receipt says, and is it right?"""
+"""`upcast verify`: checks that the destination holds what a receipt says, and that it is right."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def verify(
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Prove a replay or a redrive by reading all of its topics again. Reads only; joins no group.
+    """Verify a replay or a redrive by reading all of its topics again. Reads only; joins no group.
 
-    Every source offset must have its outcome, once and in order, with the bytes that the chain's plain reference
-    makes; counts and digests must be the receipt's. UNDECIDED says what could not be judged, and where it is. Exit
-    codes: 0 PASS, 1 FAIL (with coordinates), UNDECIDED or may pass when tried again, 2 the receipt does not belong to
-    this cluster, chain or configuration.
+    Every source offset must have its outcome, once and in order, with the bytes that the chain's reference makes;
+    counts and digests must be the receipt's. UNDECIDED names what could not be decided, and where it is. Exit codes: 0
+    PASS, 1 FAIL (with coordinates), UNDECIDED or may pass when tried again, 2 the receipt does not belong to this
+    cluster, chain or configuration.
 
     **Example:** `upcast verify plan.receipt.json`
     """
@@ -43,7 +43,7 @@ def verify(
     with progress("verify") as show:
         verdict = run_in_loop(prove(settings, given, told, show))
     if unwritten := record_proof(settings, told, verdict):
-        typer.echo(f"not noted in the ledger: {unwritten}", err=True)
+        typer.echo(f"the verdict is not recorded in the ledger: {unwritten}", err=True)
     if as_json:
         print_json(_content(told, verdict))
     else:

@@ -1,4 +1,4 @@
-"""Documents at rest: JSON columns of a database, brought to another version by the same chain as events.
+"""Documents in a database: JSON columns, migrated to another version by the same chain as events.
 
 For Alembic migrations, anybody's::
 

@@ -1,4 +1,4 @@
-"""Somebody's database and its migrations, as Alembic's own configuration tells of them."""
+"""A user's database and its migrations, by Alembic's own configuration."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def explained(place: str) -> Iterator[None]:
         cause = getattr(error, "orig", None)
         kind = type(cause or error).__name__
         first = str(cause or kind).strip().splitlines()[0]
-        raise WorkerError(f"{place}: the database does not do as asked ({kind}: {first})", MAY_PASS) from error
+        raise WorkerError(f"{place}: the database failed ({kind}: {first})", MAY_PASS) from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Make a backup, check it, restore it: the same whatever the database, with a manifest beside each."""
+"""Makes, checks and restores backups, each with a manifest, whatever the database."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def make_backup(database: Database, folder: Path, show: OnProgress, *, check: bo
     name = Path(str(database.url.database)).stem
     file = folder / f"{name}-{now:%Y%m%dT%H%M%SZ}{means.suffix}"
     if file.exists():
-        raise WorkerError(f"{file} is there already: wait a second and try again")
+        raise WorkerError(f"{file} exists already: wait a second and try again")
     with explained(database.name):
         means.dump(database.url, file, show)
         tables = _checked_tables(database, file, show) if check else {}
@@ -105,11 +105,15 @@ def read_backup(file: Path) -> Backup:
     try:
         read = Backup.model_validate({**json.loads(content), "file": file})
     except (ValidationError, ValueError, TypeError) as error:
-        raise WorkerError(f"{manifest} is no manifest of a backup of ours: take another backup") from error
+        raise WorkerError(
+            f"{manifest} is not the manifest of a backup by this command: choose another backup"
+        ) from error
     if not file.is_file():
         raise WorkerError(f"{file}: there is no such file")
     if _sha256(file) != read.sha256:
-        raise WorkerError(f"{file} has changed since it was made: its SHA-256 is not the manifest's; take another one")
+        raise WorkerError(
+            f"{file} has changed since it was made: its SHA-256 is not the manifest's; choose another backup"
+        )
     return read
 
 

@@ -1,4 +1,4 @@
-"""Two operations for Alembic migrations: a JSON column is brought up to a version, or down."""
+"""Two operations for Alembic migrations: upcast a JSON column to a version, or downcast it."""
 
 from __future__ import annotations
 
@@ -135,13 +135,13 @@ class _Migration:
     chain: Chain | str
     to: str
     on_failure: OnFailure
-    told: str | None
+    given_since: str | None
     also: Sequence[str] | None
     down: bool = False
     allow_loss: bool = False
 
     def run(self, commit: Commit) -> MigratedColumn:
-        side_effects.refuse_untold(self.op.get_bind(), self.place, self.also)
+        side_effects.refuse_unnamed(self.op.get_bind(), self.place, self.also)
         found = registry.entries(self.op.get_bind())
         before = next((each for each in found if each.place == self.place), None)
         since = self._since(found)
@@ -149,7 +149,7 @@ class _Migration:
         self._refuse_what_cannot_work(upcaster, since)
         brought = self._in_batches(upcaster, before, since) if commit == "batch" else self._in_one(upcaster, since)
         log.info(
-            "%s: %s rows, %s brought to %s %s, %s already there, %s null, %s set aside",
+            "%s: %s rows: %s migrated to %s %s, %s already at it, %s null, %s set aside",
             *(self.place, f"{brought.rows:,}", f"{brought.changed:,}", self.place.event_type, self.to),
             *(f"{brought.unchanged:,}", f"{brought.empty:,}", f"{brought.set_aside:,}"),
         )
@@ -158,7 +158,7 @@ class _Migration:
     def _since(self, found: list[Entry]) -> str | None:
         """The version of documents that do not tell theirs. Where all do, not to know it is no harm."""
         try:
-            return self.told or registry.settled_version(self.op.get_bind(), self.storage, self.place, found)
+            return self.given_since or registry.settled_version(self.op.get_bind(), self.storage, self.place, found)
         except AtRestError:
             if self._upcaster(None).takes_silent:
                 raise
@@ -167,7 +167,7 @@ class _Migration:
     def _refuse_what_cannot_work(self, upcaster: DocumentUpcaster, since: str | None) -> None:
         upcaster.refuse_what_cannot_work(since)
         for loss in upcaster.losses(since):
-            log.warning("%s: going down to %s loses something: %s", self.place, self.to, loss)
+            log.warning("%s: the downcast to %s loses data: %s", self.place, self.to, loss)
 
     def _in_one(self, upcaster: DocumentUpcaster, since: str | None) -> MigratedColumn:
         """In the migration's own transaction. The entry is written first: with it SQLite's only writer is we."""
@@ -187,7 +187,7 @@ class _Migration:
             if start is None:
                 self._pass(connection, upcaster, write=False).run(None, lambda: _transaction(connection))
             else:
-                log.info("%s: going on behind %s", self.place, start)
+                log.info("%s: continuing after key %s", self.place, start)
             with _transaction(connection):
                 self._begin_aside(connection)
             written = self._pass(connection, upcaster).run(
@@ -221,7 +221,9 @@ class _Migration:
         if brought.others:
             more = f" … and {brought.others - len(ending.others):,} more" if brought.others > len(ending.others) else ""
             rows = "; ".join(ending.others) + more
-            log.warning("%s: %s rows hold no JSON object and stay as they are: %s", self.place, brought.others, rows)
+            log.warning(
+                "%s: %s rows hold JSON that is no object and stay as they are: %s", self.place, brought.others, rows
+            )
         return brought
 
     def _pass(self, connection: Connection, upcaster: DocumentUpcaster, *, write: bool = True) -> MigrationPass:

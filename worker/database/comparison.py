@@ -1,4 +1,5 @@
-"""Is what the database holds now what the chain makes of the backup? The guide's third step: verify data integrity."""
+"""Compares the database with the backup: every document must be what the chain makes of the backup's. The guide's third
+step: verify data integrity."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ class Comparison:
         if count <= EXAMPLES:
             self.findings.append(f"{where}: {kind}")
 
-    def told(self) -> list[str]:
+    def lines(self) -> list[str]:
         """The findings, and how many were left out."""
         more = [f"… {count - EXAMPLES:,} more: {kind}" for kind, count in self._counts.items() if count > EXAMPLES]
         return [*self.findings, *more]

@@ -1,4 +1,4 @@
-"""What a table holds, as numbers that can be compared: a count, and a digest for its keys and for each column.
+"""Digests of a table: a count of rows, and a digest of its keys and of each column.
 
 A digest is the sum of the hashes of all rows, so it needs no order and little memory. Each row's hash holds its key, so
 two rows that swap their values are noticed.

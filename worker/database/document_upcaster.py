@@ -1,4 +1,4 @@
-"""The chain as a column sees it: what becomes of one document, and whether the way can be taken at all.
+"""Upcasts the documents of a column, and refuses chains that a column cannot take.
 
 A row has no Kafka coordinates, no key and no headers. So a way that splits or drops events, or writes what a row does
 not have, is refused before anything changes.

@@ -1,4 +1,4 @@
-"""What each kind of database has to copy itself with: SQLite's own backup, and `pg_dump` and `pg_restore`."""
+"""Copies databases by their own means: SQLite's backup, and `pg_dump` and `pg_restore`."""
 
 from __future__ import annotations
 

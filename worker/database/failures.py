@@ -1,4 +1,4 @@
-"""Rows that cannot be brought to a version: which ones, and why. Never what stands in them."""
+"""Rows that cannot be migrated to a version: their keys and faults, never their content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ LISTED = 20
 
 
 class AtRestError(CommandError):
-    """What a person has to mend. Alembic's own kind of error, which its command prints without a traceback."""
+    """An error that a person has to correct. An Alembic ``CommandError``, which its command prints without a
+    traceback."""
 
 
 class RowsFailedError(AtRestError):
@@ -28,7 +29,7 @@ class RowsFailedError(AtRestError):
         self.count = count
 
 
-def told_key(names: Sequence[str], values: Sequence[Any]) -> str:
+def key_text(names: Sequence[str], values: Sequence[Any]) -> str:
     """A row's key for people."""
     return ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
 
@@ -42,7 +43,7 @@ class RowFailure:
 
     def __str__(self) -> str:
         fault = self.fault
-        key = told_key(tuple(self.key), tuple(self.key.values()))
+        key = key_text(tuple(self.key), tuple(self.key.values()))
         step = f" (step {fault.step})" if fault.step else ""
         path = f" at {fault.path}" if fault.path else ""
         return f"{key}: {fault.error_type}{path}{step}: {fault.message}"
@@ -72,5 +73,7 @@ class Failures:
         if self.count > len(self.first):
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.kinds.most_common())
             lines.append(f"  … and {self.count - len(self.first):,} more; in all {kinds}")
-        lines.append('  Mend these rows, or put them aside with on_failure="set aside", and run it again.')
+        lines.append(
+            '  Correct these rows, or set them aside with on_failure="set aside", and run the migration again.'
+        )
         return RowsFailedError("\n".join(lines), self.first, self.count)

@@ -1,4 +1,4 @@
-"""One pass over a column: each document is brought, each row counted, and all that failed is told at the end."""
+"""One pass over a column: migrates each document, counts each row, and reports all failures at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from upcasters import Fault
 from worker.database import quarantine
 from worker.database.document_upcaster import Changed, DocumentUpcaster
-from worker.database.failures import LISTED, AtRestError, Failures, RowFailure, told_key
+from worker.database.failures import LISTED, AtRestError, Failures, RowFailure, key_text
 from worker.database.registry import DocumentSet
 from worker.database.rows import Row, Storage
 from worker.progress import OnProgress
@@ -142,7 +142,7 @@ class MigrationPass:
     def _keep(self, row: Row) -> None:
         self.brought.others += 1
         if len(self.others) < LISTED:
-            self.others.append(told_key(self.storage.key, row.key))
+            self.others.append(key_text(self.storage.key, row.key))
 
     def _bring(self, row: Row, document: bytes) -> Changed | Fault | None:
         if row.kind not in TEXTS:

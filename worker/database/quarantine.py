@@ -1,4 +1,4 @@
-"""Rows that were put aside: a table beside the documents' own says which ones, and why."""
+"""The quarantine: a table beside the documents' own, with copies of the rows that failed, and why."""
 
 from __future__ import annotations
 

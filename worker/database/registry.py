@@ -1,4 +1,4 @@
-"""What stands at which version: a table of ours in the same database, written in the same transaction.
+"""The registry of column versions: a table in the same database, written in the same transaction.
 
 It lets a migration that was cut off go on, and tells ``upcast db validate`` what to look at."""
 

@@ -1,4 +1,5 @@
-"""What else an update of the documents changes, by triggers and generated columns: told before it is made."""
+"""Finds triggers and generated columns through which an update of documents would change more, and refuses those that
+the migration does not name."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _UPDATE = 16
 _ON_UPDATE = re.compile(r"\bupdate\b(\s+of\b.*?)?\s+on\b", re.IGNORECASE | re.DOTALL)
 
 
-def refuse_untold(connection: Connection, place: DocumentSet, also: Sequence[str] | None) -> None:
+def refuse_unnamed(connection: Connection, place: DocumentSet, also: Sequence[str] | None) -> None:
     """Raise AtRestError where the table has triggers or generated columns and ``also`` does not say what they change,
     or names what is not there."""
     schema = place.schema or None
@@ -27,12 +28,12 @@ def refuse_untold(connection: Connection, place: DocumentSet, also: Sequence[str
         if "computed" in each and re.search(rf"\b{re.escape(place.column)}\b", str(each["computed"]["sqltext"]))
     ]
     _refuse_wrong_names(connection, place, also or (), [each["name"] for each in columns])
-    untold = [f"the generated column {name}" for name in generated if name not in (also or ())]
+    unnamed = [f"the generated column {name}" for name in generated if name not in (also or ())]
     if also is None:
-        untold += [f"the trigger {name}" for name in _triggers(connection, place)]
-    if untold:
+        unnamed += [f"the trigger {name}" for name in _triggers(connection, place)]
+    if unnamed:
         raise AtRestError(
-            f"{place}: {', '.join(untold)} may change more than the documents: name the columns of {place.table} and "
+            f"{place}: {', '.join(unnamed)} may change more than the documents: name the columns of {place.table} and "
             'the tables that change with them, as also=["updated_at", "orders_audit"] (also=[] where nothing does), '
             "or switch triggers off in the migration. Nothing was changed"
         )

@@ -1,4 +1,4 @@
-"""Is every document at its version and valid, and the schema the newest? The guide's fourth step."""
+"""Checks that every document is valid at its version, and that the schema is the newest. The guide's fourth step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The deprecation policy for a chain of one's own: `deprecations.json`, beside the module that holds it.
+"""The deprecation policy for a user's chain: `deprecations.json`, beside the chain's module.
 
 The file says in which version the chain is released next, what earlier versions had, and what is deprecated. The policy
 is the worker's own.

@@ -1,4 +1,4 @@
-"""The deprecation policy, as code: what was offered once goes only two minor versions after its notice.
+"""The deprecation policy, as code: what was offered may be removed two minor versions after its notice.
 
 Pure: takes what is offered, what was offered and what is deprecated, and gives a line for each breach.
 """
@@ -44,18 +44,21 @@ class DeprecationPolicy:
         for entry in self.entries:
             offers = (self.offered, *self.released.values())
             if not any(covers(entry, name) for offer in offers for name in offer.get(entry.kind, ())):
-                yield f"{entry.kind} {entry.name}: deprecated, and there never was such a thing: correct its name"
+                yield f"{entry.kind} {entry.name}: deprecated, but it never existed: correct its name"
 
     def _gone(self) -> Iterable[str]:
         for kind, name, version in self._missing():
             entry = next((entry for entry in self.entries if entry.kind == kind and covers(entry, name)), None)
             if entry is None:
                 yield (
-                    f"{kind} {name}: was there in {version} and is gone without notice: bring it back, and "
+                    f"{kind} {name}: existed in {version} and was removed without notice: bring it back, and "
                     "deprecate it first"
                 )
             elif minor_of(self.version) < minor_of(entry.removal):
-                yield f"{kind} {name}: is gone in {self.version}, its removal is due in {entry.removal}: bring it back"
+                yield (
+                    f"{kind} {name}: was removed in {self.version}, but its removal is due in {entry.removal}: bring "
+                    "it back"
+                )
 
     def _missing(self) -> Iterable[tuple[str, str, str]]:
         """Kind and name of all that is not offered any more, with the last version that did."""

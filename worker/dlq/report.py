@@ -115,7 +115,7 @@ def facts(found: FoundLetter, given: RouteChain) -> Iterator[tuple[str, str]]:
         return
     yield "came from", _origin(letter)
     yield (
-        "buried",
+        "dead since",
         f"{time_text(letter.buried)} by {letter.text(CONNECT + 'connector.name') or '-'}, worker "
         + (letter.text(OURS + "worker.version") or "-"),
     )

@@ -39,7 +39,7 @@ def open_ledger(url: str) -> SqlLedger:
 
 
 def open_existing_ledger(settings: Settings) -> Ledger | None:
-    """The ledger, or None where nobody has written one: asking for it makes no file. Raises WorkerError."""
+    """The ledger, or None where it does not exist; no file is created. Raises WorkerError."""
     url = settings.ledger.url.get_secret_value()
     file = url.removeprefix("sqlite:///")
     if file != url and not file.startswith("file:") and not Path(file).exists():

@@ -31,4 +31,4 @@ def explained(error: SQLAlchemyError, place: str) -> WorkerError:
     if isinstance(cause, sqlite3.Error):
         return WorkerError(f"ledger: {place}: {cause}: is it the worker's own database?")
     kind = type(cause or error).__name__
-    return WorkerError(f"ledger: {place} does not do as asked ({kind}): check the database and ledger.url", MAY_PASS)
+    return WorkerError(f"ledger: {place}: the database failed ({kind}): check the database and ledger.url", MAY_PASS)

@@ -1,4 +1,4 @@
-"""Opening a ledger: its database is reached, made where there is none, and brought to the tables of today."""
+"""Opens a ledger: connects to its database, creates it where there is none, and migrates its tables."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _is_sqlite(url: URL) -> bool:
 
 def _check_folder(file: Path) -> None:
     if not str(file).startswith("file:") and not file.parent.is_dir():
-        raise WorkerError(f"ledger: {file.parent} is not there or no folder: make it, or set ledger.url")
+        raise WorkerError(f"ledger: {file.parent} is not a folder: create it, or set ledger.url")
 
 
 def _engine(url: URL) -> Engine:
@@ -69,7 +69,7 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
     except (ImportError, NoSuchModuleError):
         raise WorkerError(
-            f"ledger: the driver for {url.get_backend_name()} is not there: {pip_install('postgresql')}"
+            f"ledger: the driver for {url.get_backend_name()} is not installed: {pip_install('postgresql')}"
         ) from None
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_at_once)
@@ -77,7 +77,7 @@ def _engine(url: URL) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    """Python's driver begins transactions late and not at all for DDL: take that into our own hands."""
+    """Begin transactions explicitly: Python's driver begins them late, and not at all for DDL."""
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
 

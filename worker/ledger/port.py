@@ -1,4 +1,4 @@
-"""What a ledger can do, and its errors, in the words that both of its forms use."""
+"""The interface of a ledger, and the errors that both implementations raise."""
 
 from __future__ import annotations
 
@@ -56,22 +56,24 @@ class Ledger(Protocol):
 
 
 def known_already(replay_id: str) -> WorkerError:
-    return WorkerError(f"ledger: replay {replay_id} is written down already: go on with it in place of starting it")
+    return WorkerError(f"ledger: replay {replay_id} is recorded already: continue it instead of starting it")
 
 
 def unknown_run(replay_id: str) -> WorkerError:
-    return WorkerError(f"ledger: it knows no replay {replay_id}: is `ledger.url` the one that the replay was run with?")
+    return WorkerError(
+        f"ledger: it has no replay {replay_id}: check that `ledger.url` is the one that the replay was started with"
+    )
 
 
 def other_receipt(replay_id: str) -> WorkerError:
-    return WorkerError(f"ledger: another receipt of replay {replay_id} is there already: receipts are written once")
+    return WorkerError(f"ledger: another receipt of replay {replay_id} exists already: a receipt is written only once")
 
 
 def going_back(before: PartitionProgress, now: PartitionProgress) -> WorkerError:
     return WorkerError(
         f"ledger: replay {now.replay_id} has done {now.topic} partition {now.partition} up to offset "
-        f"{before.committed}, not {now.committed}: another process works on it, too: let that one finish; if there is "
-        "none, the ledger is of another cluster: see `ledger.url`"
+        f"{before.committed}, not {now.committed}: another process works on it at the same time: let that one "
+        "finish; if there is none, the ledger is of another cluster: see `ledger.url`"
     )
 
 

@@ -1,4 +1,4 @@
-"""What stands in the ledger. Coordinates, counts and digests; never a value of an event."""
+"""The records of the ledger: coordinates, counts and digests, never a value of an event."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class PartitionProgress:
 
 @dataclass(frozen=True)
 class Proof:
-    """What the last verification of a receipt found: ``findings`` is how many differences, ``undecided`` how much could
-    not be judged; both 0 for PASS. ``made`` is an aware time (UTC)."""
+    """The last verification of a receipt: ``findings`` is the number of differences, ``undecided`` of what could not be
+    decided; both 0 for PASS. ``made`` is an aware time (UTC)."""
 
     replay_id: str
     made: datetime
@@ -56,8 +56,8 @@ class Proof:
 
 @dataclass(frozen=True)
 class AllowedOverlap:
-    """Somebody let the live worker of ``group`` begin beside a replay, though both write the same offsets. ``noted`` is
-    an aware time (UTC)."""
+    """An operator allowed the live worker of ``group`` to start beside a replay, although both write the same offsets.
+    ``noted`` is an aware time (UTC)."""
 
     replay_id: str
     noted: datetime

@@ -1,6 +1,6 @@
 """Several processes that are one worker to the outside: `--processes N`.
 
-A parent reads nothing. It starts children, each of which is an ordinary worker with a share of the partitions, and
-answers for all of them on the one port: ``family`` keeps them running, ``api`` asks and serves, ``answers`` merges.
-``child`` is the other side: what a process knows of being one of several.
+The parent reads no records. It starts children, each an ordinary worker with a share of the partitions, and answers for
+all of them on one port: ``family`` keeps them running, ``api`` asks and serves, ``answers`` merges their answers.
+``child`` is what a child knows of its parent.
 """

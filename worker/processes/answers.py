@@ -1,4 +1,4 @@
-"""What the children say, made one answer of."""
+"""Merges the answers of the children into one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_SUMMED = (
     "process_max_fds",
     "process_start_time_seconds",
 )
-"""Of these the largest counts. Each child is asked what the parent is asked."""
+"""Gauges of which the largest counts: each child answers for the whole."""
 COUNTED = ("counter", "histogram")
 IDLE = "no partitions assigned"
 
@@ -85,7 +85,8 @@ def _family(metric: Metric, samples: MetricSamples) -> Metric:
 
 
 def reasons(answers: Sequence[HttpAnswer]) -> list[str]:
-    """Why not all is well, by number. A child without partitions is well as long as another one has some."""
+    """The reasons of all children, with their numbers. A child without partitions is ready as long as another one has
+    some."""
     idle = [_is_idle(answer) for answer in answers]
     found = []
     for number, answer in enumerate(answers):

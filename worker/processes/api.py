@@ -1,4 +1,5 @@
-"""The one port: each question goes to all children, and their answers become one; and the family at work behind it."""
+"""The parent's HTTP port: sends each request to all children and merges their answers; and the composition of
+`--processes`."""
 
 from __future__ import annotations
 
@@ -101,7 +102,7 @@ class _Port:
     async def status(self) -> JSONResponse:
         found = [each.json for each in await _answers(self._working(), "/v2/status") if each.ok]
         if not found:
-            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "no process answers: ask again")
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "no process answers: try again")
         members = [
             {"number": each.number, "pid": each.pid, "killed": len(each.deaths)} for each in self._family.members
         ]
@@ -126,7 +127,7 @@ class _Port:
         return _as_it_is(refused) if refused else JSONResponse(one_route([answer.json for answer in found]))
 
     async def stream(self) -> Response:
-        raise HTTPException(HTTPStatus.NOT_IMPLEMENTED, "with --processes there is no stream: ask /v2/status")
+        raise HTTPException(HTTPStatus.NOT_IMPLEMENTED, "with --processes there is no stream: use /v2/status")
 
     async def other(self, path: str, request: Request) -> Response:
         """What is the same whoever answers it."""
@@ -154,7 +155,7 @@ async def _answers(
 
 def _as_it_is(answer: HttpAnswer) -> Response:
     if not answer.status:
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "a process does not answer: ask again")
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "a process does not answer: try again")
     return Response(answer.body, answer.status, media_type=answer.content_type)
 
 

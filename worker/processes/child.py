@@ -1,4 +1,4 @@
-"""What a process knows of being one of several. Its parent tells it in one environment variable."""
+"""What a child process knows of its family, from one environment variable."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Child:
         return socket.socket(fileno=os.dup(self.http))
 
     def stop_without_parent(self, stop: asyncio.Event) -> None:
-        """A parent that was killed leaves no workers behind that nobody watches."""
+        """Set ``stop`` when the parent is gone: a killed parent leaves no unwatched workers behind."""
         loop = asyncio.get_running_loop()
 
         def on_end() -> None:

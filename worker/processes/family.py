@@ -1,4 +1,4 @@
-"""Children are started, watched, started again where something killed them, and stopped together."""
+"""Starts and watches the child processes, starts killed ones again, and stops them together."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PAUSE = 1.0
 """Seconds before a child that was killed is started again."""
 MOST_DEATHS = 5
 WITHIN = 300.0
-"""Seconds. Who dies more often than that is not helped by another start."""
+"""Seconds in which ``MOST_DEATHS`` deaths end the family: another start would not help."""
 STOP_SECONDS = 9.5
-"""For all children to finish what is open; what is left then is killed, and the brokers roll it back."""
+"""Seconds for all children to finish their transactions; then they are killed, and the brokers abort the rest."""
 
 
 @dataclass
 class ChildWorker:
-    """One place in the family, whoever holds it. ``port`` stays the same when another child takes it."""
+    """One place in the family, also after its child was replaced; ``port`` stays the same."""
 
     number: int
     listener: socket.socket
@@ -79,9 +79,9 @@ class Family:
                 return
             if code > 0:
                 # It has said why itself, in a line of its own.
-                raise WorkerError(f"process {member.number} ended with exit code {code}: see its line above", code)
+                raise WorkerError(f"process {member.number} ended with exit code {code}: see its error above", code)
             self._refuse_another_death(member, code)
-            log.error("a process was killed and is started again", number=member.number, signal=_name(code))
+            log.error("a child process was killed and is started again", number=member.number, signal=_name(code))
             await asyncio.sleep(PAUSE)
 
     async def _live(self, member: ChildWorker) -> int:
@@ -104,8 +104,8 @@ class Family:
         member.deaths = [*(at for at in member.deaths if now - at < WITHIN), now]
         if len(member.deaths) >= MOST_DEATHS:
             raise WorkerError(
-                f"process {member.number} was killed {MOST_DEATHS} times in {WITHIN:.0f} s, at last by {_name(code)}: "
-                "see whether memory is short",
+                f"process {member.number} was killed {MOST_DEATHS} times in {WITHIN:.0f} s, the last time by "
+                f"{_name(code)}: check whether memory is short",
                 MAY_PASS,
             )
 
@@ -115,7 +115,9 @@ class Family:
             self._signal(member)
         _, late = await asyncio.wait(keepers, timeout=STOP_SECONDS)
         if late:
-            log.warning("processes did not stop in time; the brokers roll back what is open", processes=len(late))
+            log.warning(
+                "child processes did not stop in time, the brokers abort their open transactions", processes=len(late)
+            )
             for member in self.members:
                 if member.process and member.pid:
                     member.process.kill()

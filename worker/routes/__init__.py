@@ -1,1 +1,1 @@
-"""Routes: from what the settings name, through their chains and the brokers' facts, to what a lane works with."""
+"""Routes: builds what a lane works with from the settings, the chains and the brokers' facts."""

@@ -1,5 +1,5 @@
-"""The routes' chains: found, checked and made into upcasters, or every reason why not; and, with what the brokers say
-about the topics, into the routes of lanes."""
+"""Loads and checks the routes' chains and builds their upcasters; with the facts about topics it builds the routes of
+lanes."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from worker.settings import RouteSettings
 
 @dataclass(frozen=True)
 class RouteChain:
-    """A route with its chain, ready for work."""
+    """A route with its chain and upcaster."""
 
     route: RouteSettings
     chain: Chain
     upcaster: Upcaster
     violations: list[Violation]
-    """Where the upcaster puts what it observes; whoever runs it takes them out again."""
+    """The upcaster adds the violations that it observes; the caller removes them."""
 
     @cached_property
     def preview(self) -> Upcaster:
-        """The same for whoever only wants to see what would become of an event: it observes nothing."""
+        """The same without observing, to find out what would become of an event."""
         return self.chain.upcaster(self.route.policy())
 
     @property
     def traits(self) -> ChainTraits:
-        """Of the steps on the way to the route's target: what a preview behind it would do does not count."""
+        """The traits of the steps up to the route's target; previews after it do not count."""
         steps = list(self._steps())
         return ChainTraits(
             changes_keys=any(isinstance(each, SetKey) for step in steps for each in walk(step.operations)),

@@ -1,4 +1,4 @@
-"""A route as the lanes see it: checked, complete, and without a word about configuration files."""
+"""A route as the lanes use it: checked and complete, independent of configuration files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.settings.route import BreakerSettings, DeliveryGuarantee, LimitSetti
 
 
 class RecordUpcaster(Protocol):
-    """The pure core: one record's bytes in, what became of it out. Never raises."""
+    """The pure core: upcasts one record and returns the outcome. Never raises."""
 
     def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome: ...
 
@@ -42,10 +42,9 @@ class OutputTopic:
 class Route:
     """One source topic, the upcaster its records pass, and where they go.
 
-    ``violations`` is where the upcaster puts the events that it observes not to fit their model; whoever runs it takes
-    them out again. ``chain`` is the fingerprint of the chain, ``replay_id`` the replay that this is, if it is one: both
-    for the lineage headers. ``expected`` are the fingerprints of faults that somebody has looked at and allowed: the
-    breaker does not count them.
+    The upcaster adds observed violations of models to ``violations``; the caller removes them. ``chain`` is the
+    fingerprint of the chain, ``replay_id`` the id of a replay: both for the lineage headers. ``expected`` are the
+    fingerprints of faults that the operator has allowed: the breaker does not count them.
     """
 
     source: str
@@ -65,5 +64,6 @@ class Route:
 
     @property
     def in_place(self) -> bool:
-        """True where the source is the destination: only what the chain changes is written, behind what is there."""
+        """Whether the source is the destination: then only records that the chain changes are written, at the end of
+        the same topic."""
         return self.source == self.destination.name

@@ -1,4 +1,4 @@
-"""What the operator says: one YAML file, every key also by environment, checked before anything starts."""
+"""Settings: one YAML file, each key also by environment, checked before anything starts."""
 
 from worker.settings.kafka import KafkaSettings
 from worker.settings.load import DEFAULT_CONFIG, load_settings

@@ -31,7 +31,7 @@ class Rule(Section):
     cloudevents: str | None = Field(None, description="This CloudEvents attribute, from headers or envelope.")
     pattern: str | None = Field(None, description="Regular expression whose first group is the answer.")
     shape: bool = Field(False, description="Which fields are there, as the chain declares it (write `shape`).")
-    default: str | None = Field(None, description="This answer, where no other rule has one.")
+    default: str | None = Field(None, description="The value where no other rule matches.")
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
@@ -74,13 +74,13 @@ def _version_rules(given: Any) -> Any:
 
 def _default_last(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     if any(rule.default for rule in rules[:-1]):
-        raise ValueError("a default speaks only where the other rules were silent: put it last")
+        raise ValueError("a default counts only where no other rule matches: put it last")
     return rules
 
 
 def _no_shape(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     if any(rule.shape for rule in rules):
-        raise ValueError("shape tells versions apart, not types")
+        raise ValueError("shape detects versions, not types")
     return rules
 
 

@@ -25,14 +25,15 @@ _SERVICE_LINK = re.compile(r"UPCAST_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
 
 @dataclass(frozen=True)
 class Environment:
-    """Variables by name. ``older`` maps a variable of today to the one of an older format that it stands for."""
+    """Environment variables by name. ``older`` maps a current variable to the one of an older format that it
+    replaces."""
 
     variables: Mapping[str, str]
     older: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def ours(self) -> tuple[str, ...]:
-        """The names that are meant for us."""
+        """The names of variables that are the worker's."""
         return tuple(name for name in self.variables if _is_ours(name.upper()))
 
     @cached_property
@@ -42,7 +43,7 @@ class Environment:
 
     @cached_property
     def service_links(self) -> tuple[str, ...]:
-        """The variables of these names that are the address of a Service, and so no port of ours."""
+        """The variables of these names that hold the address of a Service, and so no port."""
         return tuple(name for name in RUNNER_PORTS if is_service_link(self._runner(name)))
 
     def _runner(self, name: str) -> str:
@@ -58,7 +59,7 @@ class Environment:
         return next((name for name in self.runner_ports if location == ("http", RUNNER_PORTS[name])), None)
 
     def place(self, location: Location, file: ConfigFile) -> str:
-        """Where a setting stands, for messages: in a variable, or in the file."""
+        """The place of a setting, for messages: its variable, or its line in the file."""
         variable = self.variable_of(location)
         return f"environment variable {variable}" if variable else file.place(location)
 

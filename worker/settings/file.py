@@ -40,7 +40,9 @@ def read_config_file(path: Path) -> ConfigFile:
     except yaml.YAMLError as error:
         raise WorkerError(_not_yaml(path, error)) from None
     except RecursionError:
-        raise WorkerError(f"{path}: it is nested too deep, or an alias holds itself: write it out") from None
+        raise WorkerError(
+            f"{path}: it is nested too deep, or an alias contains itself: write the content out"
+        ) from None
     finally:
         loader.dispose()
     if not isinstance(content, dict):
@@ -55,10 +57,10 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         here = "" if path.is_absolute() else f" in {Path.cwd()}"
-        raise WorkerError(f"{path}: no such configuration file{here}: name it with --config FILE") from None
+        raise WorkerError(f"{path}: there is no such configuration file{here}: name it with --config FILE") from None
     except IsADirectoryError:
         raise WorkerError(
-            f"{path}: is a folder: name a file (Docker makes a folder where the file to mount is missing)"
+            f"{path}: it is a folder: name a file (Docker creates a folder where the file to mount is missing)"
         ) from None
     except OSError as error:
         raise WorkerError(f"{path}: cannot read the configuration: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""The graph of routes: a record that comes round is copied for ever."""
+"""Checks the graph of routes for cycles: a record in a cycle would be copied for ever."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Edges = Mapping[str, tuple[str, ...]]
 
 
 def loops(routes: Iterable[RouteSettings]) -> Iterator[str]:
-    """What is wrong with the routes as a whole, one line each.
+    """Problems of the routes as a whole, one line each.
 
-    Lineage headers help a route alone whose source is its destination: what it has brought up it leaves where it is.
-    On a longer way round each route writes to another topic what needs no change, and nobody leaves anything. A dead
-    letter that some route reads ends as a dead letter again, or in a topic whose readers do not expect it: sending it
-    again is `upcast dlq redrive`, which knows what it was and counts the rounds.
+    Lineage headers only help a route whose source is its destination: it leaves records that it has upcast. In a longer
+    cycle each route also writes records that need no change. A dead letter that a route reads becomes a dead letter
+    again, or reaches readers that do not expect it: use `upcast dlq redrive`, which restores the original record and
+    counts the rounds.
     """
     listed = list(routes)
     sources = {route.source for route in listed}

@@ -1,4 +1,4 @@
-"""Names of the consumer groups that replays and redrives make out of the worker's own, and which a user may not take.
+"""Names of the consumer groups of replays and redrives, which are derived from the worker's and reserved.
 
 Group names are also the beginning of transactional ids: two passes under one name would fence each other.
 """
@@ -42,12 +42,12 @@ def refuse_reserved(group: str) -> str:
     """Raises ValueError for a name that could be that of a replay's or redrive's group beside another worker's."""
     if re.search(f"{REPLAY}{REPLAY_ID}$", group):
         raise ValueError(
-            f"must not end with `{REPLAY}` and twelve hex digits: replays name their groups so; take another name"
+            f"must not end with `{REPLAY}` and twelve hex digits, which are reserved for replays: choose another name"
         )
     # The hyphen behind it: `a-redrive` beside a route `b` is `a` beside a route `redrive-b`.
     if REDRIVE in f"{group}-":
         raise ValueError(
-            f"must not hold `{REDRIVE}`, nor end with `{REDRIVE.rstrip('-')}`: redrives name their groups so; "
-            "take another name"
+            f"must not contain `{REDRIVE}` or end with `{REDRIVE.rstrip('-')}`, which are reserved for redrives: "
+            "choose another name"
         )
     return group

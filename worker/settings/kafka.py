@@ -18,7 +18,7 @@ Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 
 UNPACKED_BATCH_BYTES = 64 * 1024 * 1024
 DRAIN_SECONDS = 4.0
-"""For lanes to end their transactions in order when partitions are revoked or the worker stops."""
+"""Seconds that lanes have to finish their transactions when partitions are revoked or the worker stops."""
 
 
 def _joined(given: Any) -> Any:
@@ -56,9 +56,13 @@ class KafkaSettings(Section):
     group_instance_id: str | None = Field(
         None, description="Static membership: a restart within the session timeout moves no partition."
     )
-    start_timeout: PositiveFloat = Field(60, description="Seconds to wait at start for a broker that is not there yet.")
-    request_timeout: PositiveFloat = Field(40, description="Seconds until one request to a broker has failed.")
-    session_timeout: PositiveFloat = Field(30, description="Seconds without heartbeat until the group drops us.")
+    start_timeout: PositiveFloat = Field(
+        60, description="Seconds to wait at the start for a broker that does not answer yet."
+    )
+    request_timeout: PositiveFloat = Field(40, description="Seconds until a request to a broker fails.")
+    session_timeout: PositiveFloat = Field(
+        30, description="Seconds without a heartbeat after which the group removes the worker."
+    )
     heartbeat_interval: PositiveFloat = Field(3, description="Seconds between heartbeats to the group.")
     rebalance_timeout: PositiveFloat = Field(
         30,
@@ -66,17 +70,19 @@ class KafkaSettings(Section):
     )
     transaction_timeout: PositiveFloat = Field(
         60,
-        description="Seconds after which the brokers give up a transaction whose worker is gone; no more than their "
-        "`transaction.max.timeout.ms`.",
+        description=(
+            "Seconds after which the brokers abort the open transaction of a worker that is gone; at most their "
+            "`transaction.max.timeout.ms`."
+        ),
     )
     compression: Compression = Field("none", description="Compression of the records produced.")
     unpacked_batch_bytes: PositiveInt = Field(
         UNPACKED_BATCH_BYTES,
-        description="Bytes that one compressed batch may unpack to; a lane that meets a larger one waits and says so.",
+        description="Largest size in bytes of a decompressed batch; a lane is blocked at a larger one.",
     )
     security_protocol: SecurityProtocol = Field(
         "PLAINTEXT",
-        description="What the broker's listener speaks: encryption (SSL) and authentication (SASL).",
+        description="Protocol of the broker's listener: encryption (SSL) and authentication (SASL).",
     )
     sasl_mechanism: SaslMechanism | None = Field(None, description="How to authenticate under SASL.")
     sasl_username: str | None = Field(None, description="User for PLAIN and SCRAM.")
@@ -97,7 +103,7 @@ class KafkaSettings(Section):
         description="PEM file of the authorities that sign the broker's certificate; default: the system's.",
     )
     ssl_certfile: Path | None = Field(
-        None, description="PEM file of our own certificate (mTLS); read again when it changes."
+        None, description="PEM file of the client certificate (mTLS); read again when it changes."
     )
     ssl_keyfile: Path | None = Field(None, description="PEM file of its key, where it is not in `ssl_certfile`.")
     ssl_password: SecretStr | None = Field(None, description="Password of the key.")
@@ -118,12 +124,12 @@ class KafkaSettings(Section):
         if self.heartbeat_interval * 2 > self.session_timeout:
             raise ValueError(
                 "heartbeat_interval must be at most half of session_timeout, better a third: "
-                "else one late heartbeat loses the partitions"
+                "otherwise one late heartbeat loses the partitions"
             )
         if self.rebalance_timeout <= DRAIN_SECONDS:
             raise ValueError(
                 f"rebalance_timeout must be longer than lanes take to drain ({DRAIN_SECONDS:g} s): "
-                "else the group gives the partitions away in the middle of their transactions"
+                "otherwise the group assigns the partitions to others in the middle of their transactions"
             )
         return self
 

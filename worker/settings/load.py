@@ -1,7 +1,7 @@
 """Settings from a file and the environment, or every reason why they are wrong.
 
-What is right today is taken as it is. Only where something is not does the older history come in: then old names and
-words are looked for, brought up, and warned of.
+A configuration in the current format is used as it is. Only where it has errors is it searched for names and values of
+older formats, which are upgraded with a warning.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings and where they come from. ``warnings`` has a line for each deprecated name or word, ``ignored`` one for
-    each variable that looks like ours and is not."""
+    """Settings and their sources. ``warnings`` has a line for each deprecated name or value, ``ignored`` one for each
+    variable that only looks like the worker's."""
 
     settings: Settings
     file: ConfigFile

@@ -1,6 +1,6 @@
-"""Rewriting an older configuration file, YAML or `.env`, in the names of today: comments and order stay.
+"""Rewrites an older configuration file, YAML or `.env`, in the current format; comments and order stay.
 
-What the settings become is decided by the chain. The new text is read again and has to say the same.
+The chain of formats decides what the settings become. The new text is read again and must have the same content.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Migration:
 
 
 def migrate(path: Path) -> Migration:
-    """What would become of a file; it is not touched. Raises WorkerError where it cannot be read or brought up."""
+    """The migration of a file, without writing it. Raises WorkerError where it cannot be read or migrated."""
     is_env = path.name.startswith(".env") or path.suffix == ".env"
     old = _text(path)
     try:
@@ -57,7 +57,7 @@ def _yaml(path: Path, text: str) -> str:
 
 
 def apply(migration: Migration) -> Path:
-    """Write the new file in place, whole or not at all; the copy of the old one is returned. Raises WorkerError."""
+    """Write the new file in place, atomically; returns the path of the copy of the old one. Raises WorkerError."""
     path = migration.path.resolve()
     copy = _free_name(path)
     unfinished = path.with_name(path.name + ".part")

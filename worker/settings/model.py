@@ -33,12 +33,12 @@ class Settings(BaseSettings):
     checklist: ChecklistSettings = Field(
         default_factory=ChecklistSettings, description="The acceptable range of performance, for `upcast checklist`."
     )
-    routes: tuple[RouteSettings, ...] = Field(description="What is read, upcast and written.")
+    routes: tuple[RouteSettings, ...] = Field(description="The routes: what is read, upcast and written.")
 
     @model_validator(mode="after")
     def _some_route(self) -> Self:
         if not self.routes:
-            raise ValueError("routes: there is none: name at least one source and its destination")
+            raise ValueError("routes: there are none: name at least one source and its destination")
         return self
 
     @model_validator(mode="after")
@@ -63,8 +63,8 @@ class Settings(BaseSettings):
             if route.delivery == "exactly-once" and 2 * route.limits.transaction_seconds > longest:
                 raise ValueError(
                     f"limits.transaction_seconds of {route.source} is {route.limits.transaction_seconds:g}, but the "
-                    f"brokers give a transaction up after kafka.transaction_timeout ({longest:g}): make it half "
-                    "of that or less, because output and commit need time, too"
+                    f"brokers abort a transaction after kafka.transaction_timeout ({longest:g}): set it to half of "
+                    "that or less, because output and commit also take time"
                 )
         return self
 

@@ -1,5 +1,5 @@
-"""The warnings about settings: a line for each deprecated name or word, at the first place where it stands, and one for
-each variable that is ignored."""
+"""Warnings about settings: a line for each deprecated name or value, at its first place, and one for each variable that
+is ignored."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def sampled(settings: Settings, file: ConfigFile, environment: Environment) -> I
                 location: Location = ("routes", index, "validate", key)
                 yield (
                     f"{environment.place(location, file)}: {name_of(location)}: the value sampled is deprecated: "
-                    "write observe; either counts and reports events that do not fit their model, and only always "
-                    "makes dead letters of them"
+                    "write observe; both count and report events that violate their model; only always makes dead "
+                    "letters of them"
                 )
 
 
 def ignored(variable: str) -> str:
     """The note about a variable that Kubernetes has set for a Service of that name."""
     return (
-        f"environment variable {variable}: is the address of a Service and no port, so it is ignored: "
+        f"environment variable {variable}: it holds the address of a Service and no port, so it is ignored: "
         "set enableServiceLinks: false for the Pod, and ports with UPCAST_HTTP__PORT and UPCAST_HTTP__LEGACY_PORT"
     )
 

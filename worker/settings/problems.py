@@ -1,4 +1,4 @@
-"""What is wrong with the settings, one line each: where it stands, what it is, what would be right."""
+"""Problems of the settings, one line each: place, problem, and what would be right."""
 
 from __future__ import annotations
 

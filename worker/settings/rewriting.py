@@ -1,4 +1,4 @@
-"""The text of an older configuration file in the names of today: only what has to change changes.
+"""Rewrites the text of an older configuration file in the current format, changing nothing else.
 
 YAML is edited where its parser says that a name or a value stands, so that comments, order, quotes and spacing stay
 as they are. (Libraries that write YAML anew keep comments, too, but not where settings move into sections.)
@@ -53,7 +53,7 @@ def _lines(text: str, content: Mapping[str, Any], version: int, expected: Mappin
     blocks = _blocks(parsed, lines)
     made = _arranged(parsed, lines, blocks, moves)
     if {**yaml.safe_load("\n".join(made)), "version": CURRENT} != {**expected, "version": CURRENT}:
-        raise WorkerError("it cannot be rewritten with its comments: write the settings of today by hand")
+        raise WorkerError("it cannot be rewritten with its comments: write the current settings by hand")
     return made
 
 
@@ -71,7 +71,7 @@ def _move(each: Renamed) -> SettingMove | None:
     if len(old) == len(new):
         return None
     if len(old) != 1:
-        raise WorkerError(f"{dotted(old)} moves to {dotted(new)}: write that by hand")
+        raise WorkerError(f"{dotted(old)} moves to {dotted(new)}: move it by hand")
     return SettingMove(str(old[0]), new[:-1], str(new[-1]))
 
 
@@ -171,7 +171,7 @@ def _arranged(parsed: Parsed, lines: list[str], blocks: list[Block], moves: Mapp
             done.add(move.section)
             made += _section(move.section, _members(lines, blocks, moves, move.section))
         elif move.section[0] in there and len(move.section) > 1:
-            raise WorkerError(f"{block.key} belongs into {move.section[0]}, which is there already: move it by hand")
+            raise WorkerError(f"{block.key} belongs into {move.section[0]}, which exists already: move it by hand")
     return made
 
 

@@ -27,7 +27,7 @@ DeliveryGuarantee = Literal["exactly-once", "at-least-once"]
 
 def _legal_topic(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) or name in {".", ".."}:
-        raise ValueError("is no topic name: up to 249 letters, digits, dots, hyphens and underscores")
+        raise ValueError("must be a topic name: up to 249 letters, digits, dots, hyphens and underscores")
     return name
 
 
@@ -52,13 +52,16 @@ Topic = Annotated[str, AfterValidator(_legal_topic)]
 class ValidateSettings(Section):
     target: ValidationChoice = Field(
         "always",
-        description="Check results against the target version's model: `always` makes dead letters of what does not "
-        "fit, `observe` counts and reports a share and lets it go on (`sampled` is its old name), or `never`.",
+        description=(
+            "Validate results against the target version's model: `always` makes dead letters of invalid results, "
+            "`observe` counts and reports a share and writes them anyway (`sampled` is its old name), or `never`."
+        ),
     )
     source: ValidationChoice = Field(
-        "observe", description="Check events against their own version's model first; `observe` and `never` as above."
+        "observe",
+        description="Validate events against their own version's model first; `observe` and `never` as above.",
     )
-    sample: float = Field(0.01, gt=0, le=1, description="Share of the events that `observe` looks at; 1 is all.")
+    sample: float = Field(0.01, gt=0, le=1, description="Share of the events that `observe` validates; 1 is all.")
 
 
 class BreakerSettings(Section):
@@ -68,7 +71,7 @@ class BreakerSettings(Section):
         le=1,
         description="The lane pauses when more than this share of the window is dead letters.",
     )
-    window: PositiveInt = Field(1000, description="Records of the lane that the rate looks back on.")
+    window: PositiveInt = Field(1000, description="Number of the lane's last records over which the rate is computed.")
     count: NonNegativeInt = Field(
         0, description="The lane pauses after this many dead letters since it started; 0 means no limit."
     )
@@ -89,7 +92,7 @@ class LimitSettings(Section):
         100_000, description="Records fetched and not yet committed at which a lane stops fetching."
     )
     records_per_second: PositiveFloat | None = Field(
-        None, description="Rate of the whole route; none means as fast as it goes."
+        None, description="Rate limit of the whole route; none means no limit."
     )
 
 
@@ -138,22 +141,26 @@ class RouteSettings(Section):
     )
     duplicate_keys: DuplicateKeys = Field(
         "refuse-opened",
-        description="An event is refused where an object that the chain opens has a key twice (the others keep both), "
-        "or with `refuse` where any has; with `last-wins` the last one stays where the object is opened.",
+        description=(
+            "Duplicate keys in an object: an event is refused where the chain opens the object (other objects keep "
+            "both), with `refuse` also elsewhere; with `last-wins` an opened object keeps the last one."
+        ),
     )
     validation: ValidateSettings = Field(
         default_factory=ValidateSettings,
         alias="validate",
-        description="When events are checked against models.",
+        description="When events are validated against models.",
     )
     allow_loss: bool = Field(
-        False, description="Let events go down over steps that cannot be undone wholly: what is gone stays gone."
+        False, description="Downcast events also over steps that cannot be undone completely: what is lost stays lost."
     )
-    delivery: DeliveryGuarantee = Field("exactly-once", description="Transactions, or only produce before commit.")
+    delivery: DeliveryGuarantee = Field(
+        "exactly-once", description="Transactions (exactly once), or produce before commit (at least once)."
+    )
     lineage_headers: bool = Field(
         False, description="Add `upcaster.*` headers that say where an output record came from."
     )
-    include_values: bool = Field(False, description="Let dead letters' error texts carry values of the event.")
+    include_values: bool = Field(False, description="Allow values of the event in error texts of dead letters.")
     producer_header: str | None = Field(
         None,
         min_length=1,
@@ -161,7 +168,7 @@ class RouteSettings(Section):
     )
     short_retention: Literal["refuse", "warn"] = Field(
         "refuse",
-        description="What to do at start if a topic would delete records at once because they are old.",
+        description="What to do at the start where a topic would delete old records as soon as they are written.",
     )
     breaker: BreakerSettings = Field(default_factory=BreakerSettings, description="When dead letters pause a lane.")
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Bounds of work and memory.")
@@ -178,7 +185,7 @@ class RouteSettings(Section):
         if self.source == self.destination and not self.lineage_headers:
             raise ValueError(
                 f"source and destination are both {self.source}: the worker would read what it writes; "
-                "name another destination, or set lineage_headers: true, by which it knows its own records"
+                "name another destination, or set lineage_headers: true, by which the worker recognises its own records"
             )
         if self.dead_letter in {self.source, self.destination}:
             raise ValueError(f"dead_letter is {self.dead_letter}, the route's source or destination: name another")

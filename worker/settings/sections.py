@@ -84,8 +84,10 @@ class HttpSettings(Section):
     )
     held_back_after: PositiveFloat = Field(
         60,
-        description="Seconds that somebody's open transaction may keep a source from being read, while more is "
-        "written, before `/readyz` fails. Longer than the longest transactions of its producers.",
+        description=(
+            "Seconds for which an open transaction of another producer may hold a source back, while more is "
+            "written, before `/readyz` fails. Make it longer than the longest transactions of the source's producers."
+        ),
     )
 
 
@@ -118,13 +120,16 @@ class TracingSettings(Section):
         0.01,
         ge=0,
         le=1,
-        description="Share of transactions to record without an event of a recorded trace; all others are.",
+        description=(
+            "Share of the transactions to record that have no event with a recorded trace; transactions that have "
+            "one are always recorded."
+        ),
     )
 
 
 class ChecklistSettings(Section):
     lag_seconds: PositiveFloat | None = Field(
-        None, description="Age of the oldest record that waits, at most; none means that it is not judged."
+        None, description="Greatest age of the oldest unread record; none means that it is not checked."
     )
     latency_seconds: PositiveFloat | None = Field(
         None, description="From a record's timestamp to its commit, for 99 % of the records, at most."
@@ -132,4 +137,4 @@ class ChecklistSettings(Section):
     dead_letter_share: float | None = Field(
         None, ge=0, le=1, description="Share of the records that may become dead letters."
     )
-    memory_bytes: PositiveFloat | None = Field(None, description="Resident memory of the worker, at most.")
+    memory_bytes: PositiveFloat | None = Field(None, description="Greatest resident memory of the worker.")

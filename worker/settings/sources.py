@@ -89,7 +89,7 @@ def _deprecation(loaded: Loaded, location: Location) -> str:
     return notice_of(location, loaded.file, loaded.environment) or ""
 
 
-def told(setting: Setting) -> str:
+def value_text(setting: Setting) -> str:
     """The value as one line of text."""
     value = setting.value
     return "-" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -1,7 +1,7 @@
-"""Older configuration in the names of today, by the same engine as events.
+"""Upgrades older configuration to the current format, by the same engine as events.
 
-A whole document goes through the chain at once. What became of each single setting is found by sending it through
-alone: that gives the warnings, the lines of error messages, and the way for a file to be rewritten.
+A whole document is upcast at once. To find what becomes of a single setting it is upcast alone: that gives the
+warnings, the lines of error messages, and the edits of a file.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def upgrade(document: Mapping[str, Any], version: int = OLDEST) -> dict[str, Any
 
 def _refusal(fault: Fault) -> str:
     if fault.error_type == "FieldExists":
-        return f"{fault.path} stands under its old and its new name: remove the old one"
+        return f"{fault.path} is given under its old and its new name: remove the old one"
     return fault.message
 
 
@@ -123,7 +123,7 @@ def upgraded(environment: Environment) -> tuple[list[Renamed], Environment]:
         newer, text = variable_name(new), new_value if isinstance(new_value, str) else json.dumps(new_value)
         del variables[name]
         if variables.get(newer, text) != text:
-            raise WorkerError(f"environment variable {name}: {newer} says something else: remove {name}")
+            raise WorkerError(f"environment variable {name}: {newer} has another value: remove {name}")
         variables[newer], older[newer] = text, name
         found += [replace(each, variable=name) for each in inside]
     return found, Environment(variables, older)
@@ -171,9 +171,9 @@ def version_of(given: Any) -> int:
     """The format that a document states. Raises WorkerError where there is no such format."""
     number = int(given) if isinstance(given, str) and given.isdecimal() else given
     if isinstance(number, bool) or not isinstance(number, int):
-        raise WorkerError(f"version is no number: write version: {CURRENT}")
+        raise WorkerError(f"version is not a number: write version: {CURRENT}")
     if number > CURRENT:
-        raise WorkerError(f"it is of format {number}, this worker reads up to {CURRENT}: use a newer worker")
+        raise WorkerError(f"it has format {number}, this worker reads formats up to {CURRENT}: use a newer worker")
     if number < OLDEST:
         raise WorkerError(f"there is no format {number}: the formats are {OLDEST} to {CURRENT}")
     return number

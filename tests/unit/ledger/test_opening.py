@@ -69,7 +69,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(file: Path) -> None:
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     error = complaint(url(tmp_path / "none" / "ledger.db"))
-    assert "none is not there or no folder: make it, or set ledger.url" in str(error)
+    assert "none is not a folder: create it, or set ledger.url" in str(error)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -93,7 +93,8 @@ def test_show_begins_with_a_summary_and_that_is_all_of_a_large_chain(tmp_path: P
     assert re.search(r"order +│ 151 +│ 0 +│ 150 +│ 150 +│ 150 +│ 150 +│ +│", text)
     assert re.search(r"note +│ 2 .*│ note:1->2 ", text)
     assert (
-        "too large to show whole: --type TYPE shows one type, --version VERSION one version, --all everything" in text
+        "too large to show as a whole: --type TYPE shows one type, --version VERSION shows one version, --all "
+        "everything" in text
     )
     assert "default f3" not in text
     assert len(text.splitlines()) < 12
@@ -105,7 +106,7 @@ def test_show_one_type_or_version_of_a_large_chain(tmp_path: Path) -> None:
     assert "note 1 -> 2 (note:1->2)" in printed("show", "--type", "note", *chain)
     large = printed("show", "--type", "order", *chain)
     assert "├── 149" in large
-    assert "too large to show whole: --version VERSION one version, --all everything" in large
+    assert "too large to show as a whole: --version VERSION shows one version, --all everything" in large
     assert "default f3" not in large
     one = printed("show", "--type", "order", "--version", "4", *chain)
     assert "default f3 = 3" in one

@@ -51,7 +51,7 @@ export function showRoutes(parent, routes) {
     const caption = `${lanes.length} lanes, ${route.delivery}${route.paused ? ", paused" : ""}` +
       (route.records_per_second ? `, at most ${told(route.records_per_second)} records a second` : "");
     if (route.disagreeing.length) {
-      section.append(make("p", `members of the group do not do the same: ${route.disagreeing.join("; ")}`, "bad"));
+      section.append(make("p", `members of the group use another chain or destination: ${route.disagreeing.join("; ")}`, "bad"));
     }
     section.append(table(caption, COLUMNS, lanes.map(row)));
     return section;

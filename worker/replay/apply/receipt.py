@@ -76,7 +76,7 @@ RECEIPT_FILE = FileKind(
     name="receipt",
     written_by="`upcast replay`",
     fix_content="give the file that `upcast replay` wrote",
-    fix_unwritable="name another file with --receipt; the ledger has it already",
+    fix_unwritable="give another file with --receipt; the ledger has it already",
     fix_missing="a replay writes its receipt when it is finished, so run `upcast replay` to its end",
     wrong_kinds={"upcast-plan": "is a plan: give the receipt that `upcast replay` writes when it is finished"},
 )
