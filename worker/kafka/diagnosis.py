@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     IllegalSaslStateError,
     KafkaConnectionError,
+    KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
+from aiokafka.protocol.admin import SaslHandShakeRequest
 
 from worker.kafka.login import refused_login
 from worker.kafka.oauth import TokenError
@@ -46,13 +50,13 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-async def diagnose(error: BaseException, at: Address, kafka: KafkaSettings, answered: bool) -> Cause:
-    """The cause of ``error``. ``answered``: the broker accepted the connection before it closed it."""
+async def diagnose(error: BaseException, at: Address, kafka: KafkaSettings, security: Mapping[str, Any]) -> Cause:
+    """The cause of ``error``. ``security`` are the options of a connection."""
     root = error.__cause__ or error
     known = _authentication(root, kafka) or _certificate(root) or _network(root, at)
     if known:
         return known
-    return await _wrong_protocol(at, kafka, answered) or Cause("the connection was closed", permanent=False)
+    return await _wrong_protocol(at, kafka, security) or Cause("the connection was closed", permanent=False)
 
 
 def no_brokers(kafka: KafkaSettings) -> Cause:
@@ -120,10 +124,10 @@ def _network(error: BaseException, at: Address) -> Cause | None:
     return None
 
 
-async def _wrong_protocol(at: Address, kafka: KafkaSettings, answered: bool) -> Cause | None:
+async def _wrong_protocol(at: Address, kafka: KafkaSettings, security: Mapping[str, Any]) -> Cause | None:
     """The protocol of the listener, found out by trying."""
     sasl = "SASL_" if kafka.authenticated else ""
-    if answered and not kafka.authenticated:
+    if not kafka.authenticated and await _takes_logins(at, security):
         return Cause(
             "the broker asks for authentication: set kafka.security_protocol to "
             f"SASL_{kafka.security_protocol}, and kafka.sasl_mechanism",
@@ -138,6 +142,22 @@ async def _wrong_protocol(at: Address, kafka: KafkaSettings, answered: bool) -> 
             permanent=True,
         )
     return None
+
+
+async def _takes_logins(at: Address, security: Mapping[str, Any]) -> bool:
+    """Ask how one may log in. A listener without logins says that there are none; one with them closes the connection
+    at any other request, as a broker that is going away does."""
+    try:
+        connection = await create_conn(at.host, at.port, request_timeout_ms=int(PROBE_TIMEOUT * 1000), **security)
+    except (OSError, KafkaError):
+        return False
+    try:
+        answer = await connection.send(SaslHandShakeRequest("PLAIN"))
+    except (OSError, KafkaError):
+        return False
+    finally:
+        await connection.close()
+    return answer.error_code in {0, UnsupportedSaslMechanismError.errno}
 
 
 async def _speaks_tls(at: Address) -> bool:

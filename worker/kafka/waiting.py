@@ -101,7 +101,7 @@ async def _ask(clients: KafkaClients, at: Address) -> list[Address] | Cause:
     except TooOldBrokerError as error:
         return Cause(error.args[0], permanent=True)
     except (OSError, KafkaError) as error:
-        return await diagnose(error, at, clients.kafka, answered=connection is not None)
+        return await diagnose(error, at, clients.kafka, clients.security)
     finally:
         if connection is not None:
             await connection.close()
