@@ -72,7 +72,7 @@ SHAPE = """
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where steps stand: a folder that is the package called ``package``."""
 
     folder: Path
@@ -84,13 +84,13 @@ def scaffold(
 ) -> list[str]:
     """Write the files and tell what was done and what is left to do. Raises WorkerError; overwrites nothing."""
     if folder is not None and not (folder / "__init__.py").exists():
-        place = _Place(folder, _package(folder))
+        place = Place(folder, package_of(folder))
         return _start(title, event_type, place, version or "1", {folder / "__init__.py": NEW_CHAIN})
-    name = chain_name or (f"{_package(folder)}:chain" if folder is not None else SHIPPED)
+    name = chain_name or (f"{package_of(folder)}:chain" if folder is not None else SHIPPED)
     return _add(title, event_type, name, load(name), folder, version)
 
 
-def _package(folder: Path) -> str:
+def package_of(folder: Path) -> str:
     """The name by which the package in ``folder`` is imported from here."""
     try:
         parts = folder.resolve().relative_to(Path.cwd()).parts
@@ -102,20 +102,20 @@ def _package(folder: Path) -> str:
 
 
 def _start(
-    title: str, event_type: str, place: _Place, version: str, package: Mapping[Path, str] = MappingProxyType({})
+    title: str, event_type: str, place: Place, version: str, package: Mapping[Path, str] = MappingProxyType({})
 ) -> list[str]:
     text = FIRST_VERSION.format(
-        title=_sentence(title), model=_class(event_type), event_type=event_type, version=version
+        title=sentence(title), model=class_name(event_type), event_type=event_type, version=version
     )
     return [
-        *_written({**package, place.folder / f"{_module(event_type, version)}.py": text}),
+        *write_files({**package, place.folder / f"{module_name(event_type, version)}.py": text}),
         f"next: say in the model what {event_type} {version} holds",
         f'then: upcast new "…" --type {event_type} --chain {place.package}:chain',
     ]
 
 
 def _add(title: str, event_type: str, name: str, chain: Chain, folder: Path | None, version: str | None) -> list[str]:
-    place = _place(name, chain, folder)
+    place = place_of(name, chain, folder)
     if event_type not in chain.types:
         if version is None:
             known = f"chain {name} has no type {event_type}; it has {', '.join(chain.types)}"
@@ -124,15 +124,15 @@ def _add(title: str, event_type: str, name: str, chain: Chain, folder: Path | No
     source = chain.newest(event_type)
     if source is None:
         raise WorkerError(_left(chain, event_type))
-    target = version or _next(source)
+    target = version or next_version(source)
     if (event_type, target) in chain.versions:
         raise WorkerError(f"{event_type} has a version {target} already; name another with --to")
     moved = _behind(chain, (event_type, source), target, place)
-    files = {place.folder / f"{_module(event_type, target)}.py": _step(title, chain, (event_type, source), target)}
-    stem = folder_of(place.folder / "golden", event_type, source, target) / _word(title)
+    files = {place.folder / f"{module_name(event_type, target)}.py": _step(title, chain, (event_type, source), target)}
+    stem = folder_of(place.folder / "golden", event_type, source, target) / word(title)
     pair, notes = golden_pair(chain, (event_type, source), target, place.folder / "golden")
     files |= {stem.with_name(stem.name + suffix): text for suffix, text in pair.items()}
-    told = _written(files)
+    told = write_files(files)
     for file, text in moved.items():
         file.write_text(text, encoding="utf-8")
         told.append(f"changed {_shown(file)}: its preview step starts at {target} now")
@@ -151,21 +151,21 @@ def _left(chain: Chain, event_type: str) -> str:
     return f"every event of {event_type} becomes {others}, so there is no version to start from: name that with --type"
 
 
-def _place(name: str, chain: Chain, folder: Path | None) -> _Place:
+def place_of(name: str, chain: Chain, folder: Path | None) -> Place:
     if not chain.name and folder is None:
         raise WorkerError(f"chain {name} is not made by chain_from_package, so new steps have no place; give --dir")
     if folder is not None:
-        return _Place(folder, _package(folder))
+        return Place(folder, package_of(folder))
     home = Path(importlib.import_module(chain.name).__file__ or "").parent
     if any(home.is_relative_to(sysconfig.get_path(part)) for part in ("purelib", "platlib")):
         raise WorkerError(
             f"chain {name} is an installed package ({home}), whose next version would overwrite the step: "
             "run this in its sources, or start a chain of your own with --dir"
         )
-    return _Place(home, chain.name)
+    return Place(home, chain.name)
 
 
-def _next(version: str) -> str:
+def next_version(version: str) -> str:
     """The version behind ``version``: its last number and one. Raises WorkerError where that is a guess."""
     found = re.fullmatch(r"(.*?)(\d+)", version)
     if found is None or re.fullmatch(r"\d{4}-\d\d-\d\d", version):
@@ -173,7 +173,7 @@ def _next(version: str) -> str:
     return f"{found[1]}{int(found[2]) + 1}"
 
 
-def _behind(chain: Chain, node: tuple[str, str], target: str, place: _Place) -> Mapping[Path, str]:
+def _behind(chain: Chain, node: tuple[str, str], target: str, place: Place) -> Mapping[Path, str]:
     """A preview that starts at the newest version has to start behind the new one. Gives its file's new text."""
     hop = chain.hops.get(node)
     if hop is None:
@@ -188,10 +188,10 @@ def _behind(chain: Chain, node: tuple[str, str], target: str, place: _Place) -> 
 
 def _step(title: str, chain: Chain, node: tuple[str, str], target: str) -> str:
     imports, parent = _parent(chain, node)
-    model, own = _class(node[0]), parent.rpartition(".")[2]
+    model, own = class_name(node[0]), parent.rpartition(".")[2]
     shapes = any(known.shape is not None for known in chain.versions.values())
     return STEP.format(
-        title=_sentence(title),
+        title=sentence(title),
         imports=imports,
         model=own if own != "BaseModel" else model,
         parent=parent,
@@ -213,7 +213,7 @@ def _parent(chain: Chain, node: tuple[str, str]) -> tuple[str, str]:
     return f"from upcasters import Step{between}{line}", f"{module}.{model.__qualname__}"
 
 
-def _written(files: Mapping[Path, str]) -> list[str]:
+def write_files(files: Mapping[Path, str]) -> list[str]:
     for file in files:
         if file.exists():
             raise WorkerError(f"{_shown(file)} exists already; nothing was written")
@@ -233,22 +233,22 @@ def _shown(file: Path) -> str:
         return str(file)
 
 
-def _sentence(title: str) -> str:
+def sentence(title: str) -> str:
     text = " ".join(title.replace("\\", " ").replace('"', "'").split()).rstrip(".")
     if not text:
         raise WorkerError('the title is empty; say what the step does, such as "add branch"')
     return text[0].upper() + text[1:]
 
 
-def _word(text: str) -> str:
+def word(text: str) -> str:
     return re.sub(r"\W+", "_", text.lower()).strip("_") or "step"
 
 
-def _module(event_type: str, version: str) -> str:
-    name = _word(f"{event_type}_{version}")
+def module_name(event_type: str, version: str) -> str:
+    name = word(f"{event_type}_{version}")
     return name if name.isidentifier() else f"step_{name}"
 
 
-def _class(event_type: str) -> str:
+def class_name(event_type: str) -> str:
     name = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^0-9a-zA-Z]+", event_type))
     return name if name.isidentifier() and not keyword.iskeyword(name) else f"Event{name}"

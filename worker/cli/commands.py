@@ -17,6 +17,7 @@ from worker.cli import (
     demo,
     dlq,
     history,
+    infer,
     lanes,
     matrix,
     new,
@@ -44,6 +45,7 @@ app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("demo")(demo.demo)
 app.command("new")(new.new)
+app.command("infer")(infer.infer)
 app.command("show")(show.show)
 app.command("history")(history.history)
 app.command("heads")(history.heads)

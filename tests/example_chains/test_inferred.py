@@ -1,0 +1,14 @@
+"""`upcast infer` on the steps of this folder: docs/upcasters.md gives the figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.example_chains.inferred import measure, report
+
+
+@pytest.mark.long
+def test_half_of_the_steps_are_inferred_right() -> None:
+    measured = list(measure())
+    right = sum(each.is_right for each in measured)
+    assert right * 2 >= len(measured), "\n".join(report(measured))

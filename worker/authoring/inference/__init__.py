@@ -1,0 +1,1 @@
+"""What a step has to do, worked out from events before and after it."""
