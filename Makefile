@@ -2,13 +2,14 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-# Every target that `make help` lists is one of work, not a file.
-.PHONY: clean requirements $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
+# Every target that is listed is one of work, not a file.
+.PHONY: clean help requirements $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 VENV := .venv
 BIN := $(VENV)/bin
 # A .venv of their own for the tools that `make bench` compares with.
 PEERS_VENV := .venv-peers
+SPARK_VENV := .venv-spark
 # Another for the clients that `upcasters.consumers` is tested with.
 CLIENTS_VENV := .venv-clients
 SOURCES := worker upcasters upcast_demo tests website
@@ -25,7 +26,8 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14)
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$python -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$python; break; fi; done)
 
-help: ## list these targets; CONTRIBUTING.md has more on each
+# The list of targets has to fit on a screen of 24 lines, so that it does not list itself.
+help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/dev.installed ## make .venv with the `upcast` command and the development tools
@@ -75,7 +77,8 @@ coverage: $(VENV)/dev.installed ## that tests reach each line and branch of upca
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -p no:xdist -k "not test_speed" tests/unit/upcasters tests/example_chains tests/docs/test_upcasters_md.py
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --include='upcasters/*' --fail-under=100
+	@# What only runs on Spark is tested by archive-check.
+	$(BIN)/coverage report --include='upcasters/*' --omit=upcasters/spark.py --fail-under=100
 
 fused: $(VENV)/dev.installed ## generated code against the reference, a million events (EVENTS=n SEED=n)
 	@$(BIN)/python -m tests.fused $(EVENTS) $(if $(SEED),--seed $(SEED))
@@ -114,6 +117,9 @@ deploy-check: $(VENV)/deploy.installed $(BIN)/helm ## build, run and upgrade wha
 	$(BIN)/pytest -p no:randomly -v -rs -o "python_files=check_*.py" tests/deploy
 	@$(MAKE) --no-print-directory dist
 	@$(MAKE) --no-print-directory bench WHAT=sidecar
+
+archive-check: $(SPARK_VENV)/spark.installed ## a chain on Spark with two executors, some of which die (10 minutes; Java)
+	$(BIN)/pytest -p no:randomly -v -rs --timeout 1200 -o "python_files=check_*.py" tests/archives
 
 dist: $(VENV)/release.installed ## the packages and their SBOM; the wheel is tried in an empty environment
 	@rm -rf dist build
@@ -181,6 +187,14 @@ $(CLIENTS_VENV)/clients.installed: requirements/clients.txt | $(VENV)/dev.instal
 	@$(CLIENTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
 	@touch $@
 
+# Without Java there is no use for it: the tests skip, and say so.
+$(SPARK_VENV)/spark.installed: requirements/spark-build.txt requirements/spark.txt | $(VENV)/dev.installed
+	@if ! command -v java >/dev/null; then exit 0; fi; \
+	echo "installing Spark into $(SPARK_VENV) (minutes)"; \
+	test -x $(SPARK_VENV)/bin/python || $(BIN)/python -m venv $(SPARK_VENV); \
+	pip="$(SPARK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes"; \
+	$$pip -r requirements/spark-build.txt && $$pip --no-build-isolation -r requirements/spark.txt && touch $@
+
 $(BIN)/python:
 	@$(if $(strip $(PYTHON)),,echo "No Python 3.11 to 3.14 found. Install one, or name it: make PYTHON=/path/to/python3"; exit 1)
 	@$(PYTHON) -c '$(SUPPORTED)' || { echo "$(PYTHON) is not a Python 3.11 to 3.14. Name another: make PYTHON=/path/to/python3"; exit 1; }
@@ -202,8 +216,10 @@ requirements: $(VENV)/dev.installed ## pin the requirements again (UPGRADE=--upg
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:mutation --constraint requirements/dev.txt -o requirements/mutation.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:peers -o requirements/peers.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:clients -o requirements/clients.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:spark-build -o requirements/spark-build.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:spark --constraint requirements/dev.txt -o requirements/spark.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt
 
 clean: ## remove .venv and everything else that git ignores
-	rm -rf $(VENV) $(PEERS_VENV) $(CLIENTS_VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS_VENV) $(CLIENTS_VENV) $(SPARK_VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -16,3 +16,8 @@ def test_every_example_runs(tmp_path: Path) -> None:
 
 def test_every_column_is_on_the_page() -> None:
     assert {field.name for field in FIELDS if f"`{field.name}`" not in TEXT} == set()
+
+
+def test_the_job_for_spark_can_be_read() -> None:
+    [job] = [snippet for snippet in snippets(TEXT) if snippet.file]
+    compile(job.text, job.file, "exec")

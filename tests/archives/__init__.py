@@ -1,0 +1,1 @@
+"""Tests on Spark: only `make archive-check` runs them."""

@@ -1,0 +1,99 @@
+"""A chain over a Spark DataFrame, by ``mapInArrow``. Needs the extra ``spark``; ``docs/archives.md`` is the guide.
+
+The chain goes to the executors by its name, since it cannot be pickled, and is made there once a task. So the executors
+need this package and the chain's, in their image or environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from upcasters.arrow import ArrowUpcaster, Columns
+from upcasters.arrow.results import FIELDS
+from upcasters.loading import load_chain
+from upcasters.policy import Policy
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def upcast(
+    frame: DataFrame,
+    chain: str,
+    *,
+    value: str = "value",
+    key: str | None = None,
+    headers: str | None = None,
+    timestamp: str | None = None,
+    origin: tuple[str, str, str] | None = None,
+    target: Mapping[str, str] | None = None,
+    policy: Policy | None = None,
+    prefix: str = "",
+) -> DataFrame:
+    """The rows of ``frame`` brought up by the chain of that name, with what became of each, as ``ArrowUpcaster`` says.
+
+    The names of columns are those of ``Columns``. ``target`` is that of a ``Policy``: a dict of type to version. Write
+    the result once, partitioned by outcome: each action on it runs the chain again.
+
+    Raises ChainError where there is no such chain here, and ValueError for a column that does not fit. A task whose
+    executor has no such chain, or one with another fingerprint, ends before its first row, and the job with it.
+    """
+    from pyspark.sql.types import StringType, StructField, StructType
+
+    found = load_chain(chain)
+    columns = Columns(value, key, headers, timestamp, origin)
+    chosen = policy or Policy()
+    task = _Task(
+        chain, found.fingerprint, columns, chosen if target is None else replace(chosen, target=target), prefix
+    )
+    task.upcaster().schema(_arrow(frame))
+    added = [StructField(prefix + field.name, StringType()) for field in FIELDS]
+    kept = [StructField(field.name, field.dataType) for field in frame.schema]
+    return frame.mapInArrow(task.function(), StructType([*kept, *added]))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """All that goes to an executor."""
+
+    chain: str
+    fingerprint: str
+    columns: Columns
+    policy: Policy
+    prefix: str
+
+    def function(self) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+        """What Spark calls for each partition."""
+        return self._batches
+
+    def upcaster(self) -> ArrowUpcaster:
+        """The chain as it is here. Raises ChainError where there is none, and ValueError where it is another."""
+        chain = load_chain(self.chain)
+        if chain.fingerprint != self.fingerprint:
+            raise ValueError(
+                f"chain {self.chain} is {chain.fingerprint} on this executor and {self.fingerprint} on the driver: "
+                "give both the same version of its package"
+            )
+        return ArrowUpcaster(chain.upcaster(self.policy), self.columns, self.prefix)
+
+    def _batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        upcaster = self.upcaster()
+        for batch in batches:
+            yield _plain(upcaster.upcast(batch))
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Spark takes no dictionary-encoded columns."""
+    first = batch.num_columns - len(FIELDS)
+    decoded = [column.dictionary_decode() for column in batch.columns[first:]]
+    return pa.RecordBatch.from_arrays([*batch.columns[:first], *decoded], names=batch.schema.names)
+
+
+def _arrow(frame: DataFrame) -> pa.Schema:
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    return to_arrow_schema(frame.schema)
