@@ -12,7 +12,7 @@ from pathlib import Path
 
 from website import ROOT
 
-PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/orders-chain/README.md")
 """The pages outside docs/ that are part of the site."""
 
 LINK = re.compile(r"\]\(([^)#\s]+)")
