@@ -18,7 +18,7 @@ from worker.lanes.supervisor import Supervisor
 RECORDS, SIZE = 20, 50_000
 PRODUCE_REQUEST = 0
 """Its number in the protocol."""
-WORTH_WAITING = replace(QUICK, operation=2, stuck_after=3)
+WORTH_WAITING = replace(QUICK, operation=4, stuck_after=3)
 """What a quota of these tests makes wait is longer than both."""
 
 
@@ -39,7 +39,8 @@ async def watch(supervisor: Supervisor) -> set[str]:
 
     def look() -> bool:
         seen.update(each.reason for each in supervisor.status())
-        assert supervisor.why_not_live() == []
+        # At the moment when the brokers' wait ends, however long it was and however slow this machine is.
+        assert not any(lane.is_stuck(lane._producer.throttled_until) for lane in supervisor.lanes)
         return caught_up(supervisor, partitions=1)()
 
     await until(look)
