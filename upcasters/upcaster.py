@@ -18,6 +18,7 @@ from upcasters.event import Event, Partition, SourceRecord, event_of, kind_of, p
 from upcasters.event_flow import EventFlow, Way
 from upcasters.outcome import Outcome, Violation
 from upcasters.policy import Policy
+from upcasters.readers import ValueReader
 from upcasters.reference import Reference, Trace
 from upcasters.short_cut import short_cut
 from upcasters.step import VersionKey
@@ -112,6 +113,11 @@ class Upcaster:
             found = compile_hops(way.hops, keeps_keys=keeps_keys, counts=counts)
             self._compiled[way.start, way.to] = found
         return found
+
+    @property
+    def readers(self) -> Sequence[ValueReader]:
+        """The readers of the route, in their order."""
+        return () if self._flow.reading is None else self._flow.reading.readers
 
     @property
     def splits_values(self) -> bool:

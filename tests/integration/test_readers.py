@@ -112,3 +112,15 @@ async def test_a_census_counts_the_events_in_an_array(orders: NearlyJson) -> Non
     found = await survey(*orders.given, "earliest", "now", lambda _done, _total: None)
     assert (found.census.records, found.census.events) == (24, 4 * (1 + 1 + 1 + 1 + 3 + 2))
     assert {(kind.event_type, kind.version) for kind in found.census.lines} == {("order", "1")}
+
+
+async def test_one_record_of_the_topic_is_tried_as_the_route_does_it(orders: NearlyJson) -> None:
+    orders.configure(readers=READERS)
+    await orders.fill(24)
+    done = await orders.upcast("try", "--at", "1:4")
+    assert (done.code, "read by array, which makes 3 events of it" in done.out) == (0, True), done
+    assert f"{orders.source}/1/4/2" in done.out
+    beyond = await orders.upcast("try", "--at", "1:12")
+    assert (beyond.code, "the partition holds 0 to 12" in beyond.errors) == (2, True), beyond
+    nowhere = await orders.upcast("try", "--at", "2:0")
+    assert (nowhere.code, "it has 2 partitions" in nowhere.errors) == (2, True), nowhere

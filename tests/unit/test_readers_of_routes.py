@@ -116,7 +116,7 @@ def test_released_readers_are_locked() -> None:
     assert "readers" not in parts_of("chain", chain())
     assert changed(before, parts_of("chain", chain("array"))) == {}
     assert changed(before, parts_of("chain", chain("array", read_with(unframed)))) == {"readers": "changed"}
-    assert changed(before, parts_of("chain", chain())) == {"readers": "gone"}
+    assert changed(before, parts_of("chain", chain())) == {"readers": "removed"}
     assert changed(parts_of("chain", chain()), before) == {}, "what no reader read was a dead letter"
 
 
@@ -179,6 +179,57 @@ def test_try_reads_files_as_windows_writes_them(reading: str, encoding: str) -> 
     result = upcast("try", "--chain", reading, stdin='{"a":"é"}\r\n{"a":2}\r\n'.encode(encoding))
     assert (result.exit_code, result.stdout.count("event ")) == (0, 2)
     assert '{"b":"é"}' in result.stdout
+
+
+def test_try_reads_a_file(reading: str, tmp_path: Path) -> None:
+    file = tmp_path / "events.json"
+    file.write_bytes(b'{"a":1}\n{"b":2}\n')
+    assert upcast("try", str(file), "--chain", reading).stdout.count("event ") == 2
+    for given, told in ((tmp_path, "cannot be read"), (file, "there is no event in")):
+        file.write_bytes(b" ")
+        assert told in str(upcast("try", str(given), "--chain", reading).exception)
+
+
+def test_try_does_as_a_route_does(reading: str, tmp_path: Path) -> None:
+    config = tmp_path / "upcast.yaml"
+    config.write_text(
+        "kafka: {bootstrap_servers: 'localhost:9', group_id: g}\n"
+        f"routes: [{{source: old, destination: new, chain: '{reading}', readers: [json-text]}}]\n"
+    )
+    routed = ("try", "--config", str(config), "--route", "old")
+    assert "read by json-text" in upcast(*routed, stdin=rb'"{\"a\":1}"').stdout
+    assert "stage decode" in upcast(*routed, stdin=b'[{"a":1}]').stdout
+    wrong = {("--at", "3"): "is not PARTITION:OFFSET", ("--at", "3:1", "--key", "k"): "leave out FILE"}
+    for options, told in wrong.items():
+        assert told in str(upcast(*routed, *options).exception)
+
+
+RENAMING = """
+from upcasters import Always, Baseline, Chain, Detection, FromHeader, Step, rename_type, set_header, set_key
+
+chain = Chain(
+    [Step("old", "1", "2", [rename_type("new"), set_header("h", "x"), set_key("id")], lossy="the key")],
+    [Baseline("old", "1")],
+    detection=Detection((FromHeader("type"), Always("old")), (FromHeader("v"), Always("1"))),
+)
+"""
+
+
+def test_try_shows_what_changes_around_an_event(reading: str, tmp_path: Path) -> None:
+    (tmp_path / "reading_chain.py").write_text(RENAMING)
+    headers = ("-H", "type=old", "-H", "v=1", "-H", "kept=1")
+    lines = upcast("try", "--chain", reading, "--key", "k", *headers, stdin=b'{"id":"i"}').stdout.splitlines()
+    assert lines[1].startswith("old 1 -> new 2 (")
+    changed_lines = [line for line in lines if line.startswith(("+", "-"))]
+    assert sorted(changed_lines) == [
+        "+ header h: x",
+        "+ header type: new",
+        "+ header v: 2",
+        "+ key: i",
+        "- header type: old",
+        "- header v: 1",
+        "- key: k",
+    ]
 
 
 def test_show_names_the_readers(reading: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -17,9 +17,12 @@ from upcasters import (
     Event,
     Passed,
     Policy,
+    Record,
     Skipped,
     SourcePartition,
+    SourceRecord,
     Upcast,
+    Upcaster,
 )
 from upcasters.document import is_json
 from upcasters.outcome import Outcome
@@ -64,6 +67,15 @@ class Tried:
         return "" if self.trace.read is None else _told_reading(self.trace.read)
 
     @property
+    def around(self) -> list[str]:
+        """What changes around the document, key and headers, as lines of a diff; nothing where only the value does."""
+        outcome = self.trace.outcome
+        records = outcome.output(self.event) if isinstance(outcome, Upcast) else ()
+        before = _around(self.event)
+        lines = [difflib.ndiff(before, _around(record)) for record in records]
+        return [line for diff in lines for line in diff if line.startswith(("+", "-"))]
+
+    @property
     def hops(self) -> list[TriedHop]:
         return [_tried(hop) for hop in self.trace.hops]
 
@@ -94,19 +106,31 @@ def _is_document(line: bytes, readers: Sequence[ValueReader]) -> bool:
     return is_json(values[0])
 
 
-def try_all(
-    chain: Chain, values: Sequence[bytes], headers: Sequence[tuple[str, bytes]], key: str | None, to: str | None
-) -> list[Tried]:
-    """Upcast each value. Raises ``WorkerError`` where the chain needs a route's rules of detection, or has no version
-    ``to``."""
-    targets = {} if to is None else targets_of(chain, to)
+def upcaster_of(chain: Chain, policy: Policy, to: str | None) -> Upcaster:
+    """The chain by a policy, to the version ``to`` where that is named.
+
+    Raises WorkerError where the chain needs a route's rules of detection, or has no such version.
+    """
+    targets = policy.target if to is None else targets_of(chain, to)
     try:
-        upcaster = chain.upcaster(Policy(target=targets, validate_source="never"))
+        return chain.upcaster(replace(policy, target=targets, validate_source="never"))
     except ChainError as error:
         raise WorkerError(str(error)) from error
+
+
+def try_all(
+    upcaster: Upcaster, values: Sequence[bytes], headers: Sequence[tuple[str, bytes]], key: str | None
+) -> list[Tried]:
+    """Upcast each value."""
     key_bytes = None if key is None else key.encode()
     events = [Event(value, key_bytes, headers, offset=offset) for offset, value in enumerate(values)]
     return [Tried(number, event, upcaster.trace(event, COORDINATES)) for number, event in enumerate(events, start=1)]
+
+
+def try_record(upcaster: Upcaster, record: SourceRecord, source: SourcePartition) -> Tried:
+    """A record of a topic through a chain, with what is made of where it stands."""
+    event = Event(record.value, record.key, list(record.headers), record.timestamp, record.offset)
+    return Tried(1, event, upcaster.trace(event, source))
 
 
 def targets_of(chain: Chain, to: str) -> dict[str, str]:
@@ -122,10 +146,17 @@ def _tried(trace: HopTrace) -> TriedHop:
     before, after = (_lines(value) for value in (trace.before, trace.after))
     diff = tuple(difflib.unified_diff(before, after, n=CONTEXT, lineterm=""))[2:]
     which = "" if trace.position is None else f"[{trace.position}] "
+    (old_type, old), (new_type, new) = trace.hop.source, trace.hop.target
+    way = f"{old} -> {new}" if old_type == new_type else f"{old_type} {old} -> {new_type} {new}"
     return TriedHop(
-        f"{which}{trace.hop.source[1]} -> {trace.hop.target[1]} ({trace.hop.id})",
+        f"{which}{way} ({trace.hop.id})",
         tuple(line for line in diff if not line.startswith("@@")),
     )
+
+
+def _around(record: Event | Record) -> list[str]:
+    key = [] if record.key is None else [f"key: {_text(record.key)}"]
+    return [*key, *(f"header {name}: {'null' if value is None else _text(value)}" for name, value in record.headers)]
 
 
 def _told_reading(read: Read) -> str:
