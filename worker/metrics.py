@@ -21,7 +21,27 @@ from upcasters.outcome import Passage
 from worker.lanes.counters import Counters
 from worker.lanes.state import LaneState, MeasuredLane
 
-LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
+LATENCY_BUCKETS = (
+    0.025,
+    0.05,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+    30,
+    60,
+    300,
+    3600,
+    86400,
+    604800,
+    2592000,
+    31536000,
+)
 WORK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 MAX_EVENT_TYPES = 200
 MAX_ERROR_TYPES = 100

@@ -19,6 +19,7 @@ FILES = (
     "metrics.js",
     "charts.js",
     "lanes.js",
+    "times.js",
     "runs.js",
     "chain.js",
     "uPlot.iife.min.js",

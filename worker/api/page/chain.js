@@ -16,13 +16,11 @@ export async function showChain(parent, source) {
 function draw({ nodes, edges }) {
   const types = [...new Set(nodes.map((node) => node.event_type))];
   const places = new Map();
-  const columns = new Map();
+  const columns = columnsOf(nodes, edges);
   for (const node of nodes) {
-    const column = columns.get(node.event_type) ?? 0;
-    columns.set(node.event_type, column + 1);
-    places.set(node.id, [LEFT + column * (WIDTH + GAP), types.indexOf(node.event_type) * ROW + 20]);
+    places.set(node.id, [LEFT + columns.get(node.id) * (WIDTH + GAP), types.indexOf(node.event_type) * ROW + 20]);
   }
-  const width = LEFT + Math.max(...columns.values()) * (WIDTH + GAP);
+  const width = LEFT + (Math.max(...columns.values()) + 1) * (WIDTH + GAP);
   const svg = element("svg", { viewBox: `0 0 ${width} ${types.length * ROW}`, width, role: "img" });
   const told = edges.map((edge) => `${edge.source} to ${edge.target}`).join(", ");
   svg.append(element("title", {}, `The chain's versions and steps: ${told}`));
@@ -35,6 +33,23 @@ function draw({ nodes, edges }) {
   const scroll = make("div", undefined, "scroll");
   scroll.append(svg);
   return scroll;
+}
+
+/** Each version stands behind all that lead to it, and behind the ones before it in its own row. */
+function columnsOf(nodes, edges) {
+  const columns = new Map(nodes.map((node) => [node.id, 0]));
+  const last = new Map();
+  const before = edges.map((edge) => [edge.source, edge.target]);
+  for (const node of nodes) {
+    if (last.has(node.event_type)) before.push([last.get(node.event_type), node.id]);
+    last.set(node.event_type, node.id);
+  }
+  for (let round = 0; round < nodes.length; round += 1) {
+    for (const [source, target] of before) {
+      columns.set(target, Math.max(columns.get(target), Math.min(columns.get(source) + 1, nodes.length)));
+    }
+  }
+  return columns;
 }
 
 function line([x1, y1], [x2, y2], edge) {

@@ -7,9 +7,14 @@ const DARK = ["#79c0ff", "#56d364", "#ff7b72", "#e3b341", "#d2a8ff", "#56d4dd"];
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 export class Chart {
-  /** `least` is the smallest height of the scale, so that next to nothing looks like next to nothing. */
-  constructor(parent, title, unit, least) {
+  /**
+   * `least` is the smallest height of the scale, so that next to nothing looks like next to nothing. `empty` says why
+   * there is nothing to draw, `say` makes a text of a value.
+   */
+  constructor(parent, title, unit, least, empty, say = told) {
     this.unit = unit;
+    this.empty = empty;
+    this.say = say;
     this.least = least;
     this.names = [];
     this.times = [];
@@ -43,7 +48,12 @@ export class Chart {
     if (this.times.length > POINTS) for (const list of [this.times, ...this.values]) list.shift();
     if (added.length || !this.plot) this.draw();
     else this.plot.setData([this.times, ...this.values]);
-    this.latest.textContent = this.names.map((name) => `${name}: ${told(values.get(name))} ${this.unit}`).join(", ");
+    const nothing = !this.values.some((list) => list.some((value) => value !== null && value !== 0));
+    this.latest.textContent = nothing ? this.empty : this.names.map((name) => `${name}: ${this.text(values.get(name))}`).join(", ");
+  }
+
+  text(value) {
+    return this.say === told ? `${told(value)} ${this.unit}` : this.say(value);
   }
 
   draw() {
@@ -59,7 +69,7 @@ export class Chart {
       dash: DASHES[place % DASHES.length],
       width: 2,
       points: { show: false },
-      value: (_, value) => (value === null ? "–" : `${told(value)} ${this.unit}`),
+      value: (_, value) => (value === null ? "–" : this.text(value)),
     }));
     const options = {
       ...this.size(),

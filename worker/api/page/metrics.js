@@ -32,6 +32,19 @@ export function sums(metrics, name, label) {
   return result;
 }
 
+/** The sum of a metric by the values of two labels, joined by a space. */
+export function pairs(metrics, name, first, second) {
+  const result = new Map();
+  for (const { labels, value } of metrics.get(name) ?? []) {
+    const key = `${labels[first]} ${labels[second] || "without version"}`.trim();
+    result.set(key, (result.get(key) ?? 0) + value);
+  }
+  return result;
+}
+
+/** The largest finite bound of a histogram's buckets, in seconds. */
+export const lastBound = (buckets) => Math.max(0, ...[...buckets.keys()].map(Number).filter(Number.isFinite));
+
 export const total = (metrics, name) => sums(metrics, name).get("") ?? 0;
 
 /** What was added a second between two readings; a worker that has started anew begins at 0. */
@@ -44,7 +57,10 @@ export function rates(now, before, seconds) {
   return result;
 }
 
-/** A quantile of what a histogram has counted between two readings, in seconds: the bound of its bucket. */
+/**
+ * A quantile of what a histogram has counted between two readings, in seconds: the bound of its bucket; Infinity beyond
+ * the last one.
+ */
 export function quantile(now, before, share) {
   const bounds = [...rates(now, before, 1)]
     .map(([bound, count]) => [bound === "+Inf" ? Infinity : Number(bound), count])

@@ -3,19 +3,46 @@
 import { Chart, told } from "./charts.js";
 import { showChain } from "./chain.js";
 import { make, showRoutes, table } from "./lanes.js";
-import { parse, quantile, rates, sums, total } from "./metrics.js";
+import { lastBound, pairs, parse, quantile, rates, sums, total } from "./metrics.js";
 import { showRuns } from "./runs.js";
+import { age, moment } from "./times.js";
 
 const METRICS_EVERY = 2_000, RUNS_EVERY = 5_000, STATUS_EVERY = 2_000;
 const FATES = { upcast: "upcast", passed: "passed", skipped: "skipped", dead_lettered: "dead-lettered" };
 const at = (id) => document.getElementById(id);
 
+const NOTHING = "No record in these five minutes.";
+let longest = 0; // the last bound of the latency's buckets, in seconds
+
 const charts = {
-  throughput: new Chart(at("charts"), "Records a second, by what became of them", "/s", 1),
-  latency: new Chart(at("charts"), "From a record's timestamp to its commit", "s", 0.1),
-  versions: new Chart(at("charts"), "What arrives, by version", "/s", 1),
-  lag: new Chart(at("charts"), "Records that wait", "records", 10),
+  throughput: new Chart(at("charts"), "Records a second, by what became of them", "/s", 1, NOTHING),
+  latency: new Chart(at("charts"), "From a record's timestamp to its commit", "s", 0.1, NOTHING, latencyText),
+  versions: new Chart(at("charts"), "What arrives, by type and version", "/s", 1, NOTHING),
+  lag: new Chart(at("charts"), "Records that wait", "records", 10, "No record waits."),
 };
+
+function latencyText(seconds) {
+  return seconds === Infinity ? `more than ${age(longest)}` : age(seconds);
+}
+
+const STALE_AFTER = 10_000;
+const ICONS = { good: "#1a7f37", warn: "#bf8700", bad: "#cf222e" };
+let heard = Date.now();
+
+/** What a tab shows while another one is looked at. */
+function announce(kind, words) {
+  document.title = `${kind === "good" ? "" : "● "}${words} · upcast worker`;
+  const circle = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="${ICONS[kind]}"/></svg>`;
+  at("icon").href = `data:image/svg+xml,${encodeURIComponent(circle)}`;
+}
+
+/** What is old looks old, and says since when. */
+function showStaleness() {
+  const stale = Date.now() - heard > STALE_AFTER;
+  document.body.classList.toggle("stale", stale);
+  at("stale").textContent = stale ? `nothing heard from the worker since ${moment(heard)}: what stands here is of then` : "";
+  if (stale) announce("bad", "no answer");
+}
 let chainOf = "";
 
 function showStatus(status) {
@@ -26,7 +53,11 @@ function showStatus(status) {
     ? `not ready: ${reason}${more.length ? `, and ${more.length} more` : ""}`
     : `${status.state}: ${lanes.length - held.length} of ${lanes.length} lanes running`;
   if (at("state").textContent !== state) at("state").textContent = state;
-  at("state").className = !reason && !held.length ? "good" : "warn";
+  const kind = reason ? "bad" : held.length ? "warn" : "good";
+  at("state").className = kind;
+  heard = Date.now();
+  showStaleness();
+  announce(kind, reason ? "not ready" : held.length ? `${held.length} of ${lanes.length} lanes do not run` : "ready");
   facts({ version: status.version, group: status.consumer_group });
   showRoutes(at("routes"), status.routes);
   const first = status.routes[0];
@@ -72,19 +103,16 @@ function showMetrics(now, earlier) {
   ]));
   charts.throughput.add(now.time, fates);
   const buckets = (of) => sums(of.metrics, "upcaster_record_e2e_latency_seconds_bucket", "le");
+  longest = lastBound(buckets(now));
   const latency = new Map([["p50", 0.5], ["p99", 0.99]].map(([label, share]) => [
     label, quantile(buckets(now), buckets(earlier), share),
   ]));
   charts.latency.add(now.time, latency);
-  charts.versions.add(now.time, versions(change("upcaster_upcasts_total", "from_version"), fates.get("passed")));
+  const byVersion = (of) => pairs(of.metrics, "upcaster_upcasts_total", "event_type", "from_version");
+  charts.versions.add(now.time, rates(byVersion(now), byVersion(earlier), seconds).set("current or passed", fates.get("passed")));
   charts.lag.add(now.time, new Map([["waiting", total(now.metrics, "upcaster_consumer_lag")]]));
   showNumbers(now.metrics, fates);
   showDeadLetters(now.metrics);
-}
-
-function versions(byVersion, passed) {
-  const found = new Map([...byVersion].map(([version, rate]) => [version || "no version", rate]));
-  return found.set("current or passed", passed);
 }
 
 function showNumbers(metrics, fates) {
@@ -93,7 +121,7 @@ function showNumbers(metrics, fates) {
   const numbers = {
     "records a second": told(a_second),
     "records wait": told(total(metrics, "upcaster_consumer_lag")),
-    "seconds behind, at most": lag.length ? told(Math.max(...lag)) : "–",
+    "behind, at most": lag.length ? age(Math.max(...lag)) : "–",
     "records done": told(total(metrics, "upcaster_records_consumed_total")),
     "dead letters": told(total(metrics, "upcaster_records_dead_lettered_total")),
     "MB of memory": told(total(metrics, "process_resident_memory_bytes") / 1e6),
@@ -129,5 +157,6 @@ function every(milliseconds, work) {
 }
 
 follow();
+setInterval(showStaleness, 1_000);
 every(METRICS_EVERY, readMetrics);
 every(RUNS_EVERY, () => showRuns(at("runs")));

@@ -1,6 +1,7 @@
 // Replays and redrives: how far they are, how long they take yet, and their dead letters by fault.
 
 import { make, table } from "./lanes.js";
+import { age, moment } from "./times.js";
 
 const seen = new Map(); // replay id -> [time, offsets done] when first seen running, for the time left
 
@@ -31,7 +32,8 @@ function show(run) {
   bar.value = all ? done : 1;
   const label = `${done.toLocaleString("en")} of ${all.toLocaleString("en")} offsets${left(run, done, all)}`;
   bar.setAttribute("aria-label", label);
-  article.append(title, bar, make("p", `${label}${run.reason ? ` · ${run.reason}` : ""}`, "soft"));
+  const since = run.started ? ` · started ${moment(run.started)}` : "";
+  article.append(title, bar, make("p", `${label}${run.reason ? ` · ${run.reason}` : ""}${since}`, "soft"));
   if (run.dead_letters.length) article.append(faults(run.dead_letters));
   return article;
 }
@@ -42,7 +44,7 @@ function left(run, done, all) {
   const [began, before] = seen.get(run.replay_id) ?? [now, done];
   seen.set(run.replay_id, [began, before]);
   const speed = (done - before) / (now - began);
-  return speed > 0 ? `, about ${Math.ceil((all - done) / speed)} s left` : "";
+  return speed > 0 ? `, about ${age(Math.ceil((all - done) / speed))} left` : "";
 }
 
 const COLUMNS = [["fault"], ["count", "number"], ["stage"], ["error"], ["type"], ["from"], ["to"], ["step"]];

@@ -1,4 +1,4 @@
-"""The page for people in headless Chromium, beside a real worker with traffic. `make deploy-check` runs this.
+"""The page for people in headless Chromium, beside a real worker with traffic; skips where there is no Chromium.
 
 The pictures in docs/page/ are written anew with WRITE_PICTURES=1.
 """
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,9 +24,12 @@ from aiokafka import AIOKafkaProducer
 
 from tests.deploy import ROOT
 from tests.kafka import Topics
+from tests.limits import HANG
 from tests.served_api import FakeWorker, served
 from tests.worker_process import running_worker, write_config
+from worker.api import LaneStatus
 
+pytestmark = pytest.mark.long
 PICTURES = ROOT / "docs" / "page"
 
 
@@ -63,12 +67,12 @@ class Traffic:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(90)
+        assert self._ready.wait(HANG)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
-        self._thread.join(30)
+        self._thread.join(HANG)
 
     async def _serve(self) -> None:
         topics = Topics(self._bootstrap)
@@ -115,9 +119,9 @@ def open_page(browser: Any, address: str, width: int = 1280, theme: str = "light
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(f"http://{address}/")
     drawn = "return document.querySelectorAll('#charts canvas').length === 4 && !!document.querySelector('#chain svg')"
-    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(drawn))
+    WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(drawn))
     points = "return document.querySelector('#charts p').textContent.includes('upcast')"
-    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(points))
+    WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(points))
 
 
 def keep_picture(browser: Any, name: str) -> None:
@@ -125,7 +129,7 @@ def keep_picture(browser: Any, name: str) -> None:
 
     if os.environ.get("WRITE_PICTURES"):
         read = "return performance.getEntriesByName(new URL('metrics', location).href).length >= 12"
-        WebDriverWait(browser, 90).until(lambda driver: driver.execute_script(read))
+        WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(read))
         height = browser.execute_script("return document.documentElement.scrollHeight")
         width = browser.execute_script("return innerWidth")
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -159,11 +163,66 @@ def test_the_headline_says_why_the_worker_is_not_ready(browser: Any) -> None:
     with served(worker) as silent:
         browser.get(f"http://{silent}/")
         headline = "return [state.className, state.textContent]"
-        WebDriverWait(browser, 30).until(lambda driver: driver.execute_script(headline)[0])
-        assert browser.execute_script(headline) == ["warn", f"not ready: {worker.not_ready[0]}, and 1 more"]
+        WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(headline)[0])
+        assert browser.execute_script(headline) == ["bad", f"not ready: {worker.not_ready[0]}, and 1 more"]
         worker.not_ready = []
         good = ["good", "running: 1 of 1 lanes running"]
-        WebDriverWait(browser, 30).until(lambda driver: driver.execute_script(headline) == good)
+        WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(headline) == good)
+
+
+def lanes(many: int) -> FakeWorker:
+    """One is blocked, one is years behind, the others run."""
+    worker = FakeWorker()
+    worker.route.lanes = [
+        LaneStatus(topic="legacy", partition=n, state="running", lag=0, lag_seconds=0) for n in range(many)
+    ]
+    since = datetime(2026, 11, 25, 3, tzinfo=UTC)
+    worker.route.lanes[41] = LaneStatus(topic="legacy", partition=41, state="blocked", reason="refused", since=since)
+    worker.route.lanes[7] = LaneStatus(topic="legacy", partition=7, state="running", lag=9, lag_seconds=197_500_000)
+    return worker
+
+
+@pytest.mark.parametrize("many", [60, 500])
+def test_what_is_wrong_stands_on_top_and_the_rest_is_folded(browser: Any, many: int) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    with served(lanes(many)) as address:
+        browser.get(f"http://{address}/")
+        rows = "return [...document.querySelectorAll('#routes > div tbody tr')].map(row => row.innerText)"
+        WebDriverWait(browser, HANG).until(lambda driver: len(driver.execute_script(rows)) == 8)
+        first, second, *_ = browser.execute_script(rows)
+        assert re.match(r"41\s+blocked", first)
+        assert "refused, since 2026-11-25T03:00:00Z" in first
+        assert re.match(r"7\s+running\s+9\s+6 y 95 d", second)
+        assert browser.title == f"● 1 of {many} lanes do not run · upcast worker"
+        summary = browser.find_element("css selector", "#routes summary")
+        assert summary.text == f"{many - 8} more lanes, all running"
+        summary.click()
+        browser.find_element("css selector", "#routes input").send_keys("5")
+        kept = "return document.querySelectorAll('#routes details tbody tr').length"
+        wanted = sum(str(n).startswith("5") for n in range(many) if n > 6)
+        WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(kept) == wanted)
+
+
+def test_a_page_that_hears_nothing_is_grey_and_says_since_when(browser: Any) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    with served(FakeWorker()) as address:
+        browser.get(f"http://{address}/")
+        WebDriverWait(browser, HANG).until(lambda driver: driver.title == "ready · upcast worker")
+    stale = "return document.body.classList.contains('stale') && document.getElementById('stale').textContent"
+    said = WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(stale))
+    assert re.match(r"nothing heard from the worker since \d{4}-\d\d-\d\dT[\d:]+Z: ", said)
+    assert browser.title == "● no answer · upcast worker"
+
+
+def test_durations_are_told_in_words(browser: Any) -> None:
+    with served(FakeWorker()) as address:
+        browser.get(f"http://{address}/")
+        seconds = [None, 0, 0.25, 9.96, 59, 61, 3600, 90_000, 197_500_000]
+        script = "const done = arguments[1]; import('/page/times.js').then(({age}) => done(arguments[0].map(age)))"
+        told = browser.execute_async_script(script, seconds)
+    assert told == ["\N{EN DASH}", "0 s", "0.3 s", "10 s", "59 s", "1 min 1 s", "1 h", "1 d 1 h", "6 y 95 d"]
 
 
 def test_it_goes_on_by_itself(browser: Any, address: str) -> None:
@@ -172,7 +231,7 @@ def test_it_goes_on_by_itself(browser: Any, address: str) -> None:
     open_page(browser, address)
     position = "return document.querySelector('#routes tbody tr td:nth-child(5)').textContent"
     before = browser.execute_script(position)
-    WebDriverWait(browser, 30).until(lambda driver: driver.execute_script(position) != before)
+    WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(position) != before)
 
 
 def test_nothing_is_asked_of_any_other_address(browser: Any, address: str) -> None:
@@ -215,8 +274,8 @@ def test_a_replay_shows_how_far_it_is_and_what_is_left(browser: Any, traffic: Tr
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as replay:
         try:
             open_page(browser, traffic.address)
-            told = re.compile(r"[\d,]+ of [\d,]+ offsets, about \d+ s left · shown on the page")
-            WebDriverWait(browser, 60).until(lambda driver: told.search(driver.find_element("id", "runs").text))
+            told = re.compile(r"[\d,]+ of [\d,]+ offsets, about [\w ]+ left · shown on the page")
+            WebDriverWait(browser, HANG).until(lambda driver: told.search(driver.find_element("id", "runs").text))
             bar = browser.find_element("css selector", "#runs progress")
             assert 0 < int(bar.get_attribute("value")) < int(bar.get_attribute("max"))
         finally:
