@@ -91,7 +91,7 @@ mutation: $(VENV)/dev.installed ## small faults in the engine: which tests notic
 	$(BIN)/python tests/mutation.py $(MUTATION_ARGS)
 
 # What can be measured, and what each takes; the first one unless another is named.
-BENCHES := drain smoke chain consumers archive replay partitions rows sidecar profile
+BENCHES := drain smoke chain avro consumers archive replay partitions rows sidecar profile
 BENCH = $(or $(WHAT),$(firstword $(BENCHES)))
 ARGS_drain = $(if $(CASES),--cases "$(CASES)") $(if $(PEERS),--peers "$(PEERS)") \
 	$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.avro`: Avro events through a chain, beside fastavro and the same change by hand, as ratios.
+"""`make bench WHAT=avro`: Avro events through a chain, beside fastavro and the same change by hand, as ratios.
 
 The codec alone reads the paths that the chain touches, copies the rest and writes; fastavro reads and writes all of it.
 """

@@ -112,6 +112,8 @@ class SchemaUpcaster:
             raise TypeError(f"the encoding is {kind_of(encoding)}: pass an Encoding")
         if len(self._sources) >= _MOST_SOURCES:
             self._sources.clear()
+            # What writes knows the schemas that have come, too.
+            self._targets = {node: _Target(one.encoding, _writer(one.encoding)) for node, one in self._targets.items()}
         made = self._sources[encoding] = _Source(self._flow, encoding, self._targets, self._versions)
         return made
 
@@ -351,9 +353,11 @@ class _SchemaFlow(EventFlow):
         if node is None or node not in self.chain.versions:
             return None
         way = self.way(node)
+        target = self.targets.get(way.end)
+        if not way.hops and not way.broken and target is not None and self.encoding.is_as(target.encoding):
+            return self._passing(way)
         if way.broken or not way.hops or not _is_one_to_one(way):
             return None
-        target = self.targets.get(way.end)
         if target is None or target.encoding.kind == "json":
             return None
         return self._fast(way, target, function_of(way))
@@ -371,6 +375,18 @@ class _SchemaFlow(EventFlow):
     def _target_of(self, passage: Passage) -> Encoding | None:
         node = (passage.event_type, passage.from_version)
         return self._target(self.way(node).end).encoding if node in self.chain.versions else None
+
+    def _passing(self, way: Way) -> Callable[[SourceRecord, Partition | None], Outcome]:
+        """For what is current and written as it is to be: it is read where the policy wants to know that it can be."""
+        read, looks = self.read, self.policy.validate_target == "always"
+
+        def passed(record: SourceRecord, _source: Partition | None) -> Outcome:
+            payload = self._payload(record.value or b"")
+            if looks:
+                read(payload)
+            return way.passed
+
+        return passed
 
     def _fast(self, way: Way, target: _Target, function: Any) -> Callable[[SourceRecord, Partition | None], Outcome]:
         read, write, stamps = self.read, target.write, self.stamps

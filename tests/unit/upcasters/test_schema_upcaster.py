@@ -680,3 +680,21 @@ def test_keys_are_made_of_avro_values() -> None:
 def test_tables_map_avro_texts() -> None:
     old = schema(a="string")
     assert brought([map_values("a", {"x": "y"})], old, {"a": "x"}, old) == {"a": "y"}
+
+
+def test_what_is_current_is_read_where_the_policy_wants_it_valid() -> None:
+    detection = Detection((Always("order"),), (FromHeader("v"),))
+    for choice, kind in (("always", DeadLettered), ("never", Passed)):
+        chain = Chain([step([default("z", 0)])], detection=detection)
+        upcaster = SchemaUpcaster(chain, Policy(validate_target=choice), {("order", "2"): Encoding(V2)})  # type: ignore[arg-type]
+        assert isinstance(upcaster.upcast(Event(b"\xff"), None, Encoding(V2)), kind)
+        assert isinstance(upcaster.upcast(Event(None), None, Encoding(V2)), Passed)
+
+
+def test_schemas_that_have_come_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("upcasters.schema_upcaster._MOST_SOURCES", 3)
+    upcaster, encoding = made_of([rename("a", "b")], schema(a="string"), schema(b="string"))
+    event = Event(avro_bytes(schema(a="string"), {"a": "x"}))
+    for _ in range(10):
+        assert isinstance(upcaster.upcast(event, None, Encoding(encoding.schema)), Upcast)
+        assert len(upcaster._sources) <= 3

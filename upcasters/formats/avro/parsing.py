@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, get_args
 
 from upcasters.formats.avro.types import NO_DEFAULT, AvroType, Field, Logical
@@ -13,6 +14,8 @@ _PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "st
 
 # A schema may nest so many types in each other and hold so many; what is generated for it grows with both.
 MOST_NESTED = 60
+# What was parsed last: a schema is asked for its shape and then read, and it is the target's, too.
+_KEPT = 64
 MOST_TYPES = 20_000
 MOST_FIXED_BYTES = 1_000_000
 MOST_DIGITS = 4_000
@@ -28,6 +31,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
 _SIZES = {"uuid": 16, "duration": 12}
 
 
+@lru_cache(maxsize=_KEPT)
 def avro_type(schema: Schema) -> AvroType:
     """The type that an Avro schema declares. Raises SchemaError, however hostile its text is."""
     parse = _parser()
