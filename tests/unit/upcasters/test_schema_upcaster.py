@@ -385,6 +385,19 @@ def test_a_field_that_is_missing_takes_the_value_under_its_alias_or_its_default(
     assert found == {"b": "v", "c": None, "d": [1, 2], "e": b"\xff"}
 
 
+def test_the_same_bytes_that_mean_something_else_are_not_copied() -> None:
+    moment = dt.datetime(2026, 11, 29, tzinfo=dt.UTC)
+    micros = {**MOMENT, "logicalType": "timestamp-micros"}
+    for old, new in ((MOMENT, micros), (micros, MOMENT)):
+        found = brought([default("z", 0)], schema(a=old), {"a": moment}, schema(a=new, z="int"))
+        assert found["a"] == moment
+    uuid = {"type": "string", "logicalType": "uuid"}
+    said = fault([default("z", 0)], schema(a="string"), {"a": "no uuid"}, schema(a=uuid, z="int"))
+    assert said == "validate: a string is no string (uuid) (in a)"
+    said = fault([], schema(a=record("A", b="int")), {"a": {"b": 1}}, schema(a=record("A", c="int")))
+    assert said == "validate: a.c is missing, and the target's schema has no default for it"
+
+
 # The version from the schema.
 
 V1 = schema(id="string", branch=["null", "string"])

@@ -131,6 +131,16 @@ def test_an_error_says_what_is_wrong_and_where(kind: Any, data: bytes, said: str
         AVRO.reader(record(kind))(data)
 
 
+def test_a_union_of_many_branches_takes_their_numbers_in_the_shortest_form_only() -> None:
+    kinds: list[Any] = [{"type": "enum", "name": f"E{number}", "symbols": ["X"]} for number in range(70)]
+    reader, writer = AVRO.reader(record(kinds)), AVRO.writer(record(kinds))
+    for number in (0, 63, 64, 69):
+        assert writer(reader(written(number) + b"\x00")) == written(number) + b"\x00"
+    for data in (written(70), written(-1), b"\x82\x00"):
+        with pytest.raises(DecodeError, match="a union's branch that is not there"):
+            reader(data + b"\x00")
+
+
 def test_a_record_that_is_five_thousand_levels_deep_is_refused() -> None:
     schema = record(["null", "R"])
     for touched in ([], EVERY_PATH, [("a",) * 500]):
