@@ -122,7 +122,7 @@ async def test_a_second_replay_doubles_nothing_that_is_hidden(orders: Orders) ->
         assert [each for each in await read_all(orders.bootstrap, orders.destination) if each.partition == 0] == []
         orders.receipt.unlink()
         again = await orders.make_plan()
-        assert any("has read 20 of these offsets before" in each for each in again.warnings)
+        assert any("has read 20 of these offsets already" in each for each in again.warnings)
         await refused(orders, "has read 20 of these offsets already, and the replay would write them again")
     assert len(await orders.outputs()) == 8
 

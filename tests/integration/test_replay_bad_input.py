@@ -183,7 +183,7 @@ async def test_what_the_live_worker_has_written_is_not_written_again(stage: Stag
     await stage.replay()  # into an empty topic: whoever has read it before has not written here
     stage.receipt.unlink()
     await stage.make_plan(start="30")
-    await refused(stage, rf"the live worker \({stage.group}\) has read 20 of these offsets before")
+    await refused(stage, rf"the live worker \({stage.group}\) has read 20 of these offsets already")
 
 
 async def test_the_plan_of_a_replay_that_has_begun_is_kept(stage: Stage) -> None:
