@@ -496,3 +496,42 @@ def test_a_chain_of_envelopes_does_nothing_around_the_document() -> None:
     wrong = Chain([Step("envelope", "1", "2", [set_key("a")], lossy="the key")], [Baseline("envelope", "1")])
     with pytest.raises(ChainError, match="a chain of envelopes splits or drops"):
         chain(upcast_envelope(wrong))
+
+
+# What is for no reader, the way down, and what names its version.
+
+
+@pytest.mark.parametrize("reader", ["cloudevents-data", "cloudevents-array", "cloudevents-empty"])
+def test_what_is_no_envelope_is_left_to_the_decoder(reader: ReaderName) -> None:
+    assert fault_of(outcome_of(events(reader), ENVELOPE.encode()))[3] == "the value is not JSON"
+    headers = [("ce_type", b"t")]
+    whole = outcome_of(events(reader), b'{"specversion":"1.0","a":1}', None, headers)
+    assert values_of(whole) == [b'{"specversion":"1.0","b":1}']
+    (value,) = values_of(outcome_of(events(reader), enveloped(',"data":{"a":1}')))
+    assert json.loads(value)["data"] == {"b": 1}
+
+
+def test_a_function_may_make_so_many_events_and_no_more() -> None:
+    many = chain(read_with(lambda _: [b'{"b":1}'] * (MOST_EVENTS + 1), splits=True))
+    assert fault_of(outcome_of(many, b"x"))[1] == "TooManyEvents"
+
+
+def test_a_document_goes_down_into_an_older_one_that_readers_read() -> None:
+    upcaster = chain("byte-order-mark", "array").upcaster(Policy(target={"o": "1"}))
+    mark = b"\xef\xbb\xbf"
+    down = upcaster.downcast_into(Event(mark + b'{"b":1}', offset=1), mark + b'{"a":2}', SOURCE)
+    assert values_of(down) == [b'{"a":1}']
+    assert values_of(upcaster.downcast_into(Event(b'{"b":1}'), b'{"a":2}')) == [b'{"a":1}']
+    for value, older in ((b'[{"b":1}]', b'{"a":2}'), (b'{"b":1}', b'[{"a":2}]')):
+        fault = fault_of(upcaster.downcast_into(Event(value, offset=1), older, SOURCE))
+        assert fault[1] in {"ReaderError", "NoCoordinates"}
+
+
+def test_a_record_names_its_version_where_each_of_its_events_does() -> None:
+    rules = Detection((Always("o"),), (FromField("v"), Always("1")))
+    found = Chain([Step("o", "1", "2", [rename("a", "b")])], [Baseline("o", "1")], detection=rules, readers=["utf-16"])
+    upcaster = found.upcaster()
+    assert [reader.name for reader in upcaster.readers] == ["utf-16"]
+    assert upcaster.names_version(Event('{"v":"1"}'.encode("utf-16")))
+    assert not upcaster.names_version(Event('{"a":"1"}'.encode("utf-16")))
+    assert not upcaster.names_version(Event('{"v":"1"}'.encode("utf-16")[:-1]))
