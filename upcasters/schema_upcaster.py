@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from upcasters.compile import compile_hops
 from upcasters.context import Context
 from upcasters.detect import DetectedDocument
-from upcasters.document import BEYOND_JSON, Object, decode_plain, encode, read, readable
-from upcasters.duplicates import duplicate_keys, may_lack_keys, refuse_anywhere
+from upcasters.document import BEYOND_JSON, Object, encode, read, readable
+from upcasters.duplicates import duplicate_keys, refuse_anywhere
 from upcasters.errors import ChainError, DecodeError, DetectionError, EventError, Problem, UnknownType, UnknownVersion
 from upcasters.event import Event, Partition, Record, SourceRecord, event_of, kind_of, partition_of
 from upcasters.event_flow import EventFlow, FlowPosition, Observed, Runner, Way
@@ -270,8 +270,9 @@ class _SchemaFlow(EventFlow):
             return self.tombstone
         notes = notes or FlowPosition()
         payload = self._payload(value)
-        if self.encoding.kind == "json" and self.policy.duplicate_keys != "last-wins":
-            _refuse_twice(payload)
+        if self.encoding.kind == "json" and self.policy.duplicate_keys == "refuse":
+            read(payload)
+            refuse_anywhere(payload)
         root = self.read(payload)
         found = self._found(record, root)
         notes.event_type, notes.from_version = found.event_type, found.version
@@ -407,13 +408,6 @@ class _SchemaFlow(EventFlow):
             return Upcast(way.passage, None, (Record(made, context.key, headers),))
 
         return upcast
-
-
-def _refuse_twice(payload: bytes) -> None:
-    """Raise DecodeError where an object anywhere has a key twice: all of it is read for another format."""
-    read(payload)
-    if may_lack_keys(payload, encode(decode_plain(payload))):
-        refuse_anywhere(payload)
 
 
 def _always(version: str | None) -> Callable[[Object], str | None]:

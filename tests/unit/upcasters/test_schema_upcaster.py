@@ -394,6 +394,9 @@ def test_the_same_bytes_that_mean_something_else_are_not_copied() -> None:
     uuid = {"type": "string", "logicalType": "uuid"}
     said = fault([default("z", 0)], schema(a="string"), {"a": "no uuid"}, schema(a=uuid, z="int"))
     assert said == "validate: a string is no string (uuid) (in a)"
+    late = dt.datetime(2026, 11, 29, 1, 2, 3, 4, tzinfo=dt.UTC)
+    said = fault([default("z", 0)], schema(a=micros), {"a": late}, schema(a=MOMENT, z="int"))
+    assert said == "validate: a time with microseconds is no long (timestamp-millis) (in a)"
     said = fault([], schema(a=record("A", b="int")), {"a": {"b": 1}}, schema(a=record("A", c="int")))
     assert said == "validate: a.c is missing, and the target's schema has no default for it"
 
@@ -556,10 +559,21 @@ def test_a_value_that_json_does_not_have_is_a_dead_letter(kind: Any, value: Any,
     assert (outcome.fault.stage, outcome.fault.message) == ("encode", said)
 
 
-def test_a_key_that_stands_twice_in_json_is_not_lost_on_the_way_to_avro() -> None:
+def test_objects_of_json_take_the_branch_of_a_record_or_a_map() -> None:
+    chain = Chain([step([default("z", 0)])], detection=Detection((Always("order"),), (Always("1"),)))
+    kinds = ["null", record("One", b="int"), record("Two", c="int"), {"type": "map", "values": "string"}]
+    target = schema(a={"type": "array", "items": kinds}, z="int")
+    upcaster = SchemaUpcaster(chain, Policy(), {("order", "2"): Encoding(target)})
+    outcome = upcaster.upcast(Event(b'{"a": [{"c": 2}, null, {"b": 1}, {"x": "y", "c": "z"}]}'))
+    assert isinstance(outcome, Upcast), outcome
+    assert avro_value(target, outcome.value)["a"] == [{"c": 2}, None, {"b": 1}, {"x": "y", "c": "z"}]
+
+
+@pytest.mark.parametrize("choice", ["refuse-opened", "refuse"])
+def test_a_key_that_stands_twice_in_json_is_not_lost_on_the_way_to_avro(choice: Any) -> None:
     chain = Chain([step([default("z", 0)])], detection=Detection((Always("order"),), (Always("1"),)))
     target = schema(a=record("Inner", b="int"), z="int")
-    upcaster = SchemaUpcaster(chain, Policy(), {("order", "2"): Encoding(target)})
+    upcaster = SchemaUpcaster(chain, Policy(duplicate_keys=choice), {("order", "2"): Encoding(target)})
     outcome = upcaster.upcast(Event(b'{"a": {"b": 1, "b": 2}}'))
     assert isinstance(outcome, DeadLettered)
     assert outcome.fault.message == "an object has the same key twice"

@@ -112,8 +112,8 @@ class Writing:
         """The number of the branch. Raises NoPlaceError where none fits, or where several records do."""
         if type(node) is AvroSpan:
             number = self._branch_of_span(avro, node)
-        elif type(node) is dict:
-            number = self._branch_of_dict(avro, node, path)
+        elif json_type(node) == "object":
+            number = self._branch_of_dict(avro, open_object(node), path)
         else:
             number = self._branch_of_plain(avro, node)
         if number is None:
@@ -177,8 +177,6 @@ class Writing:
     def _branch_of_plain(avro: AvroType, node: JsonNode) -> int | None:
         kind = json_type(node)
         found = enumerate(avro.branches)
-        if kind == "object":
-            raise AssertionError("objects are told apart by their fields")
         if kind in ("null", "array"):
             return next((n for n, one in found if one.kind == kind), None)
         value = plain(node)
