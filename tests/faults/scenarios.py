@@ -46,7 +46,7 @@ BROKERS_JUMPS = (3_600, -1_800, 30 * 86_400, 0)
 """Seconds from the true time. Further back brokers from 4.0 on would take all records for ones of the future."""
 TOO_EARLY = b"Ignored load completion from __consumer_offsets"
 """In the log of a broker from Kafka 4.0 on: the coordinator was at work before it had loaded."""
-OLD_COMMITS, FREEZES, LONGER_THAN_ITS_SESSION = 2_000_000, 8, 11.0
+OLD_COMMITS, FREEZES, LONGER_THAN_ITS_SESSION = 1_000_000, 8, 11.0
 """What a coordinator reads for some seconds; how often its broker stands still meanwhile, and for how many seconds."""
 DATED = "dated-by-the-brokers"
 QUESTION = "upcast lanes decide"

@@ -27,6 +27,8 @@ from tests.worker_process import COMMAND, write_config
 
 SESSION_SECONDS = 6.0
 BREAKER_WINDOW = 100
+MENDED_AT_MOST = 3
+"""Times in one recovery. A broker may lose its state again."""
 CARELESS = {"unclean.leader.election.enable": "true", "min.insync.replicas": "1"}
 
 
@@ -143,7 +145,7 @@ async def recovered(world: World, what: str) -> None:
     async def reached() -> bool:
         return world.watcher.has_reached(goals)
 
-    while True:
+    for _ in range(MENDED_AT_MOST):
         try:
             return await until(reached, what, world.patience)
         except AssertionError:
