@@ -725,3 +725,23 @@ def test_schemas_that_have_come_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) 
     for _ in range(10):
         assert isinstance(upcaster.upcast(event, None, Encoding(encoding.schema)), Upcast)
         assert len(upcaster._sources) <= 3
+
+
+def test_nested_conditions_are_answered_where_a_header_tells_the_version() -> None:
+    old = schema(m=record("Inner", b="string", c=record("Deeper", d="string")))
+    new = schema(m=record("Inner", b="string", c=record("Deeper", d="string")), z=("int", 0))
+    operations = [when(equals("m.c.d", "x") & present("m.b"), default("z", 1))]
+    chain = Chain([step(operations)], detection=Detection((Always("order"),), (FromHeader("v"),)))
+    upcaster = SchemaUpcaster(chain, Policy(), {("order", "2"): Encoding(new)})
+    for text, expected in (("x", 1), ("y", 0)):
+        event = Event(avro_bytes(old, {"m": {"b": "", "c": {"d": text}}}), None, {"v": "1"})
+        (only,) = upcaster.upcast(event, None, Encoding(old)).output(event)
+        assert avro_value(new, only.value or b"")["z"] == expected
+
+
+def test_a_function_may_give_nan_to_avro() -> None:
+    old = schema(a="double")
+    upcaster, encoding = made_of([convert("a", lambda _: float("nan"))], old, old)
+    outcome = upcaster.upcast(Event(avro_bytes(old, {"a": 1.0})), PLACE, encoding)
+    assert isinstance(outcome, Upcast), outcome
+    assert outcome.value == struct.pack("<d", float("nan"))
