@@ -7,9 +7,11 @@ measured: they are there to see a doubling, not to be proud of; ``make bench`` h
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -30,6 +32,13 @@ from worker.lanes.breaker import Breaker
 from worker.lanes.outbox import Outbox
 from worker.lanes.processing import Processor, Work
 from worker.routes.route import OutputTopic, Route
+from worker.schemas.frames import SchemaId
+from worker.schemas.framing import Framing
+from worker.schemas.known import KnownSchema
+from worker.schemas.learning import Schemas
+from worker.schemas.registry import Registry
+from worker.settings import RouteSettings
+from worker.settings.schemas import RegistrySettings
 
 RECORDS = 256
 ROUNDS = 10
@@ -50,6 +59,7 @@ BOUNDS = (
     Bound("lane, 7 KB", "by hand, 7 KB", 0.75),
     Bound("lane, current by header", "copy by hand", 2.6),
     Bound("lane, with lineage", "lane, 350 B", 2.3),
+    Bound("lane, 350 B, framed", "lane, 350 B", 1.2),
 )
 
 
@@ -63,11 +73,12 @@ class Builders:
         return BatchBuilder(4_000_000, 0, is_transactional=True)
 
 
-def packed(size: int, mix: str, headers: list[tuple[str, bytes]]) -> bytes:
+def packed(size: int, mix: str, headers: list[tuple[str, bytes]], frame: bytes = b"") -> bytes:
     """A record batch as the broker sends it."""
     builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, 0, 10_000_000)
     for place, event in enumerate(pool(size, mix)[:RECORDS]):
-        builder.append(place, timestamp=1_700_000_000_000, key=event.key, value=event.value, headers=headers)
+        value = frame + (event.value or b"")
+        builder.append(place, timestamp=1_700_000_000_000, key=event.key, value=value, headers=headers)
     return bytes(builder.build())
 
 
@@ -89,6 +100,47 @@ def lane(
     def work() -> object:
         done = Work(Outbox(producer, 0), Breaker(route.breaker))
         processor.process(Slice(records(data), RECORDS), done)
+        return done
+
+    return work
+
+
+FRAME = b"\0\0\0\0\1"
+
+
+class OneSchema(Registry):
+    """A registry that knows one schema, and waits for nothing."""
+
+    async def schema(self, schema: SchemaId) -> KnownSchema:
+        return KnownSchema("JSON", "{}", 1)
+
+    async def version(self, subject: str, version: int | str = "latest") -> KnownSchema:
+        return KnownSchema("JSON", "{}", 2)
+
+
+def framed_lane(data: bytes) -> Callable[[], object]:
+    """The same on values with a frame: ids looked for in each slice, the frame taken off, another one put on."""
+    frames = {"reads": {"frame": "confluent"}, "writes": {"frame": "confluent"}}
+    settings = RouteSettings.model_validate({"source": "source", "destination": "destination", **frames})
+    chain, registry = load_chain(settings.chain), OneSchema(RegistrySettings())
+    framing = Framing(settings, chain, registry, Schemas(registry))
+    asyncio.run(framing.begin())
+    asyncio.run(framing.learn(records(data)))
+    unchecked = {"validate_target": "never", "validate_source": "never"}
+    route = Route(
+        "source",
+        OutputTopic("destination", 4, max_timestamp_ahead_ms=3_600_000),
+        OutputTopic("source-dlt", 4),
+        framing.upcaster(lambda policy: chain.upcaster(replace(policy, **unchecked))),
+    )
+    processor = Processor(route, SourcePartition("source", 0), Reporter("group", "0", "test"))
+    producer = cast("AIOKafkaProducer", Builders())
+
+    def work() -> object:
+        done, given = Work(Outbox(producer, 0), Breaker(route.breaker)), records(data)
+        with suppress(StopIteration):
+            framing.learn(given).send(None)
+        processor.process(Slice(given, RECORDS), done)
         return done
 
     return work
@@ -120,6 +172,8 @@ def microseconds() -> dict[str, float]:
             "lane, 350 B": lane(small),
             "lane, 350 B, validated": lane(small, "always"),
             "lane, with lineage": lane(small, lineage=True),
+            "lane, 350 B, framed": framed_lane(packed(350, "mix", [], FRAME)),
+            "lane, 7 KB, framed": framed_lane(packed(7_000, "mix", [], FRAME)),
             "lane, 7 KB": lane(large),
             "lane, current by header": lane(stamped, version=(FromHeader("schema-version"),)),
             "by hand, 350 B": by_hand(small, upcast),

@@ -143,7 +143,8 @@ class Stage:
     def given(self) -> tuple[Settings, RouteChain]:
         settings = load_settings(self.config)
         ledger = LedgerSettings(url=SecretStr(self.ledger or f"sqlite:///{self.folder / 'upcast-ledger.db'}"))
-        return settings.model_copy(update={"ledger": ledger}), load_chains(settings.routes)[self.source]
+        chains = load_chains(settings.routes, settings.schema_registry)
+        return settings.model_copy(update={"ledger": ledger}), chains[self.source]
 
     async def make_plan(self, **wishes: Any) -> Plan:
         """The dead letters are allowed: a history has some."""

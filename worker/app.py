@@ -69,7 +69,8 @@ async def _serve_together(settings: Settings, arguments: Sequence[str], size: in
 
     stop, registry = stop_on_signals(), CollectorRegistry()
     new_process_metrics(registry)
-    chains, clients = load_chains(settings.routes), KafkaClients(settings.kafka)
+    chains = load_chains(settings.routes, settings.schema_registry)
+    clients = KafkaClients(settings.kafka)
 
     async def prepare() -> None:
         """What would be refused is refused once, before there are children."""
@@ -99,7 +100,7 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Transactio
     look = SharedLook(partial(_refuse_beside, clients, settings, replays), once=True)
     service = Service(
         settings=settings,
-        chains=load_chains(settings.routes),
+        chains=load_chains(settings.routes, settings.schema_registry),
         clients=clients,
         make_supervisor=lambda routes: Supervisor(
             routes,

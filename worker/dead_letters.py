@@ -24,6 +24,7 @@ TRACE = CONNECT + "exception.stacktrace"
 MESSAGE = CONNECT + "exception.message"
 FINGERPRINT = OURS + "fingerprint"
 RAW_HEADERS = OURS + "raw_headers"
+SCHEMA = OURS + "schema"
 ORIGINAL_TIMESTAMP = OURS + "timestamp.original"
 REPLAY_ID = "upcaster.replay.id"
 REDRIVE_COUNT = OURS + "redrive.count"
@@ -79,11 +80,15 @@ def dead_letter(
     *,
     restamped: bool = False,
     redriven: Redriven | None = None,
+    schema: str = "",
 ) -> DeadLetter:
     """The dead letter with the most headers that ``fits``. ``restamped`` says that it will carry another timestamp,
-    ``redriven`` that its record was a dead letter before; ``record`` and ``source`` are then the original ones."""
+    ``redriven`` that its record was a dead letter before; ``record`` and ``source`` are then the original ones.
+    ``schema`` is the one that the frame of the record's value names."""
     own = [header for header in record.headers if writable(header)]
     reasons = _connect_headers(record, source, fault, reporter) + _our_headers(fault, reporter, now, redriven)
+    if schema:
+        reasons.append((SCHEMA, _text(schema)))
     if len(own) < len(record.headers):
         reasons.append((RAW_HEADERS, base64.b64encode(encode_headers(record.headers))))
     if restamped:

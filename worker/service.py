@@ -43,6 +43,7 @@ TopicCheck = Callable[[], Awaitable[ClusterFacts]]
 class Phase(StrEnum):
     STARTING = "starting"
     WAITING_FOR_KAFKA = "waiting for kafka"
+    WAITING_FOR_REGISTRY = "waiting for the schema registry"
     CHECKING_TOPICS = "checking topics"
     RUNNING = "running"
     STOPPING = "stopping"
@@ -71,6 +72,7 @@ class Service:
         count_members: Count | None = None,
     ) -> None:
         self.phase = Phase.STARTING
+        self._why_waiting = ""
         self._settings = settings
         self._chains = chains
         self._clients = clients
@@ -109,15 +111,32 @@ class Service:
     async def _start(self) -> Supervisor:
         self.phase = Phase.WAITING_FOR_KAFKA
         await wait_for_broker(self._clients)
+        await self._find_schemas()
         if self._prepare:
             await self._prepare()
-        self.phase = Phase.CHECKING_TOPICS
+        self.phase, self._why_waiting = Phase.CHECKING_TOPICS, ""
         facts = await self._check_topics()
         refuse_too_few(self._partitions(facts), facts.brokers, self._processes)
         supervisor = self._make_supervisor([build_route(given, facts) for given in self._chains.values()])
         spare_the_collector()
         await _join(supervisor)
         return supervisor
+
+    async def _find_schemas(self) -> None:
+        """Those that results are written by; as long as the registry does not answer, nothing is read."""
+        framings = [given.framing for given in self._chains.values() if given.framing]
+        if framings:
+            from worker.schemas.framing import begin_in_time
+
+            self.phase = Phase.WAITING_FOR_REGISTRY
+            for framing in framings:
+                await begin_in_time(framing, self._tell_of_registry)
+
+    def _tell_of_registry(self, why: str) -> None:
+        """The same is told once."""
+        if why != self._why_waiting:
+            log.warning("waiting for the schema registry", reason=why)
+        self._why_waiting = why
 
     def _partitions(self, facts: ClusterFacts) -> int:
         return sum(facts.topic(source).partitions for source in self._chains)
@@ -132,7 +151,7 @@ class Service:
 
     def why_not_ready(self) -> list[str]:
         if self._supervisor is None or self.phase is not Phase.RUNNING:
-            return [self.phase.value]
+            return [": ".join(filter(None, (self.phase.value, self._why_waiting)))]
         return self._supervisor.why_not_ready() + self._checks.refusals
 
     def status(self) -> Status:

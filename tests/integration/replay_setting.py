@@ -59,7 +59,7 @@ class History:
 
     def _loaded(self) -> tuple[Settings, RouteChain]:
         settings = load_settings(self.config)
-        return settings, load_chains(settings.routes)[self.source]
+        return settings, load_chains(settings.routes, settings.schema_registry)[self.source]
 
 
 def of_kinds(*kinds: str, partition: int = 0) -> list[Record]:

@@ -30,7 +30,7 @@ async def ask(
     try:
         facts = Facts(
             settings=settings,
-            chains=load_chains(settings.routes),
+            chains=load_chains(settings.routes, settings.schema_registry),
             clients=KafkaClients(settings.kafka),
             ledger=ledger,
             worker=worker or _address(settings.http),

@@ -112,7 +112,7 @@ def _show(found: FoundLetter, given: RouteChain) -> None:
 
     for name, text in report.facts(found, given):
         typer.echo(f"{name + ':' if name else '':<13}{text}")
-    typer.echo(f"{'value:':<13}{report.value_text(found.record.value)}")
+    typer.echo(f"{'value:':<13}{report.value_text(found, given)}")
     tried = report.tried(found, given)
     if tried is None:
         return

@@ -35,4 +35,4 @@ def load_route(config: Path, source: str | None) -> tuple[Settings, RouteChain]:
     if len(chosen) != 1:
         names = ", ".join(route.source for route in settings.routes)
         raise WorkerError(f"--route {source or 'is missing'}: the routes' sources are {names}: name one of them")
-    return settings, load_chains(chosen)[chosen[0].source]
+    return settings, load_chains(chosen, settings.schema_registry)[chosen[0].source]

@@ -25,6 +25,7 @@ from worker.dead_letters import (
     RAW_HEADERS,
     REDRIVE_COUNT,
     REPLAY_ID,
+    SCHEMA,
     TRACE,
 )
 from worker.kafka.raw_headers import decode_headers
@@ -42,12 +43,13 @@ _SIGNS = {
     REPLAY_ID: "y",
     LETTER_PARTITION: "P",
     LETTER_OFFSET: "O",
+    SCHEMA: "S",
     RAW_HEADERS: "R",
     ORIGINAL_TIMESTAMP: "T",
 }
 """One character for each header that the worker may have written; the forms are patterns of them."""
 _FORMS = re.compile(
-    f"(?:tpoc{{{len(_CONNECT)}}}m?s?FNy?(?:PO)?d{{{len(_DETAILS)}}}R?T?"  # all, or without trace and message
+    f"(?:tpoc{{{len(_CONNECT)}}}m?s?FNy?(?:PO)?d{{{len(_DETAILS)}}}S?R?T?"  # all, or without trace and message
     "|tpocFNy?(?:PO)?R?T?"  # fingerprint, origin and stage
     "|Fy?R?T?)$"  # the fingerprint
 )

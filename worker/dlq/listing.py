@@ -156,6 +156,7 @@ async def find_letter(settings: Settings, given: RouteChain, place: Coordinates)
         if within and within[0].start <= place.offset < within[0].end:
             async for piece in read_ranges(consumer, topic, [Range(place.partition, place.offset, place.offset + 1)]):
                 for record in piece.slice.records:
+                    await given.learn([record])
                     return FoundLetter(place, record, read_letter(record))
     raise WorkerError(
         f"{topic}: there is no record at partition {place.partition}, offset {place.offset}, or not any more: "
@@ -180,6 +181,7 @@ async def find_letters(
             behind.reached(piece.partition, piece.slice.next_offset)
             if len(found) >= most:
                 break
+    await given.learn([each.record for each in found])
     if not found and hidden:
         raise WorkerError(
             f"{given.route.dead_letter}: no dead letter that can be read has the fingerprint {fingerprint}, and "

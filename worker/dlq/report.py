@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from upcasters.event import Header
+from upcasters.outcome import Fault
 from worker.authoring.trying import Tried
 from worker.authoring.trying import shown as shown_event
-from worker.dead_letters import CONNECT, MESSAGE, OURS, TRACE
+from worker.dead_letters import CONNECT, MESSAGE, OURS, SCHEMA, TRACE
 from worker.dlq.letters import Letter
 from worker.dlq.listing import FoundLetter, Group, LetterFault, Listing, fault_of
 from worker.dlq.selection import Selection
@@ -101,7 +102,8 @@ def tried(found: FoundLetter, given: RouteChain) -> Tried | None:
     selection = Selection(given.route.source, given.route.dead_letter, frozenset(), 1, aligned=True)
     event = found.letter.restored()
     source = selection.origin(found.place.partition, found.letter)
-    return Tried(1, event, given.upcaster.trace(event, source))
+    bare, trace = given.trace(event, source)
+    return Tried(1, bare, trace)
 
 
 def facts(found: FoundLetter, given: RouteChain) -> Iterator[tuple[str, str]]:
@@ -124,6 +126,8 @@ def facts(found: FoundLetter, given: RouteChain) -> Iterator[tuple[str, str]]:
     fault = fault_of(letter)
     yield "reason", f"{fault.stage or '-'}: {fault.error_type or '-'}: {letter.text(MESSAGE) or '-'}"
     yield "of", _versions(fault) + (f", step {fault.step}" if fault.step else "")
+    if schema := letter.text(SCHEMA):
+        yield "schema", schema
     yield "timestamp", time_text(-1 if letter.timestamp is None else letter.timestamp)
     yield "headers", _headers(letter.headers)
     yield "key", _text(letter.record.key)
@@ -135,7 +139,10 @@ def _origin(letter: Letter) -> str:
     return f"{letter.topic} partition {letter.partition}, offset {letter.offset}"
 
 
-def value_text(value: bytes | None) -> str:
+def value_text(found: FoundLetter, given: RouteChain) -> str:
+    """Without its frame, where that can be taken off."""
+    bare = given.bare(found.record)
+    value = found.record.value if isinstance(bare, Fault) else bare.value
     return "null (a tombstone)" if value is None else _text(value)
 
 
@@ -170,6 +177,7 @@ def letter_content(found: FoundLetter, given: RouteChain) -> str:
             "buried": time_text(letter.buried),
             "redrive_count": letter.rounds,
             "message": letter.text(MESSAGE),
+            "schema": letter.text(SCHEMA),
             "trace_of_then": letter.text(TRACE),
         }
     if tried_now is not None:

@@ -145,7 +145,7 @@ def kind(error: BaseException) -> str:
 
 
 DOING: Mapping[Stage, str] = MappingProxyType(
-    {"fetch": "starting", "produce": "sending the output", "commit": "committing"}
+    {"fetch": "starting", "decode": "asking for schemas", "produce": "sending the output", "commit": "committing"}
 )
 
 

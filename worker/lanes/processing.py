@@ -254,6 +254,7 @@ class Processor:
             lambda headers: outbox.fits(topic, with_headers(headers)),
             restamped=restamped,
             redriven=self._redriven,
+            schema=self.route.schemas.told(record) if self.route.schemas else "",
         )
         if not letter.fits or not outbox.put(topic, with_headers(letter.headers)):
             raise BlockedError(

@@ -152,6 +152,7 @@ class Transaction:
             self.oldest = NO_TIMESTAMP if first.timestamp is None else first.timestamp
         if self._trace:
             self._trace.see(piece.records)
+        await self._learn_schemas(piece)
         began = time.monotonic()
         with self._timed("process"):
             self._processor.process(piece, self.work)
@@ -165,6 +166,16 @@ class Transaction:
         if time.monotonic() - self._rested > self._timeouts.slice:
             await asyncio.sleep(0)
             self._rested = time.monotonic()
+
+    async def _learn_schemas(self, piece: Slice) -> None:
+        """Before the loop over the records, which waits for nothing. Where the registry does not answer, the lane waits
+        and begins again."""
+        schemas = self._processor.route.schemas
+        if schemas is None:
+            return
+        before, self.stage = self.stage, "decode"
+        await schemas.learn(piece.records)
+        self.stage = before
 
     async def _send_all(self) -> None:
         with self._timed("produce"):

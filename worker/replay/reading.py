@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
+from upcasters.event import SourceRecord
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.aiokafka_internals.reader import Reader, open_reader
 from worker.kafka.clients import started
@@ -39,6 +40,7 @@ TURN = 0.02
 LOOKS = 4
 """Attempts to read a batch whose checksum is wrong: the bytes may have changed on the way."""
 
+Learn = Callable[[Sequence[SourceRecord]], Awaitable[None]]
 Fetchable = TypeVar("Fetchable", Slice, FetchedBatch)
 
 
@@ -73,6 +75,13 @@ async def read_ranges(consumer: AIOKafkaConsumer, topic: str, ranges: Sequence[R
     """
     async for partition, piece in _read(consumer, topic, ranges, _pieces):
         yield Piece(partition, piece)
+
+
+async def with_schemas(pieces: AsyncIterator[Piece], learn: Learn) -> AsyncIterator[Piece]:
+    """The same pieces, each when ``learn`` has asked for the schemas that its records name."""
+    async for piece in pieces:
+        await learn(piece.slice.records)
+        yield piece
 
 
 async def read_batches(consumer: AIOKafkaConsumer, topic: str, wanted: Range) -> AsyncIterator[FetchedBatch]:

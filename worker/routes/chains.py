@@ -3,19 +3,29 @@ lanes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import importlib.util
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from upcasters import Chain, ChainError, Detection, Upcaster, Violation, load_chain
+from upcasters import Chain, ChainError, Detection, Event, Policy, Upcaster, Violation, load_chain
 from upcasters.errors import Irreversible
+from upcasters.event import Partition, SourceRecord
 from upcasters.operations.events import SetKey
+from upcasters.outcome import DeadLettered, Fault
+from upcasters.reference import Trace
 from upcasters.step import Step, walk
-from worker.errors import WorkerError
+from worker.errors import MAY_PASS, WorkerError
+from worker.extras import pip_install
 from worker.preflight.facts import ChainTraits, ClusterFacts
-from worker.routes.route import OutputTopic, Route
+from worker.routes.route import OutputTopic, RecordUpcaster, Route
 from worker.settings import RouteSettings
+from worker.settings.schemas import RegistrySettings
+
+if TYPE_CHECKING:
+    from worker.schemas.framing import Framing
 
 
 @dataclass(frozen=True)
@@ -24,14 +34,45 @@ class RouteChain:
 
     route: RouteSettings
     chain: Chain
-    upcaster: Upcaster
+    upcaster: RecordUpcaster
+    """For records as they stand in the source."""
     violations: list[Violation]
     """The upcaster adds the violations that it observes; the caller removes them."""
+    framing: Framing | None = None
+    """None where values are bare JSON in both topics."""
 
     @cached_property
     def preview(self) -> Upcaster:
-        """The same without observing, to find out what would become of an event."""
+        """The same without observing, for values without a frame, to find out what would become of an event."""
         return self.chain.upcaster(self.route.policy())
+
+    def framed(self, make: Callable[[Policy], RecordUpcaster]) -> RecordUpcaster:
+        """What takes records as they stand in the source, out of what takes bare ones by a policy."""
+        policy = self.route.policy()
+        return self.framing.upcaster(make) if self.framing else make(policy)
+
+    def bare(self, record: SourceRecord) -> Event | Fault:
+        """A record without its frame, as ``preview`` takes it; why not, where that cannot be."""
+        if self.framing:
+            return self.framing.bare(record)
+        return Event(record.value, record.key, record.headers, record.timestamp, record.offset)
+
+    def trace(self, event: Event, source: Partition) -> tuple[Event, Trace]:
+        """What becomes of a record, hop by hop, and the record as the hops see it: without a frame."""
+        bare = self.bare(event)
+        if isinstance(bare, Fault):
+            return event, Trace(DeadLettered(bare))
+        return bare, self.preview.trace(bare, source)
+
+    async def begin(self) -> None:
+        """Find the schemas that results are written by. Raises WorkerError."""
+        if self.framing:
+            await _answered(self.framing.begin())
+
+    async def learn(self, records: Sequence[SourceRecord]) -> None:
+        """Ask for the schemas of records before they are worked on. Raises WorkerError."""
+        if self.framing:
+            await _answered(self.framing.learn(records))
 
     @property
     def traits(self) -> ChainTraits:
@@ -51,13 +92,25 @@ class RouteChain:
                     yield from hop.steps
 
 
-def load_chains(routes: Iterable[RouteSettings]) -> Mapping[str, RouteChain]:
-    """By source topic; raises ``WorkerError`` with a line for each thing that is wrong."""
+async def _answered(asking: Awaitable[None]) -> None:
+    """A command does not wait for a registry."""
+    from worker.schemas.registry import RegistryError
+
+    try:
+        await asking
+    except RegistryError as error:
+        raise WorkerError(str(error), MAY_PASS) from None
+
+
+def load_chains(routes: Iterable[RouteSettings], registry: RegistrySettings | None = None) -> Mapping[str, RouteChain]:
+    """By source topic; raises ``WorkerError`` with a line for each thing that is wrong. ``registry`` is what routes
+    whose values have a frame ask: without it they could only be taken for bare."""
     loaded: dict[str, RouteChain] = {}
     problems: list[str] = []
     for route in routes:
+        assert not route.framed or registry is not None, route.source  # noqa: S101  (a mistake of the caller's)
         try:
-            loaded[route.source] = load_route_chain(route)
+            loaded[route.source] = load_route_chain(route, registry)
         except ChainError as error:
             problems += [f"chain {route.chain}: {line}" for line in str(error).splitlines()]
     if problems:
@@ -65,12 +118,27 @@ def load_chains(routes: Iterable[RouteSettings]) -> Mapping[str, RouteChain]:
     return loaded
 
 
-def load_route_chain(route: RouteSettings) -> RouteChain:
-    """Raises ``ChainError``."""
+def load_route_chain(route: RouteSettings, registry: RegistrySettings | None = None) -> RouteChain:
+    """Raises ``ChainError``; WorkerError where the values have a frame and there is nothing to ask a registry with."""
     policy = route.policy()
     chain = load_sound_chain(route.chain, policy.detection)
     violations: list[Violation] = []
-    return RouteChain(route, chain, chain.upcaster(policy, violations.append), violations)
+    upcaster = chain.upcaster(policy, violations.append)
+    given = RouteChain(route, chain, upcaster, violations)
+    if not route.framed or registry is None:
+        return given
+    given = replace(given, framing=_framing(route, chain, registry))
+    return replace(given, upcaster=given.framed(lambda each: chain.upcaster(each, violations.append)))
+
+
+def _framing(route: RouteSettings, chain: Chain, registry: RegistrySettings) -> Framing:
+    if importlib.util.find_spec("httpx") is None:
+        raise WorkerError(
+            f"{route.source}: its values have a frame, which needs the package httpx: {pip_install('registry')}"
+        )
+    from worker.schemas.framing import open_framing
+
+    return open_framing(route, chain, registry)
 
 
 def load_sound_chain(name: str, detection: Detection | None = None) -> Chain:
@@ -93,6 +161,7 @@ def build_route(given: RouteChain, facts: ClusterFacts) -> Route:
         chain=given.chain.fingerprint,
         breaker=settings.breaker,
         limits=settings.limits,
+        schemas=given.framing,
     )
 
 

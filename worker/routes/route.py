@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +15,17 @@ class RecordUpcaster(Protocol):
     """The pure core: upcasts one record and returns the outcome. Never raises."""
 
     def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome: ...
+
+
+class RouteSchemas(Protocol):
+    """The schemas of a route whose values have a frame."""
+
+    async def learn(self, records: Sequence[SourceRecord]) -> None:
+        """Ask for those of these records that nobody has seen yet, before the records are worked on. Raises
+        ``RegistryError``."""
+
+    def told(self, record: SourceRecord) -> str:
+        """The schema that a record names, for a person."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,8 @@ class Route:
     limits: LimitSettings = field(default_factory=LimitSettings)
     bytes_per_second: float | None = None
     """Rate of the whole route, beside that of its limits."""
+    schemas: RouteSchemas | None = None
+    """None where values are bare JSON."""
 
     @property
     def in_place(self) -> bool:

@@ -11,6 +11,8 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -52,6 +54,11 @@ class Frame:
     size: int
     headers: Mapping[str, Callable[[bytes], SchemaId]]
     writes: str = ""
+
+    @cached_property
+    def start(self) -> Callable[[bytes], bytes]:
+        """What cuts the prefix of a value off. Raises TypeError for a tombstone's."""
+        return itemgetter(slice(self.size))
 
     def mark(self, record: SourceRecord) -> Mark:
         """What tells the schema of a record that has a value."""

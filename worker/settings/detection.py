@@ -17,7 +17,12 @@ from upcasters.detection import (
     TypeRule,
     VersionRule,
 )
+from worker.settings.schemas import SchemaRule
 from worker.settings.sections import Section, parse_text
+
+SCHEMA_TYPE = "upcaster.schema.type"
+SCHEMA_VERSION = "upcaster.schema.version"
+"""Headers that stand for what a schema says, where an event is looked at without its frame. No record has them."""
 
 
 class Rule(Section):
@@ -31,18 +36,23 @@ class Rule(Section):
     cloudevents: str | None = Field(None, description="This CloudEvents attribute, from headers or envelope.")
     pattern: str | None = Field(None, description="Regular expression whose first group is the answer.")
     shape: bool = Field(False, description="Which fields are there, as the chain declares it (write `shape`).")
+    of_schema: SchemaRule | None = Field(
+        None, alias="schema", description="What the schema says that the frame of the value names."
+    )
     default: str | None = Field(None, description="The value where no other rule matches.")
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
-        given = [key for key in ("header", "field", "cloudevents", "shape", "default") if getattr(self, key)]
-        if len(given) != 1:
-            raise ValueError("a rule has exactly one of header, field, cloudevents, shape and default")
-        if self.pattern and (self.shape or self.default):
-            raise ValueError("pattern goes with header, field or cloudevents")
+        names = ("header", "field", "cloudevents", "shape", "of_schema", "default")
+        if len([key for key in names if getattr(self, key)]) != 1:
+            raise ValueError("a rule has exactly one of header, field, cloudevents, shape, schema and default")
+        if self.pattern and (self.shape or self.default or (self.of_schema and self.of_schema.number)):
+            raise ValueError("pattern goes with header, field or cloudevents, and with property or field of a schema")
         return self
 
     def type_rule(self) -> TypeRule:
+        if self.of_schema:
+            return FromHeader(SCHEMA_TYPE)
         if self.header:
             return FromHeader(self.header, self.pattern)
         if self.field:
@@ -52,6 +62,8 @@ class Rule(Section):
         return Always(self.default or "")
 
     def version_rule(self) -> VersionRule:
+        if self.of_schema:
+            return FromHeader(SCHEMA_VERSION)
         return FromShape() if self.shape else self.type_rule()
 
 
@@ -78,6 +90,15 @@ def _default_last(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return rules
 
 
+def _schema_alone(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Whoever reads the frame need not ask the others then."""
+    if any(rule.of_schema for rule in rules) and any(not (rule.of_schema or rule.default) for rule in rules):
+        raise ValueError("a rule with schema stands alone, or before a default: leave out the others")
+    if len([rule for rule in rules if rule.of_schema]) > 1:
+        raise ValueError("two rules ask the schema: keep one of them")
+    return rules
+
+
 def _no_shape(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     if any(rule.shape for rule in rules):
         raise ValueError("shape detects versions, not types")
@@ -90,11 +111,13 @@ TypeRules = Annotated[
     tuple[Rule, ...],
     BeforeValidator(_type_rules, json_schema_input_type=_OneOrMore),
     AfterValidator(_no_shape),
+    AfterValidator(_schema_alone),
     AfterValidator(_default_last),
 ]
 VersionRules = Annotated[
     tuple[Rule, ...],
     BeforeValidator(_version_rules, json_schema_input_type=_OneOrMore),
+    AfterValidator(_schema_alone),
     AfterValidator(_default_last),
 ]
 

@@ -12,6 +12,7 @@ from worker.settings.environment import PREFIX
 from worker.settings.graph import loops
 from worker.settings.kafka import KafkaSettings
 from worker.settings.route import RouteSettings
+from worker.settings.schemas import RegistrySettings
 from worker.settings.sections import ChecklistSettings, HttpSettings, LedgerSettings, TracingSettings
 
 
@@ -33,6 +34,9 @@ class Settings(BaseSettings):
     checklist: ChecklistSettings = Field(
         default_factory=ChecklistSettings, description="The acceptable range of performance, for `upcast checklist`."
     )
+    schema_registry: RegistrySettings = Field(
+        default_factory=RegistrySettings, description="Where schemas are kept, for routes whose values have a frame."
+    )
     routes: tuple[RouteSettings, ...] = Field(description="The routes: what is read, upcast and written.")
 
     @model_validator(mode="after")
@@ -47,6 +51,15 @@ class Settings(BaseSettings):
         if twice:
             raise ValueError(
                 f"two routes read {twice[0]}: one consumer group reads a topic once, so remove or rename one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _registry_is_named(self) -> Self:
+        if not self.schema_registry.urls and (framed := [route.source for route in self.routes if route.framed]):
+            raise ValueError(
+                f"the route from {framed[0]} has values with a frame, and schema_registry.urls is empty: name the "
+                "registry"
             )
         return self
 

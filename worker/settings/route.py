@@ -20,6 +20,7 @@ from upcasters.detection import StampAt
 from upcasters.policy import DuplicateKeys, FutureVersionChoice, Policy, UnknownTypeChoice, ValidationChoice
 from upcasters.readers import READER_NAMES, ReaderName
 from worker.settings.detection import Rule, TypeRules, VersionRules, detection
+from worker.settings.schemas import ReadsSettings, WritesSettings
 from worker.settings.sections import Section, parse_text
 
 DeliveryGuarantee = Literal["exactly-once", "at-least-once"]
@@ -106,15 +107,17 @@ class RouteSettings(Section):
         "upcasters.devteam_runner:chain",
         description="The chain as `module:attribute`, or the name of an entry point.",
     )
+    reads: ReadsSettings = Field(default_factory=ReadsSettings, description="How values stand in the source.")
+    writes: WritesSettings = Field(default_factory=WritesSettings, description="How values stand in the destination.")
     event_type: TypeRules = Field(
         (),
         description="The events' type, or the rules that find it: `{header: …}`, `{field: …}`, "
-        "`{cloudevents: type}`; none means the chain's own.",
+        "`{cloudevents: type}`, `{schema: …}`; none means the chain's own.",
     )
     version: VersionRules = Field(
         (),
-        description="Rules that find the version: `{header: …}`, `{field: …}`, `{cloudevents: …}`, `shape`, "
-        "`{default: …}`; none means the chain's own.",
+        description="Rules that find the version: `{header: …}`, `{field: …}`, `{cloudevents: …}`, `{schema: …}`, "
+        "`shape`, `{default: …}`; none means the chain's own.",
     )
     stamp: StampAt = Field(
         "found",
@@ -190,6 +193,30 @@ class RouteSettings(Section):
         if self.dead_letter in {self.source, self.destination}:
             raise ValueError(f"dead_letter is {self.dead_letter}, the route's source or destination: name another")
         return self
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> Self:
+        asked = [rule for rule in (*self.event_type, *self.version) if rule.of_schema]
+        if asked and not self.reads.framed:
+            raise ValueError("a rule asks the schema, and reads.frame is none: name the frame of the source's values")
+        if asked and self.stamp == "first":
+            raise ValueError("stamp: first writes the version where a rule reads it, and a schema is no such place")
+        if not self.writes.framed and (self.writes.schemas or self.writes.register_):
+            raise ValueError(
+                "writes names schemas, and writes.frame is none: name the frame of the destination's values"
+            )
+        passes = {"unknown_type": self.unknown_type, "future_version": self.future_version}
+        if self.reads.frame != self.writes.frame and (wrong := [name for name in passes if passes[name] == "pass"]):
+            raise ValueError(
+                f"{wrong[0]}: pass would bring values with the frame {self.reads.frame} into {self.destination}, whose "
+                f"frame is {self.writes.frame}: choose another policy"
+            )
+        return self
+
+    @property
+    def framed(self) -> bool:
+        """Whether a schema registry is needed."""
+        return self.reads.framed or self.writes.framed
 
     @model_validator(mode="after")
     def _target_has_a_type(self) -> Self:

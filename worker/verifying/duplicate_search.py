@@ -15,7 +15,7 @@ from worker.kafka.topics import places_of
 from worker.replay.apply.receipt import Receipt
 from worker.replay.plan.file import Filters
 from worker.replay.ranges import Range
-from worker.replay.reading import read_ranges
+from worker.replay.reading import read_ranges, with_schemas
 from worker.routes.chains import RouteChain
 from worker.verifying.destination import REPLAY_ID, SOURCE, OffsetSet, is_marked
 from worker.verifying.findings import Findings
@@ -184,9 +184,9 @@ class Search:
         findings: Findings,
         most: int = MOST_HELD,
     ) -> None:
-        policy = given.route.policy()
-        self._ours = Judges(given.chain, policy, receipt.filters)
-        self._live = Judges(given.chain, policy, Filters())
+        self._given = given
+        self._ours = Judges(given, receipt.filters)
+        self._live = Judges(given, Filters())
         self._receipt = receipt
         self._sighted = sighted
         self._counts = counts
@@ -274,7 +274,7 @@ class Search:
         for each in told.partitions:
             wanted = [Range(each.partition, each.start, each.end)]
             judge = self._letters if told.redrive is not None else self._records
-            async for piece in read_ranges(self._source, told.topic, wanted):
+            async for piece in with_schemas(read_ranges(self._source, told.topic, wanted), self._given.learn):
                 for origin, record, expected in judge(each.partition, piece.slice.records, self._ours, lot):
                     lot.compare(origin, record, expected.outputs)
 
@@ -284,7 +284,7 @@ class Search:
         places = places_of(source, self._counts.get(source, 0))
         offsets = await self._source.log_offsets(places)
         ranges = [Range(place.partition, each.start, each.stable) for place, each in offsets.items()]
-        async for piece in read_ranges(self._source, source, ranges):
+        async for piece in with_schemas(read_ranges(self._source, source, ranges), self._given.learn):
             for origin, record, expected in self._records(piece.partition, piece.slice.records, self._live, lot):
                 lot.explain(origin, record, expected.outputs)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from upcasters import Chain, Policy
+from upcasters import Policy, Upcaster
 from upcasters.event import Header, SourcePartition, SourceRecord
 from upcasters.event_flow import EventFlow
 from upcasters.outcome import DeadLettered, Fault, Passage, Passed, Skipped, Upcast
@@ -23,6 +23,7 @@ from worker.replay.apply.receipt import Receipt
 from worker.replay.digest import Content
 from worker.replay.plan.file import Filters
 from worker.replay.plan.filters import filtered
+from worker.routes.chains import RouteChain
 from worker.routes.route import RecordUpcaster
 
 EVERY = 100
@@ -89,11 +90,16 @@ class Judges:
     """The compiled chain and its reference, built once. ``strict`` validates every result, even where the route does
     not."""
 
-    def __init__(self, chain: Chain, policy: Policy, filters: Filters) -> None:
-        always = dataclasses.replace(policy, validate_target="always")
-        self.compiled = filtered(chain.upcaster(policy), filters)
-        self.reference = filtered(Reference(EventFlow(chain, policy)), filters)
-        self.strict = self.compiled if always == policy else filtered(chain.upcaster(always), filters)
+    def __init__(self, given: RouteChain, filters: Filters) -> None:
+        chain = given.chain
+
+        def strict(policy: Policy) -> Upcaster:
+            return chain.upcaster(dataclasses.replace(policy, validate_target="always"))
+
+        self.compiled = filtered(given.framed(chain.upcaster), filters)
+        self.reference = filtered(given.framed(lambda policy: Reference(EventFlow(chain, policy))), filters)
+        is_strict = given.route.validation.target == "always"
+        self.strict = self.compiled if is_strict else filtered(given.framed(strict), filters)
 
 
 class Oracle:

@@ -23,10 +23,10 @@ from worker.ledger import Proof, open_ledger
 from worker.progress import OnProgress
 from worker.replay.apply.preconditions import other_kind
 from worker.replay.apply.receipt import PartitionReceipt, Receipt
-from worker.replay.plan.identity import config_fingerprint
+from worker.replay.plan.identity import config_fingerprint, target_schemas
 from worker.replay.plan.overlap import read_by_others
 from worker.replay.ranges import Range
-from worker.replay.reading import open_range_reader, read_ranges
+from worker.replay.reading import open_range_reader, read_ranges, with_schemas
 from worker.replay.topics import cluster_id_of, compacted_of, partition_counts
 from worker.routes.chains import RouteChain
 from worker.runtime import VERSION
@@ -72,6 +72,7 @@ class ReceiptVerdict:
 async def verify(settings: Settings, given: RouteChain, receipt: Receipt, progress: OnProgress) -> ReceiptVerdict:
     """Verify a receipt; ``progress`` is called with offsets. Raises WorkerError where that is impossible: another
     cluster or chain, or the brokers do not answer."""
+    await given.begin()
     _refuse_other_chain(given, receipt)
     clients = KafkaClients(settings.kafka)
     await wait_for_broker(clients)
@@ -93,7 +94,11 @@ def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:
         )
     for name, told, found in (
         ("chain", route.chain_fingerprint, given.chain.fingerprint),
-        ("configuration of the route", route.config_fingerprint, config_fingerprint(given.route)),
+        (
+            "configuration of the route",
+            route.config_fingerprint,
+            config_fingerprint(given.route, target_schemas(given)),
+        ),
     ):
         if told != found:
             raise WorkerError(
@@ -107,7 +112,7 @@ class Verification:
 
     def __init__(self, clients: KafkaClients, given: RouteChain, receipt: Receipt, progress: OnProgress) -> None:
         self._clients = clients
-        self._judges = Judges(given.chain, given.route.policy(), receipt.filters)
+        self._judges = Judges(given, receipt.filters)
         self._receipt = receipt
         self._progress = progress
         self._verdict = ReceiptVerdict()
@@ -241,7 +246,7 @@ class Verification:
         place = SourcePartition(route.source, number)
         planned = [Range(number, partition.start, partition.end)]
         source = Ahead(
-            read_ranges(consumers[0], route.source, planned),
+            with_schemas(read_ranges(consumers[0], route.source, planned), self._given.learn),
             Oracle(self._judges, self._receipt, place),
             partition.stretches,
         )
@@ -274,7 +279,12 @@ class Verification:
         ]
         planned = [Range(number, partition.start, partition.end)]
         return (
-            Ahead(read_ranges(source, route.dead_letter, planned), oracle, partition.stretches, oracle.opened),
+            Ahead(
+                with_schemas(read_ranges(source, route.dead_letter, planned), self._given.learn),
+                oracle,
+                partition.stretches,
+                oracle.opened,
+            ),
             (
                 Merged(
                     [

@@ -108,6 +108,7 @@ async def apply(
     kind, stop = kind or Replay, stop or stop_on_signals()
     if plan.activity != kind.activity:
         raise WorkerError(f"plan: it is the plan of a {plan.activity}: apply it with `{COMMANDS[plan.activity]}`")
+    await given.begin()
     refuse_other_route(plan, given)
     async with open_books(settings, plan) as books:
         await asyncio.to_thread(refuse_finished, books, wishes.receipt)

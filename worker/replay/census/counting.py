@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from upcasters import Chain
 from upcasters.context import last_header
@@ -18,6 +18,7 @@ from upcasters.document import Object
 from upcasters.errors import EventError
 from upcasters.event import SourcePartition, SourceRecord
 from upcasters.event_flow import reading_of
+from upcasters.outcome import Fault
 from upcasters.policy import Policy
 from worker.kafka.clients import KafkaClients
 from worker.kafka.fetched import NO_TIMESTAMP, record_bytes, timestamp_of
@@ -25,10 +26,13 @@ from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
 from worker.progress import OnProgress
 from worker.replay.ranges import Range, freeze, parse_end, parse_start
-from worker.replay.reading import open_range_reader, read_ranges
+from worker.replay.reading import open_range_reader, read_ranges, with_schemas
 from worker.replay.topics import partitions_of
 from worker.routes.chains import RouteChain
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.schemas.framing import Framing
 
 MOST_KINDS = 1_000
 MOST_PRODUCERS = 5_000
@@ -40,12 +44,13 @@ OTHERS = "(others)"
 class EventKind(NamedTuple):
     """What events are counted by. ``problem`` is ``stage ErrorClass`` where type or version could not be detected,
     ``tombstone`` for tombstones, else empty; ``shape`` is the version whose shape the document has, where the route
-    detects by shape."""
+    detects by shape; ``schema`` the one that the frame of the value names."""
 
     event_type: str
     version: str
     shape: str = ""
     problem: str = ""
+    schema: str = ""
 
 
 @dataclass
@@ -81,9 +86,11 @@ class CensusLine:
 
 
 class Identifier:
-    """Finds the kind of an event by the route's rules, without upcasting it."""
+    """Finds the kind of an event by the route's rules, without upcasting it. ``framing`` is the route's, where
+    its values have a frame."""
 
-    def __init__(self, chain: Chain, policy: Policy) -> None:
+    def __init__(self, chain: Chain, policy: Policy, framing: Framing | None = None) -> None:
+        self._framing = framing
         self._detector = Detector(chain, policy.detection)
         self._reading = reading_of(chain, policy, self._detector)
         rules = self._detector.version_rules
@@ -94,7 +101,7 @@ class Identifier:
 
     def kinds(self, record: SourceRecord, source: SourcePartition) -> Sequence[tuple[EventKind, SourceRecord]]:
         """The events in a record, each with its kind: several only where a reader of the route splits. Never raises."""
-        if self._reading is None:
+        if self._reading is None or self._framing is not None:
             return ((self.kind(record), record),)
         try:
             read = self._reading.read(record, source)
@@ -106,6 +113,15 @@ class Identifier:
         """Of an event that needs no reader, or has them behind it. Never raises."""
         if record.value is None:
             return self._tombstone
+        if self._framing is None:
+            return self._of_bare(record)
+        schema, bare = self._framing.told(record)[:LONGEST_NAME], self._framing.bare(record)
+        if isinstance(bare, Fault):
+            return EventKind("", "", "", f"{bare.stage} {bare.error_type}", schema)
+        return self._of_bare(bare)._replace(schema=schema)
+
+    def _of_bare(self, record: SourceRecord) -> EventKind:
+        assert record.value is not None  # noqa: S101  (whoever asks has looked)
         try:
             found = self._detector.detect(record, {}) if self._unread else self._detector.look(record)
             shape = self._shape(found.event_type, found.body) if self._by_shape else ""
@@ -192,14 +208,14 @@ async def survey(
     await wait_for_broker(clients)
     source = given.route.source
     partitions = await partitions_of(clients, source)
-    identifier = Identifier(given.chain, given.route.policy())
+    identifier = Identifier(given.chain, given.route.policy(), given.framing)
     census = Census(identifier, source, given.route.producer_header if producers else None)
     began = time.monotonic()
     async with open_range_reader(clients, partitions) as consumer:
         frozen = await freeze(consumer, source, partitions, first, last)
         hidden = await open_transactions(consumer, frozen.hidden)
         behind = RangeProgress(frozen.ranges, progress)
-        async for piece in read_ranges(consumer, source, frozen.ranges):
+        async for piece in with_schemas(read_ranges(consumer, source, frozen.ranges), given.learn):
             census.add(piece.partition, piece.slice.records)
             behind.reached(piece.partition, piece.slice.next_offset)
     whole = (start, end) in {("earliest", "now"), ("earliest", "latest")}

@@ -57,7 +57,7 @@ def as_cells(found: Survey, chain: Chain) -> Iterator[tuple[str, ...]]:
             time_text(seen.first),
             time_text(seen.last),
             _shares(line),
-            kind.problem,
+            ", ".join(filter(None, (kind.problem, kind.schema and f"schema {kind.schema}"))),
         )
     for event_type, version in retirable(found, chain):
         yield (event_type, version, "-", "0", "0.0 %", "0", "-", "-", "-", "none found: see --retire")
@@ -110,6 +110,7 @@ def _kind(kind: EventKind, line: CensusLine) -> dict[str, Any]:
         "version": kind.version,
         "shape": kind.shape,
         "problem": kind.problem,
+        "schema": kind.schema,
         "records": seen.records,
         "bytes": seen.bytes,
         "first_seen": time_text(seen.first),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
 from upcasters import Chain
-from upcasters.event import SourcePartition, SourceRecord
+from upcasters.event import Event, SourcePartition, SourceRecord
 from upcasters.step import Hop
 from worker.dead_letters import Reporter
 from worker.kafka.clients import KafkaClients
@@ -20,10 +20,10 @@ from worker.replay.census.counting import RangeProgress
 from worker.replay.plan.data_loss import Loss
 from worker.replay.plan.file import Estimate, Filters, HopCount, PassageCount
 from worker.replay.plan.filters import filtered
-from worker.replay.plan.samples import Samples
+from worker.replay.plan.samples import Sample, Samples
 from worker.replay.plan.trial import Trial
 from worker.replay.ranges import Range
-from worker.replay.reading import Piece, read_ranges
+from worker.replay.reading import Piece, read_ranges, with_schemas
 from worker.routes.chains import RouteChain, build_route
 from worker.routes.route import Route
 
@@ -108,7 +108,8 @@ class DryRun:
         behind = RangeProgress(self._ranges, progress)
         began = time.monotonic()
         try:
-            async for piece in read_ranges(consumer, self._topic, self._ranges):
+            await self._given.begin()
+            async for piece in with_schemas(read_ranges(consumer, self._topic, self._ranges), self._given.learn):
                 counters = self.trial.process(piece)
                 self._samples.look(piece, counters)
                 behind.reached(piece.partition, piece.slice.next_offset)
@@ -129,9 +130,15 @@ class DryRun:
             "observed": trial.violations(),
             "dead_letters_truncated": trial.faults_truncated,
             "determinism": self._samples.determinism(self._wishes.coordinates),
-            "loss": Loss(self._given.chain, policy, self._wishes.coordinates).look(self._samples),
+            "loss": Loss(self._given.chain, policy, self._wishes.coordinates).look(self._bare_samples()),
             "estimate": self._estimate(),
         }
+
+    def _bare_samples(self) -> Iterator[Sample]:
+        for sample in self._samples:
+            bare = self._given.bare(sample.event)
+            if isinstance(bare, Event):
+                yield sample._replace(event=bare)
 
     def _estimate(self) -> Estimate:
         counts = self.trial.counts()

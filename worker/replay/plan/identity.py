@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from upcasters.event import SourceRecord
@@ -30,10 +31,14 @@ DECIDING = (
     "stamp",
     "allow_loss",
     "readers",
+    "reads",
+    "writes",
 )
 """The settings that decide what comes out. Limits, rates and the breaker may change between plan and replay."""
 
-LATER = ("stamp", "allow_loss", "readers")
+LATER = ("stamp", "allow_loss", "readers", "reads", "writes")
+WRITTEN_BY = "schemas that results are written by"
+NO_SCHEMAS: Mapping[str, str] = MappingProxyType({})
 
 
 def planned_route(given: RouteChain) -> PlannedRoute:
@@ -45,22 +50,30 @@ def planned_route(given: RouteChain) -> PlannedRoute:
         dead_letter=route.dead_letter,
         chain=route.chain,
         chain_fingerprint=given.chain.fingerprint,
-        config_fingerprint=config_fingerprint(route),
-        config={name: json.dumps(value, sort_keys=True) for name, value in deciding(route).items()},
+        config_fingerprint=config_fingerprint(route, target_schemas(given)),
+        config={
+            name: json.dumps(value, sort_keys=True) for name, value in deciding(route, target_schemas(given)).items()
+        },
         steps={step.id: fingerprint(step) for step in given.chain.steps},
         targets=dict(route.policy().target),
     )
 
 
-def config_fingerprint(route: RouteSettings) -> str:
-    """16 hex digits over the deciding settings."""
-    return hashlib.sha256(json.dumps(deciding(route), sort_keys=True).encode()).hexdigest()[:16]
+def target_schemas(given: RouteChain) -> Mapping[str, str]:
+    """The schemas that results are written by, by type and version; none where they are bare JSON."""
+    return given.framing.written() if given.framing else {}
 
 
-def deciding(route: RouteSettings) -> dict[str, Any]:
-    """The settings that decide, as plain JSON values. Those that came later count where they are not as before."""
-    later = {name for name in LATER if getattr(route, name) == RouteSettings.model_fields[name].default}
-    return route.model_dump(mode="json", include=set(DECIDING) - later)
+def config_fingerprint(route: RouteSettings, schemas: Mapping[str, str] = NO_SCHEMAS) -> str:
+    """16 hex digits over the deciding settings, and the ``schemas`` that were found by them."""
+    return hashlib.sha256(json.dumps(deciding(route, schemas), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def deciding(route: RouteSettings, schemas: Mapping[str, str] = NO_SCHEMAS) -> dict[str, Any]:
+    """The same as plain JSON values. What came later counts where it is not as before."""
+    fields = RouteSettings.model_fields
+    later = {name for name in LATER if getattr(route, name) == fields[name].get_default(call_default_factory=True)}
+    return route.model_dump(mode="json", include=set(DECIDING) - later) | ({WRITTEN_BY: schemas} if schemas else {})
 
 
 BETWEEN = 6
