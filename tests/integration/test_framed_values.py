@@ -172,6 +172,14 @@ async def a_changed_byte_is_seen(orders: Framed) -> None:
     assert (await orders.verify()).findings.result == "FAIL"
 
 
+async def test_check_asks_the_registry_too(orders: Framed) -> None:
+    found = await orders.upcast("check", "--broker")
+    assert (found.code, f"ok: schemas of {orders.destination}" in found.out.splitlines()) == (0, True), found
+    orders.configure(writes={**FRAMED, "subject": "record"})
+    found = await orders.upcast("check", "--broker")
+    assert (found.code, "order: the schema registry has no such subject" in found.out) == (1, True), found
+
+
 async def test_a_target_whose_schema_is_another_one_by_now_needs_a_new_plan(orders: Framed) -> None:
     await orders.fill(80)
     await orders.make_plan()

@@ -10,6 +10,7 @@ from typing import Any
 from upcasters import Chain, ChainError
 from upcasters.checks import detection_notes
 from worker.authoring.lock import broken_promises
+from worker.errors import WorkerError
 from worker.routes.chains import RouteChain, load_route_chain, load_sound_chain
 from worker.settings import RouteSettings, Settings
 from worker.settings.graph import loops
@@ -100,7 +101,20 @@ async def _check_brokers(settings: Settings) -> list[Checked]:
     problems = (*map(str, refused), *(f"UNDECIDED: {finding}" for finding in undecided))
     warnings = (*map(str, warned), *(() if facts.limits.settings else (UNSEEN,)))
     at_fault = any(finding.of_settings for finding in refused)
-    return [Checked(settings.kafka.bootstrap_servers, "", "", problems, warnings, at_fault)]
+    of_registry = [await _check_registry(route, settings) for route in settings.routes if route.framed]
+    return [Checked(settings.kafka.bootstrap_servers, "", "", problems, warnings, at_fault), *of_registry]
+
+
+async def _check_registry(route: RouteSettings, settings: Settings) -> Checked:
+    """Whether the schemas that results are written by are there, or could be registered. Writes nothing."""
+    from worker.schemas.registry import RegistryError
+
+    subject = f"schemas of {route.destination}"
+    try:
+        framing = load_route_chain(route, settings.schema_registry).framing
+        return Checked(subject, "", warnings=tuple(await framing.look()) if framing else ())
+    except (ChainError, RegistryError, WorkerError) as error:
+        return Checked(subject, "", problems=tuple(str(error).splitlines()))
 
 
 def _loadable(settings: Settings) -> list[RouteChain]:

@@ -60,6 +60,10 @@ class Framing:
         if self._finding and self._targets is None:
             self._targets = await self._finding.find()
 
+    async def look(self) -> list[str]:
+        """What may go wrong at a start, in words; nothing is registered. Raises as ``begin``."""
+        return await self._finding.look() if self._finding else []
+
     async def learn(self, records: Sequence[SourceRecord]) -> None:
         """Ask for the schemas of these records that nobody has seen yet. Raises RegistryError."""
         if self._frame is None:

@@ -66,6 +66,19 @@ class TargetSchemas:
             targets.setdefault(start, {})[end[1]] = found[end]
         return targets
 
+    async def look(self) -> list[str]:
+        """What a start would find, without registering anything: what may go wrong, in words. Raises as ``find``."""
+        doubts = []
+        for node in dict.fromkeys(end for _, end in self._ends()):
+            text = await self._own_text(node)
+            if text is None or not self._route.writes.register_:
+                await self._schema(node)
+                continue
+            subject = self._subject(node, text)
+            if await self._registry.is_compatible(subject, _as_json(text)) is False:
+                doubts.append(f"{subject}: readers of the schema before may not take that of version {node[1]}")
+        return doubts
+
     def _ends(self) -> Iterator[tuple[str, VersionKey]]:
         """Each type with the type and version that its events end in."""
         chosen = self._route.policy().target
@@ -113,7 +126,7 @@ class TargetSchemas:
 
     async def _own(self, subject: str, node: VersionKey, text: str) -> KnownSchema:
         """The route's own schema, registered first where that is allowed."""
-        asked = {"schemaType": JSON, "schema": text}
+        asked = _as_json(text)
         if self._route.writes.register_:
             compatible = await self._registry.is_compatible(subject, asked)
             await self._register(subject, node, asked, compatible)
@@ -160,6 +173,10 @@ class TargetSchemas:
             return f"{topic}-value"
         name = (json.loads(text).get("title") if text else None) or node[0]
         return name if writes.subject == "record" else f"{topic}-{name}"
+
+
+def _as_json(text: str) -> Mapping[str, str]:
+    return {"schemaType": JSON, "schema": text}
 
 
 def schema_of(model: type[BaseModel]) -> str:

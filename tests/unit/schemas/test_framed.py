@@ -284,6 +284,22 @@ async def test_a_schema_that_the_registry_refuses_is_told(fake: FakeRegistry, tm
         await at.given.begin()
 
 
+async def test_a_look_ahead_registers_nothing(fake: FakeRegistry, tmp_path: Any) -> None:
+    file = tmp_path / "order-3.json"
+    file.write_text('{"title": "Order", "looked": "at"}')
+    at = Setting(fake, writes={"frame": "confluent", "schemas": {"3": str(file)}, "register": True})
+    assert at.given.framing is not None
+    assert await at.given.framing.look() == []
+    fake.refused.add("new-value")
+    assert await at.given.framing.look() == ["new-value: readers of the schema before may not take that of version 3"]
+    assert "POST /subjects/new-value/versions" not in fake.asked
+    with pytest.raises(WorkerError, match="is not registered there"):
+        await load_route_chain(
+            at.route.model_copy(update={"writes": at.route.writes.model_copy(update={"register_": False})}),
+            RegistrySettings(urls=(fake.url,)),
+        ).framing.look()  # type: ignore[union-attr]
+
+
 async def test_a_version_without_model_has_nothing_to_register(fake: FakeRegistry) -> None:
     at = Setting(fake, writes={"frame": "confluent", "register": True})
     with pytest.raises(WorkerError, match="version 3 has no model"):
