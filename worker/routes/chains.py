@@ -75,12 +75,17 @@ class RouteChain:
             await _answered(self.framing.learn(records))
 
     @property
+    def splits_values(self) -> bool:
+        """Whether a reader may make several events of one value. Values with a frame have no readers."""
+        return isinstance(self.upcaster, Upcaster) and self.upcaster.splits_values
+
+    @property
     def traits(self) -> ChainTraits:
         """The traits of the steps up to the route's target; previews after it do not count."""
         steps = list(self._steps())
         return ChainTraits(
             changes_keys=any(isinstance(each, SetKey) for step in steps for each in walk(step.operations)),
-            splits=self.upcaster.splits_values or any(step.splits for step in steps),
+            splits=self.splits_values or any(step.splits for step in steps),
             makes_tombstones=any(step.may_tombstone for step in steps),
         )
 

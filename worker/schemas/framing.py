@@ -49,7 +49,8 @@ class Framing:
         self._policy = route.policy()
         if chain.readers if self._policy.readers is None else self._policy.readers:
             raise WorkerError(
-                f"{route.source}: its values have a frame, and readers are for values that are nearly JSON: set readers: []"
+                f"{route.source}: its values have a frame, and readers are for values that are nearly JSON: set "
+                "readers: []"
             )
         self._settled: set[Mark] = set()
 

@@ -57,7 +57,7 @@ def _answer(chains: Mapping[str, RouteChain], body: bytes) -> Response:
     asked, values = read_request(body)
     given = chain_of(chains, asked.route)
     # A request may name any version.
-    splits = given.upcaster.splits_values or any(step.splits for step in given.chain.steps)
+    splits = given.splits_values or any(step.splits for step in given.chain.steps)
     if splits and any(len(value) > MAX_SPLIT_BYTES for value in values):
         detail = f"the chain splits events, so one may have at most {MAX_SPLIT_BYTES} bytes here"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
