@@ -184,6 +184,11 @@ class FramedUpcaster:
         """Without records of its own where only the value is another one."""
         assert outcome.new_records is not None  # noqa: S101  (it was made with them)
         only = outcome.new_records[0]
-        if len(outcome.new_records) > 1 or only.key != record.key or list(only.headers) != list(record.headers):
+        if (
+            only.value is None
+            or len(outcome.new_records) > 1
+            or only.key != record.key
+            or list(only.headers) != list(record.headers)
+        ):
             return outcome
         return Upcast(outcome.passage, only.value)

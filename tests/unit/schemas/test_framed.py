@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.registries.fake import FakeRegistry
-from upcasters import Baseline, Chain, Step, add, present, rename
+from upcasters import Baseline, Chain, Step, add, equals, present, rename, tombstone, when
 from upcasters.event import Event, Header
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passed, Skipped, Upcast
 from worker.errors import WorkerError
@@ -134,6 +134,20 @@ async def test_tombstones_pass_as_they_are(fake: FakeRegistry) -> None:
     outcome = await at.outcome(None, ("__value_schema_id", b"\0\0\0\0\1"))
     assert isinstance(outcome, Passed)
     assert outcome.reason == "tombstone"
+
+
+gone = Chain(
+    [Step("order", "1", "3", [rename("amt", "amount"), when(equals("amount", 0), tombstone())], lossy="gone")],
+    [Baseline("order", "1", shape=present("amt"))],
+)
+
+
+async def test_what_the_chain_makes_a_tombstone_has_no_frame(fake: FakeRegistry) -> None:
+    at = Setting(fake, chain="tests.unit.schemas.test_framed:gone")
+    for headers in ([], [("__value_schema_id", framed(at.old, b""))]):
+        value = b'{"amt":0}' if headers else framed(at.old, b'{"amt":0}')
+        assert await at.output(value, *headers) == (None, [])
+    assert await at.output(framed(at.old, b'{"amt":1}')) == (framed(at.new, b'{"amount":1}'), [])
 
 
 @pytest.mark.parametrize(
