@@ -38,11 +38,13 @@ def _texts(given: Any) -> Any:
     return {str(key): value for key, value in given.items()} if isinstance(given, Mapping) else given
 
 
-TextMap = Annotated[dict[str, str], BeforeValidator(_texts)]
+TextMap = Annotated[dict[str, str], BeforeValidator(_texts, json_schema_input_type=dict[str, str])]
 
 
 class RegistrySettings(Section):
-    urls: Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_addresses)] = Field(
+    urls: Annotated[
+        tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str]), AfterValidator(_addresses)
+    ] = Field(
         (),
         description="Where the registry speaks Confluent's API: `https://host:8081`, or "
         "`http://host:8080/apis/ccompat/v7` of Apicurio; several are asked in turn. Needs the extra `registry`.",
