@@ -151,6 +151,10 @@ async def test_census_plan_replay_killed_and_resumed_and_proof(orders: Framed) -
     assert (planned.counts.upcast, planned.counts.passed, planned.counts.dead_lettered) == (1000, 200, 400)
     assert planned.loss.compared > 0
     assert not planned.loss.lost
+    tried = await orders.upcast("try", "--at", "0:2")
+    assert (tried.code, '+  "amount": 4,' in tried.out) == (0, True), tried
+    unframed = await orders.upcast("try", "--at", "1:1")
+    assert (unframed.code, "does not begin with the zero byte of a frame" in unframed.errors) == (2, True), unframed
     await kill_after(orders, 300)
     await kill_after(orders, 600)
     receipt = await orders.replay()

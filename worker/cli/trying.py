@@ -89,7 +89,8 @@ def _data(file: Path | None) -> bytes:
 def _read(config: Path, route: str | None, at: str, to: str | None) -> Tried:
     import asyncio
 
-    from upcasters import SourcePartition
+    from upcasters import Event, SourcePartition
+    from upcasters.outcome import Fault
     from worker.authoring.trying import try_record, upcaster_of
     from worker.replay.one_record import record_at
 
@@ -99,7 +100,16 @@ def _read(config: Path, route: str | None, at: str, to: str | None) -> Tried:
     settings, given = load_route(config, route)
     source = SourcePartition(given.route.source, int(place[1]))
     upcaster = upcaster_of(given.chain, given.route.policy(), to)
-    return try_record(upcaster, asyncio.run(record_at(settings, source, int(place[2]))), source)
+
+    async def without_frame() -> Event | Fault:
+        record = await record_at(settings, source, int(place[2]))
+        await given.learn([record])
+        return given.bare(record)
+
+    event = asyncio.run(without_frame())
+    if isinstance(event, Fault):
+        raise WorkerError(f"{source.topic} {at}: {event.message}")
+    return try_record(upcaster, event, source)
 
 
 def _pairs(headers: list[str]) -> list[tuple[str, bytes]]:
