@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from upcasters.compile.switches import SwitchRun
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Downgrade
 from upcasters.operations.fields import Default, Drop, FirstOf, Nest, Optional, Rename, RenameKeys
@@ -33,11 +34,14 @@ class FlatGroup:
     """True where the object may be missing: then there is nothing to do."""
 
 
-def grouped(operations: Iterable[Operation]) -> list[Operation | FlatGroup]:
+Group = Operation | SwitchRun | FlatGroup
+
+
+def grouped(operations: Iterable[Operation | SwitchRun]) -> list[Group]:
     """The operations with those on the fields of one object put together, as far as none in between minds."""
-    groups: list[Operation | FlatGroup] = []
+    groups: list[Group] = []
     for operation in operations:
-        single = _singles(operation)
+        single = None if isinstance(operation, SwitchRun) else _singles(operation)
         if single is None:
             groups.append(operation)
         else:
@@ -78,7 +82,7 @@ def _inside(operation: At) -> list[FlatGroup] | None:
     return groups or [FlatGroup(operation.path, [], [operation.path], operation.missing == "skip")]
 
 
-def _join(groups: list[Operation | FlatGroup], later: FlatGroup) -> None:
+def _join(groups: list[Group], later: FlatGroup) -> None:
     for group in reversed(groups):
         if not isinstance(group, FlatGroup):
             break

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from upcasters.compile.code import UNCHECKED, Code, comment, comment_text
 from upcasters.compile.conditions import expression, looked_at
-from upcasters.compile.groups import FlatGroup, grouped
+from upcasters.compile.groups import FlatGroup, Group, grouped
 from upcasters.compile.layouts import ANY_LEVELS, Layouts, Unexpected, added_levels, can_count
 from upcasters.compile.switches import SwitchRun, may_end, runs
 from upcasters.conditions import Condition
@@ -53,7 +53,7 @@ class Fused(Protocol):
     ) -> tuple[Object, int | None, int | None]: ...
 
 
-def _can_count(group: Operation | FlatGroup) -> bool:
+def _can_count(group: Group) -> bool:
     return isinstance(group, FlatGroup) and all(map(can_count, group.operations))
 
 
@@ -87,7 +87,7 @@ def compile_hops(hops: Sequence[Hop], *, keeps_keys: bool = True, counts: bool =
     return Compiled(function, source, any(map(needs_context, operations)), code.levels)
 
 
-def _emit_first(groups: Sequence[Operation | FlatGroup], code: Code, *, checks: bool) -> None:
+def _emit_first(groups: Sequence[Group], code: Code, *, checks: bool) -> None:
     """Opens the objects of the leading groups, as far as nothing before has touched them, and checks all at once."""
     code.line("first_object, first_items = checked if text is None else unchecked")
     code.decode, touched = "first_object", list[Path]()
@@ -145,12 +145,14 @@ def _emit_all(operations: Iterable[Operation], code: Code) -> None:
     _emit_groups(grouped(runs(operations)), code)
 
 
-def _emit_groups(groups: Iterable[Operation | FlatGroup], code: Code) -> None:
+def _emit_groups(groups: Iterable[Group], code: Code) -> None:
     for operation in walks(groups):
         if isinstance(operation, FlatGroup):
             _emit_group(operation, code)
         elif isinstance(operation, list):
             _emit_walk(operation, code)
+        elif isinstance(operation, SwitchRun):
+            _emit_switches(operation, code)
         elif may_end(operation):
             code.call(operation)
             code.line(f"if context.ended: return {code.result}")
@@ -158,9 +160,11 @@ def _emit_groups(groups: Iterable[Operation | FlatGroup], code: Code) -> None:
             _EMIT.get(type(operation), _emit_call)(operation, code)
 
 
-def walks(groups: Iterable[Operation | FlatGroup]) -> list[Operation | FlatGroup | list[Everywhere]]:
+def walks(
+    groups: Iterable[Group],
+) -> list[Group | list[Everywhere]]:
     """The same, with several ``everywhere`` put together that one walk can do."""
-    found: list[Operation | FlatGroup | list[Everywhere]] = []
+    found: list[Group | list[Everywhere]] = []
     for group in groups:
         if isinstance(group, Everywhere) and not may_end(group):
             before = found[-1] if found else None
@@ -372,7 +376,6 @@ _EMIT: dict[type, Callable[[Any, Code], None]] = {
     At: _emit_at,
     KeepOnly: _emit_keep_only,
     Move: _emit_move,
-    SwitchRun: _emit_switches,
     Unnest: _emit_unnest,
     When: _emit_when,
 }

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from upcasters.context import Context
-from upcasters.document import Object, ScalarKey
-from upcasters.operations.base import Operation, run
+from upcasters.document import ScalarKey
+from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch
 from upcasters.operations.events import DropEvent, SplitEach, SplitEvent, Tombstone
 from upcasters.paths import Path, overlap
@@ -21,14 +20,11 @@ def may_end(operation: Operation) -> bool:
 
 
 @dataclass(frozen=True)
-class SwitchRun(Operation):
+class SwitchRun:
     """Operations from one switch on a field to the last one on it. None but the last writes the field."""
 
     path: Path
     parts: tuple[Operation, ...]
-
-    def apply(self, root: Object, context: Context) -> None:
-        run(self.parts, root, context)
 
     def values(self) -> frozenset[ScalarKey]:
         """Every value for which some switch has a case."""
@@ -50,23 +46,14 @@ class SwitchRun(Operation):
     def _chooses(self, part: Operation) -> TypeGuard[Switch]:
         return isinstance(part, Switch) and part.path == self.path
 
-    def reads(self) -> tuple[Path, ...]:
-        return tuple(read for part in self.parts for read in part.reads())
-
-    def writes(self) -> tuple[Path, ...]:
-        return tuple(written for part in self.parts for written in part.writes())
-
-    def inverse(self) -> Any:
-        raise NotImplementedError  # made when a way is compiled, and that is one way
-
     def __str__(self) -> str:
         count = len(self.values())
         return "; ".join(map(str, self.parts)) if len(self.parts) == 1 else f"{len(self.parts)} by {count} values"
 
 
-def runs(operations: Iterable[Operation]) -> list[Operation]:
+def runs(operations: Iterable[Operation]) -> list[Operation | SwitchRun]:
     """The operations, with switches on the same field put together as far as nothing in between writes it."""
-    listed, found = list(operations), list[Operation]()
+    listed, found = list(operations), list[Operation | SwitchRun]()
     while listed:
         length = _length(listed)
         first = listed[0]

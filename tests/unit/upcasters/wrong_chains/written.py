@@ -256,7 +256,11 @@ VALUES = {
     "numbers are no keys": Case(["value"], lambda: add("a", {1: 2}), lambda: add("a", {"1": 2})),
     "nothing to restore": Case(["value"], lambda: drop("a", restore=object()), lambda: drop("a", restore=0)),
     "a condition on no JSON": Case(["value"], lambda: equals("a", {1}), lambda: equals("a", [1])),
-    "a list in a table": Case(["value"], lambda: map_values("a", {"x": ["y"]}), lambda: map_values("a", {"x": "y"})),
+    "no pairs in a table": Case(
+        ["option"],
+        lambda: map_values("a", [("x",)]),  # type: ignore[list-item]
+        lambda: map_values("a", [("x", ["y"])]),
+    ),
     "NaN in a table": Case(
         ["value"], lambda: map_values("a", {"x": float("inf")}), lambda: map_values("a", {"x": 1.5})
     ),
