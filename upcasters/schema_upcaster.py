@@ -197,7 +197,7 @@ class _Source:
         return tell
 
     def _run(self, way: Way, root: Object, context: Context) -> Object:
-        changed: Object = self._function(way)(root, context)[0]
+        changed: Object = self._function(way)(root, context)
         return changed
 
     def _function(self, way: Way) -> Any:
@@ -398,7 +398,7 @@ class _SchemaFlow(EventFlow):
             if not value.startswith(frame):
                 raise DecodeError("the value does not begin with the frame of its schema")
             context = Context.of(record, source, *way.start)
-            root = function(read(value[skipped:] if skipped else value), context)[0]
+            root = function(read(value[skipped:] if skipped else value), context)
             for stamp in stamps:
                 stamp.apply(root, None, context, *way.end)
             made = new_frame + write(root)

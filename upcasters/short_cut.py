@@ -1,7 +1,8 @@
-"""The short cut of one route: one generated function from bytes to outcome, with no line that its rules do not need.
+"""The short cut of one route: generated functions from bytes to outcome, with no line that its rules do not need.
 
-It does what ``EventFlow.process`` does, for events that the chain knows. It gives None, or leaves by any exception,
-where an event is not so plain: then the event flow or the reference does the work and says what is wrong.
+One function finds out type and version; it ends by calling that of the version, which is made when its first event
+comes. Together they do what ``EventFlow.process`` does, for events that the chain knows. An event that is not so plain
+is left to the event flow, and what raises an exception to the reference, which says what is wrong.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from upcasters.compile import Compiled, Fused, compile_shapes
+from upcasters.compile import emit_hops, emit_shapes, needs_context
 from upcasters.compile.code import UNCHECKED, Code
 from upcasters.compile.layouts import Unexpected
 from upcasters.context import Context, last_header
@@ -19,7 +20,7 @@ from upcasters.detect import DetectedDocument, restamp, shapes_of
 from upcasters.detection import Always, FromField, FromHeader, FromShape
 from upcasters.document import ExactFloat, decode_plain, encode
 from upcasters.duplicates import may_lack_keys
-from upcasters.event import Event, Header, Partition, Record, SourceRecord
+from upcasters.event import Event, Header, Record, SourceRecord
 from upcasters.event_flow import EventFlow, Runner, Way
 from upcasters.operations.events import put_header
 from upcasters.operations.scopes import Subdocument
@@ -27,81 +28,48 @@ from upcasters.outcome import Outcome, Passage, Passed, Upcast
 from upcasters.paths import path
 from upcasters.step import VersionKey, walk
 
-RecordFunction = Callable[[SourceRecord, Partition | None], Outcome | None]
+RecordFunction = Callable[..., Outcome]
+"""Takes a record and its source, and gives what becomes of it."""
+Lane = Passed | Callable[..., Outcome] | None
+"""One version on the short cut: its outcome where that is always the same, a function, or None for the event flow."""
 _Reader = FromHeader | FromField
 
 _NO_CONTEXT = Context(Event(None), None, None, [], "")
 
 
-@dataclass(frozen=True, slots=True)
-class ShortCut:
-    """One version on the short cut: all that an event of it needs.
+class Lanes(dict[str | None, Lane]):
+    """The lane of each version of a type, made when its first event comes."""
 
-    ``whole`` where an event may end or become several; ``deepens`` where a shallow document may become too deep;
-    ``needs_context`` where more than the document is changed.
-    """
-
-    way: Way
-    passage: Passage
-    passed: Passed
-    function: Fused | None
-    whole: bool
-    deepens: bool
-    needs_context: bool
-    event_type_stamp: str
-    version_stamp: str
-    looks_like: frozenset[str]
-    check_source: Callable[[bytes], None]
-    check_target: Callable[[bytes], None]
-
-
-class ShortCuts(dict[str | None, ShortCut | None]):
-    """The short cut of each version, made when its first event comes; None where the event flow does the work."""
-
-    def __init__(self, event_type: str, flow: EventFlow, compiled: Callable[[VersionKey], Compiled]) -> None:
+    def __init__(self, event_type: str, route: _Route) -> None:
         self._event_type = event_type
-        self._flow = flow
-        self._compiled = compiled
+        self._route = route
 
-    def __missing__(self, version: str | None) -> ShortCut | None:
+    def __missing__(self, version: str | None) -> Lane:
         if version is None:
             return None
-        if (self._event_type, version) not in self._flow.chain.versions:
-            covering = self._flow.chain.covering(self._event_type, version)
+        chain = self._route.flow.chain
+        if (self._event_type, version) not in chain.versions:
+            covering = chain.covering(self._event_type, version)
             return None if covering is None else self[covering]
-        lane = self[version] = self._opened(self._flow.way((self._event_type, version)))
+        lane = self[version] = self._route.lane((self._event_type, version))
         return lane
 
-    def _opened(self, way: Way) -> ShortCut | None:
-        if way.broken:
-            return None
-        compiled = self._compiled(way.start) if way.hops else None
-        inside = any(isinstance(op, Subdocument) for hop in way.hops for op in walk(hop.operations))
-        source, target = self._flow.validator(way.start), self._flow.validator(way.end)
-        return ShortCut(
-            way=way,
-            passage=way.passage,
-            passed=way.passed,
-            function=compiled.function if compiled else None,
-            whole=inside or way.forks or any(hop.may_drop for hop in way.hops),
-            deepens=bool(compiled and compiled.levels > MOST_ADDED),
-            needs_context=bool(compiled and compiled.needs_context),
-            event_type_stamp=way.end[0],
-            version_stamp=way.end[1],
-            looks_like=frozenset({way.start[1], *self._flow.chain.versions[way.start].looks_like}),
-            check_source=source.check if source and way.hops else _unchecked,
-            check_target=target.check if target else _unchecked,
-        )
+
+@dataclass(frozen=True)
+class ShortCut:
+    """The function of a route, its source, the lanes of each type, and what gives the source of a version's lane."""
+
+    function: RecordFunction
+    source: str
+    lanes: Mapping[str, Lanes]
+    source_of: Callable[[Way], str]
 
 
-def _unchecked(_: bytes) -> None:
-    """What has no model fits."""
+def short_cut(flow: EventFlow, run: Runner, leave: RecordFunction, fail: RecordFunction) -> ShortCut | None:
+    """The short cut of a route; None where the route's rules need the event flow for every event.
 
-
-def short_cut(
-    flow: EventFlow, compiled: Callable[[VersionKey], Compiled], run: Runner
-) -> tuple[RecordFunction, str] | None:
-    """The function for a route and its source; None where the route's rules need the event flow for every event."""
+    ``leave`` takes what is not so plain, ``fail`` what raised an exception.
+    """
     rules = (*flow.detector.type_rules, *flow.detector.version_rules)
     headers = [rule.name for rule in rules if isinstance(rule, FromHeader)]
     plain = all(
@@ -112,18 +80,16 @@ def short_cut(
         return None
     if flow.detector.stamps_first:
         return None
-    lanes = {event_type: ShortCuts(event_type, flow, compiled) for event_type in flow.chain.types}
-    writer = _Writer(flow, lanes, run)
-    source = writer.source()
-    return writer.code.build(source, "short_cut", UNCHECKED), source
+    route = _Route(flow, {"run": run, "leave": leave, "fail": fail})
+    source = route.source()
+    return ShortCut(route.code.build(source, "short_cut", UNCHECKED), source, route.lanes, route.source_of)
 
 
-class _Writer:
-    """Writes the function: detection, then what becomes of the event, in the order of ``EventFlow.process``."""
+class _Route:
+    """Writes the functions: detection, then what becomes of the event, in the order of ``EventFlow.process``."""
 
-    def __init__(self, flow: EventFlow, lanes: Mapping[str, ShortCuts], run: Runner) -> None:
+    def __init__(self, flow: EventFlow, exits: Mapping[str, Any]) -> None:
         detector = flow.detector
-        self.code = Code()
         self.flow = flow
         self.policy = flow.policy
         self.types = [rule for rule in detector.type_rules if isinstance(rule, (FromHeader, FromField))]
@@ -131,54 +97,72 @@ class _Writer:
         self.headers = [rule.name for rule in (*self.types, *self.versions) if isinstance(rule, FromHeader)]
         self.shape = any(isinstance(rule, FromShape) for rule in detector.version_rules)
         self.fields = any(isinstance(rule, FromField) for rule in (*self.types, *self.versions))
-        self.lanes = lanes
-        self.code.constants.update(_SCOPE, tombstone=flow.tombstone, bring=flow.bring, run=run)
-        self.code.constants.update(sampled=flow.sampled, no_context=_NO_CONTEXT)
+        self.lanes = {event_type: Lanes(event_type, self) for event_type in flow.chain.types}
+        self.scope = {**_SCOPE, **exits, "tombstone": flow.tombstone, "bring": flow.bring, "sampled": flow.sampled}
+        self.scope["looks_like"] = detector.looks_like
+        self.code = Code(constants=dict(self.scope))
+        self.code.depth = 2
+
+    @property
+    def _given(self) -> str:
+        """What the function of a version is called with."""
+        return ", ".join(["record", "source", "value", "root", "version", *map(self._pair, self.headers)])
+
+    def _pair(self, name: str) -> str:
+        return f"header_{self.headers.index(name)}"
+
+    # From bytes to the version.
 
     def source(self) -> str:
-        """The text of the function."""
+        """The text of the function that finds the version."""
         self.code.line("value = record.value")
         self.code.line("if value is None: return tombstone")
         if self.headers:
             self._find_headers()
         looks = self.policy.validate_target == "always" or self.flow.observes(self.policy.validate_target)
         if not looks and not (self.shape or self.fields):
-            self._answers()
-            self.code.line("if lane.function is None: return lane.passed")
+            self._find_lane()
+            self.code.line("if type(lane) is Passed: return lane")
             self._read()
         else:
             self._read()
-            self._answers()
-        self._outcome()
-        return self.code.function("def short_cut(record, source):", self._result())
+            self._find_lane()
+            self.code.line("if type(lane) is Passed: return lane")
+        self.code.line(f"return lane({self._given})")
+        lines = "\n".join(self.code.lines)
+        return (
+            f"def short_cut(record, source=None):\n    try:\n{lines}\n"
+            "    except Exception:\n        return fail(record, source)\n"
+        )
 
     def _find_headers(self) -> None:
-        names = [f"header_{number}" for number in range(len(self.headers))]
-        self.code.line(f"{' = '.join(names)} = None")
+        pairs = [self._pair(name) for name in self.headers]
+        self.code.line(f"{' = '.join(pairs)} = None")
         with self.code.block("for pair in record.headers:"):
-            for number, (name, header) in enumerate(zip(names, self.headers, strict=True)):
-                self.code.line(f"{'elif' if number else 'if'} pair[0] == {header!r}: {name} = pair")
+            for number, (pair, header) in enumerate(zip(pairs, self.headers, strict=True)):
+                self.code.line(f"{'elif' if number else 'if'} pair[0] == {header!r}: {pair} = pair")
 
     def _read(self) -> None:
-        self.code.line(f"if len(value) > {2 * SHALLOW} and is_too_deep(value, {SHALLOW}): return None")
+        self.code.line(f"if len(value) > {2 * SHALLOW} and is_too_deep(value, {SHALLOW}): return leave(record, source)")
         self.code.line("if not value.isascii(): value.decode()")
         self.code.line("root = decode_object(value)")
 
-    def _answers(self) -> None:
+    def _find_lane(self) -> None:
         """Type and version by the rules, and the lane that they name."""
         detector = self.flow.detector
-        self._agreed("event_type", self.types, detector.type_rules)
-        self._agreed("version", self.versions, () if self.shape else detector.version_rules)
-        if self.shape:
-            self._ask_shape()
         fixed = detector.fixed_type
-        self.code.constants["lanes"] = self.lanes if fixed is None else self.lanes[fixed]
         if fixed is None:
-            self.code.line("if event_type not in lanes: return None")
+            self._agreed("event_type", self.types, detector.type_rules)
+            self.code.constants["lanes"] = self.lanes
+            self.code.line("if event_type not in lanes: return leave(record, source)")
+        else:
+            self.code.constants["lanes"] = self.lanes[fixed]
+        if self.versions or not self.shape:
+            self._agreed("version", self.versions, () if self.shape else detector.version_rules)
+        if self.shape:
+            self._ask_shape(fixed)
         self.code.line(f"lane = lanes{'[event_type]' if fixed is None else ''}[version]")
-        self.code.line("if lane is None: return None")
-        if self.shape and self.versions:
-            self.code.line("if shape is not None and shape not in lane.looks_like: return None")
+        self.code.line("if lane is None: return leave(record, source)")
 
     def _agreed(self, name: str, readers: Sequence[_Reader], rules: Iterable[Any]) -> None:
         fallback = next((rule.value for rule in rules if isinstance(rule, Always)), None)
@@ -192,7 +176,7 @@ class _Writer:
                 continue
             self.code.line(f"other = {answer}")
             with self.code.block(f"if other is not None and other != {name}:"):
-                self.code.line(f"if {name} is not None: return None")
+                self.code.line(f"if {name} is not None: return leave(record, source)")
                 self.code.line(f"{name} = other")
         if fallback is not None:
             self.code.line(f"if {name} is None: {name} = {fallback!r}")
@@ -201,77 +185,128 @@ class _Writer:
         if isinstance(reader, FromField):
             where = path(reader.path)
             return f"field_text({self.code.looked_at(where[:-1])}.get({where[-1]!r}))"
-        pair = self._pair(reader)
+        pair = self._pair(reader.name)
         return f"{pair}[1].decode() if {pair} is not None and {pair}[1] is not None else None"
 
-    def _pair(self, reader: FromHeader) -> str:
-        return f"header_{self.headers.index(reader.name)}"
-
-    def _ask_shape(self) -> None:
-        fixed = self.flow.detector.fixed_type
+    def _ask_shape(self, fixed: str | None) -> None:
+        """The version by its shape, where no other rule tells it; the two must not speak against each other."""
+        shape = "shape" if self.versions else "version"
         if fixed is None:
             self.code.constants["shape_of"] = self.flow.detector.shape_of
-            self.code.line("shape = shape_of(event_type, root)")
+            self.code.line(f"{shape} = shape_of(event_type, root)")
         else:
-            self.code.constants["shape_of"] = compile_shapes(shapes_of(self.flow.chain, fixed))[0]
-            self.code.line("shape = shape_of(root)")
-        self.code.line("if version is None: version = shape")
+            emit_shapes(shapes_of(self.flow.chain, fixed), shape, self.code)
+        if self.versions:
+            self.code.line("if version is None: version = shape")
+            with self.code.block("elif shape is not None and shape != version:"):
+                like = f"looks_like({'event_type' if fixed is None else repr(fixed)}, version, shape)"
+                self.code.line(f"if not {like}: return leave(record, source)")
         rules = self.flow.detector.version_rules
         fallback = next((rule.value for rule in rules if isinstance(rule, Always)), None)
         if fallback is not None:
             self.code.line(f"if version is None: version = {fallback!r}")
 
-    def _outcome(self) -> None:
-        """What becomes of an event whose lane is known."""
-        with self.code.block("if lane.whole:"):
-            if self.policy.duplicate_keys != "last-wins":
-                self.code.line("again = encode(root)")
-                self.code.line("if len(again) != len(value) and may_lack_keys(value, again): return None")
-            self.code.line("return bring(record, source, DetectedDocument(event_type, version, root), lane.way, run)")
-        if any(map(self.flow.observes, (self.policy.validate_source, self.policy.validate_target))):
-            every = self.policy.sample_every
-            self.code.line("offset = record.offset")
-            self.code.line(f"sample = sampled(record) if offset is None else not offset % {every}")
-        with self.code.block("if lane.function is None:"):
-            self._check(self.policy.validate_target, "lane.check_target(value)")
-            self.code.line("return lane.passed")
-        self._check(self.policy.validate_source, "lane.check_source(value)")
-        self.code.line(
-            "context = Context.of(record, source, event_type, version) if lane.needs_context else no_context"
-        )
-        self.code.line("root, added, quotes = lane.function(root, context, value)")
-        for name, readers in (("event_type", self.types), ("version", self.versions)):
-            for reader in readers:
-                if isinstance(reader, FromField):
-                    where = self.code.constant(path(reader.path), "path")
-                    self.code.line(f"restamp(root, {where}, lane.{name}_stamp)")
-        self.code.line("made = encode(root)")
-        with self.code.block("if added is not None and len(made) - len(value) != added:"):
-            self.code.line("if may_lack_keys(value, made, quotes): return None")
-        self.code.line(f"if lane.deepens and len(made) > {2 * MOST_LEVELS} and is_too_deep(made): return None")
-        self._check(self.policy.validate_target, "lane.check_target(made)")
+    # From the version to the outcome.
 
-    def _check(self, choice: str, call: str) -> None:
+    def lane(self, node: VersionKey) -> Lane:
+        """The lane of one version of the chain."""
+        way = self.flow.way(node)
+        if way.broken:
+            return None
+        if not way.hops and not self._checks(self.policy.validate_target, way.end):
+            return way.passed
+        code = Code(constants=dict(self.scope))
+        source = self._lane_source(way, code)
+        scope = {} if self._keeps_keys else UNCHECKED
+        function: Callable[..., Outcome] = code.build(source, "upcast", scope)
+        return function
+
+    def source_of(self, way: Way) -> str:
+        """The text of the function that brings an event of one version to its end."""
+        return self._lane_source(way, Code(constants=dict(self.scope)))
+
+    @property
+    def _keeps_keys(self) -> bool:
+        return self.policy.duplicate_keys != "last-wins"
+
+    def _lane_source(self, way: Way, code: Code) -> str:
+        code.constants.update(passage=way.passage, passed=way.passed, way=way)
+        versions = " -> ".join([way.start[1], *(hop.target[1] for hop in way.hops)])
+        inside = any(isinstance(op, Subdocument) for hop in way.hops for op in walk(hop.operations))
+        if inside or way.forks or any(hop.may_drop for hop in way.hops):
+            self._whole(way, code)
+        elif way.hops:
+            self._changed(way, code)
+        else:
+            self._check(self.policy.validate_target, way.end, "value", code)
+            code.result = "passed"
+        return code.text(f"def upcast({self._given}):  # {versions}")
+
+    def _whole(self, way: Way, code: Code) -> None:
+        """An event that may end, or become several."""
+        if self._keeps_keys:
+            code.line("again = encode(root)")
+            code.line("if len(again) != len(value) and may_lack_keys(value, again): return leave(record, source)")
+        code.result = f"bring(record, source, DetectedDocument({way.start[0]!r}, version, root), way, run)"
+
+    def _changed(self, way: Way, code: Code) -> None:
+        self._check(self.policy.validate_source, way.start, "value", code)
+        operations = [operation for hop in way.hops for operation in hop.operations]
+        whole_context = any(map(needs_context, operations))
+        if whole_context:
+            code.line(f"context = Context.of(record, source, {way.start[0]!r}, version)")
+        else:
+            code.constants["context"] = _NO_CONTEXT
+        stamped = [
+            (rule, name) for rules, name in ((self.types, way.end[0]), (self.versions, way.end[1])) for rule in rules
+        ]
+        fields = [(path(rule.path), name) for rule, name in stamped if isinstance(rule, FromField)]
+        emit_hops(operations, code, keeps_keys=self._keeps_keys, counts=not fields)
+        for where, name in fields:
+            code.line(f"restamp(root, {code.constant(where, 'path')}, {name!r})")
+        code.line("made = encode(root)")
+        if code.counts:
+            with code.block("if len(made) - len(value) != added:"):
+                code.line("if may_lack_keys(value, made, quotes): return leave(record, source)")
+        if code.levels > MOST_ADDED:
+            code.line(f"if len(made) > {2 * MOST_LEVELS} and is_too_deep(made): return leave(record, source)")
+        self._check(self.policy.validate_target, way.end, "made", code)
+        headers = [(rule.name, name) for rule, name in stamped if isinstance(rule, FromHeader)]
+        self._result(headers, code, whole_context=whole_context)
+
+    def _result(self, headers: Sequence[tuple[str, str]], code: Code, *, whole_context: bool) -> None:
+        if whole_context:
+            for header, name in headers:
+                code.line(f"put_again(context, {header!r}, {name!r})")
+            code.result = "with_context(record, passage, context, made)"
+            return
+        code.result = "Upcast(passage, made)"
+        if not headers:
+            return
+        pairs = [self._pair(header) for header, _ in headers]
+        with code.block(f"if {' or '.join(f'{pair} is not None' for pair in pairs)}:"):
+            code.line("headers = record.headers")
+            for pair, (_, name) in zip(pairs, headers, strict=True):
+                code.line(f"if {pair} is not None: headers = restamped(headers, {pair}, {name!r})")
+            code.line(
+                "if headers is not record.headers: return Upcast(passage, None, (Record(made, record.key, headers),))"
+            )
+
+    def _checks(self, choice: str, node: VersionKey) -> bool:
+        return self.flow.validator(node) is not None and (choice == "always" or self.flow.observes(choice))
+
+    def _check(self, choice: str, node: VersionKey, text: str, code: Code) -> None:
+        """Ask the model of a version, where it has one and the policy wants that."""
+        if not self._checks(choice, node):
+            return
+        validator = self.flow.validator(node)
+        assert validator is not None
+        call = f"{code.constant(validator.check, 'check')}({text})"
         if choice == "always":
-            self.code.line(call)
-        elif self.flow.observes(choice):
-            self.code.line(f"if sample: {call}")
-
-    def _result(self) -> str:
-        names = {"event_type": self.types, "version": self.versions}
-        stamps = [(name, rule) for name, rules in names.items() for rule in rules if isinstance(rule, FromHeader)]
-        with self.code.block("if context is not no_context:"):
-            for name, rule in stamps:
-                self.code.line(f"put_again(context, {rule.name!r}, lane.{name}_stamp)")
-            self.code.line("return with_context(record, lane.passage, context, made)")
-        if not stamps:
-            return "Upcast(lane.passage, made)"
-        self.code.line("headers = record.headers")
-        for name, rule in stamps:
-            pair = self._pair(rule)
-            self.code.line(f"if {pair} is not None: headers = restamped(headers, {pair}, lane.{name}_stamp)")
-        self.code.line("if headers is record.headers: return Upcast(lane.passage, made)")
-        return "Upcast(lane.passage, None, (Record(made, record.key, headers),))"
+            code.line(call)
+            return
+        code.line("offset = record.offset")
+        code.line(f"if sampled(record) if offset is None else not offset % {self.policy.sample_every}: {call}")
 
 
 def _put_again(context: Context, name: str, text: str) -> None:
@@ -317,6 +352,7 @@ def _field_text(node: Any) -> str | None:
 _SCOPE: dict[str, Any] = {
     "Context": Context,
     "DetectedDocument": DetectedDocument,
+    "Passed": Passed,
     "Record": Record,
     "Upcast": Upcast,
     "encode": encode,

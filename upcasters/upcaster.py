@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from upcasters.compile import Compiled, compile_hops
 from upcasters.compile.layouts import Unexpected
 from upcasters.context import Context
 from upcasters.depth import SHALLOW, is_too_deep
-from upcasters.detection import FromField
 from upcasters.document import Object
 from upcasters.duplicates import duplicate_keys
 from upcasters.errors import EventError
@@ -20,7 +18,7 @@ from upcasters.outcome import Outcome, Violation
 from upcasters.policy import Policy
 from upcasters.readers import ValueReader
 from upcasters.reference import Reference, Trace
-from upcasters.short_cut import short_cut
+from upcasters.short_cut import RecordFunction, short_cut
 from upcasters.step import VersionKey
 
 if TYPE_CHECKING:
@@ -29,10 +27,6 @@ if TYPE_CHECKING:
 # Ways are compiled when the upcaster is built as long as their operations together stay under this; the rest of a
 # very long history is compiled when its first event comes.
 _COMPILED_AT_START = 2_000
-
-
-def _no_short_cut(_record: SourceRecord, _source: Partition | None) -> None:
-    """For a route whose rules need the event flow for every event."""
 
 
 class Upcaster:
@@ -54,37 +48,46 @@ class Upcaster:
         self._flow = EventFlow(chain, policy, observe)
         self.reference = Reference(self._flow)
         self._compiled: dict[tuple[VersionKey, str], Compiled] = {}
+        found = short_cut(self._flow, self._run, self._leave, self._fail)
+        self._short_cut = found
+        self._shortest: RecordFunction = found.function if found else self._long_way
+        self.source = found.source if found else ""
         self._compile_some()
-        found = short_cut(self._flow, self.compiled, self._run)
-        self._short_cut, self.source = found or (_no_short_cut, "")
-        self._first = (
-            self._short_cut
-            if self._flow.reading is None
-            else partial(self._flow.reading.outcome, upcast=self._upcast_read)
-        )
+        self._upcast = self._shortest if self._flow.reading is None else self._read_and_upcast
+        if type(self).upcast is _UPCAST:
+            setattr(self, "upcast", self._upcast)  # noqa: B010  # the same in one call less
 
     def upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
         """What becomes of one event. ``source`` is its topic and partition, where it has them.
 
         Raises TypeError where ``record`` is no event, and says what to pass.
         """
+        return self._upcast(record, source)
+
+    def _read_and_upcast(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
+        """For a route with readers in front of the decoder."""
+        assert self._flow.reading is not None
         try:
-            outcome = self._first(record, source)
-            return self._process(record, source) if outcome is None else outcome
+            return self._flow.reading.outcome(record, source, self._shortest)
         except Exception:  # noqa: BLE001  # the reference finds out what it was, or that it was nothing
             return self.reference.upcast(event_of(record), partition_of(source))
 
-    def _upcast_read(self, record: SourceRecord, source: Partition | None) -> Outcome:
-        """The same behind the readers, where a route has some."""
+    def _long_way(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
+        """For a route whose rules need the event flow for every event."""
         try:
-            outcome = self._short_cut(record, source)
-            return self._process(record, source) if outcome is None else outcome
+            return self._leave(record, source)
         except Exception:  # noqa: BLE001  # as above
-            return self.reference.upcast_read(event_of(record), partition_of(source))
+            return self._fail(record, source)
 
-    def _process(self, record: SourceRecord, source: Partition | None) -> Outcome:
+    def _leave(self, record: SourceRecord, source: Partition | None) -> Outcome:
+        """What the short cut leaves to the event flow."""
         with duplicate_keys(self.policy.duplicate_keys):
             return self._flow.process(record, source, self._run)
+
+    def _fail(self, record: SourceRecord, source: Partition | None) -> Outcome:
+        """What raised an exception: the reference finds out what it was, or that it was nothing."""
+        upcast = self.reference.upcast if self._flow.reading is None else self.reference.upcast_read
+        return upcast(event_of(record), partition_of(source))
 
     def trace(self, record: SourceRecord, source: Partition | None = None) -> Trace:
         """What becomes of one event, with the document before and after each hop. Raises TypeError as ``upcast``."""
@@ -101,16 +104,19 @@ class Upcaster:
             raise TypeError("older is None: pass the older document's JSON as bytes, or call upcast")
         return self.reference.trace(event_of(record), partition_of(source), beside.value).outcome
 
+    def source_of(self, node: VersionKey) -> str:
+        """The text of the generated function for events of a version that do not stay as they are."""
+        way = self._flow.way(node)
+        return self._function(way).source if self._short_cut is None else self._short_cut.source_of(way)
+
     def compiled(self, node: VersionKey) -> Compiled:
-        """The generated function for the way from a version; its ``source`` is what ``upcast show --code`` prints."""
+        """The generated function for the operations of the way from a version."""
         return self._function(self._flow.way(node))
 
     def _function(self, way: Way) -> Compiled:
         found = self._compiled.get((way.start, way.to))
         if found is None:
-            keeps_keys = self.policy.duplicate_keys != "last-wins"
-            counts = not any(isinstance(stamp.rule, FromField) for stamp in self._flow.stamps)
-            found = compile_hops(way.hops, keeps_keys=keeps_keys, counts=counts)
+            found = compile_hops(way.hops, keeps_keys=self.policy.duplicate_keys != "last-wins")
             self._compiled[way.start, way.to] = found
         return found
 
@@ -152,7 +158,7 @@ class Upcaster:
     def _run(self, way: Way, root: Object, context: Context) -> Object:
         if is_too_deep(context.record.value or b"", SHALLOW):
             raise Unexpected
-        return self._function(way).function(root, context)[0]
+        return self._function(way).function(root, context)
 
     def _compile_some(self) -> None:
         budget = _COMPILED_AT_START
@@ -162,5 +168,10 @@ class Upcaster:
                 budget -= sum(len(hop.operations) for hop in way.hops)
                 if budget < 0:
                     return
-                if way.hops:
+                if self._short_cut is not None:
+                    self._short_cut.lanes[event_type][version]
+                elif way.hops:
                     self.compiled(way.start)
+
+
+_UPCAST = Upcaster.upcast

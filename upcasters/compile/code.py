@@ -91,13 +91,20 @@ class Code:
         self.line(f"if type({name}) is Raw: {slot} = {self.decode}({name})")
         self.line(f"elif type({name}) is not dict: {slot} = open_object({name})")
 
+    def open_item(self, name: str) -> None:
+        """The same for an item of a container, which most likely is open already."""
+        self.line(f"if type({name}) is not dict: {name} = {self.slots[name]} = open_object({name})")
+
     def looked_at(self, path: Path) -> str:
         """The variable of the object at a path that may be missing or something else: then it is empty."""
         if path not in self.opened:
             parent, key = self.looked_at(path[:-1]), path[-1]
             name = self.variable()
             self.line(f"{name} = {parent}.get({key!r})  # {comment(path)}")
-            self.line(f"if type({name}) is not dict: {name} = look({parent}, {key!r}, {name})")
+            with self.block(f"if type({name}) is Raw:"):
+                self.line(f"try: {name} = {parent}[{key!r}] = decode_object({name})")
+                self.line(f"except ValidationError: {name} = EMPTY")
+            self.line(f"elif type({name}) is not dict: {name} = look_at({parent}, {key!r})")
             self.opened[path] = name
         return self.opened[path]
 
@@ -158,24 +165,19 @@ _EMPTY: Object = {}
 
 
 def _looking(decode: Callable[[Any], Object]) -> Mapping[str, Any]:
-    def look(parent: Object, key: str, node: Any) -> Object:
+    def look_at(parent: Object, key: str) -> Object:
         """An object where there is one, opened in its place; else an empty one that nobody writes to."""
+        node = parent.get(key)
         if type(node) is Raw:
             try:
-                found = parent[key] = decode(node)
+                node = parent[key] = decode(node)
             except msgspec.ValidationError:
                 return _EMPTY
-            return found
-        if isinstance(node, Unread) and node.value_type == "object":
-            parent[key] = opened = open_object(node)
-            return opened
-        return _EMPTY
+        elif isinstance(node, Unread) and node.value_type == "object":
+            node = parent[key] = open_object(node)
+        return node if type(node) is dict else _EMPTY
 
-    def look_at(parent: Object, key: str) -> Object:
-        node = parent.get(key)
-        return node if type(node) is dict else look(parent, key, node)
-
-    return {"decode_object": decode, "look": look, "look_at": look_at}
+    return {"decode_object": decode, "look_at": look_at}
 
 
 _decode_objects = msgspec.json.Decoder(dict[str, dict[str, Raw]] | list[dict[str, Raw]]).decode
@@ -212,23 +214,24 @@ def _pairs(container: Any) -> Any:
 # For code whose caller checks afterwards that no key was lost, in all that was opened at once.
 UNCHECKED: Mapping[str, Any] = {
     **_looking(decode_object_unchecked),
-    "checked": (decode_object_unchecked, _open_items_unchecked),
     "open_items": _open_items_unchecked,
 }
 
 # What generated code may call.
 SCOPE: dict[str, Any] = {
+    "EMPTY": _EMPTY,
     "MISSING": MISSING,
     "NULLS": NULLS,
     "Raw": Raw,
     "Unexpected": Unexpected,
-    "checked": (decode_object, _open_items),
+    "ValidationError": msgspec.ValidationError,
     **_looking(decode_object),
+    "decode_unchecked": decode_object_unchecked,
     "encode": encode,
     "may_lack_keys": may_lack_keys,
     "open_items": _open_items,
+    "open_items_unchecked": _open_items_unchecked,
     "open_object": open_object,
     "pairs": _pairs,
     "same_text": _same_text,
-    "unchecked": (decode_object_unchecked, _open_items_unchecked),
 }

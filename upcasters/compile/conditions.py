@@ -24,6 +24,16 @@ def compile_shapes(shapes: Sequence[tuple[str, Condition]]) -> tuple[ShapeMatche
     return code.build(source, "shape", UNCHECKED), source
 
 
+def emit_shapes(shapes: Sequence[tuple[str, Condition]], name: str, code: Code) -> None:
+    """The same inside of another function, as lines that give the version to a variable."""
+    tests = [(version, expression(condition, code)) for version, condition in shapes]
+    word = "if"
+    for version, test in tests:
+        code.line(f"{word} {test}: {name} = {version!r}")
+        word = "elif"
+    code.line(f"else: {name} = None")
+
+
 def expression(condition: Condition, code: Code, *, look: bool = True) -> str:
     """A condition as an expression. With ``look``, nothing is changed between conditions and objects are shared."""
     if isinstance(condition, Present):

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from upcasters.compile.code import UNCHECKED, Code, comment, comment_text
 from upcasters.compile.conditions import expression, looked_at
 from upcasters.compile.groups import FlatGroup, Group, grouped
-from upcasters.compile.layouts import ANY_LEVELS, Layouts, Unexpected, added_levels, can_count
+from upcasters.compile.layouts import ANY_LEVELS, CountingLayouts, Layouts, Unexpected, added_levels, can_count
 from upcasters.compile.switches import SwitchRun, may_end, runs
 from upcasters.conditions import Condition
 from upcasters.context import Context
@@ -44,53 +44,49 @@ Inner = Callable[[Object, Context], Object]
 
 
 class Fused(Protocol):
-    """A generated function: gives the document and, where it counts, by how many bytes and quotes it gets longer."""
+    """A generated function: gives the document."""
 
     __globals__: dict[str, Any]
 
-    def __call__(
-        self, root: Object, context: Context, text: bytes | None = None, /
-    ) -> tuple[Object, int | None, int | None]: ...
+    def __call__(self, root: Object, context: Context, /) -> Object: ...
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A generated function, and its source."""
+
+    function: Fused
+    source: str
+
+
+def compile_hops(hops: Sequence[Hop], *, keeps_keys: bool = True) -> Compiled:
+    """One function for all operations of ``hops``: takes the opened document and its context, gives the document."""
+    code = Code()
+    _emit_all([operation for hop in hops for operation in hop.operations], code)
+    versions = " -> ".join([hops[0].source[1], *(hop.target[1] for hop in hops)])
+    source = code.text(f"def upcast(root, context):  # {versions}")
+    return Compiled(code.build(source, "upcast", {} if keeps_keys else UNCHECKED), source)
+
+
+def emit_hops(operations: Sequence[Operation], code: Code, *, keeps_keys: bool, counts: bool) -> None:
+    """The lines of the same inside of another function, where ``value`` is the text of ``root``, opened unchecked.
+
+    They raise Unexpected where a key was lost; or, with ``counts`` and where that can be told (``code.counts``), they
+    leave in ``added`` and ``quotes`` by how many bytes and quotes the new text is to be longer.
+    """
+    groups = grouped(runs(operations))
+    code.counts = counts and keeps_keys and all(map(_can_count, groups))
+    _emit_first(groups, code, checks=keeps_keys and not code.counts)
+    _emit_groups(groups, code)
 
 
 def _can_count(group: Group) -> bool:
     return isinstance(group, FlatGroup) and all(map(can_count, group.operations))
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """A generated function, its source, and whether it reads or changes anything beside the document."""
-
-    function: Fused
-    source: str
-    needs_context: bool
-    levels: int
-    """How much deeper than it was a document may be afterwards, at most."""
-
-
-def compile_hops(hops: Sequence[Hop], *, keeps_keys: bool = True, counts: bool = False) -> Compiled:
-    """One function for all operations of ``hops``: takes the opened document and its context, gives the document.
-
-    It may be given the text of a document that was opened unchecked, too. Then it raises Unexpected where a key was
-    lost; or, with ``counts`` and where it can, it gives by how many bytes and quotes the new text is to be longer, so
-    that the caller sees whether one was.
-    """
-    operations = [operation for hop in hops for operation in hop.operations]
-    groups = grouped(runs(operations))
-    code = Code(counts=counts and keeps_keys and all(map(_can_count, groups)))
-    code.result = f"root, {'added, quotes' if code.counts else 'None, None'}"
-    _emit_first(groups, code, checks=keeps_keys and not code.counts)
-    _emit_groups(groups, code)
-    versions = " -> ".join([hops[0].source[1], *(hop.target[1] for hop in hops)])
-    source = code.text(f"def upcast(root, context, text=None):  # {versions}")
-    function: Fused = code.build(source, "upcast", {} if keeps_keys else UNCHECKED)
-    return Compiled(function, source, any(map(needs_context, operations)), code.levels)
-
-
 def _emit_first(groups: Sequence[Group], code: Code, *, checks: bool) -> None:
     """Opens the objects of the leading groups, as far as nothing before has touched them, and checks all at once."""
-    code.line("first_object, first_items = checked if text is None else unchecked")
-    code.decode, touched = "first_object", list[Path]()
+    code.decode, touched = "decode_unchecked", list[Path]()
     for group in itertools.takewhile(lambda one: isinstance(one, FlatGroup), groups):
         assert isinstance(group, FlatGroup)
         if not any(group.at[: len(one)] == one for one in touched if one):
@@ -100,9 +96,8 @@ def _emit_first(groups: Sequence[Group], code: Code, *, checks: bool) -> None:
     if code.counts:
         code.line("added = quotes = 0")
     elif checks:
-        with code.block("if text is not None:"):
-            code.line("again = encode(root)")
-            code.line("if len(again) != len(text) and may_lack_keys(text, again): raise Unexpected")
+        code.line("again = encode(root)")
+        code.line("if len(again) != len(value) and may_lack_keys(value, again): raise Unexpected")
 
 
 def _open_first(group: FlatGroup, code: Code) -> None:
@@ -111,7 +106,7 @@ def _open_first(group: FlatGroup, code: Code) -> None:
         code.object(path)
     elif path and (path[:-1] in code.opened or not group.optional):
         parent, name = code.object(path[:-1]), code.variable()
-        opened = "first_object" if path == group.at else "first_items"
+        opened = "decode_unchecked" if path == group.at else "open_items_unchecked"
         code.line(f"{name} = {parent}.get({path[-1]!r})  # {comment(path)}")
         code.line(f"if type({name}) is Raw: {parent}[{path[-1]!r}] = {opened}({name})")
 
@@ -196,19 +191,20 @@ def _emit_group(group: FlatGroup, code: Code) -> None:
         _at_each(group.at, missing, code, lambda _: None)
         return
     code.levels += added_levels(group.operations)
-    layouts = code.constant(Layouts(group.operations, counts=code.counts), "layouts")
+    layouts = code.constant((CountingLayouts if code.counts else Layouts)(group.operations), "layouts")
     for operation in group.operations:
         code.line(f"# {comment(group.at) or 'root'}: {comment_text(str(operation))}")
 
     def body(target: str) -> None:
         slot = f" = {code.slots[target]}" if target in code.slots else ""
-        code.line(f"change = {layouts}[tuple({target})]")
         if not code.counts:
+            code.line(f"change = {layouts}[tuple({target})]")
             code.line(f"if change is not None: {target}{slot} = change({target})")
             return
-        with code.block("if change is not None:"):
-            code.line(f"made, more_bytes, more_quotes = change({target})")
-            code.line(f"{target}{slot} = made; added += more_bytes; quotes += more_quotes")
+        code.line(f"change, more_bytes, more_quotes = {layouts}[tuple({target})]")
+        code.line(f"if more_bytes is None: more_bytes, more_quotes = change({target})")
+        code.line(f"elif change is not None: {target}{slot} = change({target})")
+        code.line("added += more_bytes; quotes += more_quotes")
 
     _at_each(group.at, missing, code, body)
     for path in group.touched:
@@ -251,7 +247,7 @@ def _loop(path: Path, at: int, missing: str, code: Code, body: Callable[[str], N
             _loop(path, at + 1, missing, code, body, item)
             return
         code.slots[item] = f"{container}[{key}]"
-        code.open(item)
+        code.open_item(item)
         code.opened[path[: at + 1]] = item
         _at_each(path, missing, code, body)
 

@@ -35,8 +35,11 @@ from upcasters.operations.texts import JoinList, JoinValues, Reformat, SplitList
 from upcasters.operations.values import Convert, Derive, MapValues, ParseJson, PrintJson
 from upcasters.paths import Path
 
-DocumentChange = Callable[[Object], Any]
-"""Gives the new object; where it counts, also by how many bytes and quotes its text is longer."""
+DocumentChange = Callable[[Object], Object]
+"""Gives the new object."""
+CountedChange = tuple[Callable[[Object], Any] | None, int | None, int | None]
+"""The change, and by how many bytes and quotes the object's text gets longer. Where that is None, the change is made in
+place, and what it gives is the two numbers."""
 
 # Beyond these an object is a map with keys of its own rather than a record; it is changed without a layout.
 MOST_LAYOUTS = 256
@@ -77,37 +80,55 @@ def _added_by(operation: Flat) -> int:
     return 1 if isinstance(operation, (Nest, Wrap, SplitList)) else 0
 
 
-class Layouts(dict[tuple[str, ...], DocumentChange | None]):
+class Layouts(dict[tuple[str, ...], Any]):
     """The change for each layout of keys, None where there is none; worked out when a layout is seen again.
 
     Keys that are others in every event so cost nothing but themselves, and leave the room to those that come again.
     """
 
-    def __init__(self, operations: Sequence[Flat], *, counts: bool = False) -> None:
+    def __init__(self, operations: Sequence[Flat]) -> None:
         self.operations = tuple(operations)
-        self._counts = counts
         self._seen: set[int] = set()
 
-    def __missing__(self, layout: tuple[str, ...]) -> DocumentChange | None:
+    def __missing__(self, layout: tuple[str, ...]) -> Any:
         if len(layout) > MOST_KEYS or len(self) >= MOST_LAYOUTS or sum(map(len, layout)) > MOST_LETTERS:
-            return self.plainly
+            return self._unknown()
         if hash(layout) not in self._seen:
             if len(self._seen) >= MOST_LAYOUTS:
                 self._seen.clear()
             self._seen.add(hash(layout))
-            return self.plainly
-        change, _ = specialised(layout, self.operations, counts=self._counts)
-        self[layout] = change
-        return change
+            return self._unknown()
+        found = self[layout] = self._known(layout)
+        return found
 
-    def plainly(self, target: Object) -> Any:
+    def _known(self, layout: tuple[str, ...]) -> DocumentChange | None:
+        return specialised(layout, self.operations)[0]
+
+    def _unknown(self) -> DocumentChange:
+        return self.plainly
+
+    def plainly(self, target: Object) -> Object:
         """The operations one by one, as the reference runs them."""
-        before = encode(target) if self._counts else b""
         for operation in self.operations:
             operation.apply(target, _NO_CONTEXT)
             if isinstance(operation, (Derive, Convert)) and not _is_shallow(target, LEVELS_OF_RESULTS):
                 raise Unexpected
-        return (target, *_difference(before, encode(target))) if self._counts else target
+        return target
+
+
+class CountingLayouts(Layouts):
+    """The same with by how much longer the text gets, for operations of which that can be told: ``can_count``."""
+
+    def _known(self, layout: tuple[str, ...]) -> CountedChange:  # type: ignore[override]  # another kind of entry
+        work = _worked_out(layout, self.operations)
+        return (_unexpected, 0, 0) if work is None else (work.change(layout)[0], *work.growth(layout))
+
+    def _unknown(self) -> CountedChange:  # type: ignore[override]  # as above
+        return self._counted, None, None
+
+    def _counted(self, target: Object) -> tuple[int, int]:
+        before = encode(target)
+        return _difference(before, encode(self.plainly(target)))
 
 
 def _is_shallow(node: Any, levels: int) -> bool:
@@ -118,26 +139,21 @@ def _is_shallow(node: Any, levels: int) -> bool:
     return levels >= 0 and all(_is_shallow(part, levels - 1) for part in parts)
 
 
-def specialised(
-    layout: tuple[str, ...], operations: Iterable[Flat], *, counts: bool = False
-) -> tuple[DocumentChange | None, str]:
+def specialised(layout: tuple[str, ...], operations: Iterable[Flat]) -> tuple[DocumentChange | None, str]:
     """The function that makes the new object out of one with these keys, None where it stays; and its source."""
+    work = _worked_out(layout, operations)
+    return (_unexpected, "raise Unexpected") if work is None else work.change(layout)
+
+
+def _worked_out(layout: tuple[str, ...], operations: Iterable[Flat]) -> _Work | None:
+    """The new object out of one with these keys; None where that is the reference's."""
     work = _Work({key: f"old[{key!r}]" for key in layout})
     try:
         for operation in operations:
             _RUN[type(operation)](operation, work)
     except Unexpected:
-        return _unexpected, "raise Unexpected"
-    source = work.source(layout, counts=counts)
-    if source in _UNCHANGED:
-        return None, source
-    scope: dict[str, Any] = {**_SCOPE, **work.constants}
-    exec(compile(source, "<upcasters: layout>", "exec"), scope)  # noqa: S102  # our own generated text
-    change: DocumentChange = scope["change"]
-    return change, source
-
-
-_UNCHANGED = ("def change(old):\n    return old\n", "def change(old):\n    return old, 0, 0\n")
+        return None
+    return work
 
 
 def _unexpected(_: Object) -> Object:
@@ -179,15 +195,20 @@ class _Work:
             raise Unexpected
         self.fields = renamed
 
-    def source(self, layout: tuple[str, ...], *, counts: bool = False) -> str:
+    def change(self, layout: tuple[str, ...]) -> tuple[DocumentChange | None, str]:
+        """The function for objects with these keys, None where they stay as they are; and its source."""
         in_place = self._in_place(layout)
         made = _display(self.fields) if in_place is None else "old"
-        if counts:
-            made += f", {', '.join(map(str, self._growth(layout)))}"
         lines = [*self.lines, *(in_place or ()), f"return {made}"]
-        return "def change(old):\n" + "".join(f"    {line}\n" for line in lines)
+        source = "def change(old):\n" + "".join(f"    {line}\n" for line in lines)
+        if lines == ["return old"]:
+            return None, source
+        scope: dict[str, Any] = {**_SCOPE, **self.constants}
+        exec(compile(source, "<upcasters: layout>", "exec"), scope)  # noqa: S102  # our own generated text
+        change: DocumentChange = scope["change"]
+        return change, source
 
-    def _growth(self, layout: tuple[str, ...]) -> tuple[int, int]:
+    def growth(self, layout: tuple[str, ...]) -> tuple[int, int]:
         """By how many bytes and quotes the new object's text is longer, where no value but a new one is another."""
         constants = b"".join(encode(self.constants[value]) for value in self.fields.values() if value in self.constants)
         return _difference(_keys_text(layout), _keys_text(self.fields) + constants)

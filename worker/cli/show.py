@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,7 @@ from worker.errors import WorkerError
 if TYPE_CHECKING:
     from upcasters import Chain
     from upcasters.describe import HistoryLine, TypeLine
-    from upcasters.step import Hop
+    from upcasters.step import Hop, VersionKey
 
 TYPES = ("type", "versions", "oldest", "current", "newest", "steps", "operations", "lossy steps")
 CHANGES = ("change", "reads", "writes", "way back")
@@ -144,33 +144,43 @@ def _show_code(chain: Chain, event_type: str | None, version: str | None) -> Non
 
 
 def _sources(chain: Chain, event_type: str | None, version: str | None) -> Iterator[str]:
-    """What most events take whole, then the function of each way, which it calls."""
-    from upcasters.compile import compile_hops
-
+    """What tells the version of most events, then the function of each version, which it calls."""
+    source, source_of = _generated(chain) if version is None else ("", None)
     if event_type is None and version is None:
         if chain.readers:
             yield f"# {_readers(chain)}"
-        yield f"# from bytes to outcome, on a route that leaves all as it is by default\n{_short_cut(chain)}"
+        yield f"# from bytes to outcome, on a route that leaves all as it is by default\n{source}"
     for node in chain.versions:
         if event_type not in (None, node[0]):
             continue
         targets = {node[0]: version} if version is not None else None
         hops = chain.path(node, targets) if version is None or _is_above(chain, node, version) else ()
         if hops:
-            yield f"# {node[0]}\n{compile_hops(hops).source}"
+            yield f"# {node[0]}\n{source_of(node) if source_of else _operations(hops)}"
 
 
 def _readers(chain: Chain) -> str:
     return f"readers in front of the decoder: {', '.join(reader.name for reader in chain.readers)}"
 
 
-def _short_cut(chain: Chain) -> str:
+def _generated(chain: Chain) -> tuple[str, Callable[[VersionKey], str] | None]:
+    """The function for a route that leaves all as it is by default, or why there is none; what gives a version's."""
     from upcasters import ChainError
 
     try:
-        return chain.upcaster().source or "# none: these rules of detection are asked one by one for every event"
+        upcaster = chain.upcaster()
     except ChainError as error:
-        return "\n".join(f"# none: {problem.message}" for problem in error.problems)
+        return "\n".join(f"# none: {problem.message}" for problem in error.problems), None
+    return (
+        upcaster.source or "# none: these rules of detection are asked one by one for every event",
+        upcaster.source_of,
+    )
+
+
+def _operations(hops: Sequence[Hop]) -> str:
+    from upcasters.compile import compile_hops
+
+    return compile_hops(hops).source
 
 
 def _is_above(chain: Chain, node: tuple[str, str], version: str) -> bool:

@@ -555,7 +555,7 @@ def cut(operations: Sequence[Operation], places: Sequence[int]) -> list[list[Ope
 
 
 @st.composite
-def made(draw: Any, kind: Makes = any_operation, most: int = 8) -> Made:
+def made(draw: Any, kind: Makes, most: int = 8) -> Made:
     """A chain of a few hops, and events for it."""
     first = draw(events())
     hops = cut(draw(operations_for(kind, first, most)), draw(st.lists(st.integers(1, 7), max_size=3)))

@@ -119,9 +119,9 @@ def test_show_one_type_or_version_of_a_large_chain(tmp_path: Path) -> None:
 
 def test_show_the_generated_code() -> None:
     text = printed("show", "--code")
-    assert "by default\ndef short_cut(record, source):\n    value = record.value\n" in text
-    assert "    root, added, quotes = lane.function(root, context, value)\n" in text
-    assert "# task_context\ndef upcast(root, context, text=None):  # 1.0 -> 1.1 -> 2.0" in text
+    assert "by default\ndef short_cut(record, source=None):\n    try:\n        value = record.value\n" in text
+    assert "        return lane(record, source, value, root, version, header_0)\n" in text
+    assert "# task_context\ndef upcast(record, source, value, root, version, header_0):  # 1.0 -> 1.1 -> 2.0" in text
     text = printed("show", "--code", "--version", "3.0", "--type", "task_context")
     assert "# 2.0 -> 3.0" in text
     assert printed("show", "--code", "--version", "1.0") == ""
