@@ -59,7 +59,7 @@ BOUNDS = (
     Bound("lane, 7 KB", "by hand, 7 KB", 0.75),
     Bound("lane, current by header", "copy by hand", 2.6),
     Bound("lane, with lineage", "lane, 350 B", 2.3),
-    Bound("lane, 350 B, framed", "lane, 350 B", 1.2),
+    Bound("lane, 350 B, framed", "lane, 350 B", 1.4),
 )
 
 
