@@ -31,7 +31,7 @@ def emit_shapes(shapes: Sequence[tuple[str, Condition]], name: str, code: Code) 
     for version, test in tests:
         code.line(f"{word} {test}: {name} = {version!r}")
         word = "elif"
-    code.line(f"else: {name} = None")
+    code.line(f"else: {name} = None" if tests else f"{name} = None")
 
 
 def expression(condition: Condition, code: Code, *, look: bool = True) -> str:

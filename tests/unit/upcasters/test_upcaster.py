@@ -385,6 +385,16 @@ SHORT = {
 }
 
 
+def test_a_type_without_shapes_is_told_by_the_other_rules() -> None:
+    rules = Detection((Always("t"),), (FromHeader("v"), FromShape()))
+    other = Baseline("other", 1, shape=present("a"))
+    upcaster = Chain([Step("t", 1, 2, [default("a", 1)])], [other], detection=rules).upcaster()
+    assert upcast(upcaster, Event(b"{}", None, [("v", b"1")], None, 1)) == Upcast(
+        Passage("t", "1", "2", 1), None, (Record(b'{"a":1}', None, [("v", b"2")]),)
+    )
+    assert isinstance(upcast(upcaster, Event(b"{}", offset=1)), DeadLettered)
+
+
 def test_the_short_cut_is_for_most_routes() -> None:
     chains = {name: Chain(STEPS, [BASELINE], detection=detection) for name, detection in SHORT.items()}
     for chain in chains.values():
