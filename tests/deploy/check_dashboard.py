@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
 import yaml
 
 from tests.deploy import DEPLOY
@@ -68,7 +67,6 @@ async def empty(address: str) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(300)
 async def test_every_panel_shows_something(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> None:
     keep = {"retention.ms": "-1"}
     route = {

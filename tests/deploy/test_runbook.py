@@ -60,7 +60,6 @@ async def shell(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> AsyncIt
         yield run
 
 
-@pytest.mark.timeout(300)  # ten commands, each of which loads the worker
 async def test_every_command_works(shell: Shell) -> None:
     lines = sorted({line for page in PAGES for line in commands(page)} - {"", "```"})
     assert len(lines) > 15

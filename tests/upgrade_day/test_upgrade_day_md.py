@@ -14,7 +14,6 @@ from tests.upgrade_day.story import Story
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 async def test_upgrade_day_in_small(kafka_bootstrap: str, tmp_path: Path) -> None:
     story = Story(kafka_bootstrap, tmp_path, events=2_000, kills=(0.4,))
     assert await story.run() == []
