@@ -103,7 +103,7 @@ def test_nulls_and_what_is_no_object_stay_and_are_named(
     before = database.documents()
     assert database.migrate(up) == MigratedColumn(rows=7, changed=1, empty=3, others=3)
     assert database.documents()[1:] == before[1:]
-    assert "3 rows hold no JSON object and stay as they are: id=5; id=6; id=7" in caplog.text
+    assert "3 rows hold JSON that is no object and stay as they are: id=5; id=6; id=7" in caplog.text
     assert "secret" not in caplog.text
 
 

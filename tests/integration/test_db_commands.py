@@ -264,7 +264,7 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_restore_asks_first(migrated: Home) -> None:
     before = migrated.documents()
-    assert "all that came since is lost" in migrated.run("upcast", "db", "restore", str(migrated.backup), code=1)
+    assert "everything written since is lost" in migrated.run("upcast", "db", "restore", str(migrated.backup), code=1)
     assert migrated.documents() == before
 
 

@@ -105,7 +105,9 @@ async def kill_one(worker: WorkerProcess) -> None:
         await asyncio.sleep(0.1)
     assert now[1] == before[1]
     await until_ready(worker)
-    assert [entry["signal"] for entry in worker.log if entry["event"].startswith("a process was killed")] == ["SIGKILL"]
+    assert [entry["signal"] for entry in worker.log if entry["event"].startswith("a child process was killed")] == [
+        "SIGKILL"
+    ]
 
 
 def is_there(pid: int) -> bool:

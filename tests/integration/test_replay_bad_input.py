@@ -287,7 +287,10 @@ async def test_a_proof_finds_what_another_replay_wrote_of_the_same_offsets(stage
     for receipt, other in ((first, second), (second, first)):
         found = (await stage.verify(receipt)).findings
         assert list(found.counts) == ["doubled by another pass"]
-        assert f"replay {other.replay_id} wrote {other.partitions[0].counts.produced} of these" in found.lines()[0]
+        assert (
+            f"replay {other.replay_id} also wrote {other.partitions[0].counts.produced} of these offsets"
+            in found.lines()[0]
+        )
 
 
 async def test_a_proof_finds_nothing_in_replays_that_share_a_topic_and_no_offsets(stage: Stage) -> None:

@@ -189,7 +189,10 @@ async def test_rights_that_are_taken_away_are_waited_for(broker: SecureKafka, as
 async def test_groups_that_brokers_hide_are_not_taken_for_absent(broker: SecureKafka) -> None:
     """They are left out of the list of groups, and with them the replays beside a worker."""
     group = f"nobodys-{uuid.uuid4().hex}-replay-"
-    with pytest.raises(WorkerError, match=f"^{group}: grant Read on all groups that begin with this name$"):
+    with pytest.raises(
+        WorkerError,
+        match=f"^{group}: the brokers deny access to the group: grant Read on all groups that begin with this name$",
+    ):
         await refuse_hidden(clients(broker, "LOGIN", PLAIN | RIGHT), group)
 
 

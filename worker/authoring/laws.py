@@ -60,5 +60,5 @@ def _tried(law: Law, tell: Callable[[str], None]) -> tuple[str, list[str]]:
         verdict = "not tried" if isinstance(error, LawNotTried) else "wrong"
         tell(f"{verdict}: {law.id}")
         return verdict, str(error).splitlines()
-    tell(f"ok: {law.id}, {_number(events, 'event')} were upcast")
+    tell(f"ok: {law.id}, {_number(events, 'event')} {'was' if events == 1 else 'were'} upcast")
     return "ok", []

@@ -241,7 +241,7 @@ def test_new_starts_a_chain_that_passes_its_checks(tmp_path: Path) -> None:
     assert "wrote orders/golden/order/1-to-2/add_branch.before.json" in told
     forget()
     told = printed("check", "--laws", "--chain", "orders:chain")
-    assert re.search(r"ok: fused\[order to 2\], \d+ events got through", told)
+    assert re.search(r"ok: fused\[order to 2\], \d+ events were upcast", told)
     assert re.search(r"^ok: orders:chain \(.*\): 1 type, 2 versions, 1 step$", told, re.MULTILINE)
     assert re.search(r"^ok: \d+ laws tried, 0 wrong; 1 golden pair, 0 wrong \(", told, re.MULTILINE)
     printed("new", "third", "--type", "order", "--dir", "orders", "--to", "3.0")

@@ -518,7 +518,7 @@ def test_what_the_steps_compare_with_is_made_up_too() -> None:
         when(equals("name", "heartbeat"), drop_event()),
     ]
     hints = hints_of(chain_of(*operations, lossy="a test"))
-    assert hints.values == {
+    assert {name: values for name, values in hints.values.items() if values} == {
         "kind": ["a", 7],
         "state": ["open"],
         "n": [1],

@@ -65,8 +65,7 @@ class Receipt(SealedFile):
         if dead <= allowed:
             return ""
         return (
-            f"{self.activity} {self.replay_id}: {dead - allowed:,} dead letters in {self.route.dead_letter} are not "
-            "in "
+            f"{self.activity} {self.replay_id}: {dead - allowed:,} dead letters in {self.route.dead_letter} are not in "
             "the plan, so nobody has allowed them: see `upcast dlq list`"
         )
 
