@@ -175,7 +175,8 @@ class TooManyHops(EventError):
 
 
 class TooLarge(EventError):
-    """A split would write what its children share so often that all of them together are more than may be."""
+    """A split would write what its children share so often that all of them together are more than may be; or a copy is
+    too large."""
 
 
 class UnreadableStamp(EncodeError):

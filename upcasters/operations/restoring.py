@@ -10,17 +10,29 @@ import msgspec
 
 from upcasters.context import Context
 from upcasters.document import BEYOND_JSON, Object, encode, json_type, open_array, open_object, same
-from upcasters.errors import FieldExists
+from upcasters.errors import FieldExists, TooLarge
 from upcasters.operations.base import Inverse, Operation
 from upcasters.paths import EACH, Path, show
 from upcasters.traversal import MISSING, OnMissing, find, objects, parent_of
 
 
+MOST_COPIED = 2**24
+"""Bytes. What copies an object into itself at each level doubles it each time: 30 levels would be gigabytes."""
+
+
 def frozen(node: Any) -> Any:
-    """A node that can stand in two places: objects and arrays as bytes, so that neither place sees the other's."""
-    if type(node) is dict or type(node) is list:
-        return _copied(node) if BEYOND_JSON.get() else msgspec.Raw(encode(node))
-    return node
+    """A node that can stand in two places: objects and arrays as bytes, so that neither place sees the other's.
+
+    Raises TooLarge.
+    """
+    if type(node) is not dict and type(node) is not list:
+        return node
+    if BEYOND_JSON.get():
+        return _copied(node)
+    made = encode(node)
+    if len(made) > MOST_COPIED:
+        raise TooLarge(f"a copy would have more than {MOST_COPIED} bytes")
+    return msgspec.Raw(made)
 
 
 def _copied(node: Any) -> Any:

@@ -12,11 +12,13 @@ from upcasters import (
     Baseline,
     Chain,
     ChainError,
+    DeadLettered,
     Detection,
     Event,
     EventError,
     FromField,
     Operation,
+    Policy,
     Reversibility,
     Step,
     Upcast,
@@ -25,6 +27,7 @@ from upcasters import (
     assign,
     at,
     convert,
+    copy,
     default,
     derive,
     drop,
@@ -406,3 +409,14 @@ def test_parts_are_brought_to_the_version_of_their_parent() -> None:
         Chain(
             [Step("doc", "1", "2", [subdocument("p", "doc", version="1", to="7")], lossy="x")], [Baseline("doc", "1")]
         )
+
+
+@pytest.mark.parametrize("levels", [30, 390])
+def test_an_event_that_doubles_with_each_level_ends_as_an_error(levels: int) -> None:
+    """Some hundred bytes would become gigabytes."""
+    step = Step("t", "1", "2", [everywhere(present("a"), copy("a", "b"))], lossy="a test")
+    rules = Detection((Always("t"),), (Always("1"),))
+    upcaster = Chain([step], [Baseline("t", "1")]).upcaster(Policy(detection=rules))
+    outcome = upcaster.upcast(Event(b'{"a":' * levels + b"1" + b"}" * levels))
+    assert isinstance(outcome, DeadLettered)
+    assert outcome.fault.error_type == "TooLarge"
