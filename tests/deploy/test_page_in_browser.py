@@ -144,7 +144,7 @@ def keep_picture(browser: Any, name: str) -> None:
 def test_the_page_shows_what_the_worker_does(browser: Any, address: str, name: str, width: int, theme: str) -> None:
     open_page(browser, address, width, theme)
     text = browser.find_element("tag name", "body").text
-    for told in ("running: 6 of 6 lanes running", "records a second", "task_context", "decode", "None in the ledger."):
+    for told in ("running: 6 of 6 lanes running", "records a second", "task_context", "decode", "Replays and redrives"):
         assert told in text
     assert browser.execute_script("return document.querySelectorAll('#routes tbody tr').length") == 6
     wide = browser.execute_script("return document.documentElement.scrollWidth > innerWidth")
@@ -264,7 +264,6 @@ def test_a_keyboard_and_a_screen_reader_get_everywhere(browser: Any, address: st
 
 
 def test_a_replay_shows_how_far_it_is_and_what_is_left(browser: Any, traffic: Traffic, tmp_path: Path) -> None:
-    """The last one: before it there is none in the ledger."""
     from selenium.webdriver.support.ui import WebDriverWait
 
     upcast, config = [sys.executable, "-m", "worker"], ["--config", str(traffic.config)]

@@ -251,7 +251,8 @@ def test_stamped_can_fail() -> None:
     """The shape of what comes out speaks against the version in its header."""
     rules = Detection(version=(FromHeader("v"), FromShape()))
     step = Step("thing", 1, 2, [add("made", 1)], shape=present("other"))
-    said = complaints(Chain([step], [Baseline("thing", 1, shape=anything())], detection=rules), "stamped")
+    chain = Chain([step], [Baseline("thing", 1, shape=anything())], detection=rules)
+    said = complaints(chain, "stamped", examples=200)
     assert "stamped: thing to 2: what comes out is not taken for what it is now" in said["stamped"]
 
 
