@@ -15,7 +15,6 @@ from upcasters.operations.base import Inverse, Operation
 from upcasters.paths import EACH, Path, show
 from upcasters.traversal import MISSING, OnMissing, find, objects, parent_of
 
-
 MOST_COPIED = 2**24
 """Bytes. What copies an object into itself at each level doubles it each time: 30 levels would be gigabytes."""
 
