@@ -138,7 +138,7 @@ def test_fused_is_hop_by_hop(kind: Any) -> None:
 
     check()
     print(dict(counters.seen))  # noqa: T201  # shown with -s, or when the shares are too small
-    assert counters.share("middle") > 0.8
+    assert counters.share("middle") > 0.7  # events that a reader changed are not read again here, and count as left
     assert counters.share("short cut") > (0.8 if kind is fusable else 0.3)
     assert counters.seen["middle", "fast"] > EXAMPLES / 2
 
