@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -133,9 +134,13 @@ class Everywhere(Operation):
     def apply(self, root: Object, context: Context) -> None:
         Walk((self,)).apply(root, context)
 
+    @cached_property
+    def _holds(self) -> Callable[[Object, Context], bool]:
+        return _asker(self.where)
+
     def change(self, container: Object, context: Context, position: int | None, opened: Opened | None) -> bool:
         """Run the operations on one object, if it is one for which the condition holds."""
-        if not _holds(self.where, container, context):
+        if not self._holds(container, context):
             return False
         if opened is not None:
             opened.close(container)
@@ -188,12 +193,17 @@ class Everywhere(Operation):
         return f"{self.reach}: " + "; ".join(map(str, self.operations))
 
 
-def _holds(condition: Condition, container: Object, context: Context) -> bool:
+def _asker(condition: Condition) -> Callable[[Object, Context], bool]:
+    """What answers the condition for one object."""
     if all(len(path) == 1 for path in condition.reads()):
-        return condition.answer(container, context)
-    # What is only looked at loses nothing: it is opened in a copy, and stays the bytes that it is.
-    with duplicate_keys("last-wins"):
-        return condition.answer(container.copy(), context)
+        return condition.answer
+
+    def answer(container: Object, context: Context) -> bool:
+        # What is only looked at loses nothing: it is opened in a copy, and stays the bytes that it is.
+        with duplicate_keys("last-wins"):
+            return condition.answer(container.copy(), context)
+
+    return answer
 
 
 class Walk:
@@ -203,6 +213,7 @@ class Walk:
         self._parts = tuple(parts)
         self._first = parts[0]
         self._outer_first = not self._first.inner_first or self._first.nested == "keep"
+        self._stops = None if self._first.stop_where is None else _asker(self._first.stop_where)
         needed = [part.where.needs() for part in parts]
         self._needed = [encode(key) for key in needed if key is not None] if None not in needed else None
 
@@ -238,7 +249,7 @@ class Walk:
         first = self._first
         if changed and first.nested == "keep":
             return ()
-        if first.stop_where is not None and _holds(first.stop_where, container, context):
+        if self._stops is not None and self._stops(container, context):
             return ()
         keys = list(container)
         if first.only_in:
@@ -255,7 +266,12 @@ class Walk:
         text = bytes(node)
         if text[0] not in b"{[":
             return False
-        return self._needed is None or any(key in text for key in self._needed) or b"\\" in text
+        if self._needed is None:
+            return True
+        for key in self._needed:  # asked for each part of a document
+            if key in text:
+                return True
+        return b"\\" in text
 
     def _change(self, container: Any, context: Context, position: int | None, opened: Opened | None) -> bool:
         if type(container) is not dict:
