@@ -3,8 +3,8 @@ what it makes gets the frame of the destination."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -70,7 +70,8 @@ Upcasting = Callable[[SourceRecord, Partition | None], Outcome]
 class FramedUpcaster:
     """``frame`` is the source's, None where values are bare; ``targets`` gives None where the destination's are.
     ``opening`` is asked once a mark, ``policy_for`` once for what it answers: from then on a record costs a look into a
-    map.
+    map. ``lacking`` gives the headers that say an answer which the chain does not know: such a record goes by the
+    route's own policy, which reads them.
     """
 
     def __init__(
@@ -78,14 +79,15 @@ class FramedUpcaster:
         frame: Frame | None,
         opening: Opening,
         policy_for: Callable[[Answers], Policy],
+        lacking: Callable[[Answers], Sequence[Header]],
         make: MakeUpcaster,
         targets: Callable[[], Targets | None],
     ) -> None:
         self._frame = frame
         self._size = frame.size if frame else 0
-        self._names: Mapping[str, Any] = frame.headers if frame else {}
         self._opening = opening
         self._policy_for = policy_for
+        self._lacking = lacking
         self._make = make
         self._find_targets = targets
         self._targets: Targets | None = None
@@ -106,14 +108,14 @@ class FramedUpcaster:
         seen.of, seen.value, seen.headers = record, value[size:], headers
         outcome = upcast(seen, source)
         kind = type(outcome)
-        if kind is not Upcast and kind is not Passed:
+        if kind is not Upcast and (kind is not Passed or outcome.reason == "policy"):  # type: ignore[union-attr]
             return outcome
         passage = outcome.passage  # type: ignore[union-attr]  # mypy cannot follow `kind`
         target = self._targets[passage.event_type][passage.to_version] if self._targets else NOTHING
         if target.headers:
             return self._framed(record, seen.value, outcome)
         if kind is Passed:
-            if target.prefix == start or outcome.reason == "policy":  # type: ignore[union-attr]
+            if target.prefix == start:
                 return outcome
             return Upcast(passage, target.prefix + seen.value)
         if outcome.new_records is not None:  # type: ignore[union-attr]
@@ -144,7 +146,10 @@ class FramedUpcaster:
             answers = self._opening(mark)
             if isinstance(answers, Fault):
                 return answers
-            way = self._ways[mark] = self._upcaster(answers).upcast
+            way = self._upcaster(answers).upcast
+            if headers := self._lacking(answers):
+                way = _with_headers(way, headers)
+            self._ways[mark] = way
         return way
 
     def _upcaster(self, answers: Answers) -> RecordUpcaster:
@@ -192,3 +197,13 @@ class FramedUpcaster:
         ):
             return outcome
         return Upcast(outcome.passage, only.value)
+
+
+def _with_headers(upcast: Upcasting, headers: Sequence[Header]) -> Upcasting:
+    """Nothing that comes out has them: where they are needed an event passes as it is, is skipped, or a dead letter."""
+
+    def upcasting(record: SourceRecord, source: Partition | None) -> Outcome:
+        given = [*record.headers, *headers]
+        return upcast(Bare(record.value, record.key, given, record.timestamp, record.offset), source)
+
+    return upcasting

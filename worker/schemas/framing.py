@@ -40,6 +40,7 @@ class Framing:
 
     def __init__(self, route: RouteSettings, chain: Chain, registry: Registry, schemas: Schemas) -> None:
         self._route = route
+        self._chain = chain
         self._frame: Frame | None = FRAMES.get(route.reads.frame)
         self._schemas = schemas
         self._reader = SchemaReader(route.event_type, route.version, route.reads.subject or f"{route.source}-value")
@@ -103,7 +104,7 @@ class Framing:
 
     def upcaster(self, make: MakeUpcaster) -> RecordUpcaster:
         """For records with their frames, ``make`` being what makes one for a policy."""
-        return FramedUpcaster(self._frame, self._opened, self._policy_for, make, self._found_targets)
+        return FramedUpcaster(self._frame, self._opened, self._policy_for, self._lacking, make, self._found_targets)
 
     def bare(self, record: SourceRecord) -> Event | Fault:
         """The record without its frame, and beside it headers that say what its schema says: for the route's own
@@ -116,8 +117,7 @@ class Framing:
         answers = self._opened(mark)
         if isinstance(answers, Fault):
             return answers
-        said: list[Header] = [(SCHEMA_TYPE, _bytes(answers.event_type)), (SCHEMA_VERSION, _bytes(answers.version))]
-        plain = [*without_ids(headers), *(each for each in said if each[1] is not None)]
+        plain = [*without_ids(headers), *_said(answers)]
         return Event(frame.body(mark, value), record.key, plain, record.timestamp, record.offset)
 
     def told(self, record: SourceRecord) -> str:
@@ -167,8 +167,17 @@ class Framing:
             raise NotLearntError("nobody has asked for the schemas that results are written by")
         return self._targets
 
+    def _lacking(self, answers: Answers) -> list[Header]:
+        """What the schema says, where the chain has no such type or version. The route's own policy decides then."""
+        known = (answers.event_type is None or answers.event_type in self._chain.types) and (
+            answers.version is None or any(answers.version == version for _, version in self._chain.versions)
+        )
+        return [] if known else _said(answers)
+
     def _policy_for(self, answers: Answers) -> Policy:
         """The route's, with what the schema says in place of the rules that ask it."""
+        if self._lacking(answers):
+            return self._policy
         rules = self._policy.detection
         detection = Detection(
             answered(rules.event_type, SCHEMA_TYPE, answers.event_type),
@@ -192,8 +201,10 @@ def answered(rules: tuple[R, ...], header: str, answer: str | None) -> tuple[R |
     return (others or rules) if answer is None else (Always(answer),)
 
 
-def _bytes(text: str | None) -> bytes | None:
-    return None if text is None else text.encode()
+def _said(answers: Answers) -> list[Header]:
+    """As headers, which the route's own rules read."""
+    texts = ((SCHEMA_TYPE, answers.event_type), (SCHEMA_VERSION, answers.version))
+    return [(name, text.encode()) for name, text in texts if text is not None]
 
 
 def open_framing(route: RouteSettings, chain: Chain, registry: RegistrySettings) -> Framing:

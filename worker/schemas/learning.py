@@ -11,7 +11,8 @@ from worker.schemas.frames import SchemaId
 from worker.schemas.known import KnownSchema, SchemaFolder
 from worker.schemas.registry import NotFoundError, Registry
 
-MOST_UNKNOWN = 10_000
+MOST_UNKNOWN = 100_000
+"""Ids that the registry does not have. Far more than all lanes ask for before one of them works on its records."""
 AT_ONCE = 16
 """Questions to the registry: a topic full of made-up ids is no reason to flood it."""
 
@@ -85,6 +86,7 @@ class Schemas:
         except NotFoundError:
             if len(self._unknown) >= MOST_UNKNOWN:
                 self._unknown = dict(list(self._unknown.items())[MOST_UNKNOWN // 2 :])
+            self._unknown.pop(schema, None)  # an id that was asked again is the youngest
             self._unknown[schema] = self._clock() + self._unknown_for
             return
         self._fresh.add(schema)

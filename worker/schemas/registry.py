@@ -145,7 +145,7 @@ class Registry:
             for url in list(self._urls):
                 try:
                     answer = await client.request(method, url + path, json=body, params=query)
-                except (httpx.HTTPError, OSError) as error:  # TLS alerts come as they are
+                except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TLS alerts come as they are
                     silent.append(f"{_host(url)} does not answer ({type(error).__name__})")
                     continue
                 if answer.status_code >= 500 or answer.status_code == 429:
@@ -179,6 +179,8 @@ class Registry:
         except (OSError, UnicodeDecodeError):
             raise RegistryError(f"schema_registry.token_file: cannot read {settings.token_file}") from None
         token = token or (settings.token.get_secret_value() if settings.token else None)
+        if token and not token.isascii():
+            raise RegistryError("schema_registry.token: a token has ASCII letters, digits and signs only")
         return {"authorization": f"Bearer {token}"} if token else {}
 
     def _trust(self) -> ssl.SSLContext:
@@ -198,12 +200,13 @@ def _judged(answer: httpx.Response, host: str) -> Any:
     """What it says. Raises what stands for its status."""
     try:
         found = msgspec.json.decode(answer.content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         found = None
     told = found if isinstance(found, dict) else {}
-    if answer.status_code == 404 and told.get("error_code") in NOT_FOUND:
+    code = told.get("error_code")
+    if answer.status_code == 404 and isinstance(code, int) and code in NOT_FOUND:
         raise NotFoundError(_text(told))
-    if answer.status_code in {CONFLICT, UNPROCESSABLE}:
+    if answer.status_code in {CONFLICT, UNPROCESSABLE} and answer.request.method == "POST":
         raise RefusedError(_text(told))
     if answer.status_code in {401, 403}:
         raise RegistryError(

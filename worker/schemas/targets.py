@@ -137,6 +137,10 @@ class TargetSchemas:
                 f"{subject}: the schema of version {node[1]} is not registered there: register it, or set "
                 "writes.register: true"
             ) from None
+        except RefusedError as error:
+            raise WorkerError(
+                f"{subject}: the schema registry does not take the schema of version {node[1]} ({error}): change it"
+            ) from None
 
     async def _register(
         self, subject: str, node: VersionKey, asked: Mapping[str, Any], compatible: bool | None

@@ -331,3 +331,37 @@ async def test_an_id_that_does_not_fit_is_refused(fake: FakeRegistry) -> None:
     )
     with pytest.raises(WorkerError, match="no room for the id 1099511627776"):
         await at.given.begin()
+
+
+UNKNOWN_TYPE = {"event_type": [{"schema": {"field": "title"}}], **BY_FIELD}
+
+
+@pytest.mark.parametrize(
+    ("title", "version", "route", "expected"),
+    [
+        ("order", "9", {}, "FutureVersion"),
+        ("order", "9", {"future_version": "pass"}, "policy"),
+        ("invoice", "1", UNKNOWN_TYPE, "UnknownType"),
+        ("invoice", "1", {"unknown_type": "pass", **UNKNOWN_TYPE}, "policy"),
+        ("invoice", "1", {"unknown_type": "skip", **UNKNOWN_TYPE}, "Skipped"),
+    ],
+)
+async def test_a_schema_of_a_version_that_the_chain_lacks_is_for_the_routes_policy(
+    fake: FakeRegistry, title: str, version: str, route: dict[str, Any], expected: str
+) -> None:
+    """A producer is upgraded before the worker is."""
+    at = Setting(fake, **route)
+    other = fake.register("old-value", {"title": title, "x-version": version})
+    outcome = await at.outcome(framed(other, b'{"amount": 1}'))
+    found = outcome.fault.error_type if isinstance(outcome, DeadLettered) else type(outcome).__name__
+    assert expected in (found, outcome.reason if isinstance(outcome, Passed) else "")
+
+
+async def test_what_a_policy_lets_pass_by_its_fields_passes_each_time(fake: FakeRegistry) -> None:
+    """The first record of a schema goes another way than those behind it."""
+    rules = {"event_type": [{"field": "t"}], "version": [{"field": "v"}]}
+    at = Setting(fake, unknown_type="pass", future_version="pass", **rules)
+    for value in (b'{"t":"invoice","v":"1"}', b'{"t":"order","v":"9"}'):
+        outcome = await at.outcome(framed(at.old, value))
+        assert isinstance(outcome, Passed)
+        assert outcome.reason == "policy"
