@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # Every target that is listed is one of work, not a file.
-.PHONY: clean help requirements $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
+.PHONY: clean help requirements wheels $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,8 @@ PEERS_VENV := .venv-peers
 SPARK_VENV := .venv-spark
 # Another for the clients that `upcasters.consumers` is tested with.
 CLIENTS_VENV := .venv-clients
-SOURCES := worker upcasters upcast_demo tests website
+SOURCES := worker upcasters upcast_authoring upcast_demo tests website
+ENGINE := engine/pyproject.toml engine/setup.py
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 # How many processes run tests; they share one broker. More than cores, since most tests wait for a broker.
@@ -32,16 +33,33 @@ help:
 
 install: $(VENV)/dev.installed ## make .venv with the `upcast` command and the development tools
 
-$(VENV)/dev.installed: requirements/dev.txt pyproject.toml | $(BIN)/python
+$(VENV)/dev.installed: requirements/dev.txt pyproject.toml $(ENGINE) | $(BIN)/python
 	@echo "installing the worker and its development tools into $(VENV)"
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
-	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e ./engine -e .
 	@touch $(VENV)/demo.installed $@
+	@$(MAKE) --no-print-directory $(VENV)/native.installed
+
+# The extension that runs layout programs. The worker does without: what cannot be built is said in one line.
+NATIVE_SOURCES := $(wildcard native/*.toml native/crates.* native/src/*.rs native/reading/Cargo.toml native/reading/src/*.rs)
+NATIVE_BUILD := $(CURDIR)/build/native
+$(VENV)/native.installed: requirements/native.txt $(NATIVE_SOURCES) | $(BIN)/python
+	@if ! command -v cargo >/dev/null; then \
+		echo "cargo is missing, which builds the native extension: upcast runs without it"; \
+	else echo "building the native extension (half a minute)" && \
+		$(PIP_INSTALL) --require-hashes -r requirements/native.txt && \
+		(cd native && cargo generate-lockfile --quiet) && $(BIN)/python native/crates.py && rm -rf $(NATIVE_BUILD)/wheel && \
+		CARGO_TARGET_DIR=$(NATIVE_BUILD) $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
+			--no-build-isolation --wheel-dir $(NATIVE_BUILD)/wheel ./native && \
+		$(PIP_INSTALL) --no-deps --no-index --force-reinstall $(NATIVE_BUILD)/wheel/*.whl || \
+		echo "the native extension cannot be built: upcast runs without it"; \
+	fi
+	@touch $@
 
 demo: $(VENV)/demo.installed ## everything on one screen, with a real Kafka broker of its own; needs no Docker
 	@$(BIN)/upcast demo
 
-test: lint ## `make lint`, then the tests, on a real Kafka broker (PYTEST_ARGS="-k name")
+test: lint $(VENV)/native.installed ## `make lint`, then the tests, on a real Kafka broker (PYTEST_ARGS="-k name")
 	$(RUN_TESTS) -m "not long" $(PYTEST_ARGS)
 
 test-long: $(VENV)/dev.installed ## the tests that take longer: kills, faults, a whole upgrade day
@@ -56,9 +74,6 @@ lint: $(VENV)/dev.installed ## ruff, mypy --strict and the import contracts
 format: $(VENV)/dev.installed ## let ruff rewrite the sources
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
-
-api-fuzz: $(VENV)/dev.installed ## thousands of requests to both versions of the API (EXAMPLES=n)
-	$(BIN)/python -m tests.api_fuzz $(EXAMPLES)
 
 chaos: $(VENV)/dev.installed ## a million records, 50 faults, nothing lost (SEED=n RECORDS=n FAULTS=n)
 	$(BIN)/python -m tests.faults.chaos
@@ -83,6 +98,10 @@ coverage: $(VENV)/dev.installed ## that tests reach each line and branch of upca
 fused: $(VENV)/dev.installed ## generated code against the reference, a million events (EVENTS=n SEED=n)
 	@$(BIN)/python -m tests.fused $(EVENTS) $(if $(SEED),--seed $(SEED))
 
+fuzz: $(VENV)/dev.installed $(VENV)/native.installed ## an hour of made-up events and models, natively (MINUTES=n, or WHAT=api)
+	@$(BIN)/python -m $(if $(filter api,$(WHAT)),tests.api_fuzz $(EXAMPLES),tests.fuzz $(if \
+		$(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)))
+
 model: $(VENV)/dev.installed ## check the model of the protocol with spin, and that each rule is needed
 	@$(BIN)/python -m tests.protocol $(WRITE)
 
@@ -91,7 +110,7 @@ mutation: $(VENV)/dev.installed ## small faults in the engine: which tests notic
 	$(BIN)/python tests/mutation.py $(MUTATION_ARGS)
 
 # What can be measured, and what each takes; the first one unless another is named.
-BENCHES := drain smoke chain avro consumers archive replay partitions rows sidecar profile
+BENCHES := drain smoke chain avro protobuf consumers archive replay partitions rows sidecar profile
 BENCH = $(or $(WHAT),$(firstword $(BENCHES)))
 ARGS_drain = $(if $(CASES),--cases "$(CASES)") $(if $(PEERS),--peers "$(PEERS)") \
 	$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))
@@ -104,7 +123,7 @@ NEEDS_PEERS = $(if $(filter drain profile,$(BENCH)),$(PEERS_VENV)/peers.installe
 bench: $(VENV)/dev.installed $(NEEDS_PEERS) ## measure (WHAT=drain smoke chain consumers archive replay ...)
 	@$(if $(filter $(BENCHES),$(BENCH)),,echo "WHAT=$(WHAT) is none of: $(BENCHES)"; exit 1)
 	@# What Python compiles at a first import is not what a drain writes.
-	@$(BIN)/python -m compileall -q worker upcasters
+	@$(BIN)/python -m compileall -q worker upcasters upcast_authoring
 	$(BIN)/python -m benchmarks.$(BENCH) $(ARGS_$(BENCH))
 
 docs: $(VENV)/docs.installed ## build the site of docs/ strictly, and serve it (PORT=8000, or DO=build)
@@ -121,20 +140,31 @@ deploy-check: $(VENV)/deploy.installed $(BIN)/helm ## build, run and upgrade wha
 archive-check: $(SPARK_VENV)/spark.installed ## a chain on Spark with two executors, some of which die (10 minutes; Java)
 	$(BIN)/pytest -p no:randomly -v -rs --timeout 1200 -o "python_files=check_*.py" tests/archives
 
-dist: $(VENV)/release.installed ## the packages and their SBOM; the wheel is tried in an empty environment
-	@rm -rf dist build
-	$(BIN)/python -m build --no-isolation
+dist: $(VENV)/release.installed ## the packages and their SBOM; each wheel is tried in an empty environment
+	@rm -rf dist build/bdist* build/image build/lib build/release engine/build
+	$(BIN)/python -m build --no-isolation --outdir dist engine
+	$(BIN)/python -m build --no-isolation --outdir dist
+	@if command -v cargo >/dev/null; then $(MAKE) --no-print-directory wheels; \
+	else echo "cargo is missing: the packages are without the native extension"; fi
 	@$(PYTHON) -m venv --clear --without-pip build/image
-	@$(PIP_INSTALL) --prefix $(CURDIR)/build/image --ignore-installed --require-hashes -r requirements/runtime.txt
+	@$(PIP_INSTALL) --prefix $(CURDIR)/build/image --ignore-installed --require-hashes --no-deps -r requirements/runtime.txt
 	@$(PIP_INSTALL) --prefix $(CURDIR)/build/image --ignore-installed --no-index --no-deps dist/*.whl
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
 		--output-format JSON --output-file dist/upcast-worker.cdx.json build/image/bin/python
-	@echo "installing the wheel into an empty environment"
+	@$(BIN)/python native/crates.py --sbom dist/upcast-worker.cdx.json
+	@echo "installing the wheels into an empty environment"
 	@$(PYTHON) -m venv --clear build/release && build/release/bin/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes -r requirements/demo.txt
 	@build/release/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps dist/*.whl
 	@build/release/bin/python -m pip check
 	cd build/release && bin/upcast --version && bin/upcast demo --events 2000
+
+# The native extension's, for this machine's processor and for the oldest C library that it runs with: the tag says which.
+# A part of `dist`, and not listed, for want of a line.
+wheels: $(VENV)/release.installed $(VENV)/native.installed
+	@command -v cargo >/dev/null || { echo "cargo is missing, which builds the native extension"; exit 1; }
+	@test -f $(NATIVE_BUILD)/wheel/*.whl || { rm $(VENV)/native.installed; $(MAKE) --no-print-directory $(VENV)/native.installed; }
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/auditwheel repair --wheel-dir dist $(NATIVE_BUILD)/wheel/*.whl
 
 $(VENV)/release.installed: requirements/release.txt $(VENV)/dev.installed
 	@$(PIP_INSTALL) --require-hashes -r requirements/release.txt
@@ -168,10 +198,10 @@ $(VENV)/docs.installed: requirements/docs.txt website/mermaid.py $(VENV)/dev.ins
 	@$(BIN)/python -m website.mermaid
 	@touch $@
 
-$(VENV)/demo.installed: requirements/demo.txt pyproject.toml | $(BIN)/python
+$(VENV)/demo.installed: requirements/demo.txt pyproject.toml $(ENGINE) | $(BIN)/python
 	@echo "installing the worker into $(VENV)"
 	@$(PIP_INSTALL) --require-hashes -r requirements/demo.txt
-	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e ./engine -e .
 	@touch $@
 
 $(PEERS_VENV)/peers.installed: requirements/peers.txt benchmarks/peers/KafkaStreams.java | $(VENV)/dev.installed
@@ -201,15 +231,17 @@ $(BIN)/python:
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make $(VENV). On Debian and Ubuntu the package python3-venv is missing."; exit 1; }
 
 # Every version of Python and every platform in one file: markers where they differ, hashes of all artefacts.
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-package upcast-engine \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 requirements: $(VENV)/dev.installed ## pin the requirements again (UPGRADE=--upgrade takes newer versions)
 	@$(PIP_INSTALL) --require-hashes -r requirements/lock.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --group dev -o requirements/dev.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml --extra demo --group build --constraint requirements/dev.txt -o requirements/demo.txt
-	@$(COMPILE) $(UPGRADE) pyproject.toml --extra avro --extra postgresql --extra registry --extra tracing --group image --constraint requirements/dev.txt -o requirements/runtime.txt
+	@# The compiler of Protobuf asks for two more, 26 MB, and imports neither.
+	@$(COMPILE) $(UPGRADE) --no-emit-package grpcio --no-emit-package setuptools pyproject.toml --extra avro --extra postgresql --extra protobuf --extra registry --extra tracing --group image --constraint requirements/dev.txt -o requirements/runtime.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:build --constraint requirements/dev.txt -o requirements/build.txt
+	@$(COMPILE) $(UPGRADE) --group pyproject.toml:native --constraint requirements/dev.txt -o requirements/native.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:release --constraint requirements/dev.txt -o requirements/release.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:deploy --constraint requirements/dev.txt -o requirements/deploy.txt
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:docs --constraint requirements/dev.txt -o requirements/docs.txt
@@ -221,5 +253,5 @@ requirements: $(VENV)/dev.installed ## pin the requirements again (UPGRADE=--upg
 	@$(COMPILE) $(UPGRADE) --group pyproject.toml:lock -o requirements/lock.txt
 
 clean: ## remove .venv and everything else that git ignores
-	rm -rf $(VENV) $(PEERS_VENV) $(CLIENTS_VENV) $(SPARK_VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS_VENV) $(CLIENTS_VENV) $(SPARK_VENV) build engine/build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,16 +6,21 @@ that names a path, no byte kept.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+from unittest.mock import patch
 
 import orjson
 
+from benchmarks import varied
+from benchmarks.drain.events import pool as events_of_a_drain
 from benchmarks.timing import ROUNDS, measure
 from benchmarks.typical import CASES
 from upcasters import (
@@ -34,7 +39,11 @@ from upcasters import (
     load_chain,
     present,
     rename,
+    switch,
 )
+from upcasters.native.extension import EXTENSION
+
+T = TypeVar("T")
 
 NEVER: dict[str, Any] = {"validate_target": "never", "validate_source": "never"}
 
@@ -129,6 +138,20 @@ def two_renames(number: int) -> list[Operation]:
     return [rename(f"metadata.{names[0]}", names[1]), default(f"metadata.field_{number}", number)]
 
 
+def by_signal(number: int) -> list[Operation]:
+    """A switch on the same field in each hop, as in histories of telemetry."""
+    cases = {
+        kind: [rename(f"attributes.{kind}_{number}", f"new_{number}", missing="skip")]
+        for kind in ("span", "metric", "log")
+    }
+    return [switch("signal", cases)]
+
+
+def signal(kind: str) -> dict[str, Any]:
+    attributes = {f"{kind}_{number}": "v" for number in (0, 7, 20, 41)}
+    return {"signal": kind, "attributes": {**attributes, "n": 1.5}, "resource": {"service": "s" * 150}}
+
+
 def events(extra_bytes: int) -> tuple[Event, Event]:
     """A legacy event and the same at the target."""
     legacy = Event(orjson.dumps(document(extra_bytes)), offset=7)
@@ -138,6 +161,62 @@ def events(extra_bytes: int) -> tuple[Event, Event]:
 
 def upcaster(**policy: Any) -> Upcaster:
     return load_chain("upcasters.devteam_runner:chain").upcaster(Policy(**{**NEVER, **policy}))
+
+
+@contextmanager
+def pure() -> Iterator[None]:
+    """Routes that are made inside do without the native extension."""
+    with patch("upcasters.short_cut.EXTENSION", None), patch("upcasters.validation.shapes.EXTENSION", None):
+        yield
+
+
+def natively(rounds: int = ROUNDS) -> list[Row]:
+    """The native extension beside the pure path and functions by hand, on events that are alike and that are not."""
+    if EXTENSION is None:
+        return []
+    rows: list[Row] = []
+    values = {
+        "alike": [made.value for made in events_of_a_drain(350, "legacy")],
+        "varied": varied.pool(),
+        "7 KB": [made.value for made in events_of_a_drain(7_000, "legacy")],
+    }
+    for name, most in (("alike", 0.35), ("varied", 0.35), ("7 KB", 0.48)):
+        events = [Event(value) for value in values[name]]
+        fast = upcaster()
+        with pure():
+            plain = upcaster()
+        for event in (*events, *events):
+            assert fast.upcast(event) == plain.upcast(event)
+        share = _missed(fast, events)
+        times = measure(
+            {
+                "native": _in_turn(events, fast.upcast),
+                "pure": _in_turn(events, plain.upcast),
+                "hand": _in_turn(values[name], hand_written),
+            },
+            rounds,
+        )
+        rows += [
+            Row(f"natively, {name}", times["native"], "hand-written", times["native"] / times["hand"], most),
+            Row(f"without the extension, {name}", times["pure"], "hand-written", times["pure"] / times["hand"], None),
+            Row(f"natively, {name}", times["native"], "without", times["native"] / times["pure"], None),
+            Row(f"left to Python, {name}", times["native"], "of all", share, 0.05),
+        ]
+    return rows
+
+
+def _in_turn(given: Iterable[T], work: Callable[[T], object]) -> Callable[[], object]:
+    """Does the work with the next of what is given, over and over."""
+    turn = itertools.cycle(given)
+    return lambda: work(next(turn))
+
+
+def _missed(upcaster: Upcaster, events: list[Event]) -> float:
+    """The share of events that the extension leaves to Python when it has seen them before."""
+    before, _, _ = upcaster.natively()
+    for event in events:
+        upcaster.upcast(event)
+    return 1 - (upcaster.natively()[0] - before) / len(events)
 
 
 def sizes(rounds: int = ROUNDS) -> list[Row]:
@@ -232,8 +311,14 @@ def depth(rounds: int = ROUNDS) -> list[Row]:
         return value
 
     assert json.loads(separate()) == json.loads(ten.upcast(event).value)  # type: ignore[union-attr,arg-type]  # as above
-    times = measure({"one": lambda: one.upcast(event), "ten": lambda: ten.upcast(event), "separate": separate}, rounds)
+    signals = [Event(orjson.dumps(signal(kind)), offset=7) for kind in ("span", "metric", "log")]
+    switching = {f"{hops} switches": history(hops, by_signal).upcaster(Policy(**NEVER)) for hops in (1, 42)}
+    actions = {name: _in_turn(signals, route.upcast) for name, route in switching.items()}
+    actions |= {"one": lambda: one.upcast(event), "ten": lambda: ten.upcast(event), "separate": separate}
+    times = measure(actions, rounds)
+    switched = times["42 switches"] / times["1 switches"]
     return [
+        Row("42 hops, a switch on one field in each", times["42 switches"], "one hop", switched, 1.5),
         Row("ten hops of two operations", times["ten"], "one hop", times["ten"] / times["one"], 2.0),
         Row("ten hops of two operations", times["ten"], "ten passes", times["ten"] / times["separate"], 1 / 3),
     ]
@@ -263,7 +348,8 @@ def length() -> list[Row]:
 
 def smoke() -> list[Row]:
     """The ratios alone, in a second or two and with twice the room: for tests on a machine that is busy."""
-    rows = [*sizes(rounds=3), *depth(rounds=3)]
+    with pure():
+        rows = [*sizes(rounds=3), *depth(rounds=3)]
     return [replace(row, at_most=2 * row.at_most) for row in rows if row.at_most and not row.against.endswith("us")]
 
 
@@ -275,7 +361,9 @@ def show(rows: list[Row]) -> None:
 
 
 def main() -> int:
-    rows = [*sizes(), *typical(), *depth(), *length()]
+    with pure():
+        rows = [*sizes(), *typical(), *depth(), *length()]
+    rows += natively()
     show(rows)
     return 0 if all(row.met for row in rows) else 1
 

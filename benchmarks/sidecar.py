@@ -119,7 +119,7 @@ def main() -> int:
     given = parser.parse_args()
     with LocalKafka.start_or_exit() as broker, tempfile.TemporaryDirectory() as temporary:
         config, folder = route(broker.bootstrap_servers), Path(temporary)
-        asyncio.run(create_topics(broker.bootstrap_servers, TOPICS, PARTITIONS))
+        asyncio.run(create_topics(broker.bootstrap_servers, dict.fromkeys(TOPICS, PARTITIONS)))
         memory, share = idle(config, folder, given.seconds)
         history = make_history(given.records, PARTITIONS)
         asyncio.run(write(broker.bootstrap_servers, TOPICS[0], history, lambda _: None))

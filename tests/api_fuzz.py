@@ -1,4 +1,4 @@
-"""`make api-fuzz`: schemathesis, at length, over both OpenAPI documents. Exit code 1 where it finds something."""
+"""`make fuzz WHAT=api`: schemathesis, at length, over both OpenAPI documents. Exit code 1 where it finds something."""
 
 from __future__ import annotations
 

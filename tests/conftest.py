@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import postgresql
 from tests.kafka import Topics
@@ -22,6 +23,15 @@ from upcast_demo.local_kafka import LocalKafka, LocalKafkaError
 KEPT_LOG = pytest.StashKey[Path]()
 SHARED_BROKER = pytest.StashKey[LocalKafka]()
 ADDRESS = "bootstrap_servers"
+
+# No bound on wall time, since a busy machine takes longer than Hypothesis allows; and no verdict on how the first draws
+# of a random seed turned out, which says nothing about the code. A test that gets no example at all fails all the same.
+settings.register_profile(
+    "any machine, any seed",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+settings.load_profile("any machine, any seed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -42,14 +42,14 @@ class TestDatabase:
         with self._engine.begin() as connection:
             for number, document in enumerate(documents, start=1):
                 connection.execute(
-                    text(f"INSERT INTO {table} (id, document) VALUES (:id, (:document){cast})"),  # noqa: S608  (a table of the test)
+                    text(f"INSERT INTO {table} (id, document) VALUES (:id, (:document){cast})"),
                     {"id": number, "document": document},
                 )
 
     def documents(self, table: str = "contexts") -> list[Any]:
         """As they are stored, by id."""
         column = "document" if self.is_sqlite else "document::text"
-        return [row[0] for row in self.rows(f"SELECT {column} FROM {table} ORDER BY id")]  # noqa: S608  (as above)
+        return [row[0] for row in self.rows(f"SELECT {column} FROM {table} ORDER BY id")]
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with self._engine.connect() as connection:

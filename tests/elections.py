@@ -1,6 +1,6 @@
 """Kafka's ElectLeaders request, which aiokafka does not have.
 
-Named and laid out as aiokafka does it with those that it has (hence N801), whose classes have no types.
+Named and laid out as aiokafka does it with those that it has.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TEXT = String("utf-8")
 TIMEOUT_MS = 10_000
 
 
-class ElectLeadersResponse_v1(Response):  # type: ignore[misc]  # noqa: N801
+class ElectLeadersResponse_v1(Response):  # type: ignore[misc]  # aiokafka has no types  # noqa: N801  (as aiokafka names its own)
     API_KEY = 43
     API_VERSION = 1
     SCHEMA = Schema(
@@ -33,7 +33,7 @@ class ElectLeadersResponse_v1(Response):  # type: ignore[misc]  # noqa: N801
     )
 
 
-class ElectLeadersRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801
+class ElectLeadersRequest_v1(RequestStruct):  # type: ignore[misc]  # aiokafka has no types  # noqa: N801  (as aiokafka names its own)
     API_KEY = 43
     API_VERSION = 1
     RESPONSE_TYPE = ElectLeadersResponse_v1
@@ -44,7 +44,7 @@ class ElectLeadersRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801
     )
 
 
-class ElectLeadersRequest(Request[ElectLeadersRequest_v1]):  # type: ignore[misc]
+class ElectLeadersRequest(Request[ElectLeadersRequest_v1]):  # type: ignore[misc]  # aiokafka has no types
     API_KEY = 43
 
     def __init__(self, topic: str, partitions: int) -> None:

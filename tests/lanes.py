@@ -36,7 +36,15 @@ OLD_TO_NEW = Passage("thing", "1", "2", 1)
 CURRENT = Passage("thing", "2", "2")
 UNKNOWN = Passage("", "", "")
 QUICK = Timeouts(
-    start=10, operation=10, drain=4, first_pause=0.02, longest_pause=0.5, denied_pause=0.2, fenced_pause=0.2, tick=0.2
+    start=10,
+    operation=10,
+    drain=4,
+    first_pause=0.02,
+    longest_pause=0.5,
+    denied_pause=0.2,
+    fenced_pause=0.2,
+    nothing_known=0.5,
+    tick=0.2,
 )
 
 

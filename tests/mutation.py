@@ -27,7 +27,7 @@ CONFIG = f"""
 [tool.mutmut]
 source_paths = ["upcasters"]
 only_mutate = {json.dumps([f"upcasters/{pattern}" for pattern in MUTATED])}
-also_copy = ["worker", "upcast_demo", "upcast_pytest.py", "README.md"]
+also_copy = ["worker", "upcast_authoring", "upcast_demo", "upcast_pytest.py", "README.md"]
 pytest_add_cli_args_test_selection = ["tests/unit/upcasters", "tests/example_chains"]
 pytest_add_cli_args = ["-p", "no:randomly", "-p", "no:cacheprovider", "-k", "not {" and not ".join(SLOW + ELSEWHERE)}"]
 """
@@ -56,7 +56,7 @@ def main() -> int:
 def prepare() -> None:
     shutil.rmtree(COPY, ignore_errors=True)
     COPY.mkdir(parents=True)
-    for name in ("upcasters", "worker", "upcast_demo", "tests"):
+    for name in ("upcasters", "upcast_authoring", "worker", "upcast_demo", "tests"):
         shutil.copytree(ROOT / name, COPY / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("upcast_pytest.py", "README.md"):
         shutil.copy(ROOT / name, COPY)
@@ -96,8 +96,8 @@ def report() -> int:
             "killed" if code in KILLED else "survived" if code in SURVIVED else "other" for code in tried.values()
         )
         survivors += [name for name, code in tried.items() if code in SURVIVED]
-        print(f"{file:24} {len(results):5} made {len(tried):4} tried {dict(verdicts)}")  # noqa: T201
-    print("\n".join(survivors))  # noqa: T201
+        print(f"{file:24} {len(results):5} made {len(tried):4} tried {dict(verdicts)}")
+    print("\n".join(survivors))
     return 0 if tried_at_all else 1  # then mutmut has said above what kept it from trying
 
 

@@ -1,6 +1,6 @@
 """Kafka's AlterClientQuotas request, which aiokafka does not have.
 
-Named and laid out as aiokafka does it with those that it has (hence N801), whose classes have no types.
+Named and laid out as aiokafka does it with those that it has.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schem
 ENTITY = ("entity", Array(("entity_type", String("utf-8")), ("entity_name", String("utf-8"))))
 
 
-class AlterClientQuotasResponse_v0(Response):  # type: ignore[misc]  # noqa: N801
+class AlterClientQuotasResponse_v0(Response):  # type: ignore[misc]  # aiokafka has no types  # noqa: N801  (as aiokafka names its own)
     API_KEY = 49
     API_VERSION = 0
     SCHEMA = Schema(
@@ -25,7 +25,7 @@ class AlterClientQuotasResponse_v0(Response):  # type: ignore[misc]  # noqa: N80
     )
 
 
-class AlterClientQuotasRequest_v0(RequestStruct):  # type: ignore[misc]  # noqa: N801
+class AlterClientQuotasRequest_v0(RequestStruct):  # type: ignore[misc]  # aiokafka has no types  # noqa: N801  (as aiokafka names its own)
     API_KEY = 49
     API_VERSION = 0
     RESPONSE_TYPE = AlterClientQuotasResponse_v0
@@ -35,7 +35,7 @@ class AlterClientQuotasRequest_v0(RequestStruct):  # type: ignore[misc]  # noqa:
     )
 
 
-class AlterClientQuotasRequest(Request[AlterClientQuotasRequest_v0]):  # type: ignore[misc]
+class AlterClientQuotasRequest(Request[AlterClientQuotasRequest_v0]):  # type: ignore[misc]  # aiokafka has no types
     API_KEY = 49
 
     def __init__(self, client_id: str, key: str, value: float | None) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +14,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from pydantic import SecretStr
 
+from tests import warm_start
 from tests.kafka import Record, Topics, produce
 from tests.limits import HANG
-from tests.worker_process import COMMAND, write_config
+from tests.said import without_waiting
+from tests.warm_start import WarmProcess
+from tests.worker_process import Process, write_config
 from worker.errors import WorkerError
 from worker.replay.apply.receipt import Receipt, read_receipt
 from worker.replay.apply.running import Replay, ReplayOptions, apply
@@ -60,13 +61,13 @@ class Ended:
     errors: str
 
 
-async def ended(process: asyncio.subprocess.Process, seconds: float = HANG) -> Ended:
+async def ended(process: Process, seconds: float = HANG) -> Ended:
     """What it said; it is killed where it does not end."""
     end = asyncio.get_running_loop().call_later(seconds, process.kill)
     out, errors = await process.communicate()
     end.cancel()
     assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), errors.decode())
+    return Ended(process.returncode, out.decode(), without_waiting(errors.decode()))
 
 
 @dataclass
@@ -117,17 +118,9 @@ class Stage:
     async def upcast(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
         return await ended(await self.begin(*arguments, environment=environment))
 
-    async def begin(self, *arguments: str, environment: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *COMMAND,
-            *arguments,
-            "--config",
-            str(self.config),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **(environment or {})},
-        )
+    async def begin(self, *arguments: str, environment: Mapping[str, str] | None = None) -> WarmProcess:
+        config = ("--config", str(self.config))
+        return await warm_start.begin(*arguments, *config, folder=self.folder, environment=environment)
 
     async def shorten_retention(self) -> None:
         """The destination keeps nothing that is older than a second."""

@@ -1,6 +1,6 @@
 """Kafka's AlterUserScramCredentials request, which aiokafka does not have.
 
-Named and laid out as aiokafka does it with those that it has (hence N801), whose classes have no types.
+Named and laid out as aiokafka does it with those that it has.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SCRAM_SHA_512, ITERATIONS = 2, 4096
 TEXT = CompactString("utf-8")
 
 
-class AlterUserScramCredentialsResponse_v0(Response):  # type: ignore[misc]  # noqa: N801
+class AlterUserScramCredentialsResponse_v0(Response):  # type: ignore[misc]  # aiokafka has no types  # noqa: N801  (as aiokafka names its own)
     API_KEY = 51
     API_VERSION = 0
     SCHEMA = Schema(
@@ -30,7 +30,7 @@ class AlterUserScramCredentialsResponse_v0(Response):  # type: ignore[misc]  # n
     )
 
 
-class AlterUserScramCredentialsRequest_v0(RequestStruct):  # type: ignore[misc]  # noqa: N801
+class AlterUserScramCredentialsRequest_v0(RequestStruct):  # type: ignore[misc]  # aiokafka has no types  # noqa: N801  (as aiokafka names its own)
     FLEXIBLE_VERSION = True
     API_KEY = 51
     API_VERSION = 0
@@ -52,7 +52,7 @@ class AlterUserScramCredentialsRequest_v0(RequestStruct):  # type: ignore[misc] 
     )
 
 
-class AlterUserScramCredentialsRequest(Request[AlterUserScramCredentialsRequest_v0]):  # type: ignore[misc]
+class AlterUserScramCredentialsRequest(Request[AlterUserScramCredentialsRequest_v0]):  # type: ignore[misc]  # aiokafka has no types
     API_KEY = 51
 
     def __init__(self, user: str, password: str) -> None:

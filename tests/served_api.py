@@ -17,7 +17,7 @@ from worker.api.view import CannotDecideError, Decided, Lookups, NotRunningError
 from worker.routes.chains import RouteChain, load_chains
 from worker.settings import HttpSettings, RouteSettings
 
-TOKEN = "a-token-of-enough-letters"  # noqa: S105
+TOKEN = "a-token-of-enough-letters"
 AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
 
 

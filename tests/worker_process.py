@@ -16,9 +16,11 @@ from typing import Any
 
 import yaml
 
+from tests import warm_start
 from tests.http import Answer, request
 from tests.limits import HANG
 
+Process = asyncio.subprocess.Process | warm_start.WarmProcess
 COMMAND = (sys.executable, "-c", "from worker.cli import main; main()")
 
 
@@ -26,7 +28,7 @@ COMMAND = (sys.executable, "-c", "from worker.cli import main; main()")
 class WorkerProcess:
     """``address`` is empty until the HTTP port is known."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     address: str = ""
     log: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -91,22 +93,26 @@ class WorkerProcess:
 async def running_worker(
     config: Path,
     environment: Mapping[str, str] | None = None,
-    command: Sequence[str] = COMMAND,
+    command: Sequence[str] = (),
     arguments: Sequence[str] = (),
     folder: Path | None = None,
 ) -> AsyncIterator[WorkerProcess]:
-    """Start it; it is killed in the end if it is still there. Port 0 in the config takes a free one."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        "run",
-        "--config",
-        str(config),
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
-        cwd=folder,
-    )
+    """Start it; it is killed in the end if it is still there. Port 0 in the config takes a free one.
+
+    A ``command`` is started from nothing, and so is an environment that decides how Python begins.
+    """
+    words = ("run", "--config", str(config), *arguments)
+    if command or any(name.startswith(("PYTHON", "LD_")) for name in environment or {}):
+        process: Process = await asyncio.create_subprocess_exec(
+            *(command or COMMAND),
+            *words,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+        )
+    else:
+        process = await warm_start.begin(*words, folder=folder, environment=environment)
     worker = WorkerProcess(process)
     worker.readers = [asyncio.create_task(_read_log(worker)), asyncio.create_task(_read_errors(worker))]
     try:

@@ -29,11 +29,11 @@ class RecordReadBack:
     timestamp: int
 
 
-async def create_topics(bootstrap_servers: str, names: Iterable[str], partitions: int) -> list[str]:
+async def create_topics(bootstrap_servers: str, partitions: Mapping[str, int]) -> list[str]:
     """Topics that keep what is old: the history's timestamps are years back. Returns the names of those that were not
     there yet. Raises WorkerError."""
     configs = {"retention.ms": "-1"}
-    topics = [NewTopic(name, partitions, 1, topic_configs=configs) for name in names]
+    topics = [NewTopic(name, count, 1, topic_configs=configs) for name, count in partitions.items()]
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
@@ -42,7 +42,7 @@ async def create_topics(bootstrap_servers: str, names: Iterable[str], partitions
         await admin.close()
     for name, code, *_ in answer.topic_errors:
         if code not in (0, TopicAlreadyExistsError.errno):
-            raise WorkerError(f"topic {name} cannot be created: {for_code(code).description}", MAY_PASS)
+            raise WorkerError(f"topic {name} cannot be created: {for_code(code).description}", MAY_PASS, code="UPC1208")
     return [name for name, code, *_ in answer.topic_errors if code == 0]
 
 

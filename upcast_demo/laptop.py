@@ -25,9 +25,9 @@ def serve(port: int, topics: Mapping[str, int], data: Path | None, tell: Callabl
         tell("starting a Kafka broker on this machine (the first time it is fetched, 44 MB)")
         with _broker(port, data) as broker:
             servers = broker.bootstrap_servers
+            made = asyncio.run(create_topics(servers, topics)) if topics else []
             for name, partitions in topics.items():
-                made = asyncio.run(_create(servers, name, partitions))
-                tell(f"topic {name}: {f'created, {_counted(partitions)}' if made else 'is there already'}")
+                tell(f"topic {name}: {f'created, {_counted(partitions)}' if name in made else 'is there already'}")
             tell(f"Kafka {broker.release.version} serves at {servers}")
             tell(f"in another terminal: upcast kafka topics --bootstrap-server {servers} --list")
             tell("Ctrl-C ends it" + (f" and keeps the data in {data}" if data else " and removes its data"))
@@ -43,9 +43,11 @@ def _broker(port: int, data: Path | None) -> LocalKafka:
     try:
         return LocalKafka.start(data, properties=properties)
     except LocalKafkaError as error:
-        raise WorkerError(f"broker: {_why(error, port)}", MAY_PASS) from error
+        raise WorkerError(f"broker: {_why(error, port)}", MAY_PASS, code="UPC1010") from error
     except OSError as error:
-        raise WorkerError(f"broker: {data or 'a temporary folder'} cannot be written: {error.strerror}") from error
+        raise WorkerError(
+            f"broker: {data or 'a temporary folder'} cannot be written: {error.strerror}", code="UPC1004"
+        ) from error
 
 
 def _why(error: LocalKafkaError, port: int) -> str:
@@ -53,11 +55,6 @@ def _why(error: LocalKafkaError, port: int) -> str:
     if PORT_TAKEN in log:
         return f"port {port} is taken: give another one with --port"
     return str(error)
-
-
-async def _create(servers: str, name: str, partitions: int) -> bool:
-    """Whether it was not there yet."""
-    return bool(await create_topics(servers, [name], partitions))
 
 
 def _counted(partitions: int) -> str:

@@ -44,7 +44,7 @@ def run_demo(screen: Screen, events: int) -> bool:
     with _folder() as folder, ended_by_signals(), _broker(screen) as (bootstrap_servers, suffix):
         name = f"devteam.task-context{suffix}"
         topics = Topics(f"{name}.legacy", name, f"{name}.legacy-dlt")
-        asyncio.run(create_topics(bootstrap_servers, topics.all(), PARTITIONS))
+        asyncio.run(create_topics(bootstrap_servers, dict.fromkeys(topics.all(), PARTITIONS)))
         try:
             account = _act(screen, bootstrap_servers, topics, events, folder)
         finally:
@@ -159,6 +159,6 @@ def _broker(screen: Screen) -> Iterator[tuple[str, str]]:
     try:
         broker = LocalKafka.start()
     except LocalKafkaError as error:
-        raise WorkerError(f"demo: {error}", MAY_PASS) from error
+        raise WorkerError(f"demo: {error}", MAY_PASS, code="UPC1010") from error
     with broker:
         yield broker.bootstrap_servers, ""

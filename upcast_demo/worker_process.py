@@ -72,7 +72,7 @@ class WorkerProcess:
 
     def failed(self, what: str) -> WorkerError:
         """What to raise where the worker did not do its part."""
-        return WorkerError(f"demo: the worker {what}; its log: {self.log}", MAY_PASS)
+        return WorkerError(f"demo: the worker {what}; its log: {self.log}", MAY_PASS, code="UPC1010")
 
 
 @contextmanager

@@ -13,10 +13,12 @@ from upcasters.conditions import (
     equals,
     has_type,
     is_null_at,
+    length,
     matches,
     one_of,
     present,
     starts_with,
+    value_at,
 )
 from upcasters.detection import (
     Always,
@@ -45,31 +47,17 @@ from upcasters.operations.events import (
     split_event,
     tombstone,
 )
-from upcasters.operations.fields import (
-    CAMEL_CASE,
-    LOWER_CASE,
-    SNAKE_CASE,
-    add,
-    assign,
-    copy,
-    default,
-    drop,
-    first_of,
-    keep_only,
-    key_pattern,
-    move,
-    must_exist,
-    nest,
-    optional,
-    rename,
-    rename_keys,
-    rename_many,
-    unnest,
-)
-from upcasters.operations.lists import flatten, number, unwrap, wrap
+from upcasters.operations.fields import drop, first_of, move, rename, rename_many
+from upcasters.operations.filling import add, assign, copy, default
+from upcasters.operations.keys import CAMEL_CASE, LOWER_CASE, SNAKE_CASE, key_pattern, rename_keys
+from upcasters.operations.lists import fields_to_list, flatten, list_to_fields, move_items, number, unwrap, wrap
+from upcasters.operations.nesting import keep_only, nest, unnest
+from upcasters.operations.numbers import scale
 from upcasters.operations.objects import from_object, list_to_object, object_to_list, to_object
+from upcasters.operations.presence import must_exist, optional
 from upcasters.operations.scopes import at, everywhere, subdocument
 from upcasters.operations.texts import join_list, join_values, reformat, split_list, split_value, template
+from upcasters.operations.times import convert_time
 from upcasters.operations.values import (
     EVENT_TYPE,
     KEY,
@@ -145,6 +133,7 @@ __all__ = [
     "between",
     "chain_from_package",
     "convert",
+    "convert_time",
     "copy",
     "default",
     "derive",
@@ -155,6 +144,7 @@ __all__ = [
     "equals",
     "everywhere",
     "field_to_header",
+    "fields_to_list",
     "first_of",
     "flatten",
     "from_object",
@@ -167,11 +157,14 @@ __all__ = [
     "join_values",
     "keep_only",
     "key_pattern",
+    "length",
+    "list_to_fields",
     "list_to_object",
     "load_chain",
     "map_values",
     "matches",
     "move",
+    "move_items",
     "must_exist",
     "nest",
     "number",
@@ -188,6 +181,7 @@ __all__ = [
     "rename_keys",
     "rename_many",
     "rename_type",
+    "scale",
     "set_header",
     "set_key",
     "split_each",
@@ -204,6 +198,7 @@ __all__ = [
     "unwrap",
     "up_to",
     "upcast_envelope",
+    "value_at",
     "when",
     "wrap",
 ]

@@ -15,10 +15,12 @@ from upcasters.document import (
     Object,
     ScalarKey,
     ValueType,
+    compared,
     from_plain,
     is_null,
     json_type,
     number_of,
+    open_array,
     plain,
     same,
     scalar_key,
@@ -29,6 +31,7 @@ from upcasters.errors import StepError
 from upcasters.operations.base import checked, choice, constant, listed
 from upcasters.operations.values import EVENT_TYPE, VERSION, OutsideValue, outside
 from upcasters.paths import EACH, Path, PathLike, overlap, show
+from upcasters.patterns import compiled
 from upcasters.traversal import MISSING, find
 
 T = TypeVar("T")
@@ -122,7 +125,7 @@ class Equals(FieldCondition):
     value: Any
 
     def holds(self, node: Any) -> bool:
-        return same(node, self.value)
+        return same(node, self.value, self.path)
 
     def examples(self) -> list[Any]:
         return [self.value]
@@ -139,7 +142,7 @@ class OneOf(FieldCondition):
     values: frozenset[ScalarKey]
 
     def holds(self, node: Any) -> bool:
-        return json_type(node) not in ("object", "array") and scalar_key(plain(node, self.path)) in self.values
+        return json_type(node) not in ("object", "array") and scalar_key(compared(node, self.path)) in self.values
 
     def examples(self) -> list[Any]:
         return list(map(scalar_value, self.values))
@@ -156,7 +159,7 @@ class Matches(FieldCondition):
     pattern: str
 
     def holds(self, node: Any) -> bool:
-        return json_type(node) == "string" and re.search(self.pattern, plain(node)) is not None
+        return json_type(node) == "string" and compiled(self.pattern).search(plain(node)) is not None
 
     def __str__(self) -> str:
         return f"{self.named} matches {self.pattern!r}"
@@ -189,8 +192,11 @@ class Between(FieldCondition):
     def holds(self, node: Any) -> bool:
         if json_type(node) != json_type(self.bounds[0][1]):
             return False
-        value = _comparable(plain(node, self.path))
-        return all(_COMPARISONS[word](value, _comparable(bound)) for word, bound in self.bounds)
+        value = _comparable(compared(node, self.path))
+        # What is no number is within no bounds, and a Decimal of it cannot be compared.
+        return value == value and all(  # noqa: PLR0124  # NaN is not equal to itself
+            _COMPARISONS[word](value, _comparable(bound)) for word, bound in self.bounds
+        )
 
     def examples(self) -> list[Any]:
         return [bound for _, bound in self.bounds]
@@ -215,6 +221,52 @@ def _comparable(value: Any) -> Any:
         return found
     beyond = _TINY if "e-" in found.lower() else Decimal("Infinity")
     return -beyond if found.startswith("-") else beyond
+
+
+@dataclass(frozen=True)
+class LengthIs(FieldCondition):
+    """The field is there and is a list whose length has an answer."""
+
+    path: Path
+    asked: FieldCondition
+
+    def holds(self, node: Any) -> bool:
+        return json_type(node) == "array" and self.asked.holds(len(open_array(node)))
+
+    def __str__(self) -> str:
+        return f"the length of {self.asked}"
+
+
+@dataclass(frozen=True)
+class Compared(Condition):
+    """Two fields are there, and one compares to the other."""
+
+    path: Path
+    word: str
+    other: Path
+
+    def test(self, root: Object) -> bool:
+        one, other = find(root, self.path), find(root, self.other)
+        if one is MISSING or other is MISSING:
+            return False
+        if self.word == "equals":
+            return same(one, other, self.path)
+        kind = json_type(one)
+        if kind != json_type(other) or kind not in ("number", "string"):
+            return False
+        values = [compared(one, self.path), compared(other, self.other)]
+        # What is no number compares to nothing, and a Decimal of it cannot be compared.
+        return all(value == value for value in values) and _COMPARISONS[self.word](*map(_comparable, values))  # noqa: PLR0124  # NaN is not equal to itself
+
+    def needs(self) -> str | None:
+        return str(self.path[0])
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path, self.other)
+
+    def __str__(self) -> str:
+        word = self.word if self.word == "equals" else f"is {self.word}"
+        return f"{show(self.path)} {word} {show(self.other)}"
 
 
 @dataclass(frozen=True)
@@ -362,8 +414,8 @@ def implies(one: Condition, other: Condition) -> bool:
 def lasts(condition: Condition, written: Iterable[Path]) -> bool:
     """True where ``condition``, where it holds, still does after these paths were written.
 
-    What is written inside of a field changes neither that it is there nor its type. The type and the version that an
-    event came with are others on the way down.
+    What is written inside of a field changes neither that it is there nor its type; what is written inside of an item
+    does not change how many there are. The type and the version that an event came with are others on the way down.
     """
     return not names_the_event(condition) and all(_lasts(part, path) for path in written for part in _parts(condition))
 
@@ -376,6 +428,8 @@ def names_the_event(condition: Condition) -> bool:
 def _lasts(part: Condition, written: Path) -> bool:
     if isinstance(part, (Present, HasType)) and len(written) > len(part.path):
         return True
+    if isinstance(part, LengthIs) and len(written) > len(part.path) + 1:
+        return True
     return not any(overlap(read, written) for read in part.reads())
 
 
@@ -387,8 +441,22 @@ def _parts(condition: Condition) -> Iterator[Condition]:
         yield condition
 
 
-FieldLike = PathLike | OutsideValue
-"""A field, or what stands around the document: ``header("h")``, ``KEY``, ``EVENT_TYPE``, ``VERSION`` and their like."""
+@dataclass(frozen=True)
+class Length:
+    """In the place of a field: how many items the list has that stands there."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class ValueAt:
+    """In the place of a value: the one that stands in another field."""
+
+    path: Path
+
+
+FieldLike = PathLike | OutsideValue | Length
+"""A field, the length of a list, or what stands around the document: ``header("h")``, ``KEY``, ``VERSION`` …"""
 
 
 def _leaves(condition: Condition) -> Iterator[Condition]:
@@ -402,7 +470,8 @@ def _leaves(condition: Condition) -> Iterator[Condition]:
 
 
 def _looks_inside(condition: Condition) -> bool:
-    return isinstance(condition, Equals) and isinstance(condition.value, (dict, list))
+    is_deep = isinstance(condition, Equals) and isinstance(condition.value, (dict, list))
+    return is_deep or isinstance(condition, (LengthIs, Compared))
 
 
 def present(*fields: FieldLike) -> Condition:
@@ -421,7 +490,12 @@ def any_present(*fields: FieldLike) -> Condition:
 
 
 def equals(field: FieldLike, value: Any) -> Condition:
-    """The field is there and equals ``value`` as JSON does: ``1.0`` equals ``1``, ``true`` does not."""
+    """The field is there and equals ``value`` as JSON does: ``1.0`` equals ``1``, ``true`` does not.
+
+    ``equals("paid", value_at("total"))``: both fields are there and equal each other.
+    """
+    if isinstance(value, ValueAt):
+        return _compared(field, "equals", value)
     constant(value)
     return _asked(field, Equals, value_of(value))
 
@@ -437,9 +511,12 @@ def one_of(field: FieldLike, values: Iterable[Any]) -> Condition:
 
 
 def matches(field: FieldLike, pattern: str) -> Condition:
-    """The field is there and is a text in which this regular expression is found; ``^`` and ``$`` are its ends."""
+    """The field is there and is a text in which this regular expression is found; ``^`` and ``$`` are its ends.
+
+    A text that ends in a line break does not end before it.
+    """
     try:
-        re.compile(pattern)
+        compiled(pattern)
     except (re.error, TypeError) as error:
         raise StepError(f"{pattern!r} is no regular expression: {error}", "Mend the pattern.", "option") from None
     return _asked(field, Matches, pattern)
@@ -456,10 +533,21 @@ def between(
     """The field is there and is a number within these bounds, by all of its digits; or a text, by its characters.
 
     ``between("total", above=0)``, ``between("day", at_least="2024-01-01", below="2025-01-01")``. What has another type
-    than the bounds is not within them.
+    than the bounds is not within them. A bound may be another field: ``between("end", above=value_at("start"))``.
     """
-    given = {"at least": at_least, "above": above, "at most": at_most, "below": below}
-    bounds = tuple((word, value_of(bound)) for word, bound in given.items() if bound is not None)
+    words = {"at least": at_least, "above": above, "at most": at_most, "below": below}
+    given = {word: bound for word, bound in words.items() if bound is not None}
+    others = [_compared(field, word, bound) for word, bound in given.items() if isinstance(bound, ValueAt)]
+    if others:
+        fixed = {word: bound for word, bound in given.items() if not isinstance(bound, ValueAt)}
+        return _all((*others, _within(field, fixed)) if fixed else tuple(others))
+    return _within(field, given)
+
+
+def _within(field: FieldLike, given: Mapping[str, Any]) -> Condition:
+    for bound in given.values():
+        constant(bound)
+    bounds = tuple((word, value_of(bound)) for word, bound in given.items())
     kinds = {json_type(from_plain(bound)) if not isinstance(bound, bool) else "boolean" for _, bound in bounds}
     if len(kinds) != 1 or not kinds <= {"number", "string"}:
         what = "the bounds are not all numbers, or all texts" if bounds else "there are no bounds"
@@ -479,16 +567,44 @@ def is_null_at(field: PathLike) -> Condition:
     return IsNull(_exact(field))
 
 
+def length(field: PathLike) -> Length:
+    """How many items a list has, in the place of a field: ``between(length("items"), at_least=2)``.
+
+    ``equals``, ``one_of`` and ``between`` take it; where the field is no list the answer is no.
+    """
+    return Length(_exact(field))
+
+
+def value_at(field: PathLike) -> ValueAt:
+    """The value of another field, in the place of a value: ``equals("paid", value_at("total"))``.
+
+    ``equals`` and ``between`` take it; where one of both is not there the answer is no.
+    """
+    return ValueAt(_exact(field))
+
+
 def anything() -> Condition:
     """Holds for every object."""
     return Anything()
 
 
 def _asked(field: FieldLike, kind: Callable[..., FieldCondition], *arguments: Any) -> Condition:
-    """A condition of a kind about a field, or about what stands around the document."""
+    """A condition of a kind about a field, the length of a list, or what stands around the document."""
     if isinstance(field, OutsideValue):
         return Around(field, kind((str(field),), *arguments))
-    return kind(_exact(field), *arguments)
+    if not isinstance(field, Length):
+        return kind(_exact(field), *arguments)
+    asked = kind(field.path, *arguments)
+    if not isinstance(asked, (Equals, OneOf, Between)) or any(type(value) is not int for value in asked.examples()):
+        raise StepError("a length is a whole number", "Use equals, one_of or between with whole numbers.", "value")
+    return LengthIs(field.path, asked)
+
+
+def _compared(field: FieldLike, word: str, value: ValueAt) -> Condition:
+    """A condition that compares two fields."""
+    if isinstance(field, (OutsideValue, Length)):
+        raise StepError("only fields are compared to each other", "Name a field on both sides.", "value")
+    return Compared(_exact(field), word, value.path)
 
 
 def _all(parts: tuple[Condition, ...]) -> Condition:

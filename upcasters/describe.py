@@ -6,6 +6,7 @@ Pure: gives rows; the command line and the documentation draw them.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -14,15 +15,17 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from pydantic import BaseModel
 
 from upcasters.document import encode, scalar_value
+from upcasters.formats import Schema
 from upcasters.operations.base import Operation, Reversibility, undo, worst
-from upcasters.operations.choice import Downgrade, Switch, When
+from upcasters.operations.choice import Downgrade, Switch, When, walk
 from upcasters.operations.scopes import At, Everywhere
 from upcasters.operations.values import MapValues
 from upcasters.paths import Path, show
-from upcasters.step import Complexity, Hop, walk
+from upcasters.step import Complexity, Hop
 
 if TYPE_CHECKING:
     from upcasters.chain import Chain
+    from upcasters.version_graph import Version
 
 JsonSchema = Mapping[str, Any]
 _PATHS: Mapping[Complexity, str] = {"low": "Direct", "medium": "Guided", "high": "Complex"}
@@ -191,28 +194,54 @@ def _inside(operation: Operation) -> Iterator[tuple[str, tuple[Operation, ...]]]
             yield f"any other {field}", operation.otherwise
 
 
-# What changes between two models.
+# What changes between two versions.
 
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field of a model: its path, and its type before and after; empty where it is not there."""
+    """One field of a version: its path, and its type before and after; empty where it is not there."""
 
     path: str
     before: str
     after: str
 
 
-def model_diff(old: type[BaseModel] | None, new: type[BaseModel] | None) -> list[FieldChange]:
-    """The fields that two models declare differently, as their JSON Schemas tell; none where a model is missing."""
-    if old is None or new is None:
+def field_changes(old: Version, new: Version) -> list[FieldChange]:
+    """The fields that two versions declare differently: by their models or, where one has none, by their schemas; none
+    where neither can be compared. Raises SchemaError."""
+    if old.model is not None and new.model is not None:
+        before, after = fields_of(old.model), fields_of(new.model)
+    elif old.schema is not None and new.schema is not None:
+        before, after = fields_of_schema(old.schema), fields_of_schema(new.schema)
+    else:
         return []
-    before, after = fields_of(old), fields_of(new)
     return [
         FieldChange(path, before.get(path, ""), after.get(path, ""))
         for path in dict.fromkeys((*before, *after))
         if before.get(path) != after.get(path)
     ]
+
+
+def fields_of_schema(schema: Schema) -> dict[str, str]:
+    """Every field that a schema declares, by its path, with its type. Raises SchemaError."""
+    if schema.kind == "avro":
+        from upcasters.formats.avro.fields import fields_of as fields_of_avro
+
+        return fields_of_avro(schema)
+    if schema.kind == "protobuf":
+        return _fields_of_protobuf(schema)
+    found = json.loads(schema.canonical)
+    return dict(_fields(found, found.get("$defs", {}), "", ())) if isinstance(found, dict) else {}
+
+
+def _fields_of_protobuf(schema: Schema) -> dict[str, str]:
+    from upcasters.checks.protobuf_shape import as_json_schema
+    from upcasters.formats.protobuf.parsing import message_type
+
+    names: dict[str, Any] = {}
+    message = message_type(schema)
+    as_json_schema(message, names, to_write=False)
+    return dict(_fields(names[message.name], names, "", ()))
 
 
 def fields_of(model: type[BaseModel]) -> dict[str, str]:
@@ -353,10 +382,29 @@ def operations() -> list[OperationLine]:
 
     found = [getattr(upcasters, name) for name in upcasters.__all__]
     makers = [one for one in found if inspect.isfunction(one) and one.__annotations__.get("return") == "Operation"]
-    return [_operation_line(maker) for group in _GROUPS for maker in makers if maker.__module__.endswith(f".{group}")]
+    return [_operation_line(maker) for maker in sorted(makers, key=lambda one: _GROUPS.index(_module(one)))]
 
 
-_GROUPS = ("fields", "values", "texts", "lists", "objects", "scopes", "choice", "events")
+def _module(maker: Callable[..., Operation]) -> str:
+    return maker.__module__.rpartition(".")[2]
+
+
+_GROUPS = (
+    "fields",
+    "filling",
+    "presence",
+    "nesting",
+    "keys",
+    "values",
+    "texts",
+    "numbers",
+    "times",
+    "lists",
+    "objects",
+    "scopes",
+    "choice",
+    "events",
+)
 
 
 def _operation_line(maker: Callable[..., Operation]) -> OperationLine:
@@ -365,7 +413,7 @@ def _operation_line(maker: Callable[..., Operation]) -> OperationLine:
     parameters = inspect.signature(maker).parameters.values()
     choices = {one.name: _choices(kinds[one.name], one.default) for one in parameters}
     named = {name: listed for name, listed in choices.items() if len(listed) > 1}
-    return OperationLine(maker.__module__.rpartition(".")[2], maker.__name__, _signature(maker), paragraph, named)
+    return OperationLine(_module(maker), maker.__name__, _signature(maker), paragraph, named)
 
 
 def _signature(maker: Callable[..., Operation]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -28,6 +27,7 @@ from upcasters.errors import ChainError, DecodeError, DetectionError, EventError
 from upcasters.event import SourceRecord
 from upcasters.operations.events import put_header
 from upcasters.paths import Path, path, show
+from upcasters.patterns import compiled
 from upcasters.readers import OF_EVERY_ENVELOPE
 from upcasters.traversal import MISSING, find, parent_of
 
@@ -85,6 +85,12 @@ class Detector:
         """The same rules, where the versions of these types are told by something else than their shapes."""
         made = copy(self)
         vars(made)["_shapes"] = dict(shapes)
+        return made
+
+    def with_default(self, version: str) -> Detector:
+        """The same rules, and this version where none of them finds one."""
+        made = copy(self)
+        vars(made)["_version_default"] = version
         return made
 
     @property
@@ -308,7 +314,7 @@ class WrongDetectionField(WrongType, DetectionError):
 def _matched(value: str | None, rule: ReadingRule) -> str | None:
     if value is None or rule.pattern is None:
         return value
-    match = re.search(rule.pattern, value)
+    match = compiled(rule.pattern).search(value)
     if match is None:
         if says_nothing(value):
             return None
@@ -346,9 +352,9 @@ def _only_type(chain: VersionGraph) -> tuple[TypeRule, ...]:
 
 
 def _by_shape_or_only(chain: VersionGraph) -> tuple[VersionRule, ...]:
-    if any(known.shape is not None for known in chain.versions.values()):
+    if any(known.shape is not None or known.schema is not None for known in chain.versions.values()):
         return (FromShape(),)
-    message = "no version of the chain declares a shape and nothing says where an event's version stands"
+    message = "no version of the chain declares a shape or a schema and nothing says where an event's version stands"
     raise ChainError([Problem("detection", message, "Give the route version rules: a header, a field or a default.")])
 
 
@@ -407,7 +413,7 @@ class IdStamp(Stamp):
 
 def in_place(old: str, pattern: str, text: str) -> str:
     """``old`` with ``text`` where the pattern finds its answer; ``old`` itself where it finds none."""
-    match = re.search(pattern, old)
+    match = compiled(pattern).search(old)
     if match is None or match.group(1) is None:
         return old
     return old[: match.start(1)] + text + old[match.end(1) :]
@@ -418,12 +424,12 @@ def replaced(old: str, pattern: str, text: str) -> str:
 
     Raises UnreadableStamp where it can read neither: the event would be taken for another one the next time.
     """
-    match = re.search(pattern, old)
+    match = compiled(pattern).search(old)
     said_nothing = match is None or match.group(1) is None
     if said_nothing and not says_nothing(old):
         return old
     for new in (in_place(old, pattern, text), text):
-        again = re.search(pattern, new)
+        again = compiled(pattern).search(new)
         if again is not None and again.group(1) == text:
             return new
     if said_nothing and old:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from upcasters.errors import Problem, StepError
 from upcasters.operations.base import choice, listed
 from upcasters.paths import path, text_of
+from upcasters.patterns import compiled
 
 
 def _text_given(name: object, rule: str) -> None:
@@ -172,7 +173,7 @@ def _wrong_rule(rule: TypeRule | VersionRule) -> Iterator[Problem]:
         if isinstance(rule, FromField):
             path(rule.path)
         pattern = rule.pattern if isinstance(rule, ReadingRule) else None
-        wrong = pattern and re.compile(pattern).groups != 1
+        wrong = pattern and compiled(pattern).groups != 1
     except (ValueError, re.error) as error:
         yield Problem("detection", f"a detection rule is wrong: {error}", "Mend the rule.")
         return

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import json
 import math
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import msgspec
 from msgspec import Raw
 
 from upcasters.depth import MOST_LEVELS, is_too_deep
-from upcasters.duplicates import may_lack_keys, refuse_lost
+from upcasters.duplicates import may_lack_keys, refuse_lost, refuse_lost_inside
 from upcasters.errors import DecodeError, EncodeError, EventError, TooDeep, WrongType
 from upcasters.paths import Item, Path, Place, show
 
@@ -87,18 +88,25 @@ class Duration(NamedTuple):
 class Unread(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A value of another format than JSON that nobody has read yet; each format has its own. Never a null."""
 
-    @property
-    def value_type(self) -> ValueType:
-        """What the value is."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
 
-    def opened(self) -> Object | Array:
-        """An object or array, its parts still unread."""
-        raise NotImplementedError
+        @property
+        def value_type(self) -> ValueType:
+            """What the value is."""
+            ...
 
-    def plain(self) -> Any:
-        """The value as Python values. Raises EventError where Python has none for it."""
-        raise NotImplementedError
+        @property
+        def weight(self) -> int:
+            """How many bytes it is."""
+            ...
+
+        def opened(self) -> Object | Array:
+            """An object or array, its parts still unread."""
+            ...
+
+        def plain(self) -> Any:
+            """The value as Python values. Raises EventError where Python has none for it."""
+            ...
 
 
 decode_object_unchecked = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -151,18 +159,23 @@ def read(value: bytes) -> Object:
     except UnicodeDecodeError:
         raise DecodeError("the value is not UTF-8") from None
     except (msgspec.ValidationError, RecursionError):
-        raise DecodeError(f"the value is {'JSON but not an object' if is_json(value) else 'not JSON'}") from None
+        raise DecodeError(f"the value is {'JSON but not an object' if can_be_read(value) else 'not JSON'}") from None
     except msgspec.DecodeError:
         raise DecodeError("the value is not JSON") from None
 
 
 def is_json(text: bytes) -> bool:
     """True for JSON text that is not nested too deep."""
+    return not is_too_deep(text) and can_be_read(text)
+
+
+def can_be_read(text: bytes) -> bool:
+    """True for JSON text of which its levels have been counted."""
     try:
         _decode_any(text)
     except (msgspec.DecodeError, RecursionError):
         return False
-    return not is_too_deep(text)
+    return True
 
 
 def write(root: Object) -> bytes:
@@ -173,7 +186,7 @@ def write(root: Object) -> bytes:
         raise TooDeep("the result", "encode") from None
     except (TypeError, ValueError, OverflowError) as error:
         raise EncodeError(f"the result cannot be written as JSON ({type(error).__name__})") from None
-    if is_too_deep(made):
+    if len(made) > 2 * MOST_LEVELS and is_too_deep(made):
         raise TooDeep("the result", "encode")
     return made
 
@@ -196,6 +209,7 @@ _TYPE_BY_CLASS: dict[type, ValueType] = {
     dt.date: "date",
     dt.time: "time",
     dt.datetime: "timestamp",
+    dt.timedelta: "duration",
     Duration: "duration",
 }
 NULLS = (None, Raw(b"null"))
@@ -254,29 +268,62 @@ def _article(kind: ValueType) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
-def plain(node: JsonNode, path: Path = ()) -> Any:
+def decode_whole(text: bytes | Raw) -> Any:
+    """JSON as Python values. Raises DecodeError where an object in it has a key twice, unless the last is to win; and
+    what msgspec raises for an integer of more digits than Python reads."""
+    made = decode_plain(text)
+    if type(made) in CONTAINERS:
+        refuse_lost_values(text, made)
+    return made
+
+
+CONTAINERS = frozenset({dict, list})
+
+
+def refuse_lost_values(text: JsonNode, made: Any) -> None:
+    """Raise DecodeError where an object or array was read as a whole, and an object in it had a key twice."""
+    if isinstance(text, (Raw, bytes)) and len(again := encode(made)) != len(text):
+        refuse_lost_inside(bytes(text), again)
+
+
+def _too_large(_: Raw, path: Path) -> Any:
+    raise WrongType(f"{show(path) or 'the value'} holds a number too large to compute with", path)
+
+
+def _by_digits(node: Raw, _: Path) -> Any:
+    made = json.loads(bytes(node), parse_int=ExactFloat, parse_float=ExactFloat)
+    refuse_lost_values(node, made)
+    return made
+
+
+def plain(node: JsonNode, path: Path = (), too_large: Callable[[Raw, Path], Any] = _too_large) -> Any:
     """A node as Python values. Numbers with a fraction are ``ExactFloat`` and keep their digits when put back.
 
-    Raises WrongType for an integer of more digits than Python reads.
+    Raises WrongType for an integer of more digits than Python reads, unless ``too_large`` reads it.
     """
     kind = type(node)
     if kind is Raw:
         try:
-            return decode_plain(node)
+            return decode_whole(node)
         except msgspec.DecodeError:
-            raise WrongType(f"{show(path) or 'the value'} holds a number too large to compute with", path) from None
+            return too_large(node, path)
     # No comprehensions: each would take a frame of its own a level.
     if kind is dict:
         fields = {}
         for key, child in node.items():
-            fields[key] = plain(child, path)
+            fields[key] = plain(child, path, too_large)
         return fields
     if kind is list:
         items = []
         for child in node:
-            items.append(plain(child, path))  # noqa: PERF401
+            items.append(plain(child, path, too_large))  # noqa: PERF401  # a comprehension would take a frame a level
         return items
     return _plain_unread(node, path) if isinstance(node, Unread) else node
+
+
+def compared(node: JsonNode, path: Path = ()) -> Any:
+    """A node as Python values to compare with others: an integer of any number of digits is one by its digits."""
+    return plain(node, path, _by_digits)
 
 
 def _plain_unread(node: Unread, path: Path) -> Any:
@@ -302,7 +349,7 @@ def from_plain(value: Any, path: Path = (), levels: int = MOST_LEVELS) -> JsonNo
         # No comprehension: it would take a frame of its own a level.
         items = []
         for child in value:
-            items.append(from_plain(child, path, levels - 1))  # noqa: PERF401
+            items.append(from_plain(child, path, levels - 1))  # noqa: PERF401  # recursive: a comprehension would take a frame of its own a level
         return items
     maker = _MAKERS.get(kind)
     if maker is None:
@@ -318,7 +365,36 @@ def from_plain(value: Any, path: Path = (), levels: int = MOST_LEVELS) -> JsonNo
 BEYOND_JSON: ContextVar[bool] = ContextVar("beyond_json", default=False)
 """Whether documents may hold what JSON does not have: bytes, dates, NaN. Whoever sets it writes no JSON of them."""
 
-_BEYOND_JSON = frozenset({bytes, dt.date, dt.time, dt.datetime, Duration})
+_BEYOND_JSON = frozenset({bytes, dt.date, dt.time, dt.datetime, dt.timedelta, Duration})
+
+
+OPENED = 256
+"""About how many bytes an opened object or array takes, whatever is in it."""
+
+
+def weight(node: JsonNode) -> int:
+    """About how many bytes a node takes, in memory or written, whichever is more."""
+    total, rest = 0, [node]
+    while rest:
+        one = rest.pop()
+        kind = type(one)
+        if kind is Raw or kind is bytes:
+            total += len(one)
+        elif kind is str:
+            total += len(one) if one.isascii() else 4 * len(one)
+        elif kind is dict:
+            total += OPENED + sum(map(len, one))
+            rest.extend(one.values())
+        elif kind is list:
+            total += OPENED
+            rest.extend(one)
+        elif kind is ExactFloat:
+            total += len(one.text)
+        elif kind is int:
+            total += 8 + one.bit_length() // 3
+        else:
+            total += one.weight if isinstance(one, Unread) else 8
+    return total
 
 
 def as_json(node: JsonNode, path: Place = ()) -> JsonNode:
@@ -440,11 +516,14 @@ _MAKERS: Mapping[type, Callable[[Any, Path], JsonNode]] = {
 }
 
 
-def same(one: JsonNode, other: JsonNode) -> bool:
-    """JSON equality: ``1.0`` equals ``1.00`` and ``1``; ``true`` does not equal ``1``; no digit is left out."""
+def same(one: JsonNode, other: JsonNode, path: Path = ()) -> bool:
+    """JSON equality: ``1.0`` equals ``1.00`` and ``1``; ``true`` does not equal ``1``; no digit is left out.
+
+    Raises an EventError, about ``path``, where Python has no value for one of another format than JSON.
+    """
     if type(one) is Raw and type(other) is Raw and memoryview(one) == memoryview(other):
         return True
-    return json_type(one) == json_type(other) and _equal(plain(one), plain(other))
+    return json_type(one) == json_type(other) and _equal(compared(one, path), compared(other, path))
 
 
 def _equal(one: Any, other: Any) -> bool:

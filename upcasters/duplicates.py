@@ -37,6 +37,12 @@ def refuse_lost(text: bytes, again: bytes) -> None:
         refuse_twice()
 
 
+def refuse_lost_inside(text: bytes, again: bytes) -> None:
+    """The same for a value that was read as a whole: none of its objects, at any depth, may have a key twice."""
+    if _CHOICE.get() != "last-wins" and may_lack_keys(text, again):
+        refuse_anywhere(text)
+
+
 def refuse_twice() -> None:
     """Raise DecodeError for a key that stands twice, unless the last one is to win."""
     if _CHOICE.get() != "last-wins":
@@ -49,9 +55,37 @@ def may_lack_keys(text: bytes, again: bytes, added: int = 0) -> bool:
     So many quotes were ``added`` on purpose. A key that is gone took its quotes with it. A quote inside of a key is one
     quote on both sides, unless it came as a number.
     """
-    if text.count(b'"') + added != again.count(b'"'):
+    one, other = (text, again) if len(text) < _LARGE else _differing(text, again)
+    if one.count(b'"') + added != other.count(b'"'):
         return True
-    return text.find(b"\\") >= 0 and b"u0022" in text
+    return b"\\" in text and b"u0022" in text
+
+
+_LARGE = 2_048
+_FEW = 256
+_WINDOW = 48
+
+
+def _differing(text: bytes, again: bytes) -> tuple[bytes, bytes]:
+    """Both without the part around the middle that is the same: mostly values that nobody has opened, of which the
+    quotes need not be counted. It is not by much in another place."""
+    middle, near = len(text) // 2, abs(len(text) - len(again)) + _WINDOW
+    found = again.find(text[middle : middle + _WINDOW], max(0, middle - near), middle + near + _WINDOW)
+    if found < 0:
+        return text, again
+    end, most = 0, min(len(text) - middle, len(again) - found)
+    step = most
+    while step > _FEW and end < most:
+        if text.startswith(again[found + end : found + end + step], middle + end):
+            end += step
+        step //= 2
+    start, most = 0, min(middle, found)
+    step = most
+    while step > _FEW and start < most:
+        if text.startswith(again[found - start - step : found - start], middle - start - step):
+            start += step
+        step //= 2
+    return text[: middle - start] + text[middle + end :], again[: found - start] + again[found + end :]
 
 
 def _has_twice(text: bytes) -> bool:

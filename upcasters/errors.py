@@ -6,13 +6,13 @@ Messages name paths, steps and classes; never a value of an event.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from upcasters.depth import MOST_LEVELS
 from upcasters.outcome import Stage
-from upcasters.paths import Place, show
+from upcasters.paths import Member, Place, show
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,13 @@ class EventError(Exception):
         self._within, self._path = place[:inner], place[inner:]
         for length in range(len(before), 0, -1):
             self._respell(show(before[:length]), show(self._path[:length]))
+
+    def tell_keys(self, known: Callable[[], Collection[str]]) -> None:
+        """Name the values of objects by those of their keys that may be told."""
+        place = self.place
+        if any(isinstance(part, Member) for part in place):
+            names = known()
+            self.found_at(tuple(part.key if isinstance(part, Member) and part.key in names else part for part in place))
 
     def _respell(self, old: str, new: str) -> None:
         if old != new:
@@ -175,8 +182,8 @@ class TooManyHops(EventError):
 
 
 class TooLarge(EventError):
-    """A split would write what its children share so often that all of them together are more than may be; or a copy is
-    too large."""
+    """The children of a split would be too much together, as what they share is written for each; or a copy, or what is
+    done at any depth, makes an event too long."""
 
 
 class UnreadableStamp(EncodeError):

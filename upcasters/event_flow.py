@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
 from upcasters.checks import policy_problems
-from upcasters.context import Context
+from upcasters.context import Child, Context
 from upcasters.detect import DetectedDocument, Detector, Stamp
 from upcasters.document import Object, read, refuse_lost_keys, write
 from upcasters.duplicates import duplicate_keys, refuse_anywhere
@@ -26,7 +27,7 @@ from upcasters.errors import (
     UnknownType,
     UnknownVersion,
 )
-from upcasters.event import Partition, Record, SourceRecord
+from upcasters.event import Header, Partition, Record, SourceRecord
 from upcasters.operations.events import MOST_BYTES
 from upcasters.outcome import Outcome, Passage, Passed, Skipped, Upcast, Violation
 from upcasters.policy import Policy
@@ -34,6 +35,7 @@ from upcasters.readers import readers_of
 from upcasters.reading import Reading
 from upcasters.step import Hop, VersionKey
 from upcasters.validation import Validator
+from upcasters.validation.known_names import known_names
 
 if TYPE_CHECKING:
     from upcasters.version_graph import VersionGraph
@@ -85,6 +87,11 @@ class EventFlow:
         problems = policy_problems(chain, policy)
         if problems:
             raise ChainError(problems)
+
+    @cached_property
+    def known_names(self) -> frozenset[str]:
+        """Names of fields that may be told of a fault."""
+        return known_names(self.chain)
 
     def way(self, node: VersionKey) -> Way:
         """The way from a version that the chain has; found once."""
@@ -211,7 +218,7 @@ class EventFlow:
             self.check_current(record, found, way, observed)
             return way.passed
         context = Context.of(record, source, found.event_type, found.stated or found.version)
-        context.bring = self._bringer(record, source, run)
+        context.bring = self._bringer(record, source, run, context)
         results = self._results(way, found.body, context, run, [0])
         if not results:
             return Skipped(way.passage, "dropped")
@@ -259,18 +266,27 @@ class EventFlow:
             onward = self.way((context.event_type, way.end[1]))
             return self._results(onward, root, context, run, hops)
         context.children = None
+        return self._results_of(children, way, context, run, hops)
+
+    def _results_of(
+        self, children: Sequence[Child], way: Way, context: Context, run: Runner, hops: list[int]
+    ) -> Sequence[tuple[Object, Context, VersionKey]]:
+        """What comes out of the children of a split at the end of a way."""
         results: list[tuple[Object, Context, VersionKey]] = []
         for position, child in enumerate(children):
-            onward = self.way((child.event_type, child.version or way.end[1]))
-            results += self._results(onward, child.root, context.child(position, child), run, hops)
+            onward, inside = self.way((child.event_type, child.version or way.end[1])), context.child(position, child)
+            if onward.hops or onward.broken:
+                results += self._results(onward, child.root, inside, run, hops)
+            else:
+                results.append((child.root, inside, onward.end))
         return results
 
-    def _bringer(self, record: SourceRecord, source: Partition | None, run: Runner) -> Any:
+    def _bringer(self, record: SourceRecord, source: Partition | None, run: Runner, around: Context) -> Any:
         def bring(event_type: str, version: str, inner: Object, to: str | None = None) -> str:
             if (event_type, version) not in self.chain.versions:
                 raise UnknownVersion(f"the chain does not know the version of the {event_type} inside")
             context = Context.of(record, source, event_type, version)
-            context.bring = bring
+            context.bring, context.growth = bring, around.all_growth()
             node = (event_type, version)
             results = self._results(self.way(node) if to is None else self.way_to(node, to), inner, context, run, [0])
             if len(results) != 1 or results[0][1].tombstoned:
@@ -311,8 +327,12 @@ class EventFlow:
         for stamp in self.stamps:
             stamp.apply(body, envelope, context, *node)
         if context.tombstoned:
-            return Record(None, context.key, context.headers)
+            return Record(None, context.key, self.headers(context, node))
         return self.written(record, body, envelope, context, node, observed)
+
+    def headers(self, context: Context, node: VersionKey) -> Sequence[Header]:
+        """The headers of a record that becomes one of a version."""
+        return context.headers
 
     def written(
         self,

@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import json
 import linecache
+import os
 import re
 import sys
 import types
@@ -214,12 +215,19 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 def _is_content(used: Any, module: str) -> bool:
     """True for plain values, and for what is made in the package of the module that uses it."""
-    if isinstance(used, types.ModuleType):
+    if isinstance(used, types.ModuleType) or _is_of_the_process(used):
         return False
     if not (isinstance(used, (types.FunctionType, types.BuiltinFunctionType, type)) or hasattr(used, "__wrapped__")):
         return True
     home = str(used.__module__)
     return _package(home) == _package(module) or _siblings(home, module)
+
+
+def _is_of_the_process(used: Any) -> bool:
+    """True for what is another on each machine: a function that names one of these is still the same function."""
+    return any(
+        used is each for each in (os.environ, getattr(os, "environb", os.environ), sys.argv, sys.path, sys.modules)
+    )
 
 
 def _package(module: str) -> str:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from upcasters.chain import Chain
 from upcasters.detection import Detection
 from upcasters.errors import ChainError, Problem
+from upcasters.formats import Reference, Schema, SchemaKind
 from upcasters.overlooked import Part, overlooked, own_name, short
 from upcasters.readers import ReaderName, ValueReader
 from upcasters.step import Baseline, Step, VersionLike
@@ -86,8 +87,9 @@ def _line(error: BaseException) -> str:
 
 
 def _shown(error: Exception) -> str:
-    """What it says in one line, without the path that Python adds to a name that cannot be imported."""
-    text = str(error).partition(" (/")[0] if isinstance(error, ImportError) else str(error)
+    """What it says in one line, without the path and the guess that Python adds to a name that cannot be imported."""
+    text = str(error).partition(" (")[0] if isinstance(error, ImportError) else str(error)
+    text = text.replace("from partially initialized module", "from")
     return " ".join(text.split())
 
 
@@ -100,8 +102,14 @@ def _meant(error: Exception) -> str:
 
     if isinstance(error, NameError) and found[1] in upcasters.__all__:
         return f"Write 'from upcasters import {found[1]}' on top."
-    near = difflib.get_close_matches(found[1], upcasters.__all__, 1)
+    near = difflib.get_close_matches(found[1], [*upcasters.__all__, *_modules_of(error)], 1)
     return f"Did you mean {near[0]}?" if near else ""
+
+
+def _modules_of(error: Exception) -> list[str]:
+    """The modules of the package that lacks a name."""
+    file = Path(error.path or "") if isinstance(error, ImportError) else Path()
+    return [each.stem for each in file.parent.glob("*.py")] if file.name == "__init__.py" else []
 
 
 def _is_users(filename: str) -> bool:
@@ -132,6 +140,13 @@ def _refused(message: str, remedy: str, file: str = "") -> ChainError:
     return ChainError([Problem("import", message, remedy, file)])
 
 
+def load_sound_chain(name: str, detection: Detection | None = None) -> Chain:
+    """A chain whose steps take each version's model to the next one's. Raises ChainError."""
+    chain = load_chain(name)
+    chain.check(detection)
+    return chain
+
+
 def chain_from_package(
     package: str,
     *,
@@ -158,11 +173,54 @@ def chain_from_package(
 
 
 def _named(part: Part, module: ModuleType) -> Part:
-    """With what only the module knows: its name, its file and its docstring."""
+    """With what only the module knows: its name, its file, its docstring, and the schema that lies beside it."""
+    if isinstance(part.schema, str):
+        part = replace(part, schema=_schema_beside(module, part.schema))
     if isinstance(part, Step):
         return part.named(_id(module, part), _file(module), _summary(module))
     description = part.description or _summary(module)
     return replace(part, id=own_name(module), file=_file(module), description=description)
+
+
+_KINDS: Mapping[str, SchemaKind] = {".avsc": "avro", ".json": "json", ".proto": "protobuf"}
+_COMMENT = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|//[^\n]*|/\*.*?\*/""", re.DOTALL)
+"""Or a text, which is kept: two slashes in it begin no comment."""
+_IMPORT = re.compile(r"""(?<![^\s;}])import\s*(?:(?:public|weak|option)\s*)?["']([\w./-]+)["']\s*;""")
+
+
+def _schema_beside(module: ModuleType, given: str) -> Schema:
+    """The schema in a file beside a step's own, and behind a # which message of Protobuf. Raises ChainError."""
+    name, _, message = given.partition("#")
+    kind = _KINDS.get(Path(name).suffix)
+    if kind is None or Path(name).name != name or (message and kind != "protobuf"):
+        remedy = "Name a file beside the step, such as order-2.avsc, .proto for Protobuf, or .json for a JSON Schema."
+        raise ChainError([Problem("schema", f"schema={given!r} is no file of a schema", remedy, _file(module))])
+    try:
+        folder = Path(module.__file__ or "").parent
+        text = (folder / name).read_text(encoding="utf-8")
+        return Schema(kind, text, imports_of(folder, text) if kind == "protobuf" else (), message)
+    except (OSError, UnicodeDecodeError) as error:
+        what = f"schema={name!r} cannot be read ({type(error).__name__})"
+        raise ChainError([Problem("schema", what, "Put the file beside the step.", _file(module))]) from None
+
+
+def imports_of(folder: Path, text: str) -> tuple[Reference, ...]:
+    """What a `.proto` file imports, directly or not, and lies in the folder; all else the compiler looks for itself.
+    Raises OSError, UnicodeDecodeError."""
+    found: dict[str, str] = {}
+    waiting = [text]
+    while waiting:
+        for name in imported_names(waiting.pop()):
+            lies_below = not name.startswith("/") and ".." not in name
+            if name not in found and lies_below and (folder / name).is_file():
+                found[name] = (folder / name).read_text(encoding="utf-8")
+                waiting.append(found[name])
+    return tuple(Reference(name, Schema("protobuf", inner)) for name, inner in sorted(found.items()))
+
+
+def imported_names(text: str) -> list[str]:
+    """The names of the files that the text of a `.proto` file imports."""
+    return _IMPORT.findall(_COMMENT.sub(lambda found: found[1] or " ", text))
 
 
 def _modules(root: ModuleType) -> Iterator[ModuleType]:

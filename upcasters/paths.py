@@ -10,6 +10,7 @@ import enum
 import json
 import re
 from collections.abc import Iterable
+from typing import Self
 
 
 class Each(enum.Enum):
@@ -27,6 +28,17 @@ EACH = Each.EACH
 
 class Item(int):
     """One of those that ``EACH`` means, by its position from 0: an item of an array, or a value of an object."""
+
+
+class Member(Item):
+    """A value of an object, by its position; its ``key`` may be one that only the event knows."""
+
+    key: str
+
+    def __new__(cls, position: int, key: str) -> Self:
+        made = super().__new__(cls, position)
+        made.key = key
+        return made
 
 
 Segment = str | Each

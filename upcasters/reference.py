@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 
 from upcasters.context import Context
 from upcasters.document import Object, read, write
@@ -17,6 +18,7 @@ from upcasters.errors import EventError, InvalidEvent, ReaderError
 from upcasters.event import Event, Item, Partition, SourceRecord
 from upcasters.event_flow import EventFlow, FlowPosition, Observed, Way
 from upcasters.locating import locate
+from upcasters.merging import merged
 from upcasters.operations.base import Operation
 from upcasters.outcome import DeadLettered, Fault, Outcome, Violation
 from upcasters.paths import EACH
@@ -75,7 +77,7 @@ class Reference:
                 _single(made.read, b"")
             made.outcome = reading.outcome_of(made.read, source, upcast) if made.read else upcast(record, source)
         except Exception as error:  # noqa: BLE001  # as below
-            made.outcome = DeadLettered(fault_of(error, FlowPosition()))
+            made.outcome = DeadLettered(fault_of(error, FlowPosition(), self._flow))
         return made
 
     def upcast_read(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
@@ -91,7 +93,7 @@ class Reference:
             with duplicate_keys(self._flow.policy.duplicate_keys):
                 outcome = self._flow.process(record, source, run, notes, self._teller(notes))
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends as this event's dead letter
-            outcome = DeadLettered(fault_of(error, notes))
+            outcome = DeadLettered(fault_of(error, notes, self._flow))
         return Trace(outcome, hops)
 
     def _teller(self, notes: FlowPosition) -> Observed | None:
@@ -101,7 +103,7 @@ class Reference:
             return None
 
         def tell(error: InvalidEvent, node: VersionKey) -> None:
-            observe(Violation(*node, fault_of(error, notes)))
+            observe(Violation(*node, fault_of(error, notes, self._flow)))
 
         return tell
 
@@ -130,9 +132,11 @@ class _HopByHop:
         olders = self._olders(way, context)
         for hop in way.hops:
             root = read(before)
-            context.older = read(olders[hop.target]) if hop.down and self.older is not None else None
-            self._run(hop, root, context, before)
-            after = write(root)
+            older = olders.get(hop.target)
+            self._run(hop, root, context, before, older)
+            if older is not None and not context.ended:
+                root = self._merged(hop, root, context, older)
+            after = self._after(root, before, context)
             self.hops.append(HopTrace(hop, before, after))
             if context.ended:
                 break
@@ -140,25 +144,54 @@ class _HopByHop:
         self.notes.step = ""
         return root
 
-    def _olders(self, way: Way, context: Context) -> dict[tuple[str, str], bytes]:
-        """The older document as it looks in each version on the way down; a step is undone beside its own one."""
+    @staticmethod
+    def _after(root: Object, before: bytes, context: Context) -> bytes:
+        """The document behind a hop. Raises TooDeep; one that has ended need not be written."""
+        try:
+            return write(root)
+        except EventError:
+            if not context.ended:
+                raise
+            return before
+
+    def _olders(self, way: Way, context: Context) -> dict[VersionKey, list[bytes]]:
+        """The older document on its way up, for each hop down to a version: before each operation, and at the end.
+
+        An operation is undone beside the document that it would have changed.
+        """
         older = self.older
         if older is None:
             return {}
         beside = Context.of(context.record, context.source, way.end[0])
-        found = {way.end: older}
+        found = {}
         for hop in reversed(way.hops):
-            root = read(older)
-            self._run(hop.reversed(), root, beside)
-            older = found[hop.source] = write(root)
+            root, before = read(older), [older]
+            for step, operation in operations_of(hop.reversed()):
+                self.notes.step = step.id
+                if not beside.ended:
+                    operation.apply(root, beside)
+                before.append(write(root))
+            found[hop.target], older = before, before[-1]
         return found
 
-    def _run(self, hop: Hop, root: Object, context: Context, before: bytes | None = None) -> None:
+    def _merged(self, hop: Hop, root: Object, context: Context, older: list[bytes]) -> Object:
+        """The older document with what has changed; ``root`` as it is where that does not come down by itself."""
+        again, beside = read(older[-1]), Context.of(context.record, context.source, hop.source[0])
+        try:
+            self._run(hop, again, beside, None, older)
+        except EventError:
+            return root
+        return root if beside.ended else merged(root, again, read(older[0]))
+
+    def _run(
+        self, hop: Hop, root: Object, context: Context, before: bytes | None, older: list[bytes] | None = None
+    ) -> None:
         """``before``: the document as bytes, where a fault is to name the item that it is about."""
         start = context.copy()
         done: list[Operation] = []
-        for step, operation in operations_of(hop):
+        for step, operation, position in _numbered(hop):
             self.notes.step = step.id
+            context.older = None if older is None else read(older[position])
             try:
                 operation.apply(root, context)
             except EventError as error:
@@ -192,15 +225,34 @@ def operations_of(hop: Hop) -> Iterator[tuple[Step, Operation]]:
             yield step, operation
 
 
+def _numbered(hop: Hop) -> Iterator[tuple[Step, Operation, int]]:
+    """The operations of a hop, each with the position on the way up of the one that it is, or that it undoes."""
+    if not hop.down:
+        yield from ((step, operation, position) for position, (step, operation) in enumerate(operations_of(hop)))
+        return
+    after = sum(len(step.operations) for step in hop.steps)
+    for step in reversed(hop.steps):
+        before = after - len(step.operations)
+        undone = reversed(list(enumerate(step.operations, before)))
+        positions = [position for position, operation in undone for _ in operation.inverse().operations]
+        backs = step.inverse().operations
+        # Behind those that undo one, a type gets its old name back.
+        positions += [before] * (len(backs) - len(positions))
+        yield from zip(repeat(step), backs, positions, strict=False)
+        after = before
+
+
 def shortened(name: str) -> str:
     """A type or version as an event names it, so that it fits into a log line: printable, of 100 characters at most."""
     text = name if name.isprintable() else "".join(char if char.isprintable() else "?" for char in name[:101])
     return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
 
 
-def fault_of(error: Exception, notes: FlowPosition) -> Fault:
+def fault_of(error: Exception, notes: FlowPosition, flow: EventFlow) -> Fault:
     """The fault that an exception stands for. An unforeseen one keeps its class and loses its text."""
     known = isinstance(error, EventError)
+    if isinstance(error, EventError):
+        error.tell_keys(lambda: flow.known_names)
     return Fault(
         stage=error.stage if isinstance(error, EventError) else "upcast",
         error_type=type(error).__name__,

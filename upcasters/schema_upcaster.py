@@ -6,10 +6,10 @@ handed in with it, its version may be told by that schema, and what comes out is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upcasters.compile import compile_hops
 from upcasters.context import Context
@@ -17,25 +17,31 @@ from upcasters.detect import DetectedDocument
 from upcasters.document import BEYOND_JSON, Object, encode, read, readable
 from upcasters.duplicates import duplicate_keys, refuse_anywhere
 from upcasters.errors import ChainError, DecodeError, DetectionError, EventError, Problem, UnknownType, UnknownVersion
-from upcasters.event import Event, Partition, Record, SourceRecord, event_of, kind_of, partition_of
+from upcasters.event import Event, Header, Partition, Record, SourceRecord, event_of, kind_of, partition_of
 from upcasters.event_flow import EventFlow, FlowPosition, Observed, Runner, Way
 from upcasters.formats import BARE_JSON, Encoding, Format, Reader, Schema, SchemaError, SchemaKind, Writer
 from upcasters.formats.avro import AvroFormat
 from upcasters.formats.json import JsonFormat
+from upcasters.formats.protobuf import ProtobufFormat
 from upcasters.framed_json import FramedJson, of_version, relabelled
+from upcasters.operations.choice import walk
 from upcasters.operations.scopes import Subdocument
 from upcasters.outcome import DeadLettered, Outcome, Passage, Passed, Upcast, Violation
 from upcasters.paths import Path
 from upcasters.policy import Policy
 from upcasters.reference import HopTrace, Trace, fault_of, operations_of
 from upcasters.schema_shapes import version_by_shape
-from upcasters.step import VersionKey, walk
+from upcasters.step import VersionKey
 from upcasters.touched import touched_paths
 
 if TYPE_CHECKING:
     from upcasters.version_graph import VersionGraph
 
-FORMATS: Mapping[SchemaKind, Format] = {"avro": AvroFormat(), "json": JsonFormat()}
+FORMATS: Mapping[SchemaKind, Format] = {
+    "avro": AvroFormat(),
+    "json": JsonFormat(),
+    "protobuf": ProtobufFormat(),
+}
 # So many schemas are kept at once; a topic with more of them has each made again now and then.
 _MOST_SOURCES = 1_000
 
@@ -48,12 +54,28 @@ class _Target:
     write: Writer
 
 
+class _Told(NamedTuple):
+    """Fingerprints of schemas and the version that each tells: ``surely``, or ``otherwise``, where no rule does."""
+
+    surely: Mapping[str, VersionKey]
+    otherwise: Mapping[str, VersionKey]
+
+
+def by_fingerprint(schemas: Iterable[tuple[VersionKey, Schema]]) -> Mapping[str, VersionKey]:
+    """A schema of several versions tells none."""
+    found: dict[str, set[VersionKey]] = {}
+    for node, schema in schemas:
+        found.setdefault(schema.fingerprint, set()).add(node)
+    return {name: nodes.pop() for name, nodes in found.items() if len(nodes) == 1}
+
+
 class SchemaUpcaster:
     """A chain as one route wants it, for records whose values are written by schemas.
 
     ``targets`` says how the records of each version that a way may end in are written. ``known`` are schemas of older
-    versions: a record that was written with one of them is of that version, whatever it holds; so is a record of a
-    target's schema. Everything else is as in ``Upcaster``: it never raises for what an event holds.
+    versions, beside those that steps and baselines name: a record that was written with one of them is of that version,
+    whatever it holds; so is a record of a target's schema, unless a rule finds another version in it. A schema of
+    several versions tells none. Everything else is as in ``Upcaster``: it never raises for what an event holds.
 
     A target's schema is what checks a result in Avro; a step's model checks what is JSON.
     Raises ChainError where a version has no target and its type has another one, and where the route has readers;
@@ -75,8 +97,7 @@ class SchemaUpcaster:
             what = "readers are for values that need no schema, and this route has some"
             raise ChainError([Problem("reader", what, "Say readers=[] for it.")])
         self._targets = {node: _Target(one, _writer(one)) for node, one in targets.items()}
-        self._versions = {one.schema.fingerprint: node for node, one in targets.items() if one.schema is not None}
-        self._versions |= {schema.fingerprint: node for node, schema in (known or {}).items()}
+        self._told = self._told_by_schema(targets, {**chain.schemas, **(known or {})})
         self._sources: dict[Encoding, _Source] = {}
         self._refuse_missing_targets()
 
@@ -88,9 +109,11 @@ class SchemaUpcaster:
         found = self._sources.get(encoding) or self._new_source(encoding)
         token = BEYOND_JSON.set(found.beyond_json)
         try:
-            return found.upcast(record, source)
-        except Exception:  # noqa: BLE001  # step by step it is found out what it was, or that it was nothing
-            return found.trace(event_of(record), partition_of(source)).outcome
+            try:
+                return found.upcast(record, source)
+            except Exception:  # noqa: BLE001, S110  # step by step it is found out what it was, or that it was nothing
+                pass  # and so lets go of the document that the exception holds
+            return found.step_by_step(event_of(record), partition_of(source))
         finally:
             BEYOND_JSON.reset(token)
 
@@ -103,9 +126,27 @@ class SchemaUpcaster:
         finally:
             BEYOND_JSON.reset(token)
 
+    def version_of_event(self, record: SourceRecord, encoding: Encoding = BARE_JSON) -> VersionKey:
+        """The type and version that an event with a value is taken for. Raises EventError where none can be told."""
+        found = self._sources.get(encoding) or self._new_source(encoding)
+        token = BEYOND_JSON.set(found.beyond_json)
+        try:
+            return found.version_of_event(record)
+        finally:
+            BEYOND_JSON.reset(token)
+
     def version_of(self, schema: Schema) -> VersionKey | None:
         """The type and version whose schema this is, by its canonical form; None where it is none that is known."""
-        return self._versions.get(schema.fingerprint)
+        return self._told.surely.get(schema.fingerprint) or self._told.otherwise.get(schema.fingerprint)
+
+    def _told_by_schema(self, targets: Mapping[VersionKey, Encoding], known: Mapping[VersionKey, Schema]) -> _Told:
+        """What the schemas that are handed in tell. Events of one schema may be of several versions where a rule reads
+        the version from each; its target's is then assumed where the rule finds nothing."""
+        detector = self._flow.detector
+        written = [(node, one.schema) for node, one in targets.items() if one.schema is not None]
+        if not detector.version_readers and detector.fixed_type is not None:
+            return _Told(by_fingerprint([*written, *known.items()]), {})
+        return _Told(by_fingerprint(known.items()), by_fingerprint(written))
 
     def _new_source(self, encoding: Encoding) -> _Source:
         if not isinstance(encoding, Encoding):
@@ -114,7 +155,7 @@ class SchemaUpcaster:
             self._sources.clear()
             # What writes knows the schemas that have come, too.
             self._targets = {node: _Target(one.encoding, _writer(one.encoding)) for node, one in self._targets.items()}
-        made = self._sources[encoding] = _Source(self._flow, encoding, self._targets, self._versions)
+        made = self._sources[encoding] = _Source(self._flow, encoding, self._targets, self._told)
         return made
 
     def _refuse_missing_targets(self) -> None:
@@ -148,14 +189,14 @@ class _Source:
         flow: EventFlow,
         encoding: Encoding,
         targets: Mapping[VersionKey, _Target],
-        versions: Mapping[str, VersionKey],
+        told: _Told,
     ) -> None:
         self._encoding = encoding
         self._flow = _SchemaFlow.of(flow, encoding, targets)
         self._functions: dict[VersionKey, Any] = {}
         self._problem: EventError | None = None
         try:
-            self._flow.settle(versions)
+            self._flow.settle(told)
         except SchemaError as error:
             self._problem = DecodeError(error.problems[0].message)
         except EventError as error:
@@ -180,19 +221,31 @@ class _Source:
             return self._flow.process(record, source, run, notes, self._teller(notes) if notes else None)
 
     def trace(self, record: SourceRecord, source: Partition | None) -> Trace:
-        """Operation by operation. Never raises."""
+        """Operation by operation, with every hop. Never raises."""
+        hops: list[HopTrace] = []
+        return Trace(self.step_by_step(record, source, hops), hops)
+
+    def step_by_step(
+        self, record: SourceRecord, source: Partition | None, hops: list[HopTrace] | None = None
+    ) -> Outcome:
+        """Operation by operation; ``hops`` takes each hop. Never raises."""
         notes = FlowPosition()
-        run = _StepByStep(notes, [])
         try:
-            outcome = self._process(record, source, run, notes)
+            return self._process(record, source, _StepByStep(notes, hops), notes)
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends as this event's dead letter
-            outcome = DeadLettered(fault_of(error, notes))
-        return Trace(outcome, run.hops)
+            return DeadLettered(fault_of(error, notes, self._flow))
+
+    def version_of_event(self, record: SourceRecord) -> VersionKey:
+        """As ``SchemaUpcaster`` has it."""
+        if self._problem is not None:
+            raise self._problem
+        with duplicate_keys("last-wins"):  # what is only looked at loses nothing
+            return self._flow.version_of_event(record)
 
     def _teller(self, notes: FlowPosition) -> Observed:
         def tell(error: Any, node: VersionKey) -> None:
             if self._flow.observe is not None:
-                self._flow.observe(Violation(*node, fault_of(error, notes)))
+                self._flow.observe(Violation(*node, fault_of(error, notes, self._flow)))
 
         return tell
 
@@ -226,10 +279,13 @@ class _SchemaFlow(EventFlow):
 
     # What the schema tells, once.
 
-    def settle(self, versions: Mapping[str, VersionKey]) -> None:
+    def settle(self, told: _Told) -> None:
         """Find the version by the schema, where it tells. Raises SchemaError, and DetectionError where it misleads."""
         schema = self.encoding.schema
-        self.settled = self.encoding.version or (None if schema is None else versions.get(schema.fingerprint))
+        self.settled = self.encoding.version or (None if schema is None else told.surely.get(schema.fingerprint))
+        assumed = None if schema is None else told.otherwise.get(schema.fingerprint)
+        if assumed is not None and assumed[0] == self.detector.fixed_type:
+            self.detector = self.detector.with_default(assumed[1])
         self.read = _format(self.encoding).reader(schema)  # type: ignore[arg-type]  # JSON takes None
         if schema is None or self.encoding.kind == "json":
             return
@@ -284,6 +340,13 @@ class _SchemaFlow(EventFlow):
         if not way.forks:
             self._target(way.end)
         return self.bring(record, source, found, way, run, observed)
+
+    def version_of_event(self, record: SourceRecord) -> VersionKey:
+        """The type and version that an event is taken for. Raises EventError."""
+        if self.settled is not None:
+            return self.settled
+        found = self._found(record, self.read(self._payload(record.value or b"")))
+        return found.event_type, found.version
 
     def _payload(self, value: bytes) -> bytes:
         frame = self.encoding.frame
@@ -341,8 +404,12 @@ class _SchemaFlow(EventFlow):
             self._validate(
                 self.policy.validate_target, node, value if envelope is None else target.write(body), observed
             )
-        headers = relabelled(context.headers, self.encoding, target.encoding)
-        return Record(target.encoding.frame + value, context.key, headers)
+        return Record(target.encoding.frame + value, context.key, self.headers(context, node))
+
+    def headers(self, context: Context, node: VersionKey) -> Sequence[Header]:
+        # A null value needs no schema, so that its version may have none, as one that a step splits.
+        target = self.targets.get(node)
+        return context.headers if target is None else relabelled(context.headers, self.encoding, target.encoding)
 
     # The quick way, where the schema tells the version and one event becomes one.
 
@@ -364,7 +431,10 @@ class _SchemaFlow(EventFlow):
         return self._fast(way, target, function_of(way))
 
     def _framed_json(self) -> FramedJson | None:
-        """For JSON that becomes JSON; None where something else is written, or a rule is left to be stamped."""
+        """For JSON that becomes JSON; None where something else is written, a rule is left to be stamped, or the schema
+        tells a version that the chain does not know."""
+        if self.settled is not None and self.settled not in self.chain.versions:
+            return None
         ways = [self.way(node) for node in self.chain.versions]
         plain = all(target.encoding.kind == "json" for target in self.targets.values())
         stamped = self.settled is not None and self.stamps
@@ -424,21 +494,43 @@ class _StepByStep:
     """Runs operations one after the other, and says which step is at work."""
 
     notes: FlowPosition
-    hops: list[HopTrace]
+    hops: list[HopTrace] | None
 
     def __call__(self, way: Way, root: Object, context: Context) -> Object:
         for hop in way.hops:
-            before = _shown(root)
+            before = b"" if self.hops is None else _shown(root)
             for step, operation in operations_of(hop):
                 self.notes.step = step.id
                 operation.apply(root, context)
                 if context.ended:
                     break
-            self.hops.append(HopTrace(hop, before, _shown(root)))
+            if self.hops is not None:
+                self.hops.append(HopTrace(hop, before, _shown(root)))
             if context.ended:
                 break
         self.notes.step = ""
         return root
+
+
+def opened_value(value: bytes, encoding: Encoding) -> Object:
+    """The document of a value, its parts still unread. Raises EventError where it cannot be read."""
+    if not value.startswith(encoding.frame):
+        raise DecodeError("the value does not begin with the frame of its schema")
+    try:
+        read = _format(encoding).reader(encoding.schema)  # type: ignore[arg-type]  # JSON takes None
+    except SchemaError as error:
+        raise DecodeError(error.problems[0].message) from None
+    return read(value[len(encoding.frame) :])
+
+
+def readable_value(value: bytes, encoding: Encoding) -> bytes:
+    """A value as JSON for people: what JSON does not have is a text. Raises EventError where it cannot be read."""
+    return _shown(opened_value(value, encoding))
+
+
+def written_value(root: Object, encoding: Encoding) -> bytes:
+    """A document as a value. Raises EventError where the schema has no place for it, SchemaError where it is no use."""
+    return encoding.frame + _writer(encoding)(root)
 
 
 def _shown(root: Object) -> bytes:

@@ -8,31 +8,38 @@ is left to the event flow, and what raises an exception to the reference, which 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Raw
+
 from upcasters.compile import emit_hops, emit_shapes, needs_context
 from upcasters.compile.code import UNCHECKED, Code
-from upcasters.compile.layouts import Unexpected
+from upcasters.compile.layouts import Unexpected, difference
 from upcasters.context import Context, last_header
 from upcasters.depth import MOST_ADDED, MOST_LEVELS, SHALLOW, is_too_deep
 from upcasters.detect import DetectedDocument, restamp, shapes_of
 from upcasters.detection import Always, FromField, FromHeader, FromShape
-from upcasters.document import ExactFloat, decode_plain, encode
+from upcasters.document import ExactFloat, JsonNode, decode_plain, encode, is_null, restamped
 from upcasters.duplicates import may_lack_keys
 from upcasters.event import Event, Header, Record, SourceRecord
 from upcasters.event_flow import EventFlow, Runner, Way
+from upcasters.native.extension import EXTENSION, STOPS
+from upcasters.native.plan import MOST_VERSIONS, Checks, Plan, Result
+from upcasters.operations.choice import walk
 from upcasters.operations.events import put_header
 from upcasters.operations.scopes import Subdocument
 from upcasters.outcome import Outcome, Passage, Passed, Upcast
 from upcasters.paths import path
-from upcasters.step import VersionKey, walk
+from upcasters.step import VersionKey
 
 RecordFunction = Callable[..., Outcome]
 """Takes a record and its source, and gives what becomes of it."""
 Lane = Passed | Callable[..., Outcome] | None
 """One version on the short cut: its outcome where that is always the same, a function, or None for the event flow."""
 _Reader = FromHeader | FromField
+_SAMPLED = frozenset({"observe", "sampled"})
 
 _NO_CONTEXT = Context(Event(None), None, None, [], "")
 
@@ -55,14 +62,40 @@ class Lanes(dict[str | None, Lane]):
         return lane
 
 
+class Plans(dict[bytes | None, Plan | None]):
+    """The plan of each type by its name, None where the extension does nothing; made when its first event comes."""
+
+    def __init__(self, route: _Route) -> None:
+        self._route = route
+
+    def __missing__(self, name: bytes | None) -> Plan | None:
+        route = self._route
+        event_type = next((known for known in route.flow.chain.types if known.encode() == name), None)
+        if event_type is None:
+            return None
+        fields = [path(rule.path) for rule in route.versions if isinstance(rule, FromField)]
+        try:
+            plan = Plan(route.flow, event_type, fields[0] if fields else (), route.results(event_type))
+        except STOPS:
+            raise
+        except BaseException:  # noqa: BLE001  # Unsupported, or a panic: events of this type go on without
+            plan = None
+        self[name] = plan
+        return plan
+
+
 @dataclass(frozen=True)
 class ShortCut:
-    """The function of a route, its source, the lanes of each type, and what gives the source of a version's lane."""
+    """The function of a route, its source, the lanes of each type, and what gives the source of a version's lane.
+
+    ``plans`` are those of the extension, None where the route has none.
+    """
 
     function: RecordFunction
     source: str
     lanes: Mapping[str, Lanes]
     source_of: Callable[[Way], str]
+    plans: Plans | None
 
 
 def short_cut(flow: EventFlow, run: Runner, leave: RecordFunction, fail: RecordFunction) -> ShortCut | None:
@@ -82,7 +115,7 @@ def short_cut(flow: EventFlow, run: Runner, leave: RecordFunction, fail: RecordF
         return None
     route = _Route(flow, {"run": run, "leave": leave, "fail": fail})
     source = route.source()
-    return ShortCut(route.code.build(source, "short_cut", UNCHECKED), source, route.lanes, route.source_of)
+    return ShortCut(route.code.build(source, "short_cut", UNCHECKED), source, route.lanes, route.source_of, route.plans)
 
 
 class _Route:
@@ -102,6 +135,7 @@ class _Route:
         self.scope["looks_like"] = detector.looks_like
         self.code = Code(constants=dict(self.scope))
         self.code.depth = 2
+        self.plans = Plans(self) if EXTENSION is not None and self._is_native else None
 
     @property
     def _given(self) -> str:
@@ -123,8 +157,10 @@ class _Route:
         if not looks and not (self.shape or self.fields):
             self._find_lane()
             self.code.line("if type(lane) is Passed: return lane")
+            self._run_natively()
             self._read()
         else:
+            self._run_natively()
             self._read()
             self._find_lane()
             self.code.line("if type(lane) is Passed: return lane")
@@ -132,7 +168,7 @@ class _Route:
         lines = "\n".join(self.code.lines)
         return (
             f"def short_cut(record, source=None):\n    try:\n{lines}\n"
-            "    except Exception:\n        return fail(record, source)\n"
+            "    except Exception: pass\n    return fail(record, source)\n"
         )
 
     def _find_headers(self) -> None:
@@ -141,6 +177,120 @@ class _Route:
         with self.code.block("for pair in record.headers:"):
             for number, (pair, header) in enumerate(zip(pairs, self.headers, strict=True)):
                 self.code.line(f"{'elif' if number else 'if'} pair[0] == {header!r}: {pair} = pair")
+
+    @property
+    def _is_native(self) -> bool:
+        """True where type and version are told by what the extension is given: a header each, one field, the shape."""
+        headers = [rule for rule in self.versions if isinstance(rule, FromHeader)]
+        fields = [rule for rule in self.versions if isinstance(rule, FromField)]
+        types = all(isinstance(rule, FromHeader) for rule in self.types) and len(self.types) < 2
+        return types and len(headers) < 2 and len(fields) < 2
+
+    def _run_natively(self) -> None:
+        """What the extension makes of the event, where it knows events of this kind."""
+        fixed = self.flow.detector.fixed_type
+        if self.plans is None or (fixed is not None and self.plans[fixed.encode()] is None):
+            return
+        header = next((self._pair(rule.name) for rule in self.versions if isinstance(rule, FromHeader)), None)
+        plan = "plan."
+        if fixed is None:
+            default = next((rule.value for rule in self.flow.detector.type_rules if isinstance(rule, Always)), "")
+            self.code.constants["plans"] = self.plans
+            kind = self._pair(self.headers[0])
+            named = f"{kind}[1] if {kind} is not None and {kind}[1] is not None else {default.encode()!r}"
+            self.code.line(f"plan = plans[{named}]")
+        else:
+            only = self.plans[fixed.encode()]
+            assert only is not None
+            self.code.constants.update(numbers=only.numbers, run=only.run, missed=only.missed)
+            plan = ""
+        with self.code.block("if plan is not None:") if fixed is None else nullcontext():
+            number = "-1"
+            if header is not None:
+                given = f"{header} is not None and {header}[1] is not None"
+                self.code.line(f"number = {plan}numbers.get({header}[1], -2) if {given} else -1")
+                number = "number"
+            self.code.line(f"found = {plan}run(value, {number})")
+            self._finish_natively()
+            self.code.line(f"{plan}missed(value, {number})")
+
+    def _finish_natively(self) -> None:
+        """What is left to do. The extension says which functions may do it: as a rule none has to."""
+        given = ", ".join(["record", "value", *map(self._pair, self.headers)])
+        with self.code.block("if type(found) is tuple:"):
+            self.code.line("(passage, finish, unsampled, mark), value = found")
+            if self._samples:
+                self.code.line("offset = record.offset")
+                self.code.line(f"if offset is not None and offset % {self.policy.sample_every}: finish = unsampled")
+            with self.code.block("if finish is None:"):
+                if self.headers:
+                    unmarked = " and ".join(f"{self._pair(name)} is None" for name in self.headers)
+                    self.code.line(f"if not ({unmarked}): return mark({given})")
+                self.code.line("return Upcast(passage, value)")
+            self.code.line(f"return finish({given})")
+        self.code.line("if found is not None: return found")
+
+    @property
+    def _samples(self) -> bool:
+        """True where the policy asks the models of some events."""
+        return any(map(self.flow.observes, (self.policy.validate_source, self.policy.validate_target)))
+
+    def results(self, event_type: str) -> dict[str, Result]:
+        """For each version of a type what the extension is to do, and what it gives then.
+
+        That is, where it is no outcome, the passage and three functions that do what is left to do: for events that
+        the policy samples, for others, and for those of which only headers are left. None stands for the last of them.
+        """
+        found: dict[str, Result] = {}
+        for version in list(self.flow.chain.types[event_type])[-MOST_VERSIONS:]:
+            way = self.flow.way((event_type, version))
+            if not way.hops and not self._checks(self.policy.validate_target, way.end):
+                found[version] = ("pass", way.passed, None)
+            elif not way.broken:
+                left = self._left(way, _SAMPLED | {"always"}, frozenset({"always"}))
+                found[version] = ("change" if way.hops else "look", left, self._native_checks(way))
+        return found
+
+    def _native_checks(self, way: Way) -> Checks | None:
+        """The shapes of the models that are asked of all events; None where there are none that know anything."""
+        asked = [(self.policy.validate_source, way.start)] if way.hops else []
+        shapes = []
+        for choice, node in (*asked, (self.policy.validate_target, way.end)):
+            validator = self.flow.validator(node) if choice == "always" else None
+            shapes.append(None if validator is None else validator.shape)
+            if validator is not None and validator.shape is None:
+                return None
+        if not any(shapes):
+            return None
+        left = self._left(way, _SAMPLED, frozenset()) if way.hops else way.passed
+        return shapes[0] if way.hops else None, shapes[-1], left
+
+    def _left(self, way: Way, sampled: frozenset[str], unsampled: frozenset[str]) -> tuple[Any, ...]:
+        """The passage and the functions that do what is left, with the models asked whose choice is among these."""
+        return way.passage, *(self._finish(way, choices) for choices in (sampled, unsampled)), self._mark(way)
+
+    def _finish(self, way: Way, choices: frozenset[str]) -> Callable[..., Outcome] | None:
+        """Asks the models; None where none is to be asked, and only headers are left."""
+        code = Code(constants=dict(self.scope))
+        if way.hops and self.policy.validate_source in choices:
+            self._check(self.policy.validate_source, way.start, "record.value", code)
+        if self.policy.validate_target in choices:
+            self._check(self.policy.validate_target, way.end, "made", code)
+        return self._mark(way, code) if code.lines or not way.hops else None
+
+    def _mark(self, way: Way, code: Code | None = None) -> Callable[..., Outcome]:
+        """Gives the outcome when the extension has made the new value, or has found that there is none."""
+        code = code or Code(constants=dict(self.scope))
+        code.constants.update(passage=way.passage, passed=way.passed)
+        if way.hops:
+            stamped = ((self.types, way.end[0]), (self.versions, way.end[1]))
+            pairs = [(rule.name, name) for rules, name in stamped for rule in rules if isinstance(rule, FromHeader)]
+            self._result(pairs, code, whole_context=False)
+        else:
+            code.result = "passed"
+        given = ", ".join(["record", "made", *map(self._pair, self.headers)])
+        finish: Callable[..., Outcome] = code.build(code.text(f"def finish({given}):"), "finish")
+        return finish
 
     def _read(self) -> None:
         self.code.line(f"if len(value) > {2 * SHALLOW} and is_too_deep(value, {SHALLOW}): return leave(record, source)")
@@ -261,9 +411,13 @@ class _Route:
             (rule, name) for rules, name in ((self.types, way.end[0]), (self.versions, way.end[1])) for rule in rules
         ]
         fields = [(path(rule.path), name) for rule, name in stamped if isinstance(rule, FromField)]
-        emit_hops(operations, code, keeps_keys=self._keeps_keys, counts=not fields)
+        counts = all(len(where) == 1 for where, _ in fields)
+        emit_hops([hop.operations for hop in way.hops], code, keeps_keys=self._keeps_keys, counts=counts)
         for where, name in fields:
-            code.line(f"restamp(root, {code.constant(where, 'path')}, {name!r})")
+            if code.counts:
+                _stamp_and_count(str(where[0]), name, code)
+            else:
+                code.line(f"restamp(root, {code.constant(where, 'path')}, {name!r})")
         code.line("made = encode(root)")
         if code.counts:
             with code.block("if len(made) - len(value) != added:"):
@@ -307,6 +461,31 @@ class _Route:
             return
         code.line("offset = record.offset")
         code.line(f"if sampled(record) if offset is None else not offset % {self.policy.sample_every}: {call}")
+
+
+def _stamp_and_count(key: str, text: str, code: Code) -> None:
+    code.line(f"node = root.get({key!r})")
+    with code.block("if node is not None:"):
+        code.line(f"root[{key!r}], more_bytes, more_quotes = {code.constant(_Stamps(text), 'stamps')}[encode(node)]")
+        code.line("added += more_bytes; quotes += more_quotes")
+
+
+class _Stamps(dict[bytes, tuple[JsonNode, int, int]]):
+    """What the text of a type or version becomes where it is to be another, and how many bytes and quotes that adds."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __missing__(self, old: bytes) -> tuple[JsonNode, int, int]:
+        node = Raw(old)
+        new = node if is_null(node) else restamped(node, self._text)
+        found = (new, *difference(old, encode(new)))
+        if len(self) < _MOST_SPELLINGS:
+            self[old] = found
+        return found
+
+
+_MOST_SPELLINGS = 64
 
 
 def _put_again(context: Context, name: str, text: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -19,6 +19,10 @@ from upcasters.policy import Policy
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql.streaming import DataStreamWriter
+
+ROWS_AT_ONCE = 1_000
+"""Events that a Python worker holds as objects; a whole batch of Spark's takes 40 MB more."""
 
 
 def upcast(
@@ -56,6 +60,25 @@ def upcast(
     return frame.mapInArrow(task.function(), StructType([*kept, *added]))
 
 
+def write_stream(frame: DataFrame, chain: str, folder: str, **options: Any) -> DataStreamWriter:
+    """For an archive that grows: what upcasts a streaming ``frame``, and writes it below ``folder`` as Parquet.
+
+    Call ``trigger`` and ``start`` on it. ``options`` and what is raised are those of ``upcast``. Each micro-batch is
+    written once, partitioned by outcome, into ``chain=FINGERPRINT/micro_batch=ID``; one that is done again, since it
+    was ended in its middle, takes the place of what it had written. The checkpoint is beside them, so that another
+    chain begins from the start, in a folder of its own.
+    """
+    upcast(frame, chain, **options)
+    prefix = options.get("prefix", "")
+    place = f"{folder.rstrip('/')}/{prefix}chain={load_chain(chain).fingerprint}"
+
+    def write(batch: DataFrame, number: int) -> None:
+        made = upcast(batch, chain, **options).write.mode("overwrite").partitionBy(f"{prefix}outcome")
+        made.parquet(f"{place}/{prefix}micro_batch={number}")
+
+    return frame.writeStream.foreachBatch(write).option("checkpointLocation", f"{place}/_checkpoint")
+
+
 @dataclass(frozen=True)
 class _Task:
     """All that goes to an executor."""
@@ -83,7 +106,8 @@ class _Task:
     def _batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         upcaster = self.upcaster()
         for batch in batches:
-            yield _plain(upcaster.upcast(batch))
+            for first in range(0, batch.num_rows, ROWS_AT_ONCE):
+                yield _plain(upcaster.upcast(batch.slice(first, ROWS_AT_ONCE)))
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 from pydantic import BaseModel
@@ -11,10 +12,11 @@ from pydantic import BaseModel
 from upcasters.conditions import Condition
 from upcasters.detection import Like, UpTo, other_versions
 from upcasters.errors import StepError
+from upcasters.formats import Schema
 from upcasters.operations.base import Inverse, Operation, Reversibility, choice, undo
-from upcasters.operations.choice import Switch, When
+from upcasters.operations.choice import walk
 from upcasters.operations.events import DropEvent, RenameType, SplitEach, SplitEvent, Tombstone
-from upcasters.operations.scopes import At, Everywhere, any_number
+from upcasters.operations.scopes import any_number
 from upcasters.paths import text_of
 
 VersionLike = str | int | None
@@ -35,6 +37,12 @@ def _versions(listed: Sequence[VersionLike]) -> tuple[str, ...]:
     return tuple(map(version_text, listed))
 
 
+def _check_schema(schema: object) -> None:
+    if schema is not None and not isinstance(schema, (Schema, str)):
+        what = f"schema={type(schema).__name__} is no schema"
+        raise StepError(what, "Name its file beside the step, such as order-2.avsc, or pass a Schema.", "schema")
+
+
 def _check(model: object, shape: object) -> None:
     if model is not None and not (isinstance(model, type) and issubclass(model, BaseModel)):
         what = f"model={getattr(model, '__name__', type(model).__name__)} is no pydantic model"
@@ -53,7 +61,9 @@ class Baseline:
 
     ``shape`` is the question whose yes makes a document without a version one of this version; ``looks_like``
     lists versions whose shape a document of this version may also have. ``also`` are versions that the chain takes for
-    this one: patterns such as ``0.*``, and ``up_to("1.4")``.
+    this one: patterns such as ``0.*``, and ``up_to("1.4")``. ``schema`` is what values of this version are written by,
+    in Avro or Protobuf or a JSON Schema, or the name of its file beside the step: a record of that schema is of this
+    version.
     """
 
     event_type: str
@@ -65,9 +75,11 @@ class Baseline:
     file: str = ""
     description: str = ""
     also: Sequence[VersionLike | UpTo | Like] = ()
+    schema: Schema | str | None = None
 
     def __post_init__(self) -> None:
         _check(self.model, self.shape)
+        _check_schema(self.schema)
         object.__setattr__(self, "event_type", text_of(self.event_type or ""))
         object.__setattr__(self, "version", version_text(self.version))
         object.__setattr__(self, "looks_like", _versions(self.looks_like))
@@ -78,10 +90,11 @@ class Baseline:
 class Step:
     """``event_type`` from version ``source`` to ``target`` by ``operations``, in order.
 
-    ``model`` is the target version's; ``shape``, ``looks_like`` and ``also`` as for a Baseline. ``preview``: may be
-    asked for but is not current. ``lossy`` declares that something cannot come back, and why that is right. ``after``
-    names the step that runs before this one where several steps make one version. ``id`` and ``file`` are filled in
-    from the module when a chain is read from a package. ``complexity`` and ``notes`` go into the compatibility matrix.
+    ``model`` is the target version's; ``shape``, ``looks_like``, ``also`` and ``schema`` as for a Baseline.
+    ``preview``: may be asked for but is not current. ``lossy`` declares that something cannot come back, and why that
+    is right. ``after`` names the step that runs before this one where several steps make one version. ``id`` and
+    ``file`` are filled in from the module when a chain is read from a package. ``complexity`` and ``notes`` go into the
+    compatibility matrix.
     """
 
     event_type: str
@@ -100,12 +113,14 @@ class Step:
     file: str = ""
     description: str = ""
     also: Sequence[VersionLike | UpTo | Like] = ()
+    schema: Schema | str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "event_type", text_of(self.event_type or ""))
         object.__setattr__(self, "source", version_text(self.source))
         object.__setattr__(self, "target", version_text(self.target))
         _check(self.model, self.shape)
+        _check_schema(self.schema)
         if self.complexity is not None:
             choice(self.complexity, get_args(Complexity), "complexity")
         object.__setattr__(self, "looks_like", _versions(self.looks_like))
@@ -124,7 +139,7 @@ class Step:
         fixed = [op.to for op in self.operations if isinstance(op, RenameType) and op.to is not None]
         return fixed[-1] if fixed else self.event_type
 
-    @property
+    @cached_property
     def splits(self) -> tuple[Split, ...]:
         """The operations that make several events out of one."""
         return tuple(op for op in walk(self.operations) if isinstance(op, (SplitEach, SplitEvent)))
@@ -137,7 +152,7 @@ class Step:
             for op in self.operations
         )
 
-    @property
+    @cached_property
     def forks(self) -> bool:
         """True where the way on depends on the event: a split, or a type that a field or condition decides."""
         top = {id(op) for op in self.operations if isinstance(op, RenameType) and op.to is not None}
@@ -183,21 +198,6 @@ class Step:
         return self.inverse().kind
 
 
-def walk(operations: Iterable[Operation]) -> Iterator[Operation]:
-    """The operations and all those inside them."""
-    for operation in operations:
-        yield operation
-        if isinstance(operation, (At, Everywhere)):
-            yield from walk(operation.operations)
-        elif isinstance(operation, When):
-            yield from walk((*operation.operations, *operation.otherwise))
-        elif isinstance(operation, Switch):
-            for case in operation.cases.values():
-                yield from walk(case)
-            if operation.otherwise != "error":
-                yield from walk(operation.otherwise)
-
-
 @dataclass(frozen=True)
 class Hop:
     """All steps between two neighbouring versions, in order. ``ends`` as for a step."""
@@ -225,7 +225,7 @@ class Hop:
         """True where one of its steps is."""
         return any(step.preview for step in self.steps)
 
-    @property
+    @cached_property
     def forks(self) -> bool:
         """True where the way on depends on the event."""
         return not self.down and any(step.forks for step in self.steps)
@@ -240,7 +240,7 @@ class Hop:
         """Every (type, version) that may come out."""
         return self.steps[-1].ends if not self.down else (self.target,)
 
-    @property
+    @cached_property
     def splits(self) -> bool:
         """True where one of its steps makes several events out of one."""
         return any(step.splits for step in self.steps)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from upcasters.document import Array, Object, json_type, open_container, open_object
 from upcasters.errors import MissingField, WrongType
 from upcasters.paths import EACH, Each, Item, Path, Place, Segment, show
 
 OnMissing = Literal["error", "skip"]
+ON_MISSING: tuple[str, ...] = get_args(OnMissing)
 OnWrongType = Literal["error", "skip"]
+ON_WRONG_TYPE: tuple[str, ...] = get_args(OnWrongType)
 
 MISSING: Any = object()
 

@@ -69,15 +69,17 @@ class Upcaster:
         assert self._flow.reading is not None
         try:
             return self._flow.reading.outcome(record, source, self._shortest)
-        except Exception:  # noqa: BLE001  # the reference finds out what it was, or that it was nothing
-            return self.reference.upcast(event_of(record), partition_of(source))
+        except Exception:  # noqa: BLE001, S110  # the reference finds out what it was, or that it was nothing
+            pass  # and so lets go of the document that the exception holds
+        return self.reference.upcast(event_of(record), partition_of(source))
 
     def _long_way(self, record: SourceRecord, source: Partition | None = None) -> Outcome:
         """For a route whose rules need the event flow for every event."""
         try:
             return self._leave(record, source)
-        except Exception:  # noqa: BLE001  # as above
-            return self._fail(record, source)
+        except Exception:  # noqa: BLE001, S110  # as above
+            pass
+        return self._fail(record, source)
 
     def _leave(self, record: SourceRecord, source: Partition | None) -> Outcome:
         """What the short cut leaves to the event flow."""
@@ -104,10 +106,22 @@ class Upcaster:
             raise TypeError("older is None: pass the older document's JSON as bytes, or call upcast")
         return self.reference.trace(event_of(record), partition_of(source), beside.value).outcome
 
+    def natively(self) -> tuple[int, int, int]:
+        """Events that the native extension did, that it left to Python, and programs that it dropped after a panic."""
+        plans = [] if self._short_cut is None else (self._short_cut.plans or {}).values()
+        counts = [plan.counts for plan in plans if plan is not None]
+        return sum(one[0] for one in counts), sum(one[1] for one in counts), sum(one[2] for one in counts)
+
     def source_of(self, node: VersionKey) -> str:
         """The text of the generated function for events of a version that do not stay as they are."""
         way = self._flow.way(node)
         return self._function(way).source if self._short_cut is None else self._short_cut.source_of(way)
+
+    def programs_of(self, node: VersionKey, value: bytes) -> list[str]:
+        """The layout programs for a document of a version, for people; none where the native extension is not."""
+        plans = None if self._short_cut is None else self._short_cut.plans
+        plan = None if plans is None else plans[node[0].encode()]
+        return [] if plan is None else list(plan.listed(value, node[1]))
 
     def compiled(self, node: VersionKey) -> Compiled:
         """The generated function for the operations of the way from a version."""
@@ -143,10 +157,10 @@ class Upcaster:
         """True where a rule of the route reads the version from a place that can be written again."""
         return bool(self._flow.detector.version_readers)
 
-    def names_version(self, record: SourceRecord) -> bool:
+    def names_version(self, record: SourceRecord, source: Partition | None = None) -> bool:
         """True where a rule of the route finds a version in the event itself, in a place that can be written again."""
         try:
-            events = self.events_in(record)
+            events = self.events_in(record, source)
         except EventError:
             return False
         return all(map(self._flow.detector.names_version, events))

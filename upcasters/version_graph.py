@@ -13,6 +13,7 @@ from upcasters.conditions import Condition
 from upcasters.detection import Detection, Like, UpTo, numbers_of, other_versions
 from upcasters.errors import Irreversible, StepError
 from upcasters.fingerprint import chain_fingerprint
+from upcasters.formats import Schema
 from upcasters.operations.base import Reversibility, listed
 from upcasters.paths import text_of
 from upcasters.readers import ReaderName, ValueReader, readers_of
@@ -31,6 +32,7 @@ class Version:
     file: str = ""
     step: str = ""
     also: tuple[UpTo | Like, ...] = ()
+    schema: Schema | None = None
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,21 @@ class VersionGraph:
         for base in self.baselines:
             node = (base.event_type, str(base.version))
             likes = tuple(map(str, base.looks_like))
-            found[node] = Version(*node, base.model, base.shape, likes, base.file, base.id, other_versions(base.also))
+            also, schema = other_versions(base.also), _known(base.schema)
+            found[node] = Version(*node, base.model, base.shape, likes, base.file, base.id, also, schema)
         for step in self.steps:
             node = (step.target_type, str(step.target))
-            if not step.stays or not (step.model or step.shape or step.looks_like or step.also):
+            if not step.stays or not (step.model or step.shape or step.looks_like or step.also or step.schema):
                 continue
             likes = tuple(map(str, step.looks_like))
-            found[node] = Version(*node, step.model, step.shape, likes, step.file, step.id, other_versions(step.also))
+            also, schema = other_versions(step.also), _known(step.schema)
+            found[node] = Version(*node, step.model, step.shape, likes, step.file, step.id, also, schema)
         return MappingProxyType(found)
+
+    @property
+    def schemas(self) -> Mapping[VersionKey, Schema]:
+        """The schemas that steps and baselines name, by version."""
+        return {node: known.schema for node, known in self.versions.items() if known.schema is not None}
 
     def covering(self, event_type: str, version: str) -> str | None:
         """The oldest version of a type that says of another one that it is meant ``also``; None where there is none."""
@@ -287,6 +296,11 @@ class VersionGraph:
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+
+def _known(schema: Schema | str | None) -> Schema | None:
+    """A file that nobody has read is a problem that the chain's checks tell."""
+    return None if isinstance(schema, str) else schema
 
 
 def _hop(node: VersionKey, steps: list[Step]) -> Hop:

@@ -1,19 +1,9 @@
-"""`python -m worker` is `upcast`."""
+"""`python -m worker` is `upcast` with the worker's commands."""
 
-import os
-import signal
+from upcast_authoring.early_signals import quiet_while_loading
 
-# As process 1 of a container nothing but a handler ends us, and the command takes a while to load.
-signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
-
-# Ctrl-C in that while ends us as quietly as later; a shell that has it ignored is left its way.
-interrupted = signal.getsignal(signal.SIGINT)
-if interrupted is signal.default_int_handler:
-    signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
-
-from worker.cli import main  # noqa: E402
-
-signal.signal(signal.SIGINT, interrupted)
+with quiet_while_loading():
+    from worker.cli import main
 
 if __name__ == "__main__":
     main()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
 
+from upcasters.native.extension import engine
 from worker.api import Lookups, create_api, listening
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
@@ -30,10 +31,14 @@ from worker.settings import Settings
 from worker.tracing import tracing
 
 if TYPE_CHECKING:
+    from worker.api.view import LetterAsked, RedriveWish
     from worker.checklist.evidence import ChecklistLine
+    from worker.dlq.beside import Redrives
     from worker.dlq.listing import Listing
     from worker.ledger import Ledger
     from worker.replay.apply.receipt import Receipt
+
+T = TypeVar("T")
 
 LISTING_SECONDS = 20.0
 """Seconds to read dead letters for the API."""
@@ -93,6 +98,7 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Transactio
         settings = child.settings(settings)
         child.stop_without_parent(stop)
         structlog.contextvars.bind_contextvars(process=child.number)
+    log.info("starting", version=VERSION, engine=engine())
     registry = CollectorRegistry()
     metrics = new_metrics(registry, settings.kafka.group_id)
     clients = KafkaClients(settings.kafka)
@@ -115,6 +121,7 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Transactio
         processes=child.of if child else 1,
         count_members=metrics.count_disagreeing,
     )
+    redrives = LazyRedrives(settings)
     api = create_api(
         service,
         registry,
@@ -124,11 +131,16 @@ async def _serve_traced(settings: Settings, replays: Replays, traces: Transactio
             partial(open_existing_ledger, settings),
             partial(ask_checklist, settings),
             partial(list_dead_letters, settings),
+            partial(look_at_letter, settings),
+            redrives.start,
         ),
     )
     listener = child.listener() if child else None
     async with listening(settings.http, api, metrics.count_legacy_request, listener):
-        await service.run(stop)
+        try:
+            await service.run(stop)
+        finally:
+            await redrives.stop()
     log.info("stopped")
 
 
@@ -173,13 +185,45 @@ def list_dead_letters(settings: Settings, given: RouteChain) -> Listing:
     """The dead letters of a route by fault; called in a thread, with a loop of its own. Raises WorkerError."""
     from worker.dlq.listing import list_letters
 
-    async def within_time() -> Listing:
-        async with asyncio.timeout(LISTING_SECONDS):
-            return await list_letters(settings, given, lambda *_: None)
+    return asyncio.run(_within_time(list_letters(settings, given, lambda *_: None), given))
 
+
+def look_at_letter(settings: Settings, given: RouteChain, asked: LetterAsked) -> Mapping[str, Any]:
+    """One dead letter for the API; called in a thread, with a loop of its own. Raises WorkerError."""
+    from worker.dlq.looking import look_at
+    from worker.replay.plan.file import Coordinates
+
+    place = Coordinates(partition=asked.partition, offset=asked.offset)
+    return asyncio.run(_within_time(look_at(settings, given.route, place, trusted=asked.trusted), given))
+
+
+async def _within_time(reading: Awaitable[T], given: RouteChain) -> T:
     try:
-        return asyncio.run(within_time())
+        async with asyncio.timeout(LISTING_SECONDS):
+            return await reading
     except TimeoutError:
         raise WorkerError(
-            f"{given.route.dead_letter}: takes over {LISTING_SECONDS:g} s to read: use `upcast dlq list`", MAY_PASS
+            f"{given.route.dead_letter}: takes over {LISTING_SECONDS:g} s to read: use `upcast dlq`",
+            MAY_PASS,
+            code="UPC1803",
         ) from None
+
+
+class LazyRedrives:
+    """The redrives that are started at this worker; what they need is imported with the first one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._redrives: Redrives | None = None
+
+    def start(self, given: RouteChain, wish: RedriveWish) -> Mapping[str, Any]:
+        """Called in a thread, one call at a time. Raises WorkerError and CannotRedriveError."""
+        from worker.dlq.beside import Redrives
+
+        if self._redrives is None:
+            self._redrives = Redrives(self._settings)
+        return self._redrives.start(given.route, wish)
+
+    async def stop(self) -> None:
+        if self._redrives is not None:
+            await self._redrives.stop()

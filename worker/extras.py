@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-from importlib.metadata import requires
+from upcast_authoring.extras import pip_install as pip_install_of
+
+WORKER = "upcast-worker"
 
 
 def pip_install(extra: str) -> str:
-    """The command that brings the packages of ``extra``, by their names: it works wherever the worker came from."""
-    listed = (requirement.partition(";") for requirement in requires("upcast-worker") or ())
-    wanted = [name.strip() for name, _, condition in listed if condition.strip(" '\"").endswith(extra)]
-    return shlex.join(["pip", "install", *wanted])
+    """The command that brings the packages of an extra of the worker."""
+    return pip_install_of(extra, WORKER)

@@ -23,7 +23,7 @@ def main() -> int:
     port = listening_port(os.environ, Path(sys.argv[1] if len(sys.argv) > 1 else "upcast.yaml"))
     answer = ask_worker("127.0.0.1", port, "/livez", TIMEOUT)
     # `docker inspect` shows it.
-    print(answer.text if answer.status else f"no worker answers on port {port}: {answer.text}")  # noqa: T201
+    print(answer.text if answer.status else f"no worker answers on port {port}: {answer.text}")  # noqa: T201  # a command's answer
     return 0 if answer.ok else 1
 
 

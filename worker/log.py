@@ -13,6 +13,8 @@ import stamina.instrumentation
 import structlog
 from structlog.typing import Processor
 
+from worker.codes import add_code
+
 # Their INFO lines are about themselves; at DEBUG aiokafka would format whole batches.
 QUIET = dict.fromkeys(("aiokafka", "alembic", "asyncio", "uvicorn"), logging.WARNING)
 
@@ -95,6 +97,18 @@ def of_no_discarded_client(record: logging.LogRecord) -> bool:
     return not any(type(given).__name__ == "ProducerClosed" for given in record.args)
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what stderr is at that moment: while bars are drawn, they put something before it that keeps lines
+    above them."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # an attribute there
+        return sys.stderr
+
+
 def set_up_logging(stream: TextIO | None = None, debug: bool = False) -> None:
     """Send structlog's and the standard library's logs to ``stream``, by default standard output."""
     stream = stream or sys.stdout
@@ -107,7 +121,7 @@ def set_up_logging(stream: TextIO | None = None, debug: bool = False) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream)
+    handler = _Stderr() if stream is sys.stderr else logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(stream)],
@@ -131,6 +145,7 @@ def _shared() -> list[Processor]:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
+        add_code,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
 

@@ -13,10 +13,11 @@ from functools import partial
 from typing import ClassVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
+from upcasters.native.extension import counts
 from upcasters.outcome import Passage
 from worker.lanes.counters import Counters
 from worker.lanes.state import LaneState, MeasuredLane
@@ -61,6 +62,7 @@ class WorkerMetrics:
         self._reason = Bounded(MAX_REASONS)
         self.lanes = LaneGauges(group)
         registry.register(self.lanes)
+        registry.register(NativeCounters())
         self._declare_records(registry)
         self._declare_durations(registry)
         self._declare_process(registry)
@@ -80,6 +82,11 @@ class WorkerMetrics:
             "Records in the destination; a split counts each child. Dead letters are not among them.",
             "topic",
             "destination",
+        )
+        self.tombstones = counter(
+            "records_tombstones_total",
+            "Records in the destination that the chain has made null values on purpose.",
+            "topic",
         )
         self.dead_lettered = counter(
             "records_dead_lettered_total", "Source records that became dead letters.", "topic", *FAULT
@@ -146,7 +153,13 @@ class WorkerMetrics:
             "Members of the group that use another chain or destination for the same source.",
             "topic",
         )
-        self.build_info = self._gauge(registry, "build_info", "Always 1; the label has the version.", "version")
+        self.build_info = self._gauge(
+            registry,
+            "build_info",
+            "Always 1; the labels have the version, and which path upcasts: native or pure.",
+            "version",
+            "engine",
+        )
         self.api_requests = self._counter(
             registry, "api_requests_total", "Requests to the HTTP interface.", "version", "route", "status"
         )
@@ -194,6 +207,7 @@ class WorkerMetrics:
         self.consumed.labels(topic, partition).inc(counters.consumed)
         self.passed.labels(topic).inc(counters.passed)
         self.upcast.labels(topic).inc(counters.upcast_total())
+        self.tombstones.labels(topic).inc(counters.tombstones)
         self.produced.labels(topic, destination).inc(counters.produced[destination])
         for passage, count in counters.upcast.values():
             self._count_passage(passage, count)
@@ -312,6 +326,29 @@ class LaneGauges(Collector):
         ):
             if value is not None:
                 families[name].add_sample(families[name].name, labels, value)
+
+
+class NativeCounters(Collector):
+    """What the native extension did in this process; zeros where the pure path runs."""
+
+    FAMILIES: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+        "native_events": (
+            "Events that the native extension was given: those that it did, and those that it left to Python.",
+            ("by",),
+        ),
+        "native_panics": ("Panics of the native extension: each costs one of its programs, and no event.", ()),
+    }
+
+    def collect(self) -> Iterator[Metric]:
+        families = {
+            name: CounterMetricFamily(f"upcaster_{name}", description, labels=labels)
+            for name, (description, labels) in self.FAMILIES.items()
+        }
+        done, left, panics = counts()
+        families["native_events"].add_metric(("extension",), done)
+        families["native_events"].add_metric(("python",), left)
+        families["native_panics"].add_metric((), panics)
+        yield from families.values()
 
 
 class Bounded:

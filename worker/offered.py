@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from worker.deprecation.policy import DeprecationPolicy, Offer, minor_of
+from upcast_authoring.deprecation.policy import DeprecationPolicy, Offer, minor_of
 from worker.deprecation.registry import DEPRECATED
 
 FILE = "released.json"

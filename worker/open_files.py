@@ -59,5 +59,6 @@ def refuse_too_few(partitions: int, brokers: int, processes: int = 1) -> None:
         raise WorkerError(
             f"open files: {held:,} partitions (brokers: {brokers}) may need {wanted:,}, this process may have "
             f"{limit:,}: raise the hard limit (`ulimit -Hn {wanted}`, LimitNOFILE= of systemd, --ulimit nofile= of "
-            "Docker), or share the partitions among more processes (--processes)"
+            "Docker), or share the partitions among more processes (--processes)",
+            code="UPC1011",
         )

@@ -18,6 +18,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from upcasters.native.extension import EXTENSION
 from worker.dead_letters import Reporter
 from worker.lanes.timeouts import Timeouts
 from worker.metrics import WorkerMetrics
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 def new_process_metrics(registry: CollectorRegistry) -> None:
     # Each counter would otherwise have a second series with the time of its birth, which nobody asks for.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client has no type for it
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
 
@@ -38,7 +39,7 @@ def new_process_metrics(registry: CollectorRegistry) -> None:
 def new_metrics(registry: CollectorRegistry, group: str) -> WorkerMetrics:
     new_process_metrics(registry)
     metrics = WorkerMetrics(registry, group)
-    metrics.build_info.labels(VERSION).set(1)
+    metrics.build_info.labels(VERSION, "pure" if EXTENSION is None else "native").set(1)
     return metrics
 
 

@@ -117,7 +117,9 @@ class Service:
         self.phase, self._why_waiting = Phase.CHECKING_TOPICS, ""
         facts = await self._check_topics()
         refuse_too_few(self._partitions(facts), facts.brokers, self._processes)
-        supervisor = self._make_supervisor([build_route(given, facts) for given in self._chains.values()])
+        supervisor = self._make_supervisor(
+            [build_route(given, facts, self._settings.kafka) for given in self._chains.values()]
+        )
         spare_the_collector()
         await _join(supervisor)
         return supervisor

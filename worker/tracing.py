@@ -46,6 +46,7 @@ def tracing(settings: TracingSettings, group: str, version: str) -> Iterator[Tra
         raise WorkerError(
             f"tracing.endpoint: its packages are not installed: {pip_install('tracing')}, or remove the setting",
             NEEDS_A_PERSON,
+            code="UPC1006",
         ) from error
     provider = TracerProvider(resource=Resource.create({"service.version": version}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(settings.endpoint)))
@@ -74,7 +75,7 @@ class _OpenTelemetry:
             "messaging.consumer.group.name": self._group,
             "upcaster.destination": destination,
         }
-        return _Transaction(self._tracer, f"upcast {topic}", names, wanted=random.random() < self._sample)  # noqa: S311
+        return _Transaction(self._tracer, f"upcast {topic}", names, wanted=random.random() < self._sample)  # noqa: S311  # which traces are sampled is no secret
 
 
 class _Transaction:

@@ -33,8 +33,9 @@ class Case:
 
 
 HAND = ("aiokafka-copy", "aiokafka-tuned", "confluent-copy", "confluent-hand")
-EVERYONE = (*HAND, "aiokafka-public", "aiokafka-naive", "streams-tuned", "streams-default", "quix")
-AT_LEAST_ONCE = (*EVERYONE, "bytewax", "faststream-batch", "faststream-one")
+OURS = ("worker-pure", "worker-stub")
+EVERYONE = (*OURS, *HAND, "aiokafka-public", "aiokafka-naive", "streams-tuned", "streams-default", "quix")
+AT_LEAST_ONCE = (*EVERYONE[len(OURS) :], "bytewax", "faststream-batch", "faststream-one")
 OFF = {"validate": {"target": "never", "source": "never"}}
 
 FIRST = Case("350", "350 B, 70/20/10, exactly once", EVERYONE, route=OFF)
@@ -68,7 +69,7 @@ CASES = {
             FIRST,
             name="7k",
             title="7 KB",
-            contenders=("aiokafka-copy", "aiokafka-tuned", "confluent-hand", "streams-tuned"),
+            contenders=(*OURS, "aiokafka-copy", "aiokafka-tuned", "confluent-hand", "streams-tuned"),
             bytes=7_000,
             sizes=(20_000, 150_000),
         ),

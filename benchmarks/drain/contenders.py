@@ -91,6 +91,15 @@ CONTENDERS = {
     for contender in (
         WORKER,
         Worker("worker-2", "this worker, two processes", WORKER.program, ("--processes", "2")),
+        Worker(
+            "worker-pure",
+            "this worker, without the native extension",
+            WORKER.program,
+            environment={"UPCAST_NATIVE": "0"},
+        ),
+        Worker(
+            "worker-stub", "this worker, a stub for its chain", (sys.executable, "-m", "benchmarks.stub"), copies=True
+        ),
         Contender("aiokafka-copy", "byte copy, aiokafka", _python("aiokafka_tuned.py"), ("copy",), copies=True),
         Contender("aiokafka-tuned", "by hand, aiokafka, best tuned", _python("aiokafka_tuned.py")),
         Contender("aiokafka-public", "by hand, aiokafka, public interface", _python("aiokafka_public.py")),

@@ -11,13 +11,15 @@ from benchmarks.drain.contenders import CONTENDERS, WORKER
 
 PICTURE = Path(__file__).parent.parent.parent / "docs" / "performance.svg"
 WIDTH, ROW, LEFT, TOP, RIGHT = 860, 28, 270, 56, 70
+STUB = "worker-stub"
+"""No program that one could use."""
 LONGEST = 4.0
 """Bars over this many times the worker's are cut, so that the others can be told apart."""
 
 
 def draw(case: Mapping[str, Any], title: str) -> str:
     """The SVG of one case; who could not be measured is left out."""
-    bars = sorted((found["us"], name) for name, found in case["contenders"].items() if "us" in found)
+    bars = sorted((found["us"], name) for name, found in case["contenders"].items() if "us" in found and name != STUB)
     ours = case["contenders"][WORKER.name]["us"]
     scale = (WIDTH - LEFT - RIGHT) / min(max(us for us, _ in bars), ours * LONGEST)
     height = TOP + ROW * len(bars) + 12
@@ -34,7 +36,7 @@ def draw(case: Mapping[str, Any], title: str) -> str:
 
 
 def _bar(top: int, us: float, name: str, length: float) -> list[str]:
-    colour = "#1a6fb5" if name == WORKER.name else "#b9c3cc"
+    colour = {WORKER.name: "#1a6fb5", "worker-pure": "#7fb0dc"}.get(name, "#b9c3cc")
     flow = top + 18
     return [
         f'<text x="{LEFT - 10}" y="{flow}" text-anchor="end" fill="#222222">{escape(CONTENDERS[name].title)}</text>',

@@ -13,7 +13,7 @@ import time
 
 from aiokafka import AIOKafkaProducer
 
-from upcast_demo.history import EXPECTED, Kind, MadeEvent, make_history
+from upcast_demo.history import EXPECTED, HistoryKind, MadeEvent, make_history
 
 TOPIC = "devteam.task-context.legacy"
 PARTITIONS = 6
@@ -22,7 +22,8 @@ A_SECOND = 50
 
 def events(poison: bool):
     """Without end; the same few thousand come round again."""
-    wanted = {Kind.NO_TASK_ID} if poison else {kind for kind, fate in EXPECTED.items() if fate != "dead-lettered"}
+    helped = {kind for kind, fate in EXPECTED.items() if fate != "dead-lettered"}
+    wanted = {HistoryKind.NO_TASK_ID} if poison else helped
     history = [event for event in make_history(20_000, PARTITIONS, seed=int(time.time())) if event.kind in wanted]
     return itertools.cycle(history)
 

@@ -27,6 +27,36 @@
 #ifndef CLEAR_BARE
 #define CLEAR_BARE 1        /* that transaction names no offset */
 #endif
+#ifndef FIRST
+#define FIRST 1             /* where the group has no offset, the lane commits its beginning first, with a note */
+#endif
+#ifndef AGAIN
+#define AGAIN 1             /* an offset of its own that the coordinator has lost is committed again */
+#endif
+#ifndef LEAVE
+#define LEAVE 1             /* also before a lane leaves in order */
+#endif
+#ifndef KNOWN
+#define KNOWN 1             /* a worker begins no lower than what it has seen committed */
+#endif
+#ifndef SEEN_BESIDE
+#define SEEN_BESIDE 0       /* a worker that starts has seen later offsets of other partitions */
+#endif
+#ifndef BESIDE
+#define BESIDE 1            /* it asks about these, too, and does not begin where they went back */
+#endif
+#ifndef READ_BACK
+#define READ_BACK 1         /* an offset that the lane's own output contradicts is not believed */
+#endif
+#ifndef TAKEN_BACK
+#define TAKEN_BACK 1        /* nor is one whose output was taken back, with its transaction */
+#endif
+#ifndef PLACE
+#define PLACE 1             /* the first note says where the outputs ended, so that all of the lane's is behind that */
+#endif
+#ifndef PATIENT
+#define PATIENT 1           /* nor is it believed at once that there is none, where the lane has written */
+#endif
 
 #ifndef VERIFY_PRODUCE
 #define VERIFY_PRODUCE 0    /* KIP-890, since 3.6: a batch outside of its transaction is refused */
@@ -37,12 +67,30 @@
 #ifndef LATE
 #define LATE 1              /* up to 3.9.0: the group's coordinator applies the end of a transaction later */
 #endif
+#ifndef DROPS
+#define DROPS LATE          /* up to 3.9: an offset that is refused takes the pending one of its producer id with it */
+#endif
+#ifndef LOADS
+#define LOADS 0             /* since 4.0: how often the coordinator answers before it has loaded its log */
+#endif
+#ifndef WRITES
+#define WRITES 0            /* it takes offsets meanwhile: a marker of some group was written */
+#endif
+#ifndef OPERATOR
+#define OPERATOR 1          /* somebody restarts a coordinator that a lane does not believe and says so */
+#endif
+#ifndef KILLS
+#define KILLS 1             /* workers are killed, and know nothing then */
+#endif
 #ifndef LEFTOVER
 #define LEFTOVER 0          /* at first there is an offset that came after the abort of its transaction */
 #endif
 
 #ifndef RECORDS
 #define RECORDS 2
+#endif
+#ifndef WORKERS
+#define WORKERS 2
 #endif
 #ifndef STARTS
 #define STARTS 3            /* producers that are started, by both workers together */
@@ -78,7 +126,14 @@ typedef Producer {
 Producer ids[IDS];
 
 byte offset;                            /* the group's offset, as OffsetFetch answers it */
+bit noted;                              /* there is one, with the note of a lane: else it is 0, the beginning */
 byte committed;                         /* the same, as the log says */
+bit logged;
+#if LOADS
+byte loads;
+bit half;                               /* the coordinator has read a part of its log, and answers */
+byte dropped = NONE;                    /* the offset whose end it has not read yet, and which an abort has dropped */
+#endif
 chan ends = [2] of { byte, bit };       /* ends of transactions that are written and not applied: of whom, committed? */
 #if FENCE
 #define ON_ITS_WAY (STABLE && ids[0].pending != NONE)
@@ -99,6 +154,7 @@ byte owners;                            /* producers that have started; each is 
 byte newest;                            /* the last owner that has read its start offset */
 
 #define MINE ids[id]
+#define IS_CLASSIC (DROPS || LATE)      /* the coordinator is that of Kafka before 4.0, as far as a worker can tell */
 
 /* The brokers' side. Each request is handled at once; what it answers is in `ok`. */
 
@@ -127,11 +183,20 @@ inline take_record(the_epoch, record) {
     fi
 }
 
+#if LOADS
+#define TAKES_OFFSETS (!half || WRITES)
+#else
+#define TAKES_OFFSETS 1
+#endif
+
 inline take_offset(the_epoch, the_offset) {
     ok = (the_epoch >= MINE.group_epoch
-        && (!VERIFY_OFFSETS || (MINE.state == ONGOING && MINE.offsets && the_epoch == MINE.epoch)));
+        && (!VERIFY_OFFSETS || (MINE.state == ONGOING && MINE.offsets && the_epoch == MINE.epoch))
+        && TAKES_OFFSETS);
     if
     :: ok -> MINE.group_epoch = the_epoch; MINE.pending = the_offset; MINE.written = the_offset
+    /* Since 3.7 it is asked about first, unless that producer id has an offset in its log that is not ended. */
+    :: !ok && DROPS && (!VERIFY_OFFSETS || MINE.written != NONE) -> MINE.pending = NONE
     :: else
     fi
 }
@@ -159,11 +224,33 @@ inline make_visible(record) {
 }
 
 inline apply(commits) {
+#if LOADS
     if
-    :: commits && MINE.pending != NONE -> offset = MINE.pending
+    :: half && !commits && MINE.pending != NONE && MINE.pending <= committed -> dropped = MINE.pending
+    :: else
+    fi;
+#endif
+    if
+    :: commits && MINE.pending != NONE -> offset = MINE.pending; noted = 1
     :: else
     fi;
     MINE.pending = NONE
+}
+
+/* What a coordinator answers when it has read all of its log. */
+inline load() {
+    offset = committed; noted = logged; ids[0].pending = ids[0].written
+}
+
+inline restart_coordinator() {
+    do
+    :: nempty(ends) -> ends?_, _
+    :: empty(ends) -> break
+    od;
+#if LOADS
+    half = 0; dropped = NONE;
+#endif
+    load()
 }
 
 /* Markers are written in any order; the next transaction of the id begins when both are. */
@@ -181,7 +268,7 @@ end:
     :: atomic { (MINE.state == COMMITTING || MINE.state == ABORTING) && MINE.offsets && nfull(ends) ->
         commits = (MINE.state == COMMITTING);
         if
-        :: commits && MINE.written != NONE -> committed = MINE.written
+        :: commits && MINE.written != NONE -> committed = MINE.written; logged = 1
         :: else
         fi;
         MINE.written = NONE; MINE.group_epoch = MINE.epoch; MINE.offsets = 0;
@@ -193,6 +280,19 @@ end:
     :: atomic { (MINE.state == COMMITTING || MINE.state == ABORTING) && !MINE.partition && !MINE.offsets ->
         assert(MINE.state == ABORTING || committed == output);  /* I1, I4: as much as is done, no more and no less */
         MINE.state = EMPTY }
+#if LOADS
+    :: atomic { loads < LOADS && !half && logged ->     /* the partition went, and came back while it was still loaded */
+        loads++; half = 1; offset = 0; noted = 0; ids[0].pending = NONE }
+    :: atomic { half && ids[0].pending == NONE && offset < committed -> ids[0].pending = offset + 1 }
+    :: atomic { half && ids[0].pending != NONE && offset < committed -> apply(1) }  /* it reads the end of that one */
+    :: atomic { half ->
+        half = 0;
+        if
+        :: dropped == committed || offset > committed -> ids[0].pending = ids[0].written
+        :: else -> load()
+        fi;
+        dropped = NONE }
+#endif
     :: atomic { ends?[eval(id), commits] -> ends?whose, commits; apply(commits); commits = 0; whose = 0 }
     od
 }
@@ -224,17 +324,46 @@ inline begin_at(the_offset) {
 
 #define CAN_BE_LOST (losses < LOSSES)
 
-active [2] proctype Lane() {
+/* Where nobody is killed there are no zombies, either: the group gives the partition to one worker after the other. */
+#if KILLS
+#define IS_FREE 1
+inline take() { skip }
+inline give_back() { skip }
+#else
+byte holder;
+#define IS_FREE (holder == 0 || holder == _pid + 1)
+inline take() { holder = _pid + 1 }
+inline give_back() { holder = 0 }
+#endif
+
+/* What a lane may not believe. Its producer has started, so that its output does not change any more. */
+#define IS_LOST (IS_CLASSIC && AGAIN && own && noted && offset < known)
+#define WENT_BACK ((KNOWN && offset < known) || (BESIDE && SEEN_BESIDE && offset < committed))
+#define CONTRADICTED (READ_BACK && noted && ((offset < output && (PLACE || offset > 0)) || (offset > output && TAKEN_BACK)))
+#define NONE_KNOWN (PATIENT && !IS_CLASSIC && !noted && output > 0)
+#define IS_BELIEVED (!WENT_BACK && !CONTRADICTED && !NONE_KNOWN)
+#define IS_FIRST (IS_CLASSIC && FIRST && !noted && known == 0)
+
+active [WORKERS] proctype Lane() {
     byte id = (FENCE -> 0 : _pid - IDS - 1);
     byte epoch, position, owner;
-    bit ok, cleared;
+    byte goal;              /* the offset that it commits next */
+    byte known;             /* what this worker has seen committed */
+    bit own;                /* and whether its lane has begun there, or committed it */
+    bit ok, cleared, leaving;
 
 start:
     atomic {
-        epoch = 0; position = 0; owner = 0; cleared = 0;
+        (leaving || IS_FREE) ->
+        epoch = 0; position = 0; owner = 0; cleared = 0; goal = 0;
         if
-        :: starts < STARTS -> starts++
-        :: starts == STARTS -> goto gone
+        :: leaving -> goto left
+        :: !leaving && starts < STARTS -> starts++; take()
+        :: !leaving && starts == STARTS -> goto gone
+        fi;
+        if
+        :: true
+        :: KILLS -> known = 0; own = 0
         fi;
         if
         :: !READ_AFTER_START -> position = offset
@@ -253,12 +382,29 @@ init_producer_id:
 read_offset:
     if
     :: atomic { !READ_AFTER_START -> begin_at(position) }
-    :: atomic { READ_AFTER_START && !ON_ITS_WAY -> begin_at(offset) }
-    :: atomic { READ_AFTER_START && ON_ITS_WAY && CLEAR && !cleared -> cleared = 1 }
+    :: atomic { READ_AFTER_START && !ON_ITS_WAY && IS_LOST -> begin_at(known) }
+        goto again
+    :: atomic { READ_AFTER_START && !ON_ITS_WAY && !IS_LOST && leaving }
+        goto start
+    :: atomic { READ_AFTER_START && !ON_ITS_WAY && !IS_LOST && !leaving && IS_FIRST -> begin_at(offset) }
+        goto first
+    :: atomic { READ_AFTER_START && !ON_ITS_WAY && !IS_LOST && !leaving && !IS_FIRST && IS_BELIEVED ->
+            begin_at(offset); known = offset; own = noted }
+    :: atomic { OPERATOR && READ_AFTER_START && !ON_ITS_WAY && !IS_LOST && !leaving && !IS_FIRST && !IS_BELIEVED ->
+            restart_coordinator();
+            assert(IS_BELIEVED || epoch != MINE.epoch) }
+        goto read_offset
+    :: atomic { READ_AFTER_START && ON_ITS_WAY && CLEAR && !cleared && !leaving -> cleared = 1 }
         goto clear
-    :: atomic { starts < STARTS || epoch != MINE.epoch -> goto start }
+    :: atomic { (starts < STARTS && !leaving) || epoch != MINE.epoch || (leaving && ON_ITS_WAY && LATE) -> goto start }
     fi;
     goto work;
+
+again:
+    atomic { goal = known; goto add_offsets }
+
+first:
+    atomic { goal = position; goto add_offsets }
 
 clear:
     atomic { (MINE.state == EMPTY || epoch != MINE.epoch) ->
@@ -280,10 +426,24 @@ clear:
 
 work:
     if
-    :: position == RECORDS -> goto gone
-    :: position < RECORDS
+    :: position == RECORDS -> goto leave
+    :: position < RECORDS -> goto settle
+    :: starts < STARTS -> goto leave
     :: atomic { starts < STARTS -> goto start }
     fi;
+
+leave:
+    if
+    :: atomic { !(IS_CLASSIC && LEAVE && own) || epoch != MINE.epoch || (!ON_ITS_WAY && !IS_LOST) }
+        goto left
+    :: atomic { IS_CLASSIC && LEAVE && own && LATE && ON_ITS_WAY }  /* it does not wait for ever */
+        goto left
+    :: atomic { IS_CLASSIC && LEAVE && own && epoch == MINE.epoch && !ON_ITS_WAY && IS_LOST -> leaving = 1 }
+        goto init_producer_id
+    fi;
+
+left:
+    atomic { own = 0; leaving = 0; give_back(); goto start }
 
 settle:
     if
@@ -319,9 +479,10 @@ produce:
     :: goto abort
     :: atomic { starts < STARTS -> goto start }
     fi;
+    goal = position + 1;
 
 add_offsets:
-    atomic {
+    atomic { (epoch != MINE.epoch || MINE.state == EMPTY || MINE.state == ONGOING) ->
         if
         :: add_to_transaction(epoch, ADD_OFFSETS);
             if
@@ -334,18 +495,18 @@ add_offsets:
 send_offset:
     atomic {
         if
-        :: take_offset(epoch, position + 1);
+        :: take_offset(epoch, goal);
             if
             :: ok -> ok = 0
             :: else -> goto abort
             fi
-        :: CAN_BE_LOST -> losses++; take_offset(epoch, position + 1); ok = 0; goto unanswered
-        :: CAN_BE_LOST -> losses++; late_offset = position + 1; late_offset_epoch = epoch; goto unanswered
+        :: CAN_BE_LOST -> losses++; take_offset(epoch, goal); ok = 0; goto unanswered
+        :: CAN_BE_LOST -> losses++; late_offset = goal; late_offset_epoch = epoch; goto unanswered
         fi }
     if
     :: true
-    :: goto abort
-    :: atomic { starts < STARTS -> goto start }
+    :: goal > position -> goto abort
+    :: atomic { starts < STARTS && !leaving -> goto start }
     fi;
 
 commit:
@@ -353,7 +514,9 @@ commit:
         if
         :: end_transaction(epoch, 1, owner);
             if
-            :: ok -> ok = 0; position++; goto work
+            :: ok && leaving -> ok = 0; goto left
+            :: ok && !leaving && goal > position -> ok = 0; position = goal; known = goal; own = 1; goto work
+            :: ok && !leaving && goal == position -> ok = 0; goto read_offset
             :: else -> ok = 0; goto start
             fi
         :: CAN_BE_LOST -> losses++; end_transaction(epoch, 1, owner); ok = 0; goto unanswered
@@ -375,5 +538,5 @@ abort:
     goto start;
 
 gone:
-    skip
+    give_back()
 }

@@ -69,43 +69,65 @@ chain = Chain([Step("order", "1", "2", [rename("id", "%s")])], detection=Detecti
 HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
 
 
-def values(partition: int, dies: str) -> Iterator[bytes | None]:
-    for number in range(ROWS):
+def values(partition: int, dies: str, rows: int) -> Iterator[bytes | None]:
+    for number in range(rows):
         if number % 100 == 17:
             yield b'{"no": 1}'
         elif number % 100 == 18:
             yield None
-        elif dies and (partition, number) == (1, ROWS // 2):
+        elif dies and (partition, number) == (1, rows // 2):
             yield b'{"id": %d, "dies": "%s"}' % (number, dies.encode())
         else:
             yield b'{"id": %d, "total": 1.10}' % number
 
 
-def archive(folder: Path, dies: str = "") -> None:
-    """As Spark's Kafka source lays records down, one file a partition."""
+def archive(folder: Path, dies: str = "", rows: int = ROWS, partitions: int = PARTITIONS) -> None:
+    """As Spark's Kafka source lays records down, one file of so many rows a partition."""
     folder.mkdir(parents=True)
-    for partition in range(PARTITIONS):
-        headers = [[] if number % 3 else [{"key": "version", "value": b"1"}] for number in range(ROWS)]
-        columns = {
-            "key": [b"k%d" % number for number in range(ROWS)],
-            "value": pa.array(values(partition, dies), pa.binary()),
-            "headers": pa.array(headers, HEADERS),
-            "topic": ["orders"] * ROWS,
-            "partition": pa.array([partition] * ROWS, pa.int32()),
-            "offset": pa.array(range(ROWS), pa.int64()),
-            "timestamp": pa.array([1_700_000_000_000_000] * ROWS, pa.timestamp("us", "UTC")),
-            "batch": [f"{number // 10}" for number in range(ROWS)],
+    headers = [[] if number % 3 else [{"key": "version", "value": b"1"}] for number in range(rows)]
+    same = {
+        "key": pa.array([b"k%d" % number for number in range(rows)]),
+        "headers": pa.array(headers, HEADERS),
+        "topic": pa.array(["orders"] * rows),
+        "offset": pa.array(range(rows), pa.int64()),
+        "timestamp": pa.array([1_700_000_000_000_000] * rows, pa.timestamp("us", "UTC")),
+        "batch": pa.array([f"{number // 10}" for number in range(rows)]),
+    }
+    for partition in range(partitions):
+        own = {
+            "value": pa.array(values(partition, dies, rows), pa.binary()),
+            "partition": pa.array([partition] * rows, pa.int32()),
         }
-        pq.write_table(pa.table(columns), folder / f"{partition}.parquet")
+        pq.write_table(pa.table({**same, **own}), folder / f"{partition}.parquet")
+
+
+def skip_without_spark() -> None:
+    if shutil.which("java") is None:
+        pytest.skip("Java is not installed (Debian: apt-get install openjdk-17-jre-headless)")
+    if not PYTHON.exists():
+        pytest.skip("Spark is not installed: make archive-check")
+
+
+def spark_job(module: str, folder: Path, *arguments: str, seconds: float = TIME_LIMIT, **environment: str) -> None:
+    """Run a program with Spark's own .venv."""
+    known = {**os.environ, "PYSPARK_PYTHON": str(PYTHON), "PYTHONPATH": str(ROOT), "SPARK_LOCAL_IP": "127.0.0.1"}
+    with (folder / "log").open("wb") as log:
+        done = subprocess.run(
+            [str(PYTHON), "-m", module, str(folder), *arguments],
+            cwd=ROOT,
+            env={**known, **environment},
+            stdout=log,
+            stderr=log,
+            timeout=seconds,
+            check=False,
+        )
+    assert done.returncode == 0, (folder / "log").read_text(encoding="utf-8")[-5000:]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where all jobs have run."""
-    if shutil.which("java") is None:
-        pytest.skip("Java is not installed (Debian: apt-get install openjdk-17-jre-headless)")
-    if not PYTHON.exists():
-        pytest.skip("Spark is not installed: make archive-check")
+    skip_without_spark()
     folder = tmp_path_factory.mktemp("archive")
     for name, dies in (("events", ""), ("worker-dies", "worker"), ("executor-dies", "executor")):
         archive(folder / "in" / name, dies)
@@ -119,18 +141,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "kills").mkdir()
-    environment = {**os.environ, "PYSPARK_PYTHON": str(PYTHON), "PYTHONPATH": str(ROOT), "SPARK_LOCAL_IP": "127.0.0.1"}
-    with (folder / "log").open("wb") as log:
-        done = subprocess.run(
-            [str(PYTHON), "-m", "tests.archives.on_spark", str(folder)],
-            cwd=ROOT,
-            env=environment,
-            stdout=log,
-            stderr=log,
-            timeout=TIME_LIMIT,
-            check=False,
-        )
-    assert done.returncode == 0, (folder / "log").read_text(encoding="utf-8")[-5000:]
+    spark_job("tests.archives.on_spark", folder)
     return folder
 
 
@@ -145,7 +156,7 @@ def rows(folder: Path, job: str) -> list[dict[str, Any]]:
 def expected(folder: Path, given: str) -> list[dict[str, Any]]:
     """The same without Spark, in this process."""
     scope: dict[str, Any] = {}
-    exec(compile(DYING, str(folder / "driver" / "dying.py"), "exec"), scope)  # noqa: S102
+    exec(compile(DYING, str(folder / "driver" / "dying.py"), "exec"), scope)  # noqa: S102  # our own text
     upcaster = ArrowUpcaster(scope["chain"].upcaster())
     tables = [upcaster.upcast_table(pq.read_table(file)) for file in sorted((folder / "in" / given).iterdir())]
     found: list[dict[str, Any]] = pa.concat_tables(tables, promote_options="permissive").to_pylist()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -25,7 +27,8 @@ JOBS = {
 """For each job its input and its chain: ``elsewhere`` is only on the driver, ``other`` is not the same on executors."""
 
 
-def session(folder: Path) -> SparkSession:
+def session(folder: Path, more: Mapping[str, str] = MappingProxyType({})) -> SparkSession:
+    """On two executors, which have the chains of ``executors/``."""
     settings = {
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
@@ -37,6 +40,7 @@ def session(folder: Path) -> SparkSession:
         # Many small batches, so that what dies has rows behind it.
         "spark.sql.execution.arrow.maxRecordsPerBatch": "500",
         "spark.sql.session.timeZone": "UTC",
+        **more,
     }
     builder = SparkSession.builder.master("local-cluster[2,1,1024]")
     for name, value in settings.items():

@@ -42,7 +42,7 @@ def test_a_release_is_found_by_as_much_of_its_name_as_is_given(name: str, found:
 
 
 @pytest.mark.parametrize("name", ["1.0", "4.4.0:7", "3.", "newest"])
-def test_a_release_that_is_not_there_is_told_with_those_that_are(name: str) -> None:
+def test_a_release_that_is_not_there_is_reported_with_those_that_are(name: str) -> None:
     with pytest.raises(SystemExit, match=r"none of those that are pinned: 2\.8\.2, 3\.4\.1, "):
         named(name)
 

@@ -122,7 +122,9 @@ async def test_one_transaction_follows_the_other(setting: Setting) -> None:
         await delivery.begin()
         outbox = await write(setting, delivery, b"%d" % number)
         await delivery.commit(number + 1)
-        assert outbox.last_written[setting.destination.name].topic == setting.destination.name
+        last = outbox.last_written[setting.destination.name]
+        assert last is not None
+        assert last.topic == setting.destination.name
     assert await setting.values() == [b"0", b"1", b"2"]
     assert await setting.committed() == fakes.Committed(3)
 

@@ -20,6 +20,7 @@ from worker.ledger import (
     Run,
     open_ledger,
 )
+from worker.ledger.records import SILENT
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 RUN = Run("a1b2", "d" * 64, "cluster", "legacy", STARTED, "0.1.0", reason="upgrade \N{SNOWMAN}")
@@ -62,6 +63,24 @@ def test_a_run_ends_and_goes_on(ledger: Ledger) -> None:
     assert ledger.run("a1b2") == replace(RUN, state="finished", ended=ended)
     ledger.end_run("a1b2", "running")
     assert ledger.run("a1b2") == RUN
+
+
+def test_a_run_that_nobody_works_on_is_interrupted(ledger: Ledger) -> None:
+    ledger.start_run(RUN)
+    ledger.report("a1b2", STARTED + timedelta(hours=1))
+    found = ledger.run("a1b2")
+    assert found == replace(RUN, reported=STARTED + timedelta(hours=1))
+    assert found.as_of(STARTED + timedelta(hours=1) + SILENT) == found
+    later = found.as_of(STARTED + timedelta(hours=1, seconds=1) + SILENT)
+    assert (later.state, later.told) == ("interrupted", "interrupted since 2026-01-02T04:04:05Z")
+    ledger.end_run("a1b2", "finished")
+    assert ledger.runs()[0].as_of(STARTED + timedelta(days=1)).told == "finished"
+
+
+def test_a_run_that_never_reported_was_last_seen_at_its_start(ledger: Ledger) -> None:
+    ledger.start_run(RUN)
+    assert ledger.runs()[0].as_of(STARTED + SILENT).state == "running"
+    assert ledger.runs()[0].as_of(STARTED + 2 * SILENT).told == "interrupted since 2026-01-02T03:04:05Z"
 
 
 def test_runs_are_newest_first_in_whatever_time_zone(ledger: Ledger) -> None:
@@ -117,6 +136,7 @@ def test_dead_letters_are_replaced_and_come_most_first(ledger: Ledger) -> None:
 def test_what_belongs_to_no_run_is_refused(ledger: Ledger) -> None:
     refused: list[Callable[[], None]] = [
         lambda: ledger.note_progress(PROGRESS),
+        lambda: ledger.report("a1b2", STARTED),
         lambda: ledger.save_receipt("a1b2", {}),
         lambda: ledger.save_dead_letters("a1b2", [DEAD]),
         lambda: ledger.end_run("a1b2", "finished", STARTED),

@@ -104,7 +104,7 @@ def test_buildkit_builds_it_too(docker: Engine, source: Path) -> None:
     said = docker.run(["sh", "-c", " || ".join(lines)], source, check=False)
     if "buildx" in said and "sha256:" not in said:
         pytest.skip(f"no client here has BuildKit: {said.splitlines()[-1]}")
-    assert ended(docker, *AS_NOBODY, f"{IMAGE}-buildkit", "--version") == (0, f"upcast {VERSION}")
+    assert ended(docker, *AS_NOBODY, f"{IMAGE}-buildkit", "--version")[1].startswith(f"upcast {VERSION}, ")
     docker.docker("rmi", f"{IMAGE}-buildkit")
 
 
@@ -113,7 +113,7 @@ def test_the_image_says_what_it_is_and_runs_as_nobody(docker: Engine) -> None:
     assert config["User"] == "65532:65532"
     assert config["Labels"]["org.opencontainers.image.version"] == VERSION
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
-    assert ended(docker, *AS_NOBODY, IMAGE, "--version") == (0, f"upcast {VERSION}")
+    assert ended(docker, *AS_NOBODY, IMAGE, "--version") == (0, f"upcast {VERSION}, native")
 
 
 DERIVED = re.findall(r"```dockerfile\n(.*?)```", DOCS, re.DOTALL)
@@ -227,7 +227,8 @@ def test_a_ledger_on_a_disk_that_cannot_be_written(docker: Engine) -> None:
     code, output = ended(docker, *AS_NOBODY, "--entrypoint", "python", IMAGE, "-c", main)
     assert code == 2
     assert output == (
-        "upcast: ledger: /data/upcast-ledger.db cannot be opened or made: make its folder writable, or set ledger.url"
+        "upcast: ledger: /data/upcast-ledger.db cannot be opened or made: make its folder writable, or set ledger.url "
+        "(UPC1502)"
     )
 
 

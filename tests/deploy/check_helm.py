@@ -36,6 +36,7 @@ def by_kind(found: list[dict[str, Any]]) -> dict[str, Any]:
             (file,) = each["data"]
             kind, each["data"] = f"{kind} {file}", {file: yaml.safe_load(each["data"][file])}
         if kind != "Secret":  # the chart takes one that is there
+            assert kind not in made, f"two objects are {kind}, and only one would be compared"
             made[kind] = without_names(each)
     return made
 

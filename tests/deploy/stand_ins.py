@@ -8,15 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.deploy.engine import Engine
+from tests.deploy.engine import Engine, UnavailableError
 from upcast_demo.local_kafka.jars import fetch_jars
 from upcast_demo.local_kafka.properties import LOG4J
 
 PYTHON = "python:3.13-slim-bookworm"
 DEBIAN = "debian:bookworm-slim"
+RUST = "rust:1.95-slim-bookworm"
 KAFKA = "apache/kafka:4.3.1"
 PROMETHEUS = "prom/prometheus:v3.5.0"
 RECIPES = Path(__file__).parent / "stand_ins"
+PATH = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 NEEDED_BY_PYTHON = (
     "ca-certificates netbase tzdata libffi8 libssl3 libsqlite3-0 libreadline8 libncursesw6 libuuid1 libexpat1"
 )
@@ -24,9 +27,10 @@ NEEDED_BY_PYTHON = (
 
 def provide_images(engine: Engine, folder: Path) -> list[str]:
     """Have all of them; returns the names of those that are stand-ins."""
-    missing = [name for name in (PYTHON, KAFKA, PROMETHEUS) if not _there(engine, name)]
+    missing = [name for name in (PYTHON, RUST, KAFKA, PROMETHEUS) if not _there(engine, name)]
     if missing:
         _make_bases(engine, folder / "root")
+        _make_rust(engine, folder / "rust")
         _make_kafka(engine, folder / "kafka")
         _build(engine, PROMETHEUS, RECIPES / "prometheus.Dockerfile", RECIPES)
     return missing
@@ -42,7 +46,6 @@ def _there(engine: Engine, name: str) -> bool:
 def _make_bases(engine: Engine, root: Path) -> None:
     """Debian's smallest system, and the same with a Python in /usr/local, as in the image of that name."""
     subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(root)], check=True, stdout=subprocess.DEVNULL)
-    authorities = Path("/etc/ssl/certs/ca-certificates.crt")
     _import(engine, root, DEBIAN)
     _inside(root, f"apt-get update -qq && apt-get install -qq -y --no-install-recommends {NEEDED_BY_PYTHON}")
     _inside(root, "apt-get clean; rm -rf /var/lib/apt/lists/*")
@@ -50,9 +53,22 @@ def _make_bases(engine: Engine, root: Path) -> None:
     _inside(root, f"ln -sf {name} /usr/local/bin/python3; ln -sf python3 /usr/local/bin/python; ldconfig")
     _inside(root, "python3 -m ensurepip; ln -sf pip3 /usr/local/bin/pip")
     # Where a company's proxy signs what pip fetches, its authority is known to this machine.
-    shutil.copy(authorities, root / str(authorities).lstrip("/"))
-    path = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    _import(engine, root, PYTHON, f"ENV {path} LANG=C.UTF-8 PIP_CERT={authorities} SSL_CERT_FILE={authorities}")
+    shutil.copy(AUTHORITIES, root / str(AUTHORITIES).lstrip("/"))
+    _import(engine, root, PYTHON, f"ENV {PATH} LANG=C.UTF-8 PIP_CERT={AUTHORITIES} SSL_CERT_FILE={AUTHORITIES}")
+    shutil.rmtree(root)
+
+
+def _make_rust(engine: Engine, root: Path) -> None:
+    """The Rust of this machine on a Debian with a linker, as in the image of that name."""
+    if shutil.which("rustc") is None:
+        raise UnavailableError(f"no registry has {RUST}, and Rust is missing, of which a stand-in would be made")
+    command = ["debootstrap", "--variant=minbase", "--include=gcc,libc6-dev,ca-certificates", "bookworm", str(root)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    said = subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True, check=True).stdout
+    for part in ("bin", "lib"):
+        shutil.copytree(Path(said.strip()) / part, root / "usr/local" / part, dirs_exist_ok=True)
+    shutil.copy(AUTHORITIES, root / str(AUTHORITIES).lstrip("/"))
+    _import(engine, root, RUST, f"ENV {PATH} SSL_CERT_FILE={AUTHORITIES}")
     shutil.rmtree(root)
 
 

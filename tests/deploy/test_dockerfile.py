@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from tests.deploy import DEPLOY, ROOT
 from tests.deploy.tools import from_python, run
@@ -21,3 +22,7 @@ def test_all_that_is_copied_is_sent_to_the_builder() -> None:
     sent = set(re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
     assert sources == sent
     assert all((ROOT / source).exists() for source in sources)
+
+
+def test_composes_producer_takes_what_the_demo_offers() -> None:
+    assert "--poison" in run([sys.executable, str(DEPLOY / "compose" / "producer.py"), "--help"], ROOT)

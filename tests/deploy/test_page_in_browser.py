@@ -14,20 +14,29 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import pytest
 import yaml
 from aiokafka import AIOKafkaProducer
 
-from tests.deploy import ROOT
+from tests.deploy import ROOT, axe
 from tests.kafka import Topics
 from tests.limits import HANG
-from tests.served_api import FakeWorker, served
+from tests.served_api import TOKEN, FakeWorker, served
+from tests.unit.api.test_dead_letters import LETTER
 from tests.worker_process import running_worker, write_config
 from worker.api import LaneStatus
+from worker.api.view import CannotRedriveError, LetterAsked, RedriveWish
+from worker.dlq.listing import Group, LetterFault, Listing
+from worker.replay.plan.file import Coordinates
+from worker.routes.chains import RouteChain
+
+if TYPE_CHECKING:
+    from worker.dlq.selection import Selection
 
 pytestmark = pytest.mark.long
 PICTURES = ROOT / "docs" / "page"
@@ -149,6 +158,10 @@ def test_the_page_shows_what_the_worker_does(browser: Any, address: str, name: s
     assert browser.execute_script("return document.querySelectorAll('#routes tbody tr').length") == 6
     wide = browser.execute_script("return document.documentElement.scrollWidth > innerWidth")
     assert not wide, "the page is wider than the window"
+    cut = (
+        "return [...document.querySelectorAll('header, main')].some(each => each.scrollHeight > each.clientHeight + 1)"
+    )
+    assert not browser.execute_script(cut), "a part of the page is cut off"
     complaints = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert complaints == []
     keep_picture(browser, name)
@@ -204,6 +217,239 @@ def test_what_is_wrong_stands_on_top_and_the_rest_is_folded(browser: Any, many: 
         WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(kept) == wanted)
 
 
+@pytest.fixture(scope="module")
+def axe_core(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return axe.script(tmp_path_factory.mktemp("axe"))
+
+
+DRAWN = "return !!document.querySelector('#routes tbody tr') && !!document.querySelector('#chain svg')"
+RUN_AXE = """const done = arguments[0]; axe.run().then(
+    found => done(found.violations.map(each => [each.id, each.nodes[0].html, each.nodes[0].failureSummary])),
+    error => done(String(error)))"""
+CLICK_A_LETTER = "const found = document.querySelector('#letters button'); found?.click(); return !!found"
+LETTER_SHOWN = "return document.querySelectorAll('#letter pre').length === 3"
+LOOKS = [(width, theme) for width in (1280, 390) for theme in ("light", "dark")]
+
+
+@pytest.mark.parametrize("many", [1, 6, 60, 500])
+def test_axe_finds_nothing_that_keeps_people_out(browser: Any, axe_core: str, many: int) -> None:
+    """In each theme and at both widths, also with everything unfolded and a question asked."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    worker = lanes(many) if many > 41 else FakeWorker()
+    if many <= 41:
+        worker.route.lanes = [LaneStatus(topic="legacy", partition=n, state="running", lag=n) for n in range(many)]
+    browser.set_script_timeout(HANG)
+    with with_letters(worker) as address:
+        for width, theme in LOOKS:
+            features = [{"name": "prefers-color-scheme", "value": theme}]
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+            size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 600}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            browser.get(f"http://{address}/")
+            WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(DRAWN))
+            browser.execute_script("for (const each of document.querySelectorAll('details')) each.open = true;")
+            browser.execute_script("document.getElementById('operate-token').value = arguments[0]", TOKEN)
+            browser.execute_script("document.getElementById('letters-list').click()")
+            WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(CLICK_A_LETTER))
+            WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(LETTER_SHOWN))
+            browser.execute_script("document.getElementById('operate-again').hidden = false;")
+            browser.execute_script("document.getElementById('operate-question').textContent = 'Pause legacy?';")
+            browser.execute_script(axe_core)
+            assert browser.execute_async_script(RUN_AXE) == [], (many, width, theme)
+            wide = browser.execute_script("return document.documentElement.scrollWidth > innerWidth")
+            assert not wide, (many, width, theme)
+            browser.get(f"http://{address}/runbook/MissingField?fingerprint=0123456789abcdef")
+            browser.execute_script(axe_core)
+            assert browser.execute_async_script(RUN_AXE) == [], ("runbook", width, theme)
+
+
+class Operating:
+    """The part of the page that changes something."""
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+
+    def at(self, name: str) -> Any:
+        return self._browser.find_element("id", f"operate-{name}")
+
+    def told(self, text: str) -> None:
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self._browser, HANG).until(lambda _: self.at("answer").text == text)
+
+
+def test_a_change_is_asked_twice_and_says_who_and_why(browser: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    at, told = Operating(browser).at, Operating(browser).told
+    worker = FakeWorker()
+    with served(worker) as address:
+        browser.get(f"http://{address}/")
+        route = "return document.getElementById('operate-route').value"
+        WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(route) == "legacy")
+        browser.find_element("css selector", "#operate summary").send_keys(Keys.ENTER)
+        at("pause").send_keys(Keys.ENTER)
+        told("first say: token")
+        at("token").send_keys("another token")
+        at("by").send_keys("Ada")
+        at("why").send_keys("CHG-17")
+        at("pause").send_keys(Keys.ENTER)
+        assert at("question").text == "Pause legacy? What is in flight is finished first."
+        assert browser.execute_script("return document.activeElement.id") == "operate-no"
+        browser.switch_to.active_element.send_keys(Keys.ENTER)
+        assert not at("again").is_displayed()
+        at("pause").send_keys(Keys.ENTER)
+        at("yes").send_keys(Keys.ENTER)
+        told("send the token of http.token as `Authorization: Bearer …` (UPC6401)")
+        assert not worker.route.paused
+
+
+def test_a_route_is_paused_resumed_and_limited_by_keyboard(browser: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    at, told = Operating(browser).at, Operating(browser).told
+    worker = FakeWorker()
+    with served(worker) as address:
+        browser.get(f"http://{address}/")
+        told("")
+        browser.find_element("css selector", "#operate summary").send_keys(Keys.ENTER)
+        for name, text in {"token": TOKEN, "by": "Ada", "why": "CHG-17"}.items():
+            at(name).send_keys(text)
+        for change, answer in {"pause": "paused", "resume": "resumed"}.items():
+            at(change).send_keys(Keys.ENTER)
+            at("yes").send_keys(Keys.ENTER)
+            told(f"legacy: {answer}")
+            assert worker.route.paused is (change == "pause")
+        at("rate").send_keys("50")
+        at("limit").send_keys(Keys.ENTER)
+        assert at("question").text == "Let legacy read at most 50 records a second?"
+        at("yes").send_keys(Keys.ENTER)
+        told("legacy: at most 50 records a second")
+        assert worker.route.records_per_second == 50
+
+
+FAULT = "0123456789abcdef"
+
+
+def letters(given: RouteChain) -> Listing:
+    found = Listing(cast("Selection", None))
+    found.records = 15
+    fault = LetterFault(FAULT, "legacy", "upcast", "MissingField", "task", "1.0", "2.0", "task_0002")
+    found.groups[fault] = Group(12, 9, 1, 1_700_000_000_000, 1_700_000_000_500, [Coordinates(partition=0, offset=7)])
+    found.groups[LetterFault("", "legacy", "", "java.lang.Oh")] = Group(3, 3, 0, -1, -1, [])
+    return found
+
+
+def letter(given: RouteChain, asked: LetterAsked) -> dict[str, Any]:
+    hop = {"step": "task_0001", "event_type": "task", "from_version": "1.0", "to_type": "task", "to_version": "1.1"}
+    diff = ['-  "taskId": "1"', '+  "task_id": "1"'] if asked.trusted else None
+    content = {"key": "k", "headers": [{"name": "h", "value": "1"}], "value": '{"taskId": "1"}'}
+    fault = {"stage": "upcast", "error_type": "MissingField", "step": "task_0002", "message": "no such field"}
+    return {
+        **LETTER,
+        "recorded": {"message": "no such field", "trace": "stage upcast\n  step task_0002"} if asked.trusted else None,
+        "content": content if asked.trusted else None,
+        "now": {"outcome": "dead-lettered", **fault, "hops": [{**hop, "diff": diff}]},
+        "withheld": "" if asked.trusted else "the value: send the token of http.token",
+    }
+
+
+@contextmanager
+def with_letters(worker: FakeWorker, wishes: list[RedriveWish] | None = None) -> Iterator[str]:
+    def start(_: RouteChain, wish: RedriveWish) -> dict[str, Any]:
+        if wishes is None:
+            raise CannotRedriveError("redrive r0 runs: wait for its end, /v2/runs has it")
+        wishes.append(wish)
+        return {"replay_id": "r1", "letters": 9, "destination": "current", "warnings": ["slow"]}
+
+    with served(worker, list_dead_letters=letters, look_at_letter=letter, start_redrive=start) as address:
+        yield address
+
+
+def list_letters(browser: Any, address: str) -> None:
+    """By keyboard."""
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(f"http://{address}/")
+    route = "return document.getElementById('letters-route').value"
+    WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(route) == "legacy")
+    browser.find_element("id", "letters-list").send_keys(Keys.ENTER)
+    rows = "return document.querySelectorAll('#letters tbody tr').length"
+    WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(rows) == 2)
+
+
+def until_shown(browser: Any, told: str) -> str:
+    """The text of the letter, once it says that."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    text = "return document.getElementById('letter').innerText"
+    WebDriverWait(browser, HANG).until(lambda driver: told in driver.execute_script(text))
+    return str(browser.execute_script(text))
+
+
+def test_a_dead_letter_is_looked_at_and_its_values_only_with_the_token(browser: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    with with_letters(FakeWorker()) as address:
+        list_letters(browser, address)
+        text = browser.find_element("id", "letters").text
+        assert f"{FAULT}: upcast MissingField" in text
+        assert "task 1.0 → 2.0" in text
+        look = "[aria-label='0:7, look at this dead letter']"
+        for token, values in (("", False), (TOKEN, True)):
+            browser.execute_script("document.getElementById('operate-fields').open = true")
+            browser.find_element("id", "operate-token").clear()
+            browser.find_element("id", "operate-token").send_keys(token)
+            browser.find_element("css selector", look).send_keys(Keys.ENTER)
+            found = until_shown(browser, '"task_id"' if values else "Not shown: the value")
+            assert "task 1.0 → 1.1 (task_0001)" in found
+            assert "now: dead-lettered: upcast: task_0002: MissingField: no such field" in found
+            assert ('{"taskId": "1"}' in found, "Not shown" in found) == (values, not values)
+            assert browser.execute_script("return document.activeElement.id") == "letter"
+
+
+def test_a_group_links_to_its_runbook(browser: Any) -> None:
+    with with_letters(FakeWorker()) as address:
+        list_letters(browser, address)
+        browser.find_element("link text", "MissingField").click()
+        assert f"upcast dlq redrive --fingerprint {FAULT} --plan" in browser.find_element("tag name", "main").text
+        assert browser.title == "UPC3012: MissingField · upcast"
+
+
+def test_a_group_is_redriven_after_two_questions(browser: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    at, told = Operating(browser).at, Operating(browser).told
+    wishes: list[RedriveWish] = []
+    redrive = f"[aria-label='Redrive \N{HORIZONTAL ELLIPSIS} 9 letters of {FAULT}']"
+    with with_letters(FakeWorker(), wishes) as address:
+        list_letters(browser, address)
+        browser.find_element("css selector", redrive).send_keys(Keys.ENTER)
+        told("first say: token")
+        for name, text in {"token": TOKEN, "by": "Ada", "why": "CHG-17", "rate": "50"}.items():
+            at(name).send_keys(text)
+        browser.find_element("css selector", redrive).send_keys(Keys.ENTER)
+        assert at("question").text.startswith(f"Redrive the 9 letters of legacy with the fault {FAULT}, at most 50")
+        at("no").send_keys(Keys.ENTER)
+        assert browser.execute_script("return document.activeElement.getAttribute('aria-label')").startswith("Redrive")
+        assert wishes == []
+        browser.find_element("css selector", redrive).send_keys(Keys.ENTER)
+        at("yes").send_keys(Keys.ENTER)
+        told("9 letters of legacy go to current: redrive r1; warning: slow")
+        assert wishes == [RedriveWish(FAULT, 50, "Ada: CHG-17")]
+    with with_letters(FakeWorker()) as address:
+        list_letters(browser, address)
+        for name, text in {"token": TOKEN, "by": "Ada", "why": "CHG-17"}.items():
+            browser.execute_script("document.getElementById('operate-fields').open = true")
+            at(name).send_keys(text)
+        browser.find_element("css selector", redrive).send_keys(Keys.ENTER)
+        at("yes").send_keys(Keys.ENTER)
+        told("redrive r0 runs: wait for its end, /v2/runs has it (UPC6409)")
+
+
 def test_a_page_that_hears_nothing_is_grey_and_says_since_when(browser: Any) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -216,7 +462,7 @@ def test_a_page_that_hears_nothing_is_grey_and_says_since_when(browser: Any) -> 
     assert browser.title == "● no answer · upcast worker"
 
 
-def test_durations_are_told_in_words(browser: Any) -> None:
+def test_durations_are_reported_in_words(browser: Any) -> None:
     with served(FakeWorker()) as address:
         browser.get(f"http://{address}/")
         seconds = [None, 0, 0.25, 9.96, 59, 61, 3600, 90_000, 197_500_000]

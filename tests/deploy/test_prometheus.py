@@ -46,6 +46,7 @@ def test_the_rules_are_right_in_themselves() -> None:
     run([from_debian("promtool", "prometheus"), "check", "rules", *map(str, RULES)], DEPLOY)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: str(file.name))
 def test_the_rules_do_what_their_tests_say(file: Any) -> None:
     run([from_debian("promtool", "prometheus"), "test", "rules", file.name], file.parent)

@@ -15,7 +15,7 @@ from tests.deploy import RUNBOOK
 from tests.kafka import Record, Topics, produce
 from tests.worker_process import running_worker, write_config
 
-TOKEN = "a-token-that-is-long-enough"  # noqa: S105  (of a worker that the test starts)
+TOKEN = "a-token-that-is-long-enough"
 SOURCE = "devteam.task-context.legacy"
 PAGES = [*sorted(RUNBOOK.glob("*.md")), *(RUNBOOK.parent / name for name in ("metrics.md", "operations.md"))]
 # A healthy worker has no such series; test_prometheus.py checks the names.
@@ -60,6 +60,7 @@ async def shell(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> AsyncIt
         yield run
 
 
+@pytest.mark.long
 async def test_every_command_works(shell: Shell) -> None:
     lines = sorted({line for page in PAGES for line in commands(page)} - {"", "```"})
     assert len(lines) > 15

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from worker.metrics import WorkerMetrics
+from worker.metrics import NativeCounters, WorkerMetrics
 
 
 def declared() -> dict[str, tuple[str, tuple[str, ...], str]]:
     """Type, labels and description of each metric, by the name that its samples begin with."""
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry, "group")
-    labels = {f"upcaster_{name}": of_lane for name, (_, of_lane) in metrics.lanes.FAMILIES.items()}
+    computed = {**metrics.lanes.FAMILIES, **NativeCounters.FAMILIES}
+    labels = {f"upcaster_{name}": given for name, (_, given) in computed.items()}
     for metric in vars(metrics).values():
         if hasattr(metric, "_labelnames"):
             labels[metric._name] = metric._labelnames

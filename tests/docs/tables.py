@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,13 +17,15 @@ from pydantic_core import PydanticUndefined
 from tests.acls import RIGHTS
 from tests.docs import architecture
 from tests.docs.metrics_table import declared
+from upcast_authoring.one_chain import SHIPPED
 from upcasters import Policy, load_chain
 from upcasters.describe import matrix
+from upcasters.operations.choice import walk
 from upcasters.operations.fields import Move, Rename
 from upcasters.operations.values import MapValues
-from upcasters.step import walk
 from worker.api.endpoints import endpoints
-from worker.authoring.one_chain import SHIPPED
+from worker.codes import KINDS
+from worker.codes import codes as known_codes
 from worker.deprecation import DEPRECATED
 from worker.kafka import codes
 from worker.kafka.refusals import TABLE, Mends
@@ -173,6 +176,17 @@ def walls() -> str:
     return table(("the contract", "who must not import", "what"), architecture.package_walls())
 
 
+def codes_of(kind: str) -> str:
+    """The codes of a kind. Its own names stand beside the numbers where it has some."""
+    found = [code for code in known_codes().values() if code.kind == kind]
+    named = any(code.name for code in found)
+    rows = (
+        [f"`{code.number}`", *([f"`{code.name}`"] if named else []), code.meaning, code.cause, code.remedy]
+        for code in found
+    )
+    return table(("code", *(["name"] if named else []), "means", "cause", "remedy"), rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "settings": settings,
@@ -190,6 +204,7 @@ TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "receipt file": architecture.receipt_file,
         "package layers": architecture.package_layers,
         "package walls": walls,
+        **{f"codes of {kind}": partial(codes_of, kind) for kind in KINDS},
     }
 )
 

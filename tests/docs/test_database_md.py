@@ -12,6 +12,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from worker.database import downcast_json_column
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +22,7 @@ COMMANDS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 OLD = '{"metadata": {"taskId": "1", "projectId": "a/b"}, "nodes": {"select": {"status": "completed"}}}'
 
 
+@pytest.mark.long
 def test_the_commands_work_in_their_order(tmp_path: Path) -> None:
     shutil.copy(ROOT / "alembic.ini", tmp_path)
     shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
@@ -47,12 +50,12 @@ def run(commands: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_every_choice_is_told() -> None:
+def test_every_choice_is_reported() -> None:
     choices = set(inspect.signature(downcast_json_column).parameters)
     told = set(re.findall(r"^\| `(\w+)=", PAGE, re.MULTILINE))
     assert told == choices - {"op", "table", "column", "chain", "event_type", "to"}
 
 
-def test_every_revision_is_told() -> None:
+def test_every_revision_is_reported() -> None:
     files = {file.name[:4] for file in (ROOT / "migrations" / "versions").glob("*.py")}
     assert files == set(re.findall(r"^\| `(\d{4})`", PAGE, re.MULTILINE))

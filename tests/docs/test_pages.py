@@ -7,12 +7,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.docs.tables import DOCS, pages, written
 from tests.served_api import TOKEN, FakeWorker, served
+from worker.api.view import RedriveWish
 from worker.offered import released
+from worker.routes.chains import RouteChain
 
 ROOT = DOCS.parent
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -58,6 +61,7 @@ def run(command: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", RUN)
 def test_commands_run_and_print_what_the_page_says(page: str, tmp_path: Path) -> None:
     (tmp_path / "upcast.yaml").write_text((ROOT / "deploy" / "upcast.yaml").read_text(encoding="utf-8"))
@@ -78,10 +82,17 @@ def test_the_example_configuration_is_right(tmp_path: Path) -> None:
 def test_requests_of_the_page_are_answered(tmp_path: Path) -> None:
     worker = FakeWorker("devteam.task-context.legacy")
     commands = [text for language, text in FENCE.findall((DOCS / "api.md").read_text()) if language == "sh"]
-    with served(worker) as address:
+    wishes: list[RedriveWish] = []
+
+    def redrive(_: RouteChain, wish: RedriveWish) -> dict[str, Any]:
+        wishes.append(wish)
+        return {"replay_id": "r1", "letters": 1, "destination": "current", "warnings": []}
+
+    with served(worker, start_redrive=redrive) as address:
         for command in commands:
             run(command.replace("localhost:8090", address).replace("curl -s", "curl -sf"), tmp_path)
-    assert len(worker.requests) == 4
+    assert len(worker.requests) == 5
+    assert wishes == [RedriveWish("0123456789abcdef", 500, "Ada: CHG-17")]
     assert worker.route.records_per_second == 500
 
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
 import upcasters
 from tests.docs.snippets import ROOT, run_all, snippets
 from upcasters import DeadLettered, Passed, Policy, Skipped, Upcast
@@ -13,6 +15,7 @@ from upcasters import DeadLettered, Passed, Policy, Skipped, Upcast
 TEXT = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_every_example_runs(tmp_path: Path) -> None:
     run_all(snippets(TEXT), tmp_path)
 

@@ -16,6 +16,7 @@ from worker.settings.sections import parse_text
 PAGE = (ROOT / "docs/registry.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_the_configuration_is_right_and_checked(tmp_path: Path) -> None:
     run_all(snippets(PAGE), tmp_path)
 

@@ -19,7 +19,7 @@ from tests.worker_process import running_worker, write_config
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 OLD = '{"metadata": {"taskId": "%d", "projectId": "a/b"}, "nodes": {"select": {"status": "completed"}}}'
-TOKEN = "open-sesame-open-sesame"  # noqa: S105  (a test's own)
+TOKEN = "open-sesame-open-sesame"
 BROKEN = '{"metadata": {"taskId": "7"}, "nodes": {}}'
 
 
@@ -48,7 +48,7 @@ def home(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "alembic.ini", tmp_path)
     shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
     run("alembic upgrade 0002", tmp_path)
-    change(tmp_path, *(f"INSERT INTO task_contexts VALUES ({n}, '{n}', '{OLD % n}', '')" for n in range(9)))  # noqa: S608
+    change(tmp_path, *(f"INSERT INTO task_contexts VALUES ({n}, '{n}', '{OLD % n}', '')" for n in range(9)))
     return tmp_path
 
 
@@ -59,17 +59,19 @@ def change(home: Path, *statements: str) -> None:
         connection.commit()
 
 
+@pytest.mark.long
 def test_incomplete_migration(home: Path) -> None:
     look, retry, back = commands("Incomplete migration")
-    change(home, f"UPDATE task_contexts SET context = '{BROKEN}' WHERE id = 7")  # noqa: S608
+    change(home, f"UPDATE task_contexts SET context = '{BROKEN}' WHERE id = 7")
     said = run(look, home)
     assert "schema: at 0002, not at 0003" in said
     assert "id=7: MissingField at metadata.project_id" in said
-    change(home, f"UPDATE task_contexts SET context = '{OLD % 7}' WHERE id = 7")  # noqa: S608
+    change(home, f"UPDATE task_contexts SET context = '{OLD % 7}' WHERE id = 7")
     assert "PASS" in run(retry, home)
     assert "to revision 0002" in run(back, home)
 
 
+@pytest.mark.long
 def test_data_inconsistency(home: Path) -> None:
     look, restore, again = commands("Data inconsistency")
     run("upcast db migrate", home)

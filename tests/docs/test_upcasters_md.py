@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 import upcasters
 from tests.docs.operations import PAGE, written
 from tests.docs.snippets import run_all, snippets
@@ -16,6 +18,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 SNIPPETS = snippets(TEXT)
 
 
+@pytest.mark.long
 def test_from_nothing_to_a_checked_chain(tmp_path: Path) -> None:
     run_all(SNIPPETS, tmp_path, made_by_a_command=True)
 

@@ -18,22 +18,25 @@ from upcasters import (
     Detection,
     FromField,
     FromHeader,
+    Operation,
     Step,
     absent,
     add,
     assign,
     at,
-    convert,
     default,
+    downgrade,
     drop,
     equals,
     everywhere,
     first_of,
-    function,
+    from_object,
     has_type,
     keep_only,
+    list_to_object,
     map_values,
     move,
+    move_items,
     optional,
     parse_json,
     present,
@@ -41,6 +44,7 @@ from upcasters import (
     rename,
     rename_keys,
     split_each,
+    split_value,
     to_object,
     unnest,
     when,
@@ -190,7 +194,10 @@ INGRESS = Chain(
                 rename("spec.backend", "defaultBackend", missing="skip"),
                 at("spec.rules.*", when(has_type("http", "object"), at("http.paths.*", *PATH)), missing="skip"),
                 move(
-                    ("metadata", "annotations", "kubernetes.io/ingress.class"), "spec.ingressClassName", missing="skip"
+                    ("metadata", "annotations", "kubernetes.io/ingress.class"),
+                    "spec.ingressClassName",
+                    missing="skip",
+                    parents="create",
                 ),
             ],
             model=Ingress,
@@ -201,7 +208,7 @@ INGRESS = Chain(
 )
 
 # FHIR's Observation: the version stands in the media type; a name that comes back after one version; one list becomes
-# two, by what each item says of itself.
+# two, by what each item says of itself; ways down that leave out what the older versions have no place for.
 
 
 class Reference(Open):
@@ -213,7 +220,7 @@ class Concept(Open):
 
 
 class Related(Open):
-    type: Literal["has-member", "derived-from"] = "has-member"
+    type: Literal["has-member", "derived-from", "sequel-to", "replaces", "qualified-by", "interfered-by"] | None = None
     target: Reference
 
 
@@ -222,6 +229,7 @@ class OldRange(Open):
 
 
 class Range(Open):
+    type: Concept | None = None
     applies_to: list[Concept] | None = None
 
 
@@ -236,6 +244,7 @@ class Observation1(Open):
 class Observation3(Open):
     category: list[Concept] | None = None
     context: Reference | None = None
+    interpretation: Concept | None = None
     comment: str | None = None
     reference_range: list[Range] = []
     related: list[Related] = []
@@ -248,24 +257,20 @@ class Annotation(Open):
 class Observation4(Open):
     category: list[Concept] | None = None
     encounter: Reference | None = None
+    interpretation: list[Concept] | None = None
     note: list[Annotation] | None = None
     reference_range: list[Range] = []
     has_member: list[Reference] = []
     derived_from: list[Reference] = []
 
 
-KINDS = {"has-member": "hasMember", "derived-from": "derivedFrom"}
-
-
-def apart(document: dict[str, Any]) -> None:
-    for one in document.pop("related", []):
-        document.setdefault(KINDS[one.get("type", "has-member")], []).append(one["target"])
-
-
-def together(document: dict[str, Any]) -> None:
-    related = [{"type": kind, "target": one} for kind, name in KINDS.items() for one in document.pop(name, [])]
-    if related:
-        document["related"] = related
+def relation(kind: str, name: str) -> list[Operation]:
+    """Those of one kind get a list of their own, of what they refer to."""
+    return [
+        move_items("related", equals("type", kind), name, empty="drop", missing="skip"),
+        at(f"{name}.*", drop("type", restore=kind), missing="skip"),
+        from_object(f"{name}.*", "target", missing="skip"),
+    ]
 
 
 OBSERVATIONS = Chain(
@@ -280,12 +285,13 @@ OBSERVATIONS = Chain(
                 wrap("category", null="keep", missing="skip"),
                 at(
                     "referenceRange.*",
-                    rename("meaning", "appliesTo", missing="skip"),
-                    wrap("appliesTo", null="keep", missing="skip"),
+                    rename("meaning", "type", missing="skip"),
+                    downgrade(drop("appliesTo", missing="skip")),
                     missing="skip",
                 ),
             ],
             model=Observation3,
+            lossy="to whom a range applies is not said to readers of 1.0",
         ),
         Step(
             "Observation",
@@ -293,12 +299,17 @@ OBSERVATIONS = Chain(
             "4.0",
             [
                 rename("context", "encounter", missing="skip"),
+                wrap("interpretation", null="keep", missing="skip", many="first"),
                 rename("comment", "note", missing="skip"),
                 to_object("note", "text", null="keep", missing="skip"),
-                wrap("note", null="keep", missing="skip"),
-                function(apart, reads=["related"], writes=["related", *KINDS.values()], back=together),
+                downgrade(at("note", keep_only(["text"], None), missing="skip", wrong_type="skip")),
+                wrap("note", null="keep", missing="skip", many="first"),
+                *relation("derived-from", "derivedFrom"),
+                *relation("has-member", "hasMember"),
+                drop("related", missing="skip"),
             ],
             model=Observation4,
+            lossy="other relations, and in 3.0 all notes but the first and who wrote it",
         ),
     ],
     [Baseline("Observation", "1.0", Observation1)],
@@ -375,10 +386,14 @@ class Services(BaseModel):
     __pydantic_extra__: dict[str, OldService]
 
 
-def variables(environment: Any) -> Any:
-    return dict(one.partition("=")[::2] for one in environment) if isinstance(environment, list) else environment
-
-
+# A variable without a value has that of the shell.
+VARIABLES = (
+    to_object("environment.*", "text"),
+    at(
+        "environment.*", split_value("text", "=", ["key", "value"], which="first", short="keep"), default("value", None)
+    ),
+    list_to_object("environment", "key", value="value"),
+)
 COMPOSE = Chain(
     [
         Step(
@@ -404,7 +419,7 @@ COMPOSE = Chain(
                 at(
                     "services.*",
                     move("mem_limit", "deploy.resources.limits.memory", missing="skip", parents="create"),
-                    convert("environment", variables, missing="skip"),
+                    when(has_type("environment", "array"), *VARIABLES),
                 ),
                 assign("version", "3"),
             ],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
@@ -31,6 +29,7 @@ from upcasters import (
     Upcast,
     at,
     convert,
+    convert_time,
     default,
     downgrade,
     drop,
@@ -56,6 +55,7 @@ from upcasters import (
     rename_keys,
     rename_many,
     rename_type,
+    scale,
     subdocument,
     switch,
     to_object,
@@ -100,7 +100,7 @@ class Cell(Open):
 
 
 class Notebook45(Notebook4):
-    cells: list[Cell]  # type: ignore[assignment]
+    cells: list[Cell]  # type: ignore[assignment]  # as the published format narrows it
 
 
 MIME = {"png": "image/png", "html": "text/html", "text": "text/plain"}
@@ -163,7 +163,7 @@ NOTEBOOKS = Chain(
         Step(
             "notebook",
             4,
-            4.5,  # type: ignore[arg-type]
+            4.5,  # type: ignore[arg-type]  # as JSON would have it
             [number("cells", "id", text="cell-{}", exists="keep"), map_values("nbformat_minor", {0: 5})],
             model=Notebook45,
             shape=equals("nbformat", 4) & equals("nbformat_minor", 5),
@@ -266,22 +266,6 @@ BINARY = Chain(
 # Webhooks: ids that expand into objects, seconds since 1970, amounts, enumerations, a renamed type, dated versions.
 
 
-def iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
-def seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
-
-
-def minor(amount: float) -> int:
-    return int(Decimal(str(amount)) * 100)
-
-
-def major(amount: int) -> float:
-    return amount / 100
-
-
 WEBHOOKS = Chain(
     [
         Step(
@@ -289,7 +273,7 @@ WEBHOOKS = Chain(
             "2014-01-31",
             "2017-04-06",
             [
-                convert("data.amount", minor, major),
+                scale("data.amount", 100),
                 map_values(
                     "data.status",
                     {"paid": "succeeded", "ok": "succeeded", "failed": "failed"},
@@ -304,7 +288,7 @@ WEBHOOKS = Chain(
             "2022-11-15",
             [
                 to_object("data.customer", "id", objects="keep", null="keep"),
-                convert("created", iso, seconds),
+                convert_time("created", "s", "rfc3339"),
                 rename_type("charge.succeeded"),
             ],
         ),

@@ -21,8 +21,8 @@ from tests.example_chains.published_formats import (
 from upcasters import Chain, DeadLettered, Event, Policy, SourcePartition, Upcast, Upcaster
 from upcasters.checks import model_problems
 from upcasters.event import Header
+from upcasters.operations.choice import walk
 from upcasters.operations.scopes import Everywhere
-from upcasters.step import walk
 
 SOURCE = SourcePartition("published", 0)
 CANARY = "c4n4ry"
@@ -64,8 +64,8 @@ HISTORIES = {
         [
             (
                 '{"resourceType":"Observation","category":[{"text":"vital"}],"encounter":{"reference":"E/1"},'
-                '"value":{"n": 1.10},"note":[{"text":"\\u00e9"}],"referenceRange":[{"appliesTo":[{"text":"n"}]},'
-                '{"low":1e400}],"hasMember":[{"reference":"a"}],"derivedFrom":[{"n":1.10}]}'
+                '"value":{"n": 1.10},"note":[{"text":"\\u00e9"}],"referenceRange":[{"type":{"text":"n"}},'
+                '{"low":1e400}],"derivedFrom":[{"n":1.10}],"hasMember":[{"reference":"a"}]}'
             )
         ],
         {"Observation": "1.0"},
@@ -90,7 +90,7 @@ HISTORIES = {
         '{"web":{"net":"host","log_driver":"syslog","mem_limit":512,"environment":["A=b=c","D"]},"db.é":{"x": 1.0}}',
         [
             (
-                '{"services":{"web":{"network_mode":"host","environment":{"A":"b=c","D":""},"logging":{"driver":"syslog"},'
+                '{"services":{"web":{"network_mode":"host","environment":{"A":"b=c","D":null},"logging":{"driver":"syslog"},'
                 '"deploy":{"resources":{"limits":{"memory":512}}}},"db.é":{"x":1.0}}}'
             )
         ],
@@ -160,9 +160,111 @@ def test_upwards(history: History) -> None:
 def test_downwards(name: str) -> None:
     history = HISTORIES[name]
     headers = [(key, value.replace(b"1.0", b"4.0")) for key, value in history.headers if value]
-    back = made(history.chain.upcaster(Policy(target=history.down)), history.after[0].encode(), headers)
+    policy = Policy(target=history.down, allow_loss=True)
+    back = made(history.chain.upcaster(policy), history.after[0].encode(), headers)
     assert not isinstance(back, DeadLettered), back
     assert [json.loads(text) for text in back] == [json.loads(history.before)]
+
+
+def down_to(chain: Chain, target: dict[str, str], newer: str, headers: Sequence[Header] = ()) -> Any:
+    back = made(chain.upcaster(Policy(target=target, allow_loss=True)), newer.encode(), headers)
+    assert not isinstance(back, DeadLettered), back
+    return json.loads(back[0])
+
+
+OBSERVATION = {
+    "resourceType": "Observation",
+    "encounter": {"reference": "E/1"},
+    "interpretation": [{"text": "high"}, {"text": "critical"}],
+    "note": [{"text": "first", "time": "2024-01-01"}, {"text": "second"}],
+    "referenceRange": [{"type": {"text": "normal"}, "appliesTo": [{"text": "adults"}], "low": {"value": 1}}],
+    "hasMember": [{"reference": "O/1"}, {"reference": "O/2"}],
+    "derivedFrom": [{"reference": "O/3"}],
+}
+THIRD = {
+    "resourceType": "Observation",
+    "context": {"reference": "E/1"},
+    "interpretation": {"text": "high"},
+    "comment": "first",
+    "referenceRange": OBSERVATION["referenceRange"],
+    "related": [
+        {"type": "has-member", "target": {"reference": "O/1"}},
+        {"type": "has-member", "target": {"reference": "O/2"}},
+        {"type": "derived-from", "target": {"reference": "O/3"}},
+    ],
+}
+FIRST = {
+    **{key: value for key, value in THIRD.items() if key not in ("context", "comment")},
+    "encounter": {"reference": "E/1"},
+    "comments": "first",
+    "referenceRange": [{"meaning": {"text": "normal"}, "low": {"value": 1}}],
+}
+
+
+@pytest.mark.parametrize(("version", "older"), [("3.0", THIRD), ("1.0", FIRST)])
+def test_an_observation_goes_down_as_the_convertors_of_its_format_bring_it_down(
+    version: str, older: dict[str, Any]
+) -> None:
+    """As HL7's convertors from R4 to STU3, and on to DSTU2: of notes and interpretations the first is left."""
+    headers = [("content-type", b"application/fhir+json; fhirVersion=4.0")]
+    assert down_to(OBSERVATIONS, {"Observation": version}, json.dumps(OBSERVATION), headers) == older
+
+
+def test_relations_that_newer_observations_do_not_have_are_left_out() -> None:
+    """As the same convertors do on the way up; beside the older document they come back."""
+    headers = [("content-type", b"application/fhir+json; fhirVersion=3.0")]
+    kinds = ["replaces", "has-member", "derived-from", "has-member"]
+    related = [{"type": kind, "target": {"reference": str(place)}} for place, kind in enumerate(kinds)]
+    older = Event(json.dumps({"resourceType": "Observation", "related": related}).encode(), headers=headers)
+    newer = OBSERVATIONS.upcaster().upcast(older)
+    assert isinstance(newer, Upcast)
+    record = newer.output(older)[0]
+    assert json.loads(record.value or b"") == {
+        "resourceType": "Observation",
+        "hasMember": [{"reference": "1"}, {"reference": "3"}],
+        "derivedFrom": [{"reference": "2"}],
+    }
+    down = OBSERVATIONS.upcaster(Policy(target={"Observation": "3.0"}, allow_loss=True))
+    back = down.downcast_into(Event(record.value, headers=record.headers), older.value or b"")
+    assert isinstance(back, Upcast)
+    assert json.loads(back.value)["related"] == related
+
+
+def test_an_ingress_goes_down_as_kubernetes_serves_it_to_older_clients() -> None:
+    """As the conversion functions of its API: one backend has a number as its port, and the other one a name."""
+    newer = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "a"},
+        "spec": {
+            "defaultBackend": {"service": {"name": "d", "port": {"number": 80}}},
+            "rules": [
+                {
+                    "host": "a",
+                    "http": {
+                        "paths": [
+                            {
+                                "path": "/x",
+                                "pathType": "Exact",
+                                "backend": {"service": {"name": "s", "port": {"name": "http"}}},
+                            }
+                        ]
+                    },
+                }
+            ],
+        },
+    }
+    path = {"path": "/x", "pathType": "Exact", "backend": {"serviceName": "s", "servicePort": "http"}}
+    older = {
+        "apiVersion": "networking.k8s.io/v1beta1",
+        "kind": "Ingress",
+        "metadata": {"name": "a"},
+        "spec": {
+            "backend": {"serviceName": "d", "servicePort": 80},
+            "rules": [{"host": "a", "http": {"paths": [path]}}],
+        },
+    }
+    assert down_to(INGRESS, {"Ingress": "networking.k8s.io/v1beta1"}, json.dumps(newer)) == older
 
 
 WRONG = (

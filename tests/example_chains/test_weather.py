@@ -68,7 +68,7 @@ def test_the_whole_history_in_binary_mode() -> None:
         ("ce_specversion", b"1.0"),
         ("ce_id", b"stations/2/41/1"),
         ("ce_type", b"weather.wind"),
-        ("ce_dataschema", b"urn:weather/v2025-09-01"),
+        ("ce_dataschema", b"urn:weather/v2026-03-01"),
         ("tenant-id", b"noaa"),
     ]
 
@@ -84,7 +84,7 @@ def test_the_whole_history_in_structured_mode() -> None:
             "specversion": "1.0",
             "id": f"stations/2/41/{position}",
             "type": ("weather.temperature", "weather.wind")[position],
-            "dataschema": "urn:weather/v2025-09-01",
+            "dataschema": ("urn:weather/v2025-09-01", "urn:weather/v2026-03-01")[position],
         }
 
 

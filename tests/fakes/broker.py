@@ -129,13 +129,13 @@ class Client:
 class Producer:
     """The part of aiokafka's producer that the outbox and the lane use. Batches are built and read by aiokafka."""
 
-    _message_accumulator = SimpleNamespace(_compression_type=0, _batch_size=1_000_000)
+    _message_accumulator = SimpleNamespace(_batch_size=1_000_000)
 
     def __init__(self, broker: Broker, transactional_id: str) -> None:
         self.client = Client(broker)
         self.epoch = 0
         self._transactional_id = transactional_id
-        self._txn_manager = SimpleNamespace(transactional_id=transactional_id)
+        self._txn_manager = SimpleNamespace(transactional_id=transactional_id, producer_id=1, producer_epoch=0)
         self._sender = SimpleNamespace()
         self._broker = broker
 

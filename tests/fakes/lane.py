@@ -88,7 +88,7 @@ class Context(LaneContext):
         found = self.broker.ask("offsets", lambda: self.broker.offsets.get(partition))
         end = len(cast("Consumer", self.consumer).records)
         if found is None:
-            return StartingPoint(0, end)
+            return StartingPoint(0, end, forgotten=True)
         return StartingPoint(found.offset, end, note=read_note(found.note), committed=True)
 
     async def committed(self, partition: TopicPartition) -> int:
@@ -121,6 +121,7 @@ class Bench:
             OutputTopic("source-dlt", 1),
             ByWord(),
             limits=LimitSettings(transaction_records=5),
+            chain="0123456789abcdef",
         )
     )
     options: dict[str, Any] = field(default_factory=dict)

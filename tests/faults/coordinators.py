@@ -6,6 +6,7 @@ the offsets of committed transactions visible: until it is done, those of the gr
 
 from __future__ import annotations
 
+import asyncio
 import struct
 import time
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, NotLeaderForPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.produce import ProduceRequest
 
 from tests.kafka import admin_of, make_topic
+from tests.limits import HANG
 
 OFFSETS_TOPIC = "__consumer_offsets"
 PARTITIONS = 4
@@ -26,6 +29,8 @@ ADMIN_CLIENT = "__admin_client"
 """Who else may write to it, by the brokers' rules."""
 COMMITS_IN_A_BATCH = 100_000
 ZSTD = 4
+Described = Sequence[Mapping[str, Any]]
+"""Partitions of a topic, each with its leader, its replicas and those that are in sync."""
 
 
 def partition_of(group: str) -> int:
@@ -60,15 +65,19 @@ class Takeover:
 
 
 async def takeover_by_the_coordinator(bootstrap_servers: str, group: str) -> Takeover | None:
-    """One that keeps the group's coordinator busy; None as long as the leaders are elsewhere."""
-    led = {each["partition"]: each for each in await _described(bootstrap_servers)}
+    return takeover(await _described(bootstrap_servers), group)
+
+
+def takeover(described: Described, group: str) -> Takeover | None:
+    """The one that keeps the group's coordinator busy; None while leaders are elsewhere, or the heir lags behind."""
+    led = {each["partition"]: each for each in described}
     own = partition_of(group)
-    if own not in led:
+    if own not in led or any(each["leader"] != each["replicas"][0] for each in described):
         return None
     for number, each in led.items():
-        heirs = [node for node in each["replicas"] if node in each["isr"] and node != each["leader"]]
-        if number != own and heirs[:1] == [led[own]["leader"]]:
-            return Takeover(number, each["leader"], heirs[0])
+        victim, heir, *_ = each["replicas"]
+        if number != own and heir == led[own]["leader"] and heir in each["isr"]:
+            return Takeover(number, victim, heir)
     return None
 
 
@@ -77,10 +86,15 @@ async def leader_of(bootstrap_servers: str, partition: int) -> int:
     return next((each["leader"] for each in await _described(bootstrap_servers) if each["partition"] == partition), -1)
 
 
-async def _described(bootstrap_servers: str) -> Sequence[Mapping[str, Any]]:
+async def leaders_of(bootstrap_servers: str, topic: str) -> set[int]:
+    """Of all its partitions; empty where nobody can tell at the moment."""
+    return {each["leader"] for each in await _described(bootstrap_servers, topic)}
+
+
+async def _described(bootstrap_servers: str, topic: str = OFFSETS_TOPIC) -> Described:
     try:
         async with admin_of(bootstrap_servers) as admin:
-            found: Sequence[Mapping[str, Any]] = (await admin.describe_topics([OFFSETS_TOPIC]))[0]["partitions"]
+            found: Described = (await admin.describe_topics([topic]))[0]["partitions"]
     except KafkaError:
         return ()  # who was asked has just died
     return found
@@ -90,15 +104,21 @@ async def write_old_commits(bootstrap_servers: str, partition: int, count: int) 
     """As a busy group leaves them behind: the same offset again and again."""
     batch = _batch_of_commits()
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers, client_id=ADMIN_CLIENT) as producer:
-        client = producer.client
-        await client._wait_on_metadata(OFFSETS_TOPIC)
-        leader = client.cluster.leader_for_partition(TopicPartition(OFFSETS_TOPIC, partition))
         for _ in range(-(-count // COMMITS_IN_A_BATCH)):
-            request = ProduceRequest(None, -1, 30_000, [(OFFSETS_TOPIC, [(partition, batch)])])
-            answer = await client.send(leader, request)
-            error = answer.topics[0][1][0][1]
-            if error:
-                raise AssertionError(f"old commits were refused with error {error}")
+            async with asyncio.timeout(HANG):
+                while not await _taken(producer.client, partition, batch):
+                    await producer.client.force_metadata_update()
+
+
+async def _taken(client: AIOKafkaClient, partition: int, batch: bytes) -> bool:
+    """Whether the leader has taken the batch; False where it has just moved."""
+    await client._wait_on_metadata(OFFSETS_TOPIC)
+    leader = client.cluster.leader_for_partition(TopicPartition(OFFSETS_TOPIC, partition))
+    request = ProduceRequest(None, -1, 30_000, [(OFFSETS_TOPIC, [(partition, batch)])])
+    error = (await client.send(leader, request)).topics[0][1][0][1]
+    if error not in (0, NotLeaderForPartitionError.errno):
+        raise AssertionError(f"old commits were refused with error {error}")
+    return not error
 
 
 def _batch_of_commits() -> bytes:

@@ -19,7 +19,7 @@ from tests.http import request
 from tests.limits import HANG
 from tests.worker_process import COMMAND, WorkerProcess, running_worker
 
-TOKEN = "for-the-tests-only"  # noqa: S105  (no secret)
+TOKEN = "for-the-tests-only"
 SCRAPE_SECONDS = 0.5
 MAY_PASS = 1
 """The exit code that promises that another start may help."""

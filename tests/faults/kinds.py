@@ -29,6 +29,7 @@ JUMPS = (-86_400, -3_600, -30, 30, 3_600, 86_400, 30 * 86_400)
 """Seconds."""
 WORKERS = 2
 MOST_WORKERS = 4
+FAILOVERS = 3
 
 Fault = Callable[[World], Awaitable[None]]
 
@@ -211,7 +212,17 @@ async def _arrives_late(world: World, api: int) -> None:
 
 
 async def coordinator_slow(world: World) -> None:
-    """A broker dies, and our group's coordinator has to load what that one had. Meanwhile workers are exchanged."""
+    """A broker dies, and our group's coordinator has to load what that one had. Meanwhile workers are exchanged. Where
+    it has loaded before they begin, nothing is shown, and it is done again with more to load."""
+    busy = world.busy_coordinators
+    for _ in range(FAILOVERS):
+        await _with_much_to_load(world)
+        if world.busy_coordinators > busy:
+            return
+        world.old_commits *= 2
+
+
+async def _with_much_to_load(world: World) -> None:
     direct, group = world.cluster.direct, world.place.group
     takeover: Takeover | None = None
 
@@ -220,9 +231,14 @@ async def coordinator_slow(world: World) -> None:
         takeover = await takeover_by_the_coordinator(direct, group)
         return takeover is not None
 
+    async def is_so_still() -> bool:
+        return await takeover_by_the_coordinator(direct, group) == takeover
+
     await until(is_possible, "leaders to be where they belong")
     assert takeover is not None
     await write_old_commits(direct, takeover.partition, world.old_commits)
+    # Who could not keep up with that is no heir meanwhile.
+    await until(is_so_still, "the coordinator to have all that it is to take over")
     await _fail_over(world, takeover)
 
 
@@ -230,17 +246,21 @@ async def _fail_over(world: World, takeover: Takeover) -> None:
     victim, heir = (world.cluster.node(number) for number in (takeover.victim, takeover.heir))
     survivors = f"127.0.0.1:{heir.ports.direct}"
     begins = heir.log_size()
+    leader = takeover.victim
     await asyncio.to_thread(victim.broker.kill)
 
     async def has_moved() -> bool:
-        return await leader_of(survivors, takeover.partition) == takeover.heir
+        nonlocal leader
+        leader = await leader_of(survivors, takeover.partition)
+        return leader not in {-1, takeover.victim}
 
-    await until(has_moved, "the coordinator to take over")
+    await until(has_moved, "another broker to take over")
     await world.feeder.feed(world.place.partitions * 100)
     await recovered(world, "what is written after the failover")
     await exchange_workers(world)
     await recovered(world, "the new workers to begin")
-    world.busy_coordinators += not heir.has_loaded(takeover.partition, since=begins)
+    is_busy = leader == takeover.heir and not heir.has_loaded(takeover.partition, since=begins)
+    world.busy_coordinators += is_busy
     await asyncio.to_thread(victim.broker.restart)
 
 

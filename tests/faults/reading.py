@@ -9,6 +9,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 SECONDS_WITHOUT_RECORDS = 60.0
+LEADERLESS_MS = 180_000
+"""How long a partition may have no leader: brokers that were killed start slowly on a busy machine."""
 
 
 async def records_of(bootstrap_servers: str, topic: str, partition: int) -> AsyncIterator[Sequence[Any]]:
@@ -41,5 +43,6 @@ def consumer_of(bootstrap_servers: str, isolation: str) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level=isolation,
+        request_timeout_ms=LEADERLESS_MS,
         max_partition_fetch_bytes=4_000_000,
     )

@@ -14,12 +14,12 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from tests.brokers.releases import named
@@ -27,9 +27,10 @@ from tests.elections import elect_unclean
 from tests.faults.checker import Place, check
 from tests.faults.clock import Clock
 from tests.faults.cluster import Cluster, running_cluster
-from tests.faults.coordinators import OFFSETS_TOPIC, partition_of, write_old_commits
+from tests.faults.coordinators import OFFSETS_TOPIC, leaders_of, partition_of, write_old_commits
 from tests.faults.events import number_of
 from tests.faults.kinds import WORKERS, exchange_workers
+from tests.faults.late_offsets import LateOffsets, late_offsets
 from tests.faults.reading import records_of
 from tests.faults.tracks import Tracks
 from tests.faults.world import World, committed_to_the_end, make_place, open_world, recovered, until
@@ -48,6 +49,13 @@ TOO_EARLY = b"Ignored load completion from __consumer_offsets"
 """In the log of a broker from Kafka 4.0 on: the coordinator was at work before it had loaded."""
 OLD_COMMITS, FREEZES, LONGER_THAN_ITS_SESSION = 1_000_000, 8, 11.0
 """What a coordinator reads for some seconds; how often its broker stands still meanwhile, and for how many seconds."""
+STREAMS, SLICES, AHEAD = 4, 5, 7
+"""How often late offsets come, how often something is written meanwhile, and how far they are ahead."""
+LOST_OFFSET = "the group's coordinator has lost a committed offset"
+RESTART = "restart that broker"
+"""What a lane says of a coordinator that its output contradicts."""
+SECOND = 2
+"""The broker that leads, without the records that broker 1 has acknowledged alone."""
 DATED = "dated-by-the-brokers"
 QUESTION = "upcast lanes decide"
 """What a lane says that waits for a person."""
@@ -153,7 +161,8 @@ async def brokers_clock_jumps(release: Release, directory: Path) -> None:
 
 async def coordinator_loads_again(release: Release, directory: Path) -> None:
     """A broker that stood still for longer than its session loses its partitions and gets them back. Told so while it
-    still reads what it had, a coordinator from Kafka 4.0 on answers with what it has read of that so far."""
+    still reads what it had, a coordinator from Kafka 4.0 on answers with what it has read of that so far. Each second
+    time the workers are exchanged then, for some that have seen no offset."""
     async with _single(release, directory) as world:
         place, (node,) = world.place, world.cluster.nodes
         await write_old_commits(place.bootstrap_servers, partition_of(place.group), OLD_COMMITS)
@@ -162,11 +171,15 @@ async def coordinator_loads_again(release: Release, directory: Path) -> None:
         await asyncio.to_thread(node.broker.restart)
         await world.feeder.feed(MEANWHILE)
         await recovered(world, "the workers to go on")
-        for _ in range(FREEZES):
+        for number in range(FREEZES):
             await world.feeder.feed(MEANWHILE)
             await world.moment(4.0)
             with node.frozen():
                 await asyncio.sleep(LONGER_THAN_ITS_SESSION)
+            if number % 2:
+                for member in list(world.fleet.members):
+                    await world.fleet.kill(member)
+                    await world.start_worker()
         await recovered(world, "all to come out after the broker stood still")
         told = [line for line in node.broker.log_file.read_bytes().splitlines() if OFFSETS_TOPIC.encode() in line]
         (directory / "coordinator.log").write_bytes(b"\n".join(told))
@@ -174,6 +187,74 @@ async def coordinator_loads_again(release: Release, directory: Path) -> None:
         say(f"{early} times a coordinator answered before it had read all")
         await exchange_workers(world)
         await _finish(world)
+
+
+async def late_offsets_keep_coming(release: Release, directory: Path) -> None:
+    """A network hands over what an earlier producer of each lane had sent, without a pause: first behind the abort of
+    its transaction (brokers up to 3.6.2 take that), then while the next producers work (up to 3.9 the coordinator drops
+    the lane's own offset with each that it refuses). Each second time the workers are killed."""
+    async with _single(release, directory) as world:
+        sent = taken = 0
+        for number in range(STREAMS):
+            async with _late_offsets(world) as streams:
+                await world.feeder.feed(PARTITIONS * 20)
+                await _recovered_or_restarted(world)
+                for _ in range(SLICES):
+                    await world.feeder.feed(PARTITIONS * 20)
+                    await world.moment(1.0)
+                if number % 2:
+                    for member in list(world.fleet.members):
+                        await world.fleet.kill(member)
+                        await world.start_worker()
+                else:
+                    await exchange_workers(world)
+            sent += sum(each.sent for each in streams)
+            taken += sum(each.taken for each in streams)
+            await _recovered_or_restarted(world)
+        assert sent, "no late offset has arrived"
+        await _finish(world)
+        lost = sum(LOST_OFFSET in str(entry) for each in world.fleet.past for entry in each.worker.log)
+        say(f"{sent:,} late offsets, {taken} of them taken; {lost} times a lane committed its own again")
+
+
+@asynccontextmanager
+async def _late_offsets(world: World) -> AsyncIterator[list[LateOffsets]]:
+    """Past what is committed: where one counted, records would be left out."""
+    place = world.place
+    committed = await _committed(world)
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(
+                late_offsets(
+                    place.bootstrap_servers,
+                    f"{place.group}:{place.source}:{partition}",
+                    place.group,
+                    TopicPartition(place.source, partition),
+                    committed.get((place.source, partition), 0) + AHEAD,
+                )
+            )
+            for partition in range(PARTITIONS)
+        ]
+
+
+async def _recovered_or_restarted(world: World) -> None:
+    """Where a killed worker's last offset was dropped, its output shows that; an operator restarts the coordinator."""
+    goals = world.watcher.goals(world.feeder.written)
+
+    async def asks_for_it() -> bool:
+        answers = [await member.get("/readyz") for member in world.fleet.members]
+        return any(each is not None and RESTART in each.text for each in answers)
+
+    async def reached_or_asked() -> bool:
+        return world.watcher.has_reached(goals) or await asks_for_it()
+
+    await until(reached_or_asked, "the lanes to go on, or to ask for a restart of the coordinator")
+    if not world.watcher.has_reached(goals):
+        (node,) = world.cluster.nodes
+        await asyncio.to_thread(node.broker.kill)
+        await asyncio.to_thread(node.broker.restart)
+        say("a lane asked for a restart of the coordinator")
+    await recovered(world, "the lanes to go on")
 
 
 async def live_beside_replay(release: Release, directory: Path) -> None:
@@ -204,6 +285,7 @@ SCENARIOS: dict[str, Scenario] = {
     "password rotated": password_rotated,
     "brokers' clock jumps": brokers_clock_jumps,
     "live beside a replay": live_beside_replay,
+    "late offsets keep coming": late_offsets_keep_coming,
     "coordinator loads again": coordinator_loads_again,
 }
 
@@ -250,9 +332,12 @@ async def _lose_acknowledged(world: World, topic: str) -> range:
     await asyncio.to_thread(first.broker.kill)
     await asyncio.to_thread(second.broker.restart)
 
+    survivor = f"127.0.0.1:{second.ports.direct}"
+
     async def leads() -> bool:
-        # Up to Kafka 3.8 KRaft does not look at `unclean.leader.election.enable`.
-        return await elect_unclean(f"127.0.0.1:{second.ports.direct}", topic, PARTITIONS)
+        # Up to Kafka 3.8 KRaft does not look at `unclean.leader.election.enable`. Until the session of broker 1 is over
+        # no election is needed, and broker 1 would lead again.
+        return await elect_unclean(survivor, topic, PARTITIONS) and await leaders_of(survivor, topic) == {SECOND}
 
     await until(leads, "broker 2 to lead")
     await asyncio.to_thread(first.broker.restart)

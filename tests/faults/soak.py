@@ -83,7 +83,7 @@ def worker() -> None:
         declare(self, registry, group)
         Gauge(TASKS, "Tasks of the event loop.", registry=registry).set_function(lambda: len(asyncio.all_tasks()))
 
-    WorkerMetrics.__init__ = and_tasks  # type: ignore[method-assign]
+    WorkerMetrics.__init__ = and_tasks  # type: ignore[method-assign]  # the product is broken on purpose
     upcast()
 
 

@@ -112,7 +112,7 @@ async def produce_raw(bootstrap: str, topic: str, records: Sequence[Record], cod
 async def send_raw(producer: AIOKafkaProducer, topic: str, records: Sequence[Record], codec: int = 0) -> int:
     """One batch, by the builder in pure Python, which asks for little. Returns its offset."""
     batch = producer.create_batch()
-    builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, 0, 10**9)  # type: ignore[no-untyped-call,unused-ignore]
+    builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, 0, 10**9)  # type: ignore[no-untyped-call,unused-ignore]  # aiokafka has no types, but for some versions of Python
     batch._builder = builder
     for record in records:
         batch.append(timestamp=record.timestamp, key=record.key, value=record.value, headers=list(record.headers))

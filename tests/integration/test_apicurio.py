@@ -30,7 +30,7 @@ class TestContract(Contract):
         return apicurio.url
 
 
-async def test_compatibility_of_schemas_with_references_cannot_be_told(apicurio: Apicurio) -> None:
+async def test_compatibility_of_schemas_with_references_cannot_be_checked(apicurio: Apicurio) -> None:
     registry = Registry(RegistrySettings(urls=(apicurio.url,)))
     await registry.register("inner-value", body(json_schema()))
     reference = {"name": "inner.json", "subject": "inner-value", "version": 1}

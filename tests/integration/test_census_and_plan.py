@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests import warm_start
 from tests.integration.replay_setting import (
     STAMP,
     History,
@@ -20,7 +20,7 @@ from tests.integration.replay_setting import (
 )
 from tests.integration.test_run import FOREVER
 from tests.kafka import Record, Topics, committed_offsets, delete_before, read_all
-from tests.worker_process import COMMAND
+from tests.said import without_waiting
 from worker.errors import WorkerError
 from worker.kafka.codes import InvalidRecordError
 from worker.lanes.faults import RefusedError, refusal
@@ -276,19 +276,12 @@ async def compacted(history: History) -> int:
 
 
 async def upcast(history: History, *arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *arguments,
-        "--config",
-        str(history.config),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "COLUMNS": "200"},
-        cwd=history.config.parent,
-    )
+    config = ("--config", str(history.config))
+    columns = {"COLUMNS": "200"}
+    process = await warm_start.begin(*arguments, *config, folder=history.config.parent, environment=columns)
     out, errors = await process.communicate()
     assert process.returncode is not None
-    return process.returncode, out.decode(), errors.decode()
+    return process.returncode, out.decode(), without_waiting(errors.decode())
 
 
 async def test_the_census_command(mixed: History) -> None:

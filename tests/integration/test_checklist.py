@@ -53,6 +53,7 @@ async def test_it_goes_green_line_by_line(kafka_bootstrap: str, topics: Topics, 
         assert await worker.stop() == 0
 
 
+@pytest.mark.long
 async def test_a_replay_of_the_rest_does_not_prove_the_beginning(
     kafka_bootstrap: str, topics: Topics, tmp_path: Path
 ) -> None:

@@ -194,7 +194,7 @@ def test_a_lossy_step_is_refused_by_name_before_anything_changes(sqlite: TestDat
     assert sqlite.documents() == ['{"version": "3", "b": 1}']
 
 
-def test_a_loss_can_be_accepted_and_is_told(sqlite: TestDatabase, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_loss_can_be_accepted_and_is_reported(sqlite: TestDatabase, caplog: pytest.LogCaptureFixture) -> None:
     sqlite.add(['{"version": "3", "b": 1}'])
     sqlite.migrate(lambda op: down(op, chain=counting, event_type="n", to="1", allow_loss=True))
     assert sqlite.documents() == ['{"version":"1","a":1}']
@@ -338,7 +338,7 @@ def test_keys_may_have_several_columns(database: TestDatabase, columns: str, sma
         "DROP TABLE contexts", f"CREATE TABLE contexts ({columns}, document TEXT, PRIMARY KEY (tenant, number))"
     )
     for number in range(10):
-        database.run(f"INSERT INTO contexts VALUES ('t{number % 3}', '{number}', '{OLD}')")  # noqa: S608
+        database.run(f"INSERT INTO contexts VALUES ('t{number % 3}', '{number}', '{OLD}')")
     assert database.migrate(up).changed == 10
     assert {row[0] for row in database.rows("SELECT document FROM contexts")} == {NEW}
 
@@ -357,7 +357,7 @@ def test_a_table_without_a_key_needs_one_named(postgresql: TestDatabase, sqlite:
 def test_a_key_that_is_none_is_noticed(database: TestDatabase, ids: tuple[Any, ...], small_batches: None) -> None:
     database.run("DROP TABLE contexts", f"CREATE TABLE contexts (id INTEGER, document {database.kind})")
     for each in ids:
-        database.run(f"INSERT INTO contexts VALUES ({each or 'NULL'}, '{OLD}')")  # noqa: S608
+        database.run(f"INSERT INTO contexts VALUES ({each or 'NULL'}, '{OLD}')")
     before = database.documents()
     with pytest.raises(AtRestError, match=r"Name a unique key: key="):
         database.migrate(lambda op: up(op, key=["id"]))
@@ -410,12 +410,12 @@ def test_sqlite_stores_bytes_and_numbers_too(sqlite: TestDatabase) -> None:
         ({"version_column": "v"}, "contexts has no column v"),
     ],
 )
-def test_wrong_names_are_told(sqlite: TestDatabase, wish: dict[str, Any], why: str) -> None:
+def test_wrong_names_are_reported(sqlite: TestDatabase, wish: dict[str, Any], why: str) -> None:
     with pytest.raises(AtRestError, match=why):
         sqlite.migrate(lambda op: up(op, **wish))
 
 
-def test_wrong_tables_and_columns_are_told(sqlite: TestDatabase, postgresql: TestDatabase) -> None:
+def test_wrong_tables_and_columns_are_reported(sqlite: TestDatabase, postgresql: TestDatabase) -> None:
     wish: dict[str, Any] = {"chain": DEVTEAM, "event_type": "task_context", "to": "2.0"}
     with pytest.raises(AtRestError, match="there is no table nowhere"):
         sqlite.migrate(lambda op: upcast_json_column(op, "nowhere", "document", **wish))
@@ -432,6 +432,6 @@ def test_nobody_else_writes_meanwhile(postgresql: TestDatabase) -> None:
 
     def intrude(_done: int, _total: int) -> None:
         with pytest.raises(OperationalError, match="lock timeout"):
-            postgresql.run("SET lock_timeout = '50ms'", f"INSERT INTO contexts VALUES (9, '{OLD}')")  # noqa: S608
+            postgresql.run("SET lock_timeout = '50ms'", f"INSERT INTO contexts VALUES (9, '{OLD}')")
 
     assert postgresql.migrate(lambda op: up(Shown(op, intrude))).changed == 1

@@ -62,7 +62,7 @@ def sqlite(tmp_path: Path) -> TestDatabase:
     database = TestDatabase(f"sqlite:///{tmp_path / 'tenants.db'}", "TEXT")
     database.run("CREATE TABLE orders (id INTEGER PRIMARY KEY, tenant TEXT, document TEXT)")
     for number, tenant in enumerate("xxyy"):
-        database.run(f"INSERT INTO orders VALUES ({number}, '{tenant}', '{{\"a\": {number}}}')")  # noqa: S608
+        database.run(f"INSERT INTO orders VALUES ({number}, '{tenant}', '{{\"a\": {number}}}')")
     return database
 
 
@@ -73,7 +73,7 @@ def postgresql(postgresql_url: str) -> TestDatabase:
         database.run(
             f"CREATE SCHEMA {schema}",
             f"CREATE TABLE {schema}.orders (id INTEGER PRIMARY KEY, document JSONB)",
-            f"INSERT INTO {schema}.orders SELECT i, jsonb_build_object('a', i) FROM generate_series(1, 3) i",  # noqa: S608
+            f"INSERT INTO {schema}.orders SELECT i, jsonb_build_object('a', i) FROM generate_series(1, 3) i",
         )
     return database
 
@@ -126,7 +126,7 @@ TOUCH = {
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql_url"])
-def test_what_changes_with_the_documents_is_told(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> None:
+def test_what_changes_with_the_documents_is_reported(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'touch.db'}" if kind == "sqlite" else request.getfixturevalue(kind)
     database = TestDatabase(url, "TEXT")
     database.run(
@@ -190,9 +190,9 @@ def test_rows_put_aside_are_those_of_one_condition(sqlite: TestDatabase) -> None
 
 
 @pytest.mark.parametrize("commit", ["migration", "batch"])
-def test_a_registry_of_an_earlier_release_is_read_and_made_anew(sqlite: TestDatabase, commit: Any) -> None:
+def test_a_registry_of_an_earlier_release_is_read_and_rebuilt(sqlite: TestDatabase, commit: Any) -> None:
     entry = f"'document', 'order', '{NAMED}', '2', NULL, '', '', NULL, 'then'"
-    sqlite.run(OLD_TABLE, f"INSERT INTO upcast_columns VALUES ('orders', {entry}), ('gone', {entry})")  # noqa: S608
+    sqlite.run(OLD_TABLE, f"INSERT INTO upcast_columns VALUES ('orders', {entry}), ('gone', {entry})")
     sqlite.run('UPDATE orders SET document = \'{"b": 1, "seen": 1}\'')
     assert [each.documents for each in validate(found(sqlite), nothing).columns] == [4]
     assert bring(sqlite, "3", commit=commit).changed == 4
@@ -204,12 +204,13 @@ def test_a_registry_of_an_earlier_release_is_read_and_made_anew(sqlite: TestData
 def test_what_an_earlier_release_cannot_tell_is_asked(sqlite: TestDatabase) -> None:
     """It noted the last condition only, and took the other rows to be at that version."""
     entry = f"'orders', 'document', 'order', '{NAMED}', '2', NULL, '', 'tenant = ''y''', NULL, 'then'"
-    sqlite.run(OLD_TABLE, f"INSERT INTO upcast_columns VALUES ({entry})")  # noqa: S608
+    sqlite.run(OLD_TABLE, f"INSERT INTO upcast_columns VALUES ({entry})")
     with pytest.raises(AtRestError, match='since="…"'):
         bring(sqlite, where="tenant = 'x'")
     assert bring(sqlite, where="tenant = 'x'", since="1").changed == 2
 
 
+@pytest.mark.long
 def test_each_schema_is_backed_up_brought_verified_and_validated(postgresql: TestDatabase, tmp_path: Path) -> None:
     backup = make_backup(found(postgresql), tmp_path / "backup", nothing)
     assert {"north.orders", "south.orders"} <= backup.tables.keys()
@@ -252,15 +253,16 @@ def test_a_registry_in_each_tenants_schema_is_found(postgresql: TestDatabase) ->
     assert [each.place for each in states.columns] == ["north.orders.document", "south.orders.document"]
 
 
+@pytest.mark.long
 def test_a_schema_that_an_earlier_release_did_not_note(postgresql: TestDatabase) -> None:
     entry = f"'orders', 'document', 'order', '{NAMED}', '2', NULL, '', '', NULL, 'then'"
-    postgresql.run(OLD_TABLE, f"INSERT INTO upcast_columns VALUES ({entry})")  # noqa: S608
+    postgresql.run(OLD_TABLE, f"INSERT INTO upcast_columns VALUES ({entry})")
     with pytest.raises(AtRestError, match='since="…"'):
         bring(postgresql, "3", schema="north")
     assert bring(postgresql, "3", schema="north", since="1").changed == 3
     postgresql.run("DROP SCHEMA south CASCADE", "DROP TABLE upcast_columns", OLD_TABLE)
     postgresql.run(
-        f"INSERT INTO upcast_columns VALUES ({entry})",  # noqa: S608
+        f"INSERT INTO upcast_columns VALUES ({entry})",
         'UPDATE north.orders SET document = \'{"b": 1, "seen": 1}\'',
     )
     assert bring(postgresql, "3", schema="north").changed == 3

@@ -63,14 +63,14 @@ class Home:
         with self.database.connection() as connection:
             for number, document in enumerate(documents):
                 connection.exec_driver_sql(
-                    f"INSERT INTO task_contexts VALUES ({number}, 't{number}', "  # noqa: S608
+                    f"INSERT INTO task_contexts VALUES ({number}, 't{number}', "
                     f"{'NULL' if document is None else repr(document) + cast}, '2025-01-01')"
                 )
             connection.commit()
 
     def documents(self) -> list[str | None]:
         column = "context" if self.database.is_sqlite else "context::text"
-        return [row[0] for row in self.database.rows(f"SELECT {column} FROM task_contexts ORDER BY id")]  # noqa: S608
+        return [row[0] for row in self.database.rows(f"SELECT {column} FROM task_contexts ORDER BY id")]
 
     @property
     def backup(self) -> Path:
@@ -106,6 +106,7 @@ def migrated(tmp_path: Path, templates: dict[str, Path]) -> Home:
     return Home(tmp_path)
 
 
+@pytest.mark.long
 def test_the_guides_commands_work_on_an_empty_place(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.run("alembic", "upgrade", "head")
@@ -115,6 +116,7 @@ def test_the_guides_commands_work_on_an_empty_place(tmp_path: Path) -> None:
     assert "at revision 0002" in home.run("upcast", "db", "validate", code=1)
 
 
+@pytest.mark.long
 def test_all_four_steps_as_one_and_back(home: Home) -> None:
     home.fill([OLD % number for number in range(20)] + [None])
     before = home.documents()
@@ -145,7 +147,7 @@ TAMPERED = {
         "task_contexts: other primary keys than before",
     ),
     "two rows have swapped": (
-        "UPDATE task_contexts SET context = (SELECT context FROM task_contexts AS o WHERE o.id = 9 - task_contexts.id) "  # noqa: ISC004
+        "UPDATE task_contexts SET context = (SELECT context FROM task_contexts AS o WHERE o.id = 9 - task_contexts.id) "  # noqa: ISC004  # one statement in two lines
         "WHERE id IN (4, 5)",
         "task_contexts.context 4: not what the chain makes of the backup's document",
     ),
@@ -172,6 +174,7 @@ def compared(home: Home) -> list[str]:
         return compare(before, now, lambda _done, _total: None).lines()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", TAMPERED)
 def test_verify_finds_it(migrated: Home, what: str) -> None:
     change, finding = TAMPERED[what]
@@ -196,7 +199,7 @@ def test_verify_fails_with_coordinates(migrated: Home) -> None:
 
 def test_validate_finds_documents_that_are_not_there_yet(migrated: Home) -> None:
     migrated.database.run(
-        f"UPDATE task_contexts SET context = '{OLD % 3}' WHERE id = 3",  # noqa: S608
+        f"UPDATE task_contexts SET context = '{OLD % 3}' WHERE id = 3",
         "UPDATE task_contexts SET context = '{}' WHERE id = 4",
     )
     said = migrated.run("upcast", "db", "validate", code=1)
@@ -225,6 +228,7 @@ def size_of(file: Path) -> int:
         return 0
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_nothing_has_happened(old: Home) -> None:
     """SIGKILL while SQLite's journal shows that rows are being written."""
     with sqlite3.connect(old.folder / "data" / "devteam_runner.db") as connection:
@@ -252,7 +256,7 @@ def test_a_damaged_backup_is_refused(migrated: Home) -> None:
         read_backup(file)
 
 
-def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+def test_what_is_not_there_is_reported(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert "nowhere.ini: there is no such file" in home.run(
         "upcast", "db", "upgrade", "--alembic", "nowhere.ini", code=2
@@ -268,13 +272,15 @@ def test_a_restore_asks_first(migrated: Home) -> None:
     assert migrated.documents() == before
 
 
-def test_a_database_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_a_database_that_cannot_be_reached_is_reported(tmp_path: Path) -> None:
     home = Home(tmp_path, "postgresql://postgres@127.0.0.1:1/nowhere")
     said = home.run("upcast", "db", "upgrade", code=1)
     assert "the database failed (OperationalError: connection failed" in said
 
 
-def test_a_user_who_may_make_no_database_is_told(tmp_path: Path, postgresql_url: str) -> None:
+@pytest.mark.long
+def test_a_user_who_may_make_no_database_is_reported(tmp_path: Path, postgresql_url: str) -> None:
     Home(tmp_path, postgresql_url).fill([OLD % 1])
     database = TestDatabase(postgresql_url, "JSON")
     database.run(

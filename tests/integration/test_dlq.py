@@ -172,7 +172,7 @@ async def test_letters_that_are_hard_to_restore(orders: Orders) -> None:
         written(broken_name, topic=orders.source),
         written(Event(value, b"short", own, STAMP, 41), topic=orders.source, room=0),
     ]
-    records = [Record(each.key, each.value, tuple(each.headers), each.timestamp, 1) for each in letters]  # type: ignore[arg-type]
+    records = [Record(each.key, each.value, tuple(each.headers), each.timestamp, 1) for each in letters]  # type: ignore[arg-type]  # aiokafka has no types
     await orders.bury_by_hand(*records)
     await orders.redrive("*")
     late, short = await orders.outputs()

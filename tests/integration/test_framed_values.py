@@ -50,15 +50,18 @@ class Framed(Orders):
         self.config.write_text(yaml.safe_dump(content))
 
     async def register(self) -> None:
+        self.old = await self._number(f"{self.source}-value", "1")
+        self.current = await self._number(f"{self.source}-value", "3")
+        await self.register_destination()
+
+    async def register_destination(self) -> None:
+        """The schema that results name."""
+        self.new = await self._number(f"{self.destination}-value", "3")
+
+    async def _number(self, subject: str, version: str) -> int:
         asked = Registry(RegistrySettings(urls=(self.registry,)))
-
-        async def number(subject: str, version: str) -> int:
-            await asked.register(subject, body(json_schema(**{"x-version": version})))
-            return (await asked.version(subject)).number
-
-        self.old = await number(f"{self.source}-value", "1")
-        self.current = await number(f"{self.source}-value", "3")
-        self.new = await number(f"{self.destination}-value", "3")
+        await asked.register(subject, body(json_schema(**{"x-version": version})))
+        return (await asked.version(subject)).number
 
     def event(self, number: int) -> Record:
         kind, headers = number % 8, [("number", b"%d" % number)]
@@ -134,6 +137,7 @@ async def test_a_worker_takes_frames_off_and_puts_others_on(orders: Framed) -> N
     assert SCHEMA not in dict(letters[3].headers)
 
 
+@pytest.mark.long
 async def test_census_plan_replay_killed_and_resumed_and_proof(orders: Framed) -> None:
     await orders.fill(1600)
     settings, given = orders.given

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.kafka import Record, Topics, committed_offsets, produce
 from tests.lanes import Bench, caught_up, make_bench, read_settled, until
+from worker.settings.compression import Codec, compression_of
 
 WORDS = [b"old a", b"new b", None, b"bad c", b"skip d", b"split e,f", b"what"]
 
@@ -28,7 +31,26 @@ def mixed(count: int, partitions: int, padding: bytes = b"") -> list[Record]:
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
 async def test_every_offset_is_accounted_for(kafka_bootstrap: str, topics: Topics, delivery: str, size: int) -> None:
     bench = await make_bench(kafka_bootstrap, topics, partitions=2, delivery=delivery)
-    sent = mixed(700, 2, b"x" * size)
+    await _account_for_all(bench, mixed(700, 2, b"x" * size))
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+@pytest.mark.parametrize("size", [0, 3_000], ids=["small values", "large values"])
+async def test_the_brokers_take_compressed_batches(
+    kafka_bootstrap: str, topics: Topics, codec: Codec, size: int
+) -> None:
+    bench = await make_bench(kafka_bootstrap, topics, partitions=2)
+    route = bench.route
+    bench.route = replace(
+        route,
+        destination=replace(route.destination, compression=compression_of(codec, None)),
+        dead_letter=replace(route.dead_letter, compression=compression_of(codec, None)),
+    )
+    await _account_for_all(bench, mixed(700, 2, b"x" * size))
+
+
+async def _account_for_all(bench: Bench, sent: list[Record]) -> None:
+    kafka_bootstrap = bench.bootstrap_servers
     await produce(kafka_bootstrap, bench.route.source, sent)
     async with bench.running() as supervisor:
         await until(caught_up(supervisor, partitions=2))

@@ -37,6 +37,7 @@ async def listed(stage: Stage, code: int) -> list[dict[str, Any]]:
     return lanes
 
 
+@pytest.mark.long
 async def test_a_lane_that_waits_is_listed_and_decided_about(stage: Stage) -> None:
     lane = f"{stage.source}:0"
     before = await listed(stage, 0)
@@ -63,7 +64,10 @@ async def test_a_lane_that_waits_is_listed_and_decided_about(stage: Stage) -> No
         assert "led from offset 20 to 12; nothing is left out" in table.out
         again = await stage.upcast("lanes", "decide", lane, "--go-on-at", "12")
         assert (again.code, again.out) == (2, "")
-        assert again.errors == f"upcast: {lane}: needs no decision: `upcast lanes list` shows the partitions that do\n"
+        assert (
+            again.errors
+            == f"upcast: {lane}: needs no decision: `upcast lanes list` shows the partitions that do (UPC1406)\n"
+        )
     assert len(await read_all(stage.bootstrap, stage.destination)) == 2
 
 

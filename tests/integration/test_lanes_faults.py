@@ -263,7 +263,7 @@ async def test_the_committed_offset_is_read_only_after_the_producer_has_started(
     assert seen == ["producer", "committed", "seek"]
 
 
-async def test_what_retention_deletes_unread_is_told(kafka_bootstrap: str, topics: Topics) -> None:
+async def test_what_retention_deletes_unread_is_reported(kafka_bootstrap: str, topics: Topics) -> None:
     bench = await make_bench(kafka_bootstrap, topics)
     await produce(kafka_bootstrap, bench.route.source, numbered(10))
     async with bench.running() as supervisor:
@@ -278,7 +278,7 @@ async def test_what_retention_deletes_unread_is_told(kafka_bootstrap: str, topic
     assert [each.value for each in outputs] == [b"new %d" % n for n in (*range(10), *range(70, 100))]
 
 
-async def test_a_destination_that_is_deleted_is_not_made_anew(kafka_bootstrap: str, topics: Topics) -> None:
+async def test_a_destination_that_is_deleted_is_not_created_again(kafka_bootstrap: str, topics: Topics) -> None:
     """Brokers would make it with their own settings, under which old events may be gone as soon as they arrive."""
     bench = await make_bench(kafka_bootstrap, topics)
     name = bench.route.destination.name
@@ -294,7 +294,7 @@ async def test_a_destination_that_is_deleted_is_not_made_anew(kafka_bootstrap: s
     await assert_all_once_in_order(bench, 10)
 
 
-async def test_a_source_that_is_made_anew_while_the_worker_stands_still_is_not_skipped(
+async def test_a_source_that_is_created_again_while_the_worker_stands_still_is_not_skipped(
     kafka_bootstrap: str, topics: Topics
 ) -> None:
     """To its fetches nothing has happened, and the new one has more records than the old one had."""
@@ -336,7 +336,7 @@ async def test_a_partition_that_the_destination_does_not_have_waits_alone(kafka_
 
 
 @pytest.mark.parametrize("which", ["destination", "dead_letter"])
-async def test_a_topic_made_anew_with_fewer_partitions_is_told(
+async def test_a_topic_created_again_with_fewer_partitions_is_reported(
     kafka_bootstrap: str, topics: Topics, which: str
 ) -> None:
     """What belongs into a partition that is gone would wait for it for ever; the lanes of the others go on."""
@@ -358,7 +358,7 @@ async def test_a_topic_made_anew_with_fewer_partitions_is_told(
 
 
 @pytest.mark.parametrize(("delivery", "kind"), [("exactly-once", ExactlyOnce), ("at-least-once", AtLeastOnce)])
-async def test_a_note_that_the_brokers_do_not_keep_is_told(
+async def test_a_note_that_the_brokers_do_not_keep_is_reported(
     kafka_bootstrap: str, topics: Topics, monkeypatch: pytest.MonkeyPatch, delivery: str, kind: type[Any]
 ) -> None:
     """aiokafka calls it an unexpected error during batch delivery."""

@@ -214,7 +214,7 @@ async def test_records_without_a_timestamp_stay_without(kafka_bootstrap: str, to
 async def produce_hostile(bootstrap_servers: str, topic: str, records: list[Record], codec: int) -> None:
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer:
         batch = producer.create_batch()
-        batch._builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, 0, 1_000_000)  # type: ignore[no-untyped-call,unused-ignore]
+        batch._builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, 0, 1_000_000)  # type: ignore[no-untyped-call,unused-ignore]  # aiokafka has no types, but for some versions of Python
         for record in records:
             batch.append(timestamp=1, key=record.key, value=record.value, headers=list(record.headers))
         await (await producer.send_batch(batch, topic, partition=0))

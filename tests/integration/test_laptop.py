@@ -15,6 +15,7 @@ import pytest
 from tests.kafka import Topics
 from tests.limits import HANG
 from tests.ports import free_ports
+from tests.said import without_waiting
 from upcast_demo.local_kafka.tools import TOOLS
 from worker.cli.broker import kafka
 
@@ -22,7 +23,9 @@ UPCAST = (sys.executable, "-m", "worker")
 
 
 def upcast(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*UPCAST, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=HANG)
+    done = subprocess.run([*UPCAST, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=HANG)
+    done.stderr = without_waiting(done.stderr)
+    return done
 
 
 @contextmanager
@@ -42,6 +45,7 @@ def broker(*arguments: str) -> Iterator[list[str]]:
             assert running.wait(HANG) == 130
 
 
+@pytest.mark.long
 def test_a_broker_with_topics_that_keeps_its_data(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     servers, data = f"127.0.0.1:{port}", tmp_path / "data"
@@ -55,12 +59,13 @@ def test_a_broker_with_topics_that_keeps_its_data(tmp_path: Path) -> None:
         taken = upcast("broker", "--port", str(port))
         assert (taken.returncode, taken.stderr) == (
             1,
-            f"upcast: broker: port {port} is taken: give another one with --port\n",
+            f"upcast: broker: port {port} is taken: give another one with --port (UPC1010)\n",
         )
     with broker(*given) as lines:
         assert lines[1] == "topic legacy: is there already"
 
 
+@pytest.mark.long
 def test_every_tool_is_there() -> None:
     """A class that is missing would end in Java's own exit code, 1, and a stack trace."""
     for name in TOOLS:
@@ -87,6 +92,7 @@ def test_mistakes_are_one_line(arguments: tuple[str, ...], line: str) -> None:
     assert len(told.stderr.splitlines()) == 1
 
 
+@pytest.mark.long
 def test_topics_are_created_as_the_check_wants_them(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> None:
     source = topics.name("source")
     (tmp_path / "upcast.yaml").write_text(
@@ -94,7 +100,7 @@ def test_topics_are_created_as_the_check_wants_them(kafka_bootstrap: str, topics
         f"routes: [{{source: {source}, destination: {source}-new}}]\n"
     )
     assert upcast("topics", "create", folder=tmp_path).stderr == (
-        f"upcast: {source}: the topic does not exist: give --partitions N, and it is created, too\n"
+        f"upcast: {source}: the topic does not exist: give --partitions N, and it is created, too (UPC1206)\n"
     )
     planned = upcast("topics", "create", "--partitions", "3", "--dry-run", folder=tmp_path)
     made = upcast("topics", "create", "--partitions", "3", folder=tmp_path)

@@ -18,20 +18,39 @@ from aiokafka import AIOKafkaProducer
 from tests.kafka import Record, Topics, produce, read_all
 from tests.limits import HANG
 from upcast_demo.local_kafka import LocalKafka, LocalKafkaError, properties
+from upcast_demo.local_kafka.broker import PORT_TAKEN
+from upcast_demo.local_kafka.release import Release
 
 PARENT = """
-import sys, time
+import time
+from tests.integration.test_local_kafka import StandIn
 from upcast_demo.local_kafka import LocalKafka
-broker = LocalKafka.start()
+broker = LocalKafka.start(release=StandIn())
 print(broker.pid, broker.directory, flush=True)
 time.sleep(60)
 """
 
 
+class StandIn(Release):
+    """A process that says it is ready, for tests of how it begins and ends: Java takes seconds for that."""
+
+    def command(self, beside: Path | None = None) -> list[str]:
+        return [sys.executable, "-c", f"import time; print({self.ready_line!r}, flush=True); time.sleep(600)"]
+
+    def format_command(self, properties: Path) -> list[str]:
+        return []
+
+
 @pytest.fixture(scope="module")
 def broker() -> Iterator[LocalKafka]:
-    with LocalKafka.start(properties={"message.max.bytes": "2000000"}) as broker:
-        yield broker
+    """The ports of its first choice are taken when it starts."""
+    given = {"message.max.bytes": "2000000"}
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.MonkeyPatch.context() as patched:
+        choices = iter([[taken.getsockname()[1], *properties.free_ports(1)], properties.free_ports(2)])
+        patched.setattr(properties, "free_ports", lambda _count: next(choices))
+        started = LocalKafka.start(properties=given)
+    with started:
+        yield started
 
 
 async def test_what_is_produced_is_read_back(broker: LocalKafka) -> None:
@@ -62,10 +81,12 @@ async def test_reading_ends_although_the_last_offsets_are_transaction_markers(
 
 def test_the_log_holds_what_the_broker_says_and_the_given_properties(broker: LocalKafka) -> None:
     log = broker.log_file.read_text()
+    assert PORT_TAKEN in log
     assert "Kafka Server started" in log
     assert "message.max.bytes = 2000000" in log
 
 
+@pytest.mark.long
 async def test_a_killed_broker_comes_back_with_its_data_on_the_same_port(broker: LocalKafka) -> None:
     topic = await Topics(broker.bootstrap_servers).create()
     await produce(broker.bootstrap_servers, topic, [Record(b"key", b"value", timestamp=1)])
@@ -92,24 +113,19 @@ def test_a_broker_that_cannot_start_says_why_and_names_its_log(tmp_path: Path) -
     assert str(tmp_path / "broker.log") in str(caught.value)
 
 
-def test_stop_ends_the_process_and_removes_the_folder_also_after_a_second_choice_of_ports(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        unlucky = [taken.getsockname()[1], *properties.free_ports(1)]
-        choices = iter([unlucky, properties.free_ports(2)])
-        monkeypatch.setattr(properties, "free_ports", lambda _count: next(choices))
-        with LocalKafka.start() as broker:
-            assert broker.bootstrap_servers != f"127.0.0.1:{unlucky[0]}"
-            pid = broker.pid
+def test_stop_ends_the_process_and_removes_the_folder() -> None:
+    with LocalKafka.start(release=StandIn()) as broker:
+        pid = broker.pid
+        assert _runs(pid)
     assert not _runs(pid)
     assert not broker.directory.exists()
 
 
 @pytest.mark.parametrize("fatal", [signal.SIGKILL, signal.SIGINT])
 def test_the_broker_ends_with_the_process_that_started_it(fatal: signal.Signals) -> None:
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=path
     ) as parent:
         assert parent.stdout is not None
         pid, directory = parent.stdout.readline().split()

@@ -38,7 +38,7 @@ async def test_a_soft_limit_is_no_limit(kafka_bootstrap: str, topics: Topics, tm
     assert worker.errors == []
 
 
-async def test_a_hard_limit_that_is_too_low_is_told(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> None:
+async def test_a_hard_limit_that_is_too_low_is_reported(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> None:
     config = await setting(kafka_bootstrap, topics, tmp_path, partitions=2)
     async with running_worker(config, command=limited(64, 100)) as worker:
         assert await worker.wait() == 2

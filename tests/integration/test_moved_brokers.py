@@ -35,6 +35,7 @@ def broker(ports: list[int]) -> Iterator[LocalKafka]:
         yield started
 
 
+@pytest.mark.long
 async def test_brokers_that_have_all_moved_are_found_by_the_bootstrap_servers(
     broker: LocalKafka, ports: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

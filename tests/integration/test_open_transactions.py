@@ -99,7 +99,7 @@ async def test_what_is_missing_in_front_of_a_record_that_can_be_read_is_missing(
     assert any(line.startswith("missing in the destination: partition 0, source offset") for line in findings.lines())
 
 
-async def test_a_transaction_that_ends_while_the_proof_waits_is_nobodys_concern(
+async def test_a_transaction_that_ends_while_the_proof_waits_is_not_reported(
     orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verification, "PATIENCE", 30)
@@ -142,7 +142,7 @@ async def test_a_replay_that_nobody_remembers_is_known_by_what_it_wrote_also_whe
         await refused(orders, "was written by this replay")
 
 
-async def test_letters_that_cannot_be_read_yet_are_told_of(orders: Orders) -> None:
+async def test_letters_that_cannot_be_read_yet_are_reported(orders: Orders) -> None:
     async with open_transaction(orders.bootstrap, orders.dead_letter, name=HELD):
         await orders.bury(20)
         found = await list_letters(*orders.given, lambda _done, _total: None)

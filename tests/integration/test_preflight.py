@@ -12,10 +12,11 @@ import pytest
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
+from tests import warm_start
 from tests.faults.cluster import configure_topic
 from tests.kafka import Record, Topics, produce
 from tests.lanes import until
-from tests.worker_process import COMMAND, write_config
+from tests.worker_process import write_config
 from worker.dead_letters import Reporter
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import KafkaClients
@@ -126,7 +127,7 @@ async def test_a_new_group_at_a_destination_with_records(kafka_bootstrap: str, t
     assert (facts.filled, facts.backlogs[source].new) == (frozenset(), False)
 
 
-async def test_what_changes_while_the_worker_runs_is_told(kafka_bootstrap: str, topics: Topics) -> None:
+async def test_what_changes_while_the_worker_runs_is_reported(kafka_bootstrap: str, topics: Topics) -> None:
     """A lane that was paused on Friday goes on, on Monday, into a topic that keeps two days."""
     await create_all(topics)
     settings = settings_for(kafka_bootstrap, topics)
@@ -167,9 +168,7 @@ async def test_check_with_broker_finds_the_same(kafka_bootstrap: str, topics: To
     source = await topics.create("legacy")
     route = {"source": source, "destination": topics.name("current")}
     config = write_config(tmp_path / "c.yaml", kafka_bootstrap, topics.name("group"), route)
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, "check", "--broker", "--json", "-c", str(config), stdout=asyncio.subprocess.PIPE
-    )
+    process = await warm_start.begin("check", "--broker", "--json", "-c", str(config))
     printed, _ = await process.communicate()
     assert process.returncode == 1
     chain, *_, broker = json.loads(printed)

@@ -17,6 +17,7 @@ from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import ends
 from tests.limits import HANG
 from tests.replaying import STAMP, Stage, ended, make_stage
+from tests.warm_start import WarmProcess
 from tests.worker_process import WorkerProcess, running_worker
 from worker.dead_letters import REPLAY_ID
 from worker.processes.child import Child
@@ -24,7 +25,7 @@ from worker.replay.apply.receipt import read_receipt
 from worker.replay.apply.running import ReplayOptions, apply_share
 from worker.replay.plan.file import read_plan
 
-TOKEN = "a-token-of-16-letters"  # noqa: S105
+TOKEN = "a-token-of-16-letters"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 TWO = ("--processes", "2")
 
@@ -84,6 +85,7 @@ async def test_two_processes_are_one_worker(kafka_bootstrap: str, topics: Topics
 
 
 async def older_version_is_whole(worker: WorkerProcess, stage: Stage) -> None:
+    await until_ready(worker)  # both processes have records before the group has settled
     older = await worker.until("/v1/status", 200)
     assert [lane["partition"] for lane in older["routes"][0]["lanes"]] == [0, 1, 2, 3]
     assert (older["consumerGroup"], older["whyNotReady"]) == (stage.group, [])
@@ -184,7 +186,7 @@ async def test_what_another_process_of_a_replay_has_just_written_is_not_taken_fo
     assert committed == {(stage.source, 0): 20}
 
 
-async def until_written(stage: Stage, count: int, process: asyncio.subprocess.Process) -> None:
+async def until_written(stage: Stage, count: int, process: WarmProcess) -> None:
     deadline = time.monotonic() + HANG
     while sum((await ends(stage.bootstrap, stage.destination)).values()) < count:
         assert process.returncode is None, await ended(process)

@@ -51,6 +51,7 @@ async def numbers(bench: Bench) -> list[int]:
     return [int(each.key or b"") for each in await read_settled(bench.bootstrap_servers, bench.route.destination.name)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
 async def test_what_is_too_large_for_a_quota_gets_through_in_smaller_pieces(
     kafka_bootstrap: str, topics: Topics, delivery: str
@@ -69,7 +70,8 @@ async def test_what_is_too_large_for_a_quota_gets_through_in_smaller_pieces(
     assert bench.total("upcaster_retries_total") <= 4
 
 
-async def test_reading_under_a_quota_is_told(kafka_bootstrap: str, topics: Topics) -> None:
+@pytest.mark.long
+async def test_reading_under_a_quota_is_reported(kafka_bootstrap: str, topics: Topics) -> None:
     """What has come is worked on meanwhile."""
     bench, name = await make_bench(kafka_bootstrap, topics), topics.name("slow")
     await produce(

@@ -116,6 +116,8 @@ async def test_a_census_counts_the_events_in_an_array(orders: NearlyJson) -> Non
 
 async def test_one_record_of_the_topic_is_tried_as_the_route_does_it(orders: NearlyJson) -> None:
     orders.configure(readers=READERS)
+    empty = await orders.upcast("try", "--at", "1:0")
+    assert (empty.code, "the partition is empty" in empty.errors) == (2, True), empty
     await orders.fill(24)
     done = await orders.upcast("try", "--at", "1:4")
     assert (done.code, "read by array, which makes 3 events of it" in done.out) == (0, True), done

@@ -16,8 +16,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from tests import warm_start
 from tests.kafka import Record, Topics, produce
-from tests.worker_process import COMMAND, running_worker, write_config
+from tests.worker_process import running_worker, write_config
 from upcast_demo.local_kafka import LocalKafka
 from worker.errors import NEEDS_A_PERSON
 
@@ -54,9 +55,7 @@ async def configured(bootstrap: str, topics: Topics, folder: Path, **kafka: Any)
 
 
 async def check(config: Path) -> tuple[int, dict[str, Any]]:
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, "check", "--broker", "--json", "-c", str(config), stdout=asyncio.subprocess.PIPE
-    )
+    process = await warm_start.begin("check", "--broker", "--json", "-c", str(config))
     printed, _ = await process.communicate()
     return process.returncode or 0, json.loads(printed)[-1]
 
@@ -82,9 +81,10 @@ async def another_member(bootstrap: str, topics: Topics, **options: Any) -> Asyn
         yield consumer
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kafka", "told"),
-    [({"session_timeout": 30, **FITS}, SESSION), ({}, TRANSACTION)],
+    [({"session_timeout": 30, **FITS}, f"{SESSION} (UPC1316)"), ({}, f"{TRANSACTION} (UPC1317)")],
 )
 async def test_settings_beyond_the_brokers_are_refused(
     strict: str, tmp_path: Path, kafka: dict[str, Any], told: str

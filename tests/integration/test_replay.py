@@ -7,7 +7,9 @@ import json
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,14 @@ from tests.kafka import Record, Topics, committed_offsets, produce, read_all
 from tests.lanes import ends
 from tests.limits import HANG
 from tests.replaying import FOREVER, HISTORY, STAMP, Stage, ended, make_stage, refused
+from tests.warm_start import WarmProcess
 from tests.worker_process import running_worker
 from worker.errors import WorkerError
 from worker.kafka import stable_offsets
 from worker.kafka.aiokafka_internals.transactions import discard
 from worker.lanes.delivery import transactional_id
+from worker.ledger import open_ledger
+from worker.ledger.records import SILENT
 from worker.replay.apply.receipt import Receipt, read_receipt, write_receipt
 from worker.replay.plan.file import Filters, Mark, Plan, write_plan
 from worker.replay.plan.identity import config_fingerprint
@@ -82,9 +87,29 @@ async def test_what_a_killed_replay_left_open_is_ended_and_not_waited_for(
     assert (await stage.verify()).findings.result == "PASS"
 
 
-async def kill_after(stage: Stage, written: int) -> None:
+async def test_a_killed_replay_is_interrupted_until_it_is_started_again(stage: Stage) -> None:
+    await stage.fill(600)
+    planned = await stage.make_plan()
+    await kill_after(stage, 100, rate=100)
+    with closing(open_ledger(stage.given[0].ledger.url.get_secret_value())) as ledger:
+        (left,) = ledger.runs()
+        assert (left.state, left.replay_id) == ("running", planned.replay_id)
+        assert left.reported is not None
+        assert left.reported > left.started
+        assert left.as_of(left.reported + 2 * SILENT).state == "interrupted"
+        # As if the time had passed.
+        ledger.report(planned.replay_id, left.reported - 2 * SILENT)
+        kept = await stage.upcast("plan", "--out", str(stage.plan))
+        assert kept.code == 2, kept
+        assert f"replay {planned.replay_id}, which is interrupted since 20" in kept.errors
+        done = await stage.upcast("replay", str(stage.plan))
+        assert done.code == 0, done
+        assert [each.as_of(datetime.now(UTC)).told for each in ledger.runs()] == ["finished"]
+
+
+async def kill_after(stage: Stage, written: int, rate: int = 3000) -> None:
     """Start the replay, and kill it when so much is in the destination."""
-    process = await stage.begin("replay", str(stage.plan), "--rate", "3000", "--reason", "upgrade")
+    process = await stage.begin("replay", str(stage.plan), "--rate", str(rate), "--reason", "upgrade")
     deadline = time.monotonic() + HANG
     try:
         while sum((await ends(stage.bootstrap, stage.destination)).values()) < written:
@@ -114,6 +139,7 @@ def changed(records: list[Record], **changes: Any) -> list[Record]:
     return [*records[:7], replace(records[7], **changes), *records[8:]]
 
 
+@pytest.mark.long
 async def test_every_change_of_the_destination_is_seen(stage: Stage, topics: Topics) -> None:
     await stage.fill(240)
     await stage.make_plan()
@@ -151,12 +177,12 @@ async def test_dead_letters_that_nobody_has_allowed_are_no_success(stage: Stage,
     assert "0 upcast, 0 passed, 0 skipped, 6 dead-lettered" in done.out
     assert done.errors.splitlines()[-1] == (
         f"upcast: replay {plan.replay_id}: 6 dead letters in {stage.dead_letter} are not in the plan, so nobody has "
-        "allowed them: see `upcast dlq list`"
+        "allowed them: see `upcast dlq list` (UPC1621)"
     )
     assert stage.receipt.exists()
 
 
-async def test_what_compaction_removes_is_told_as_that(stage: Stage, topics: Topics) -> None:
+async def test_what_compaction_removes_is_reported_as_that(stage: Stage, topics: Topics) -> None:
     await stage.fill(24)
     await configure_topic(stage.bootstrap, stage.destination, COMPACTED)
     plan = await stage.make_plan()
@@ -173,6 +199,7 @@ async def test_what_compaction_removes_is_told_as_that(stage: Stage, topics: Top
     assert findings.examples["compacted"][0].startswith(f"{stage.destination}: the topic is compacted: records that")
 
 
+@pytest.mark.long
 async def test_every_change_of_the_dead_letters_is_seen(stage: Stage, topics: Topics) -> None:
     await stage.fill(240)
     await stage.make_plan()
@@ -331,7 +358,7 @@ async def test_a_stop_by_signal_says_what_is_left(stage: Stage) -> None:
     assert not stage.receipt.exists()
 
 
-async def address_of(process: asyncio.subprocess.Process) -> str:
+async def address_of(process: WarmProcess) -> str:
     assert process.stderr is not None
     async for line in process.stderr:
         entry = json.loads(line)

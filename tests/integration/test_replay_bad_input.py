@@ -214,7 +214,7 @@ async def test_hand_overs_that_would_lose_or_double_are_refused(stage: Stage) ->
         assert await committed_offsets(stage.bootstrap, stage.group) == {(stage.source, 0): after}
 
 
-async def test_a_source_that_was_made_anew_is_not_skipped(stage: Stage) -> None:
+async def test_a_source_that_was_created_again_is_not_skipped(stage: Stage) -> None:
     await stage.fill(60)
     await stage.make_plan()
     receipt = await stage.replay()
@@ -223,6 +223,7 @@ async def test_a_source_that_was_made_anew_is_not_skipped(stage: Stage) -> None:
         await handed_over(stage, receipt.model_copy(update={"partitions": later, "group": "forgotten"}))
 
 
+@pytest.mark.long
 async def test_the_ledger_in_postgresql_counts_where_kafka_has_forgotten(stage: Stage, postgresql_url: str) -> None:
     stage.ledger = postgresql_url
     await stage.fill(300)

@@ -67,6 +67,7 @@ async def replaying(stage: Stage) -> AsyncIterator[None]:
             await replay
 
 
+@pytest.mark.long
 async def test_a_worker_begins_behind_a_replay_or_not_at_all(stage: Stage) -> None:
     await stage.fill(60)
     await stage.make_plan(end="0:30,1:20")
@@ -151,6 +152,31 @@ async def test_a_replay_that_goes_on_leaves_out_nothing_that_a_live_worker_did_m
     assert sum(each.counts.read for each in receipt.partitions) == 60
 
 
+@pytest.mark.parametrize("still_there", [False, True])
+async def test_a_worker_of_another_group_that_was_let_in_counts_too(stage: Stage, still_there: bool) -> None:
+    """The ledger knows its group. One that still runs has yet to read what is written later."""
+    await stage.fill(60)
+    await stage.make_plan()
+    async with replaying(stage):
+        pass
+    ours, insisting = stage.group, ("--beside", stage.replay_id)
+    stage.group += "-other"
+    stage.configure(limits={"records_per_second": 1 if still_there else 1_000})
+    async with running_worker(stage.config, arguments=insisting, folder=stage.folder) as worker:
+        if still_there:
+            await worker.until("/readyz", 200)
+            # It is refused for what the worker may read, or for what it has read by now, whichever is asked first.
+            running = f"\\(group {stage.group}\\) is running, has yet to read"
+            expected = f"the live worker ({running}|\\({stage.group}\\) has read .* of) these offsets"
+        else:
+            await worker.caught_up(60)
+            assert await worker.stop() == 0
+            expected = f"the live worker \\({stage.group}\\) has read .* of these offsets already"
+        stage.group = ours
+        stage.configure()
+        await refused(stage, expected)
+
+
 class Begins(Replay):
     """One beside which something begins when it has asked and nobody sees it yet."""
 
@@ -230,6 +256,7 @@ def as_the_live_worker(record: Record) -> Record:
     )
 
 
+@pytest.mark.long
 async def test_what_a_live_worker_wrote_without_headers_is_found_by_what_it_is(stage: Stage) -> None:
     await stage.fill(60)
     later = replace(stage.event(0), partition=0)  # the same once more, which is nobody's fault

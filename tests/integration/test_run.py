@@ -214,7 +214,7 @@ async def test_a_broker_that_is_away_is_waited_for(tmp_path: Path) -> None:
         assert reasons == ["waiting for kafka"]
         assert (await request(worker.address, "/livez")).status == 200
         assert await worker.wait() == 1
-    assert [entry["event"] for entry in worker.log] == ["http is listening", "waiting for kafka"]
+    assert [entry["event"] for entry in worker.log] == ["starting", "http is listening", "waiting for kafka"]
     assert len(worker.errors) == 1
     assert f"no broker at {address} (connection refused), for 4 s: start the broker" in worker.errors[0]
 

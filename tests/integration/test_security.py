@@ -28,7 +28,7 @@ from worker.errors import MAY_PASS, NEEDS_A_PERSON, WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.waiting import wait_for_broker
 from worker.lanes.supervisor import Supervisor
-from worker.replay.topics import refuse_hidden
+from worker.replay.topics import refuse_hidden, refuse_hidden_topics
 from worker.settings import KafkaSettings
 
 CA = {"ssl_cafile": "{files}/ca.crt"}
@@ -129,6 +129,15 @@ async def test_waits_for_a_broker_that_is_away(server: str, expected: str) -> No
     assert caught.value.exit_code == MAY_PASS
 
 
+async def test_a_hidden_topic_is_not_called_missing(broker: SecureKafka) -> None:
+    topic = await Topics(broker.address["PLAINTEXT"]).create("hidden")
+    for name in (topic, "surely-none"):
+        with pytest.raises(WorkerError, match=f"{name}: the worker's user may not describe it") as caught:
+            await refuse_hidden_topics(clients(broker, "LOGIN", PLAIN | RIGHT), [name])
+        assert caught.value.exit_code == NEEDS_A_PERSON
+    await refuse_hidden_topics(clients(broker, "PLAINTEXT", {}), ["surely-none"])
+
+
 async def test_rights_that_are_missing(broker: SecureKafka, tmp_path: Path) -> None:
     """Those that show without writing are refused at start; a denied write is waited for."""
     topics = Topics(broker.address["PLAINTEXT"])
@@ -218,7 +227,7 @@ async def outputs_of(bench: Bench) -> list[bytes | None]:
     return [each.value for each in await read_settled(bench.bootstrap_servers, bench.route.destination.name)]
 
 
-async def test_sessions_that_end_are_nobodys_trouble(broker: SecureKafka, caplog: pytest.LogCaptureFixture) -> None:
+async def test_sessions_that_end_cause_no_errors(broker: SecureKafka, caplog: pytest.LogCaptureFixture) -> None:
     """Each connection is made anew before the broker would close it, with work to do and with none."""
     bench = await scram_bench(broker, USER)
     login = clients(broker, "TLSLOGIN", TLS_SCRAM | RIGHT | {"group_id": bench.group, "heartbeat_interval": "0.3"})

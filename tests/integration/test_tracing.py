@@ -92,6 +92,7 @@ async def test_a_transaction_is_a_span_that_leads_to_its_events(
         assert list(record.headers[:2]) == HEADERS
 
 
+@pytest.mark.long
 def test_nothing_of_it_is_loaded_where_it_is_off() -> None:
     """FastAPI looks for OpenTelemetry's interface by itself; what works and costs is the SDK."""
     script = "import sys, worker.app; sys.exit('opentelemetry.sdk' in sys.modules or 'google.protobuf' in sys.modules)"

@@ -62,7 +62,7 @@ def check(variant: Variant) -> Result:
         began = time.monotonic()
         for command in (
             ["spin", "-a", *variant.flags, str(MODEL)],
-            ["gcc", "-O1", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB}", "-o", "pan", "pan.c"],
+            ["gcc", "-O2", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB}", "-o", "pan", "pan.c"],
         ):
             subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
         told = subprocess.run(["./pan", f"-m{DEPTH}"], cwd=folder, check=False, capture_output=True, text=True).stdout

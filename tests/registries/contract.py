@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from upcasters.formats import Reference, Schema
+from worker.errors import WorkerError
 from worker.schemas.frames import SchemaId
 from worker.schemas.known import Place
 from worker.schemas.registry import NotFoundError, RefusedError, Registry
+from worker.schemas.subjects import Subjects, Wanted
 from worker.settings.schemas import RegistrySettings
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -88,7 +91,7 @@ class Contract:
         with pytest.raises(NotFoundError):
             await registry.look_up(subject, body(json_schema()))
 
-    async def test_compatibility_is_told_and_a_new_subject_has_no_readers(
+    async def test_compatibility_is_reported_and_a_new_subject_has_no_readers(
         self, registry: Registry, subject: str
     ) -> None:
         assert await registry.is_compatible(subject, body(json_schema())) is True
@@ -117,3 +120,27 @@ class Contract:
     async def test_what_is_no_schema_is_refused(self, registry: Registry, subject: str) -> None:
         with pytest.raises(RefusedError):
             await registry.register(subject, {"schemaType": "AVRO", "schema": "{"})
+
+    async def test_a_schema_is_registered_with_the_files_that_it_imports(
+        self, registry: Registry, subject: str
+    ) -> None:
+        """Each under its own name, before what imports it."""
+        unit, money = f"{subject}/unit.proto", f"{subject}/money.proto"
+        files = {
+            money: f'syntax = "proto3"; import "{unit}"; message Money {{ double sum = 1; Unit unit = 2; }}',
+            unit: 'syntax = "proto3"; message Unit { string name = 1; }',
+        }
+        text = f'syntax = "proto3"; import "{money}"; message Order {{ Money total = 1; }}'
+        references = tuple(Reference(name, Schema("protobuf", inner)) for name, inner in files.items())
+        own = Schema("protobuf", text, references)
+        wanted = Wanted(subject, "version 2", "results of version 2", "writes", "protobuf")
+        with pytest.raises(
+            WorkerError, match=f"{unit}: the schema of {unit}, which .* imports, is not registered there"
+        ):
+            await Subjects(registry, register=False).schema(wanted, own)
+        found = await Subjects(registry, register=True).schema(wanted, own)
+        assert sorted(found.used) == [money, unit]
+        assert [each.name for each in found.references] == [money]
+        again = await Subjects(registry, register=False).schema(wanted, own)
+        assert (again.number, sorted(again.used)) == (found.number, sorted(found.used))
+        assert (await registry.schema(SchemaId(found.number))).used.keys() == found.used.keys()

@@ -9,7 +9,7 @@ import re
 import ssl
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -155,18 +155,19 @@ class FakeRegistry:
         if not versions:
             return _missing("subject")
         for number, each in versions.items():
-            if json.loads(each.content["schema"]) == json.loads(content["schema"]):
+            if _plain(each.content) == _plain(content):
                 return 200, {"subject": found[0], "version": number, "id": each.number, **self._shown(each)}
         return _missing("schema")
 
     def take(self, found: list[str], content: Any, _context: str) -> Answer:
         try:
-            json.loads(content["schema"])
+            _plain(content)
         except ValueError:
             return 422, {"error_code": 42201, "message": "Either the input schema or one its references is invalid"}
         if found[0] in self.refused:
             return 409, {"error_code": 409, "message": "Schema being registered is incompatible"}
-        return 200, {"id": self._register(found[0], content).number}
+        made = self._register(found[0], content)
+        return 200, {"id": made.number, **({"guid": made.guid} if self.guids else {})}
 
     def compatible(self, found: list[str], _content: Any, _context: str) -> Answer:
         if not self._versions(found[0]):
@@ -208,3 +209,9 @@ def _handler(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
             """Tests read what was asked from ``asked``."""
 
     return Handler
+
+
+def _plain(content: Mapping[str, Any]) -> Any:
+    """A schema less the spaces in its text. Raises ValueError where it has to be JSON and is not."""
+    text = content["schema"]
+    return text.split() if content.get("schemaType") == "PROTOBUF" else json.loads(text)

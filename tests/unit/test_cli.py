@@ -150,7 +150,7 @@ def test_a_configuration_that_may_not_be_read_is_one_line(
     with pytest.raises(SystemExit) as ended:
         worker.cli.main()
     assert ended.value.code == 2
-    assert capsys.readouterr().err == f"upcast: {config}: cannot read the configuration: Permission denied\n"
+    assert capsys.readouterr().err == f"upcast: {config}: cannot read the configuration: Permission denied (UPC1005)\n"
 
 
 def test_a_terminal_without_unicode_gets_escapes(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,8 +169,11 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in result.stderr
 
 
-def test_version() -> None:
+def test_version_and_which_path_runs(monkeypatch: pytest.MonkeyPatch, config: Path) -> None:
     assert upcast("--version").stdout.startswith("upcast 0.")
+    monkeypatch.setenv("UPCAST_NATIVE", "0")
+    assert upcast("--version").stdout.endswith(", pure (UPCAST_NATIVE=0 turns it off)\n")
+    assert upcast("check", "--config", str(config)).returncode == 0, "it is no setting"
 
 
 @pytest.mark.parametrize("command", [command.name for command in app.registered_commands])
@@ -183,8 +186,8 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 def test_errors_of_the_worker_end_with_their_exit_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_main(monkeypatch, WorkerError("one\ntwo", MAY_PASS)) == 1
-    assert capsys.readouterr().err == "upcast: one\nupcast: two\n"
+    assert run_main(monkeypatch, WorkerError("one\ntwo", MAY_PASS, code="UPC1205")) == 1
+    assert capsys.readouterr().err == "upcast: one (UPC1205)\nupcast: two (UPC1205)\n"
 
 
 def test_a_bug_shows_its_class_and_no_value(

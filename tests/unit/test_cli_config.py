@@ -32,7 +32,7 @@ mode: exactly_once
 
 timeout: 3
 """
-SECRET = "a-token-of-enough-letters"  # noqa: S105
+SECRET = "a-token-of-enough-letters"
 
 
 def migrated(config: Path, text: str) -> str:

@@ -26,6 +26,6 @@ def test_a_rate_is_records_or_bytes(text: str | None, records: float | None, siz
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "fast", "5 tB/s", "0kB/s", "1e3"])
-def test_what_is_no_rate_is_told(text: str) -> None:
+def test_what_is_no_rate_is_reported(text: str) -> None:
     with pytest.raises(WorkerError, match="write records a second, such as 500, or bytes"):
         parse_rate(text)

@@ -21,7 +21,7 @@ def letter(fault: Fault = FAULT, room: int = 100_000, headers: tuple[Header, ...
     record = Event(b"value", b"key", headers, timestamp=1_600_000_000_000, offset=42)
 
     def fits(candidate: object) -> bool:
-        return len(encode_headers(list(candidate))) <= room  # type: ignore[call-overload]
+        return len(encode_headers(list(candidate))) <= room  # type: ignore[call-overload]  # mypy sees wider headers than a candidate has
 
     return dead_letter(record, SOURCE, fault, REPORTER, 1_700_000_000.5, fits, **more)
 

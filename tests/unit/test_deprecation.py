@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
+from upcast_authoring.deprecation.policy import DeprecationPolicy, Offer, between, minor_of
 from worker.deprecation import DEPRECATED, Deprecation
-from worker.deprecation.policy import DeprecationPolicy, Offer, between, minor_of
 from worker.offered import offered, policy, released, this_version
 
 NONE: Offer = {"schema": frozenset(), "setting": frozenset(), "endpoint": frozenset()}
@@ -20,7 +20,7 @@ def offer(**names: set[str]) -> Offer:
 
 
 def entry(kind: str, name: str, notice: str, removal: str) -> Deprecation:
-    return Deprecation(kind, name, "other", notice, removal, DAY, DAY)  # type: ignore[arg-type]
+    return Deprecation(kind, name, "other", notice, removal, DAY, DAY)  # type: ignore[arg-type]  # wrong kinds are tried, too
 
 
 def test_this_version_keeps_the_policy() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.docs.tables import DOCS
-from worker.authoring.checks import check_chain
+from upcast_authoring.checks import check_chain
 
 CHAIN = """
 from upcasters import Baseline, Chain, Step, anything, rename

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from upcast_authoring.errors import CommandError
 from worker.cli import app
-from worker.errors import WorkerError
 
 PACKAGE = {
     "__init__.py": """
@@ -91,7 +91,7 @@ def upcast(*arguments: str) -> Done:
     importlib.invalidate_caches()
     linecache.clearcache()
     result = CliRunner().invoke(app, [*arguments, "--chain", "orders:chain"])
-    if isinstance(result.exception, WorkerError):
+    if isinstance(result.exception, CommandError):
         return Done(result.exception.exit_code, result.stdout, str(result.exception))
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return Done(result.exit_code, result.stdout, result.stderr)
@@ -138,6 +138,20 @@ def test_a_released_part_that_changed_is_refused_until_it_is_accepted_by_name(or
     assert upcast("check").returncode == 0
     (kept,) = json.loads((orders / "orders" / "chain.lock.json").read_text())["accepted"]
     assert (kept["what"], kept["reason"]) == (part, "a mistake")
+
+
+def test_what_check_calls_wrong_cannot_be_released(orders: Path) -> None:
+    change(orders, "steps.py", 'rename("custId", "customer_id")', 'rename("nothing", "customer_id")')
+    change(
+        orders,
+        "steps.py",
+        "BASELINES = [",
+        "class Old(BaseModel):\n    custId: int\n    total: float\n\n\nBASELINES = [",
+    )
+    change(orders, "steps.py", 'shape=present("custId"))]', 'model=Old, shape=present("custId"))]')
+    done = upcast("lock")
+    assert (done.returncode, "nothing does not exist at this point" in done.stderr) == (2, True)
+    assert not (orders / "orders" / "chain.lock.json").exists()
 
 
 def test_a_golden_file_that_went_is_named(orders: Path) -> None:
@@ -224,6 +238,7 @@ def released(orders: Path) -> Path:
     return orders
 
 
+@pytest.mark.long
 def test_events_that_would_come_out_otherwise_are_counted_and_shown(released: Path) -> None:
     same = upcast("check", "--against", "HEAD")
     assert same.returncode == 0, same.stdout + same.stderr
@@ -234,6 +249,7 @@ def test_events_that_would_come_out_otherwise_are_counted_and_shown(released: Pa
     assert re.search(r"order 1 -> 2: \d+ of \d+ events have another result, such as .*EUR.*USD", otherwise.stdout)
 
 
+@pytest.mark.long
 def test_a_step_that_lets_more_events_through_is_no_change_of_what_came_out(released: Path) -> None:
     change(released, "steps.py", 'raise ValueError("no number")', "return len(value)")
     done = upcast("check", "--against", "HEAD")
@@ -241,11 +257,13 @@ def test_a_step_that_lets_more_events_through_is_no_change_of_what_came_out(rele
     assert "that were dead letters are upcast now" in done.stdout
 
 
+@pytest.mark.long
 def test_a_further_step_changes_nothing_about_the_way_before_it(released: Path) -> None:
     change(released, "steps.py", ", preview=True", "")
     assert upcast("check", "--against", "HEAD").returncode == 0
 
 
+@pytest.mark.long
 def test_a_wheel_and_a_lock_file_are_releases_too(released: Path) -> None:
     locked()
     project = '[project]\nname = "orders"\nversion = "1.0"\n[tool.setuptools]\npackages = ["orders"]\n'

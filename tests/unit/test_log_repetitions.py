@@ -21,7 +21,7 @@ class Said:
             self.lines.append(record.getMessage())
 
 
-def test_repetitions_are_counted_and_told_with_the_next_line() -> None:
+def test_repetitions_are_counted_and_reported_with_the_next_line() -> None:
     said = Said()
     for port in range(100):
         said.say("Unable connect to %s", port)

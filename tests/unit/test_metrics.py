@@ -70,6 +70,15 @@ def test_consumed_is_the_sum_of_all_fates(registry: CollectorRegistry, metrics: 
     assert total(registry, "upcaster_last_progress_timestamp_seconds") == 31
 
 
+def test_what_the_extension_did_is_asked_when_a_scrape_asks(
+    registry: CollectorRegistry, metrics: WorkerMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.metrics.counts", lambda: (5, 2, 1))
+    assert total(registry, "upcaster_native_events_total", by="extension") == 5
+    assert total(registry, "upcaster_native_events_total", by="python") == 2
+    assert total(registry, "upcaster_native_panics_total") == 1
+
+
 def test_latency_weighs_slices_by_their_records(registry: CollectorRegistry, metrics: WorkerMetrics) -> None:
     metrics.add("old", 0, "new", counters(), now=31.0)
     name = "upcaster_record_e2e_latency_seconds"
@@ -185,6 +194,7 @@ NAMES = [
     "records_upcast",
     "records_passed",
     "records_produced",
+    "records_tombstones",
     "records_dead_lettered",
     "records_skipped",
     "errors",
@@ -208,6 +218,8 @@ NAMES = [
     "in_flight_bytes",
     "last_progress_timestamp_seconds",
     "disagreeing_members",
+    "native_events",
+    "native_panics",
     "build_info",
     "breaker_open",
     "left_out_records",

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from typer.testing import CliRunner, Result
 
 from tests.unit.replay.chains import SOURCE
+from upcast_authoring.lock import changed, parts_of
 from upcasters import Baseline, Chain, Event, Policy, Step, Upcast, function, present, read_with, rename
-from worker.authoring.lock import changed, parts_of
 from worker.cli import app
 from worker.database.document_upcaster import Changed, DocumentUpcaster
 from worker.replay.census.counting import Census, EventKind, Identifier

@@ -197,6 +197,23 @@ def test_a_secrets_file_by_environment_replaces_the_secret(
 
 
 @pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"http": {"port": "many"}}, "http.port: must be a whole number"),
+        ({"http": {"port": 80.5}}, "http.port: must be a whole number"),
+        ({"http": {"port": 70000}}, "http.port: must be less than or equal to 65535"),
+        ({"kafka": MINIMAL["kafka"] | {"session_timeout": "10s"}}, "kafka.session_timeout: must be a number, without"),
+        ({"http": 8090}, "http: must be a section: write `key: value` lines below it"),
+        ({"routes": "legacy"}, "routes: must be a list: write one line"),
+        ({"routes": [MINIMAL["routes"][0] | {"include_values": "perhaps"}]}, "include_values: must be true or false"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_in_plain_words(config: Path, change: Any, expected: str) -> None:
+    config.write_text(yaml.safe_dump(MINIMAL | change))
+    assert expected in complaint(config)
+
+
+@pytest.mark.parametrize(
     ("path", "expected"), [("/no/such/file", "No such file or directory"), ("/", "Is a directory")]
 )
 def test_a_secrets_file_that_cannot_be_read(config: Path, path: str, expected: str) -> None:
@@ -264,10 +281,10 @@ def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
     assert "Docker creates a folder where the file to mount is missing" in complaint(tmp_path)
 
 
-def test_in_the_image_a_missing_file_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_the_image_a_missing_file_is_reported_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The image sets an address to listen on, which alone does not make a configuration."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("UPCAST_HTTP__HOST", "0.0.0.0")  # noqa: S104
+    monkeypatch.setenv("UPCAST_HTTP__HOST", "0.0.0.0")  # noqa: S104  # nothing is bound
     assert complaint(DEFAULT_CONFIG).startswith(f"upcast.yaml: there is no such configuration file in {tmp_path}")
 
 
@@ -433,7 +450,7 @@ def test_detection(config: Path, changes: dict[str, Any], detection: Detection) 
     assert load_route(config, **changes).routes[0].policy().detection == detection
 
 
-def test_the_old_name_of_observe_is_told(config: Path) -> None:
+def test_the_old_name_of_observe_is_reported(config: Path) -> None:
     config.write_text(yaml.safe_dump(MINIMAL | {"routes": [ROUTE | {"validate": {"source": "sampled"}}]}))
     lines: list[str] = []
     settings = load_settings(config, lines.append)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from upcasters.operations.choice import walk
 from upcasters.operations.fields import Move, Rename
 from upcasters.operations.values import MapValues
-from upcasters.step import walk
 from worker.errors import WorkerError
 from worker.settings import load_settings
 from worker.settings.environment import location_of, variable_name

@@ -64,6 +64,7 @@ def test_it_is_built_without_a_warning_a_dead_link_or_anything_from_another_host
     assert site.faults == []
 
 
+@pytest.mark.long
 def test_every_page_is_in_the_navigation_that_people_see(site: Site) -> None:
     pages = [str(page.relative_to(site.folder / SOURCE)) for page in (site.folder / SOURCE).rglob("*.md")]
     shown = {link.removesuffix("/") for link in site.page("404.html").links}

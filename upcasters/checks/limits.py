@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from upcasters.patterns import compiled
+
 JsonSchemaLimits = Mapping[str, Any]
 
 _FORMATS: Mapping[str, TypeAdapter[Any]] = {
@@ -53,7 +55,7 @@ def breaks(name: str, limit: Any, value: Any) -> bool:
 
 def _matches(pattern: str, value: str) -> bool:
     try:
-        return re.search(pattern, value) is not None
+        return compiled(pattern).search(value) is not None
     except re.error:  # a pattern of another dialect
         return True
 

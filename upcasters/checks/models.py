@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, reduce
 from typing import TYPE_CHECKING
 
 from msgspec import Raw
-from pydantic import BaseModel
 
+from upcasters.checks.avro_shape import shape_of_schema
 from upcasters.checks.differences import differences
-from upcasters.checks.field_projection import follow
 from upcasters.checks.notes import Notes
 from upcasters.checks.overwrites import overwrites
 from upcasters.checks.problems import Report, named, problem
+from upcasters.checks.projection import follow
 from upcasters.checks.schema import shape_of
 from upcasters.checks.shape import Field, Shape, any_value, join, scalar, shape_of_value
 from upcasters.detection import Detection, FromField
@@ -23,7 +23,7 @@ from upcasters.paths import Path, path, show
 from upcasters.step import Hop, Step, VersionKey
 
 if TYPE_CHECKING:
-    from upcasters.version_graph import VersionGraph
+    from upcasters.version_graph import Version, VersionGraph
 
 
 def model_problems(chain: VersionGraph, detection: Detection | None = None) -> list[Problem]:
@@ -32,7 +32,7 @@ def model_problems(chain: VersionGraph, detection: Detection | None = None) -> l
     Quiet where something cannot be told: about functions, derived values, versions without a model. ``detection`` has
     a route's rules, where it has its own: they say where the new type and version are written.
     """
-    shapes = cache(_shape_of)
+    shapes = _Shapes()
     rules = (detection or Detection()).or_those_of(chain.detection)
     found = [*_unused_models(chain), *_same_path(chain)]
     for hop in chain.hops.values():
@@ -40,16 +40,31 @@ def model_problems(chain: VersionGraph, detection: Detection | None = None) -> l
     return list(dict.fromkeys(found))
 
 
-def _shape_of(model: type[BaseModel] | None) -> Shape:
-    return any_value() if model is None else shape_of(model)
+class _Shapes:
+    """What the versions of a chain hold, by their models or, where they have none, by their schemas; read once."""
+
+    def __init__(self) -> None:
+        self._of_model = cache(shape_of)
+        self._of_schema = cache(shape_of_schema)
+
+    def held(self, known: Version) -> Shape:
+        """What an event of this version holds."""
+        return self._shape(known, to_write=False)
+
+    def wanted(self, known: Version) -> Shape | None:
+        """What an event of this version has to hold; None where nobody knows."""
+        return None if known.model is None and known.schema is None else self._shape(known, to_write=True)
+
+    def _shape(self, known: Version, *, to_write: bool) -> Shape:
+        if known.model is not None:
+            return self._of_model(known.model).copy()
+        return any_value() if known.schema is None else self._of_schema(known.schema, to_write=to_write).copy()
 
 
-def _hop_problems(
-    chain: VersionGraph, hop: Hop, shapes: Callable[[type[BaseModel] | None], Shape], rules: Detection
-) -> list[Problem]:
+def _hop_problems(chain: VersionGraph, hop: Hop, shapes: _Shapes, rules: Detection) -> list[Problem]:
     found: list[Problem] = []
     children: list[tuple[str, str | None, Shape]] = []
-    root = shapes(chain.versions[hop.source].model).copy()
+    root = shapes.held(chain.versions[hop.source])
 
     def report_at(step: Step) -> Report:
         return lambda code, message, remedy: found.append(problem(code, message, remedy, step))
@@ -98,12 +113,11 @@ def _compare(
     chain: VersionGraph,
     node: VersionKey,
     made: Shape,
-    shapes: Callable[[type[BaseModel] | None], Shape],
+    shapes: _Shapes,
     report: Report,
 ) -> None:
-    model = chain.versions[node].model
-    if model is not None and not made.impossible:
-        wanted = shapes(model).copy()
+    wanted = shapes.wanted(chain.versions[node])
+    if wanted is not None and not made.impossible:
         differences(made, wanted, lambda code, what, remedy: report(code, f"{what} ({named(node)})", remedy))
 
 

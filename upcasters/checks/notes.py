@@ -9,9 +9,9 @@ from difflib import get_close_matches
 from upcasters.checks.problems import Report
 from upcasters.checks.shape import Shape
 from upcasters.operations.base import Operation
+from upcasters.operations.choice import walk
 from upcasters.operations.events import DropHeader, FieldToHeader, HeaderToField, RenameHeader, SetHeader
 from upcasters.paths import Path, show
-from upcasters.step import walk
 
 
 @dataclass(frozen=True)

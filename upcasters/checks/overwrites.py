@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 from upcasters.operations.base import Operation
 from upcasters.operations.choice import Switch, When
-from upcasters.operations.events import FieldToHeader, RenameType, SetKey, SplitEach
-from upcasters.operations.fields import Default, Drop, FirstOf, KeepOnly, Move, Nest, Rename, RenameKeys, Unnest
+from upcasters.operations.events import RenameType, SetKey
+from upcasters.operations.fields import Drop
+from upcasters.operations.filling import Default
+from upcasters.operations.keys import RenameKeys
+from upcasters.operations.lists import ListToFields, MoveItems
+from upcasters.operations.nesting import KeepOnly, Unnest
 from upcasters.operations.scopes import At, Everywhere
-from upcasters.operations.texts import JoinValues, SplitValue
-from upcasters.operations.values import KEY, Derive, Function
+from upcasters.operations.texts import SplitValue
+from upcasters.operations.values import KEY, Derive
 from upcasters.paths import EACH, Path, overlap
 
 Overwrite = tuple[Path, Operation, Operation]
@@ -32,15 +36,15 @@ def overwrites(operations: Iterable[Operation]) -> Iterator[Overwrite]:
     """(path, earlier, later) where ``later`` sets what ``earlier`` has set and nothing has read.
 
     An obvious sequence is none: a value that is read and set again, a default behind something that may have set
-    the field, an operation that says ``exists="replace"`` or ``"same"``. The path is empty where it is the event's key
-    or type that is set twice.
+    the field, a part of a text that is thrown away once the text is split, an operation that says ``exists="replace"``
+    or ``"same"``. The path is empty where it is the event's key or type that is set twice.
     """
     listed = tuple(operations)
     yield from _of_the_event(listed)
     written: dict[Path, Operation] = {}
     for placed in _flat(listed, ()):
         operation = placed.operation
-        reads, removed = placed.paths(operation.reads()), placed.paths(_removed(operation))
+        reads, removed = placed.paths(operation.reads()), placed.paths(operation.removes())
         for path in [path for path in written if any(overlap(path, read) for read in reads)]:
             del written[path]
         if isinstance(operation, (When, Switch, Everywhere, KeepOnly, RenameKeys)):
@@ -97,6 +101,8 @@ def _inside(operation: Operation) -> Iterator[Overwrite]:
 
 
 def _is_obvious(earlier: Operation, later: Operation) -> bool:
+    if isinstance(later, Drop) and isinstance(earlier, (ListToFields, MoveItems, SplitValue)):
+        return True
     exists = getattr(later, "exists", None)
     if exists == "keep":
         return not _is_certain(earlier) or getattr(later, "null", "keep") == "replace"
@@ -106,24 +112,6 @@ def _is_obvious(earlier: Operation, later: Operation) -> bool:
 def _is_certain(operation: Operation) -> bool:
     """True where the operation sets its field in every document that it takes."""
     missing = getattr(operation, "missing", "error")
+    if getattr(operation, "short", "error") == "keep":
+        return False
     return bool(missing == "error" or (isinstance(operation, Derive) and missing == "none"))
-
-
-def _removed(operation: Operation) -> tuple[Path, ...]:
-    """The paths that hold nothing any more behind an operation."""
-    removed: tuple[Path, ...] = ()
-    if isinstance(operation, Rename):
-        removed = tuple((*operation.at, old) for old in operation.names.keys() - set(operation.names.values()))
-    elif isinstance(operation, Move):
-        removed = (operation.source,)
-    elif isinstance(operation, (Drop, SplitValue, FieldToHeader, SplitEach)):
-        removed = (operation.path,)
-    elif isinstance(operation, FirstOf):
-        removed = tuple(source for source in operation.sources if source != operation.target)
-    elif isinstance(operation, (Nest, JoinValues)):
-        removed = operation.reads()
-    elif isinstance(operation, Unnest):
-        removed = (operation.child,)
-    elif isinstance(operation, Function):
-        removed = operation.drops
-    return removed

@@ -22,6 +22,12 @@ NULL = frozenset({"null"})
 STRING = frozenset({"string"})
 
 
+INTEGER = frozenset({"integer"})
+
+
+NUMBER = frozenset({"number", "integer"})
+
+
 def forget(root: Shape, path: Path) -> None:
     """Nothing is known any more of what stands at ``path``."""
     if not path:

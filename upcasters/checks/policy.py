@@ -134,7 +134,7 @@ def _untold_by_shape(chain: VersionGraph) -> Iterator[Problem]:
     told = {event_type for (event_type, _), known in chain.versions.items() if known.shape is not None}
     for node in chain.hops:
         known = chain.versions[node]
-        silent = known.shape is None and not known.looks_like
+        silent = known.shape is None and not known.looks_like and known.schema is None
         if silent and node not in inner and node[0] in told:
             what = f"the version is told by shape alone, and {named(node)} declares none"
             remedy = "Give it a shape, or add a rule that tells it: a header, a field or a default."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from upcasters.errors import Problem
+from upcasters.operations.choice import walk
 from upcasters.operations.events import EventOperation
 from upcasters.readers import UpcastEnvelope, ValueReader
-from upcasters.step import walk
 
 
 def reader_problems(readers: Sequence[ValueReader]) -> Iterator[Problem]:

@@ -6,17 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from upcasters.checks.notes import SILENT
-from upcasters.checks.places import NULL, OBJECT, STRING, single_at, take
+from upcasters.checks.places import ARRAY, NULL, OBJECT, STRING, single_at, take
 from upcasters.checks.shape import ALL_TYPES, Field, Presence, Shape, any_value, nothing, shape_of_value
 from upcasters.conditions import (
     AllOf,
     AnyOf,
     Between,
+    Compared,
     Condition,
     Equals,
     FieldCondition,
     HasType,
     IsNull,
+    LengthIs,
     Matches,
     Not,
     OneOf,
@@ -32,13 +34,15 @@ def refine(root: Shape, condition: Condition, *, holds: bool) -> None:
     if isinstance(condition, Not):
         refine(root, condition.part, holds=not holds)
     elif isinstance(condition, (AllOf, AnyOf)):
-        if holds is isinstance(condition, AllOf):
-            for part in condition.parts:
-                refine(root, part, holds=holds)
-        else:
-            _loosen(root, condition.reads())
+        parts = condition.parts if holds is isinstance(condition, AllOf) else ()
+        for part in parts:
+            refine(root, part, holds=holds)
+        _loosen(root, () if parts else condition.reads())
     elif isinstance(condition, FieldCondition):
         _refine_field(root, condition, holds=holds)
+    elif isinstance(condition, Compared):
+        for path in condition.reads() if holds else ():
+            _there(root, path)
     else:
         _loosen(root, condition.reads())
 
@@ -108,6 +112,8 @@ def _wanted(condition: FieldCondition) -> frozenset[str]:
         return types | {"integer"} if "number" in types else types
     if isinstance(condition, Equals):
         return _types(condition.value)
+    if isinstance(condition, LengthIs):
+        return ARRAY
     return NULL if isinstance(condition, IsNull) else ALL_TYPES
 
 

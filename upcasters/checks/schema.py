@@ -17,7 +17,11 @@ from upcasters.document import scalar_key
 
 def shape_of(model: type[BaseModel]) -> Shape:
     """The shape of the documents that a model takes."""
-    schema = model.model_json_schema(schema_generator=_Generator)
+    return shape_of_json_schema(model.model_json_schema(schema_generator=_Generator))
+
+
+def shape_of_json_schema(schema: Mapping[str, Any]) -> Shape:
+    """The shape of the documents that a JSON Schema describes."""
     return _read(schema, _Definitions(schema.get("$defs", {})), ())
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from upcasters.checks.avro_shape import shape_of_schema
 from upcasters.checks.problems import named, problem
 from upcasters.conditions import implies
 from upcasters.errors import Problem
+from upcasters.formats import Schema, SchemaError
 from upcasters.operations.base import Reversibility
+from upcasters.operations.choice import walk
 from upcasters.operations.events import SplitEach, SplitEvent
 from upcasters.operations.scopes import At, Everywhere, Subdocument
-from upcasters.step import Baseline, Step, VersionKey, walk
+from upcasters.step import Baseline, Step, VersionKey
 
 if TYPE_CHECKING:
     from upcasters.version_graph import VersionGraph
@@ -24,7 +28,7 @@ def structure_problems(chain: VersionGraph) -> list[Problem]:
     found = list(_identity(chain))
     if found:
         return found
-    for check in (_duplicates, _self_loops, _split_last):
+    for check in (_duplicates, _self_loops, _split_last, _schemas):
         found += check(chain)
     if found:
         return found
@@ -60,6 +64,25 @@ def _identity(chain: VersionGraph) -> Iterator[Problem]:
         if not place.event_type:
             what = f"the {type(place).__name__.lower()} has no event type"
             yield Problem("no-type", what, "Name the type that it is about.", place.file, place.id)
+
+
+def _schemas(chain: VersionGraph) -> Iterator[Problem]:
+    places: tuple[Step | Baseline, ...] = (*chain.steps, *chain.baselines)
+    for place in places:
+        if isinstance(place.schema, str):
+            what = f"schema={place.schema!r} is a file beside a step, and this chain is not made of a package"
+            yield Problem("schema", what, "Pass upcasters.formats.Schema, with the text.", place.file, place.id)
+        elif place.schema is not None:
+            yield from _unusable(place, place.schema)
+
+
+def _unusable(place: Step | Baseline, schema: Schema) -> Iterator[Problem]:
+    try:
+        shape_of_schema(schema)
+        _ = schema.fingerprint
+    except SchemaError as error:
+        for each in error.problems:
+            yield replace(each, file=place.file, step=place.id)
 
 
 def _duplicates(chain: VersionGraph) -> Iterator[Problem]:

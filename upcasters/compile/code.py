@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from upcasters.compile.layouts import ANY_LEVELS, Unexpected
+from upcasters.depth import SHALLOW, is_too_deep
 from upcasters.document import (
     NULLS,
     Object,
@@ -223,11 +224,13 @@ SCOPE: dict[str, Any] = {
     "MISSING": MISSING,
     "NULLS": NULLS,
     "Raw": Raw,
+    "SHALLOW": SHALLOW,
     "Unexpected": Unexpected,
     "ValidationError": msgspec.ValidationError,
     **_looking(decode_object),
     "decode_unchecked": decode_object_unchecked,
     "encode": encode,
+    "is_too_deep": is_too_deep,
     "may_lack_keys": may_lack_keys,
     "open_items": _open_items,
     "open_items_unchecked": _open_items_unchecked,

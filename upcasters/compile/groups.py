@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from upcasters.compile.switches import SwitchRun
-from upcasters.operations.base import Operation
+from upcasters.operations.base import ChangeValue, Operation
 from upcasters.operations.choice import Downgrade
-from upcasters.operations.fields import Default, Drop, FirstOf, Nest, Optional, Rename, RenameKeys
-from upcasters.operations.lists import Wrap
+from upcasters.operations.fields import Drop, FirstOf, Rename
+from upcasters.operations.filling import Default
+from upcasters.operations.keys import RenameKeys
+from upcasters.operations.lists import FieldsToList, ListToFields, Wrap
+from upcasters.operations.nesting import Nest
+from upcasters.operations.numbers import Scale
+from upcasters.operations.presence import Optional
 from upcasters.operations.restoring import Restore, RestoreItems, RestoreOthers
 from upcasters.operations.scopes import At
 from upcasters.operations.texts import JoinList, JoinValues, Reformat, SplitList, SplitValue
+from upcasters.operations.times import ConvertTime
 from upcasters.operations.values import Convert, Derive, MapValues, ParseJson, PrintJson
 from upcasters.paths import EACH, Path, overlap
 
-ChangeValue = Convert | MapValues | Wrap | ParseJson | PrintJson | Reformat | SplitList | JoinList
-Flat = Rename | FirstOf | RenameKeys | Nest | Default | Drop | Derive | SplitValue | JoinValues | ChangeValue
-_CHANGES_OF_VALUES = (Convert, MapValues, Wrap, ParseJson, PrintJson, Reformat, SplitList, JoinList)
-_OF_ONE_FIELD = (Default, Drop, SplitValue, JoinValues, *_CHANGES_OF_VALUES)
+CHANGES_OF_VALUES = (
+    *(Convert, ConvertTime, MapValues, Wrap, ParseJson, PrintJson, Reformat, Scale, SplitList, JoinList),
+)
+Parts = SplitValue | JoinValues | FieldsToList | ListToFields
+Flat = Rename | FirstOf | RenameKeys | Nest | Default | Drop | Derive | Parts | ChangeValue
+_OF_ONE_FIELD = (Default, Drop, *get_args(Parts), *CHANGES_OF_VALUES)
 
 
 @dataclass
@@ -98,7 +106,7 @@ def _join(groups: list[Group], later: FlatGroup) -> None:
 
 def _flat_at(operation: Operation) -> Path | None:
     """The object whose fields are all that the operation is about; None where it is about more."""
-    if getattr(operation, "wrong_type", "error") != "error":
+    if getattr(operation, "wrong_type", "error") != "error" or _asks_length(operation):
         return None
     if isinstance(operation, RenameKeys):
         return None if operation.subtree or operation.checks_way_back else operation.at
@@ -112,10 +120,15 @@ def _flat_at(operation: Operation) -> Path | None:
     return operation.path[:-1] if isinstance(operation, _OF_ONE_FIELD) and operation.path[-1] is not EACH else None
 
 
+def _asks_length(operation: Operation) -> bool:
+    """True where which fields there will be depends on how many items or parts there are."""
+    return isinstance(operation, (ListToFields, SplitValue)) and operation.short == "keep"
+
+
 def _derived_at(operation: Derive) -> Path | None:
     at = operation.path[:-1]
     inside = all(isinstance(source, tuple) and source[: len(at)] == at for source in operation.sources)
-    return at if inside and all(len(source) > len(at) for source in operation.sources) else None  # type: ignore[arg-type]
+    return at if inside and all(len(source) > len(at) for source in operation.sources) else None  # type: ignore[arg-type]  # sources are paths here
 
 
 def _relative(operation: Any, depth: int) -> Any:
@@ -125,6 +138,6 @@ def _relative(operation: Any, depth: int) -> Any:
         sources = tuple(source[depth:] for source in operation.sources)
         return replace(operation, sources=sources, target=operation.target[depth:])
     if isinstance(operation, Derive):
-        sources = tuple(source[depth:] for source in operation.sources)  # type: ignore[index]
+        sources = tuple(source[depth:] for source in operation.sources)  # type: ignore[index]  # sources are paths here
         return replace(operation, path=operation.path[depth:], sources=sources)
     return replace(operation, path=operation.path[depth:])

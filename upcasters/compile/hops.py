@@ -13,34 +13,47 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from upcasters.compile.code import UNCHECKED, Code, comment, comment_text
 from upcasters.compile.conditions import expression, looked_at
-from upcasters.compile.groups import FlatGroup, Group, grouped
+from upcasters.compile.groups import Flat, FlatGroup, Group, grouped
 from upcasters.compile.layouts import ANY_LEVELS, CountingLayouts, Layouts, Unexpected, added_levels, can_count
 from upcasters.compile.switches import SwitchRun, may_end, runs
 from upcasters.conditions import Condition
 from upcasters.context import Context
-from upcasters.document import Object, ScalarKey, plain, scalar_key
+from upcasters.depth import MOST_ADDED
+from upcasters.document import Object, ScalarKey, compared, scalar_key
 from upcasters.operations.base import Operation
-from upcasters.operations.choice import Switch, When
+from upcasters.operations.choice import Switch, When, walk
 from upcasters.operations.events import (
+    DropEvent,
     DropHeader,
     EventOperation,
     FieldToHeader,
+    MustBeType,
     RenameHeader,
+    RenameType,
     SetHeader,
     SetKey,
+    Tombstone,
 )
-from upcasters.operations.fields import Drop, KeepOnly, Move, MustExist, Rename, RenameKeys, Unnest
+from upcasters.operations.fields import Drop, Move, Rename
+from upcasters.operations.filling import Copy, DropEqual
+from upcasters.operations.keys import RenameKeys
+from upcasters.operations.lists import ListToFields, MoveItems
+from upcasters.operations.nesting import KeepOnly, Unnest
+from upcasters.operations.numbers import Scale
+from upcasters.operations.presence import MustBeAbsent, MustExist, Optional
 from upcasters.operations.scopes import At, Everywhere, Subdocument, Walk, go_together
+from upcasters.operations.times import ConvertTime
 from upcasters.operations.values import Derive, DropDerived, PrintJson
 from upcasters.paths import EACH, Path
-from upcasters.step import Hop, walk
+from upcasters.step import Hop
 from upcasters.traversal import MISSING
 
-Inner = Callable[[Object, Context], Object]
+Inner = Callable[[Object, Context], Any]
+"""Gives the document, and where that is counted by how many bytes and quotes its text is to be longer."""
 
 
 class Fused(Protocol):
@@ -62,42 +75,92 @@ class Compiled:
 def compile_hops(hops: Sequence[Hop], *, keeps_keys: bool = True) -> Compiled:
     """One function for all operations of ``hops``: takes the opened document and its context, gives the document."""
     code = Code()
-    _emit_all([operation for hop in hops for operation in hop.operations], code)
+    first, *others = _stretches([hop.operations for hop in hops])
+    _emit_all(first, code)
+    _emit_others(others, code)
     versions = " -> ".join([hops[0].source[1], *(hop.target[1] for hop in hops)])
     source = code.text(f"def upcast(root, context):  # {versions}")
     return Compiled(code.build(source, "upcast", {} if keeps_keys else UNCHECKED), source)
 
 
-def emit_hops(operations: Sequence[Operation], code: Code, *, keeps_keys: bool, counts: bool) -> None:
+def emit_hops(hops: Sequence[Sequence[Operation]], code: Code, *, keeps_keys: bool, counts: bool) -> None:
     """The lines of the same inside of another function, where ``value`` is the text of ``root``, opened unchecked.
 
     They raise Unexpected where a key was lost; or, with ``counts`` and where that can be told (``code.counts``), they
     leave in ``added`` and ``quotes`` by how many bytes and quotes the new text is to be longer.
     """
-    groups = grouped(runs(operations))
-    code.counts = counts and keeps_keys and all(map(_can_count, groups))
+    first, *others = _stretches(hops)
+    groups = grouped(runs(first))
+    code.counts = counts and keeps_keys and not others and all(map(_can_count, groups))
     _emit_first(groups, code, checks=keeps_keys and not code.counts)
     _emit_groups(groups, code)
+    _emit_others(others, code)
+
+
+def _stretches(hops: Sequence[Sequence[Operation]]) -> list[list[Operation]]:
+    """The operations of all hops, parted where a hop may leave a document that is too deep: between hops it is none."""
+    stretches, added = [list[Operation]()], 0
+    for operations in hops:
+        if added > MOST_ADDED:
+            stretches.append([])
+            added = 0
+        stretches[-1] += operations
+        added += sum(map(_levels_added, walk(operations)))
+    return stretches
+
+
+def _levels_added(operation: Operation) -> int:
+    """How many levels an operation adds at most, without those inside of it."""
+    if isinstance(operation, get_args(Flat)):
+        return added_levels([operation])
+    if isinstance(operation, (Copy, Move, MoveItems)):
+        return len(operation.target)
+    return 0 if isinstance(operation, (At, When, Switch, *_NOT_DEEPER)) else ANY_LEVELS
+
+
+def _emit_others(stretches: Iterable[Sequence[Operation]], code: Code) -> None:
+    for operations in stretches:
+        code.line("if is_too_deep(encode(root), SHALLOW): raise Unexpected")
+        code.levels = 0
+        _emit_all(operations, code)
 
 
 def _can_count(group: Group) -> bool:
-    return isinstance(group, FlatGroup) and all(map(can_count, group.operations))
+    if isinstance(group, FlatGroup):
+        return all(map(can_count, group.operations))
+    if isinstance(group, When):
+        return _all_can_count((*group.operations, *group.otherwise))
+    if isinstance(group, SwitchRun):
+        return all(_all_can_count(part.all() if isinstance(part, Switch) else [part]) for part in group.parts)
+    return False
+
+
+def _all_can_count(operations: Iterable[Operation]) -> bool:
+    return all(map(_can_count, grouped(runs(operations))))
 
 
 def _emit_first(groups: Sequence[Group], code: Code, *, checks: bool) -> None:
     """Opens the objects of the leading groups, as far as nothing before has touched them, and checks all at once."""
     code.decode, touched = "decode_unchecked", list[Path]()
-    for group in itertools.takewhile(lambda one: isinstance(one, FlatGroup), groups):
-        assert isinstance(group, FlatGroup)
+    for group in itertools.takewhile(bool, map(_leading, groups)):
+        assert group is not None
         if not any(group.at[: len(one)] == one for one in touched if one):
             _open_first(group, code)
         touched += group.touched
-    code.decode = "decode_object"
     if code.counts:
         code.line("added = quotes = 0")
-    elif checks:
+        return
+    code.decode = "decode_object"
+    if checks:
         code.line("again = encode(root)")
         code.line("if len(again) != len(value) and may_lack_keys(value, again): raise Unexpected")
+
+
+def _leading(group: Group) -> FlatGroup | None:
+    """Where the group's object is, and what it touches; None where that is not told before it runs."""
+    if isinstance(group, Move) and _is_plain(group):
+        return FlatGroup(group.source[:-1], [], [group.source, group.target], False)
+    return group if isinstance(group, FlatGroup) else None
 
 
 def _open_first(group: FlatGroup, code: Code) -> None:
@@ -114,10 +177,14 @@ def _open_first(group: FlatGroup, code: Code) -> None:
 def needs_context(operation: Operation) -> bool:
     """True where the operation reads or changes key, headers, type or coordinates."""
     if isinstance(operation, Derive):
-        return not all(isinstance(source, tuple) for source in operation.sources)
+        return operation.takes_from_around()
     if isinstance(operation, DropDerived):
         return needs_context(operation.derive)
+    if isinstance(operation, MoveItems):
+        return bool(operation.where.outside())
     if isinstance(operation, (At, Everywhere, When, Switch)):
+        if isinstance(operation, Everywhere) and operation.may_grow():
+            return True
         inside = itertools.islice(walk([operation]), 1, None)
         return any(condition.outside() for condition in _asked(operation)) or any(map(needs_context, inside))
     return isinstance(operation, (EventOperation, Subdocument))
@@ -278,24 +345,29 @@ def _emit_at(operation: At, code: Code) -> None:
 
 
 def _emit_switches(operation: SwitchRun, code: Code) -> None:
-    code.levels += ANY_LEVELS
-    cases = code.constant(Cases(operation), "cases")
+    code.levels += sum(map(_levels_added, walk(operation.parts))) if code.counts else ANY_LEVELS
+    cases = code.constant(Cases(operation, counts=code.counts), "cases")
     code.line(f"# {comment_text(str(operation))}")
     node = f"{looked_at(operation.path[:-1], code)}.get({operation.path[-1]!r}, MISSING)"
-    code.line(f"root = {cases}.of({node})(root, context)")
+    if code.counts:
+        code.line(f"root, more_bytes, more_quotes = {cases}.of({node})(root, context)")
+        code.line("added += more_bytes; quotes += more_quotes")
+    else:
+        code.line(f"root = {cases}.of({node})(root, context)")
     code.forget_all()
 
 
 class Cases(dict[Any, Inner]):
     """The function for each value of a field, by the value alone where it is a text; made when it is first chosen."""
 
-    def __init__(self, switches: SwitchRun) -> None:
+    def __init__(self, switches: SwitchRun, *, counts: bool) -> None:
         self._switches = switches
+        self._counts = counts
         self._values = switches.values()
 
     def of(self, node: Any) -> Inner:
         """The function for a document with this value."""
-        value = plain(node)
+        value = compared(node)
         if type(value) is not str:
             value = scalar_key(value) if type(value) not in (dict, list) else MISSING
         return self[value]
@@ -304,31 +376,37 @@ class Cases(dict[Any, Inner]):
         key = (False, value) if type(value) is str else value
         if key not in self._values:
             return self._otherwise
-        function = self[value] = _chosen(self._switches, key)
+        function = self[value] = self._chosen(key)
         return function
 
     @cached_property
     def _otherwise(self) -> Inner:
-        return _chosen(self._switches, None)
+        return self._chosen(None)
+
+    def _chosen(self, value: ScalarKey | None) -> Inner:
+        operations = self._switches.chosen(value)
+        if operations is None:
+            raise Unexpected
+        return _function(operations, counts=self._counts)
 
 
-def _chosen(switches: SwitchRun, value: ScalarKey | None) -> Inner:
-    operations = switches.chosen(value)
-    if operations is None:
-        raise Unexpected
-    return _function(operations)
-
-
-def _function(operations: Sequence[Operation]) -> Inner:
-    code = Code()
+def _function(operations: Sequence[Operation], *, counts: bool) -> Inner:
+    """The operations as a function; with ``counts`` it also gives by how many bytes and quotes the text gets longer."""
+    code = Code(counts=counts)
+    if counts:
+        code.result, code.decode = "root, added, quotes", "decode_unchecked"
+        code.line("added = quotes = 0")
     _emit_all(operations, code)
     function: Inner = code.build(code.text("def case(root, context):"), "case")
     return function
 
 
+def _is_plain(operation: Move) -> bool:
+    return (operation.missing, operation.exists, operation.prune) == ("error", "error", False)
+
+
 def _emit_move(operation: Move, code: Code) -> None:
-    plain_move = (operation.missing, operation.exists, operation.prune) == ("error", "error", False)
-    if not plain_move:
+    if not _is_plain(operation):
         code.call(operation)
         return
     code.levels += len(operation.target)
@@ -365,7 +443,9 @@ def _emit_keep_only(operation: KeepOnly, code: Code) -> None:
 
 
 _NOT_DEEPER = (
-    *(Drop, DropHeader, FieldToHeader, MustExist, PrintJson, Rename, RenameHeader, RenameKeys, SetHeader, SetKey),
+    *(ConvertTime, Drop, DropHeader, FieldToHeader, ListToFields, MustExist, PrintJson, Rename, RenameHeader),
+    *(RenameKeys, Scale, DropEqual, DropEvent, MustBeAbsent, MustBeType, Optional, RenameType, SetHeader, SetKey),
+    *(Tombstone, Unnest),
 )
 
 _EMIT: dict[type, Callable[[Any, Code], None]] = {

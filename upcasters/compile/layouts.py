@@ -13,10 +13,11 @@ from typing import Any
 
 from msgspec import Raw
 
-from upcasters.compile.groups import ChangeValue, Flat
+from upcasters.compile.groups import CHANGES_OF_VALUES, Flat
 from upcasters.context import Context
 from upcasters.depth import MOST_LEVELS
 from upcasters.document import (
+    CONTAINERS,
     FEW_DIGITS,
     NULLS,
     Object,
@@ -24,15 +25,21 @@ from upcasters.document import (
     decode_text,
     encode,
     from_plain,
+    open_array,
     open_object,
     plain,
+    refuse_lost_values,
 )
 from upcasters.errors import WrongType
 from upcasters.event import Event
-from upcasters.operations.fields import Default, Drop, FirstOf, Nest, Rename, RenameKeys
-from upcasters.operations.lists import Wrap
-from upcasters.operations.texts import JoinList, JoinValues, Reformat, SplitList, SplitValue, Template, parts_of
-from upcasters.operations.values import Convert, Derive, MapValues, ParseJson, PrintJson
+from upcasters.operations.base import ChangeValue, taken
+from upcasters.operations.fields import Drop, FirstOf, Rename
+from upcasters.operations.filling import Default
+from upcasters.operations.keys import RenameKeys
+from upcasters.operations.lists import FieldsToList, ListToFields, Wrap
+from upcasters.operations.nesting import Nest
+from upcasters.operations.texts import JoinValues, SplitList, SplitValue, Template, parts_of
+from upcasters.operations.values import Convert, Derive, MapValues, ParseJson
 from upcasters.paths import Path
 
 DocumentChange = Callable[[Object], Object]
@@ -77,7 +84,7 @@ def _added_by(operation: Flat) -> int:
     if isinstance(operation, (Default, Rename)):
         given = operation.default if isinstance(operation, Rename) else operation.value
         return 0 if given is None else bytes(given).count(b"{") + bytes(given).count(b"[")
-    return 1 if isinstance(operation, (Nest, Wrap, SplitList)) else 0
+    return 1 if isinstance(operation, (FieldsToList, Nest, Wrap, SplitList)) else 0
 
 
 class Layouts(dict[tuple[str, ...], Any]):
@@ -128,7 +135,7 @@ class CountingLayouts(Layouts):
 
     def _counted(self, target: Object) -> tuple[int, int]:
         before = encode(target)
-        return _difference(before, encode(self.plainly(target)))
+        return difference(before, encode(self.plainly(target)))
 
 
 def _is_shallow(node: Any, levels: int) -> bool:
@@ -182,7 +189,9 @@ class _Work:
 
     def plain(self, node: str) -> str:
         """The variable of a node's plain value."""
-        return self.variable(f"decode_plain({node}) if type({node}) is Raw else plain({node})")
+        made = self.variable(f"decode_plain({node}) if type({node}) is Raw else plain({node})")
+        self.lines.append(f"if type({made}) in CONTAINERS: refuse_lost_values({node}, {made})")
+        return made
 
     def fresh(self, made: str) -> str:
         """The variable of the node that a function's result is."""
@@ -211,7 +220,7 @@ class _Work:
     def growth(self, layout: tuple[str, ...]) -> tuple[int, int]:
         """By how many bytes and quotes the new object's text is longer, where no value but a new one is another."""
         constants = b"".join(encode(self.constants[value]) for value in self.fields.values() if value in self.constants)
-        return _difference(_keys_text(layout), _keys_text(self.fields) + constants)
+        return difference(_keys_text(layout), _keys_text(self.fields) + constants)
 
     def _in_place(self, layout: tuple[str, ...]) -> list[str] | None:
         """Lines that change the object as it is; None where the order of its keys, or a value's key, is another."""
@@ -231,7 +240,8 @@ def _keys_text(keys: Iterable[str]) -> bytes:
     return encode(dict.fromkeys(keys, Raw(b"")))
 
 
-def _difference(before: bytes, after: bytes) -> tuple[int, int]:
+def difference(before: bytes, after: bytes) -> tuple[int, int]:
+    """By how many bytes and quotes a text is longer than another."""
     return len(after) - len(before), after.count(b'"') - before.count(b'"')
 
 
@@ -340,48 +350,35 @@ def _object_or_none(node: Any) -> Object | None:
 def _change_value(operation: ChangeValue, work: _Work) -> None:
     key = str(operation.path[0])
     if key in work.fields:
-        work.fields[key] = _CHANGES[type(operation)](operation, work, work.variable(work.fields[key]))
+        work.fields[key] = _CHANGES.get(type(operation), _changed)(operation, work, work.variable(work.fields[key]))
     elif operation.missing == "error":
         raise Unexpected
 
 
 def _converted(operation: Convert, work: _Work, node: str) -> str:
     if operation.null == "keep":
-        return work.variable(f"{work.constant(operation.converted, 'converted')}({node})")
+        return _changed(operation, work, node)
     work.lines.append(f"if {node} in NULLS: raise Unexpected")
     made = work.variable(f"{work.constant(operation.forward, 'using')}({work.plain(node)})")
     return work.fresh(made)
 
 
 def _mapped(operation: MapValues, work: _Work, node: str) -> str:
-    mapped = work.constant(operation.mapped, "mapped")
     if operation.ambiguous:
-        return work.variable(f"{mapped}({node})")
+        return _changed(operation, work, node)
+    mapped = work.constant(operation.changed, "changed")
     texts = work.constant({old: new for (_, old), new in operation.table.items() if type(old) is str}, "table")
     text = work.plain(node)
     found = f"{texts}.get({text}, {node})" if operation.otherwise == "keep" else f"{texts}[{text}]"
     return work.variable(f"{found} if type({text}) is str else {mapped}({node})")
 
 
-def _called(method: str) -> Callable[[Any, _Work, str], str]:
-    """Code that calls the operation's own method for one value."""
-
-    def change(operation: Any, work: _Work, node: str) -> str:
-        return work.variable(f"{work.constant(getattr(operation, method), method)}({node})")
-
-    return change
+def _changed(operation: ChangeValue, work: _Work, node: str) -> str:
+    return work.variable(f"{work.constant(operation.changed, 'changed')}({node})")
 
 
-_CHANGES: dict[type, Callable[[Any, _Work, str], str]] = {
-    Convert: _converted,
-    MapValues: _mapped,
-    Wrap: _called("wrapped"),
-    ParseJson: _called("parsed"),
-    PrintJson: _called("printed"),
-    Reformat: _called("reformatted"),
-    SplitList: _called("split"),
-    JoinList: _called("joined"),
-}
+_CHANGES: dict[type, Callable[[Any, _Work, str], str]] = {Convert: _converted, MapValues: _mapped}
+"""Those of which not all is the operation's own method."""
 
 
 def _split_value(operation: SplitValue, work: _Work) -> None:
@@ -390,8 +387,10 @@ def _split_value(operation: SplitValue, work: _Work) -> None:
         if operation.missing == "error":
             raise Unexpected
         return
-    parts = work.variable(f"parts_of(text({work.fields.pop(key)}), {operation.separator!r})")
-    work.lines.append(f"if len({parts}) != {len(operation.names)}: raise Unexpected")
+    most = len(operation.names)
+    cut = "" if operation.which == "all" else f", {operation.which!r}, {most}"
+    parts = work.variable(f"parts_of(text({work.fields.pop(key)}), {operation.separator!r}{cut})")
+    work.lines.append(f"if len({parts}) != {most}: raise Unexpected")
     for position, name in enumerate(operation.names):
         if name in work.fields:
             raise Unexpected
@@ -401,16 +400,48 @@ def _split_value(operation: SplitValue, work: _Work) -> None:
 def _join_values(operation: JoinValues, work: _Work) -> None:
     if operation.missing == "skip" and not any(name in work.fields for name in operation.names):
         return
-    if not all(name in work.fields for name in operation.names):
+    names = taken(operation.names, work.fields, operation.short)
+    if not all(name in work.fields for name in names):
         raise Unexpected
-    parts = work.variable(f"[{', '.join(f'text({work.fields.pop(name)})' for name in operation.names)}]")
+    parts = work.variable(f"[{', '.join(f'text({work.fields.pop(name)})' for name in names)}]")
     joined = work.variable(f"{operation.separator!r}.join({parts})")
     if operation.separator:
-        work.lines.append(f"if {joined}.split({operation.separator!r}) != {parts}: raise Unexpected")
+        again = f"{joined}.split({operation.separator!r})"
+        if operation.which != "all":
+            again = f"parts_of({joined}, {operation.separator!r}, {operation.which!r}, {len(operation.names)})"
+        work.lines.append(f"if {again} != {parts}: raise Unexpected")
     key = str(operation.path[0])
     if key in work.fields:
         raise Unexpected
     work.fields[key] = joined
+
+
+def _fields_to_list(operation: FieldsToList, work: _Work) -> None:
+    if operation.missing == "skip" and not any(name in work.fields for name in operation.names):
+        return
+    names = taken(operation.names, work.fields, operation.short)
+    if not all(name in work.fields for name in names):
+        raise Unexpected
+    items = work.variable(f"[{', '.join(work.fields.pop(name) for name in names)}]")
+    key = str(operation.path[0])
+    if key in work.fields:
+        raise Unexpected
+    work.fields[key] = items
+
+
+def _list_to_fields(operation: ListToFields, work: _Work) -> None:
+    key = str(operation.path[0])
+    if key not in work.fields:
+        if operation.missing == "error":
+            raise Unexpected
+        return
+    items = work.variable(f"open_array({work.fields.pop(key)})")
+    differs = "<" if operation.more == "cut" else "!="
+    work.lines.append(f"if len({items}) {differs} {len(operation.names)}: raise Unexpected")
+    for position, name in enumerate(operation.names):
+        if name in work.fields:
+            raise Unexpected
+        work.fields[name] = f"{items}[{position}]"
 
 
 def _nest(operation: Nest, work: _Work) -> None:
@@ -450,10 +481,13 @@ _RUN: dict[type, Callable[[Any, _Work], None]] = {
     Nest: _nest,
     SplitValue: _split_value,
     JoinValues: _join_values,
-    **dict.fromkeys(_CHANGES, _change_value),
+    FieldsToList: _fields_to_list,
+    ListToFields: _list_to_fields,
+    **dict.fromkeys(CHANGES_OF_VALUES, _change_value),
 }
 
 _SCOPE: dict[str, Any] = {
+    "CONTAINERS": CONTAINERS,
     "FEW_DIGITS": FEW_DIGITS,
     "NULLS": NULLS,
     "Raw": Raw,
@@ -462,8 +496,10 @@ _SCOPE: dict[str, Any] = {
     "encode": encode,
     "from_plain": from_plain,
     "parts_of": parts_of,
+    "refuse_lost_values": refuse_lost_values,
     "plain": plain,
     "text": _text,
     "object_or_none": _object_or_none,
+    "open_array": open_array,
     "open_object": open_object,
 }

@@ -8,10 +8,9 @@ from typing import Any, TypeGuard
 
 from upcasters.document import ScalarKey
 from upcasters.operations.base import Operation
-from upcasters.operations.choice import Switch
+from upcasters.operations.choice import Switch, walk
 from upcasters.operations.events import DropEvent, SplitEach, SplitEvent, Tombstone
 from upcasters.paths import Path, overlap
-from upcasters.step import walk
 
 
 def may_end(operation: Operation) -> bool:

@@ -28,7 +28,7 @@ class Reference(NamedTuple):
     schema: Schema
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Schema:
     """A schema: its ``kind``, its ``text``, and the schemas that it refers to.
 
@@ -41,6 +41,19 @@ class Schema:
     references: tuple[Reference, ...] = ()
     message: str = ""
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schema) and self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+    @cached_property
+    def _content(self) -> str:
+        """A digest of all that it says. Ways to the same reference may be more than can be counted: each is looked at
+        once."""
+        references = [[name, schema._content] for name, schema in self.references]  # noqa: SLF001  # of its own class
+        return hashlib.sha256(repr([self.kind, self.text, self.message, references]).encode()).hexdigest()
+
     @cached_property
     def canonical(self) -> str:
         """The text less what makes no difference to data: spacing, the order of attributes, documentation.
@@ -51,10 +64,24 @@ class Schema:
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hex digits: the same for schemas of one canonical form that refer to such ones. Raises SchemaError."""
+        """64 hex digits: the same for schemas of one canonical form that refer to such ones. Raises SchemaError.
+
+        Schemas of Protobuf are compared by what they compile to, or by their texts where they cannot be compiled.
+        """
+        if self.kind == "protobuf" and (compiled := _compiled_protobuf(self)):
+            return hashlib.sha256(compiled.encode()).hexdigest()
         references = [[name, schema.fingerprint] for name, schema in self.references]
         parts = json.dumps([self.kind, self.message, self.canonical, references])
         return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def _compiled_protobuf(schema: Schema) -> str:
+    from upcasters.formats.protobuf.parsing import canonical  # it needs schemas itself
+
+    try:
+        return canonical(schema)
+    except SchemaError:
+        return ""
 
 
 def _canonical_json(text: str, change: Callable[[Any], Any]) -> str:

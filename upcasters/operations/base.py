@@ -7,16 +7,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 import msgspec
 
 from upcasters.context import Context
-from upcasters.document import Object, from_plain, write
+from upcasters.document import Object, from_plain, json_type, write
 from upcasters.errors import EncodeError, StepError
 from upcasters.paths import EACH, Path, PathLike, path, show
+from upcasters.traversal import OnMissing, OnWrongType, slots
 
 T = TypeVar("T")
+
+OnExists = Literal["error", "replace", "same"]
+ON_EXISTS: tuple[str, ...] = get_args(OnExists)
+OnConflict = Literal["error", "same", "keep", "replace"]
+ON_CONFLICT: tuple[str, ...] = get_args(OnConflict)
 
 
 class Reversibility(enum.IntEnum):
@@ -72,6 +78,10 @@ class Operation(ABC):
     def writes(self) -> tuple[Path, ...]:
         """The paths that the operation sets or removes."""
 
+    def removes(self) -> tuple[Path, ...]:
+        """The paths among ``writes`` that hold nothing any more behind the operation."""
+        return ()
+
     @abstractmethod
     def inverse(self) -> Inverse:
         """What undoes the operation."""
@@ -86,6 +96,51 @@ class Operation(ABC):
     def is_local(self) -> bool:
         """True where it has to do with names and single values of the object alone, and not with what is inside."""
         return False
+
+    def may_grow(self) -> bool:
+        """True where what it adds depends on the document, so that at each of many depths it may add what the last one
+        added, too. It counts what it adds where the context says so."""
+        return False
+
+    def takes_from_around(self) -> bool:
+        """True where it puts into the document what stands around it: key, headers, type, place."""
+        return False
+
+
+@dataclass(frozen=True)
+class ChangeValue(Operation):
+    """Each value at ``path`` becomes what ``changed`` makes of it, where it stands.
+
+    Generated code does so, too, without the operation where it has a better way.
+    """
+
+    path: Path
+
+    if TYPE_CHECKING:
+
+        @property
+        def missing(self) -> OnMissing: ...
+        @property
+        def wrong_type(self) -> OnWrongType: ...
+    else:
+        wrong_type = "error"  # of those that leave no choice
+
+    @abstractmethod
+    def changed(self, node: Any) -> Any:
+        """The node that one becomes. Raises EventError where it is not what the operation expects."""
+
+    def apply(self, root: Object, context: Context) -> None:
+        for parent, key in slots(root, self.path, self.missing, self.wrong_type):
+            made = self.changed(parent[key])
+            if context.at_any_depth and self.may_grow():
+                context.count(made, parent[key])
+            parent[key] = made
+
+    def reads(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def writes(self) -> tuple[Path, ...]:
+        return (self.path,)
 
 
 def run(operations: tuple[Operation, ...], root: Object, context: Context) -> None:
@@ -155,6 +210,19 @@ def checked(spec: PathLike) -> Path:
         raise StepError(str(error), "See docs/upcasters.md, 'Paths'.", "path") from None
 
 
+def settable(field: PathLike) -> Path:
+    """A path that ends in a field's name. Raises StepError."""
+    spec = at_least_one(field)
+    if spec[-1] is EACH:
+        raise StepError(f"{show(spec)} ends in '*'", "Name the field to be set.", "path")
+    return spec
+
+
+def is_single(value: msgspec.Raw | None) -> bool:
+    """True for no value, and for one that is neither an object nor an array."""
+    return value is None or json_type(value) not in ("object", "array")
+
+
 def different_names(listed: Iterable[str], option: str, at_least: int = 1) -> tuple[str, ...]:
     """Different keys, in order. Raises StepError for too few, doubles, or one string where a list belongs."""
     if isinstance(listed, str):
@@ -164,6 +232,14 @@ def different_names(listed: Iterable[str], option: str, at_least: int = 1) -> tu
         count = "one name is" if at_least == 1 else f"{at_least} different names are"
         raise StepError(f"{option}: at least {count} needed, and each only once", "List each name once.", "option")
     return found
+
+
+def taken(names: tuple[str, ...], keys: Iterable[str], short: Literal["error", "keep"]) -> tuple[str, ...]:
+    """The fields that have to be there in an object with these keys: with ``short="keep"``, up to the last one."""
+    if short == "error":
+        return names
+    last = max((position for position, name in enumerate(names) if name in keys), default=0)
+    return names[: last + 1]
 
 
 def paths(listed: Iterable[PathLike], option: str) -> tuple[Path, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from upcasters.conditions import Condition, lasts
 from upcasters.context import Context
-from upcasters.document import Object, ScalarKey, json_type, plain, scalar_key, value_of
+from upcasters.document import Object, ScalarKey, compared, json_type, scalar_key, value_of
 from upcasters.errors import MissingField, StepError, UnmappedValue
 from upcasters.operations.base import Inverse, Operation, Reversibility, run, single, undo, worst
 from upcasters.operations.events import DropEvent, EventOperation, RenameType, SplitEach, SplitEvent, Tombstone
@@ -64,6 +64,12 @@ class When(Operation):
         left = _writes(self.otherwise)
         alone = not any(overlap(read, written) for read in self.condition.reads() for written in left)
         return alone and lasts(self.condition, _writes(self.operations))
+
+    def may_grow(self) -> bool:
+        return any(operation.may_grow() for operation in (*self.operations, *self.otherwise))
+
+    def takes_from_around(self) -> bool:
+        return any(operation.takes_from_around() for operation in (*self.operations, *self.otherwise))
 
     def __str__(self) -> str:
         text = f"when {self.condition}: " + "; ".join(map(str, self.operations))
@@ -126,7 +132,9 @@ def downgrade(*operations: Operation) -> Operation:
     They stand where the undo of an operation in this place would run. What loses something is lossy.
     """
     found = some(operations)
-    if any(isinstance(operation, (RenameType, DropEvent, Tombstone, SplitEach, SplitEvent)) for operation in found):
+    if any(
+        isinstance(operation, (RenameType, DropEvent, Tombstone, SplitEach, SplitEvent)) for operation in walk(found)
+    ):
         raise StepError("an event does not end, split or change its type on the way down", "Leave it out.", "option")
     return Downgrade(found)
 
@@ -148,7 +156,7 @@ class Switch(Operation):
         """The operations for this document. Raises MissingField or UnmappedValue where there are none."""
         node = find(root, self.path)
         if node is not MISSING and json_type(node) not in ("object", "array"):
-            found = self.cases.get(scalar_key(plain(node, self.path)))
+            found = self.cases.get(scalar_key(compared(node, self.path)))
             if found is not None:
                 return found
         if self.otherwise != "error":
@@ -184,6 +192,12 @@ class Switch(Operation):
         kind, why = worst((*undone.values(), rest))
         return Inverse((back,), kind, why)
 
+    def may_grow(self) -> bool:
+        return any(operation.may_grow() for operation in self.all())
+
+    def takes_from_around(self) -> bool:
+        return any(operation.takes_from_around() for operation in self.all())
+
     def __str__(self) -> str:
         return f"switch on {show(self.path)} with {len(self.cases)} cases"
 
@@ -208,3 +222,18 @@ def switch(
         listed = (operations,) if isinstance(operations, Operation) else operations
         table[scalar_key(value_of(value))] = any_number(listed)
     return Switch(single(field), table, "error" if otherwise == "error" else any_number(otherwise))
+
+
+def walk(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """The operations and all those inside them."""
+    for operation in operations:
+        yield operation
+        if isinstance(operation, (At, Everywhere)):
+            yield from walk(operation.operations)
+        elif isinstance(operation, When):
+            yield from walk((*operation.operations, *operation.otherwise))
+        elif isinstance(operation, Switch):
+            for case in operation.cases.values():
+                yield from walk(case)
+            if operation.otherwise != "error":
+                yield from walk(operation.otherwise)

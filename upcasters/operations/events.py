@@ -36,9 +36,7 @@ from upcasters.operations.restoring import frozen
 from upcasters.operations.scopes import items_of
 from upcasters.operations.values import called, name_of, string, text_of
 from upcasters.paths import EACH, Path, PathLike, show
-from upcasters.traversal import MISSING, OnMissing, find, parent_of
-
-_MISSING = ("error", "skip")
+from upcasters.traversal import MISSING, ON_MISSING, OnMissing, find, parent_of
 
 
 class EventOperation(Operation):
@@ -264,6 +262,9 @@ class FieldToHeader(EventOperation):
     def writes(self) -> tuple[Path, ...]:
         return (self.path,)
 
+    def removes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
     def inverse(self) -> Inverse:
         return named_back(HeaderToField(self.name, self.path, self.missing), self.missing)
 
@@ -279,7 +280,7 @@ def set_header(name: str, value: str, *, exists: Literal["error", "replace"] = "
 
 def rename_header(old: str, new: str, *, missing: OnMissing = "error") -> Operation:
     """Give a record header another name."""
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     if old == new:
         raise StepError(f"header {old} is renamed to its own name", "Leave it out.", "no-op")
     return RenameHeader(old, new, missing)
@@ -287,19 +288,19 @@ def rename_header(old: str, new: str, *, missing: OnMissing = "error") -> Operat
 
 def drop_header(name: str, *, missing: OnMissing = "error") -> Operation:
     """Throw a record header away: lossy."""
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     return DropHeader(name, missing)
 
 
 def header_to_field(name: str, field: PathLike, *, missing: OnMissing = "error") -> Operation:
     """Move a record header into the document, as a string."""
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     return HeaderToField(name, single(field), missing)
 
 
 def field_to_header(field: PathLike, name: str, *, missing: OnMissing = "error") -> Operation:
     """Move a string field out of the document into a record header."""
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     return FieldToHeader(single(field), name, missing)
 
 
@@ -312,8 +313,10 @@ class SetKey(EventOperation):
     numbers: Literal["error", "text"] = "error"
 
     def apply(self, root: Object, context: Context) -> None:
-        parts = [self._part(find(root, path), path) for path in self.paths]
-        context.key = joined(parts, self.separator, self.paths).encode()
+        nodes = [find(root, path) for path in self.paths]
+        parts = list(map(self._part, nodes, self.paths))
+        text = joined(parts, self.separator, self.paths).encode()
+        context.set_key([(str(path[-1]), node) for path, node in zip(self.paths, nodes, strict=True)], text)
 
     def _part(self, node: Any, path: Path) -> str:
         text = _text(node, path)
@@ -426,10 +429,10 @@ def tombstone() -> Operation:
 MOST_BYTES = 2**26
 
 
-def _weight(field: tuple[str, Any]) -> int:
-    """About how many bytes a field takes, as text and in memory."""
-    key, value = field
-    return 64 + len(key) + (len(memoryview(value)) if type(value) is Raw else 0)
+def _weight(fields: Object) -> int:
+    """About how many bytes the fields take, as text and in memory."""
+    unopened = [value for value in fields.values() if type(value) is Raw]
+    return 64 * len(fields) + sum(map(len, fields)) + sum(map(len, unopened))
 
 
 @dataclass(frozen=True)
@@ -453,7 +456,7 @@ class SplitEach(EventOperation):
         items = items_of(node, self.path)
         del parent_of(root, self.path, create=False)[self.path[-1]]
         rest = {key: value if type(value) is Raw else frozen(value) for key, value in root.items()}
-        if len(items) * sum(map(_weight, rest.items())) > MOST_BYTES:
+        if len(items) * _weight(rest) > MOST_BYTES:
             raise TooLarge(f"{len(items)} children would be more than {MOST_BYTES} bytes together", self.path)
         origin = context.origin
         added = [name for name in (self.id, self.name, self.number, self.total, self.item) if name is not None]
@@ -475,11 +478,12 @@ class SplitEach(EventOperation):
         if self.total is not None:
             body[self.total] = total
         body[self.item] = value
-        return Child(body, self.into, self.version or "", self._key(body))
-
-    def _key(self, body: Object) -> bytes | None:
-        parts = [_text(find(body, path), path) for path in self.key]
-        return joined(parts, "/", self.key).encode() if parts else None
+        if not self.key:
+            return Child(body, self.into, self.version or "")
+        nodes = [find(body, path) for path in self.key]
+        text = joined(list(map(_text, nodes, self.key)), "/", self.key).encode()
+        named = [(str(path[-1]), node) for path, node in zip(self.key, nodes, strict=True)]
+        return Child(body, self.into, self.version or "", text, named)
 
     def reads(self) -> tuple[Path, ...]:
         return (self.path,)
@@ -487,6 +491,9 @@ class SplitEach(EventOperation):
     def writes(self) -> tuple[Path, ...]:
         names = (self.id, self.name, self.number, self.total, self.item)
         return (self.path, *((name,) for name in names if name is not None))
+
+    def removes(self) -> tuple[Path, ...]:
+        return (self.path,)
 
     def inverse(self) -> Inverse:
         return Inverse.lossy(f"one event of several cannot be put together again ({self})")

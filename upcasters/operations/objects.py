@@ -9,29 +9,22 @@ from typing import Any, Literal
 from upcasters.context import Context
 from upcasters.document import Object, is_null, json_type, open_array, open_object
 from upcasters.errors import Ambiguous, FieldExists, MissingField, StepError, WrongType
-from upcasters.operations.base import Inverse, Operation, Reversibility, at_least_one, choice
+from upcasters.operations.base import ChangeValue, Inverse, Operation, Reversibility, at_least_one, choice
 from upcasters.operations.values import string
 from upcasters.paths import EACH, Path, PathLike, show
-from upcasters.traversal import OnMissing, slots
-
-_MISSING = ("error", "skip")
+from upcasters.traversal import ON_MISSING, OnMissing, slots
 
 
 @dataclass(frozen=True)
-class ToObject(Operation):
+class ToObject(ChangeValue):
     """A value becomes the only field of a new object."""
 
-    path: Path
     key: str
     objects: Literal["error", "keep", "wrap"] = "error"
     null: Literal["keep", "wrap"] = "wrap"
     missing: OnMissing = "error"
 
-    def apply(self, root: Object, context: Context) -> None:
-        for parent, key in slots(root, self.path, self.missing):
-            parent[key] = self._made(parent[key])
-
-    def _made(self, node: Any) -> Any:
+    def changed(self, node: Any) -> Any:
         if self.null == "keep" and is_null(node):
             return node
         if json_type(node) == "object" and self.objects != "wrap":
@@ -39,12 +32,6 @@ class ToObject(Operation):
                 raise WrongType(f"{show(self.path)} is an object already", self.path)
             return node
         return {self.key: node}
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (self.path,)
 
     def inverse(self) -> Inverse:
         kept = self.objects == "keep"
@@ -65,22 +52,18 @@ class ToObject(Operation):
 
 
 @dataclass(frozen=True)
-class FromObject(Operation):
+class FromObject(ChangeValue):
     """An object with one field becomes the value of that field."""
 
-    path: Path
     key: str
     others: Literal["error", "keep", "drop"] = "error"
     null: Literal["error", "keep"] = "error"
     missing: OnMissing = "error"
 
-    def apply(self, root: Object, context: Context) -> None:
-        for parent, key in slots(root, self.path, self.missing):
-            if self.null == "keep" and is_null(parent[key]):
-                continue
-            parent[key] = self._taken(open_object(parent[key], self.path))
-
-    def _taken(self, own: Object) -> Any:
+    def changed(self, node: Any) -> Any:
+        if self.null == "keep" and is_null(node):
+            return node
+        own = open_object(node, self.path)
         if self.key not in own and not (own and self.others == "keep"):
             where = (*self.path, self.key)
             raise MissingField(f"{show(where)} is missing", where)
@@ -90,12 +73,6 @@ class FromObject(Operation):
             if self.others == "keep":
                 return own
         return own[self.key]
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (self.path,)
 
     def inverse(self) -> Inverse:
         objects: Literal["keep", "wrap"] = "keep" if self.others == "keep" else "wrap"
@@ -130,7 +107,7 @@ def to_object(
     """
     choice(objects, ("error", "keep", "wrap"), "objects")
     choice(null, ("wrap", "keep"), "null")
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     return ToObject(at_least_one(field), key, objects, null, missing)
 
 
@@ -148,7 +125,7 @@ def from_object(
     """
     choice(others, ("error", "keep", "drop"), "others")
     choice(null, ("error", "keep"), "null")
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     return FromObject(at_least_one(field), key, others, null, missing)
 
 
@@ -263,7 +240,7 @@ def list_to_object(field: PathLike, key: str, *, value: str | None = None, missi
 def _members_of(
     field: PathLike, key: str, value: str | None, missing: OnMissing
 ) -> tuple[Path, str, str | None, OnMissing]:
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     if key == value:
         raise StepError("key and value have the same name", "Name them apart.", "collision")
     return at_least_one(field), key, value, missing

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from upcasters.context import Context
-from upcasters.document import BEYOND_JSON, Object, encode, json_type, open_array, open_object, same
+from upcasters.document import BEYOND_JSON, Object, encode, json_type, open_array, open_object, same, weight
 from upcasters.errors import FieldExists, TooLarge
 from upcasters.operations.base import Inverse, Operation
 from upcasters.paths import EACH, Path, show
@@ -27,11 +27,16 @@ def frozen(node: Any) -> Any:
     if type(node) is not dict and type(node) is not list:
         return node
     if BEYOND_JSON.get():
+        _refuse_large(weight(node))
         return _copied(node)
     made = encode(node)
-    if len(made) > MOST_COPIED:
-        raise TooLarge(f"a copy would have more than {MOST_COPIED} bytes")
+    _refuse_large(len(made))
     return msgspec.Raw(made)
+
+
+def _refuse_large(size: int) -> None:
+    if size > MOST_COPIED:
+        raise TooLarge(f"a copy would have more than {MOST_COPIED} bytes")
 
 
 def _copied(node: Any) -> Any:
@@ -117,7 +122,7 @@ class RestoreOthers(Operation):
 
 @dataclass(frozen=True)
 class RestoreItems(Operation):
-    """Undo of ``lost``, which kept the first item of a list: the others follow it again, if it still is the first."""
+    """Undo of ``lost``, which kept the first items of a list: the others follow again, if those still are the first."""
 
     path: Path
     lost: Operation
@@ -129,7 +134,7 @@ class RestoreItems(Operation):
         if json_type(had) != "array" or json_type(now) != "array":
             return
         items, kept = open_array(had, self.path), open_array(now, self.path)
-        if len(kept) == 1 and items and same(items[0], kept[0]):
+        if kept and len(kept) < len(items) and all(map(same, items, kept)):
             parent_of(root, self.path, create=False)[self.path[-1]] = frozen(items)
 
     def reads(self) -> tuple[Path, ...]:

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from upcasters.conditions import Condition, names_the_event
+from upcasters.conditions import Condition, lasts, names_the_event
 from upcasters.context import Context
+from upcasters.depth import MOST_ADDED, MOST_LEVELS
 from upcasters.document import (
     Object,
     Unread,
@@ -24,9 +25,10 @@ from upcasters.document import (
     open_object,
     open_unchecked,
     restamped,
+    weight,
 )
 from upcasters.duplicates import duplicate_keys
-from upcasters.errors import EventError, MissingField, StepError
+from upcasters.errors import EventError, MissingField, StepError, TooDeep
 from upcasters.operations.base import (
     Inverse,
     Operation,
@@ -40,7 +42,7 @@ from upcasters.operations.base import (
 )
 from upcasters.operations.opened import DEEP, Opened
 from upcasters.operations.values import string
-from upcasters.paths import EACH, Path, PathLike, overlap, show
+from upcasters.paths import EACH, Item, Member, Path, PathLike, overlap, show
 from upcasters.traversal import MISSING, OnMissing, OnWrongType, find, numbered, objects, parent_of, slots
 
 
@@ -57,14 +59,20 @@ class At(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         older, context.older = context.older, _beside(context.older, self.path)
-        position = context.position
+        position, counted = context.position, context.at_any_depth
+        context.at_any_depth = counted or self._repeats
         for place, target in list(numbered(root, self.path, self.missing, self.wrong_type)):
             context.position = position if place is None else place
             try:
                 run(self.operations, target, context)
             except EventError as error:
                 raise error.inside(self.path) from error.__cause__
-        context.older, context.position = older, position
+        context.older, context.position, context.at_any_depth = older, position, counted
+
+    @cached_property
+    def _repeats(self) -> bool:
+        """True where each of many items may take, say, a header, which is more than the document by itself can make."""
+        return EACH in self.path and self.takes_from_around()
 
     def reads(self) -> tuple[Path, ...]:
         return tuple((*self.path, *read) for operation in self.operations for read in operation.reads())
@@ -79,6 +87,12 @@ class At(Operation):
         inner = undo(self.operations)
         back = At(self.path, inner.operations, self.missing, self.wrong_type)
         return Inverse((back,), inner.kind, inner.why)
+
+    def may_grow(self) -> bool:
+        return any(operation.may_grow() for operation in self.operations)
+
+    def takes_from_around(self) -> bool:
+        return any(operation.takes_from_around() for operation in self.operations)
 
     def __str__(self) -> str:
         return f"at {show(self.path)}: " + "; ".join(map(str, self.operations))
@@ -163,17 +177,25 @@ class Everywhere(Operation):
             inner_first=not self.inner_first,
             undo_where=self.where,
         )
-        if self.undo_where is None and self._changes_what_it_reads(self.where):
+        if self.undo_where is None and not lasts(self.where, self._written()):
             why = f"which objects were changed is not known after {self}; give undo_where"
             return Inverse.lossy(why, back)
         if self.stop_where is not None and self._changes_what_it_reads(self.stop_where):
             return Inverse.lossy(f"below which objects nothing was changed is not known after {self}", back)
         return Inverse((back,), inner.kind, inner.why)
 
+    def _written(self) -> list[Path]:
+        return [path for operation in self.operations for path in operation.writes()]
+
     def _changes_what_it_reads(self, condition: Condition) -> bool:
-        written = [path for operation in self.operations for path in operation.writes()]
-        changed = any(overlap(read, path) for read in condition.reads() for path in written)
+        changed = any(overlap(read, path) for read in condition.reads() for path in self._written())
         return changed or names_the_event(condition)
+
+    def may_grow(self) -> bool:
+        return any(operation.may_grow() for operation in self.operations)
+
+    def takes_from_around(self) -> bool:
+        return any(operation.takes_from_around() for operation in self.operations)
 
     @property
     def reach(self) -> str:
@@ -206,6 +228,10 @@ def _asker(condition: Condition) -> Callable[[Object, Context], bool]:
     return answer
 
 
+class _EndlessError(Exception):
+    """What operations put into an object is changed by them as well, without end."""
+
+
 class Walk:
     """One way through a document for several ``everywhere`` that go the same way; ``go_together`` says which."""
 
@@ -215,28 +241,40 @@ class Walk:
         self._outer_first = not self._first.inner_first or self._first.nested == "keep"
         self._stops = None if self._first.stop_where is None else _asker(self._first.stop_where)
         needed = [part.where.needs() for part in parts]
+        self._may_grow = any(part.may_grow() for part in parts)
         self._needed = [encode(key) for key in needed if key is not None] if None not in needed else None
 
     def apply(self, root: Object, context: Context) -> None:
         """Change a document in place."""
         # Which objects of the older document they were is not known.
         (older, context.older), position = (context.older, None), context.position
-        self._visit(root, context, position, 0, None)
-        context.older, context.position = older, position
+        counted, context.at_any_depth = context.at_any_depth, context.at_any_depth or self._may_grow
+        try:
+            self._visit(root, context, position, 0, None)
+        except _EndlessError:
+            raise TooDeep("what is changed at any depth, and inside of what that has made,", "upcast") from None
+        context.older, context.position, context.at_any_depth = older, position, counted
 
     def _visit(self, container: Any, context: Context, position: int | None, depth: int, opened: Opened | None) -> bool:
         """Change what is to be changed; True where something was. All else stays the bytes that it is."""
+        if depth > MOST_LEVELS + MOST_ADDED:
+            raise _EndlessError
         changed = self._outer_first and self._change(container, context, position, opened)
         for key in self._keys_inside(container, context, changed=changed):
             node = container[key]
             if not self._may_change(node):
                 continue
             child, inside = _opened(node, depth, opened)
-            if self._visit(child, context, key if type(container) is list else position, depth + 1, inside):
-                if inside is None and type(child) is dict and type(node) is msgspec.Raw:
-                    decode_object(node)  # a key that stands twice is refused where it would be lost
-                container[key] = child
-                changed = True
+            is_item = type(container) is list
+            try:
+                if self._visit(child, context, key if is_item else position, depth + 1, inside):
+                    if inside is None and type(child) is dict and type(node) is msgspec.Raw:
+                        decode_object(node)  # a key that stands twice is refused where it would be lost
+                    container[key] = child
+                    changed = True
+            except EventError as error:
+                place = Item(key) if is_item else Member(list(container).index(key), key)
+                raise error.inside((place,)) from error.__cause__
         changed = (not self._outer_first and self._change(container, context, position, opened)) or changed
         if changed and opened is not None:
             opened.keep(container)
@@ -333,7 +371,7 @@ def everywhere(
     nested: Literal["change", "keep"] = "change",
     undo_where: Condition | None = None,
 ) -> Operation:
-    """Run operations on every object, at any depth, for which ``where`` holds.
+    """Run operations on every object, at any depth, for which ``where`` holds; the document itself is one of them.
 
     Inner objects come first. Below the keys of ``stop_at`` nothing is read, nor inside of an object for which
     ``stop_where`` holds; ``only_in`` names the only keys that lead further. ``nested="keep"`` takes the outermost
@@ -371,10 +409,13 @@ class Subdocument(Operation):
             if self.null == "keep" and is_null(parent[key]):
                 continue
             inner = open_object(parent[key], self.path)
+            before = weight(inner) if context.at_any_depth else 0
             try:
                 parent[key] = self._brought(inner, context)
             except EventError as error:
                 raise error.inside(self.path) from error.__cause__
+            if context.at_any_depth:
+                context.count_bytes(weight(inner) - before)
 
     def _brought(self, inner: Object, context: Context) -> Object:
         if context.bring is None:
@@ -401,6 +442,9 @@ class Subdocument(Operation):
 
     def inverse(self) -> Inverse:
         return Inverse.lossy(f"which version {show(self.path)} had is gone")
+
+    def may_grow(self) -> bool:
+        return True
 
     def __str__(self) -> str:
         return f"bring {show(self.path)} ({self.event_type}) to {self.to or 'its current version'}"

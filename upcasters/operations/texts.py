@@ -5,13 +5,15 @@ from __future__ import annotations
 import string as python_string
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from upcasters.context import Context
 from upcasters.document import ExactFloat, Object, is_null, json_text, json_type, open_array
 from upcasters.errors import FieldExists, FormatMismatch, MissingField, StepError, WrongType
 from upcasters.operations.base import (
+    ChangeValue,
     Inverse,
     Operation,
     Reversibility,
@@ -19,13 +21,15 @@ from upcasters.operations.base import (
     choice,
     different_names,
     named_back,
+    settable,
     single,
+    taken,
 )
 from upcasters.operations.values import Derive, OnNull, string
 from upcasters.paths import EACH, Path, PathLike, path, show
-from upcasters.traversal import OnMissing, OnWrongType, objects, slots
+from upcasters.traversal import ON_MISSING, OnMissing, OnWrongType, objects, slots
 
-_MISSING = ("error", "skip")
+Which = Literal["all", "first", "last"]
 
 
 @dataclass(frozen=True)
@@ -132,10 +136,9 @@ def _readable(text: str, option: str) -> Form:
 
 
 @dataclass(frozen=True)
-class Reformat(Operation):
+class Reformat(ChangeValue):
     """Texts of one form are written in another."""
 
-    path: Path
     before: Form
     after: Form
     otherwise: Literal["error", "keep"] = "error"
@@ -143,12 +146,7 @@ class Reformat(Operation):
     null: OnNull = "error"
     wrong_type: OnWrongType = "error"
 
-    def apply(self, root: Object, context: Context) -> None:
-        for parent, key in slots(root, self.path, self.missing, self.wrong_type):
-            parent[key] = self.reformatted(parent[key])
-
-    def reformatted(self, node: Any) -> Any:
-        """The node that one text becomes."""
+    def changed(self, node: Any) -> Any:
         if json_type(node) != "string" and (self.wrong_type == "skip" or (self.null == "keep" and is_null(node))):
             return node
         text = string(node, self.path)
@@ -161,12 +159,6 @@ class Reformat(Operation):
         if not self.after.fits(values) or self.after.read(made) != values:
             raise FormatMismatch(f"{show(self.path)} could not be read again in its new form", self.path)
         return made
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (self.path,)
 
     def inverse(self) -> Inverse:
         back = Reformat(self.path, self.after, self.before, self.otherwise, self.missing, self.null, self.wrong_type)
@@ -196,9 +188,9 @@ def reformat(
     is an error, or kept. On the way down the forms change places.
     """
     choice(otherwise, ("error", "keep"), "otherwise")
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     choice(null, ("error", "keep"), "null")
-    choice(wrong_type, _MISSING, "wrong_type")
+    choice(wrong_type, ON_MISSING, "wrong_type")
     old, new = _readable(before, "before"), _readable(after, "after")
     if set(old.names) != set(new.names):
         raise StepError("the two forms have different places", "Name the same ones in both.", "option")
@@ -220,8 +212,10 @@ class Filled:
     def _text(self, value: Any, name: str) -> str:
         if isinstance(value, str):
             return value
-        if self.numbers == "error" or not isinstance(value, (bool, int, float)):
+        if self.numbers == "error" or not isinstance(value, (bool, int, float, Decimal)):
             raise WrongType(f"{name}, which is part of a text, is not a string", path(name))
+        if isinstance(value, Decimal):
+            return f"{value:f}"
         return str(value) if isinstance(value, ExactFloat) else json_text(value).decode()
 
 
@@ -256,7 +250,7 @@ def template(
     """
     choice(numbers, ("error", "text"), "numbers")
     choice(exists, ("error", "keep", "replace"), "exists")
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     choice(undo, ("drop", "keep"), "undo")
     form = _form(text, "text")
     if any(place.width for place in form.places):
@@ -273,14 +267,18 @@ class SplitValue(Operation):
     separator: str
     names: tuple[str, ...]
     missing: OnMissing = "error"
+    which: Which = "all"
+    short: Literal["error", "keep"] = "error"
 
     def apply(self, root: Object, context: Context) -> None:
+        most = len(self.names)
         for parent, key in slots(root, self.path, self.missing):
-            parts = parts_of(string(parent[key], self.path), self.separator)
-            if len(parts) != len(self.names):
-                raise FormatMismatch(f"{show(self.path)} does not have {len(self.names)} parts", self.path)
+            parts = parts_of(string(parent[key], self.path), self.separator, self.which, most)
+            if not (1 if self.short == "keep" else most) <= len(parts) <= most:
+                wanted = f"1 to {most}" if self.short == "keep" else most
+                raise FormatMismatch(f"{show(self.path)} does not have {wanted} parts", self.path)
             del parent[key]
-            for name, part in zip(self.names, parts, strict=True):
+            for name, part in zip(self.names, parts, strict=False):
                 if name in parent:
                     where = (*self.path[:-1], name)
                     raise FieldExists(f"{show(where)} is there already", where)
@@ -292,11 +290,16 @@ class SplitValue(Operation):
     def writes(self) -> tuple[Path, ...]:
         return (self.path, *((*self.path[:-1], name) for name in self.names))
 
+    def removes(self) -> tuple[Path, ...]:
+        return (self.path,)
+
     def inverse(self) -> Inverse:
-        return named_back(JoinValues(self.path, self.separator, self.names, self.missing), self.missing)
+        back = JoinValues(self.path, self.separator, self.names, self.missing, self.which, self.short)
+        return named_back(back, self.missing)
 
     def __str__(self) -> str:
-        return f"split {show(self.path)} at {self.separator!r} into {', '.join(self.names)}"
+        which = "" if self.which == "all" else f"the {self.which} "
+        return f"split {show(self.path)} at {which}{self.separator!r} into {', '.join(self.names)}"
 
 
 @dataclass(frozen=True)
@@ -307,6 +310,8 @@ class JoinValues(Operation):
     separator: str
     names: tuple[str, ...]
     missing: OnMissing = "error"
+    which: Which = "all"
+    short: Literal["error", "keep"] = "error"
 
     def apply(self, root: Object, context: Context) -> None:
         for parent in objects(root, self.path[:-1], self.missing):
@@ -315,16 +320,16 @@ class JoinValues(Operation):
             self._join(parent)
 
     def _join(self, parent: Object) -> None:
-        parts = []
-        for name in self.names:
+        parts, names = [], taken(self.names, parent, self.short)
+        for name in names:
             where = (*self.path[:-1], name)
             if name not in parent:
                 raise MissingField(f"{show(where)} is missing", where)
             parts.append(string(parent[name], where))
         joined = self.separator.join(parts)
-        if self.separator and joined.split(self.separator) != parts:
+        if self.separator and parts_of(joined, self.separator, self.which, len(self.names)) != parts:
             raise FormatMismatch(f"a part of {show(self.path)} contains the separator", self.path)
-        for name in self.names:
+        for name in names:
             del parent[name]
         if self.path[-1] in parent:
             raise FieldExists(f"{show(self.path)} is there already", self.path)
@@ -336,8 +341,11 @@ class JoinValues(Operation):
     def writes(self) -> tuple[Path, ...]:
         return (*self.reads(), self.path)
 
+    def removes(self) -> tuple[Path, ...]:
+        return self.reads()
+
     def inverse(self) -> Inverse:
-        back = SplitValue(self.path, self.separator, self.names, self.missing)
+        back = SplitValue(self.path, self.separator, self.names, self.missing, self.which, self.short)
         if not self.separator:
             return Inverse.lossy(f"where the parts of {show(self.path)} ended is gone", back)
         return named_back(back, self.missing)
@@ -346,64 +354,82 @@ class JoinValues(Operation):
         return f"join {', '.join(self.names)} with {self.separator!r} into {show(self.path)}"
 
 
-def parts_of(text: str, separator: str) -> list[str]:
-    """The parts of a text; its characters where nothing separates them."""
-    return text.split(separator) if separator else list(text)
+def parts_of(text: str, separator: str, which: Which = "all", most: int = 0) -> list[str]:
+    """The parts of a text, ``most`` of them at the first or last separators; its characters where nothing separates."""
+    if not separator:
+        return list(text)
+    if which == "all":
+        return text.split(separator)
+    return text.split(separator, most - 1) if which == "first" else text.rsplit(separator, most - 1)
 
 
-def split_value(field: PathLike, separator: str, names: Iterable[str], *, missing: OnMissing = "error") -> Operation:
+def split_value(
+    field: PathLike,
+    separator: str,
+    names: Iterable[str],
+    *,
+    which: Which = "all",
+    short: Literal["error", "keep"] = "error",
+    missing: OnMissing = "error",
+) -> Operation:
     """Take a string apart: ``split_value("name", " ", ["first", "last"])``; another number of parts is an error.
 
-    An empty separator parts all characters.
+    With ``which="first"`` or ``"last"`` it is split at the first or last separators only, so that the last or first
+    part may hold more of them. With ``short="keep"`` there may be fewer parts, and the last names are left out. An
+    empty separator parts all characters.
     """
-    return SplitValue(*_parts(field, separator, names, missing))
+    return SplitValue(*_parts(field, separator, names, missing, which, short))
 
 
-def join_values(names: Iterable[str], separator: str, field: PathLike, *, missing: OnMissing = "error") -> Operation:
+def join_values(
+    names: Iterable[str],
+    separator: str,
+    field: PathLike,
+    *,
+    which: Which = "all",
+    short: Literal["error", "keep"] = "error",
+    missing: OnMissing = "error",
+) -> Operation:
     """Put strings together; one that holds the separator is an error, so that it can be taken apart again.
 
-    An empty separator is lossy: where the parts ended is not known afterwards.
+    With ``which="first"`` the last string may hold it, with ``"last"`` the first one. With ``short="keep"`` the last
+    fields may be absent. An empty separator is lossy: where the parts ended is not known afterwards.
     """
-    return JoinValues(*_parts(field, separator, names, missing))
+    return JoinValues(*_parts(field, separator, names, missing, which, short))
 
 
 def _parts(
-    field: PathLike, separator: str, names: Iterable[str], missing: OnMissing
-) -> tuple[Path, str, tuple[str, ...], OnMissing]:
+    field: PathLike,
+    separator: str,
+    names: Iterable[str],
+    missing: OnMissing,
+    which: Which,
+    short: Literal["error", "keep"],
+) -> tuple[Path, str, tuple[str, ...], OnMissing, Which, Literal["error", "keep"]]:
     listed = different_names(names, "names", at_least=2)
-    spec = at_least_one(field)
-    if spec[-1] is EACH:
-        raise StepError(f"{show(spec)} ends in '*'", "Name the field itself.", "path")
-    choice(missing, _MISSING, "missing")
-    return spec, separator, listed, missing
+    spec = settable(field)
+    choice(missing, ON_MISSING, "missing")
+    choice(which, get_args(Which), "which")
+    choice(short, ("error", "keep"), "short")
+    if not separator and which != "all":
+        raise StepError(f"which={which!r}, and nothing separates", "Give a separator.", "option")
+    return spec, separator, listed, missing, which, short
 
 
 @dataclass(frozen=True)
-class SplitList(Operation):
+class SplitList(ChangeValue):
     """A text becomes the list of its parts."""
 
-    path: Path
     separator: str
     ends: Literal["drop", "keep"] = "drop"
     lists: Literal["error", "keep"] = "error"
     missing: OnMissing = "error"
     null: OnNull = "error"
 
-    def apply(self, root: Object, context: Context) -> None:
-        for parent, key in slots(root, self.path, self.missing):
-            parent[key] = self.split(parent[key])
-
-    def split(self, node: Any) -> Any:
-        """The node that one text becomes."""
+    def changed(self, node: Any) -> Any:
         if (self.lists == "keep" and json_type(node) == "array") or (self.null == "keep" and is_null(node)):
             return node
         return list_of(string(node, self.path), self.separator, self.ends)
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (self.path,)
 
     def inverse(self) -> Inverse:
         back = JoinList(self.path, self.separator, self.ends, self.lists, "error", self.missing, self.null)
@@ -429,10 +455,9 @@ def list_of(text: str, separator: str, ends: Literal["drop", "keep"]) -> list[st
 
 
 @dataclass(frozen=True)
-class JoinList(Operation):
+class JoinList(ChangeValue):
     """A list of texts becomes one text."""
 
-    path: Path
     separator: str
     ends: Literal["drop", "keep"] = "drop"
     texts: Literal["error", "keep"] = "error"
@@ -440,12 +465,7 @@ class JoinList(Operation):
     missing: OnMissing = "error"
     null: OnNull = "error"
 
-    def apply(self, root: Object, context: Context) -> None:
-        for parent, key in slots(root, self.path, self.missing):
-            parent[key] = self.joined(parent[key])
-
-    def joined(self, node: Any) -> Any:
-        """The node that one list becomes."""
+    def changed(self, node: Any) -> Any:
         if (self.texts == "keep" and json_type(node) == "string") or (self.null == "keep" and is_null(node)):
             return node
         parts = [string(item, (*self.path, EACH)) for item in open_array(node, self.path)]
@@ -453,12 +473,6 @@ class JoinList(Operation):
         if self.separators == "error" and list_of(made, self.separator, self.ends) != parts:
             raise FormatMismatch(f"the items of {show(self.path)} could not be told apart in one text", self.path)
         return made
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (self.path,)
 
     def inverse(self) -> Inverse:
         back = SplitList(self.path, self.separator, self.ends, self.texts, self.missing, self.null)
@@ -488,7 +502,7 @@ def split_list(
     """
     choice(ends, ("drop", "keep"), "ends")
     choice(lists, ("error", "keep"), "lists")
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     choice(null, ("error", "keep"), "null")
     return SplitList(at_least_one(field), separator, ends, lists, missing, null)
 
@@ -503,7 +517,7 @@ def join_list(
     missing: OnMissing = "error",
     null: OnNull = "error",
 ) -> Operation:
-    """List of texts to text: ``join_list("source", "\n", ends="keep")`` joins lines that end in a separator already.
+    """List of texts to text: ``join_list("source", "\\n", ends="keep")`` joins lines that end in a separator already.
 
     Items that could not be told apart again, such as one that holds the separator, are an error, or are joined all the
     same with ``separators="keep"``, which is lossy. What is a text already is an error, or kept.
@@ -511,6 +525,6 @@ def join_list(
     choice(ends, ("drop", "keep"), "ends")
     choice(texts, ("error", "keep"), "texts")
     choice(separators, ("error", "keep"), "separators")
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     choice(null, ("error", "keep"), "null")
     return JoinList(at_least_one(field), separator, ends, texts, separators, missing, null)

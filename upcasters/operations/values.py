@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 
 from upcasters.context import Context, last_header
-from upcasters.depth import is_too_deep
+from upcasters.depth import MOST_LEVELS, is_too_deep
 from upcasters.document import (
     Object,
     ScalarKey,
     Whole,
+    can_be_read,
+    compared,
+    decode_text,
     from_plain,
-    is_json,
     is_null,
     json_text,
     json_type,
@@ -40,6 +42,7 @@ from upcasters.errors import (
     WrongType,
 )
 from upcasters.operations.base import (
+    ChangeValue,
     Inverse,
     Operation,
     Reversibility,
@@ -51,9 +54,8 @@ from upcasters.operations.base import (
     single,
 )
 from upcasters.paths import EACH, Path, PathLike, overlap, show
-from upcasters.traversal import MISSING, OnMissing, OnWrongType, find, parent_of, peek, slots
+from upcasters.traversal import MISSING, ON_MISSING, OnMissing, OnWrongType, find, parent_of, peek, slots
 
-_MISSING = ("error", "skip")
 OnNull = Literal["error", "keep"]
 
 
@@ -160,7 +162,7 @@ def text_of(value: bytes | None, what: str) -> str | None:
 def outside(source: OutsideValue, context: Context) -> Any:
     """What stands around the document, or None. Raises WrongType for a key or header that is not UTF-8."""
     if isinstance(source, FromKey):
-        return text_of(context.key, "the record key")
+        return text_of(context.read_key, "the record key")
     if isinstance(source, HeaderValue):
         return text_of(last_header(context.headers, source.name), str(source))
     if isinstance(source, FromTimestamp):
@@ -211,6 +213,8 @@ class Derive(Operation):
             raise FieldExists(f"{show(self.path)} is there already", self.path)
         value = self.compute(root, context)
         if value is not MISSING:
+            if context.at_any_depth:
+                context.count(value, parent.get(name, MISSING))
             parent[name] = value
 
     def compute(self, root: Object, context: Context) -> Any:
@@ -258,6 +262,12 @@ class Derive(Operation):
     def dropped(self) -> tuple[Path, ...]:
         return (self.path,) if self.exists == "replace" else ()
 
+    def may_grow(self) -> bool:
+        return True
+
+    def takes_from_around(self) -> bool:
+        return not all(isinstance(source, tuple) for source in self.sources)
+
     def __str__(self) -> str:
         sources = ", ".join(show(source) if isinstance(source, tuple) else str(source) for source in self.sources)
         return f"derive {show(self.path)} from {sources or 'nothing'} with {name_of(self.using)}"
@@ -277,7 +287,7 @@ class DropDerived(Operation):
         if node is MISSING or context.had(path):
             return
         expected = self.derive.compute(root, context)
-        if expected is not MISSING and same(node, expected):
+        if expected is not MISSING and same(node, expected, path):
             del parent_of(root, path, create=False)[path[-1]]
         elif self.derive.exists == "error":
             raise Ambiguous(f"{show(path)} has been changed and cannot be left out without loss", path)
@@ -320,10 +330,9 @@ def derive(
 
 
 @dataclass(frozen=True)
-class Convert(Operation):
+class Convert(ChangeValue):
     """Every value at a path goes through a function, and back through another."""
 
-    path: Path
     forward: Callable[[Any], Any]
     backward: Callable[[Any], Any] | None = None
     missing: OnMissing = "error"
@@ -331,23 +340,12 @@ class Convert(Operation):
     wrong_type: OnWrongType = "error"
     exact: bool = True
 
-    def apply(self, root: Object, context: Context) -> None:
-        for parent, key in slots(root, self.path, self.missing, self.wrong_type):
-            parent[key] = self.converted(parent[key])
-
-    def converted(self, node: Any) -> Any:
-        """The node that one value becomes."""
+    def changed(self, node: Any) -> Any:
         if is_null(node):
             if self.null == "error":
                 raise WrongType(f"{show(self.path)} is null", self.path)
             return node
         return from_plain(called(self.forward, name_of(self.forward), self.path, plain(node, self.path)), self.path)
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (self.path,)
 
     def inverse(self) -> Inverse:
         if self.backward is None:
@@ -358,6 +356,9 @@ class Convert(Operation):
             return Inverse((back,))
         why = f"{name_of(self.backward)} gives a value of {show(self.path)} that means the same"
         return Inverse((back,), Reversibility.EQUIVALENT, why)
+
+    def may_grow(self) -> bool:
+        return True
 
     def __str__(self) -> str:
         return f"convert {show(self.path)} with {name_of(self.forward)}"
@@ -381,9 +382,9 @@ def convert(
     function_given(forward, "forward")
     if backward is not None:
         function_given(backward, "backward")
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     choice(null, ("error", "keep"), "null")
-    choice(wrong_type, _MISSING, "wrong_type")
+    choice(wrong_type, ON_MISSING, "wrong_type")
     return Convert(at_least_one(field), forward, backward, missing, null, wrong_type, exact)
 
 
@@ -392,28 +393,30 @@ Table = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
-class MapValues(Operation):
+class MapValues(ChangeValue):
     """Every value at a path is looked up in a table."""
 
-    path: Path
     table: Mapping[ScalarKey, Any]
     otherwise: Literal["error", "keep"] = "error"
     missing: OnMissing = "error"
     null: OnNull = "error"
     wrong_type: OnWrongType = "error"
     back: Mapping[ScalarKey, Any] | None = None
-    ambiguous: frozenset[ScalarKey] = frozenset()
+    ambiguous: Mapping[ScalarKey, frozenset[ScalarKey]] = field(default_factory=dict)
+    """What several values became, and these values."""
 
     def apply(self, root: Object, context: Context) -> None:
         for parent, key in slots(root, self.path, self.missing, self.wrong_type):
-            parent[key] = self.mapped(parent[key])
+            parent[key] = self.changed(parent[key], context)
 
-    def mapped(self, node: Any) -> Any:
-        """The node that one value becomes."""
+    def changed(self, node: Any, context: Context | None = None) -> Any:
         if json_type(node) in ("object", "array") and not self.takes_whole:
             raise WrongType(f"{show(self.path)} is not a single value", self.path)
-        found = scalar_key(plain(node, self.path))
+        found = scalar_key(compared(node, self.path))
         if found in self.ambiguous:
+            had = MISSING if context is None else context.older_at(self.path)
+            if had is not MISSING and _key(had) in self.ambiguous[found]:
+                return had
             raise Ambiguous(f"{show(self.path)} came from one of several values", self.path)
         if found in self.table:
             return self.table[found]
@@ -426,30 +429,24 @@ class MapValues(Operation):
         """True where the table lists an object or array."""
         return any(isinstance(key[1], Whole) for key in self.table)
 
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (self.path,)
-
     def one_to_one(self) -> bool:
         """True where no two values become the same one."""
         return len(set(map(_key, self.table.values()))) == len(self.table)
 
     def inverse(self) -> Inverse:
         targets: dict[ScalarKey, Any] = {}
-        ambiguous = set()
+        came_from: dict[ScalarKey, set[ScalarKey]] = {}
         for old, new in self.table.items():
-            if _key(new) in targets:
-                ambiguous.add(_key(new))
+            came_from.setdefault(_key(new), set()).add(old)
             targets[_key(new)] = _node(scalar_value(old))
         if self.null == "keep" and scalar_key(None) in targets and scalar_key(None) not in self.table:
-            ambiguous.add(scalar_key(None))
+            came_from[scalar_key(None)].add(scalar_key(None))
         if self.back is not None:
             targets.update(self.back)
-            ambiguous -= self.back.keys()
+        named_back = self.back or {}
+        ambiguous = {new: frozenset(olds) for new, olds in came_from.items() if len(olds) > 1 and new not in named_back}
         options = (self.otherwise, self.missing, self.null, self.wrong_type)
-        back = MapValues(self.path, targets, *options, ambiguous=frozenset(ambiguous))
+        back = MapValues(self.path, targets, *options, ambiguous=ambiguous)
         named = {*self.table, *(self.back or ()), *ambiguous}
         if self.otherwise == "keep" and any(new not in named for new in map(_key, self.table.values())):
             return Inverse.lossy(f"a value of {show(self.path)} may have been one of the results before", back)
@@ -486,9 +483,9 @@ def map_values(
     of the table: a document may have had them before.
     """
     choice(otherwise, ("error", "keep"), "otherwise")
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     choice(null, ("error", "keep"), "null")
-    choice(wrong_type, _MISSING, "wrong_type")
+    choice(wrong_type, ON_MISSING, "wrong_type")
     lookup = _lookup(table, "table")
     undo = None if back is None else _lookup(back, "back")
     made = set(map(_key, lookup.values()))
@@ -496,7 +493,13 @@ def map_values(
         becomes = lookup.get(_key(old), MISSING)
         if new in made and (becomes is MISSING or _key(becomes) != new):
             what = f"back sends {scalar_value(new)!r} to {plain(old)!r}, which the table does not turn into it"
-            raise StepError(what, "Name for each result one of the values that become it.", "value")
+            stays = otherwise == "keep" and _key(old) == new
+            remedy = (
+                "It stays, so list it in the table, too"
+                if stays
+                else "Name for each result one of the values that become it"
+            )
+            raise StepError(what, f"{remedy}.", "value")
         if becomes is MISSING and otherwise == "error":
             what = f"back sends {scalar_value(new)!r} to {plain(old)!r}, which the table does not list"
             raise StepError(what, "Name a value that the older version has.", "value")
@@ -528,39 +531,27 @@ def string(node: Any, path: Path) -> str:
     """The text of a string node. Raises WrongType for anything else."""
     if json_type(node) != "string":
         raise WrongType(f"{show(path)} is not a string", path)
-    text: str = plain(node, path)
+    text: str = decode_text(node) if type(node) is msgspec.Raw else plain(node, path)
     return text
 
 
 @dataclass(frozen=True)
-class ParseJson(Operation):
+class ParseJson(ChangeValue):
     """JSON text inside a string becomes the value that it stands for."""
 
-    path: Path
     missing: OnMissing = "error"
     null: OnNull = "error"
 
-    def apply(self, root: Object, context: Context) -> None:
-        for parent, key in slots(root, self.path, self.missing):
-            parent[key] = self.parsed(parent[key])
-
-    def parsed(self, node: Any) -> Any:
-        """The node that one string becomes."""
+    def changed(self, node: Any) -> Any:
         if self.null == "keep" and is_null(node):
             return node
         raw = string(node, self.path).strip(" \t\r\n").encode()
-        if is_too_deep(raw):
+        if len(raw) > 2 * MOST_LEVELS and is_too_deep(raw):
             raise TooDeep(f"the JSON text in {show(self.path)}", "upcast", self.path)
-        if not is_json(raw):
+        if not can_be_read(raw):
             raise FormatMismatch(f"{show(self.path)} does not hold JSON text", self.path)
         refuse_in_text(raw)
         return msgspec.Raw(raw)
-
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (self.path,)
 
     def inverse(self) -> Inverse:
         why = f"white space around the text of {show(self.path)} is not kept"
@@ -572,33 +563,24 @@ class ParseJson(Operation):
 
 
 @dataclass(frozen=True)
-class PrintJson(Operation):
+class PrintJson(ChangeValue):
     """A value becomes a string that holds its JSON text."""
 
-    path: Path
     missing: OnMissing = "error"
     null: Literal["error", "keep", "print"] = "error"
 
-    def apply(self, root: Object, context: Context) -> None:
-        for parent, key in slots(root, self.path, self.missing):
-            parent[key] = self.printed(parent[key])
-
-    def printed(self, node: Any) -> Any:
-        """The string that one node becomes."""
+    def changed(self, node: Any) -> Any:
         if self.null != "print" and is_null(node):
             if self.null == "error":
                 raise WrongType(f"{show(self.path)} is null", self.path)
             return node
         return json_text(node).decode()
 
-    def reads(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def writes(self) -> tuple[Path, ...]:
-        return (self.path,)
-
     def inverse(self) -> Inverse:
         return Inverse((ParseJson(self.path, self.missing, "keep" if self.null == "keep" else "error"),))
+
+    def may_grow(self) -> bool:
+        return True
 
     def __str__(self) -> str:
         return f"print {show(self.path)} as JSON text"
@@ -606,7 +588,7 @@ class PrintJson(Operation):
 
 def parse_json(field: PathLike, *, missing: OnMissing = "error", null: OnNull = "error") -> Operation:
     """Read JSON text inside a string; its numbers and spacing stay as written."""
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     choice(null, ("error", "keep"), "null")
     return ParseJson(at_least_one(field), missing, null)
 
@@ -615,7 +597,7 @@ def print_json(
     field: PathLike, *, missing: OnMissing = "error", null: Literal["error", "keep", "print"] = "error"
 ) -> Operation:
     """Write a value as JSON text into a string. A null is an error, kept, or printed: ``"null"``."""
-    choice(missing, _MISSING, "missing")
+    choice(missing, ON_MISSING, "missing")
     choice(null, ("error", "keep", "print"), "null")
     return PrintJson(at_least_one(field), missing, null)
 
@@ -632,7 +614,7 @@ class Function(Operation):
 
     def apply(self, root: Object, context: Context) -> None:
         view: dict[str, Any] = {}
-        for path in dict.fromkeys((*self.read, *self.written)):
+        for path in self._seen:
             node = find(root, path)
             if node is not MISSING:
                 _put(view, path, plain(node, path))
@@ -641,11 +623,18 @@ class Function(Operation):
         if type(changed) is not dict:
             raise WrongType(f"{name_of(self.using)} gave a {type(changed).__name__}, not a dict")
         for path in self.written:
-            self._write(root, path, find(changed, path))
+            self._write(root, path, find(changed, path), context)
 
-    def _write(self, root: Object, path: Path, value: Any) -> None:
+    @cached_property
+    def _seen(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys((*self.read, *self.written)))
+
+    def _write(self, root: Object, path: Path, value: Any, context: Context) -> None:
         if value is not MISSING:
-            parent_of(root, path, create=True)[path[-1]] = from_plain(value, path)
+            made = from_plain(value, path)
+            if context.at_any_depth:
+                context.count(made, find(root, path))
+            parent_of(root, path, create=True)[path[-1]] = made
         elif find(root, path) is not MISSING:
             del parent_of(root, path, create=False)[path[-1]]
 
@@ -655,6 +644,9 @@ class Function(Operation):
     def writes(self) -> tuple[Path, ...]:
         return self.written
 
+    def removes(self) -> tuple[Path, ...]:
+        return self.drops
+
     def inverse(self) -> Inverse:
         if self.back is None:
             return Inverse.lossy(f"function {name_of(self.using)} has no function back")
@@ -662,6 +654,9 @@ class Function(Operation):
 
     def dropped(self) -> tuple[Path, ...]:
         return self.drops
+
+    def may_grow(self) -> bool:
+        return True
 
     def __str__(self) -> str:
         return f"call {name_of(self.using)} on {', '.join(map(show, self.written))}"
@@ -671,12 +666,12 @@ def _put(view: dict[str, Any], path: Path, value: Any) -> None:
     for segment in path[:-1]:
         child = view.get(segment)  # type: ignore[arg-type]  # single() let no EACH in
         if type(child) is not dict:
-            child = view[segment] = {}  # type: ignore[index]
+            child = view[segment] = {}  # type: ignore[index]  # an object: `type` says so
         view = child
-    if type(value) is dict and type(view.get(path[-1])) is dict:  # type: ignore[arg-type]
-        view[path[-1]].update(value)  # type: ignore[index]
+    if type(value) is dict and type(view.get(path[-1])) is dict:  # type: ignore[arg-type]  # an object: `type` says so
+        view[path[-1]].update(value)  # type: ignore[index]  # an object: `type` says so
     else:
-        view[path[-1]] = value  # type: ignore[index]
+        view[path[-1]] = value  # type: ignore[index]  # an object: `type` says so
 
 
 def function(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,7 +9,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from pydantic import BaseModel
 
-from upcasters.operations.fields import CAMEL_CASE, SNAKE_CASE
+from upcasters.operations.keys import CAMEL_CASE, SNAKE_CASE
+from upcasters.patterns import compiled
 from upcasters.testing.hints import Hints
 
 JsonSchema = Mapping[str, Any]
@@ -69,8 +69,9 @@ class _Reader:
         return self._typed(schema, name)
 
     def _hinted(self, strategy: Documents, name: str) -> Documents:
-        values = self._hints.values.get(name)
-        return st.sampled_from(values) | strategy if values else strategy
+        values, patterns = self._hints.values.get(name), self._hints.patterns.get(name, [])
+        likely = [st.sampled_from(values)] if values else []
+        return st.one_of([*likely, *map(st.from_regex, patterns), strategy])
 
     def _referred(self, target: str, name: str) -> Documents:
         known = f"{target} {name}"  # the name decides on hints
@@ -126,8 +127,8 @@ def _says(schema: JsonSchema) -> bool:
 
 def _string(schema: JsonSchema) -> Documents:
     if "pattern" in schema:
-        texts: st.SearchStrategy[str] = st.from_regex(re.compile(schema["pattern"]))
-        return texts.filter(lambda text: not text.endswith("\n"))  # a $ matches before it, too
+        found: st.SearchStrategy[str] = st.from_regex(compiled(schema["pattern"]))
+        return found
     form = _FORMATS.get(schema.get("format", ""))
     if form is not None:
         return form

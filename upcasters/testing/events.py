@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from upcasters.chain import Chain
+from upcasters.checks.avro_shape import json_schema_of
 from upcasters.detection import Detection
 from upcasters.document import plain, read, write
 from upcasters.errors import EventError
 from upcasters.event import Event, Header, SourcePartition
 from upcasters.paths import Path
+from upcasters.testing.disguises import disguised
 from upcasters.testing.documents import Documents, documents_like, documents_of, near_misses
+from upcasters.testing.draws import drawn
 from upcasters.testing.golden import Golden, event_of
 from upcasters.testing.hints import Hints, hints_of, schema_of, wanted
 from upcasters.testing.routes import attributes_of, headers_of, stamp
+
+Values = st.SearchStrategy[bytes]
 
 MOST_PATHS = 6
 """Paths in one made up document beyond those that it needs."""
@@ -52,7 +56,7 @@ class Inputs:
         return self._events(self._documents(event_type, version), event_type, version, rules)
 
     def any(self, event_type: str, version: str, rules: Detection) -> st.SearchStrategy[Event]:
-        """Valid events, near misses of them, and rubbish."""
+        """Valid events, also as the chain's readers would have them, near misses of them, and rubbish."""
         wanted = (event_type, version, rules)
         if wanted not in self._any:
             documents = self._documents(event_type, version)
@@ -61,6 +65,8 @@ class Inputs:
                 | self._events(near_misses(documents), *wanted)
                 | self._made(st.sampled_from(_RUBBISH), [])
             )
+            if self.chain.readers:
+                self._any[wanted] |= self._events(documents, *wanted, partial(disguised, self.chain.readers))
             here = [event_of(self.chain, one) for one in self._goldens(event_type, version)]
             if here:
                 self._any[wanted] |= st.sampled_from(here)
@@ -68,22 +74,7 @@ class Inputs:
 
     def drawn(self, event_type: str, version: str, rules: Detection, many: int) -> list[Event]:
         """So many events of ``any``, the same ones each time."""
-        found: list[Event] = []
-
-        @settings(
-            max_examples=many,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(self.any(event_type, version, rules))
-        def collect(event: Event) -> None:
-            found.append(event)
-
-        collect()
-        return found
+        return drawn(self.any(event_type, version, rules), many)
 
     def _documents(self, event_type: str, version: str) -> Documents:
         node = (event_type, version)
@@ -93,10 +84,12 @@ class Inputs:
 
     def _build(self, event_type: str, version: str) -> Documents:
         known = self.chain.versions[event_type, version]
-        if known.model is None:
-            made = self._without_model(event_type, version)
-        else:
+        if known.model is not None:
             made = documents_of(known.model, self._hints)
+        elif known.schema is not None:
+            made = documents_like(json_schema_of(known.schema), self._hints)
+        else:
+            made = self._without_model(event_type, version)
         values = [one.before for one in self._goldens(event_type, version) if _document(one.before) is not None]
         return made | st.sampled_from(values).map(_document) if values else made
 
@@ -120,7 +113,12 @@ class Inputs:
         return st.one_of([documents_like(schema_of([*strict, *some]), self._hints) for some in kinds])
 
     def _events(
-        self, documents: Documents, event_type: str, version: str, rules: Detection
+        self,
+        documents: Documents,
+        event_type: str,
+        version: str,
+        rules: Detection,
+        written: Callable[[Values], Values] = lambda values: values,
     ) -> st.SearchStrategy[Event]:
         attributes = attributes_of(rules, event_type, version)
 
@@ -133,7 +131,7 @@ class Inputs:
         objects = documents.filter(lambda document: isinstance(document, dict))
         modes = st.booleans() if attributes else st.just(False)
         values = st.builds(bytes_of, objects, modes, st.sampled_from([-1, 0, 2]))
-        return self._made(values, headers_of(rules, event_type, version))
+        return self._made(written(values), headers_of(rules, event_type, version))
 
     def _made(self, values: st.SearchStrategy[bytes], headers: list[Header]) -> st.SearchStrategy[Event]:
         read_too = [

@@ -7,24 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from upcasters.chain import Chain
-from upcasters.conditions import AllOf, AnyOf, Condition, FieldCondition, Not
+from upcasters.conditions import AllOf, AnyOf, Condition, FieldCondition, Matches, Not
 from upcasters.document import scalar_value
 from upcasters.operations.base import Operation
-from upcasters.operations.choice import Switch, When
+from upcasters.operations.choice import Switch, When, walk
 from upcasters.operations.events import DropHeader, HeaderToField, RenameHeader, RenameType
+from upcasters.operations.lists import MoveItems
 from upcasters.operations.scopes import At, Everywhere
 from upcasters.operations.texts import Reformat
+from upcasters.operations.times import EXAMPLES, ConvertTime
 from upcasters.operations.values import Derive, HeaderValue, MapValues
 from upcasters.paths import EACH, Path
-from upcasters.step import walk
 
 
 @dataclass
 class Hints:
-    """``values``: constants by the name of the field that they are compared with. ``children``: names by their
-    parent's name. ``paths``: every path that is read. ``headers``: every header that is read."""
+    """``values``: constants by the name of the field that they are compared with, ``patterns`` likewise. ``children``:
+    names by their parent's name. ``paths``: every path that is read. ``headers``: every header that is read."""
 
     values: dict[str, list[Any]] = field(default_factory=dict)
+    patterns: dict[str, list[str]] = field(default_factory=dict)
     children: dict[str, set[str]] = field(default_factory=dict)
     paths: set[Path] = field(default_factory=set)
     headers: set[str] = field(default_factory=set)
@@ -73,6 +75,10 @@ def _constants(hints: Hints, operation: Operation, at: Path) -> None:
         if operation.stop_where is not None:
             _ask(hints, operation.stop_where, at)
         _collect(hints, operation.operations, at)
+    elif isinstance(operation, MoveItems):
+        item = (*at, *operation.path, EACH)
+        hints.paths.update((*item, *path) for path in operation.where.reads())
+        _ask(hints, operation.where, item)
     elif isinstance(operation, Switch):
         for case in operation.cases.values():
             _collect(hints, case, at)
@@ -90,6 +96,8 @@ def _expected(operation: Operation) -> tuple[Path, list[Any]]:
     if isinstance(operation, Reformat):
         form = operation.before
         return operation.path, [form.written("1" * (place.width or 1) for place in form.places)]
+    if isinstance(operation, ConvertTime):
+        return operation.path, [EXAMPLES[operation.before]] if operation.before in EXAMPLES else []
     if isinstance(operation, RenameType) and operation.table:
         return operation.path, list(operation.table)
     return (), []
@@ -106,11 +114,17 @@ def _ask(hints: Hints, condition: Condition, at: Path) -> None:
         _ask(hints, condition.part, at)
     elif isinstance(condition, FieldCondition):
         _value(hints, condition.path, condition.examples())
+        if isinstance(condition, Matches):
+            hints.patterns.setdefault(_field(condition.path), []).append(condition.pattern)
 
 
 def _value(hints: Hints, path: Path, values: Iterable[Any]) -> None:
-    name = next((str(part) for part in reversed(path) if part is not EACH), "")
-    hints.values.setdefault(name, []).extend(values)
+    hints.values.setdefault(_field(path), []).extend(values)
+
+
+def _field(path: Path) -> str:
+    """The name of the field at a path, or of that in whose items it leads."""
+    return next((str(part) for part in reversed(path) if part is not EACH), "")
 
 
 def _headers(hints: Hints, operation: Operation) -> None:

@@ -14,6 +14,7 @@ from upcasters.document import Object, is_null, restamped
 from upcasters.errors import ChainError, EventError
 from upcasters.event import Header
 from upcasters.paths import path
+from upcasters.patterns import compiled
 from upcasters.policy import Policy
 from upcasters.step import Hop
 from upcasters.traversal import MISSING, find, parent_of
@@ -35,12 +36,19 @@ class ChainRoute:
 
 
 def rules_of(chain: Chain) -> Detection | None:
-    """The chain's own rules, or None where it leaves them to the route."""
+    """The chain's own rules, or None where it leaves them to the route, or to the schemas of its records."""
+    if goes_by_schemas(chain):
+        return None
     try:
         detector = Detector(chain, chain.detection)
     except ChainError:
         return None
     return Detection(detector.type_rules, detector.version_rules, chain.detection.stamp)
+
+
+def goes_by_schemas(chain: Chain) -> bool:
+    """Whether nothing that stands in an event tells its version."""
+    return not chain.detection.version and all(known.shape is None for known in chain.versions.values())
 
 
 def pinned(chain: Chain, event_type: str, version: str) -> Detection:
@@ -87,7 +95,7 @@ def _matching(rule: FromHeader | FromField | FromCloudEvents, answer: str, old: 
     before, _, rest = rule.pattern.partition("(")
     made = _literal(before) + answer + _literal(rest.rpartition(")")[2])
     for text in (in_place(old, rule.pattern, answer), old + made, made):
-        match = re.search(rule.pattern, text)
+        match = compiled(rule.pattern).search(text)
         if match is not None and match.group(1) == answer:
             return text
     return answer
@@ -126,11 +134,13 @@ def routes(chain: Chain) -> Iterator[ChainRoute]:
             targets = _pins(chain, event_type, target)
             policy = Policy(detection=detection, target=targets, validate_source="never")
             try:
-                yield ChainRoute(event_type, target, chain.upcaster(policy))
-            except ChainError:  # neither the chain nor a shape says where the version stands
+                upcaster = None if goes_by_schemas(chain) else chain.upcaster(policy)
+            except ChainError:
+                upcaster = None
+            if upcaster is None:  # neither the chain nor a shape says where the version stands
                 version = chain.types[event_type][0]
-                pinned_policy = Policy(pinned(chain, event_type, version), targets)
-                yield ChainRoute(event_type, target, chain.upcaster(pinned_policy))
+                upcaster = chain.upcaster(Policy(pinned(chain, event_type, version), targets))
+            yield ChainRoute(event_type, target, upcaster)
 
 
 def _for_type(rules: Detection, event_type: str) -> Detection:

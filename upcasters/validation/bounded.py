@@ -14,11 +14,21 @@ _LISTS = frozenset({"list", "set", "frozenset", "tuple"})
 
 
 def bounded_validator(model: type[BaseModel]) -> SchemaValidator:
-    """What takes and refuses the same documents as the model; of each list the faults of one item are told.
+    """What takes and refuses the same documents as the model; of each list the faults of one item are told."""
+    return bounded(model.__pydantic_core_schema__)
 
-    ``_use_prebuilt=False``: inner models would bring the validators that they have already.
+
+def bounded(schema: Any, config: Any = None) -> SchemaValidator:
+    """The same of a core schema.
+
+    ``_use_prebuilt=False``: inner models would bring the validators that they have already. Where pydantic has no such
+    option, they do, and what is in their lists is told in full.
     """
-    return SchemaValidator(_failing_fast(model.__pydantic_core_schema__), _use_prebuilt=False)
+    schema = _failing_fast(schema)
+    try:
+        return SchemaValidator(schema, config, _use_prebuilt=False)
+    except TypeError:
+        return SchemaValidator(schema, config)
 
 
 def _failing_fast(schema: Any) -> Any:

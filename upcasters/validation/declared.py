@@ -67,6 +67,10 @@ class Declared:
                 kept[key] = None
         return kept
 
+    def names(self) -> frozenset[str]:
+        """All names of fields, wherever they stand."""
+        return frozenset(_names_in((self._top, self._definitions)))
+
     def path(self, location: Iterable[str | int]) -> Path:
         """pydantic's ``loc`` as a path; indexes and keys that only the event knows are ``EACH``."""
         return of_any_item(self.place(location))
@@ -166,6 +170,17 @@ def _part(schema: CoreSchema, extra: str | None) -> _Part:
     if kind in _EACH:
         return _Part(each=schema.get(_EACH[kind], _ANY))
     return _Part(anything=kind == "any", opaque=kind != "any" and kind not in _SCALARS)
+
+
+def _names_in(schema: Any) -> Iterator[str]:
+    if isinstance(schema, (list, tuple)):
+        for part in schema:
+            yield from _names_in(part)
+    elif isinstance(schema, Mapping):
+        if schema.get("type") in ("model-fields", "typed-dict"):
+            yield from _part(schema, None).names
+        for part in schema.values():
+            yield from _names_in(part)
 
 
 def _spellings(name: str, one: CoreSchema) -> Iterator[tuple[str, CoreSchema]]:

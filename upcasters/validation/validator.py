@@ -19,6 +19,7 @@ from upcasters.paths import Place, show
 from upcasters.validation.accept import fast_accept
 from upcasters.validation.bounded import bounded_validator
 from upcasters.validation.declared import Declared
+from upcasters.validation.shapes import shape_of
 
 _SHOWN = 10
 # Of more faults than this nobody reads, and larger documents may have half a million. Each takes time and memory.
@@ -38,7 +39,9 @@ class Validator:
 
     def __init__(self, model: type[BaseModel], *, include_values: bool = False) -> None:
         self.model = model
-        self._accept = fast_accept(model)
+        self.shape = shape_of(model)
+        """What the native extension knows of the model, None where that is nothing."""
+        self._accept = None if self.shape is not None else fast_accept(model)
         self._declared = Declared(model)
         self._include_values = include_values
 
@@ -47,7 +50,10 @@ class Validator:
 
         Raises InvalidEvent, which names paths and pydantic's error types; values where ``include_values``.
         """
-        if self._accept is not None:
+        if self.shape is not None:
+            if self.shape.fits(data):
+                return
+        elif self._accept is not None:
             try:
                 self._accept(data)
             except _NOT_ACCEPTED:

@@ -22,14 +22,36 @@ def bearer_token(expected: SecretStr | None) -> Callable[[Credentials], None]:
             raise HTTPException(
                 HTTPStatus.FORBIDDEN, "requests that change something are off: set http.token to allow them"
             )
-        if given is None or not _same(given.credentials, expected.get_secret_value()):
-            raise HTTPException(
-                HTTPStatus.UNAUTHORIZED,
-                "send the token of http.token as `Authorization: Bearer …`",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+        if given is None:
+            raise _unauthorised()
+        _compare(given, expected)
 
     return check
+
+
+def sent_token(expected: SecretStr | None) -> Callable[[Credentials], bool]:
+    """A dependency that says whether this token was sent; a wrong one is refused."""
+
+    def check(given: Credentials) -> bool:
+        if expected is None or given is None:
+            return False
+        _compare(given, expected)
+        return True
+
+    return check
+
+
+def _compare(given: HTTPAuthorizationCredentials, expected: SecretStr) -> None:
+    if not _same(given.credentials, expected.get_secret_value()):
+        raise _unauthorised()
+
+
+def _unauthorised() -> HTTPException:
+    return HTTPException(
+        HTTPStatus.UNAUTHORIZED,
+        "send the token of http.token as `Authorization: Bearer …`",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
 
 
 def _same(given: str, expected: str) -> bool:

@@ -52,6 +52,7 @@ class Problem(Answer):
     title: str
     status: int
     detail: str
+    code: str = Field("", description="Stable; `upcast explain` and docs/codes.md know it.")
     errors: list[Fault] = Field([], description="Where the request is not as the API describes it.")
 
 
@@ -182,7 +183,10 @@ class RecordHeader(Asked):
 
 
 class GivenEvent(Asked):
-    value: Any = Field(description="The event; null is a tombstone. Numbers come out as they are written.")
+    value: Any = Field(
+        description="The event; null is a tombstone. Numbers come out as they are written. On a route that reads Avro "
+        "it is the record's value in base64, with its frame."
+    )
     key: str | None = None
     headers: list[RecordHeader] = []
     partition: PartitionNumber | None = Field(None, description="Ids of a split are made of its coordinates.")
@@ -250,9 +254,13 @@ class RunSummary(Answer):
     replay_id: str
     kind: str = Field(description="`replay` or `redrive`.")
     route: str
-    state: str = Field(description="`running`, `stopped`, `finished` or `failed`.")
+    state: str = Field(
+        description="`running`, `stopped`, `finished`, `failed`, or `interrupted`: no process has worked on it since "
+        "`reported`. The same command goes on with it."
+    )
     started: datetime
     ended: datetime | None
+    reported: datetime | None = Field(description="When a process that works on it last said so.")
     reason: str
     plan_digest: str
     cluster_id: str
@@ -327,6 +335,78 @@ class LetterList(Answer):
     records: int
     made: datetime
     groups: list[LetterGroup] = Field(description="Most first.")
+
+
+class LetterHop(Answer):
+    step: str
+    event_type: str
+    from_version: str
+    to_type: str
+    to_version: str
+    diff: list[str] | None = Field(description="Lines of the document that differ; None where values are withheld.")
+
+
+class LetterNow(Answer):
+    """What the route's chain, as this worker runs it, makes of the letter's record."""
+
+    outcome: str = Field(description="`upcast`, `passed`, `skipped` or `dead-lettered`.")
+    stage: str = Field(description="Of the fault; empty where there is none.")
+    error_type: str
+    step: str
+    message: str | None = Field(description="None where it may hold values that are withheld.")
+    hops: list[LetterHop]
+
+
+class RecordedTexts(Answer):
+    """What was written into the letter's headers when it became one."""
+
+    message: str
+    trace: str
+
+
+class LetterContent(Answer):
+    key: str | None
+    headers: list[RecordHeader]
+    value: str | None = Field(description="As JSON where it can be read; cut where it is long.")
+
+
+class ShownLetter(Answer):
+    """Times in milliseconds; -1 is unknown."""
+
+    route: str
+    topic: str = Field(description="The dead-letter topic.")
+    place: LetterPlace
+    ours: bool = Field(description="Whether this worker wrote it.")
+    fingerprint: str
+    stage: str
+    error_type: str
+    event_type: str
+    from_version: str
+    to_version: str
+    step: str
+    from_topic: str | None = Field(description="Where the record came from; None where there was no room to say so.")
+    from_partition: int | None
+    from_offset: int | None
+    buried: int = Field(description="When it became a dead letter.")
+    timestamp: int = Field(description="The record's own.")
+    rounds: int = Field(description="How often it was redriven.")
+    value_bytes: int | None = Field(description="None for a tombstone.")
+    recorded: RecordedTexts | None = Field(description="Only with the token.")
+    content: LetterContent | None = Field(description="Only with the token, and where the route has `include_values`.")
+    now: LetterNow | None = Field(description="None where this worker did not write the letter.")
+    withheld: str = Field(description="What is not shown, and what would show it.")
+
+
+class AskedRedrive(Asked):
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="Of the group.")]
+    records_per_second: Amount | None = Field(None, description="At most so many letters a second.")
+
+
+class StartedRedrive(Answer):
+    replay_id: str = Field(description="`/v2/runs` tells how far it is.")
+    letters: int = Field(description="How many it takes.")
+    destination: str
+    warnings: list[str]
 
 
 # The checklist.

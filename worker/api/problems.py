@@ -24,7 +24,7 @@ class ProblemResponse(JSONResponse):
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> ProblemResponse:
     """``members`` are extensions beside the ones that the RFC names."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return ProblemResponse(body | members, status_code=status, headers=headers)
+    return ProblemResponse({**body, "code": f"UPC6{status}", **members}, status_code=status, headers=headers)
 
 
 def answer_with_problems(app: Starlette) -> None:

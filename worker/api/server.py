@@ -125,8 +125,8 @@ def _cannot_bind(host: str, port: int, setting: str, error: OSError) -> WorkerEr
         if setting == "http.legacy_port":
             remedy = "stop what listens there, or leave out {} ({})"
         names = _VARIABLES[setting]
-        return WorkerError(f"{where}: the port is in use: {remedy.format(setting, names)}", MAY_PASS)
-    return WorkerError(f"{where}: {error.strerror}: correct http.host and {setting}", NEEDS_A_PERSON)
+        return WorkerError(f"{where}: the port is in use: {remedy.format(setting, names)}", MAY_PASS, code="UPC1008")
+    return WorkerError(f"{where}: {error.strerror}: correct http.host and {setting}", NEEDS_A_PERSON, code="UPC1009")
 
 
 _VARIABLES = {"http.port": "UPCAST_HTTP__PORT", "http.legacy_port": "LEGACY_RUNNER_PORT"}

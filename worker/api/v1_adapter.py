@@ -32,9 +32,12 @@ REQUESTS = MappingProxyType(
 """The type of the request body of an endpoint, by the name of its function."""
 
 
+ONLY_CURRENT = STREAMS | {"/v2/dead-letters/{partition}/{offset}", "/v2/dead-letters/redrive"}
+
+
 def older_path(route: APIRoute) -> str | None:
     """The path of an endpoint in the older version; None for what is new."""
-    return None if route.path in STREAMS else OLDER + route.path.removeprefix(CURRENT)
+    return None if route.path in ONLY_CURRENT else OLDER + route.path.removeprefix(CURRENT)
 
 
 class Untranslatable(Exception):
@@ -152,7 +155,7 @@ def older_document(document: dict[str, Any]) -> dict[str, Any]:
     older["paths"] = {
         OLDER + path.removeprefix(CURRENT): {method: _deprecated(each) for method, each in methods.items()}
         for path, methods in older["paths"].items()
-        if path not in STREAMS
+        if path not in ONLY_CURRENT
     }
     return older
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, Field
 
@@ -27,6 +27,32 @@ class Lookups:
     ask_checklist: Callable[[], Sequence[ChecklistLine] | None] = lambda: None
     list_dead_letters: Callable[[RouteChain], Listing | None] = lambda _: None
     """Of a route, by fault."""
+    look_at_letter: Callable[[RouteChain, LetterAsked], Mapping[str, Any] | None] = lambda _route, _asked: None
+    """The fields of ``ShownLetter``."""
+    start_redrive: Callable[[RouteChain, RedriveWish], Mapping[str, Any] | None] = lambda _route, _wish: None
+    """The fields of ``StartedRedrive``, once it has begun. Also raises CannotRedriveError."""
+
+
+@dataclass(frozen=True)
+class LetterAsked:
+    """``trusted``: whoever asks has sent the token."""
+
+    partition: int
+    offset: int
+    trusted: bool
+
+
+@dataclass(frozen=True)
+class RedriveWish:
+    """``reason``: who and why, for the ledger."""
+
+    fingerprint: str
+    records_per_second: float | None
+    reason: str
+
+
+class CannotRedriveError(Exception):
+    """Nothing was started: another redrive runs, no letter is left, or the plan has objections."""
 
 
 class RouteStatus(BaseModel):

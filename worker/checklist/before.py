@@ -6,9 +6,9 @@ from pathlib import Path
 
 from upcasters import Chain
 from upcasters.describe import matrix
-from worker.authoring.checks import check_routes
 from worker.checklist.evidence import Evidence, Facts, failed, passed, unknown
 from worker.replay.apply.receipt import read_receipt
+from worker.route_checks import check_routes
 
 
 async def configuration(facts: Facts) -> list[Evidence]:

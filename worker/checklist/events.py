@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from aiokafka import TopicPartition
 
@@ -14,6 +15,7 @@ from worker.kafka.log_offsets import LogOffsets, hidden_in, once_readable
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.refusals import answered
 from worker.kafka.topics import places_of
+from worker.kafka.waiting import ask_once
 from worker.ledger import Ledger, Run
 from worker.replay.apply.receipt import Receipt, kept_receipt
 from worker.replay.topics import committed_of, partitions_of
@@ -49,7 +51,8 @@ def _proved(ledger: Ledger, run: Run | None, source: str) -> Evidence:
         return unknown(f"{source}: the ledger has no replay of it")
     if run.state != "finished":
         left = sum(each.end - each.committed for each in ledger.progress(run.replay_id))
-        return failed(f"{source}: replay {run.replay_id} is {run.state}, {left:,} offsets are left: run it to its end")
+        told = run.as_of(datetime.now(UTC)).told
+        return failed(f"{source}: replay {run.replay_id} is {told}, {left:,} offsets are left: run it to its end")
     proof = ledger.proof(run.replay_id)
     if proof is None:
         return unknown(f"{source}: replay {run.replay_id} is finished and not verified: run `upcast verify`")
@@ -68,6 +71,7 @@ def _proved(ledger: Ledger, run: Run | None, source: str) -> Evidence:
 async def group_in_step(facts: Facts) -> list[Evidence]:
     """No partition has lost unread records to retention, none begins before the end of its replay, and the backlog is
     small."""
+    await ask_once(facts.clients)
     reached = await committed_of(facts.clients, facts.settings.kafka.group_id, *facts.chains)
     committed = {partition: each.offset for partition, each in reached.items()}
     runs = await asyncio.to_thread(facts.ledger.runs)
@@ -115,6 +119,7 @@ async def _offsets(
     facts: Facts, places: list[TopicPartition]
 ) -> tuple[Mapping[TopicPartition, LogOffsets], list[OpenTransaction]]:
     """The committed and log offsets, and the open transactions that hide records."""
+    await ask_once(facts.clients)
     with answered("kafka: offsets cannot be read"):
         async with started(facts.clients.reader()) as reader:
             offsets = await once_readable(reader, places)

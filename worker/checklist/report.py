@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.checklist import before, database, events, running
+from worker.checklist import archives, before, database, events, running
 from worker.checklist.evidence import ITEMS, Check, ChecklistLine, Evidence, EvidenceStatus, Facts, Item
-from worker.errors import WorkerError
+from worker.errors import CommandError
 
 CHECKS: Mapping[str, Sequence[Check]] = {
     "release-notes": (),
@@ -18,7 +18,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
     "staging": (before.staging_replay,),
     "matrix": (before.compatibility_matrix,),
     "database": (database.schema_and_documents,),
-    "data": (events.replays_proved, database.data_as_in_the_backup),
+    "data": (events.replays_proved, archives.archives_proved, database.data_as_in_the_backup),
     "configuration": (before.configuration,),
     "api": (running.endpoints,),
     "events": (events.group_in_step,),
@@ -39,7 +39,7 @@ async def _check(item: Item, facts: Facts) -> ChecklistLine:
     for check in CHECKS[item.name]:
         try:
             found += await check(facts)
-        except WorkerError as error:
+        except CommandError as error:
             found.append(Evidence("not checked", str(error)))
     if word := facts.attested.get(item.name):
         found.append(Evidence("attested", word))

@@ -57,11 +57,11 @@ def kafka(
         return
     name = tool.removeprefix("kafka-").removesuffix(".sh")
     if name not in TOOLS:
-        raise WorkerError(f"kafka: there is no tool {tool!r}: it is one of {', '.join(TOOLS)}")
+        raise WorkerError(f"kafka: there is no tool {tool!r}: it is one of {', '.join(TOOLS)}", code="UPC1003")
     try:
         code = run_tool(name, context.args)
     except LocalKafkaError as error:
-        raise WorkerError(f"kafka: {error}", MAY_PASS) from error
+        raise WorkerError(f"kafka: {error}", MAY_PASS, code="UPC1010") from error
     raise typer.Exit(code)
 
 
@@ -69,5 +69,5 @@ def _topic(given: str) -> tuple[str, int]:
     """`orders:3` is a topic of three partitions; without a number it has one."""
     name, _, number = given.partition(":")
     if not name or (number and not (number.isdecimal() and int(number) > 0)):
-        raise WorkerError(f"broker: --create {given}: say TOPIC or TOPIC:PARTITIONS, as in `orders:3`")
+        raise WorkerError(f"broker: --create {given}: say TOPIC or TOPIC:PARTITIONS, as in `orders:3`", code="UPC1001")
     return name, int(number or 1)

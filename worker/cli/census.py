@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config, End, Json, Start
+from worker.cli.options import DEFAULT_CONFIG, Config, End, Json, Plain, Start
+from worker.cli.progress import Look, ProgressOption, progress
 from worker.cli.routes import RouteOption
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def census(
         bool, typer.Option("--retire", help="Who still sends old versions, and whether each may be removed.")
     ] = False,
     as_json: Json = False,
+    plain: Plain = False,
+    shown: ProgressOption = Look.AUTO,
 ) -> None:
     """Count the events of a route's source by type and version. Reads only; joins no group.
 
@@ -32,23 +35,22 @@ def census(
 
     **Example:** `upcast census --route devteam.task-context.legacy --from 90d`
     """
-    from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
     from worker.replay.census.counting import survey
 
     settings, given = load_route(config, route)
-    with progress("census") as show:
+    with progress("census", asked=shown) as show:
         found = run_in_loop(survey(settings, given, start, end, show, producers=retire))
     if retire:
-        _print_retiring(found, given, as_json)
+        _print_retiring(found, given, as_json, plain=plain)
     else:
-        _print_census(found, given, as_json)
+        _print_census(found, given, as_json, plain=plain)
 
 
-def _print_census(found: Survey, given: RouteChain, as_json: bool) -> None:
-    from worker.cli.output import print_json, print_table
-    from worker.replay.census.report import COLUMNS, as_cells, content, summary
+def _print_census(found: Survey, given: RouteChain, as_json: bool, *, plain: bool) -> None:
+    from upcast_authoring.cli.output import print_json, print_table
+    from worker.replay.census.report import COLUMNS, SPARE, as_cells, content, summary
 
     if as_json:
         print_json(content(found, given))
@@ -56,12 +58,12 @@ def _print_census(found: Survey, given: RouteChain, as_json: bool) -> None:
     for line in summary(found, given):
         typer.echo(line)
     if found.census.records:
-        print_table(COLUMNS, as_cells(found, given.chain))
+        print_table(COLUMNS, as_cells(found, given.chain), spare=SPARE, plain=plain)
 
 
-def _print_retiring(found: Survey, given: RouteChain, as_json: bool) -> None:
-    from worker.cli.output import print_json, print_table
-    from worker.replay.census.report import RETIRE_COLUMNS, retire_cells, retire_content, summary
+def _print_retiring(found: Survey, given: RouteChain, as_json: bool, *, plain: bool) -> None:
+    from upcast_authoring.cli.output import print_json, print_table
+    from worker.replay.census.report import RETIRE_COLUMNS, RETIRE_SPARE, retire_cells, retire_content, summary
     from worker.replay.census.retiring import retiring
 
     lines = retiring(
@@ -75,6 +77,6 @@ def _print_retiring(found: Survey, given: RouteChain, as_json: bool) -> None:
     if given.route.producer_header is None:
         typer.echo("producers are not counted: set the route's producer_header to the header that names them")
     if lines:
-        print_table(RETIRE_COLUMNS, retire_cells(lines))
+        print_table(RETIRE_COLUMNS, retire_cells(lines), spare=RETIRE_SPARE, plain=plain)
     else:
         typer.echo("there is no version below the current one")

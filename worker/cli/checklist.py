@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.options import DEFAULT_CONFIG, Config, Json, Markdown, debugging
+from worker.cli.progress import waiting
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ def checklist(
 
     **Example:** `upcast checklist --markdown --attest backup="CHG-17, snapshot 42"`
     """
+    from upcast_authoring.cli.output import print_json
     from worker.checklist.asking import ask
     from worker.checklist.report import content
-    from worker.cli.output import print_json
     from worker.log import set_up_logging
     from worker.loop import run_in_loop
     from worker.settings import load_settings
@@ -73,9 +74,9 @@ def checklist(
     attested = parse_attested(attest or [])
     settings = load_settings(config)
     set_up_logging(sys.stderr, debug=debugging())
-    lines = run_in_loop(
-        ask(settings, parse_address(worker), staging, attested, _group(only), alembic=alembic, backup=backup)
-    )
+    address = parse_address(worker)
+    with waiting("checklist: waiting for the worker, the brokers and the database to answer"):
+        lines = run_in_loop(ask(settings, address, staging, attested, _group(only), alembic=alembic, backup=backup))
     if as_json:
         print_json(content(lines))
     else:
@@ -93,7 +94,7 @@ def _group(only: ChecklistPart | None) -> str | None:
 def parse_address(text: str | None) -> str | None:
     """Raises WorkerError."""
     if text is not None and not text.rpartition(":")[2].isdecimal():
-        raise WorkerError(f"--worker {text}: write HOST:PORT")
+        raise WorkerError(f"--worker {text}: write HOST:PORT", code="UPC1001")
     return text
 
 
@@ -105,16 +106,18 @@ def parse_attested(given: list[str]) -> dict[str, str]:
     for text in given:
         name, _, word = text.partition("=")
         if name not in NAMES or not word.strip():
-            raise WorkerError(f"--attest {text}: write NAME=TEXT, with one of these names: {', '.join(NAMES)}")
+            raise WorkerError(
+                f"--attest {text}: write NAME=TEXT, with one of these names: {', '.join(NAMES)}", code="UPC1001"
+            )
         found[name] = word.strip()
     return found
 
 
 def _show(lines: list[ChecklistLine], *, markdown: bool) -> None:
+    from upcast_authoring.cli.output import print_table
     from worker.checklist.evidence import AFTER, BEFORE
     from worker.checklist.report import COLUMNS, rows
     from worker.checklist.report import markdown as as_markdown
-    from worker.cli.output import print_table
 
     for group in (BEFORE, AFTER):
         if all(line.item.group != group for line in lines):

@@ -43,7 +43,7 @@ def check(
 def _show(settings: list[Setting], loaded: Loaded, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from worker.cli.output import print_json, print_table
+    from upcast_authoring.cli.output import print_json, print_table
     from worker.settings.load import to_stderr
     from worker.settings.sources import value_text
 
@@ -80,7 +80,9 @@ def schema(
     try:
         output.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise WorkerError(f"{output}: cannot be written ({error.strerror}): name another file") from error
+        raise WorkerError(
+            f"{output}: cannot be written ({error.strerror}): name another file", code="UPC1004"
+        ) from error
     typer.echo(f"wrote {output}; `# yaml-language-server: $schema={output}` on top of upcast.yaml names it")
 
 
@@ -97,7 +99,7 @@ def migrate(
 
     **Example:** `upcast config migrate upcast.yaml --in-place`
     """
-    from worker.cli.output import print_diff
+    from upcast_authoring.cli.output import print_diff
     from worker.settings.migration import apply
     from worker.settings.migration import migrate as migration_of
 

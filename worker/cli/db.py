@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.options import Json
-from worker.cli.progress import progress
+from worker.cli.progress import Look, ProgressOption, progress, waiting
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
@@ -30,30 +30,35 @@ Folder = Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where back
 Unchecked = Annotated[bool, typer.Option("--unchecked", help="Do not restore the backup to check it.")]
 File = Annotated[Path, typer.Argument(metavar="BACKUP", help="The file that `upcast db backup` wrote.")]
 
+ASKING = "waiting for the database to answer"
 INI = Path("alembic.ini")
 BACKUPS = Path("backup")
 
 
 @db.command("backup")
-def backup(alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked = False) -> None:
+def backup(
+    alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked = False, shown: ProgressOption = Look.AUTO
+) -> None:
     """Back the database up by its own means, and restore the backup at once to see that it is whole.
 
     SQLite's backup API, or `pg_dump`. A manifest beside the file has its SHA-256 and a digest of every column.
 
     **Example:** `upcast db backup --to backup`
     """
-    _print_backup(_back_up(_find(alembic), to, unchecked))
+    _print_backup(_back_up(_find(alembic), to, unchecked, shown))
 
 
 @db.command("upgrade")
 def upgrade(
-    revision: Annotated[str, typer.Argument(metavar="REVISION", help="Where to go.")] = "head", alembic: Alembic = INI
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="Where to go.")] = "head",
+    alembic: Alembic = INI,
+    shown: ProgressOption = Look.AUTO,
 ) -> None:
     """Apply the migrations: `alembic upgrade` with a progress bar.
 
     **Example:** `upcast db upgrade`
     """
-    _migrate(alembic, revision, up=True)
+    _migrate(alembic, revision, shown, up=True)
 
 
 @db.command("downgrade")
@@ -63,16 +68,17 @@ def downgrade(
     allow_loss: Annotated[
         bool, typer.Option("--allow-loss", help="Also over steps that cannot be undone; logs what is lost.")
     ] = False,
+    shown: ProgressOption = Look.AUTO,
 ) -> None:
     """Take migrations back: `alembic downgrade` with a progress bar.
 
     **Example:** `upcast db downgrade`
     """
-    _migrate(alembic, revision, up=False, allow_loss=allow_loss)
+    _migrate(alembic, revision, shown, up=False, allow_loss=allow_loss)
 
 
 @db.command("verify")
-def verify(file: File, alembic: Alembic = INI, as_json: Json = False) -> None:
+def verify(file: File, alembic: Alembic = INI, as_json: Json = False, shown: ProgressOption = Look.AUTO) -> None:
     """Prove that nothing but what the migrations say has changed since a backup. Reads only.
 
     Row counts, primary keys, every untouched column by digest; every document must be what the chain makes of the
@@ -80,19 +86,19 @@ def verify(file: File, alembic: Alembic = INI, as_json: Json = False) -> None:
 
     **Example:** `upcast db verify backup/devteam_runner-20260101T000000Z.sqlite`
     """
-    if _verify(_find(alembic), _read(file), as_json=as_json).findings:
+    if _verify(_find(alembic), _read(file), shown, as_json=as_json).findings:
         raise typer.Exit(1)
 
 
 @db.command("validate")
-def validate(alembic: Alembic = INI, as_json: Json = False) -> None:
+def validate(alembic: Alembic = INI, as_json: Json = False, shown: ProgressOption = Look.AUTO) -> None:
     """See that the schema is the newest, and every document at its version and valid. Reads only.
 
     Exit codes: 0 PASS, 1 FAIL with coordinates.
 
     **Example:** `upcast db validate`
     """
-    if _validate(_find(alembic), as_json=as_json).findings:
+    if _validate(_find(alembic), shown, as_json=as_json).findings:
         raise typer.Exit(1)
 
 
@@ -101,6 +107,7 @@ def restore(
     file: File,
     alembic: Alembic = INI,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    shown: ProgressOption = Look.AUTO,
 ) -> None:
     """Make the database what it was at the backup, and check that it is. What was written since is gone.
 
@@ -115,7 +122,7 @@ def restore(
             f"{database.name} becomes what it was at {made.made}; everything written since is lost. Continue?",
             abort=True,
         )
-    with progress("restore", "pages") as show:
+    with progress("restore", "pages", shown, ASKING) as show:
         restore_backup(made, database, show)
     typer.echo(
         f"restored: {database.name} is what it was at {made.made}, {made.rows:,} rows, at {_revision(made.revision)}"
@@ -123,7 +130,9 @@ def restore(
 
 
 @db.command("migrate")
-def migrate(alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked = False) -> None:
+def migrate(
+    alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked = False, shown: ProgressOption = Look.AUTO
+) -> None:
     """All four steps, and no next one where one fails: backup, apply, verify, validate.
 
     Exit codes: 0 all passed, 1 something was found, 2 the backup or the migration failed and nothing was changed.
@@ -135,18 +144,20 @@ def migrate(alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked =
         typer.echo(f"{database.name} is at {_revision(database.revision)} already: nothing to migrate")
         return
     typer.echo("1/4 backup")
-    made = _back_up(database, to, unchecked)
+    made = _back_up(database, to, unchecked, shown)
     _print_backup(made)
     typer.echo("2/4 apply the migrations")
-    _migrate(alembic, "head", up=True)
+    _migrate(alembic, "head", shown, up=True)
     database = _find(alembic)
     typer.echo("3/4 verify data integrity")
-    compared = _verify(database, made)
+    compared = _verify(database, made, shown)
     typer.echo("4/4 validate")
-    validated = _validate(database)
+    validated = _validate(database, shown)
     if compared.findings or validated.findings:
         raise WorkerError(
-            f"the migration is applied, but the checks above failed: `upcast db restore {made.file}` undoes it", 1
+            f"the migration is applied, but the checks above failed: `upcast db restore {made.file}` undoes it",
+            1,
+            code="UPC1909",
         )
     typer.echo(f"migrated: {database.name} is at {_revision(database.revision)}; the backup is {made.file}")
 
@@ -154,7 +165,8 @@ def migrate(alembic: Alembic = INI, to: Folder = BACKUPS, unchecked: Unchecked =
 def _find(alembic: Path) -> Database:
     from worker.database.alembic_project import find_database
 
-    return find_database(alembic)
+    with waiting(f"db: {ASKING}"):
+        return find_database(alembic)
 
 
 def _read(file: Path) -> Backup:
@@ -163,10 +175,10 @@ def _read(file: Path) -> Backup:
     return read_backup(file)
 
 
-def _back_up(database: Database, to: Path, unchecked: bool) -> Backup:
+def _back_up(database: Database, to: Path, unchecked: bool, shown: Look) -> Backup:
     from worker.database.backup import make_backup
 
-    with progress("backup", "rows") as show:
+    with progress("backup", "rows", shown, ASKING) as show:
         return make_backup(database, to, show, check=not unchecked)
 
 
@@ -177,13 +189,13 @@ def _print_backup(made: Backup) -> None:
     typer.echo(f"backup: {made.file}, {made.bytes:,} bytes, at {_revision(made.revision)}; {checked}")
 
 
-def _migrate(alembic: Path, revision: str, *, up: bool, allow_loss: bool = False) -> None:
+def _migrate(alembic: Path, revision: str, shown: Look, *, up: bool, allow_loss: bool = False) -> None:
     from alembic import command
 
     from worker.database.alembic_project import explained, find_database
     from worker.database.columns import ALLOW_LOSS, PROGRESS
 
-    with progress("upgrade" if up else "downgrade", "rows") as show:
+    with progress("upgrade" if up else "downgrade", "rows", shown, ASKING) as show:
         database = find_database(alembic, {PROGRESS: show, ALLOW_LOSS: allow_loss})
         with explained(database.name):
             (command.upgrade if up else command.downgrade)(database.config, revision)
@@ -192,14 +204,14 @@ def _migrate(alembic: Path, revision: str, *, up: bool, allow_loss: bool = False
     typer.echo(f"{word}: {after.name} from {_revision(database.revision)} to {_revision(after.revision)}")
 
 
-def _verify(database: Database, made: Backup, *, as_json: bool = False) -> Comparison:
-    from worker.cli.output import print_json
+def _verify(database: Database, made: Backup, shown: Look, *, as_json: bool = False) -> Comparison:
+    from upcast_authoring.cli.output import print_json
     from worker.database.alembic_project import explained, reading
     from worker.database.backup import restored
     from worker.database.comparison import compare
 
     with (
-        progress("verify", "rows") as show,
+        progress("verify", "rows", shown, ASKING) as show,
         explained(database.name),
         restored(made, database) as before,
         reading(database.url) as now,
@@ -230,12 +242,12 @@ def _verify(database: Database, made: Backup, *, as_json: bool = False) -> Compa
     return found
 
 
-def _validate(database: Database, *, as_json: bool = False) -> DatabaseValidation:
-    from worker.cli.output import print_json
+def _validate(database: Database, shown: Look, *, as_json: bool = False) -> DatabaseValidation:
+    from upcast_authoring.cli.output import print_json
     from worker.database.alembic_project import explained
     from worker.database.validation import validate as look
 
-    with progress("validate", "rows") as show, explained(database.name):
+    with progress("validate", "rows", shown, ASKING) as show, explained(database.name):
         found = look(database, show)
     if as_json:
         print_json(

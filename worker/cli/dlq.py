@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Allow, Config, Json, Reason
+from worker.cli.next_step import after_letter, after_listing, after_redrive_plan
+from worker.cli.options import DEFAULT_CONFIG, Allow, Config, Json, Plain, Reason
+from worker.cli.progress import ASKING, Look, ProgressOption, progress, waiting
 from worker.cli.routes import RouteOption
 from worker.errors import MAY_PASS, WorkerError
 
@@ -30,7 +32,13 @@ dlq = typer.Typer(
 
 
 @dlq.command("list")
-def list_letters(route: RouteOption = None, config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
+def list_letters(
+    route: RouteOption = None,
+    config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
+    plain: Plain = False,
+    shown: ProgressOption = Look.AUTO,
+) -> None:
     """Group the dead letters of a route by fault. Reads only; joins no group.
 
     `left` counts those that no redrive has taken yet. Records that this worker did not write are listed, too. Exit
@@ -40,14 +48,13 @@ def list_letters(route: RouteOption = None, config: Config = DEFAULT_CONFIG, as_
     """
     import asyncio
 
-    from worker.cli.output import print_json, print_table
-    from worker.cli.progress import progress
+    from upcast_authoring.cli.output import print_json, print_table
     from worker.cli.routes import load_route
     from worker.dlq import report
     from worker.dlq.listing import list_letters as read_all
 
     settings, given = load_route(config, route)
-    with progress("dlq list") as show_progress:
+    with progress("dlq list", asked=shown) as show_progress:
         found = asyncio.run(read_all(settings, given, show_progress))
     if as_json:
         print_json(report.listing_content(found, given))
@@ -55,7 +62,10 @@ def list_letters(route: RouteOption = None, config: Config = DEFAULT_CONFIG, as_
     for line in report.summary(found, given.route.dead_letter):
         typer.echo(line)
     if found.groups:
-        print_table(report.COLUMNS, report.as_cells(found))
+        print_table(report.COLUMNS, report.as_cells(found), spare=report.SPARE, plain=plain)
+    waiting = {fault.fingerprint: group.left for fault, group in found.ordered() if fault.fingerprint and group.left}
+    largest = max(waiting, key=waiting.__getitem__, default="")
+    typer.echo(after_listing(largest, left=sum(waiting.values()), config=config, route=route))
 
 
 @dlq.command("show")
@@ -66,6 +76,7 @@ def show(
     most: Annotated[int, typer.Option("--count", min=1, max=100, help="How many letters of a fault to show.")] = 1,
     raw: Annotated[bool, typer.Option("--raw", help="Write nothing but the value, byte for byte.")] = False,
     as_json: Json = False,
+    shown: ProgressOption = Look.AUTO,
 ) -> None:
     """Show a dead letter: the record as it came, the reason, and each hop through the current chain.
 
@@ -75,22 +86,29 @@ def show(
     """
     import asyncio
 
-    from worker.cli.progress import progress
     from worker.cli.routes import load_route
-    from worker.dlq.listing import find_letter, find_letters
+    from worker.dlq import report
+    from worker.dlq.listing import fault_of, find_letter, find_letters
     from worker.replay.plan.file import Coordinates
 
     place = re.fullmatch(r"(\d{1,9}):(\d{1,18})", which)
     if place is None and not re.fullmatch(r"[0-9a-f]{16}", which):
-        raise WorkerError(f"{which}: is neither partition:offset, such as 0:42, nor a fingerprint of 16 hex digits")
+        raise WorkerError(
+            f"{which}: is neither partition:offset, such as 0:42, nor a fingerprint of 16 hex digits", code="UPC1001"
+        )
     settings, given = load_route(config, route)
     if place is not None:
         coordinates = Coordinates(partition=int(place[1]), offset=int(place[2]))
-        found = [asyncio.run(find_letter(settings, given, coordinates))]
+        with waiting(f"dlq show: {ASKING}"):
+            found = [asyncio.run(find_letter(settings, given, coordinates))]
     else:
-        with progress("dlq show") as show_progress:
+        with progress("dlq show", asked=shown) as show_progress:
             found = asyncio.run(find_letters(settings, given, which, most, show_progress))
     _print(found, given, raw=raw, as_json=as_json)
+    if found and found[-1].letter and not raw and not as_json:
+        fault, tried = fault_of(found[-1].letter), report.tried(found[-1], given)
+        error = fault.error_type if tried is None or tried.dead else ""
+        typer.echo(after_letter(fault.fingerprint, error, config=config, route=route))
 
 
 def _print(found: list[FoundLetter], given: RouteChain, *, raw: bool, as_json: bool) -> None:
@@ -107,7 +125,7 @@ def _print(found: list[FoundLetter], given: RouteChain, *, raw: bool, as_json: b
 
 
 def _show(found: FoundLetter, given: RouteChain) -> None:
-    from worker.cli.output import print_hops
+    from upcast_authoring.cli.output import print_hops
     from worker.dlq import report
 
     for name, text in report.facts(found, given):
@@ -146,6 +164,8 @@ def redrive(
     ] = None,
     reason: Reason = "",
     as_json: Json = False,
+    plain: Plain = False,
+    shown: ProgressOption = Look.AUTO,
 ) -> None:
     """Redrive dead letters: upcast their records with the current chain and write them to the destination, exactly
     once.
@@ -168,28 +188,35 @@ def redrive(
     records, size = parse_rate(rate)
     settings, given = load_route(config, route)
     path = file or Path(f"redrive-{'all' if every else chosen[0]}.json")
-    plan = _plan(settings, given, path, chosen, rounds, tuple(dict.fromkeys(allow or ())), anew=only_plan)
+    plan = _plan(settings, given, path, chosen, rounds, tuple(dict.fromkeys(allow or ())), shown, anew=only_plan)
     if plan.objections() or only_plan or not takes(plan):
-        print_plan(plan, path, as_json)
+        print_plan(plan, path, as_json, plain=plain)
+        if not as_json:
+            wrong, empty = bool(plan.objections()), not takes(plan)
+            told = after_redrive_plan(str(path), chosen, objections=wrong, empty=empty, config=config, route=route)
+            typer.echo(told)
         if plan.objections():
             raise typer.Exit(1)
         return
     for warning in plan.warnings:
         typer.echo(f"warning: {warning}", err=True)
     receipt = path.with_name(f"redrive-{plan.replay_id}.receipt.json")
-    done = _apply(settings, given, plan, ReplayOptions(receipt, reason, records, size))
+    done = _apply(settings, given, plan, ReplayOptions(receipt, reason, records, size), shown)
     _print_receipt(done, receipt, as_json)
     if surprise := done.not_allowed(plan.dead_letters_allowed):
-        raise WorkerError(surprise, MAY_PASS)
+        raise WorkerError(surprise, MAY_PASS, code="UPC1621")
 
 
 def _chosen(fingerprints: list[str] | None, every: bool) -> tuple[str, ...]:
     if bool(fingerprints) == every:
-        raise WorkerError("dlq redrive: name faults with --fingerprint (`upcast dlq list` has them), or --all")
+        raise WorkerError(
+            "dlq redrive: name faults with --fingerprint (`upcast dlq list` has them), or --all", code="UPC1002"
+        )
     for each in fingerprints or ():
         if not re.fullmatch(r"[0-9a-f]{16}", each):
             raise WorkerError(
-                f"--fingerprint {each}: not a fingerprint: give 16 hex digits, as `upcast dlq list` prints them"
+                f"--fingerprint {each}: not a fingerprint: give 16 hex digits, as `upcast dlq list` prints them",
+                code="UPC1001",
             )
     return tuple(dict.fromkeys(fingerprints or ("*",)))
 
@@ -201,13 +228,13 @@ def _plan(
     chosen: tuple[str, ...],
     rounds: int,
     allow: tuple[str, ...],
+    shown: Look,
     *,
     anew: bool,
 ) -> Plan:
     """The unfinished plan in the file, or a new one."""
     import asyncio
 
-    from worker.cli.progress import progress
     from worker.dlq.redrive_plan import RedriveOptions, plan_redrive, unfinished
     from worker.ledger import open_ledger
     from worker.replay.plan.dry_run import PlanOptions as PlanWishes
@@ -221,7 +248,7 @@ def _plan(
                 f"{path}: holds the unfinished plan of redrive {there.replay_id}, which is applied as it is", err=True
             )
             return there
-        with progress("dlq redrive: plan") as show_progress:
+        with progress("dlq redrive: plan", asked=shown) as show_progress:
             wishes = PlanWishes(allow=allow)
             made = asyncio.run(
                 plan_redrive(settings, given, RedriveOptions(chosen, rounds), wishes, ledger, show_progress)
@@ -232,18 +259,18 @@ def _plan(
     return made
 
 
-def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: ReplayOptions) -> Receipt:
+def _apply(settings: Settings, given: RouteChain, plan: Plan, wishes: ReplayOptions, shown: Look) -> Receipt:
     from worker.cli.replay_progress import replay_progress
     from worker.dlq.redrive import Redriving
     from worker.loop import run_in_loop
     from worker.replay.apply.running import apply
 
-    with replay_progress() as show_progress:
+    with replay_progress(shown) as show_progress:
         return run_in_loop(apply(settings, given, plan, wishes, show_progress, kind=Redriving))
 
 
 def _print_receipt(done: Receipt, file: Path, as_json: bool) -> None:
-    from worker.cli.output import print_json
+    from upcast_authoring.cli.output import print_json
 
     if as_json:
         print_json({**done.sealed(), "file": str(file)})

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Config, Json, debugging
+from worker.cli.options import DEFAULT_CONFIG, Config, Json, Plain, debugging
+from worker.cli.progress import ASKING, waiting
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ lanes = typer.Typer(
 )
 
 COLUMNS = ("lane", "state", "since", "committed", "end", "reason")
+SPARE = ("since", "end")
+"""What a narrow screen leaves out, in this order."""
 FINE = ("-", "running", "starting", "paused", "draining", "stopped")
 FOUND: Final = "found"
 PATIENCE = 5.0
@@ -33,7 +36,7 @@ PATIENCE = 5.0
 
 
 @lanes.command("list")
-def list_lanes(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
+def list_lanes(config: Config = DEFAULT_CONFIG, as_json: Json = False, plain: Plain = False) -> None:
     """List all partitions of the routes: how far they are, and which of them need a person, since when and why.
 
     It asks the brokers, so no worker has to run; where one answers at `http.port`, it adds the states of its lanes.
@@ -43,18 +46,17 @@ def list_lanes(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """
     import asyncio
 
-    from worker.cli.output import print_json, print_table
-    from worker.kafka.clients import KafkaClients
-    from worker.lanes.decisions import list_lanes as ask
+    from upcast_authoring.cli.output import print_json, print_table
 
     settings = _settings(config)
     sources = [route.source for route in settings.routes]
-    found = asyncio.run(ask(KafkaClients(settings.kafka), settings.kafka.group_id, sources))
+    with waiting(f"lanes list: {ASKING}"):
+        found = asyncio.run(_asked(settings, sources))
     found = _with_states(found, _states(settings))
     if as_json:
         print_json([_content(each) for each in found])
     else:
-        print_table(COLUMNS, [_cells(each) for each in found])
+        print_table(COLUMNS, [_cells(each) for each in found], spare=SPARE, plain=plain)
         for line in filter(None, map(_decided, found)):
             typer.echo(line)
     if any(each.state not in FINE for each in found):
@@ -92,11 +94,12 @@ def decide(
     """
     import asyncio
 
-    from worker.cli.output import print_json
+    from upcast_authoring.cli.output import print_json
 
     place = _place(go_on_at, at_end=at_end)
     settings = _settings(config)
-    made = asyncio.run(_decide(settings, where, place))
+    with waiting(f"lanes decide: {ASKING}"):
+        made = asyncio.run(_decide(settings, where, place))
     if as_json:
         print_json([{"lane": lane, **_decision_content(each)} for lane, each in made.items()])
         return
@@ -117,14 +120,25 @@ def _settings(config: Path) -> Settings:
 
 def _place(go_on_at: str | None, *, at_end: bool) -> Target:
     if (go_on_at is None) != at_end:
-        raise WorkerError("lanes decide: give --go-on-at OFFSET or --begin-at-end, one of them")
+        raise WorkerError("lanes decide: give --go-on-at OFFSET or --begin-at-end, one of them", code="UPC1002")
     if go_on_at is None:
         return "end"
     if go_on_at == FOUND:
         return FOUND
     if not re.fullmatch(r"[0-9]{1,18}", go_on_at):
-        raise WorkerError(f"--go-on-at {go_on_at}: not an offset: give a number, or `{FOUND}`")
+        raise WorkerError(f"--go-on-at {go_on_at}: not an offset: give a number, or `{FOUND}`", code="UPC1001")
     return int(go_on_at)
+
+
+async def _asked(settings: Settings, sources: Sequence[str]) -> Sequence[LaneLine]:
+    """The lanes of these sources, once the brokers answer."""
+    from worker.kafka.clients import KafkaClients
+    from worker.kafka.waiting import wait_for_broker
+    from worker.lanes.decisions import list_lanes as ask
+
+    clients = KafkaClients(settings.kafka)
+    await wait_for_broker(clients)
+    return await ask(clients, settings.kafka.group_id, sources)
 
 
 async def _decide(settings: Settings, where: Sequence[str], place: Target) -> dict[str, Decision]:
@@ -133,15 +147,16 @@ async def _decide(settings: Settings, where: Sequence[str], place: Target) -> di
     from worker.kafka.clients import KafkaClients
     from worker.lanes.decisions import UNDECIDED
     from worker.lanes.decisions import decide as write
-    from worker.lanes.decisions import list_lanes as ask
 
     clients, group = KafkaClients(settings.kafka), settings.kafka.group_id
-    known = await ask(clients, group, sorted({_source(settings, each) for each in where}))
+    known = await _asked(settings, sorted({_source(settings, each) for each in where}))
     chosen = {each.name: each for each in known if each.name in where}
     for source in set(where) - chosen.keys():
         waiting = [each for each in known if each.partition.topic == source and each.state == UNDECIDED]
         if not waiting:
-            raise WorkerError(f"{source}: needs no decision: `upcast lanes list` shows the partitions that do")
+            raise WorkerError(
+                f"{source}: needs no decision: `upcast lanes list` shows the partitions that do", code="UPC1406"
+            )
         chosen |= {each.name: each for each in waiting}
     made = {}
     for name, each in chosen.items():
@@ -155,7 +170,9 @@ def _source(settings: Settings, where: str) -> str:
     if where in sources:
         return where
     if source not in sources or not number.isdecimal():
-        raise WorkerError(f"{where}: not a lane: give a source of the routes ({', '.join(sources)}) and a partition")
+        raise WorkerError(
+            f"{where}: not a lane: give a source of the routes ({', '.join(sources)}) and a partition", code="UPC1003"
+        )
     return source
 
 
@@ -163,7 +180,7 @@ def _states(settings: Settings) -> dict[tuple[str, int], dict[str, Any]]:
     """The lanes of the local worker; empty where none answers."""
     from worker.http_request import ask_worker
 
-    host = settings.http.host if settings.http.host not in ("0.0.0.0", "::", "") else "127.0.0.1"  # noqa: S104
+    host = settings.http.host if settings.http.host not in ("0.0.0.0", "::", "") else "127.0.0.1"  # noqa: S104  # compared, not listened on
     try:
         told = ask_worker(host, settings.http.port, "/v2/status", PATIENCE).json
         if told["consumer_group"] != settings.kafka.group_id:

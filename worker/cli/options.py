@@ -1,12 +1,28 @@
-"""Options that several commands share, so that they mean and read the same everywhere."""
+"""Options that several commands of the worker share, beside those of `upcast_authoring.cli.options`."""
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from upcast_authoring.cli.options import Json, Markdown, Plain, debugging
+
+__all__ = [
+    "DEFAULT_CONFIG",
+    "Allow",
+    "ChainOption",
+    "Config",
+    "End",
+    "Json",
+    "Markdown",
+    "Plain",
+    "Processes",
+    "Reason",
+    "Start",
+    "debugging",
+]
 
 # Not imported from worker.settings, which takes a third of a second.
 DEFAULT_CONFIG = Path("upcast.yaml")
@@ -37,17 +53,3 @@ ChainOption = Annotated[
         help="A chain, as module:attribute, in place of the configuration's.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
-
-_DEBUGGING: ContextVar[bool] = ContextVar("debugging", default=False)
-
-
-def set_debugging(debug: bool) -> None:
-    """Set what `--debug` asks for, for the rest of this command."""
-    _DEBUGGING.set(debug)
-
-
-def debugging() -> bool:
-    """Whether tracebacks and verbose logs were asked for."""
-    return _DEBUGGING.get()

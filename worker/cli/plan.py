@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import DEFAULT_CONFIG, Allow, Config, End, Json, Start
+from worker.cli.next_step import after_plan
+from worker.cli.options import DEFAULT_CONFIG, Allow, Config, End, Json, Plain, Start
+from worker.cli.progress import Look, ProgressOption, progress
 from worker.cli.routes import RouteOption
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ def plan(
     allow: Allow = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write the plan.")] = DEFAULT_OUT,
     as_json: Json = False,
+    plain: Plain = False,
+    shown: ProgressOption = Look.AUTO,
 ) -> None:
     """Run the chain over a range of offsets without writing to Kafka, and say what a replay would do.
 
@@ -53,7 +57,6 @@ def plan(
 
     **Example:** `upcast plan --route devteam.task-context.legacy --from 90d --out plan.json`
     """
-    from worker.cli.progress import progress
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
     from worker.replay.apply.ledger_entries import keep_begun
@@ -70,18 +73,21 @@ def plan(
         key_prefixes=tuple(prefixes or ()),
     )
     wishes = PlanOptions(start, end, filters, sample, coordinates, tuple(dict.fromkeys(allow or ())))
-    with progress("plan") as show:
+    with progress("plan", asked=shown) as show:
         made = run_in_loop(make_plan(settings, given, wishes, show))
     write_plan(made, out)
-    print_plan(made, out, as_json)
+    print_plan(made, out, as_json, plain=plain)
+    if not as_json:
+        empty = all(each.empty for each in made.ranges)
+        typer.echo(after_plan(str(out), objections=bool(made.objections()), empty=empty, config=config))
     if made.objections():
         raise typer.Exit(1)
 
 
-def print_plan(made: Plan, file: Path, as_json: bool) -> None:
+def print_plan(made: Plan, file: Path, as_json: bool, *, plain: bool = False) -> None:
     """Print a plan, also of a redrive, and what of it is not allowed."""
-    from worker.cli.output import print_json, print_table
-    from worker.replay.plan.report import FAULT_COLUMNS, HOP_COLUMNS, fault_cells, hop_cells, summary
+    from upcast_authoring.cli.output import print_json, print_table
+    from worker.replay.plan.report import FAULT_COLUMNS, HOP_COLUMNS, SPARE, fault_cells, hop_cells, summary
 
     if as_json:
         print_json({**made.sealed(), "objections": made.objections()})
@@ -89,10 +95,10 @@ def print_plan(made: Plan, file: Path, as_json: bool) -> None:
     for line in summary(made):
         typer.echo(line)
     if made.hops and made.redrive is None:
-        print_table(HOP_COLUMNS, hop_cells(made))
+        print_table(HOP_COLUMNS, hop_cells(made), plain=plain)
     if made.dead_letters:
         title = "would be dead letters" if made.redrive is None else "would be dead letters again"
-        print_table(FAULT_COLUMNS, fault_cells(made), title)
+        print_table(FAULT_COLUMNS, fault_cells(made), title, spare=SPARE, plain=plain)
     for line in made.objections():
         typer.secho(f"not allowed: {line}", fg="red")
     typer.echo(f"{file}: {'plan' if made.redrive is None else 'redrive'} {made.replay_id}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.options import DEFAULT_CONFIG, Config, Processes, Reason
+from worker.cli.progress import Look, ProgressOption
 from worker.errors import MAY_PASS, WorkerError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def replay(
         bool,
         typer.Option("--again", help="Also write output of offsets that the live worker or another replay has read."),
     ] = False,
+    shown: ProgressOption = Look.AUTO,
 ) -> None:
     """Apply a plan, exactly once, and write a receipt. Run again after an interruption, it continues.
 
@@ -60,7 +62,7 @@ def replay(
     if child := this_child():
         run_in_loop(apply_share(settings, given, made, wishes, child))
         return
-    with replay_progress() as show:
+    with replay_progress(shown) as show:
         if processes == 1:
             done = run_in_loop(apply(settings, given, made, wishes, show))
         else:
@@ -68,7 +70,7 @@ def replay(
             done = run_in_loop(apply_together(settings, given, made, wishes, show, same, processes))
     _print_receipt(done, file)
     if surprise := done.not_allowed(made.dead_letters_allowed):
-        raise WorkerError(surprise, MAY_PASS)
+        raise WorkerError(surprise, MAY_PASS, code="UPC1621")
 
 
 def parse_rate(text: str | None) -> tuple[float | None, float | None]:
@@ -77,7 +79,9 @@ def parse_rate(text: str | None) -> tuple[float | None, float | None]:
         return None, None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\s*([kMG]?)[bB](?:/s)?|(?:/s)?)", text)
     if found is None or not float(found[1]):
-        raise WorkerError(f"--rate {text}: write records a second, such as 500, or bytes, such as 800kB/s or 5MB/s")
+        raise WorkerError(
+            f"--rate {text}: write records a second, such as 500, or bytes, such as 800kB/s or 5MB/s", code="UPC1001"
+        )
     number = float(found[1])
     return (number, None) if found[2] is None else (None, number * UNITS[found[2]])
 

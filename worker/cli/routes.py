@@ -34,5 +34,7 @@ def load_route(config: Path, source: str | None) -> tuple[Settings, RouteChain]:
     chosen = [route for route in settings.routes if source in (None, route.source)]
     if len(chosen) != 1:
         names = ", ".join(route.source for route in settings.routes)
-        raise WorkerError(f"--route {source or 'is missing'}: the routes' sources are {names}: name one of them")
+        raise WorkerError(
+            f"--route {source or 'is missing'}: the routes' sources are {names}: name one of them", code="UPC1003"
+        )
     return settings, load_chains(chosen, settings.schema_registry)[chosen[0].source]

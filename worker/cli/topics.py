@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from worker.cli.options import DEFAULT_CONFIG, Config, debugging
+from worker.cli.progress import ASKING, waiting
 
 topics = typer.Typer(
     name="topics",
@@ -47,7 +48,8 @@ def create(
 
     settings = load_settings(config)
     set_up_logging(sys.stderr, debug=debugging())
-    made, there = asyncio.run(create_missing(settings, settings.routes, partitions, dry_run=dry_run))
+    with waiting(f"topics create: {ASKING}"):
+        made, there = asyncio.run(create_missing(settings, settings.routes, partitions, dry_run=dry_run))
     for name in there:
         typer.echo(f"{name}: is there already, and stays as it is")
     for topic in made:

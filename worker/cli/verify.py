@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.next_step import after_verify
 from worker.cli.options import DEFAULT_CONFIG, Config, Json
+from worker.cli.progress import Look, ProgressOption, progress
 
 if TYPE_CHECKING:
     from worker.replay.apply.receipt import Receipt
@@ -20,6 +22,7 @@ def verify(
     ],
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
+    shown: ProgressOption = Look.AUTO,
 ) -> None:
     """Verify a replay or a redrive by reading all of its topics again. Reads only; joins no group.
 
@@ -30,8 +33,7 @@ def verify(
 
     **Example:** `upcast verify plan.receipt.json`
     """
-    from worker.cli.output import print_json
-    from worker.cli.progress import progress
+    from upcast_authoring.cli.output import print_json
     from worker.cli.routes import load_route
     from worker.loop import run_in_loop
     from worker.replay.apply.receipt import read_receipt
@@ -40,7 +42,7 @@ def verify(
 
     told = read_receipt(receipt)
     settings, given = load_route(config, told.route.source)
-    with progress("verify") as show:
+    with progress("verify", asked=shown) as show:
         verdict = run_in_loop(prove(settings, given, told, show))
     if unwritten := record_proof(settings, told, verdict):
         typer.echo(f"the verdict is not recorded in the ledger: {unwritten}", err=True)
@@ -48,6 +50,9 @@ def verify(
         print_json(_content(told, verdict))
     else:
         _show(told, verdict)
+        redrive, destination = told.redrive is not None, told.route.destination
+        result = verdict.findings.result
+        typer.echo(after_verify(result, str(receipt), redrive=redrive, destination=destination, config=config))
     if verdict.findings:
         raise typer.Exit(1)
 

@@ -47,7 +47,9 @@ class Database:
 def find_database(file: Path, attributes: dict[str, Any] | None = None) -> Database:
     """Ask ``alembic.ini`` and its ``env.py``, however that finds its database. Raises WorkerError."""
     if not file.is_file():
-        raise WorkerError(f"{file}: there is no such file: name your Alembic configuration with --alembic FILE")
+        raise WorkerError(
+            f"{file}: there is no such file: name your Alembic configuration with --alembic FILE", code="UPC1901"
+        )
     config = Config(str(file))
     config.attributes.update(attributes or {})
     found: dict[str, Any] = {}
@@ -62,7 +64,9 @@ def find_database(file: Path, attributes: dict[str, Any] | None = None) -> Datab
         with EnvironmentContext(config, scripts, fn=look):
             scripts.run_env()
     if "url" not in found:
-        raise WorkerError(f"{file}: its env.py runs no migrations online, so the database cannot be found")
+        raise WorkerError(
+            f"{file}: its env.py runs no migrations online, so the database cannot be found", code="UPC1901"
+        )
     return Database(config, found["url"], found["revision"], tuple(scripts.get_heads()))
 
 
@@ -87,12 +91,12 @@ def explained(place: str) -> Iterator[None]:
     try:
         yield
     except CommandError as error:
-        raise WorkerError(str(error)) from error
+        raise WorkerError(str(error), code=getattr(error, "code", "UPC1901")) from error
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None)
         kind = type(cause or error).__name__
         first = str(cause or kind).strip().splitlines()[0]
-        raise WorkerError(f"{place}: the database failed ({kind}: {first})", MAY_PASS) from error
+        raise WorkerError(f"{place}: the database failed ({kind}: {first})", MAY_PASS, code="UPC1902") from error
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def make_backup(database: Database, folder: Path, show: OnProgress, *, check: bo
     name = Path(str(database.url.database)).stem
     file = folder / f"{name}-{now:%Y%m%dT%H%M%SZ}{means.suffix}"
     if file.exists():
-        raise WorkerError(f"{file} exists already: wait a second and try again")
+        raise WorkerError(f"{file} exists already: wait a second and try again", code="UPC1903")
     with explained(database.name):
         means.dump(database.url, file, show)
         tables = _checked_tables(database, file, show) if check else {}
@@ -90,7 +90,8 @@ def _checked_tables(database: Database, file: Path, show: OnProgress) -> dict[st
         name = next(name for name in {**live, **copied} if live.get(name) != copied.get(name))
         raise WorkerError(
             f"{file}: the backup is not what the database holds now (table {name}): stop what writes to it, "
-            "then make the backup again"
+            "then make the backup again",
+            code="UPC1904",
         )
     return copied
 
@@ -101,18 +102,21 @@ def read_backup(file: Path) -> Backup:
     try:
         content = manifest.read_text(encoding="utf-8")
     except OSError as error:
-        raise WorkerError(f"{manifest} cannot be read ({error.strerror}): it belongs beside the backup") from error
+        raise WorkerError(
+            f"{manifest} cannot be read ({error.strerror}): it belongs beside the backup", code="UPC1905"
+        ) from error
     try:
         read = Backup.model_validate({**json.loads(content), "file": file})
     except (ValidationError, ValueError, TypeError) as error:
         raise WorkerError(
-            f"{manifest} is not the manifest of a backup by this command: choose another backup"
+            f"{manifest} is not the manifest of a backup by this command: choose another backup", code="UPC1905"
         ) from error
     if not file.is_file():
-        raise WorkerError(f"{file}: there is no such file")
+        raise WorkerError(f"{file}: there is no such file", code="UPC1905")
     if _sha256(file) != read.sha256:
         raise WorkerError(
-            f"{file} has changed since it was made: its SHA-256 is not the manifest's; choose another backup"
+            f"{file} has changed since it was made: its SHA-256 is not the manifest's; choose another backup",
+            code="UPC1906",
         )
     return read
 
@@ -121,7 +125,7 @@ def check_backup(backup: Backup, database: Database) -> None:
     """Raise WorkerError where the backup is of another kind of database."""
     kind = "sqlite" if database.is_sqlite else "postgresql"
     if backup.kind != kind:
-        raise WorkerError(f"{backup.file} is a backup of {backup.kind}, and {database.name} is {kind}")
+        raise WorkerError(f"{backup.file} is a backup of {backup.kind}, and {database.name} is {kind}", code="UPC1907")
 
 
 @contextmanager
@@ -144,7 +148,8 @@ def restore_backup(backup: Backup, database: Database, show: OnProgress) -> None
     wrong = [name for name, table in backup.tables.items() if found.get(name) != table]
     if wrong:
         raise WorkerError(
-            f"{database.name}: table {wrong[0]} is not what the backup holds: does something write to it?"
+            f"{database.name}: table {wrong[0]} is not what the backup holds: does something write to it?",
+            code="UPC1904",
         )
 
 
@@ -180,14 +185,15 @@ def _refuse_missing(database: Database) -> None:
     except SQLAlchemyError:
         names = set()
     if not names - NOT_DATA:
-        raise WorkerError(f"{database.name} holds no tables: there is nothing to back up")
+        raise WorkerError(f"{database.name} holds no tables: there is nothing to back up", code="UPC1907")
 
 
 def _means(database: Database) -> Dumps:
     backend = database.url.get_backend_name()
     if backend not in {"sqlite", "postgresql"}:
         raise WorkerError(
-            f"{backend} databases cannot be backed up here: use their own tools, then `upcast db upgrade`"
+            f"{backend} databases cannot be backed up here: use their own tools, then `upcast db upgrade`",
+            code="UPC1907",
         )
     return SqliteDumps() if backend == "sqlite" else PostgresqlDumps()
 

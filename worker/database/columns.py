@@ -104,7 +104,8 @@ def downcast_json_column(
 def _place(op: Any, table: str, column: str, event_type: str, where: str | None, schema: str | None) -> DocumentSet:
     if op.get_context().as_sql:
         raise AtRestError(
-            f"{table}.{column}: documents are read one by one, which no SQL script can do: run this online"
+            f"{table}.{column}: documents are read one by one, which no SQL script can do: run this online",
+            code="UPC1916",
         )
     return DocumentSet(table, column, event_type, schemas.of_table(op.get_bind(), table, schema), where or "")
 

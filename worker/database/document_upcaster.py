@@ -26,8 +26,9 @@ from upcasters import (
 from upcasters.detection import Always, VersionRule
 from upcasters.errors import Irreversible
 from upcasters.operations.base import Reversibility
+from upcasters.operations.choice import walk
 from upcasters.operations.events import EventOperation
-from upcasters.step import Hop, walk
+from upcasters.step import Hop
 from worker.database.failures import AtRestError
 
 VERSION_HEADER = "upcast-version"
@@ -84,7 +85,7 @@ class DocumentUpcaster:
                 )
             )
         except ChainError as error:
-            raise AtRestError(str(error)) from None
+            raise AtRestError(str(error), code="UPC1916") from None
 
     def _version_rules(self, versioned: bool, silent: str | None) -> tuple[VersionRule, ...]:
         if versioned:
@@ -134,7 +135,7 @@ class DocumentUpcaster:
         problems = dict.fromkeys(problem for start in starts for problem in self._problems(start))
         if problems:
             way = f"{self.event_type} cannot be brought to {self.to} in a column:"
-            raise AtRestError("\n  ".join([way, *problems]))
+            raise AtRestError("\n  ".join([way, *problems]), code="UPC1916")
 
     def way_back(self, since: str) -> Reversibility:
         """How far what came from a version to ``to`` can be brought back."""
@@ -177,10 +178,10 @@ class DocumentUpcaster:
     def _check_names(self) -> None:
         if self.event_type not in self.chain.types:
             known = ", ".join(self.chain.types)
-            raise AtRestError(f"the chain has no type {self.event_type}: use one of {known}")
+            raise AtRestError(f"the chain has no type {self.event_type}: use one of {known}", code="UPC1916")
         if self.to not in self.chain.types[self.event_type]:
             known = ", ".join(self.chain.types[self.event_type])
-            raise AtRestError(f"{self.event_type} has no version {self.to}: use one of {known}")
+            raise AtRestError(f"{self.event_type} has no version {self.to}: use one of {known}", code="UPC1916")
 
 
 def _loaded(chain: Chain | str) -> Chain:
@@ -189,10 +190,10 @@ def _loaded(chain: Chain | str) -> Chain:
     try:
         return load_chain(chain)
     except ChainError as error:
-        raise AtRestError(f"chain {chain}: {error}") from None
+        raise AtRestError(f"chain {chain}: {error}", code="UPC1916") from None
 
 
 def _refused(outcome: Outcome, why: str) -> Fault:
-    assert not isinstance(outcome, DeadLettered)  # noqa: S101
+    assert not isinstance(outcome, DeadLettered)  # noqa: S101  # the caller has looked
     passage = outcome.passage
     return Fault("upcast", "NotForRows", why, passage.event_type, passage.from_version, passage.to_version)

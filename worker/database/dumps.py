@@ -49,7 +49,7 @@ class SqliteDumps:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
             found = connection.execute("PRAGMA integrity_check").fetchall()
         if found != [("ok",)]:
-            raise WorkerError(f"{file} is damaged: SQLite finds {found[0][0]}")
+            raise WorkerError(f"{file} is damaged: SQLite finds {found[0][0]}", code="UPC1906")
         yield URL.create("sqlite", database=f"file:{file}", query={"mode": "ro", "uri": "true"})
 
     def restore(self, url: URL, file: Path, show: OnProgress) -> None:
@@ -73,7 +73,8 @@ class PostgresqlDumps:
         except SQLAlchemyError as error:
             raise WorkerError(
                 f"{file} cannot be checked: the user may not make a database to restore it into "
-                "(grant CREATEDB, or take the risk with --unchecked)"
+                "(grant CREATEDB, or take the risk with --unchecked)",
+                code="UPC1908",
             ) from error
         try:
             copy = url.set(database=name)
@@ -104,7 +105,7 @@ def _administer(url: URL, statement: str) -> None:
 
 def _run(program: str, url: URL, arguments: Sequence[str]) -> None:
     if shutil.which(program) is None:
-        raise WorkerError(f"{program} is not installed: it comes with PostgreSQL's client programs")
+        raise WorkerError(f"{program} is not installed: it comes with PostgreSQL's client programs", code="UPC1908")
     place = url.set(drivername="postgresql", password=None).render_as_string()
     secret = {"PGPASSWORD": url.password} if url.password else {}
     done = subprocess.run(
@@ -117,4 +118,4 @@ def _run(program: str, url: URL, arguments: Sequence[str]) -> None:
     )
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it does not say why"])[0]
-        raise WorkerError(f"{program} failed: {said}")
+        raise WorkerError(f"{program} failed: {said}", code="UPC1908")

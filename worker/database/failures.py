@@ -17,14 +17,18 @@ LISTED = 20
 
 class AtRestError(CommandError):
     """An error that a person has to correct. An Alembic ``CommandError``, which its command prints without a
-    traceback."""
+    traceback. ``code`` is as a WorkerError has it."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class RowsFailedError(AtRestError):
     """Some rows cannot be brought to the version. ``failures`` has the first of them, ``count`` counts them all."""
 
-    def __init__(self, message: str, failures: Sequence[RowFailure], count: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, failures: Sequence[RowFailure], count: int, code: str = "") -> None:
+        super().__init__(message, code)
         self.failures = tuple(failures)
         self.count = count
 
@@ -76,4 +80,4 @@ class Failures:
         lines.append(
             '  Correct these rows, or set them aside with on_failure="set aside", and run the migration again.'
         )
-        return RowsFailedError("\n".join(lines), self.first, self.count)
+        return RowsFailedError("\n".join(lines), self.first, self.count, code="UPC1912")

@@ -95,7 +95,8 @@ class MigrationPass:
         if start is None and self.brought.rows != total:
             raise AtRestError(
                 f"{self.place}: of {total:,} rows {self.brought.rows:,} were reached by "
-                f"({', '.join(self.storage.key)}): rows came or went meanwhile; run it again while nobody writes"
+                f"({', '.join(self.storage.key)}): rows came or went meanwhile; run it again while nobody writes",
+                code="UPC1913",
             )
         return self.brought
 

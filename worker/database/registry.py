@@ -230,7 +230,8 @@ def settled_version(connection: Connection, storage: Storage, place: DocumentSet
             raise AtRestError(
                 f"{place}: upcast_columns knows {others} of {entry.place} at {entry.settled}, and that may be some of "
                 f"these, of which it knows {version or 'no version'}: look at which version they are, "
-                'and name it: since="…"'
+                'and name it: since="…"',
+                code="UPC1914",
             )
     return version
 

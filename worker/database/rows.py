@@ -127,11 +127,15 @@ class Storage:
         unique, nullable = key_facts(connection, self.table, self.schema, self.key)
         names = ", ".join(self.key)
         if nullable and self._has(connection, select(literal(1)).where(or_(*(part.is_(None) for part in self._key)))):
-            raise AtRestError(f"{self.table}.{self.column}: ({names}) is null in some rows. Name a unique key: key=[…]")
+            raise AtRestError(
+                f"{self.table}.{self.column}: ({names}) is null in some rows. Name a unique key: key=[…]",
+                code="UPC1910",
+            )
         doubles = select(literal(1)).group_by(*self._key).having(func.count() > 1)
         if not unique and self._has(connection, doubles):
             raise AtRestError(
-                f"{self.table}.{self.column}: ({names}) is the same in several rows. Name a unique key: key=[…]"
+                f"{self.table}.{self.column}: ({names}) is the same in several rows. Name a unique key: key=[…]",
+                code="UPC1910",
             )
 
     def _has(self, connection: Connection, query: Select[Any]) -> bool:
@@ -213,7 +217,8 @@ class Storage:
         if written not in {len(changes), UNKNOWN}:
             raise AtRestError(
                 f"{self.table}.{self.column}: {len(changes)} rows were to change and {written} did: a trigger, a rule "
-                "or a policy of the table keeps rows from being changed; switch it off in the migration"
+                "or a policy of the table keeps rows from being changed; switch it off in the migration",
+                code="UPC1913",
             )
 
 
@@ -249,17 +254,24 @@ def find_storage(
     inspector = inspect(connection)
     place = f"{table_name}.{column_name}"
     if not inspector.has_table(table_name, schema=schema):
-        raise AtRestError(f"{place}: there is no table {table_name}: name one, or run this after the one that makes it")
+        raise AtRestError(
+            f"{place}: there is no table {table_name}: name one, or run this after the one that makes it",
+            code="UPC1911",
+        )
     columns = {each["name"]: each["type"] for each in inspector.get_columns(table_name, schema=schema)}
     wanted = [column_name, *([version_column] if version_column else []), *(key or [])]
     missing = [name for name in wanted if name not in columns and name != SQLITE_KEY]
     if missing:
-        raise AtRestError(f"{place}: {table_name} has no column {missing[0]}: it has {', '.join(columns)}")
+        raise AtRestError(
+            f"{place}: {table_name} has no column {missing[0]}: it has {', '.join(columns)}", code="UPC1911"
+        )
     found = key or inspector.get_pk_constraint(table_name, schema=schema)["constrained_columns"]
     if not found and connection.dialect.name == "sqlite":
         found = [SQLITE_KEY]
     if not found:
-        raise AtRestError(f"{place}: {table_name} has no primary key: name the columns of a unique one: key=[…]")
+        raise AtRestError(
+            f"{place}: {table_name} has no primary key: name the columns of a unique one: key=[…]", code="UPC1910"
+        )
     kind = _kind(connection, columns[column_name], place)
     return Storage(table_name, column_name, tuple(found), kind, version_column, condition, schema)
 
@@ -268,4 +280,6 @@ def _kind(connection: Connection, found: Any, place: str) -> str:
     name = str(found).split("(")[0].upper()
     if connection.dialect.name == "sqlite" or name in {"JSON", "JSONB", "TEXT", "VARCHAR", "CHAR"}:
         return name if connection.dialect.name == "postgresql" else "TEXT"
-    raise AtRestError(f"{place} is {name}: documents can stand in columns of JSON, JSONB, TEXT or VARCHAR")
+    raise AtRestError(
+        f"{place} is {name}: documents can stand in columns of JSON, JSONB, TEXT or VARCHAR", code="UPC1911"
+    )

@@ -35,7 +35,8 @@ def refuse_unnamed(connection: Connection, place: DocumentSet, also: Sequence[st
         raise AtRestError(
             f"{place}: {', '.join(unnamed)} may change more than the documents: name the columns of {place.table} and "
             'the tables that change with them, as also=["updated_at", "orders_audit"] (also=[] where nothing does), '
-            "or switch triggers off in the migration. Nothing was changed"
+            "or switch triggers off in the migration. Nothing was changed",
+            code="UPC1915",
         )
 
 
@@ -46,7 +47,9 @@ def _refuse_wrong_names(
         schema, _, table = name.rpartition(".")
         wanted = schema or place.schema or None
         if name not in columns and not inspect(connection).has_table(table, schema=wanted):
-            raise AtRestError(f"{place}: also= names {name}, and that is no column of {place.table} and no table")
+            raise AtRestError(
+                f"{place}: also= names {name}, and that is no column of {place.table} and no table", code="UPC1915"
+            )
 
 
 def table_named(place: DocumentSet, name: str) -> str:

@@ -1,5 +1,6 @@
 """What is deprecated, since when, and when it may go."""
 
-from worker.deprecation.registry import DEPRECATED, DeprecatedKind, Deprecation, find
+from upcast_authoring.deprecation.policy import DeprecatedKind, Deprecation
+from worker.deprecation.registry import DEPRECATED, find
 
 __all__ = ["DEPRECATED", "DeprecatedKind", "Deprecation", "find"]

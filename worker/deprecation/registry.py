@@ -6,28 +6,9 @@ here. An entry is added in the release that gives notice; it stays when the thin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
-DeprecatedKind = Literal["schema", "setting", "endpoint"]
-
-
-@dataclass(frozen=True)
-class Deprecation:
-    """``notice`` and ``removal`` are the worker's minor versions (``0.1``); the removal one is the first without it.
-
-    ``noticed`` is the day of the notice, ``sunset`` the earliest day of the removal.
-    """
-
-    kind: DeprecatedKind
-    name: str
-    replacement: str
-    notice: str
-    removal: str
-    noticed: date
-    sunset: date
-
+from upcast_authoring.deprecation.policy import Deprecation
 
 NOTICED = date(2026, 11, 25)
 SUNSET = date(2027, 11, 30)

@@ -95,7 +95,7 @@ class Listing:
             letter = read_letter(record)
             place = Coordinates(partition=partition, offset=record.offset or 0)
             if letter is None:
-                self._group(_foreign(record)).add(place, timestamp_of(record.timestamp), 0, left=True)
+                self._group(foreign_fault(record)).add(place, timestamp_of(record.timestamp), 0, left=True)
             else:
                 left = not self._selection.is_done(partition, letter)
                 self._group(fault_of(letter)).add(place, letter.buried, letter.rounds, left=left)
@@ -118,7 +118,7 @@ def fault_of(letter: Letter) -> LetterFault:
     )
 
 
-def _foreign(record: SourceRecord) -> LetterFault:
+def foreign_fault(record: SourceRecord) -> LetterFault:
     """The fault of a record that Kafka Connect or another producer wrote, by the headers that they share."""
     told = {
         name: (dict(record.headers).get(header) or b"").decode("utf-8", "replace") for name, header in NAMES.items()
@@ -156,11 +156,13 @@ async def find_letter(settings: Settings, given: RouteChain, place: Coordinates)
         if within and within[0].start <= place.offset < within[0].end:
             async for piece in read_ranges(consumer, topic, [Range(place.partition, place.offset, place.offset + 1)]):
                 for record in piece.slice.records:
+                    await given.begin_to_show(leniently=True)
                     await given.learn([record])
                     return FoundLetter(place, record, read_letter(record))
     raise WorkerError(
         f"{topic}: there is no record at partition {place.partition}, offset {place.offset}, or not any more: "
-        "`upcast dlq list` names some of each fault"
+        "`upcast dlq list` names some of each fault",
+        code="UPC1619",
     )
 
 
@@ -181,17 +183,20 @@ async def find_letters(
             behind.reached(piece.partition, piece.slice.next_offset)
             if len(found) >= most:
                 break
+    await given.begin_to_show(leniently=True)
     await given.learn([each.record for each in found])
     if not found and hidden:
         raise WorkerError(
             f"{given.route.dead_letter}: no dead letter that can be read has the fingerprint {fingerprint}, and "
             f"{hidden[0]}: {hidden[0].fix}, then look again",
             MAY_PASS,
+            code="UPC1802",
         )
     if not found:
         raise WorkerError(
             f"{given.route.dead_letter}: no dead letter has the fingerprint {fingerprint}: `upcast dlq list` names "
-            "all of them"
+            "all of them",
+            code="UPC1801",
         )
     return found
 
@@ -202,6 +207,7 @@ def _refuse_hidden(hidden: Sequence[OpenTransaction], place: Coordinates) -> Non
             raise WorkerError(
                 f"{each.place}: offset {place.offset} cannot be read yet: {each.cause}: {each.fix}, then look again",
                 MAY_PASS,
+                code="UPC1802",
             )
 
 
@@ -236,7 +242,8 @@ async def _opened(
     if not partitions:
         raise WorkerError(
             f"{topic}: the topic does not exist, or the worker's user may not describe it: correct the route's "
-            "dead_letter"
+            "dead_letter",
+            code="UPC1206",
         )
     async with open_range_reader(clients, partitions) as consumer:
         yield clients, consumer, await freeze(consumer, topic, partitions, Earliest(), Latest())

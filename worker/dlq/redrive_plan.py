@@ -98,7 +98,8 @@ def _dead_letters(facts: ClusterFacts, given: RouteChain) -> TopicFacts:
     if not topic.partitions:
         raise WorkerError(
             f"{topic.name}: the topic does not exist, or the worker's user may not describe it: correct the route's "
-            "dead_letter"
+            "dead_letter",
+            code="UPC1206",
         )
     return topic
 
@@ -125,7 +126,8 @@ def _refuse_too_many(taken: Sequence[TakenBefore], chosen: RedriveOptions, parti
         if len(names) > MOST_NOTED:
             raise WorkerError(
                 f"dlq: {len(names)} kinds of faults would have been redriven, and an offset in Kafka has room for "
-                f"{MOST_NOTED}: redrive all kinds at once, with --all"
+                f"{MOST_NOTED}: redrive all kinds at once, with --all",
+                code="UPC1804",
             )
 
 
@@ -186,12 +188,13 @@ def unfinished(path: Path, chosen: tuple[str, ...], source: str, ledger: Ledger,
         return None
     asked = (source, tuple(sorted(chosen)))
     if plan.redrive is None or (plan.route.source, plan.redrive.fingerprints) != asked:
-        raise WorkerError(f"{path}: holds the plan of another pass: give another file with --file")
+        raise WorkerError(f"{path}: holds the plan of another pass: give another file with --file", code="UPC1617")
     if run is None:
         return None if anew or plan.objections() or not takes(plan) else plan
     if anew:
         raise WorkerError(
             f"{path}: holds the plan of redrive {plan.replay_id}, which is not finished: finish it by running the "
-            "command without --plan"
+            "command without --plan",
+            code="UPC1617",
         )
     return plan

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
+from upcast_authoring.trying import Tried
+from upcast_authoring.trying import shown as shown_event
 from upcasters.event import Header
 from upcasters.outcome import Fault
-from worker.authoring.trying import Tried
-from worker.authoring.trying import shown as shown_event
 from worker.dead_letters import CONNECT, MESSAGE, OURS, SCHEMA, TRACE
 from worker.dlq.letters import Letter
 from worker.dlq.listing import FoundLetter, Group, LetterFault, Listing, fault_of
@@ -21,6 +21,8 @@ from worker.routes.chains import RouteChain
 from worker.times import time_text
 
 COLUMNS = ("fingerprint", "letters", "left", "error", "of", "step", "from topic", "first seen", "last seen", "first at")
+SPARE = ("first seen", "from topic", "last seen", "of", "step", "first at")
+"""What a narrow screen leaves out, in this order."""
 
 
 def place_text(place: Coordinates) -> str:
@@ -113,7 +115,7 @@ def facts(found: FoundLetter, given: RouteChain) -> Iterator[tuple[str, str]]:
     if letter is None:
         yield "", "unknown: this worker did not write the record, and never redrives it"
         yield "headers", _headers(found.record.headers)
-        yield "key", _text(found.record.key)
+        yield "key", as_text(found.record.key)
         return
     yield "came from", _origin(letter)
     yield (
@@ -130,7 +132,7 @@ def facts(found: FoundLetter, given: RouteChain) -> Iterator[tuple[str, str]]:
         yield "schema", schema
     yield "timestamp", time_text(-1 if letter.timestamp is None else letter.timestamp)
     yield "headers", _headers(letter.headers)
-    yield "key", _text(letter.record.key)
+    yield "key", as_text(letter.record.key)
 
 
 def _origin(letter: Letter) -> str:
@@ -140,21 +142,21 @@ def _origin(letter: Letter) -> str:
 
 
 def value_text(found: FoundLetter, given: RouteChain) -> str:
-    """Without its frame, where that can be taken off."""
-    bare = given.bare(found.record)
+    """Without its frame, where that can be taken off, and as JSON where it can be read."""
+    bare = given.readable(found.record)
     value = found.record.value if isinstance(bare, Fault) else bare.value
-    return "null (a tombstone)" if value is None else _text(value)
+    return "null (a tombstone)" if value is None else as_text(value)
 
 
 def _headers(headers: Any) -> str:
-    return ", ".join(f"{_name(name)}={_text(value)}" for name, value in headers) or "none"
+    return ", ".join(f"{name_text(name)}={as_text(value)}" for name, value in headers) or "none"
 
 
-def _name(name: str) -> str:
+def name_text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _text(value: bytes | None) -> str:
+def as_text(value: bytes | None) -> str:
     return "null" if value is None else value.decode("utf-8", "backslashreplace")
 
 
@@ -196,4 +198,4 @@ def _bytes(value: bytes | None) -> dict[str, str | None] | None:
 
 
 def _header(header: Header) -> dict[str, Any]:
-    return {"name": _name(header[0]), "value": _bytes(header[1])}
+    return {"name": name_text(header[0]), "value": _bytes(header[1])}

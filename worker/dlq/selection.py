@@ -106,7 +106,8 @@ class RedriveBounds(ReplayBounds):
         if known.get(partition.partition) != note_digest(found.note) or partition.partition in self.ledger:
             raise WorkerError(
                 f"{partition.topic} partition {partition.partition}: another redrive of this route has run since the "
-                "plan was made: make a new plan with `upcast dlq redrive --plan`"
+                "plan was made: make a new plan with `upcast dlq redrive --plan`",
+                code="UPC1805",
             )
         return None
 
@@ -173,7 +174,8 @@ def _done(place: RedriveScope, number: int, reached: Reached) -> TakenLetters:
     if taken is None:
         raise WorkerError(
             f"{place.topic} partition {number}: the group {place.redrives} is at offset {reached.offset} without the "
-            "account of a redrive: its offsets were set by hand; delete the group, if the ledger knows all redrives"
+            "account of a redrive: its offsets were set by hand; delete the group, if the ledger knows all redrives",
+            code="UPC1612",
         )
     return TakenLetters(taken.earlier).with_more(taken.fingerprints, reached.offset, taken.rounds)
 

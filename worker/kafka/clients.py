@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from worker.kafka.aiokafka_internals.closing_patches import close_connections
 from worker.kafka.aiokafka_internals.consumer import Consumer
 from worker.kafka.aiokafka_internals.patches import apply_patches
 from worker.kafka.login import Login
@@ -28,7 +29,10 @@ async def started(client: C) -> AsyncIterator[C]:
         await asyncio.sleep(0)
         yield client
     finally:
-        await (client.close() if hasattr(client, "close") else client.stop())
+        try:
+            await (client.close() if hasattr(client, "close") else client.stop())
+        finally:
+            close_connections(client)
 
 
 class KafkaClients:
@@ -74,13 +78,12 @@ class KafkaClients:
         return self.producer(transactional_id=transactional_id, **options)
 
     def producer(self, **options: Any) -> AIOKafkaProducer:
-        compression = self.kafka.compression
+        """A producer that compresses nothing by itself: a lane's batches are compressed before they are sent."""
         return AIOKafkaProducer(
             **{
                 **self._connection,
                 "enable_idempotence": True,
                 "transaction_timeout_ms": _milliseconds(self.kafka.transaction_timeout),
-                "compression_type": None if compression == "none" else compression,
                 **options,
             }
         )

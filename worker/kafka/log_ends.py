@@ -73,23 +73,24 @@ async def end_of_epoch(client: AIOKafkaClient, partition: TopicPartition, epoch:
     """The offset behind the last record of this leader epoch, or of the last one before it that is left; None where
     the broker does not know. Raises KafkaError."""
     try:
-        answer = await _ask_leader(client, partition, EndOfEpochRequest(partition, epoch))
-    except (kafka_errors.IncompatibleBrokerVersion, NotImplementedError):
+        answer = await ask_leader(client, partition, EndOfEpochRequest(partition, epoch))
+    except kafka_errors.IncompatibleBrokerVersion:
         return None
     code, _, _, end = answer.topics[0][1][0]
-    _raise(client, code)
+    raise_error(client, code)
     return None if end == UNKNOWN else int(end)
 
 
 async def _offset_in_log(client: AIOKafkaClient, partition: TopicPartition, which: int) -> int:
     topics = [(partition.topic, [(partition.partition, which)])]
-    answer = await _ask_leader(client, partition, OffsetRequest(CONSUMER, READ_UNCOMMITTED, topics))
+    answer = await ask_leader(client, partition, OffsetRequest(CONSUMER, READ_UNCOMMITTED, topics))
     _, code, _, offset = answer.topics[0][1][0]
-    _raise(client, code)
+    raise_error(client, code)
     return int(offset)
 
 
-async def _ask_leader(client: AIOKafkaClient, partition: TopicPartition, request: Any) -> Any:
+async def ask_leader(client: AIOKafkaClient, partition: TopicPartition, request: Any) -> Any:
+    """The answer of the partition's leader. Raises KafkaError."""
     await client.add_topic(partition.topic)
     leader = client.cluster.leader_for_partition(partition)
     if leader is None or leader == UNKNOWN:
@@ -98,7 +99,8 @@ async def _ask_leader(client: AIOKafkaClient, partition: TopicPartition, request
     return await client.send(leader, request)
 
 
-def _raise(client: AIOKafkaClient, code: int) -> None:
+def raise_error(client: AIOKafkaClient, code: int) -> None:
+    """Raises the KafkaError of an answer's code, if it is one."""
     error = kafka_errors.for_code(code)
     if error is kafka_errors.NoError:
         return

@@ -101,7 +101,7 @@ class _Password(str):
         return made
 
 
-class _Tokens(AbstractTokenProvider):  # type: ignore[misc]
+class _Tokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
     def __init__(self, provider: AbstractTokenProvider, login: Login) -> None:
         self._provider = provider
         self.login = login

@@ -28,7 +28,7 @@ class TokenError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
     """A token could not be obtained. A ``KafkaError``, so that a running client tries again, as for a lost broker."""
 
 
-class FileTokens(AbstractTokenProvider):  # type: ignore[misc]
+class FileTokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
     """Reads the token from a file that another program renews (a Kubernetes projected token, an agent)."""
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +41,7 @@ class FileTokens(AbstractTokenProvider):  # type: ignore[misc]
             raise TokenError(f"kafka.sasl_oauth_token_file: cannot read {self._path}: {error.strerror}") from None
 
 
-class CommandTokens(AbstractTokenProvider):  # type: ignore[misc]
+class CommandTokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
     """Runs the command at the first connection, and again once most of the token's life has passed."""
 
     def __init__(self, command: tuple[str, ...], clock: Clock = time.time) -> None:

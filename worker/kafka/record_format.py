@@ -12,6 +12,8 @@ BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
 epoch and sequence, count of records."""
 LAST_TIMESTAMP = 8
 """The index of the field in the header."""
+LENGTH = 8
+"""The offset of the length field."""
 BEHIND_LENGTH = 12
 """The offset from which the length field counts."""
 LEADER_EPOCH_BYTES = 4

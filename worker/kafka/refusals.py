@@ -198,13 +198,15 @@ def ending(error: BaseException, *, at_work: bool) -> WorkerError | None:
     row = refusal_of(error)
     if row is None or row.mends is Mends.IN_TIME or (at_work and row.mends is Mends.BY_HAND):
         return None
-    return WorkerError(f"kafka: {in_words(error)}", NEEDS_A_PERSON)
+    return WorkerError(f"kafka: {in_words(error)}", NEEDS_A_PERSON, code="UPC1204")
 
 
 def unanswered(error: BaseException, what: str, seconds: float | None = None) -> WorkerError:
     """The error of a command whose request the brokers did not answer; ``what`` names the request."""
     return ending(error, at_work=False) or WorkerError(
-        f"kafka: {what}: {in_words(error, seconds=seconds)}: try again once the cluster is healthy", MAY_PASS
+        f"kafka: {what}: {in_words(error, seconds=seconds)}: try again once the cluster is healthy",
+        MAY_PASS,
+        code="UPC1205",
     )
 
 
@@ -215,7 +217,9 @@ def answered(what: str, seconds: float | None = None) -> Iterator[None]:
     try:
         yield
     except (KafkaError, TimeoutError) as error:
-        raise WorkerError(f"{what} ({in_words(error, seconds=seconds)}): try again", MAY_PASS) from error
+        raise WorkerError(
+            f"{what} ({in_words(error, seconds=seconds)}): try again", MAY_PASS, code="UPC1205"
+        ) from error
 
 
 def in_words(error: BaseException, doing: str = "", seconds: float | None = None) -> str:
@@ -249,8 +253,14 @@ def _what(error: BaseException, seconds: float | None) -> str:
     return f"the worker or its Kafka client met {surprise}{place_of(error)}"
 
 
+_ADDRESS = re.compile(r"\('([^']+)', (\d+)")
+"""In aiokafka's list of bootstrap servers: tuples, whose third part is a family of addresses."""
+
+
 def _of_kafka(error: KafkaError) -> str:
     row, own = _row(error), _told_by_client(error)
+    if own.startswith("Unable to bootstrap from"):
+        return "cannot connect to " + ", ".join(f"{host}:{port}" for host, port in _ADDRESS.findall(own))
     if row:
         return f"{own}: {row.found}" if own else row.found
     known = WITHOUT_CODE.get(type(error).__name__)

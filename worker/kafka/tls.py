@@ -62,7 +62,7 @@ def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
     try:
         context.follow(kafka)
     except OSError as error:
-        raise WorkerError(_unusable(kafka, error)) from None
+        raise WorkerError(_unusable(kafka, error), code="UPC1203") from None
     return context
 
 

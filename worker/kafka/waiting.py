@@ -51,9 +51,18 @@ async def wait_for_broker(clients: KafkaClients) -> None:
             f"kafka: {away}, for {kafka.start_timeout:g} s: start the broker, or correct "
             "kafka.bootstrap_servers (UPCAST_KAFKA__BOOTSTRAP_SERVERS)",
             MAY_PASS,
+            code="UPC1201",
         ) from None
     if waiting:
         log.info("kafka answers")
+
+
+async def ask_once(clients: KafkaClients) -> None:
+    """Raises WorkerError, with the reason, where no broker answers now."""
+    try:
+        await _reach(clients)
+    except BrokerAwayError as away:
+        raise WorkerError(f"kafka: {away}: try again when the broker answers", MAY_PASS, code="UPC1201") from None
 
 
 def may_pass(error: Exception) -> bool:
@@ -86,7 +95,7 @@ async def _first_answer(clients: KafkaClients, addresses: Iterable[Address]) -> 
         causes[address] = found
     for address, cause in causes.items():
         if cause.permanent:
-            raise WorkerError(f"kafka: {address}: {cause.text}", NEEDS_A_PERSON)
+            raise WorkerError(f"kafka: {address}: {cause.text}", NEEDS_A_PERSON, code="UPC1202")
     raise BrokerAwayError("; ".join(f"no broker at {address} ({cause.text})" for address, cause in causes.items()))
 
 

@@ -125,6 +125,7 @@ class Assignment:
                     f"{partition.topic}:{partition.partition}: the lane failed ({type(error).__name__}): this is an "
                     "error in the worker: see the log; nothing is lost, start the worker again",
                     MAY_PASS,
+                    code="UPC1401",
                 )
             )
         elif self._all_done and all(each.done() for each in self._tasks.values()):

@@ -35,8 +35,8 @@ class Journal(Protocol):
 @dataclass(frozen=True)
 class StartingPoint:
     """Where a lane begins, and where its partition ends now. The lane itself ends at ``bound``. ``note`` stands beside
-    the group's offset, ``committed`` says whether the lane begins there. An ``announcement`` is committed before
-    anything is read, so that others see a pass before it writes."""
+    the group's offset, ``committed`` says whether the lane begins there, ``forgotten`` that the group has none. An
+    ``announcement`` is committed before anything is read, so that others see a pass before it writes."""
 
     offset: int
     end: int
@@ -44,6 +44,7 @@ class StartingPoint:
     journal: Journal | None = None
     note: OffsetNote = field(default_factory=OffsetNote)
     committed: bool = False
+    forgotten: bool = False
     announcement: str = ""
 
 

@@ -24,11 +24,13 @@ What = Literal["source", "destination", "dead-letter"]
 
 
 class LastWritten(msgspec.Struct, frozen=True, array_like=True):
-    """The last record that this worker has written to a topic."""
+    """The last record that this worker has written to a topic. Where it has written none yet, or does not know which
+    it was, it is not its own: then it is one that was there before, so that all that comes is behind it."""
 
     topic: str
     partition: int
     offset: int
+    is_own: bool = True
 
 
 class Truncation(msgspec.Struct, frozen=True, omit_defaults=True):

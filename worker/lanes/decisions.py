@@ -82,7 +82,9 @@ async def _partitions(clients: ClientFactory, sources: Iterable[str]) -> list[To
     async with started(clients.admin()) as admin:
         topics = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
     if gone := sorted(wanted - topics.keys()):
-        raise WorkerError(f"{', '.join(gone)}: the topic does not exist, or the worker's user may not describe it")
+        raise WorkerError(
+            f"{', '.join(gone)}: the topic does not exist, or the worker's user may not describe it", code="UPC1206"
+        )
     return [TopicPartition(topic, number) for topic in sorted(wanted) for number in range(topics[topic])]
 
 
@@ -138,7 +140,7 @@ async def _decide_once(
                 await _write(producer, group, partition, committed, finding, decision)
     except FENCED as error:
         raise TakenUpError(
-            f"{name}: a worker has started on the partition at the same time: try again", MAY_PASS
+            f"{name}: a worker has started on the partition at the same time: try again", MAY_PASS, code="UPC1405"
         ) from error
     except DENIED as error:
         raise denied(error) from error
@@ -147,6 +149,7 @@ async def _decide_once(
         raise WorkerError(
             f"{name}: the decision may not be committed ({why}): look with `upcast lanes list`, and try again",
             MAY_PASS,
+            code="UPC1405",
         ) from error
     return decision
 
@@ -155,7 +158,9 @@ async def _question(clients: ClientFactory, group: str, partition: TopicPartitio
     found = (await committed_of_group(clients, group, [partition])).get(partition)
     if found is None or found.note.finding is None:
         name = f"{partition.topic}:{partition.partition}"
-        raise NothingToDecideError(f"{name}: needs no decision: `upcast lanes list` shows the partitions that do")
+        raise NothingToDecideError(
+            f"{name}: needs no decision: `upcast lanes list` shows the partitions that do", code="UPC1406"
+        )
     return found, found.note.finding
 
 
@@ -174,7 +179,8 @@ async def _decision(
     if not start <= to <= end:
         raise WrongPlaceError(
             f"{partition.topic}:{partition.partition}: offset {to} is outside of the partition, which goes from "
-            f"{start} to {end} now"
+            f"{start} to {end} now",
+            code="UPC1407",
         )
     return Decision(before=committed, to=to, at=int(now), first=unread, left_out=max(0, to - unread))
 

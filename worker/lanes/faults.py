@@ -15,6 +15,7 @@ from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.codes import InvalidRecordError
 from worker.kafka.refusals import hidden_cause, in_words
 from worker.kafka.stable_offsets import END_IT
+from worker.kafka.tools import kafka_tool
 
 CONTENT_ERRORS = (
     errors.MessageSizeTooLargeError,
@@ -81,6 +82,47 @@ class WentBackError(Exception):
         )
 
 
+class OutputAheadError(Exception):
+    """The output holds what the lane committed after the offset that the group's coordinator answers. It answers
+    before it has read all of its log (Kafka 4.0 to 4.4), it has lost the newest offset (up to 3.9.0), or somebody has
+    set the offset back and kept its metadata."""
+
+    def __init__(self, offset: int, output: TopicPartition, first: int) -> None:
+        super().__init__(
+            f"the group's offset is {offset}, but {output.topic}:{output.partition} has records of this lane from "
+            f"offset {first} on that were committed after it. The group's coordinator has not read all of its log yet, "
+            "and the lane goes on when it has; or it has lost the newest offset (Kafka up to 3.9). If the lane does "
+            "not go on within a minute, restart that broker. To write them again all the same: "
+            f"stop the workers and set the offset with `{kafka_tool('consumer-groups')} --reset-offsets`"
+        )
+
+
+class OutputTakenBackError(Exception):
+    """The group's coordinator answers the offset of a transaction that was aborted. It has taken the end of another one
+    for that one's (up to Kafka 3.9.0 where it was behind, from 4.0 on where it has read a part of its log)."""
+
+    def __init__(self, offset: int, output: TopicPartition, last: int) -> None:
+        super().__init__(
+            f"the group's offset is {offset}, but what this lane wrote before it, up to offset {last} of "
+            f"{output.topic}:{output.partition}, was taken back with its transaction: the group's coordinator has "
+            "applied an offset that was never committed. Restart that broker: it reads its log again, and the lane "
+            "goes on. To leave these records out all the same: stop the workers and set the offset with "
+            f"`{kafka_tool('consumer-groups')} --reset-offsets`"
+        )
+
+
+class NothingKnownError(Exception):
+    """The group has no offset, although the lane's producer has written output lately: see ``OutputAheadError``. It may
+    as well be right: the offset is deleted together with its source."""
+
+    def __init__(self, output: TopicPartition, until: str) -> None:
+        super().__init__(
+            f"the group has no offset, but this lane has written to {output.topic}:{output.partition} lately: the "
+            "group's coordinator may not have read all of its log yet. The lane asks again, and begins at the "
+            f"beginning if there is none at {until}"
+        )
+
+
 class MissingTopicError(Exception):
     """A topic that existed when the worker started does not exist any more."""
 
@@ -136,7 +178,7 @@ def refusal(error: RefusedError) -> Fault:
 
 def denied(error: Exception) -> WorkerError:
     """The error that ends the process where a right is missing."""
-    return WorkerError(f"kafka: {in_words(error)}", NEEDS_A_PERSON)
+    return WorkerError(f"kafka: {in_words(error)}", NEEDS_A_PERSON, code="UPC1204")
 
 
 def kind(error: BaseException) -> str:

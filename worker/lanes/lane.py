@@ -242,7 +242,9 @@ class Lane:
         if not await looking.is_another_log(self.partition, {**self._position.epochs, **epochs}):
             return
         if self._context.bounds:
-            raise WorkerError(f"{self.partition.topic}:{self.partition.partition}: {OtherLogError()}: make a new plan")
+            raise WorkerError(
+                f"{self.partition.topic}:{self.partition.partition}: {OtherLogError()}: make a new plan", code="UPC1402"
+            )
         raise OtherLogError
 
     # The life of the lane.
@@ -255,7 +257,8 @@ class Lane:
         finally:
             self.drain()
             await self._discard()
-            await self._producer.end_what_is_open(self.route)
+            if not await self._producer.end_what_is_open(self.route):
+                await self._producer.leave(self.route, self._position.own)
             self._machine.move(LaneState.STOPPED)
 
     async def _live(self) -> None:
@@ -268,7 +271,7 @@ class Lane:
         except WorkerError:
             raise
         except TooOldBrokerError as error:
-            raise WorkerError(f"kafka: {error.args[0]}", NEEDS_A_PERSON) from error
+            raise WorkerError(f"kafka: {error.args[0]}", NEEDS_A_PERSON, code="UPC1204") from error
         except BlockedError as error:
             await self._discard()
             await self._wait_while_blocked(error)
@@ -287,7 +290,7 @@ class Lane:
         self._fetch_error = None
         if self.partition not in self._context.consumer.assignment():
             raise NotAssignedError("the group does not assign the partition to this worker at the moment")
-        beginning = await self._producer.start(self.route)
+        beginning = await self._producer.start(self.route, self._position.known, self._position.own)
         await self._look_at_others()
         self._take_up(beginning)
         self.last_step = time.monotonic()

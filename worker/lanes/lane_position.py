@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
@@ -20,11 +20,12 @@ from worker.lanes.faults import WentBackError
 @dataclass
 class KnownOffset:
     """The committed offset of a partition as this worker knows it, over all lanes that it has had there: ``offset`` was
-    committed, after ``decision``. A lower offset from the brokers is not believed, unless a person has decided to go
-    back."""
+    committed with ``note``, after ``decision``. A lower offset from the brokers is not believed, unless a person has
+    decided to go back."""
 
     offset: int = 0
     decision: Decision | None = None
+    note: OffsetNote = field(default_factory=OffsetNote)
 
     def take_up(self, beginning: StartingPoint) -> None:
         """Adopt the group's offset. Raises ``WentBackError`` where it is lower than the one known."""
@@ -33,7 +34,13 @@ class KnownOffset:
             self.offset, self.decision = min(self.offset, decision.to), decision
         if beginning.offset < self.offset:
             raise WentBackError(self.offset, beginning.offset)
-        self.offset = beginning.offset
+        self.offset, self.note = beginning.offset, beginning.note
+
+    def is_lost(self, beginning: StartingPoint) -> bool:
+        """Whether the group has an earlier offset that a worker committed: it has the note of one. Where a person has
+        set the offset back there is none."""
+        is_earlier = beginning.committed and beginning.offset < self.offset
+        return is_earlier and beginning.note != OffsetNote() and beginning.note.decision == self.decision
 
 
 class SeenCommit(NamedTuple):
@@ -103,6 +110,11 @@ class LanePosition:
         """The leader epoch of the last records read, with the offset after them; empty where it is unknown."""
         return {} if self.note.epoch is None else {self.note.epoch: self.offset or 0}
 
+    @property
+    def own(self) -> KnownOffset | None:
+        """What is known of an offset that this lane itself has committed or begun at; None before that."""
+        return self.known if self._has_begun and self.is_committed else None
+
     def take_up(self, beginning: StartingPoint) -> bool:
         """Begin at ``beginning``. Returns whether another worker has processed the partition since this one. Raises
         ``WentBackError``."""
@@ -123,6 +135,7 @@ class LanePosition:
         """Note a committed transaction up to ``offset``; ``to_group`` unless it is one of a bounded pass."""
         self.offset = self.known.offset = offset
         self.note, self.journal = note, journal
+        self.known.note = note
         self.is_committed = to_group
 
     def note_without_breaker(self) -> OffsetNote:

@@ -35,7 +35,7 @@ class Lineage:
         """The lineage headers alone, in the order in which they follow the record's own."""
         known = self._of_passage.get(id(passage))
         behind = self._behind(passage) if known is None else known[1]
-        return [*self._place, (OFFSET, b"%d" % record.offset), *behind]  # type: ignore[str-format]
+        return [*self._place, (OFFSET, b"%d" % record.offset), *behind]  # type: ignore[str-format]  # bytes are formatted, not text
 
     def _behind(self, passage: Passage) -> tuple[Header, ...]:
         if len(self._of_passage) >= MOST_PASSAGES:

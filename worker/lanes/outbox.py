@@ -14,11 +14,12 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from upcasters.event import Header
-from worker.kafka.aiokafka_internals.open_batch import Append, OpenBatch, highest_timestamp, wire_size
+from worker.kafka.aiokafka_internals.open_batch import Append, OpenBatch, highest_timestamp
 from worker.kafka.aiokafka_internals.transactions import mark_retrieved
 from worker.lanes.committed_offset import LastWritten
 from worker.lanes.faults import CONTENT_ERRORS, BlockedError, RefusedError
 from worker.routes.route import OutputTopic
+from worker.settings.compression import Compression
 
 BATCH_BYTES = 900_000
 LOG_APPEND_TIME = 1
@@ -73,9 +74,7 @@ class Outbox:
     def begin_batch(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
         """Begin a batch with this record. Returns False, and does nothing, where the record is too large for the
         topic."""
-        make = OpenBatch if record.timestamp >= 0 else _UndatedBatch
-        batch = make(self._producer, len(record.value or b""))
-        batch.put(*record)
+        batch = self._begun(topic, record)
         if batch.size > topic.max_message_bytes and not self._fits_packed(topic, record):
             return False
         self._close(topic)
@@ -123,15 +122,17 @@ class Outbox:
             )
 
     @property
-    def last_written(self) -> dict[str, LastWritten]:
-        """The last record written, by topic, after ``send_all``. A batch that was sent twice is acknowledged without an
-        offset."""
-        answers = [(future.result(), count) for _, future, count in self._sent if not future.exception()]
-        return {
-            answer.topic: LastWritten(answer.topic, answer.partition, answer.offset + count - 1)
-            for answer, count in answers
-            if answer.offset is not None and answer.offset >= 0
-        }
+    def last_written(self) -> dict[str, LastWritten | None]:
+        """The last record written, by topic, after ``send_all``; None where the last batch was sent twice, since that
+        is acknowledged without an offset."""
+        written: dict[str, LastWritten | None] = {}
+        for _, future, count in self._sent:
+            if not future.exception():
+                answer: RecordMetadata = future.result()
+                known = answer.offset is not None and answer.offset >= 0
+                last = LastWritten(answer.topic, answer.partition, answer.offset + count - 1) if known else None
+                written[answer.topic] = last
+        return written
 
     def forget(self) -> None:
         """Ignore the results of the batches."""
@@ -156,7 +157,13 @@ class Outbox:
             self._full.append((topic, batch.closed()))
 
     def _fits_packed(self, topic: OutputTopic, record: OutgoingRecord) -> bool:
-        return wire_size(self._producer, *record) <= topic.max_message_bytes
+        return self._begun(topic, record).wire_size <= topic.max_message_bytes
+
+    def _begun(self, topic: OutputTopic, record: OutgoingRecord) -> OpenBatch:
+        make = OpenBatch if record.timestamp >= 0 else _UndatedBatch
+        batch = make(self._producer, len(record.value or b""), topic.compression)
+        batch.put(*record)
+        return batch
 
 
 class _NoBatch:
@@ -174,8 +181,8 @@ class _UndatedBatch(OpenBatch):
     """A batch for records without a timestamp (-1): aiokafka's builder uses -1 for "none yet", and would give them the
     first timestamp that comes."""
 
-    def __init__(self, producer: AIOKafkaProducer, value_bytes: int) -> None:
-        super().__init__(producer, value_bytes)
+    def __init__(self, producer: AIOKafkaProducer, value_bytes: int, compression: Compression) -> None:
+        super().__init__(producer, value_bytes, compression)
         append = self.append
         self.append = lambda place, timestamp, *rest: None if timestamp >= 0 else append(place, timestamp, *rest)
 

@@ -150,7 +150,7 @@ class Processor:
                 outcome = upcast(record, source)
                 kind = type(outcome)
                 if kind is Upcast and outcome.new_records is None:  # type: ignore[union-attr]  # mypy cannot follow `kind`
-                    value = outcome.new_value  # type: ignore[union-attr]
+                    value = outcome.new_value  # type: ignore[union-attr]  # an Upcast: `kind` says so, and isinstance costs
                 elif kind is Passed:
                     value = record.value
                 else:
@@ -162,12 +162,12 @@ class Processor:
                     continue
                 timestamp, key, headers = record.timestamp, record.key, record.headers
                 if lineage is not None:
-                    headers = [*headers, *lineage.headers(record, outcome.passage)]  # type: ignore[union-attr]
-                if append(place, timestamp, key, value, headers) is not None:  # type: ignore[arg-type]
+                    headers = [*headers, *lineage.headers(record, outcome.passage)]  # type: ignore[union-attr]  # an Upcast: `kind` says so, and isinstance costs
+                if append(place, timestamp, key, value, headers) is not None:  # type: ignore[arg-type]  # of an outcome that has a value
                     place += 1
                 else:
                     batch.count = place
-                    full = OutgoingRecord(timestamp, key, value, headers)  # type: ignore[arg-type]
+                    full = OutgoingRecord(timestamp, key, value, headers)  # type: ignore[arg-type]  # of an outcome that has a value
                     if not outbox.begin_batch(destination, full):
                         self._dead_letter(record, self._too_large(outcome), len(passages) + passed + others, work)
                         others += 1
@@ -175,9 +175,9 @@ class Processor:
                     batch = outbox.batch(destination)
                     append, place = batch.append, batch.count
                 if note is not None:
-                    note((record.offset, timestamp, key, value, record.headers))  # type: ignore[arg-type]
+                    note((record.offset, timestamp, key, value, record.headers))  # type: ignore[arg-type]  # of an outcome that has a value
                 if kind is Upcast:
-                    passages.append(outcome.passage)  # type: ignore[union-attr]
+                    passages.append(outcome.passage)  # type: ignore[union-attr]  # an Upcast: `kind` says so, and isinstance costs
                 else:
                     passed += 1
         except BlockedError:

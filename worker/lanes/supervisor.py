@@ -247,6 +247,7 @@ class Supervisor:
                         WorkerError(
                             f"kafka: the client has stopped for good ({in_words(error)}): start the worker again",
                             MAY_PASS,
+                            code="UPC1205",
                         )
                     )
                 with contextlib.suppress(TimeoutError):
@@ -264,6 +265,7 @@ class Supervisor:
                     f"the worker's task '{task.get_name()}' failed ({type(error).__name__}): this is an error in the "
                     "worker: see the log; nothing is lost, start the worker again",
                     1,
+                    code="UPC1401",
                 )
             )
 

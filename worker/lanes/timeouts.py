@@ -32,6 +32,9 @@ class Timeouts:
     fenced_pause: float = 3.0
     """About a heartbeat: time to learn that the partition has another owner, before fencing it in turn."""
 
+    nothing_known: float = 60.0
+    """How long a lane asks again where the group has no offset although it has written output lately."""
+
     second_look: float = 2.0
     """Before a broker's answer that a partition has lost records counts: time to learn who leads it."""
     look_for_decision: float = 5.0

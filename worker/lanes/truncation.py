@@ -1,5 +1,5 @@
 """Detects that brokers have lost acknowledged records: a partition ends before an offset that it had. Where to go on is
-then a person's decision."""
+then a person's decision. And detects an answer of the group's coordinator that the lane's own output contradicts."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class TruncationCheck:
         if end is not None:
             return Truncation("source", partition.topic, partition.partition, beginning.offset, end, int(now))
         for what, written in outputs(beginning.note, route):
+            if not written.is_own:
+                continue
             output = TopicPartition(written.topic, written.partition)
             end = await self._output_end(output, written.offset + 1)
             if end is not None:
@@ -88,7 +90,7 @@ class TruncationCheck:
 
 
 def outputs(note: OffsetNote, route: Route) -> Iterator[tuple[What, LastWritten]]:
-    """The last records of the note in topics that the route still writes to."""
+    """The last records of the note in topics that the route still writes to, also those that are not its own."""
     if note.destination and note.destination.topic == route.destination.name:
         yield "destination", note.destination
     if note.dead_letter and note.dead_letter.topic == route.dead_letter.name:

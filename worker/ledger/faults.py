@@ -27,8 +27,17 @@ def explained(error: SQLAlchemyError, place: str) -> WorkerError:
         return locked(place)
     for prefix, meaning in _MEANINGS.items():
         if code.startswith(prefix):
-            return WorkerError(f"ledger: {place} {meaning}")
+            return WorkerError(f"ledger: {place} {meaning}", code="UPC1502")
     if isinstance(cause, sqlite3.Error):
-        return WorkerError(f"ledger: {place}: {cause}: is it the worker's own database?")
+        return WorkerError(f"ledger: {place}: {cause}: is it the worker's own database?", code="UPC1503")
     kind = type(cause or error).__name__
-    return WorkerError(f"ledger: {place}: the database failed ({kind}): check the database and ledger.url", MAY_PASS)
+    if kind == "OperationalError":
+        return WorkerError(
+            f"ledger: {place}: the database refused or lost the connection: check that it runs, and address, user and "
+            "password in ledger.url",
+            MAY_PASS,
+            code="UPC1503",
+        )
+    return WorkerError(
+        f"ledger: {place}: the database failed ({kind}): check the database and ledger.url", MAY_PASS, code="UPC1503"
+    )

@@ -29,6 +29,9 @@ class MemoryLedger:
     def end_run(self, replay_id: str, state: RunState, ended: datetime | None = None) -> None:
         self._runs[replay_id] = replace(self._known(replay_id), state=state, ended=ended)
 
+    def report(self, replay_id: str, now: datetime) -> None:
+        self._runs[replay_id] = replace(self._known(replay_id), reported=now)
+
     def run(self, replay_id: str) -> Run | None:
         return self._runs.get(replay_id)
 

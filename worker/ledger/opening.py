@@ -45,9 +45,9 @@ def _parsed(url: str) -> URL:
     try:
         target = make_url(url)
     except ArgumentError:
-        raise WorkerError("ledger: ledger.url is no URL of a database: write sqlite:///FILE") from None
+        raise WorkerError("ledger: ledger.url is no URL of a database: write sqlite:///FILE", code="UPC1501") from None
     if not target.database or target.database == ":memory:":
-        raise WorkerError("ledger: ledger.url names no database: write sqlite:///FILE")
+        raise WorkerError("ledger: ledger.url names no database: write sqlite:///FILE", code="UPC1501")
     if _is_sqlite(target):
         _check_folder(Path(target.database))
     return target.set(drivername="postgresql+psycopg") if target.drivername == "postgresql" else target
@@ -59,7 +59,7 @@ def _is_sqlite(url: URL) -> bool:
 
 def _check_folder(file: Path) -> None:
     if not str(file).startswith("file:") and not file.parent.is_dir():
-        raise WorkerError(f"ledger: {file.parent} is not a folder: create it, or set ledger.url")
+        raise WorkerError(f"ledger: {file.parent} is not a folder: create it, or set ledger.url", code="UPC1501")
 
 
 def _engine(url: URL) -> Engine:
@@ -69,7 +69,8 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
     except (ImportError, NoSuchModuleError):
         raise WorkerError(
-            f"ledger: the driver for {url.get_backend_name()} is not installed: {pip_install('postgresql')}"
+            f"ledger: the driver for {url.get_backend_name()} is not installed: {pip_install('postgresql')}",
+            code="UPC1006",
         ) from None
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_at_once)
@@ -99,7 +100,8 @@ def _migrate(engine: Engine, place: str) -> None:
         if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
             raise WorkerError(
                 f"ledger: {place} was written by a newer worker (its version is {found}): use that worker, "
-                "or set ledger.url"
+                "or set ledger.url",
+                code="UPC1504",
             )
         if found != scripts.get_current_head():
             config.attributes["connection"] = connection

@@ -19,6 +19,9 @@ class Ledger(Protocol):
     def end_run(self, replay_id: str, state: RunState, ended: datetime | None = None) -> None:
         """Change a run's state; ``running`` again, without a time, for one that goes on. Raises WorkerError."""
 
+    def report(self, replay_id: str, now: datetime) -> None:
+        """Keep that a process works on a run at ``now``. Raises WorkerError where there is no such run."""
+
     def run(self, replay_id: str) -> Run | None: ...
 
     def runs(self) -> list[Run]:
@@ -56,26 +59,34 @@ class Ledger(Protocol):
 
 
 def known_already(replay_id: str) -> WorkerError:
-    return WorkerError(f"ledger: replay {replay_id} is recorded already: continue it instead of starting it")
+    return WorkerError(
+        f"ledger: replay {replay_id} is recorded already: continue it instead of starting it", code="UPC1506"
+    )
 
 
 def unknown_run(replay_id: str) -> WorkerError:
     return WorkerError(
-        f"ledger: it has no replay {replay_id}: check that `ledger.url` is the one that the replay was started with"
+        f"ledger: it has no replay {replay_id}: check that `ledger.url` is the one that the replay was started with",
+        code="UPC1506",
     )
 
 
 def other_receipt(replay_id: str) -> WorkerError:
-    return WorkerError(f"ledger: another receipt of replay {replay_id} exists already: a receipt is written only once")
+    return WorkerError(
+        f"ledger: another receipt of replay {replay_id} exists already: a receipt is written only once", code="UPC1506"
+    )
 
 
 def going_back(before: PartitionProgress, now: PartitionProgress) -> WorkerError:
     return WorkerError(
         f"ledger: replay {now.replay_id} has done {now.topic} partition {now.partition} up to offset "
         f"{before.committed}, not {now.committed}: another process works on it at the same time: let that one "
-        "finish; if there is none, the ledger is of another cluster: see `ledger.url`"
+        "finish; if there is none, the ledger is of another cluster: see `ledger.url`",
+        code="UPC1506",
     )
 
 
 def locked(place: str) -> WorkerError:
-    return WorkerError(f"ledger: {place} is locked by another process: try again when that has ended", MAY_PASS)
+    return WorkerError(
+        f"ledger: {place} is locked by another process: try again when that has ended", MAY_PASS, code="UPC1505"
+    )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-RunState = Literal["running", "stopped", "finished", "failed"]
+RunState = Literal["running", "interrupted", "stopped", "finished", "failed"]
+"""``interrupted`` is never written: `Run.as_of` finds it."""
+
+SILENT = timedelta(seconds=30)
+"""A run whose process has not reported for so long has lost it: it was killed, or its machine was."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One bounded pass. ``kind`` is ``replay`` or ``redrive``; ``route`` its source topic; times are aware (UTC)."""
+    """One bounded pass. ``kind`` is ``replay``, ``redrive`` or ``archive``, which has no cluster and partitions.
+
+    ``route`` is its source topic; times are aware (UTC). ``reported`` is when a process that works on it last said so.
+    """
 
     replay_id: str
     plan_digest: str
@@ -23,6 +30,25 @@ class Run:
     reason: str = ""
     state: RunState = "running"
     ended: datetime | None = None
+    reported: datetime | None = None
+
+    @property
+    def last_seen(self) -> datetime:
+        """When a process last worked on it. A run of an older worker has only the time of its start."""
+        return self.reported or self.started
+
+    def as_of(self, now: datetime) -> Run:
+        """The run as a person is told of it at ``now``: interrupted where no process has reported for too long."""
+        if self.state == "running" and now - self.last_seen > SILENT:
+            return replace(self, state="interrupted")
+        return self
+
+    @property
+    def told(self) -> str:
+        """Its state, in words."""
+        if self.state != "interrupted":
+            return self.state
+        return f"interrupted since {self.last_seen.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @dataclass(frozen=True)

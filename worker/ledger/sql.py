@@ -32,10 +32,10 @@ class SqlLedger:
                 raise known_already(run.replay_id) from None
 
     def end_run(self, replay_id: str, state: RunState, ended: datetime | None = None) -> None:
-        change = update(tables.runs).where(tables.runs.c.replay_id == replay_id).values(state=state, ended=_iso(ended))
-        with self._transaction() as connection:
-            if not connection.execute(change).rowcount:
-                raise unknown_run(replay_id)
+        self._change_run(replay_id, state=state, ended=_iso(ended))
+
+    def report(self, replay_id: str, now: datetime) -> None:
+        self._change_run(replay_id, reported=_iso(now))
 
     def run(self, replay_id: str) -> Run | None:
         rows = self._rows(tables.runs, replay_id)
@@ -111,6 +111,12 @@ class SqlLedger:
     def close(self) -> None:
         self._engine.dispose()
 
+    def _change_run(self, replay_id: str, **values: str | None) -> None:
+        change = update(tables.runs).where(tables.runs.c.replay_id == replay_id).values(**values)
+        with self._transaction() as connection:
+            if not connection.execute(change).rowcount:
+                raise unknown_run(replay_id)
+
     def _rows(self, table: Table, replay_id: str) -> list[Mapping[str, Any]]:
         with self._transaction() as connection:
             found = connection.execute(select(table).where(table.c.replay_id == replay_id))
@@ -140,14 +146,15 @@ def _place_of(progress: PartitionProgress) -> tuple[Any, ...]:
     )
 
 
+_TIMES = ("started", "ended", "reported")
+
+
 def _run_row(run: Run) -> dict[str, Any]:
-    return {**asdict(run), "started": _iso(run.started), "ended": _iso(run.ended)}
+    return {**asdict(run), **{name: _iso(getattr(run, name)) for name in _TIMES}}
 
 
 def _run(row: Mapping[str, Any]) -> Run:
-    ended = row["ended"]
-    times = {"started": datetime.fromisoformat(row["started"]), "ended": ended and datetime.fromisoformat(ended)}
-    return Run(**{**row, **times})
+    return Run(**{**row, **{name: row[name] and datetime.fromisoformat(row[name]) for name in _TIMES}})
 
 
 def _iso(time: datetime | None) -> str | None:

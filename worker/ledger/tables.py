@@ -21,6 +21,7 @@ runs = Table(
     Column("replay_id", String(64), primary_key=True),
     *_texts("plan_digest", "cluster_id", "route", "started", "worker_version", "kind", "reason", "state"),
     Column("ended", Text, nullable=True),
+    Column("reported", Text, nullable=True),
 )
 
 

@@ -10,7 +10,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from worker.errors import NEEDS_A_PERSON, WorkerError
+from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients
 from worker.kafka.refusals import unanswered
 from worker.kafka.waiting import may_pass
@@ -59,8 +59,8 @@ async def refuse_what_cannot_work(
     facts = await ask_brokers(clients, settings, start_producers=True, starts=starts, ask_group=True)
     findings = judge(facts, settings, traits)
     for finding in (*of_severity(findings, "warn"), *of_severity(findings, "undecided")):
-        log.warning("preflight", topic=finding.topic, found=finding.found, fix=finding.fix)
+        log.warning("preflight", topic=finding.topic, found=finding.found, fix=finding.fix, code=finding.code)
     refusals = of_severity(findings, "refuse")
     if refusals:
-        raise WorkerError("\n".join(map(str, refusals)), NEEDS_A_PERSON)
+        raise WorkerError.of_lines((str(each), each.code) for each in refusals)
     return facts

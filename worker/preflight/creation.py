@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
 
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -59,13 +60,16 @@ async def create_missing(
 def missing_topics(
     routes: Iterable[RouteSettings], facts: Mapping[str, TopicFacts], partitions: int | None, brokers: int
 ) -> list[MissingTopic]:
-    """By name once each, sources first. Raises WorkerError where a source is missing and nobody said how large."""
+    """By name once each, a route's source before its outputs. Raises WorkerError where a source that no route writes is
+    missing and nobody said how large it is."""
     made: dict[str, MissingTopic] = {}
-    for route in routes:
-        source = facts[route.source]
+    for route in _from_source_to_source(routes):
+        source = facts[route.source] if route.source not in made else _facts_of(made[route.source])
         count = source.partitions or partitions
         if count is None:
-            raise WorkerError(f"{route.source}: the topic does not exist: give --partitions N, and it is created, too")
+            raise WorkerError(
+                f"{route.source}: the topic does not exist: give --partitions N, and it is created, too", code="UPC1206"
+            )
         replicas = source.replicas or min(USUAL_REPLICAS, brokers)
         for topic in (
             MissingTopic(route.source, count, replicas),
@@ -73,8 +77,40 @@ def missing_topics(
             MissingTopic(route.dead_letter, count, replicas, _of_dead_letters(source)),
         ):
             if not facts[topic.name].partitions:
-                made.setdefault(topic.name, topic)
+                made[topic.name] = _merged(made.get(topic.name), topic)
     return list(made.values())
+
+
+def _from_source_to_source(routes: Iterable[RouteSettings]) -> list[RouteSettings]:
+    """What writes a topic comes before what reads it. The settings let no routes lead round."""
+    listed = list(routes)
+    writers: dict[str, set[str]] = {}
+    for route in listed:
+        if route.source != route.destination:
+            writers.setdefault(route.destination, set()).add(route.source)
+    order = list(TopologicalSorter(writers).static_order())
+    return sorted(listed, key=lambda route: order.index(route.source) if route.source in order else len(order))
+
+
+def _facts_of(made: MissingTopic) -> TopicFacts:
+    """As if it were created already, for the routes that read it."""
+    return TopicFacts(made.name, made.partitions, made.settings, replicas=made.replicas)
+
+
+def _merged(one: MissingTopic | None, other: MissingTopic) -> MissingTopic:
+    """What a topic has to be for two routes: as large as for the first, an output's settings before a source's, with
+    room for the largest records of both. What only one of them would compact is not: it loses nothing of the other."""
+    if one is None or not other.settings:
+        return one or other
+    if not one.settings:
+        return replace(one, settings=other.settings)
+    both = (one.settings, other.settings)
+    settings = {**one.settings, **other.settings}
+    if one.settings.get("cleanup.policy") != other.settings.get("cleanup.policy"):
+        settings["cleanup.policy"] = "delete"
+    if "max.message.bytes" in settings:
+        settings["max.message.bytes"] = str(max(int(each.get("max.message.bytes", USUAL_BYTES)) for each in both))
+    return replace(one, settings=settings)
 
 
 def _of_destination(source: TopicFacts) -> dict[str, str]:
@@ -105,14 +141,14 @@ async def _create(clients: KafkaClients, missing: Iterable[MissingTopic]) -> Non
         async with started(clients.admin()) as admin:
             answer = await admin.create_topics(wanted)
     except KafkaError as error:
-        raise WorkerError(f"topics could not be created: {type(error).__name__}", MAY_PASS) from error
+        raise WorkerError(f"topics could not be created: {type(error).__name__}", MAY_PASS, code="UPC1208") from error
     refused = [
         f"{name}: could not be created: {next(iter(message), None) or for_code(code).description}"
         for name, code, *message in answer.topic_errors
         if code not in (0, TopicAlreadyExistsError.errno)
     ]
     if refused:
-        raise WorkerError("\n".join(refused))
+        raise WorkerError("\n".join(refused), code="UPC1208")
 
 
 def _counted(number: int, what: str) -> str:

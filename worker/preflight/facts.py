@@ -12,13 +12,15 @@ Severity = Literal["refuse", "warn", "undecided"]
 @dataclass(frozen=True)
 class Finding:
     """A result of the checks: something that cannot work (``refuse``), that the operator should know (``warn``), or
-    that could not be checked (``undecided``). ``of_settings``: the worker's own configuration is at fault."""
+    that could not be checked (``undecided``). ``of_settings``: the worker's own configuration is at fault. `upcast
+    explain` knows the ``code``."""
 
     severity: Severity
     topic: str
     found: str
     fix: str
     of_settings: bool = False
+    code: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.found}: {self.fix}"

@@ -84,7 +84,7 @@ async def topic_facts(clients: KafkaClients, names: Iterable[str]) -> tuple[dict
         topics, denied = await _topics(admin, list(dict.fromkeys(names)))
         brokers = len((await admin.describe_cluster())["brokers"])
     if denied:
-        raise WorkerError("\n".join(map(str, denied)))
+        raise WorkerError.of_lines((str(each), each.code) for each in denied)
     return topics, brokers
 
 
@@ -140,7 +140,7 @@ async def _committed(admin: AIOKafkaAdminClient, group: str, source: TopicFacts)
         return _Committed(denied=(_denied(group, "group", "READ"),))
     except UnstableOffsetCommitError as error:
         found = f"{cannot_be_known(group, error)}, so the backlog was not checked"
-        return _Committed(undecided=(Finding("undecided", source.name, found, f"try again; {END_IT}"),))
+        return _Committed(undecided=(Finding("undecided", source.name, found, f"try again; {END_IT}", code="UPC1322"),))
     return _Committed({place: answer.offset for place, answer in offsets.items()})
 
 
@@ -230,4 +230,5 @@ def _denied(name: str, kind: str, operation: str, prefixed: bool = False) -> Fin
         f"the broker's ACLs deny the worker's user {operation} on this {kind}",
         f"run `{kafka_tool('acls')} --add --allow-principal User:NAME --operation {operation} "
         f"{option} {name}{pattern}`",
+        code="UPC1323",
     )

@@ -77,6 +77,7 @@ def topics_exist(at: Inspection) -> Iterator[Finding]:
                 "the topic does not exist",
                 f"run `{kafka_tool('topics')} --bootstrap-server {at.servers} --create --topic {topic.name} "
                 f"--partitions {wanted}{config}`, or `upcast topics create`",
+                code="UPC1301",
             )
 
 
@@ -88,6 +89,7 @@ def partitions_equal(at: Inspection) -> Iterator[Finding]:
             at.destination.name,
             f"has {at.destination.partitions} partitions, its source {at.source.name} {at.source.partitions}",
             "give both as many: records keep their partition, and so their order per key",
+            code="UPC1302",
         )
 
 
@@ -100,6 +102,7 @@ def records_fit(at: Inspection) -> Iterator[Finding]:
             at.destination.name,
             f"max.message.bytes is {destination}, its source allows {source}",
             at.alter(at.destination, f"max.message.bytes={source}"),
+            code="UPC1303",
         )
 
 
@@ -113,6 +116,7 @@ def dead_letters_fit(at: Inspection) -> Iterator[Finding]:
             f"max.message.bytes is {dead_letter}, that of the source is {source}: a record near that size leaves no "
             "room for its error headers, so headers will be cut",
             at.alter(at.dead_letter, f"max.message.bytes={source + DEAD_LETTER_HEADERS}"),
+            code="UPC1304",
         )
 
 
@@ -130,6 +134,7 @@ def history_is_kept(at: Inspection) -> Iterator[Finding]:
                 f"retention.ms is {retention} ({_span(retention)}), but the oldest unread record of "
                 f"{at.source.name} is {_span(age)} old: Kafka would delete it on arrival",
                 at.alter(topic, "retention.ms=-1"),
+                code="UPC1305",
             )
 
 
@@ -145,6 +150,7 @@ def backlog_is_kept(at: Inspection) -> Iterator[Finding]:
                 f"retention.bytes is {retention}, but about {at.backlog.bytes_of_largest} bytes of "
                 f"{at.source.name} are unread in one partition: Kafka would delete the first of them",
                 at.alter(topic, "retention.bytes=-1"),
+                code="UPC1306",
             )
 
 
@@ -156,6 +162,7 @@ def timestamps_are_kept(at: Inspection) -> Iterator[Finding]:
                 topic.name,
                 "message.timestamp.type is LogAppendTime: the events' own timestamps would be lost",
                 at.alter(topic, "message.timestamp.type=CreateTime"),
+                code="UPC1307",
             )
 
 
@@ -173,6 +180,7 @@ def old_timestamps_are_taken(at: Inspection) -> Iterator[Finding]:
                 f"{key} is {limit} ({_span(limit)}), but the oldest unread record of {at.source.name} is "
                 f"{_span(age)} old: Kafka would refuse it",
                 at.alter(topic, f"{key}=9223372036854775807"),
+                code="UPC1308",
             )
 
 
@@ -184,6 +192,7 @@ def compaction_keeps_events(at: Inspection) -> Iterator[Finding]:
             at.source.name,
             "is compacted, and the chain changes keys: tombstones would no longer meet what they delete",
             "keep the key in the chain, or read from a topic with cleanup.policy=delete",
+            code="UPC1309",
         )
     if at.destination.has_policy("compact") and at.traits.splits:
         yield Finding(
@@ -191,6 +200,7 @@ def compaction_keeps_events(at: Inspection) -> Iterator[Finding]:
             at.destination.name,
             "is compacted, and the chain splits events: children with one key would replace each other",
             at.alter(at.destination, "cleanup.policy=delete") + ", or give each child a key of its own",
+            code="UPC1310",
         )
     if at.destination.has_policy("compact") and at.backlog.keyless:
         yield Finding(
@@ -199,6 +209,7 @@ def compaction_keeps_events(at: Inspection) -> Iterator[Finding]:
             f"is compacted, and {at.source.name} has records without a key: Kafka refuses those, so each becomes a "
             "dead letter",
             "give them a key in the chain, or write to a topic with cleanup.policy=delete",
+            code="UPC1311",
         )
 
 
@@ -210,6 +221,7 @@ def tombstones_delete(at: Inspection) -> Iterator[Finding]:
             at.destination.name,
             "is not compacted, and the chain makes tombstones: nothing would delete what they are about",
             at.alter(at.destination, "cleanup.policy=compact") + ", or drop such events in the chain",
+            code="UPC1312",
         )
 
 
@@ -222,6 +234,7 @@ def dead_letters_stay(at: Inspection) -> Iterator[Finding]:
             "is compacted: dead letters of one key would replace each other, and one without a key is refused, which "
             "blocks its lane",
             at.alter(at.dead_letter, "cleanup.policy=delete"),
+            code="UPC1313",
         )
 
 
@@ -234,6 +247,7 @@ def nothing_is_written_twice(at: Inspection) -> Iterator[Finding]:
             f"holds records, and group {at.group} has committed nothing of {at.source.name}: the worker would upcast "
             f"all {at.backlog.records:,} records there, a second time if a replay or another group did so before",
             "in that case start with `upcast run --after RECEIPT`, or correct kafka.group_id",
+            code="UPC1314",
         )
 
 
@@ -245,6 +259,7 @@ def settings_are_visible(at: Inspection) -> Iterator[Finding]:
                 topic.name,
                 "the worker's user may not read its settings, so retention, sizes and timestamps are not checked",
                 "allow DESCRIBE_CONFIGS on the topic",
+                code="UPC1315",
             )
 
 

@@ -50,6 +50,7 @@ def _session(limits: BrokerLimits, settings: Settings, group: str) -> Iterator[F
             f"({SHORTEST_SESSION}, {LONGEST_SESSION})",
             "set it in between, or change the brokers",
             of_settings=True,
+            code="UPC1316",
         )
     elif SESSION in limits.refusals:
         yield _of_table(SESSION, group)
@@ -65,6 +66,7 @@ def _transaction(limits: BrokerLimits, settings: Settings) -> Iterator[Finding]:
             f"is {_seconds(asked)}, the brokers accept {_seconds(longest)} at most ({LONGEST_TRANSACTION})",
             f"set it to {longest / 1000:g} or less, or raise the brokers'",
             of_settings=True,
+            code="UPC1317",
         )
     elif TRANSACTION in limits.refusals:
         yield _of_table(TRANSACTION, "kafka")
@@ -78,6 +80,7 @@ def _note(limits: BrokerLimits) -> Iterator[Finding]:
             "the brokers",
             f"{LARGEST_NOTE} is {largest}, and the worker commits up to {NOTE} bytes beside an offset",
             f"set it to {NOTE}, Kafka's own default",
+            code="UPC1318",
         )
 
 
@@ -92,6 +95,7 @@ def _rebalance(settings: Settings) -> Iterator[Finding]:
             f"(kafka.heartbeat_interval), and its lanes drain in up to {DRAIN_SECONDS:g} s",
             "make it longer than both together",
             of_settings=True,
+            code="UPC1319",
         )
     if kafka.request_timeout <= kafka.rebalance_timeout:
         yield Finding(
@@ -101,13 +105,14 @@ def _rebalance(settings: Settings) -> Iterator[Finding]:
             f"{kafka.rebalance_timeout:g} s (kafka.rebalance_timeout)",
             "make it longer than that",
             of_settings=True,
+            code="UPC1320",
         )
 
 
 def _of_table(code: int, subject: str, told: str = "") -> Finding:
     row = TABLE[code]
     severity: Severity = "warn" if row.mends is Mends.IN_TIME else "refuse"
-    return Finding(severity, subject, row.found + told, row.fix, of_settings=row.mends is Mends.NEVER)
+    return Finding(severity, subject, row.found + told, row.fix, of_settings=row.mends is Mends.NEVER, code="UPC1321")
 
 
 def _seconds(milliseconds: float) -> str:

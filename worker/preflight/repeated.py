@@ -54,5 +54,5 @@ class RepeatedChecks:
         facts = await ask_brokers(self._clients, self._settings, starts=self._starts)
         found = of_severity(judge(facts, self._settings, self._traits), "refuse")
         for finding in found:
-            log.error("preflight", topic=finding.topic, found=finding.found, fix=finding.fix)
+            log.error("preflight", topic=finding.topic, found=finding.found, fix=finding.fix, code=finding.code)
         self.refusals = [str(finding) for finding in found]

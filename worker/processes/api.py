@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -31,6 +32,9 @@ from worker.settings import Settings
 
 PATIENCE = 3.0
 """Seconds for an answer. A child that is at work answers within a slice of it."""
+SLOW = re.compile(r"/v[12]/(dead-letters|checklist)\b")
+SLOW_SECONDS = 29.0
+"""The same for what reads topics."""
 PASSED_ON = ("authorization", "content-type", "accept")
 LARGEST = 4 * 1024 * 1024
 STARTING = 30.0
@@ -121,7 +125,8 @@ class _Port:
 
     async def _change(self, source: str, change: str, body: bytes, request: Request) -> Response:
         """For all of them."""
-        path = f"/v2/routes/{quote(source, safe='')}/{change}"
+        query = f"?{request.url.query}" if request.url.query else ""
+        path = f"/v2/routes/{quote(source, safe='')}/{change}{query}"
         found = await _answers(self._working(), path, "POST", body, _headers(request))
         refused = next((answer for answer in found if not answer.ok), None)
         return _as_it_is(refused) if refused else JSONResponse(one_route([answer.json for answer in found]))
@@ -148,7 +153,7 @@ async def _answers(
     headers: Mapping[str, str] | None = None,
 ) -> list[HttpAnswer]:
     """At the same time. Never raises."""
-    how = (path, PATIENCE, method, body, headers)
+    how = (path, SLOW_SECONDS if SLOW.match(path) else PATIENCE, method, body, headers)
     asked = (asyncio.to_thread(ask_worker, "127.0.0.1", each.port, *how) for each in members)
     return list(await asyncio.gather(*asked))
 

@@ -79,7 +79,9 @@ class Family:
                 return
             if code > 0:
                 # It has said why itself, in a line of its own.
-                raise WorkerError(f"process {member.number} ended with exit code {code}: see its error above", code)
+                raise WorkerError(
+                    f"process {member.number} ended with exit code {code}: see its error above", code, code="UPC1403"
+                )
             self._refuse_another_death(member, code)
             log.error("a child process was killed and is started again", number=member.number, signal=_name(code))
             await asyncio.sleep(PAUSE)
@@ -107,6 +109,7 @@ class Family:
                 f"process {member.number} was killed {MOST_DEATHS} times in {WITHIN:.0f} s, the last time by "
                 f"{_name(code)}: check whether memory is short",
                 MAY_PASS,
+                code="UPC1404",
             )
 
     async def _stop(self, keepers: Iterable[asyncio.Task[None]]) -> None:

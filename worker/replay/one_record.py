@@ -24,8 +24,12 @@ async def record_at(settings: Settings, place: SourcePartition, offset: int) -> 
             async for piece in read_ranges(consumer, place.topic, [Range(place.partition, offset, offset + 1)]):
                 for record in piece.slice.records:
                     return record
-    held = f"the partition holds {there[0].start} to {there[0].end}" if there else f"it has {partitions} partitions"
+    held = f"it has {partitions} partitions"
+    if there:
+        empty = there[0].start == there[0].end
+        held = "the partition is empty" if empty else f"the partition holds {there[0].start} to {there[0].end}"
     raise WorkerError(
         f"{place.topic}: there is no record at partition {place.partition}, offset {offset}, or none that can be read "
-        f"yet: {held}"
+        f"yet: {held}",
+        code="UPC1619",
     )

@@ -90,7 +90,7 @@ def parse_start(text: str, now: float) -> Bound:
         return Earliest()
     bound = _parse(text, now)
     if bound is None:
-        raise WorkerError(f"--from {text}: not a bound: give {START_FORMS}")
+        raise WorkerError(f"--from {text}: not a bound: give {START_FORMS}", code="UPC1001")
     return bound
 
 
@@ -98,7 +98,7 @@ def parse_end(text: str, now: float) -> Bound:
     """``--to``. ``now`` is Unix time in seconds. Raises WorkerError where ``text`` is no bound."""
     bound = _parse(text, now)
     if bound is None:
-        raise WorkerError(f"--to {text}: not a bound: give {END_FORMS}")
+        raise WorkerError(f"--to {text}: not a bound: give {END_FORMS}", code="UPC1001")
     return bound
 
 
@@ -169,29 +169,37 @@ def _named(option: str, bound: AtOffset, topic: str, found: Mapping[int, LogOffs
     named = bound.by_partition if bound.everywhere is None else dict.fromkeys(found, bound.everywhere)
     if named.keys() != found.keys():
         raise WorkerError(
-            f"{option} names partitions {_listed(named)}, but {topic} has {_listed(found)}: name each of them once"
+            f"{option} names partitions {_listed(named)}, but {topic} has {_listed(found)}: name each of them once",
+            code="UPC1601",
         )
     for number, offset in sorted(named.items()):
         place = f"{option} {offset}: partition {number} of {topic}"
         if offset < found[number].start:
             raise WorkerError(
                 f"{place} holds nothing before offset {found[number].start} any more (retention): "
-                f"begin there, or use --from earliest"
+                f"begin there, or use --from earliest",
+                code="UPC1601",
             )
         if offset > found[number].end:
-            raise WorkerError(f"{place} ends at offset {found[number].end} so far: name an offset up to that, or `now`")
+            raise WorkerError(
+                f"{place} ends at offset {found[number].end} so far: name an offset up to that, or `now`",
+                code="UPC1601",
+            )
         if offset > found[number].stable:
             raise WorkerError(
                 f"{place} cannot be read past offset {found[number].stable}, where a transaction is open: name an "
                 "offset up to that, or try again once it has ended",
                 MAY_PASS,
+                code="UPC1601",
             )
     return named
 
 
 def _range(topic: str, number: int, start: int, end: int, asked_start: Bound, asked_end: Bound) -> Range:
     if start > end and isinstance(asked_start, AtOffset) and isinstance(asked_end, AtOffset):
-        raise WorkerError(f"--from {start} is behind --to {end} in partition {number} of {topic}: swap them")
+        raise WorkerError(
+            f"--from {start} is behind --to {end} in partition {number} of {topic}: swap them", code="UPC1601"
+        )
     return Range(number, start, max(start, end))
 
 

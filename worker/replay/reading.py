@@ -154,10 +154,11 @@ async def _fetch(
         fetched = await reader.read(ends, WAIT)
     except OffsetOutOfRangeError as error:
         raise WorkerError(
-            f"{topic}: retention deleted records while they were read: raise the topic's retention, or begin later"
+            f"{topic}: retention deleted records while they were read: raise the topic's retention, or begin later",
+            code="UPC1602",
         ) from error
     except DENIED as error:
-        raise WorkerError(in_words(error)) from error
+        raise WorkerError(in_words(error), code="UPC1204") from error
     except KafkaError as error:
         pace.failed(topic, error)
         await asyncio.sleep(WAIT)
@@ -181,11 +182,12 @@ def _telling_broken(topic: str, fetched: Fetched) -> Iterator[None]:
     try:
         yield
     except UnpackError as error:
-        raise WorkerError(f"{topic}: {error}; --from and --to can skip it") from error
+        raise WorkerError(f"{topic}: {error}; --from and --to can skip it", code="UPC1603") from error
     except KafkaError as error:
         raise WorkerError(
             f"{topic}: a batch at or after offset {fetched.offset} cannot be read ({in_words(error)}): "
-            "see the brokers' disks; --from and --to can skip it"
+            "see the brokers' disks; --from and --to can skip it",
+            code="UPC1603",
         ) from error
 
 
@@ -209,12 +211,15 @@ class _Pace:
                 f"{topic}: no record came for {STALLED:g} s although there are more to read: see whether the brokers "
                 "are up",
                 MAY_PASS,
+                code="UPC1604",
             )
 
     def failed(self, topic: str, error: KafkaError) -> None:
         if not error.retriable or time.monotonic() - self._moved > STALLED:
             raise WorkerError(
-                f"{topic}: reading failed ({in_words(error)}): try again once the cluster is healthy", MAY_PASS
+                f"{topic}: reading failed ({in_words(error)}): try again once the cluster is healthy",
+                MAY_PASS,
+                code="UPC1604",
             ) from error
 
     async def give_way(self) -> None:

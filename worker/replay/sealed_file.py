@@ -64,7 +64,7 @@ class FileKind(Generic[F]):
             unfinished.replace(path)
         except OSError as error:
             raise WorkerError(
-                f"{path}: cannot write the {self.name}: {error.strerror}: {self.fix_unwritable}"
+                f"{path}: cannot write the {self.name}: {error.strerror}: {self.fix_unwritable}", code="UPC1004"
             ) from None
 
     def read(self, path: Path) -> F:
@@ -75,16 +75,18 @@ class FileKind(Generic[F]):
         if content.get("format") != form:
             raise WorkerError(
                 f"{path}: the {self.name} has format {content.get('format')}, this worker reads format {form}: use "
-                "the version of the worker that wrote it"
+                "the version of the worker that wrote it",
+                code="UPC1606",
             )
         try:
             file = self.model.model_validate(content)
         except ValidationError as error:
             place = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
-            raise WorkerError(f"{path}: field {place} is not valid: {self.fix_content}") from None
+            raise WorkerError(f"{path}: field {place} is not valid: {self.fix_content}", code="UPC1607") from None
         if digest != file.digest():
             raise WorkerError(
-                f"{path}: its digest is not that of its content, so the file was edited: {self.fix_content}"
+                f"{path}: its digest is not that of its content, so the file was edited: {self.fix_content}",
+                code="UPC1607",
             )
         return file
 
@@ -95,9 +97,10 @@ class FileKind(Generic[F]):
             content = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
         except OSError as error:
             if self.fix_missing and isinstance(error, FileNotFoundError):
-                raise WorkerError(f"{path}: no such file: {self.fix_missing}") from None
+                raise WorkerError(f"{path}: no such file: {self.fix_missing}", code="UPC1605") from None
             raise WorkerError(
-                f"{path}: cannot read the {self.name}: {error.strerror}: give the file that {self.written_by} wrote"
+                f"{path}: cannot read the {self.name}: {error.strerror}: give the file that {self.written_by} wrote",
+                code="UPC1605",
             ) from None
         except ValueError:
             content = None
@@ -106,5 +109,6 @@ class FileKind(Generic[F]):
             return content
         raise WorkerError(
             f"{path}: "
-            f"{self.wrong_kinds.get(str(kind), f'is no {self.name}: give the file that {self.written_by} wrote')}"
+            f"{self.wrong_kinds.get(str(kind), f'is no {self.name}: give the file that {self.written_by} wrote')}",
+            code="UPC1605",
         )

@@ -10,7 +10,7 @@ from typing import Any
 import stamina
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients
@@ -39,7 +39,8 @@ async def partitions_of(clients: KafkaClients, topic: str) -> int:
     counts = await partition_counts(clients)
     if not counts.get(topic):
         raise WorkerError(
-            f"{topic}: the topic does not exist, or the worker's user may not describe it: correct the route's source"
+            f"{topic}: the topic does not exist, or the worker's user may not describe it: correct the route's source",
+            code="UPC1206",
         )
     return counts[topic]
 
@@ -75,7 +76,9 @@ async def notes_of(clients: KafkaClients, group: str, *topics: str) -> dict[Topi
     try:
         offsets: CommittedOffsets = await _ask(clients, ask)
     except UnstableOffsetCommitError as error:
-        raise WorkerError(f"kafka: {cannot_be_known(group, error)}: try again; {END_IT}", MAY_PASS) from error
+        raise WorkerError(
+            f"kafka: {cannot_be_known(group, error)}: try again; {END_IT}", MAY_PASS, code="UPC1205"
+        ) from error
     return {partition: Committed(each.offset, read_note(each.metadata)) for partition, each in offsets.items()}
 
 
@@ -97,7 +100,8 @@ async def refuse_hidden(clients: KafkaClients, group: str) -> None:
     except WorkerError as error:
         if isinstance(error.__cause__, GroupAuthorizationFailedError):
             raise WorkerError(
-                f"{group}: the brokers deny access to the group: grant Read on all groups that begin with this name"
+                f"{group}: the brokers deny access to the group: grant Read on all groups that begin with this name",
+                code="UPC1207",
             ) from error
         raise
 
@@ -106,6 +110,19 @@ async def compacted_of(clients: KafkaClients, topics: Sequence[str]) -> list[str
     """The compacted ones among the topics, as far as their settings may be read."""
     told = await _ask(clients, lambda admin: settings_of(admin, topics))
     return [name for name, _, settings in told if "compact" in settings.get("cleanup.policy", "")]
+
+
+async def refuse_hidden_topics(clients: KafkaClients, topics: list[str]) -> None:
+    """Raises WorkerError where one of these topics, which the brokers do not list, may be there: the worker's user may
+    not describe it."""
+    told = await _ask(clients, lambda admin: settings_of(admin, topics))
+    hidden = [name for name, code, _ in told if code == TopicAuthorizationFailedError.errno]
+    if hidden:
+        raise WorkerError(
+            f"{', '.join(hidden)}: the worker's user may not describe it, so nobody can tell whether it exists: grant "
+            "Describe and Read on it",
+            code="UPC1206",
+        )
 
 
 async def _ask(clients: KafkaClients, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:
@@ -127,6 +144,7 @@ async def _ask(clients: KafkaClients, question: Callable[[AIOKafkaAdminClient], 
             f"kafka: the brokers do not answer questions about topics and groups ({in_words(error)}): try again once "
             "the cluster is healthy",
             MAY_PASS,
+            code="UPC1205",
         ) from error
     finally:
         await admin.close()

@@ -10,18 +10,21 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from upcasters import Chain, ChainError, Detection, Event, Policy, Upcaster, Violation, load_chain
+from upcasters import Chain, ChainError, Event, Policy, Upcaster, Violation
 from upcasters.errors import Irreversible
 from upcasters.event import Partition, SourceRecord
-from upcasters.operations.events import SetKey
+from upcasters.event_flow import EventFlow
+from upcasters.loading import load_sound_chain
 from upcasters.outcome import DeadLettered, Fault
-from upcasters.reference import Trace
-from upcasters.step import Step, walk
+from upcasters.reference import Reference, Trace
+from upcasters.step import Step
+from worker.codes import chain_lines
 from worker.errors import MAY_PASS, WorkerError
 from worker.extras import pip_install
 from worker.preflight.facts import ChainTraits, ClusterFacts
 from worker.routes.route import OutputTopic, RecordUpcaster, Route
-from worker.settings import RouteSettings
+from worker.schemas.set_keys import keys_of
+from worker.settings import KafkaSettings, RouteSettings
 from worker.settings.schemas import RegistrySettings
 
 if TYPE_CHECKING:
@@ -46,10 +49,23 @@ class RouteChain:
         """The same without observing, for values without a frame, to find out what would become of an event."""
         return self.chain.upcaster(self.route.policy())
 
-    def framed(self, make: Callable[[Policy], RecordUpcaster]) -> RecordUpcaster:
-        """What takes records as they stand in the source, out of what takes bare ones by a policy."""
-        policy = self.route.policy()
-        return self.framing.upcaster(make) if self.framing else make(policy)
+    def built(
+        self,
+        change: Callable[[Policy], Policy] = lambda policy: policy,
+        observe: Callable[[Violation], None] | None = None,
+        *,
+        step_by_step: bool = False,
+    ) -> RecordUpcaster:
+        """What takes records as they stand in the source, by the route's policy as it is after ``change``."""
+        chain = self.chain
+
+        def make(policy: Policy) -> RecordUpcaster:
+            chosen = change(policy)
+            return Reference(EventFlow(chain, chosen)) if step_by_step else chain.upcaster(chosen, observe)
+
+        if self.framing is None:
+            return make(self.route.policy())
+        return self.framing.upcaster(make, change, observe, step_by_step=step_by_step)
 
     def bare(self, record: SourceRecord) -> Event | Fault:
         """A record without its frame, as ``preview`` takes it; why not, where that cannot be."""
@@ -57,17 +73,28 @@ class RouteChain:
             return self.framing.bare(record)
         return Event(record.value, record.key, record.headers, record.timestamp, record.offset)
 
-    def trace(self, event: Event, source: Partition) -> tuple[Event, Trace]:
-        """What becomes of a record, hop by hop, and the record as the hops see it: without a frame."""
+    def trace(self, event: Event, source: Partition | None) -> tuple[Event, Trace]:
+        """What becomes of a record, hop by hop, and the record as the hops see it: without a frame, as JSON."""
+        if self.framing and (readable := self.framing.readable_trace(event, source)):
+            return readable
         bare = self.bare(event)
         if isinstance(bare, Fault):
             return event, Trace(DeadLettered(bare))
         return bare, self.preview.trace(bare, source)
 
+    def readable(self, record: SourceRecord) -> Event | Fault:
+        """The record for people, its value as JSON; why not, where it cannot be read."""
+        return self.framing.readable(record) if self.framing else self.bare(record)
+
     async def begin(self) -> None:
         """Find the schemas that results are written by. Raises WorkerError."""
         if self.framing:
             await _answered(self.framing.begin())
+
+    async def begin_to_show(self, *, leniently: bool = False) -> None:
+        """The same for whoever writes no results. Raises WorkerError."""
+        if self.framing:
+            await _answered(self.framing.begin_to_show(leniently=leniently))
 
     async def learn(self, records: Sequence[SourceRecord]) -> None:
         """Ask for the schemas of records before they are worked on. Raises WorkerError."""
@@ -84,7 +111,7 @@ class RouteChain:
         """The traits of the steps up to the route's target; previews after it do not count."""
         steps = list(self._steps())
         return ChainTraits(
-            changes_keys=any(isinstance(each, SetKey) for step in steps for each in walk(step.operations)),
+            changes_keys=any(keys_of(self.route, self.chain)),
             splits=self.splits_values or any(step.splits for step in steps),
             makes_tombstones=any(step.may_tombstone for step in steps),
         )
@@ -104,22 +131,22 @@ async def _answered(asking: Awaitable[None]) -> None:
     try:
         await asking
     except RegistryError as error:
-        raise WorkerError(str(error), MAY_PASS) from None
+        raise WorkerError(str(error), MAY_PASS, code="UPC2208") from None
 
 
 def load_chains(routes: Iterable[RouteSettings], registry: RegistrySettings | None = None) -> Mapping[str, RouteChain]:
     """By source topic; raises ``WorkerError`` with a line for each thing that is wrong. ``registry`` is what routes
     whose values have a frame ask: without it they could only be taken for bare."""
     loaded: dict[str, RouteChain] = {}
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     for route in routes:
         assert not route.framed or registry is not None, route.source  # noqa: S101  (a mistake of the caller's)
         try:
             loaded[route.source] = load_route_chain(route, registry)
         except ChainError as error:
-            problems += [f"chain {route.chain}: {line}" for line in str(error).splitlines()]
+            problems += [(f"chain {route.chain}: {line}", code) for line, code in chain_lines(error)]
     if problems:
-        raise WorkerError("\n".join(dict.fromkeys(problems)))
+        raise WorkerError.of_lines(dict.fromkeys(problems))
     return loaded
 
 
@@ -133,32 +160,39 @@ def load_route_chain(route: RouteSettings, registry: RegistrySettings | None = N
     if not route.framed or registry is None:
         return given
     given = replace(given, framing=_framing(route, chain, registry))
-    return replace(given, upcaster=given.framed(lambda each: chain.upcaster(each, violations.append)))
+    return replace(given, upcaster=given.built(observe=violations.append))
 
 
 def _framing(route: RouteSettings, chain: Chain, registry: RegistrySettings) -> Framing:
     if importlib.util.find_spec("httpx") is None:
         raise WorkerError(
-            f"{route.source}: its values have a frame, which needs the package httpx: {pip_install('registry')}"
+            f"{route.source}: its values have a frame, which needs the package httpx: {pip_install('registry')}",
+            code="UPC1006",
+        )
+    key = route.writes.key
+    formats = {route.reads.format, route.writes.format, key.format if key else "json"}
+    if "protobuf" in formats and importlib.util.find_spec("grpc_tools") is None:
+        raise WorkerError(
+            f"{route.source}: its values are Protobuf, which needs the package grpcio-tools: {pip_install('protobuf')}",
+            code="UPC1006",
+        )
+    if "avro" in formats and importlib.util.find_spec("fastavro") is None:
+        raise WorkerError(
+            f"{route.source}: its values or keys are Avro, which needs the package fastavro: {pip_install('avro')}",
+            code="UPC1006",
         )
     from worker.schemas.framing import open_framing
 
     return open_framing(route, chain, registry)
 
 
-def load_sound_chain(name: str, detection: Detection | None = None) -> Chain:
-    """A chain whose steps take each version's model to the next one's. Raises ``ChainError``."""
-    chain = load_chain(name)
-    chain.check(detection)
-    return chain
-
-
-def build_route(given: RouteChain, facts: ClusterFacts) -> Route:
+def build_route(given: RouteChain, facts: ClusterFacts, kafka: KafkaSettings) -> Route:
     settings = given.route
+    compression = settings.compression_beside(kafka)
     return Route(
         source=settings.source,
-        destination=output_topic(facts, settings.destination),
-        dead_letter=output_topic(facts, settings.dead_letter),
+        destination=replace(output_topic(facts, settings.destination), compression=compression),
+        dead_letter=replace(output_topic(facts, settings.dead_letter), compression=compression),
         upcaster=given.upcaster,
         violations=given.violations,
         delivery=settings.delivery,

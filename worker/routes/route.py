@@ -8,6 +8,7 @@ from typing import Protocol
 
 from upcasters.event import Partition, SourceRecord
 from upcasters.outcome import Outcome, Violation
+from worker.settings.compression import NO_COMPRESSION, Compression
 from worker.settings.route import BreakerSettings, DeliveryGuarantee, LimitSettings
 
 
@@ -35,7 +36,7 @@ class OutputTopic:
     ``max_timestamp_ahead_ms`` is how far ahead of now a record's timestamp may be (the topic's
     ``message.timestamp.after.max.ms``); None where nobody knows, and then the broker's refusal decides. ``pinned`` is
     the one partition that everything goes to, where that is not the source's own. A ``compacted`` topic refuses records
-    without a key.
+    without a key. ``compression`` is that of the batches written to it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class OutputTopic:
     max_timestamp_ahead_ms: int | None = None
     pinned: int | None = None
     compacted: bool = False
+    compression: Compression = NO_COMPRESSION
 
     def partition_for(self, source_partition: int) -> int:
         """The source's own partition where there is one, so that order is kept."""

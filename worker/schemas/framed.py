@@ -13,7 +13,7 @@ from upcasters.event import Header, Partition, Record, SourceRecord
 from upcasters.outcome import DeadLettered, Fault, Outcome, Passed, Skipped, Upcast
 from upcasters.policy import Policy
 from worker.schemas.answers import Answers
-from worker.schemas.frames import VALUE_HEADERS, Frame, Mark, without_ids
+from worker.schemas.frames import MOST_MARKS, VALUE_HEADERS, Frame, Mark, without_ids
 from worker.schemas.targets import NOTHING, Target, Targets
 
 
@@ -108,7 +108,7 @@ class FramedUpcaster:
         seen.of, seen.value, seen.headers = record, value[size:], headers
         outcome = upcast(seen, source)
         kind = type(outcome)
-        if kind is not Upcast and (kind is not Passed or outcome.reason == "policy"):  # type: ignore[union-attr]
+        if kind is not Upcast and (kind is not Passed or outcome.reason == "policy"):  # type: ignore[union-attr]  # a Passed: `kind` says so
             return outcome
         passage = outcome.passage  # type: ignore[union-attr]  # mypy cannot follow `kind`
         target = self._targets[passage.event_type][passage.to_version] if self._targets else NOTHING
@@ -118,10 +118,10 @@ class FramedUpcaster:
             if target.prefix == start:
                 return outcome
             return Upcast(passage, target.prefix + seen.value)
-        if outcome.new_records is not None:  # type: ignore[union-attr]
+        if outcome.new_records is not None:  # type: ignore[union-attr]  # an Upcast: `kind` says so
             return self._framed(record, seen.value, outcome)
         # It was made for us alone, and another one would cost as much as all of this.
-        force_setattr(outcome, "new_value", target.prefix + outcome.new_value)  # type: ignore[operator,union-attr]
+        force_setattr(outcome, "new_value", target.prefix + outcome.new_value)  # type: ignore[operator,union-attr]  # an Upcast: `kind` says so
         return outcome
 
     def _carefully(self, record: SourceRecord, source: Partition | None) -> Outcome:
@@ -149,6 +149,8 @@ class FramedUpcaster:
             way = self._upcaster(answers).upcast
             if headers := self._lacking(answers):
                 way = _with_headers(way, headers)
+            if len(self._ways) >= MOST_MARKS:
+                self._ways.clear()
             self._ways[mark] = way
         return way
 

@@ -17,6 +17,9 @@ from worker.schemas.frames import SchemaId
 
 log = structlog.get_logger(__name__)
 
+AVRO, JSON, PROTOBUF = "AVRO", "JSON", "PROTOBUF"
+"""Kinds of schemas, as registries call them."""
+
 
 class Place(NamedTuple):
     """Where a schema is registered: one may be under several subjects."""
@@ -35,7 +38,7 @@ class RawReference(NamedTuple):
 
 class KnownSchema(msgspec.Struct, frozen=True):
     """``kind`` is AVRO, JSON or PROTOBUF; ``guid`` is empty where the registry has none, ``properties`` are of its
-    metadata."""
+    metadata, ``used`` is all that a schema of Avro or Protobuf refers to, directly or not, by name."""
 
     kind: str
     text: str
@@ -44,6 +47,7 @@ class KnownSchema(msgspec.Struct, frozen=True):
     references: tuple[RawReference, ...] = ()
     places: tuple[Place, ...] = ()
     properties: dict[str, str] = {}
+    used: dict[str, KnownSchema] = {}
 
     @property
     def schema_id(self) -> SchemaId:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from worker.schemas.frames import SchemaId, guid_of
-from worker.schemas.known import KnownSchema, Place, RawReference
+from worker.schemas.known import JSON, KnownSchema, Place, RawReference
 from worker.settings.schemas import RegistrySettings
 from worker.settings.sections import read_secret
 
@@ -30,6 +30,10 @@ CONTENT = "application/vnd.schemaregistry.v1+json"
 
 class RegistryError(Exception):
     """The registry gave no usable answer: it is not there, refuses us, or is none. It may do so later."""
+
+
+class TooManyReferencesError(RegistryError):
+    """A schema refers to more others than anybody follows."""
 
 
 class NotFoundError(Exception):
@@ -58,16 +62,20 @@ class Registry:
             number = schema.number
             found = await self._ask("GET", f"/schemas/ids/{number}", query=self._within)
         places = await self._places(number) if number else ()
-        return _known(found, number, places)
+        return await self._whole(_known(found, number, places))
 
     async def version(self, subject: str, version: int | str = "latest") -> KnownSchema:
         """What stands under a subject. Raises NotFoundError, RegistryError."""
         found = await self._ask("GET", f"/subjects/{self._subject(subject)}/versions/{quote(str(version), safe='')}")
-        return self._of_subject(found)
+        return await self._whole(self._of_subject(found))
 
     async def look_up(self, subject: str, schema: Mapping[str, Any]) -> KnownSchema:
         """This very schema under a subject. Raises NotFoundError, RegistryError."""
-        return self._of_subject(await self._ask("POST", f"/subjects/{self._subject(subject)}", schema))
+        found = await self._ask("POST", f"/subjects/{self._subject(subject)}", schema)
+        known = self._of_subject(found)
+        if not found.get("schemaType"):  # Avro's, or any other one of Apicurio's, which leaves it out here
+            return await self.version(subject, known.places[0].version)
+        return await self._whole(known)
 
     async def register(self, subject: str, schema: Mapping[str, Any]) -> None:
         """Raises RefusedError where the registry does not take it, RegistryError."""
@@ -95,12 +103,24 @@ class Registry:
             if each.name in found:
                 continue
             if len(found) >= MOST_REFERENCES:
-                raise RegistryError(
+                raise TooManyReferencesError(
                     f"a schema refers to more than {MOST_REFERENCES} others: it is not followed further"
                 )
-            found[each.name] = known = await self.version(each.subject, each.version)
+            subject, version = self._subject(each.subject), each.version
+            found[each.name] = known = self._of_subject(
+                await self._ask("GET", f"/subjects/{subject}/versions/{version}")
+            )
             waiting += known.references
         return found
+
+    async def _whole(self, known: KnownSchema) -> KnownSchema:
+        """With what it refers to, where values cannot be read without. What is not there is missed by whoever parses
+        the schema."""
+        if known.kind == JSON or not known.references:
+            return known
+        with suppress(NotFoundError, TooManyReferencesError):
+            return msgspec.structs.replace(known, used=await self.with_references(known))
+        return known
 
     async def _number_of(self, guid: str) -> int:
         """The id that belongs to a GUID; 0 where the registry does not say."""

@@ -15,6 +15,8 @@ from worker.service_links import is_service_link
 from worker.settings.file import ConfigFile, Location
 
 PREFIX = "UPCAST_"
+NATIVE = "UPCAST_NATIVE"
+"""No setting: it is asked when the engine is imported, before there are any."""
 
 # The DevTeam Runner's own names, and the keys of `http` that they set.
 RUNNER_PORTS: Mapping[str, str] = MappingProxyType({"DEVTEAM_RUNNER_PORT": "port", "LEGACY_RUNNER_PORT": "legacy_port"})
@@ -65,6 +67,8 @@ class Environment:
 
 
 def _is_ours(upper: str) -> bool:
+    if upper == NATIVE:
+        return False
     return upper.startswith(PREFIX) and ("__" in upper or not _SERVICE_LINK.fullmatch(upper))
 
 

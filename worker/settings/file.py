@@ -38,15 +38,17 @@ def read_config_file(path: Path) -> ConfigFile:
         lines = _lines(path, node)
         content = loader.construct_document(node) if node else {}
     except yaml.YAMLError as error:
-        raise WorkerError(_not_yaml(path, error)) from None
+        raise WorkerError(_not_yaml(path, error), code="UPC1102") from None
     except RecursionError:
         raise WorkerError(
-            f"{path}: it is nested too deep, or an alias contains itself: write the content out"
+            f"{path}: it is nested too deep, or an alias contains itself: write the content out", code="UPC1102"
         ) from None
     finally:
         loader.dispose()
     if not isinstance(content, dict):
-        raise WorkerError(f"{path}: holds no settings: write `key: value` lines such as `kafka:` and `routes:`")
+        raise WorkerError(
+            f"{path}: holds no settings: write `key: value` lines such as `kafka:` and `routes:`", code="UPC1102"
+        )
     named = {str(key): value for key, value in content.items()}
     version = named.pop("version", None)
     return ConfigFile(path, named, lines, version)
@@ -57,15 +59,18 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         here = "" if path.is_absolute() else f" in {Path.cwd()}"
-        raise WorkerError(f"{path}: there is no such configuration file{here}: name it with --config FILE") from None
+        raise WorkerError(
+            f"{path}: there is no such configuration file{here}: name it with --config FILE", code="UPC1101"
+        ) from None
     except IsADirectoryError:
         raise WorkerError(
-            f"{path}: it is a folder: name a file (Docker creates a folder where the file to mount is missing)"
+            f"{path}: it is a folder: name a file (Docker creates a folder where the file to mount is missing)",
+            code="UPC1101",
         ) from None
     except OSError as error:
-        raise WorkerError(f"{path}: cannot read the configuration: {error.strerror}") from None
+        raise WorkerError(f"{path}: cannot read the configuration: {error.strerror}", code="UPC1005") from None
     except UnicodeDecodeError:
-        raise WorkerError(f"{path}: the configuration is not UTF-8 text: save it as UTF-8") from None
+        raise WorkerError(f"{path}: the configuration is not UTF-8 text: save it as UTF-8", code="UPC1102") from None
 
 
 def _not_yaml(path: Path, error: yaml.YAMLError) -> str:
@@ -90,7 +95,8 @@ def _lines(path: Path, node: yaml.Node | None) -> dict[Location, int]:
                 if location in lines and key.value != "<<":
                     raise WorkerError(
                         f"{path}:{key.start_mark.line + 1}: {dotted(location)} is given twice "
-                        f"(first in line {lines[location]}): remove one"
+                        f"(first in line {lines[location]}): remove one",
+                        code="UPC1103",
                     )
                 lines[location] = key.start_mark.line + 1
                 walk(value, location)

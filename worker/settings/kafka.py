@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
+from worker.settings.compression import Codec, compression_of
 from worker.settings.group_names import refuse_reserved
 from worker.settings.sections import Section, parse_text
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
-Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 
 UNPACKED_BATCH_BYTES = 64 * 1024 * 1024
 DRAIN_SECONDS = 4.0
@@ -75,7 +75,10 @@ class KafkaSettings(Section):
             "`transaction.max.timeout.ms`."
         ),
     )
-    compression: Compression = Field("none", description="Compression of the records produced.")
+    compression: Codec = Field("none", description="Compression of the records produced.")
+    compression_level: int | None = Field(
+        None, description="Level of it: gzip 1 to 9 (default 6), lz4 1 to 12 (1), zstd 1 to 22 (3)."
+    )
     unpacked_batch_bytes: PositiveInt = Field(
         UNPACKED_BATCH_BYTES,
         description="Largest size in bytes of a decompressed batch; a lane is blocked at a larger one.",
@@ -131,6 +134,11 @@ class KafkaSettings(Section):
                 f"rebalance_timeout must be longer than lanes take to drain ({DRAIN_SECONDS:g} s): "
                 "otherwise the group assigns the partitions to others in the middle of their transactions"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _level_fits(self) -> Self:
+        compression_of(self.compression, self.compression_level)
         return self
 
     @model_validator(mode="after")

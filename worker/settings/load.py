@@ -70,7 +70,7 @@ def load(path: Path = DEFAULT_CONFIG) -> Loaded:
     file, environment, renamed = _upgraded(file, environment, version)
     problems, settings = _validated(file, environment)
     if problems or settings is None:
-        raise WorkerError("\n".join(problems))
+        raise WorkerError("\n".join(problems), code="UPC1104")
     return _loaded(settings, file, environment, renamed)
 
 
@@ -84,7 +84,7 @@ def _stated(file: ConfigFile) -> int | None:
     try:
         return None if file.version is None else version_of(file.version)
     except WorkerError as error:
-        raise WorkerError(f"{file.place(('version',))}: {error}") from None
+        raise WorkerError(f"{file.place(('version',))}: {error}", code=error.code) from None
 
 
 def _validated(file: ConfigFile, environment: Environment) -> tuple[list[str], Settings | None]:
@@ -106,7 +106,7 @@ def _upgraded(
     try:
         content = upgrade(file.content, since)
     except WorkerError as error:
-        raise WorkerError(f"{file.path}: {error}") from None
+        raise WorkerError(f"{file.path}: {error}", code=error.code) from None
     found = renamed_in(file.content, since)
     lines = {each.new: file.lines[each.old] for each in found if each.old in file.lines}
     older, newer = upgraded(environment)

@@ -47,7 +47,7 @@ def migrate(path: Path) -> Migration:
         return Migration(path, old, rewrite_env(old) if is_env else _yaml(path, old))
     except WorkerError as error:
         line = str(error)
-        raise WorkerError(line if line.startswith(str(path)) else f"{path}: {line}") from None
+        raise WorkerError(line if line.startswith(str(path)) else f"{path}: {line}", code=error.code) from None
 
 
 def _yaml(path: Path, text: str) -> str:
@@ -67,7 +67,9 @@ def apply(migration: Migration) -> Path:
         unfinished.write_bytes(migration.new.encode())
         unfinished.replace(path)
     except OSError as error:
-        raise WorkerError(f"{error.filename}: cannot be written: {error.strerror}: nothing was changed") from None
+        raise WorkerError(
+            f"{error.filename}: cannot be written: {error.strerror}: nothing was changed", code="UPC1004"
+        ) from None
     return copy
 
 
@@ -80,6 +82,6 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise WorkerError(f"{path}: cannot read it: {error.strerror}") from None
+        raise WorkerError(f"{path}: cannot read it: {error.strerror}", code="UPC1005") from None
     except UnicodeDecodeError:
-        raise WorkerError(f"{path}: it is not UTF-8 text: save it as UTF-8") from None
+        raise WorkerError(f"{path}: it is not UTF-8 text: save it as UTF-8", code="UPC1005") from None

@@ -13,6 +13,16 @@ from pydantic_core import ErrorDetails
 from worker.settings.environment import PREFIX, Environment
 from worker.settings.file import ConfigFile, Location, dotted
 
+_WRONG_KIND = {
+    "string": "must be text: put it in quotes",
+    "int": "must be a whole number",
+    "float": "must be a number, without a unit",
+    "bool": "must be true or false",
+    "tuple": "must be a list: write one line `- …` for each",
+    "model": "must be a section: write `key: value` lines below it",
+}
+"""By the first part of pydantic's name for a value of the wrong type."""
+
 
 def describe(error: ValidationError, model: type[BaseModel], file: ConfigFile, environment: Environment) -> list[str]:
     """A line for each problem. Never a value: it may be a secret."""
@@ -42,8 +52,10 @@ def _text(item: ErrorDetails, model: type[BaseModel]) -> str:
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "too_short" and item["ctx"]["field_type"] == "Value":
         message = f"must have at least {item['ctx']['min_length']} characters"
-    if item["type"] == "string_type":
-        message = "must be text: put it in quotes"
+    kind, _, how = item["type"].partition("_")
+    if how in ("type", "parsing", "from_float"):
+        message = _WRONG_KIND.get(kind, message)
+    message = message.replace("Input should be", "must be", 1)
     return f"{name}: {message}" if name else message
 
 

@@ -53,7 +53,9 @@ def _lines(text: str, content: Mapping[str, Any], version: int, expected: Mappin
     blocks = _blocks(parsed, lines)
     made = _arranged(parsed, lines, blocks, moves)
     if {**yaml.safe_load("\n".join(made)), "version": CURRENT} != {**expected, "version": CURRENT}:
-        raise WorkerError("it cannot be rewritten with its comments: write the current settings by hand")
+        raise WorkerError(
+            "it cannot be rewritten with its comments: write the current settings by hand", code="UPC1106"
+        )
     return made
 
 
@@ -71,7 +73,7 @@ def _move(each: Renamed) -> SettingMove | None:
     if len(old) == len(new):
         return None
     if len(old) != 1:
-        raise WorkerError(f"{dotted(old)} moves to {dotted(new)}: move it by hand")
+        raise WorkerError(f"{dotted(old)} moves to {dotted(new)}: move it by hand", code="UPC1106")
     return SettingMove(str(old[0]), new[:-1], str(new[-1]))
 
 
@@ -86,7 +88,7 @@ def _cores(each: Renamed) -> tuple[Location, Location]:
 def _parse(text: str) -> Parsed:
     root = yaml.compose(text, yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode):
-        raise WorkerError("it holds no settings")
+        raise WorkerError("it holds no settings", code="UPC1106")
     parsed = Parsed(root)
 
     def walk(node: YamlNode, at: Location) -> None:
@@ -156,7 +158,9 @@ def _blocks(parsed: Parsed, lines: list[str]) -> list[Block]:
 def _arranged(parsed: Parsed, lines: list[str], blocks: list[Block], moves: Mapping[str, SettingMove]) -> list[str]:
     """The lines, settings that move brought into their sections, and the version on top."""
     if moves and parsed.root.flow_style:
-        raise WorkerError("all of it is written in one line: write a setting a line, then migrate again")
+        raise WorkerError(
+            "all of it is written in one line: write a setting a line, then migrate again", code="UPC1106"
+        )
     first = blocks[0].start if blocks else len(lines)
     made = lines[:first]
     if ("version",) not in parsed.keys:
@@ -171,7 +175,9 @@ def _arranged(parsed: Parsed, lines: list[str], blocks: list[Block], moves: Mapp
             done.add(move.section)
             made += _section(move.section, _members(lines, blocks, moves, move.section))
         elif move.section[0] in there and len(move.section) > 1:
-            raise WorkerError(f"{block.key} belongs into {move.section[0]}, which exists already: move it by hand")
+            raise WorkerError(
+                f"{block.key} belongs into {move.section[0]}, which exists already: move it by hand", code="UPC1106"
+            )
     return made
 
 
@@ -205,7 +211,9 @@ def _with_members(parsed: Parsed, lines: list[str], block: Block, members: list[
         return own
     section = parsed.values[(block.key,)]
     if not isinstance(section, yaml.MappingNode) or section.flow_style or not section.value:
-        raise WorkerError(f"{block.key} is written in one line: write a setting a line, then migrate again")
+        raise WorkerError(
+            f"{block.key} is written in one line: write a setting a line, then migrate again", code="UPC1106"
+        )
     column = section.value[0][0].start_mark.column
     last = max(index for index, line in enumerate(own) if line.strip()) + 1
     return [*own[:last], *(line for member in members for line in _indented(member, column)), *own[last:]]
@@ -232,6 +240,8 @@ def _rewritten(binding: Binding, names: Mapping[str, str], variables: Mapping[st
     before, equals, after = text.partition("=")
     if variables[name] != binding.value:
         if not binding.value or after.count(binding.value) != 1:
-            raise WorkerError(f"line {binding.original.line}: {binding.key} has to be rewritten by hand")
+            raise WorkerError(
+                f"line {binding.original.line}: {binding.key} has to be rewritten by hand", code="UPC1106"
+            )
         after = after.replace(binding.value, variables[name])
     return before.replace(binding.key, name) + equals + after

@@ -19,7 +19,9 @@ from pydantic import (
 from upcasters.detection import StampAt
 from upcasters.policy import DuplicateKeys, FutureVersionChoice, Policy, UnknownTypeChoice, ValidationChoice
 from upcasters.readers import READER_NAMES, ReaderName
+from worker.settings.compression import Codec, Compression, compression_of
 from worker.settings.detection import Rule, TypeRules, VersionRules, detection
+from worker.settings.kafka import KafkaSettings
 from worker.settings.schemas import ReadsSettings, WritesSettings
 from worker.settings.sections import Section, parse_text
 
@@ -160,6 +162,10 @@ class RouteSettings(Section):
     delivery: DeliveryGuarantee = Field(
         "exactly-once", description="Transactions (exactly once), or produce before commit (at least once)."
     )
+    compression: Codec | None = Field(
+        None, description="Compression of the records produced; none means `kafka.compression` and its level."
+    )
+    compression_level: int | None = Field(None, description="Level of the route's own compression.")
     lineage_headers: bool = Field(
         False, description="Add `upcaster.*` headers that say where an output record came from."
     )
@@ -195,6 +201,14 @@ class RouteSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def _level_fits(self) -> Self:
+        if self.compression is not None:
+            compression_of(self.compression, self.compression_level)
+        elif self.compression_level is not None:
+            raise ValueError("compression_level is that of the route's own compression, which is not given: name it")
+        return self
+
+    @model_validator(mode="after")
     def _frames_fit(self) -> Self:
         asked = [rule for rule in (*self.event_type, *self.version) if rule.of_schema]
         if asked and not self.reads.framed:
@@ -206,17 +220,24 @@ class RouteSettings(Section):
                 "writes names schemas, and writes.frame is none: name the frame of the destination's values"
             )
         passes = {"unknown_type": self.unknown_type, "future_version": self.future_version}
-        if self.reads.frame != self.writes.frame and (wrong := [name for name in passes if passes[name] == "pass"]):
-            raise ValueError(
-                f"{wrong[0]}: pass would bring values with the frame {self.reads.frame} into {self.destination}, whose "
-                f"frame is {self.writes.frame}: choose another policy"
-            )
+        for what in ("format", "frame"):
+            before, after = getattr(self.reads, what), getattr(self.writes, what)
+            if before != after and (wrong := [name for name in passes if passes[name] == "pass"]):
+                raise ValueError(
+                    f"{wrong[0]}: pass would bring values with the {what} {before} into {self.destination}, whose "
+                    f"{what} is {after}: choose another policy"
+                )
         return self
 
     @property
     def framed(self) -> bool:
         """Whether a schema registry is needed."""
-        return self.reads.framed or self.writes.framed
+        return self.reads.framed or self.writes.framed or self.writes.key is not None
+
+    @property
+    def by_schema(self) -> bool:
+        """Whether values are read or written by their schemas, and are not JSON on both sides."""
+        return {self.reads.format, self.writes.format} != {"json"}
 
     @model_validator(mode="after")
     def _target_has_a_type(self) -> Self:
@@ -229,6 +250,12 @@ class RouteSettings(Section):
         """The one type of all events, where the route names it."""
         rules: tuple[Rule, ...] = self.event_type
         return rules[0].default if len(rules) == 1 else None
+
+    def compression_beside(self, kafka: KafkaSettings) -> Compression:
+        """The compression of what the route writes: its own, or else that of all routes."""
+        if self.compression is None:
+            return compression_of(kafka.compression, kafka.compression_level)
+        return compression_of(self.compression, self.compression_level)
 
     def policy(self) -> Policy:
         """What the pure engine needs to know of this route."""

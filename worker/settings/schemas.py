@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, Secr
 from worker.settings.sections import Section, parse_text
 
 FrameName = Literal["none", "confluent", "confluent-header", "apicurio", "apicurio-8", "apicurio-header"]
+FormatName = Literal["json", "avro", "protobuf"]
 SubjectStrategy = Literal["topic", "record", "topic-record"]
 
 
@@ -83,31 +84,77 @@ class RegistrySettings(Section):
         return self
 
 
-class ReadsSettings(Section):
-    frame: FrameName = Field(
-        "none",
-        description="What tells the schema of a value: `confluent` (zero byte and 4 bytes, or the header "
-        "`__value_schema_id`), `apicurio` (the same, or Apicurio's headers), `apicurio-8` (8 bytes), or `none`.",
-    )
-    subject: str = Field(
-        "", description="Subject whose versions `{schema: {number: …}}` means; default: `<source>-value`."
-    )
+class _Values(Section):
+    frame: FrameName = "none"
+    format: FormatName = "json"
 
     @property
     def framed(self) -> bool:
         return self.frame != "none"
 
+    @model_validator(mode="after")
+    def _a_schema_is_named(self) -> Self:
+        if self.format != "json" and not self.framed:
+            raise ValueError(f"format: {self.format} needs the schema of each value, and frame is none: name the frame")
+        if self.format == "protobuf" and self.frame == "apicurio-header":
+            raise ValueError(
+                "format: protobuf beside Apicurio's headers differs between its releases: choose the frame apicurio, "
+                "apicurio-8, confluent or confluent-header"
+            )
+        return self
 
-class WritesSettings(Section):
+
+class ReadsSettings(_Values):
+    frame: FrameName = Field(
+        "none",
+        description="What tells the schema of a value: `confluent` (zero byte and 4 bytes, or the header "
+        "`__value_schema_id`), `apicurio` (the same, or Apicurio's headers), `apicurio-8` (8 bytes), or `none`.",
+    )
+    format: FormatName = Field(
+        "json",
+        description="How values are written: `json`, or `avro` or `protobuf` by the schema that the frame names.",
+    )
+    subject: str = Field(
+        "", description="Subject whose versions `{schema: {number: …}}` means; default: `<source>-value`."
+    )
+
+
+class KeySettings(Section):
+    frame: Literal["confluent", "confluent-header", "apicurio", "apicurio-8", "apicurio-header"] = Field(
+        "confluent", description="What tells readers the schema of a key, as for values."
+    )
+    format: Literal["json", "avro"] = Field(
+        "json", description="How the key is written: `json` or `avro`, by the schema of keys."
+    )
+    schema_: Path | None = Field(
+        None,
+        alias="schema",
+        description="File with the schema of keys; none means the newest one of the subject `<destination>-key`.",
+    )
+    register_: bool = Field(
+        False, alias="register", description="Register that file's schema at the start. Else it has to be there."
+    )
+
+    @model_validator(mode="after")
+    def _there_is_something_to_register(self) -> Self:
+        if self.register_ and self.schema_ is None:
+            raise ValueError("register: true needs schema, the file with the schema of keys")
+        return self
+
+
+class WritesSettings(_Values):
     frame: FrameName = Field(
         "none",
         description="What tells readers the schema of a value: those of `reads`, or in a header alone with "
         "`confluent-header` and `apicurio-header`.",
     )
+    format: FormatName = Field(
+        "json", description="How results are written: `json`, or `avro` or `protobuf` by the schema of their version."
+    )
     subject: SubjectStrategy = Field(
         "topic",
-        description="Subject of the target's schema: `<destination>-value`, the name of the record (the schema's "
-        "`title`), or `<destination>-<record>`.",
+        description="Subject of the target's schema: `<destination>-value`, the name of the record (Avro's full name, "
+        "the `title` of a JSON Schema), or `<destination>-<record>`.",
     )
     schemas: dict[str, Path] = Field(
         default_factory=dict,
@@ -120,10 +167,9 @@ class WritesSettings(Section):
         description="Register the target's schemas at the start: the file's, or the one that its model has. Else they "
         "have to be there.",
     )
-
-    @property
-    def framed(self) -> bool:
-        return self.frame != "none"
+    key: KeySettings | None = Field(
+        None, description="How a key is written that a step sets; none means as its text. Other keys stay as they are."
+    )
 
 
 class SchemaRule(Section):

@@ -54,11 +54,11 @@ def upgrade(document: Mapping[str, Any], version: int = OLDEST) -> dict[str, Any
     try:
         value = msgspec.json.encode(dict(document))
     except (TypeError, ValueError, RecursionError, msgspec.EncodeError):
-        raise WorkerError("it holds something that is neither text, number, list nor mapping") from None
+        raise WorkerError("it holds something that is neither text, number, list nor mapping", code="UPC1105") from None
     event = Event(value, None, [(VERSION, str(version).encode())])
     outcome = _upcaster().upcast(event)
     if isinstance(outcome, DeadLettered):
-        raise WorkerError(_refusal(outcome.fault))
+        raise WorkerError(_refusal(outcome.fault), code="UPC1105")
     if isinstance(outcome, Upcast):
         value = outcome.output(event)[0].value or value
     made: dict[str, Any] = msgspec.json.decode(value)
@@ -123,7 +123,7 @@ def upgraded(environment: Environment) -> tuple[list[Renamed], Environment]:
         newer, text = variable_name(new), new_value if isinstance(new_value, str) else json.dumps(new_value)
         del variables[name]
         if variables.get(newer, text) != text:
-            raise WorkerError(f"environment variable {name}: {newer} has another value: remove {name}")
+            raise WorkerError(f"environment variable {name}: {newer} has another value: remove {name}", code="UPC1105")
         variables[newer], older[newer] = text, name
         found += [replace(each, variable=name) for each in inside]
     return found, Environment(variables, older)
@@ -171,11 +171,13 @@ def version_of(given: Any) -> int:
     """The format that a document states. Raises WorkerError where there is no such format."""
     number = int(given) if isinstance(given, str) and given.isdecimal() else given
     if isinstance(number, bool) or not isinstance(number, int):
-        raise WorkerError(f"version is not a number: write version: {CURRENT}")
+        raise WorkerError(f"version is not a number: write version: {CURRENT}", code="UPC1105")
     if number > CURRENT:
-        raise WorkerError(f"it has format {number}, this worker reads formats up to {CURRENT}: use a newer worker")
+        raise WorkerError(
+            f"it has format {number}, this worker reads formats up to {CURRENT}: use a newer worker", code="UPC1105"
+        )
     if number < OLDEST:
-        raise WorkerError(f"there is no format {number}: the formats are {OLDEST} to {CURRENT}")
+        raise WorkerError(f"there is no format {number}: the formats are {OLDEST} to {CURRENT}", code="UPC1105")
     return number
 
 

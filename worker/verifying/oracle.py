@@ -12,11 +12,9 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from upcasters import Policy, Upcaster
+from upcasters import Policy
 from upcasters.event import Header, SourcePartition, SourceRecord
-from upcasters.event_flow import EventFlow
 from upcasters.outcome import DeadLettered, Fault, Passage, Passed, Skipped, Upcast
-from upcasters.reference import Reference
 from worker.kafka.fetched import timestamp_of
 from worker.kafka.raw_headers import writable
 from worker.replay.apply.receipt import Receipt
@@ -91,15 +89,13 @@ class Judges:
     not."""
 
     def __init__(self, given: RouteChain, filters: Filters) -> None:
-        chain = given.chain
+        def strict(policy: Policy) -> Policy:
+            return dataclasses.replace(policy, validate_target="always")
 
-        def strict(policy: Policy) -> Upcaster:
-            return chain.upcaster(dataclasses.replace(policy, validate_target="always"))
-
-        self.compiled = filtered(given.framed(chain.upcaster), filters)
-        self.reference = filtered(given.framed(lambda policy: Reference(EventFlow(chain, policy))), filters)
+        self.compiled = filtered(given.built(), filters)
+        self.reference = filtered(given.built(step_by_step=True), filters)
         is_strict = given.route.validation.target == "always"
-        self.strict = self.compiled if is_strict else filtered(given.framed(strict), filters)
+        self.strict = self.compiled if is_strict else filtered(given.built(strict), filters)
 
 
 class Oracle:
@@ -127,8 +123,8 @@ class Oracle:
         outcome = upcaster.upcast(record, self._source)
         kind = type(outcome)
         if kind is Upcast and outcome.new_records is None:  # type: ignore[union-attr]  # mypy cannot follow `kind`
-            content = (record.offset, record.timestamp, record.key, outcome.new_value, record.headers)  # type: ignore[union-attr]
-            return Expected("upcast", (Output(content, outcome.passage),))  # type: ignore[arg-type,union-attr]
+            content = (record.offset, record.timestamp, record.key, outcome.new_value, record.headers)  # type: ignore[union-attr]  # an Upcast: `kind` says so
+            return Expected("upcast", (Output(content, outcome.passage),))  # type: ignore[arg-type,union-attr]  # an Upcast: `kind` says so
         if isinstance(outcome, DeadLettered):
             return Expected("dead-lettered", fault=outcome.fault)
         if isinstance(outcome, Skipped):

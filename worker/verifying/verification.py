@@ -27,7 +27,7 @@ from worker.replay.plan.identity import config_fingerprint, target_schemas
 from worker.replay.plan.overlap import read_by_others
 from worker.replay.ranges import Range
 from worker.replay.reading import open_range_reader, read_ranges, with_schemas
-from worker.replay.topics import cluster_id_of, compacted_of, partition_counts
+from worker.replay.topics import cluster_id_of, compacted_of, partition_counts, refuse_hidden_topics
 from worker.routes.chains import RouteChain
 from worker.runtime import VERSION
 from worker.settings import Settings
@@ -79,7 +79,8 @@ async def verify(settings: Settings, given: RouteChain, receipt: Receipt, progre
     cluster = await cluster_id_of(clients)
     if cluster != receipt.cluster_id:
         raise WorkerError(
-            f"receipt: it is of cluster {receipt.cluster_id}, this is {cluster}: correct kafka.bootstrap_servers"
+            f"receipt: it is of cluster {receipt.cluster_id}, this is {cluster}: correct kafka.bootstrap_servers",
+            code="UPC1608",
         )
     with answered("kafka: the topics cannot be read"):
         return await Verification(clients, given, receipt, progress).run()
@@ -90,7 +91,8 @@ def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:
     if kind_of(route.chain_fingerprint) != kind_of(given.chain.fingerprint):
         raise WorkerError(
             f"receipt: {other_kind(route.chain_fingerprint, given.chain.fingerprint)}: verify with the version of "
-            "the worker that made the receipt"
+            "the worker that made the receipt",
+            code="UPC1705",
         )
     for name, told, found in (
         ("chain", route.chain_fingerprint, given.chain.fingerprint),
@@ -103,7 +105,8 @@ def _refuse_other_chain(given: RouteChain, receipt: Receipt) -> None:
         if told != found:
             raise WorkerError(
                 f"receipt: the {name} has fingerprint {found} now, the replay was made with {told}: verify with the "
-                f"{name} of the replay"
+                f"{name} of the replay",
+                code="UPC1705",
             )
 
 
@@ -129,10 +132,12 @@ class Verification:
         self._verdict.findings = findings = Findings()
         route = self._receipt.route
         topics = (self._receipt.topic, route.destination, route.dead_letter)
-        for topic in dict.fromkeys(topics):
-            if not counts.get(topic):
-                findings.add("no such topic", topic)
-        if not findings:
+        missing = [topic for topic in dict.fromkeys(topics) if not counts.get(topic)]
+        if missing:
+            await refuse_hidden_topics(self._clients, missing)
+        for topic in missing:
+            findings.add("no such topic", topic)
+        if not missing:
             self._again = await self._was_read_again()
             async with AsyncExitStack() as stack:
                 consumers = [await stack.enter_async_context(open_range_reader(self._clients, 4)) for _ in range(3)]

@@ -1,21 +1,12 @@
 """Times in milliseconds."""
 
-from upcasters import Step, convert
-
-
-def to_milliseconds(seconds: int) -> int:
-    return seconds * 1000
-
-
-def to_seconds(milliseconds: int) -> int:
-    return milliseconds // 1000
-
+from upcasters import Step, convert_time
 
 step = Step(
     event_type="station-report",
     source=2,
     target=3,
     operations=[
-        convert("takenAt", to_milliseconds, to_seconds),
+        convert_time("takenAt", "s", "ms"),
     ],
 )

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from upcasters import Step, convert, map_values
+from upcasters import Step, map_values, scale
 
 
 class Sample(BaseModel):
@@ -30,20 +30,12 @@ class Temperature(BaseModel):
     sample: Sample
 
 
-def kelvin(celsius: float) -> float:
-    return round(celsius + 273.15, 2)
-
-
-def celsius(kelvin: float) -> float:
-    return round(kelvin - 273.15, 2)
-
-
 step = Step(
     event_type="weather.temperature",
     source="2025-06-01",
     target="2025-09-01",
     operations=[
-        convert("sample.reading", kelvin, celsius),
+        scale("sample.reading", 1, plus="273.15"),
         map_values("sample.uom", {"C": "K"}),
     ],
     model=Temperature,

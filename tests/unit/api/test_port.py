@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
@@ -105,7 +106,7 @@ async def test_head_is_get_without_the_body(address: str) -> None:
     assert (await request(address, "/v2/routes/legacy/pause", "HEAD")).status == 405
 
 
-async def test_a_body_that_is_no_json_is_told_as_that(address: str) -> None:
+async def test_a_body_that_is_no_json_is_reported_as_that(address: str) -> None:
     path = "/v2/routes/legacy/rate"
     cut = await request(address, path, "POST", AUTHORISED, b'{"records_per_second":')
     assert cut.json["errors"] == [{"pointer": "/body", "detail": "the body is not JSON"}]
@@ -120,6 +121,18 @@ async def test_status_says_what_readiness_says(worker: FakeWorker, address: str)
     assert (await request(address, "/readyz")).json["reasons"] == worker.not_ready
     assert (await request(address, "/v2/status")).json["why_not_ready"] == worker.not_ready
     assert (await request(address, "/v1/status")).json["whyNotReady"] == worker.not_ready
+
+
+async def test_a_change_is_in_the_log_with_who_and_why(worker: FakeWorker, address: str) -> None:
+    said = "by=Ada&why=CHG-17%0Aupgrade"
+    with structlog.testing.capture_logs() as logged:
+        await request(address, f"/v2/routes/legacy/pause?{said}", "POST", AUTHORISED)
+        await request(address, f"/v2/routes/none/pause?{said}", "POST", AUTHORISED)
+        await request(address, f"/v2/routes/legacy/resume?{said}", "POST")
+    (line,) = [line for line in logged if line["event"] == "changed by request"]
+    assert (line["change"], line["topic"], line["client"]) == ("pause", "legacy", "127.0.0.1")
+    assert (line["by"], line["why"]) == ("Ada", "CHG-17\nupgrade")
+    assert (await request(address, f"/v2/routes/legacy/pause?why={'x' * 201}", "POST", AUTHORISED)).status == 422
 
 
 async def test_pause_resume_and_rate(worker: FakeWorker, address: str) -> None:

@@ -1,6 +1,6 @@
 """schemathesis over both OpenAPI documents: whatever is sent, no 500, and answers are as the documents say.
 
-A few requests for each endpoint; `make api-fuzz` sends thousands.
+A few requests for each endpoint; `make fuzz WHAT=api` sends thousands.
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ from tests.served_api import AUTHORISED, FakeWorker, served
 from upcasters import Event, Passed, Policy, Upcast
 from worker.api.documents import DOCUMENTS
 from worker.api.history import TYPE, VERSION, chain
-from worker.api.limits import STREAMS
-from worker.api.v1_adapter import REQUESTS
+from worker.api.v1_adapter import ONLY_CURRENT, REQUESTS
 
 EVENT: dict[str, Any] = {"metadata": {"taskId": "1", "projectId": "p", "fax_number": 1}, "nodes": {}}
 
@@ -90,7 +89,7 @@ def test_the_link_leads_to_the_same_thing(shared: str) -> None:
 def test_the_documents_of_both_versions(shared: str) -> None:
     newer = request_blocking(shared, "/v2/openapi.json").json
     older = request_blocking(shared, "/v1/openapi.json").json
-    assert {path.replace("/v1/", "/v2/") for path in older["paths"]} == set(newer["paths"]) - {"/v2/stream"}
+    assert {path.replace("/v1/", "/v2/") for path in older["paths"]} == set(newer["paths"]) - ONLY_CURRENT
     assert all(operation["deprecated"] for path in older["paths"].values() for operation in path.values())
     assert "deadLetter" in older["components"]["schemas"]["RouteStatus"]["required"]
     assert "dead_letter" in newer["components"]["schemas"]["RouteStatus"]["required"]
@@ -99,7 +98,7 @@ def test_the_documents_of_both_versions(shared: str) -> None:
 
 def test_every_document_has_a_version(shared: str) -> None:
     document = request_blocking(shared, "/v2/openapi.json").json
-    paths = {path: each for path, each in document["paths"].items() if path not in STREAMS}
+    paths = {path: each for path, each in document["paths"].items() if path not in ONLY_CURRENT}
     operations = [operation for path in paths.values() for operation in path.values()]
     named = {_name(one["responses"]["200"]["content"]["application/json"]["schema"]) for one in operations}
     asked = {_name(one["requestBody"]["content"]["application/json"]["schema"]) for one in operations if _asks(one)}

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from worker.authoring.inference.inferring import Inferred, events_in, infer
-from worker.authoring.inference.models import model_of
-from worker.authoring.inference.scope import lines
-from worker.errors import WorkerError
+from upcast_authoring.errors import CommandError
+from upcast_authoring.inference.columns import same
+from upcast_authoring.inference.inferring import Inferred, events_in, infer
+from upcast_authoring.inference.models import model_of
+from upcast_authoring.inference.scope import lines
+from upcast_authoring.inference.writing import write_step
+from upcasters import Step
 
 Documents = list[dict[str, Any]]
 
@@ -74,6 +78,16 @@ KINDS: dict[str, tuple[Documents, Documents, list[str]]] = {
         [{"name": f"Ada{n} Love{n}"} for n in MANY],
         [{"last": f"Love{n}", "first": f"Ada{n}"} for n in MANY],
         ['split_value("name", " ", ["first", "last"])'],
+    ),
+    "a list of fields": (
+        [{"place": {"lat": n, "lon": -n}, "name": f"p{n}"} for n in MANY],
+        [{"place": {"position": [-n, n]}, "name": f"p{n}"} for n in MANY],
+        ['fields_to_list(["lon", "lat"], "place.position")'],
+    ),
+    "fields of a list": (
+        [{"range": [n, n + 2]} if n % 2 else {} for n in MANY],
+        [{"low": n, "high": n + 2} if n % 2 else {} for n in MANY],
+        ['list_to_fields("range", ["low", "high"], missing="skip")'],
     ),
     "a text of parts": (
         [{"area": f"0{n}", "number": f"9{n}"} for n in MANY],
@@ -163,7 +177,7 @@ def test_each_kind_of_change_is_found(kind: str) -> None:
     assert calls(befores, afters) == expected
 
 
-def test_what_is_dropped_is_told_as_lost() -> None:
+def test_what_is_dropped_is_reported_as_lost() -> None:
     found = inferred([{"a": n, "b": "x"} for n in MANY], [{} for _ in MANY])
     assert list(lines(found.calls)) == [
         'drop("a"),  # guessed: it is lost: nothing after the step says it',
@@ -192,6 +206,22 @@ def test_what_comes_from_nowhere_is_named() -> None:
     assert found.unexplained == ["sum: comes from nowhere that these events show"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"a": 1, "b": 1}, {"row": [1, 1]}),
+        ({"a": 1}, {"row": [1, 1]}),
+        ({"a": 1, "b": 1, "c": 2}, {"row": [1, 2]}),
+    ],
+)
+def test_a_list_whose_items_may_be_of_several_fields_is_not_believed(
+    before: dict[str, int], after: dict[str, list[int]]
+) -> None:
+    befores = [{name: value * number for name, value in before.items()} for number in MANY]
+    afters = [{"row": [value * number for value in after["row"]]} for number in MANY]
+    assert not any("fields_to_list" in call.code for call in inferred(befores, afters).calls)
+
+
 def test_numbers_keep_their_digits_and_booleans_are_none() -> None:
     befores = [b'{"a": 0.1234567890123456789, "b": 1}', b'{"a": 2.5, "b": 0}']
     afters = [b'{"c": 0.1234567890123456789, "b": true}', b'{"c": 2.5, "b": false}']
@@ -210,7 +240,7 @@ def test_numbers_keep_their_digits_and_booleans_are_none() -> None:
     ],
 )
 def test_wrong_events_are_one_line(befores: list[bytes], afters: list[bytes], message: str) -> None:
-    with pytest.raises(WorkerError, match=message):
+    with pytest.raises(CommandError, match=message):
         infer(befores, afters)
 
 
@@ -220,7 +250,7 @@ def test_events_stand_in_lines_or_in_a_list(tmp_path: Path) -> None:
     printed.write_text('[\n  {"a": 1},\n  {"a": 2.50}\n]')
     assert events_in(lines_of) == [b'{"a": 1}', b'{"a": 2}']
     assert events_in(printed) == [b'{"a": 1}', b'{"a": 2.5}']
-    with pytest.raises(WorkerError, match="No such file"):
+    with pytest.raises(CommandError, match="No such file"):
         events_in(tmp_path / "none")
 
 
@@ -269,6 +299,7 @@ def pairs(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_the_command_writes_a_chain_that_passes_its_check(pairs: Path) -> None:
     given = ("infer", "split the name", "--type", "order", "--before", "old.jsonl", "--after", "new.jsonl")
     made = upcast(*given, "--dir", "orders", folder=pairs)
@@ -290,7 +321,7 @@ def test_a_dry_run_writes_nothing(pairs: Path) -> None:
     assert sorted(each.name for each in pairs.iterdir()) == ["new.jsonl", "old.jsonl"]
 
 
-def test_pairs_that_come_out_otherwise_are_told(pairs: Path) -> None:
+def test_pairs_that_come_out_otherwise_are_reported(pairs: Path) -> None:
     (pairs / "new.jsonl").write_text("".join(f"{json.dumps({'n': n * n})}\n" for n in MANY))
     told = upcast(
         "infer", "x", "--type", "t", "--before", "old.jsonl", "--after", "new.jsonl", "--dry-run", folder=pairs
@@ -298,3 +329,117 @@ def test_pairs_that_come_out_otherwise_are_told(pairs: Path) -> None:
     assert told.returncode == 1
     assert "not explained: n: comes from nowhere that these events show" in told.stdout
     assert "  event 1: n comes out otherwise" in told.stdout
+
+
+# Hostile events.
+
+INJECTING = "x\nimport os\nos.abort() #"
+
+
+def written(folder: Path, befores: Documents, afters: Documents, event_type: str = "order") -> tuple[str, Step]:
+    """The module of the step that is written for these events, and its step."""
+    write_step(inferred(befores, afters), "a change", event_type, None, folder / "orders", None)
+    (module,) = (folder / "orders").glob("*_2.py")
+    scope: dict[str, Any] = {"__name__": "orders"}
+    exec(compile(module.read_text(), module, "exec", dont_inherit=True), scope)  # noqa: S102  # what was just written
+    return module.read_text(), scope["step"]
+
+
+def test_a_key_of_several_lines_stays_inside_of_its_comment(tmp_path: Path) -> None:
+    befores: Documents = [{"a": n, "in": [{INJECTING: n}], INJECTING + "2": n} for n in MANY]
+    afters: Documents = [
+        {"a": n, "in": [{INJECTING: n * n + 1}], INJECTING: n * n, INJECTING + "2": n * n * n} for n in MANY
+    ]
+    text, _ = written(tmp_path, befores, afters)
+    assert text.count("# Not explained: ") == 3
+    assert "\nos.abort" not in text
+    assert r'# Not explained: ("x\nimport os\nos.abort() #",): comes from nowhere' in text
+
+
+def test_classes_and_fields_have_different_names(tmp_path: Path) -> None:
+    names = [
+        "a-b",
+        "a_b",
+        "a b",
+        "int",
+        "str",
+        "model_config",
+        "copy",
+        "_id",
+        "id",
+        "class",
+        "Field",
+        "ﬁ",
+        "9",
+        "é",
+        "",
+    ]
+    befores: Documents = [{"old": n} for n in MANY]
+    afters: Documents = [
+        {"new": n, "StepAB2": n, **{name: {"n": n, f"k{place}": name} for place, name in enumerate(names)}}
+        for n in MANY
+    ]
+    text, step = written(tmp_path, befores, afters, event_type="step")
+    classes = [line for line in text.splitlines() if line.startswith("class ")]
+    assert len(set(classes)) == len(classes) == len(names) + 1
+    assert step.model is not None
+    assert step.model.model_validate(afters[0]).model_dump(by_alias=True) == afters[0]
+    afters[0]["a b"]["k2"] = 5
+    with pytest.raises(ValidationError):
+        step.model.model_validate(afters[0])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"{",
+        b'{"a": NaN}',
+        b'{"a": -Infinity}',
+        b'{"a": 1e400}',
+        b'{"a": 1e99999999999999999999}',
+        b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"a": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+        b"[" * 100_000,
+        b'{"a": ' + b"1" * 5_000 + b"}",
+        b'{"a": "\xff"}',
+    ],
+    ids=range(10),
+)
+def test_what_cannot_be_worked_with_is_reported(event: bytes, tmp_path: Path) -> None:
+    for befores, afters, what in (([event], [b"{}"], "before"), ([b"{}"], [event], "after")):
+        with pytest.raises(CommandError, match=f"^infer: event 1 {what} is not JSON, or has more than 100 levels"):
+            infer(befores, afters)
+    (tmp_path / "events").write_bytes(event)
+    assert events_in(tmp_path / "events") == [event]
+
+
+@pytest.mark.parametrize("text", ["[" * 5_000, "1e99999999999999999999", '{"a": NaN}', "\ud800"], ids=range(4))
+def test_text_that_is_no_json_is_text(text: str) -> None:
+    found = inferred([{"a": text, "n": n} for n in MANY], [{"a": {"n": n}, "n": n} for n in MANY])
+    assert found.unexplained == ["a: changes, and no operation does so for all events"]
+
+
+def test_what_has_as_many_levels_as_may_be_is_worked_with() -> None:
+    deep: Any = 1
+    for _ in range(98):
+        deep = {"k": [deep]} if isinstance(deep, int) else {"k": deep}
+    found = inferred([{"a": n, "d": deep} for n in MANY], [{"b": n, "d": deep} for n in MANY])
+    assert [call.code for call in found.calls] == ['rename("a", "b")']
+    assert found.wrong == []
+
+
+def test_thousands_of_values_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    def count(one: Any, other: Any) -> bool:
+        nonlocal asked
+        asked += 1
+        return same(one, other)
+
+    for module in ("columns", "scalars", "scope"):
+        monkeypatch.setattr(f"upcast_authoring.inference.{module}.same", count)
+    many = range(1_000)
+    befores = [{"id": f"o{n}", "kind": f"k{n % 7}", "t": f"x{n}"} for n in many]
+    afters = [{"order_id": f"o{n}", "kind": f"K{n % 7}", "t": f"<{n}>"} for n in many]
+    inferred(befores, afters)
+    assert asked < 100 * len(many)

@@ -24,7 +24,7 @@ def test_a_letter_is_done_where_some_pass_took_it(
 
 
 @given(PASSES, PASSES)
-def test_two_memories_together_know_what_either_knows(one: list[tuple[set[str], int, int]], other: list) -> None:  # type: ignore[type-arg]
+def test_two_memories_together_know_what_either_knows(one: list[tuple[set[str], int, int]], other: list) -> None:  # type: ignore[type-arg]  # pytest passes what the table above has
     first, second, both = TakenLetters(), TakenLetters(), TakenLetters()
     for names, end, most in one:
         first, both = first.with_more(names, end, most), both.with_more(names, end, most)

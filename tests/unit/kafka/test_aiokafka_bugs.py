@@ -73,7 +73,7 @@ def shown(workaround: str) -> Iterator[None]:
         pytest.fail(f"aiokafka has mended what {workaround} is for: this workaround can go ({error})", pytrace=False)
 
 
-def test_a_library_that_has_mended_it_is_told_of() -> None:
+def test_a_library_that_has_mended_it_is_reported() -> None:
     with pytest.raises(pytest.fail.Exception, match="this workaround can go"), shown("it"):
         assert not "mended"
 
@@ -124,6 +124,50 @@ async def test_brokers_that_have_all_moved_are_never_asked_for_at_the_bootstrap_
     with shown("broker_patches.finding_moved_brokers"):
         assert not await client._metadata_update(client.cluster, [])
         assert asked == [NODE]
+
+
+class Opened:
+    """A connection to a broker that never answers."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.asked = asyncio.Event()
+
+    async def send(self, _request: object) -> None:
+        self.asked.set()
+        await asyncio.get_running_loop().create_future()
+
+    def close(self, **_: object) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    connection = Opened()
+
+    async def connect(*_: object, **__: object) -> Opened:
+        return connection
+
+    monkeypatch.setattr("aiokafka.client.create_conn", connect)
+    return connection
+
+
+async def test_a_start_that_is_cancelled_leaves_its_connection_open(opened: Opened) -> None:
+    client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
+    starting = asyncio.create_task(client.bootstrap())
+    await opened.asked.wait()
+    starting.cancel()
+    await asyncio.wait([starting])
+    with shown("closing_patches.closing_the_first_connection"):
+        assert not opened.closed
+
+
+async def test_a_closed_client_opens_connections(opened: Opened) -> None:
+    client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
+    client.cluster._brokers[NODE] = BrokerMetadata(NODE, "127.0.0.1", 1, None)
+    await client.close()
+    with shown("closing_patches.opening_none_after_the_end"):
+        assert await client._get_conn(NODE) is opened
 
 
 class Broker:
@@ -254,7 +298,7 @@ def test_what_is_produced_is_copied_many_times() -> None:
         assert peak > 1.5 * size
 
 
-def test_nothing_is_told_of_a_batch_that_is_sent_again() -> None:
+def test_nothing_is_reported_of_a_batch_that_is_sent_again() -> None:
     sender: Any = SimpleNamespace(_txn_manager=object(), _retry_backoff=0.1, client=None)
     before = dict(vars(sender))
     with shown("produce_patches.remembering_refusals"):

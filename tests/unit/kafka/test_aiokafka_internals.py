@@ -18,6 +18,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import (
     CorruptRecordException,
     GroupLoadInProgressError,
+    IncompatibleBrokerVersion,
     KafkaConnectionError,
     NotCoordinatorForGroupError,
     NotEnoughReplicasError,
@@ -36,6 +37,7 @@ from worker.kafka.aiokafka_internals.open_batch import OpenBatch
 from worker.kafka.aiokafka_internals.producer import missing
 from worker.kafka.aiokafka_internals.reader import FetchedBatches, KeptRecords, _Undecoded
 from worker.kafka.large_batch import LARGE_VALUE
+from worker.settings.compression import Compression
 
 PARTITION = TopicPartition("source", 0)
 
@@ -60,6 +62,15 @@ async def test_writing_to_a_closed_connection_is_a_broken_connection(send: str) 
     request: Any = MetadataRequest([]) if send == "send" else b"token"
     with pytest.raises(KafkaConnectionError):
         getattr(connection, send)(request)
+
+
+async def test_a_request_in_no_version_that_the_broker_takes_closes_nothing() -> None:
+    connection = AIOKafkaConnection("127.0.0.1", 1)
+    connection._versions = {3: (90, 99)}
+    connection._writer = writer = ClosedUnderUvloop()
+    with pytest.raises(IncompatibleBrokerVersion, match="MetadataRequest v90"):
+        connection.send(MetadataRequest([]))
+    assert not writer.closed
 
 
 class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka has no types
@@ -154,11 +165,13 @@ async def test_large_values_go_into_a_batch_of_our_own() -> None:
     assert parts.size() == whole.size()
 
 
-async def test_large_values_that_are_to_be_compressed_go_into_aiokafkas_batch() -> None:
-    producer = never_started(compression_type="zstd")
-    batch = OpenBatch(producer, LARGE_VALUE)
+@pytest.mark.parametrize("size", [LARGE_VALUE, LARGE_VALUE - 1])
+async def test_a_batch_is_compressed_when_it_is_built(size: int) -> None:
+    batch = OpenBatch(never_started(), size, Compression("zstd", 3))
     assert batch.put(5, b"key", b"value" * 1000, [])
-    assert len(batch.closed()._build()) < 200
+    assert batch.size > 5_000
+    assert batch.wire_size < 200
+    assert batch.closed().size() == batch.wire_size
 
 
 def fetched(data: bytes) -> FetchedBatches:

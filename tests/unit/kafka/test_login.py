@@ -79,7 +79,7 @@ async def refuse(of: AIOKafkaConnection, error: Exception) -> None:
         await telling_of_refusals(handshake)(of)
 
 
-async def test_a_refusal_is_told_once_and_ends_with_the_next_success(tmp_path: Path) -> None:
+async def test_a_refusal_is_reported_once_and_ends_with_the_next_success(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("x")
     given = login(sasl_password_file=tmp_path / "password")
     with capture_logs() as lines:

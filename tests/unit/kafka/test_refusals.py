@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import re
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -141,6 +142,12 @@ def test_what_a_right_is_missing_for_is_named() -> None:
     )
 
 
+def test_servers_that_do_not_answer_are_told_by_their_addresses() -> None:
+    hosts = [("localhost", 9999, socket.AddressFamily.AF_UNSPEC), ("::1", 9092, socket.AddressFamily.AF_INET6)]
+    told = in_words(errors.KafkaConnectionError(f"Unable to bootstrap from {hosts}"))
+    assert told == "KafkaConnectionError: cannot connect to localhost:9999, ::1:9092"
+
+
 @pytest.mark.parametrize("wrapped", [KafkaError, errors.KafkaConnectionError, errors.IllegalStateError])
 @pytest.mark.parametrize("inside", ["", TimeoutError(), "Connection at broker:9092 broken: ", AssertionError()])
 def test_words_do_not_end_where_the_reason_should_be(wrapped: type[KafkaError], inside: str | Exception) -> None:
@@ -154,7 +161,7 @@ def test_our_own_words_stay() -> None:
     assert in_words(error, "starting", 30) == str(error)
 
 
-def test_where_it_was_is_told_of_what_nobody_expected() -> None:
+def test_where_it_was_is_reported_of_what_nobody_expected() -> None:
     with pytest.raises(KeyError) as caught:
         dict[str, int]()[VALUE]
     told = in_words(caught.value, "committing")

@@ -93,7 +93,7 @@ def test_a_broker_that_cannot_be_asked_is_refused_in_one_line() -> None:
     refuse_too_old({OFFSET_FETCH: (1, 10)})
 
 
-async def test_what_is_committed_is_told_with_its_note() -> None:
+async def test_what_is_committed_is_reported_with_its_note() -> None:
     assert await Broker([answer(12, "note")]).told() == OffsetAndMetadata(12, "note")
     assert await Broker([answer(0, None)]).told() == OffsetAndMetadata(0, "")
     assert await Broker([answer()]).told() is None

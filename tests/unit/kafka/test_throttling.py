@@ -30,7 +30,7 @@ class Brokers:
         return SimpleNamespace() if asked is None else SimpleNamespace(throttle_time_ms=asked)
 
 
-async def test_the_next_request_waits_and_what_was_asked_is_told() -> None:
+async def test_the_next_request_waits_and_what_was_asked_is_reported() -> None:
     client, brokers = SimpleNamespace(), Brokers(50, None, None)
     told: list[tuple[str, float]] = []
     throttling_of(client).on_wait = lambda kind, seconds: told.append((kind, seconds))

@@ -195,7 +195,7 @@ async def test_leftovers_are_cleared_without_naming_an_offset() -> None:
     await discard(producer, 1)
 
 
-async def test_leftovers_that_cannot_be_cleared_are_told_of() -> None:
+async def test_leftovers_that_cannot_be_cleared_are_reported() -> None:
     producer, _, requests = await begun(lost(AddOffsetsToTxnRequest, kafka_errors.KafkaConnectionError()))
     await producer.abort_transaction()
     with pytest.raises(UnansweredError):

@@ -57,7 +57,7 @@ def test_a_copy_may_be_thrown_away() -> None:
     assert not fed(breaker, "..", 2).tripped
 
 
-def test_closing_begins_anew() -> None:
+def test_closing_begins_again() -> None:
     breaker = fed(Breaker(BreakerSettings(rate=0.5, window=4)), "xxxx", 2)
     assert breaker.tripped
     assert not fed(breaker.closed(), "xxx", 1).tripped

@@ -22,7 +22,7 @@ from worker.replay.apply.account import MOST_NOTE, PartitionAccount
 OFFSETS = st.integers(0, 2**63 - 1)
 TOPICS = st.text("abcdefghijklmnopqrstuvwxyz0123456789._-", min_size=1, max_size=249)
 PARTITIONS = st.integers(0, 2**31 - 1)
-WRITTEN = st.none() | st.builds(LastWritten, TOPICS, PARTITIONS, OFFSETS)
+WRITTEN = st.none() | st.builds(LastWritten, TOPICS, PARTITIONS, OFFSETS, st.booleans())
 KINDS = st.sampled_from(("source", "destination", "dead-letter"))
 JOURNALS = st.just("") | st.integers(0, MOST_NOTE - 2).map(lambda size: '{"' + "x" * size)
 NOTES = st.builds(

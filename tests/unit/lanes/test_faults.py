@@ -16,7 +16,7 @@ def test_pauses_double_up_to_a_bound_with_jitter() -> None:
     assert pause_before_retry(10_000, 0.1, 1.0) <= 1.0
 
 
-def test_a_refusal_is_told_by_the_topic_and_the_brokers_own_words() -> None:
+def test_a_refusal_is_reported_by_the_topic_and_the_brokers_own_words() -> None:
     error = RefusedError("new", InvalidRecordError())
     assert kind(error) == "InvalidRecordError"
     assert refusal(error).message == "new refuses the record: The broker refused a record's content"

@@ -48,7 +48,7 @@ def test_an_open_transaction_behind_which_nobody_writes_holds_nobody_up() -> Non
     assert back.grows_for(100.0) == 0.0
 
 
-def test_it_is_told_once_and_once_more_when_it_is_over() -> None:
+def test_it_is_reported_once_and_once_more_when_it_is_over() -> None:
     back = HeldBack(AT)
     back.note(10, 30, 0.0)
     assert back.to_ask_about(REPORT_AFTER - 1) is None

@@ -16,13 +16,16 @@ from aiokafka.errors import (
     RequestTimedOutError,
     TopicAuthorizationFailedError,
 )
+from msgspec import structs
 
 from tests.fakes.broker import Committed, Written
 from tests.fakes.lane import PARTITION, TRANSACTIONAL_ID, Bench, until
 from worker.errors import WorkerError
-from worker.lanes import outbox, truncation
+from worker.kafka.own_output import Behind
+from worker.lanes import outbox, output_guard, truncation
 from worker.lanes.bounded_pass import StartingPoint
 from worker.lanes.lane import Lane
+from worker.lanes.lane_position import KnownOffset
 from worker.lanes.lane_producer import LaneProducer
 from worker.lanes.state import LaneState
 from worker.lanes.transaction import Transaction
@@ -35,7 +38,7 @@ NEW: list[bytes | None] = [b"new %d" % n for n in range(23)]
 
 @pytest.fixture(autouse=True)
 def leaders(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They say where a log ends, and know no epochs."""
+    """They say where a log ends, and know no epochs and no output that the offset does not."""
 
     async def end_of_log(client: object, partition: TopicPartition) -> int:
         return 1_000_000
@@ -43,6 +46,11 @@ def leaders(monkeypatch: pytest.MonkeyPatch) -> None:
     async def end_of_epoch(client: object, partition: TopicPartition, epoch: int) -> None:
         return None
 
+    async def look_behind(*_: object) -> Behind:
+        return Behind()
+
+    monkeypatch.setattr(output_guard, "look_behind", look_behind)
+    monkeypatch.setattr(output_guard, "end_of_log", end_of_log)
     monkeypatch.setattr(truncation, "end_of_log", end_of_log)
     monkeypatch.setattr(truncation, "end_of_epoch", end_of_epoch)
 
@@ -185,7 +193,7 @@ async def test_the_one_record_that_the_destination_refuses_is_found() -> None:
             raise MessageSizeTooLargeError
         return produce(transactional_id, epoch, place, records)
 
-    bench.broker.produce = picky  # type: ignore[method-assign]
+    bench.broker.produce = picky  # type: ignore[method-assign]  # a broker that is picky
     await bench.work_through()
     assert (bench.written, bench.dead_letters, bench.committed) == (NEW, [b"old refused"], 24)
 
@@ -200,7 +208,7 @@ async def test_where_even_the_dead_letter_is_refused_the_lane_waits_for_a_person
             raise MessageSizeTooLargeError
         return produce(transactional_id, epoch, place, records)
 
-    bench.broker.produce = picky  # type: ignore[method-assign]
+    bench.broker.produce = picky  # type: ignore[method-assign]  # a broker that is picky
     async with bench.running() as lane:
         await until(lambda: lane.state is LaneState.BLOCKED)
         assert "source-dlt refuses the dead letter of offset 1" in (lane.status().reason or "")
@@ -265,8 +273,58 @@ async def test_where_brokers_apply_offsets_late_the_offset_is_read_before_each_t
     bench = Bench(OLD, options={"late": True})
     await bench.work_through()
     looks, commits = (bench.broker.requests.count(request) for request in ("offsets", "commit"))
-    assert looks == commits + 1
+    assert looks == commits + 2, "once when it has committed where it begins, and once before it leaves"
     assert bench.written == NEW
+
+
+def first_commit(bench: Bench) -> list[Committed]:
+    """What a coordinator answers that has lost all later ones; there once the lane has committed."""
+    commits: list[Committed] = []
+
+    def note(request: str, when: str) -> None:
+        if (request, when) == ("commit", "after"):
+            commits.append(bench.broker.offsets[PARTITION])
+
+    bench.broker.fault = note
+    return commits
+
+
+async def test_an_offset_that_the_coordinator_has_lost_is_committed_again() -> None:
+    """Before Kafka 4.0: it refuses the late offset of a frozen worker, and drops the newest one with it."""
+    bench = Bench(OLD, options={"late": True})
+    commits = first_commit(bench)
+    async with bench.running() as lane:
+        await until(lambda: lane.lag.committed == len(OLD))
+        bench.broker.offsets[PARTITION] = commits[0]
+        bench.consumer.records = [*bench.consumer.records, structs.replace(bench.consumer.records[-1], offset=23)]
+        await until(lambda: bench.broker.offsets[PARTITION].offset == 24)
+    assert bench.written == [*NEW, NEW[-1]]
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_lane_leaves_no_lost_offset_to_the_next_worker(late: bool) -> None:
+    """From Kafka 4.0 on the coordinator has not lost it, and will know it again."""
+    bench = Bench(OLD, options={"late": late})
+    commits = first_commit(bench)
+    async with bench.running() as lane:
+        await until(lambda: lane.lag.committed == len(OLD))
+        bench.broker.offsets[PARTITION] = commits[0]
+    assert bench.broker.offsets[PARTITION] == (commits[-1] if late else commits[0])
+
+
+async def test_the_first_offset_is_lost_with_a_trace() -> None:
+    bench = Bench(OLD, options={"late": True})
+    commits = first_commit(bench)
+    await bench.work_through()
+    assert (commits[0].offset, commits[1].offset, bool(commits[0].note)) == (0, 5, True)
+
+
+async def test_an_offset_that_somebody_set_back_is_left_to_the_next_worker() -> None:
+    bench = Bench(OLD, options={"late": True})
+    async with bench.running() as lane:
+        await until(lambda: lane.lag.committed == len(OLD))
+        bench.broker.offsets[PARTITION] = Committed(4)
+    assert bench.broker.offsets[PARTITION] == Committed(4)
 
 
 @pytest.mark.parametrize(
@@ -319,9 +377,11 @@ def _read_the_offset_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the last owner commits until he is fenced is done again."""
     start = LaneProducer.start
 
-    async def begin_early(self: LaneProducer, route: Route) -> StartingPoint:
+    async def begin_early(
+        self: LaneProducer, route: Route, known: KnownOffset, own: KnownOffset | None = None
+    ) -> StartingPoint:
         early = await self._context.begin(self._partition)
-        await start(self, route)
+        await start(self, route, known, own)
         return early
 
     monkeypatch.setattr(LaneProducer, "start", begin_early)

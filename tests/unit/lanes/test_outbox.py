@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -42,9 +41,6 @@ async def _forget_one_that_fails() -> None:
 
 class Answering:
     """A producer whose broker answers each batch with this time."""
-
-    _message_accumulator = SimpleNamespace(_compression_type=1)
-    _txn_manager = None
 
     def __init__(self, timestamp: int) -> None:
         self._timestamp = timestamp

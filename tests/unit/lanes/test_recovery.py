@@ -173,7 +173,7 @@ def test_a_lane_in_good_time_leaves_the_others_alone(quota: Quota) -> None:
     assert other.max_records == MOST
 
 
-def test_a_quota_is_told_once_and_counted_each_time() -> None:
+def test_a_quota_is_reported_once_and_counted_each_time() -> None:
     registry, clock = CollectorRegistry(), Clock()
     quota = Quota(WorkerMetrics(registry, "g"), clock)
     with capture_logs() as lines:

@@ -14,7 +14,7 @@ from tests.fakes.broker import Broker
 from tests.fakes.lane import Bench
 from worker.kafka.codes import UnstableOffsetCommitError
 from worker.kafka.log_offsets import LogOffsets
-from worker.lanes import lane_context
+from worker.lanes import lane_context, output_guard
 from worker.lanes.committed_offset import Decision, OffsetNote
 from worker.lanes.faults import WentBackError
 from worker.lanes.lane_context import LaneContext
@@ -42,6 +42,7 @@ def coordinator(monkeypatch: pytest.MonkeyPatch) -> dict[TopicPartition, Any]:
 
     monkeypatch.setattr(lane_context, "committed_by_group_of", several)
     monkeypatch.setattr(lane_context, "committed_with_note", one)
+    monkeypatch.setattr(lane_context, "applies_late", lambda _consumer: False)
     return answers
 
 
@@ -111,8 +112,21 @@ async def test_what_holds_up_another_partition_holds_up_no_lane(
         await context.begin(NEW)
 
 
-async def test_a_lane_tells_what_it_has_committed() -> None:
+async def test_a_lane_tells_what_it_has_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def end_of_log(*_: object) -> int:
+        return 0
+
+    monkeypatch.setattr(output_guard, "end_of_log", end_of_log)
     bench = Bench([b"old %d" % n for n in range(23)])
     await bench.work_through()
     (seen,) = bench.context.seen_commits.beside(NEWEST).values()
     assert seen.offset == 23
+
+
+async def test_before_kafka_4_one_lost_offset_says_nothing_of_another(
+    context: LaneContext, coordinator: dict[TopicPartition, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the lanes of two lost offsets would wait for each other."""
+    monkeypatch.setattr(lane_context, "applies_late", lambda _consumer: True)
+    coordinator |= {NEW: at(7), OLDEST: at(5), NEWEST: at(250)}
+    assert (await context.begin(NEW)).offset == 7

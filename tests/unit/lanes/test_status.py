@@ -11,7 +11,7 @@ def lane(topic: str, partition: int, state: str = "starting", reason: str = "") 
     return LaneStatus(topic=topic, partition=partition, state=state, reason=reason)
 
 
-def test_partitions_in_the_same_trouble_are_one_reason() -> None:
+def test_partitions_with_the_same_problem_are_one_reason() -> None:
     lanes = [lane("a", each) for each in range(50)]
     lanes[7] = lane("a", 7, "blocked", "too large")
     assert reasons([*lanes, lane("b", 0)]) == ["a:0-6,8-49: starting", "a:7: blocked (too large)", "b:0: starting"]

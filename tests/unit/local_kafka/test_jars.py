@@ -113,6 +113,7 @@ def refused(scratch: Path) -> str:
     return str(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", ["tests.upgrade.story", "benchmarks.drain"])
 def test_a_script_says_in_one_line_that_the_jars_cannot_be_had(tmp_path: Path, script: str) -> None:
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
@@ -124,7 +125,7 @@ def test_a_script_says_in_one_line_that_the_jars_cannot_be_had(tmp_path: Path, s
     assert re.fullmatch(r"\S+ could not be fetched from .*\n", ended.stderr), ended.stderr
 
 
-def test_a_home_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "home").write_text("a file")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     with pytest.raises(JarsUnavailableError, match=r"cannot be made to keep Kafka in: .* Set XDG_CACHE_HOME"):

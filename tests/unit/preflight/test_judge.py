@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from upcasters import Baseline, Chain, Step, add, set_key, split_each
 from worker.preflight.facts import Backlog, ChainTraits, ClusterFacts, Finding, TopicFacts
 from worker.preflight.judge import judge
 from worker.routes.chains import load_route_chain
@@ -204,7 +205,7 @@ def test_denials_come_first_and_hidden_topics_are_not_missing() -> None:
     assert judge(ClusterFacts(NOW, topics, good.backlogs, (denial,)), settings(), {}) == (denial,)
 
 
-def test_a_new_group_at_a_filled_destination_is_told() -> None:
+def test_a_new_group_at_a_filled_destination_is_reported() -> None:
     new = replace(OLD, new=True)
     finding = only(judge(replace(facts(backlog=new), filled=frozenset({"current"})), settings(), {}))
     assert (finding.severity, finding.topic) == ("warn", "current")
@@ -218,7 +219,29 @@ def test_a_new_group_at_a_filled_destination_is_told() -> None:
 @pytest.mark.parametrize(("target", "splits"), [({}, False), ({"task_context": "3.0"}, True)])
 def test_a_preview_that_no_route_asks_for_is_no_reason_to_refuse(target: dict[str, str], splits: bool) -> None:
     route = settings().routes[0].model_copy(update={"target": target})
-    assert load_route_chain(route).traits == ChainTraits(splits=splits)
+    assert load_route_chain(route).traits == ChainTraits(changes_keys=splits, splits=splits)
+
+
+parts = Chain(
+    [Step("task", "1", "2", [split_each("lines", "line", item="of", number="at", key=("id",))], lossy="lines")],
+    [Baseline("task", "1"), Baseline("line", "2")],
+)
+moved = Chain([Step("task", "1", "2", [set_key("id")], lossy="key")], [Baseline("task", "1")])
+own = Chain([Step("task", "1", "2", [add("unit", "EUR")])], [Baseline("task", "1")])
+
+
+@pytest.mark.parametrize(("chain", "changes"), [("parts", True), ("moved", True), ("own", False)])
+def test_whatever_sets_a_key_changes_keys(chain: str, changes: bool) -> None:
+    route = RouteSettings.model_validate(
+        {
+            "source": "old",
+            "destination": "new",
+            "chain": f"tests.unit.preflight.test_judge:{chain}",
+            "event_type": "task",
+            "version": [{"header": "version"}],
+        }
+    )
+    assert load_route_chain(route).traits.changes_keys is changes
 
 
 @pytest.mark.parametrize("policy", ["compact", "compact,delete"])

@@ -117,6 +117,6 @@ JOIN = (
 
 
 @pytest.mark.parametrize(("kafka", "told"), [({"rebalance_timeout": 6}, DRAIN), ({"request_timeout": 30}, JOIN)])
-def test_what_makes_a_rebalance_slow_is_told_and_not_refused(kafka: dict[str, Any], told: str) -> None:
+def test_what_makes_a_rebalance_slow_is_reported_and_not_refused(kafka: dict[str, Any], told: str) -> None:
     (found,) = judged(BrokerLimits(DEFAULTS), **kafka)
     assert (found.severity, str(found)) == ("warn", told)

@@ -45,7 +45,7 @@ async def test_what_may_pass_is_asked_again() -> None:
     await refuse_hidden(cast("KafkaClients", Starting(GroupCoordinatorNotAvailableError)), "g-replay-")
 
 
-async def test_what_does_not_pass_is_told_at_once() -> None:
+async def test_what_does_not_pass_is_reported_at_once() -> None:
     brokers = Starting(GroupAuthorizationFailedError)
     with pytest.raises(WorkerError, match="g-replay-: the brokers deny access to the group: grant Read on all groups"):
         await refuse_hidden(cast("KafkaClients", brokers), "g-replay-")

@@ -53,7 +53,7 @@ def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path: Path) -> None
     assert folder(tmp_path / "file").find(ID) is None
 
 
-def test_a_schema_is_told_by_id_and_places() -> None:
+def test_a_schema_is_detected_by_id_and_places() -> None:
     assert str(KNOWN) == "12 (o-value version 3)"
     assert str(KnownSchema("JSON", "{}", 0, "7a1f")) == "7a1f"
     assert (KNOWN.under("o-value"), KNOWN.under("p-value")) == ([3], [])

@@ -77,7 +77,7 @@ async def test_what_is_on_disk_needs_no_registry(registry: FakeRegistry, tmp_pat
     assert again.find(number) is not None
 
 
-async def test_one_from_disk_is_asked_for_anew_once(registry: FakeRegistry, tmp_path: Path) -> None:
+async def test_one_from_disk_is_asked_for_again_once(registry: FakeRegistry, tmp_path: Path) -> None:
     number = SchemaId(registry.register("o-value", {"a": 1}))
     await schemas(registry, folder=tmp_path).learn([number])
     registry.register("p-value", {"a": 1})

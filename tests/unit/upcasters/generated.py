@@ -39,6 +39,7 @@ from upcasters import (
     at,
     between,
     convert,
+    convert_time,
     copy,
     default,
     derive,
@@ -49,6 +50,7 @@ from upcasters import (
     equals,
     everywhere,
     field_to_header,
+    fields_to_list,
     first_of,
     flatten,
     function,
@@ -60,9 +62,12 @@ from upcasters import (
     join_values,
     keep_only,
     key_pattern,
+    length,
+    list_to_fields,
     map_values,
     matches,
     move,
+    move_items,
     must_exist,
     nest,
     number,
@@ -77,6 +82,7 @@ from upcasters import (
     rename_keys,
     rename_many,
     rename_type,
+    scale,
     set_header,
     set_key,
     split_each,
@@ -90,6 +96,7 @@ from upcasters import (
     tombstone,
     unnest,
     unwrap,
+    value_at,
     when,
     wrap,
 )
@@ -106,8 +113,21 @@ KEYS = ("a", "b", "c", "aB", "a_b", "x.y", "")
 NUMBERS = (
     *("0", "-0", "1", "1.0", "1.10", "1e400", "1E2", "9223372036854775809", "-1", "1" * 30),
     *("1.00000000000000000001", "1e-400", "12345678901234567890.1", "12345678901234567890.2"),
+    *("9" * 4_400, "9" * 4_399 + "8", "9" * 4_400 + "0e-1"),  # Python reads no integer of more than 4,300 digits
 )
-TEXTS = ('"x"', '"y"', '"x y"', '""', '"\\u0061"', '"\\ud83d\\ude00"', '"é"', '"[1, 2]"', '"{\\"a\\" : 1.0}"')
+
+
+def by_digits(text: bytes) -> Any:
+    """A document to compare with others: numbers by all of their digits, and apart from true and false."""
+    return json.loads(text, parse_int=_number, parse_float=_number)
+
+
+def _number(digits: str) -> tuple[str, Decimal]:
+    return ("number", Decimal(digits))
+
+
+TIMES = ('"2024-02-29T10:00:00.50+02:00"', '"1969-12-31 23:59:59.9"', '"2023-02-29T10:00:00Z"')
+TEXTS = ('"x"', '"y"', '"x y"', '""', '"\\u0061"', '"\\ud83d\\ude00"', '"é"', '"[1, 2]"', '"{\\"a\\" : 1.0}"', *TIMES)
 LITERALS = ("true", "false", "null")
 
 SKIP = st.sampled_from(["error", "skip", "skip"])
@@ -118,6 +138,8 @@ key = st.sampled_from([*("a", "b") * 4, *KEYS])
 header_name = st.sampled_from(["h", "g"])
 SEPARATOR = st.sampled_from([" ", "", "x"])
 ENDS = st.sampled_from(["drop", "keep"])
+WHICH = st.sampled_from(["all", "first", "last"])
+OVER = st.sampled_from(["each", "all"])
 forms = st.sampled_from(["{}", "x{}", "{} y", "{:1}", "<{}>", "{p}x{q}", "{p:1}{q}", "{q} {p}", "{p}-{q}"])
 
 
@@ -167,6 +189,8 @@ def tenth(value: Any) -> Any:
     return Decimal(str(value)) / 10
 
 
+time_forms = st.sampled_from(["s", "s", "ms", "ns", "rfc3339", "rfc3339", "local"])
+MORE = st.sampled_from(["error", "cut"])
 FUNCTIONS = st.sampled_from([spell, unspell, plus, tenth, nested, str, odd, broken])
 paths = st.one_of(
     key.map(lambda name: (name,)),
@@ -196,6 +220,10 @@ _conditions: st.SearchStrategy[Condition] = st.recursive(
         st.builds(starts_with, paths, st.sampled_from(["x", "", "["])),
         st.builds(lambda field, low, high: between(field, at_least=low, below=high), paths, bounds, bounds),
         st.builds(lambda field, low: between(field, above=low), paths, st.sampled_from(["x", "", "\U0001f600"])),
+        st.builds(lambda field, most: between(length(field), at_most=most), paths, st.integers(0, 2)),
+        st.builds(lambda field, number: equals(length(field), number), paths, st.integers(0, 2)),
+        st.builds(lambda field, other: equals(field, value_at(other)), paths, paths),
+        st.builds(lambda field, low: between(field, at_least=value_at(low)), paths, paths),
         st.sampled_from(
             [
                 equals(header("h"), "x"),
@@ -282,6 +310,16 @@ moving: Makes = st.one_of(
         wrong_type=SKIP,
     ),
 )
+
+
+def rows(make: Callable[..., Operation], *given: Makes | Any) -> list[Makes]:
+    """Fields as a list, or back: mostly all of them, and sometimes fewer or more."""
+    return [
+        st.builds(make, *given, missing=SKIP),
+        st.builds(make, *given, missing=SKIP, short=KEEP, more=MORE),
+    ]
+
+
 calling: Makes = st.builds(
     function, st.sampled_from([one_up, replaced]), reads=st.just(["a"]), writes=st.just(["b", "c"])
 )
@@ -296,7 +334,11 @@ changing: Makes = st.one_of(
         null=KEEP,
     ),
     st.builds(split_value, paths, st.sampled_from([" ", ""]), names, missing=SKIP),
+    st.builds(split_value, paths, st.sampled_from([" ", "a", "0"]), names, which=WHICH, short=KEEP, missing=SKIP),
     st.builds(join_values, names, st.sampled_from([" ", ""]), paths, missing=SKIP),
+    st.builds(join_values, names, st.sampled_from([" ", "x"]), paths, which=WHICH, short=KEEP, missing=SKIP),
+    *rows(fields_to_list, names, paths),
+    *rows(list_to_fields, paths, names),
     st.builds(split_list, starred, SEPARATOR, ends=ENDS, lists=KEEP, missing=SKIP, null=KEEP),
     st.builds(join_list, starred, SEPARATOR, ends=ENDS, texts=KEEP, separators=KEEP, missing=SKIP, null=KEEP),
     st.builds(reformat, starred, forms, forms, otherwise=KEEP, missing=SKIP, null=KEEP, wrong_type=SKIP),
@@ -307,6 +349,22 @@ changing: Makes = st.one_of(
         numbers=st.sampled_from(["error", "text", "text"]),
         exists=st.sampled_from(["error", "keep", "replace"]),
         missing=SKIP,
+    ),
+    st.builds(
+        scale,
+        starred,
+        st.sampled_from([100, "0.01", "1/3", -6, 1e20]),
+        digits=st.sampled_from([0, 2]),
+        more=st.sampled_from(["error", "cut", "cut"]),
+        missing=SKIP,
+        null=KEEP,
+        wrong_type=SKIP,
+    ),
+    st.builds(scale, starred, st.sampled_from([1, "0.01", "1/3"]), plus=st.sampled_from([32, "-0.5"]), missing=SKIP),
+    st.builds(convert_time, starred, time_forms, time_forms, digits=st.just(3), missing=SKIP, null=KEEP, more=MORE),
+    st.builds(convert_time, starred, time_forms, time_forms, missing=SKIP, null=KEEP, wrong_type=SKIP),
+    st.builds(
+        convert_time, starred, st.just("local"), st.sampled_from(["s", "rfc3339"]), zone=st.just("-03:30"), missing=SKIP
     ),
     st.builds(parse_json, starred, missing=SKIP, null=KEEP),
     st.builds(print_json, starred, missing=SKIP, null=KEEP),
@@ -327,7 +385,10 @@ changing: Makes = st.one_of(
         missing=SKIP,
     ),
     st.builds(flatten, starred, missing=SKIP, scalars=KEEP),
-    st.builds(number, starred, key, exists=st.sampled_from(["error", "keep", "replace"]), missing=SKIP),
+    st.builds(number, starred, key, over=OVER, exists=st.sampled_from(["error", "keep", "replace"]), missing=SKIP),
+    st.builds(number, starred, key, start=st.just("next"), over=OVER, exists=st.just("keep"), missing=SKIP),
+    st.builds(move_items, paths, conditions, paths, empty=st.sampled_from(["keep", "drop"]), missing=SKIP),
+    st.builds(move_items, key, st.builds(present, key), key, empty=st.sampled_from(["keep", "drop"]), missing=SKIP),
     st.builds(
         map_values,
         starred,
@@ -374,6 +435,23 @@ def several(inner: Makes) -> st.SearchStrategy[list[Operation]]:
     return st.lists(inner, min_size=1, max_size=2)
 
 
+def _choosing(inner: Makes) -> tuple[Makes, Makes]:
+    return (
+        st.builds(
+            lambda where, ops, rest: when(where, *ops, otherwise=rest),
+            conditions,
+            several(inner),
+            st.lists(inner, max_size=1),
+        ),
+        st.builds(
+            lambda field, cases, rest: switch(field, cases, otherwise=rest),
+            paths,
+            st.dictionaries(scalars, several(inner), min_size=1, max_size=2),
+            st.one_of(st.just("error"), st.lists(inner, max_size=1)),
+        ),
+    )
+
+
 def _reaching(inner: Makes) -> Makes:
     return st.one_of(
         st.builds(
@@ -393,18 +471,7 @@ def _reaching(inner: Makes) -> Makes:
             st.sampled_from([(), (), ("a", "c")]),
             st.sampled_from(["change", "change", "keep"]),
         ),
-        st.builds(
-            lambda where, ops, rest: when(where, *ops, otherwise=rest),
-            conditions,
-            several(inner),
-            st.lists(inner, max_size=1),
-        ),
-        st.builds(
-            lambda field, cases, rest: switch(field, cases, otherwise=rest),
-            paths,
-            st.dictionaries(scalars, several(inner), min_size=1, max_size=2),
-            st.one_of(st.just("error"), st.lists(inner, max_size=1)),
-        ),
+        *_choosing(inner),
     )
 
 
@@ -429,6 +496,7 @@ fusable: Makes = st.one_of(
         SKIP,
     ),
 )
+choosing: Makes = st.one_of(fusable, *_choosing(fusable))
 # Not `calling`: what copies a field at each level makes a document of 400 levels 2 ** 400 times as long.
 walking: Makes = st.builds(
     lambda where, ops: everywhere(where, *ops), conditions, several(st.one_of(renaming, filling, changing))

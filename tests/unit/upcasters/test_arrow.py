@@ -201,7 +201,7 @@ def test_a_row_has_what_an_event_has_and_no_more() -> None:
     row.move(1, None)
     assert (row.key, row.offset, row.headers) == (b"k1", 1, ())
     with pytest.raises(AttributeError, match="size"):
-        row.size  # noqa: B018
+        row.size  # noqa: B018  # raises
 
 
 def test_a_value_alone_is_enough() -> None:
@@ -261,4 +261,4 @@ def test_something_else_is_refused() -> None:
     with pytest.raises(TypeError, match=r"a Table: pass a pyarrow\.RecordBatch, or call upcast_table"):
         ArrowUpcaster(UPCASTER).upcast(pa.table({"value": []}))
     with pytest.raises(TypeError, match=r"pass chain\.upcaster"):
-        ArrowUpcaster(UPCASTER.chain)  # type: ignore[arg-type]
+        ArrowUpcaster(UPCASTER.chain)  # type: ignore[arg-type]  # wrong on purpose

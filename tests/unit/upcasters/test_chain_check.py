@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
@@ -16,14 +16,25 @@ from upcasters import (
     FromField,
     FromHeader,
     FromShape,
+    Operation,
     Step,
     add,
+    between,
+    default,
+    drop,
+    join_list,
     keep_only,
+    map_values,
+    matches,
+    must_exist,
     present,
     rename,
     rename_type,
     split_each,
+    split_list,
     subdocument,
+    template,
+    when,
 )
 from upcasters.checks import detection_notes
 from upcasters.detection import VersionRule
@@ -54,6 +65,23 @@ def test_a_sound_chain() -> None:
     chain_with(FromShape(), shape=True).check()
     chain_with(FromHeader("v"), FromShape()).check()
     chain_with(FromShape(), Always("1")).check()
+
+
+class Listed(BaseModel):
+    items: list[Old]
+    others: list[Any]
+
+
+@pytest.mark.parametrize("field", ["items.*.a", "items.*", "others.*.a", "others.*"])
+def test_what_must_exist_in_a_list_is_not_missed_where_nothing_is_known_of_it(field: str) -> None:
+    step = Step("t", 1, 2, [must_exist(field)])
+    Chain([step], [Baseline("t", 1)]).check()
+    Chain([step], [Baseline("t", 1, model=Listed)]).check()
+
+
+def test_what_must_exist_and_cannot() -> None:
+    chain = Chain([Step("t", 1, 2, [must_exist("items.*.b")])], [Baseline("t", 1, model=Listed)])
+    assert "items.*.b does not exist at this point" in refused(chain)
 
 
 def test_a_step_that_does_not_lead_to_its_model() -> None:
@@ -194,3 +222,34 @@ def test_what_is_thrown_away_is_no_field_any_more() -> None:
     Chain([thrown], [Baseline("t", 1, model=Nested)]).check()
     used = Step("t", 1, 2, [keep_only(["a"], None), rename("b", "c")], lossy="x")
     assert "b does not exist at this point" in refused(Chain([used], [Baseline("t", 1, model=Nested)]))
+
+
+class Amounts(BaseModel):
+    a: int
+    b: int | None
+    t: str
+    items: list[int]
+
+
+@pytest.mark.parametrize(
+    ("operation", "complaint"),
+    [
+        (rename("x", "new", default="1"), ""),
+        (must_exist("b", null="error"), ""),
+        (template("u", "x{t}"), ""),
+        (map_values("items", [([1], "one")]), ""),
+        (split_list("t", ","), ""),
+        (split_list("a", ","), "string"),
+        (join_list("items", ","), "string"),
+        (when(matches("t", "^x"), drop("b"), otherwise=[default("c", 1)]), ""),
+        (when(between("a", at_least=1), drop("b"), otherwise=[default("c", 1)]), ""),
+        (when(between("t", below=1), drop("b"), otherwise=[default("c", 1)]), ""),
+    ],
+    ids=str,
+)
+def test_what_operations_do_to_a_model(operation: Operation, complaint: str) -> None:
+    chain = Chain([Step("t", 1, 2, [operation], lossy="for the test")], [Baseline("t", 1, model=Amounts)])
+    if complaint:
+        assert complaint in refused(chain)
+    else:
+        chain.check()

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from upcast_authoring.errors import CommandError
+from upcasters.native.extension import EXTENSION
 from worker.cli import app
-from worker.errors import WorkerError
 
 EVENT = '{"metadata": {"taskId": "1", "projectId": "p"}, "nodes": {}, "cost": 1.10}'
 
@@ -46,7 +47,7 @@ def printed(*arguments: str, stdin: str | bytes = "") -> str:
 
 def refused(*arguments: str, stdin: str | bytes = "") -> str:
     error = upcast(*arguments, stdin=stdin).exception
-    assert isinstance(error, WorkerError)
+    assert isinstance(error, CommandError)
     assert error.exit_code == 2
     assert "\n" not in str(error)
     return str(error)
@@ -115,6 +116,31 @@ def test_show_one_type_or_version_of_a_large_chain(tmp_path: Path) -> None:
     assert "default f4 = 4" in printed("show", "--all", *chain)
     markdown = printed("show", "--markdown", *chain)
     assert markdown.startswith("### 2 types, 153 versions, 151 steps, 1 lossy step\n\n| type | versions |")
+
+
+@pytest.mark.skipif(EXTENSION is None, reason="the native extension is not built")
+def test_show_the_layout_programs() -> None:
+    text = printed("show", "--code")
+    assert "# layout programs, natively, for task_context 1.1, as in " in text
+    assert '#   metadata: {"task_id":<taskId>,"project_id":<projectId>,"branch":<"main" if branch is null' in text
+    assert '#   nodes: {"select":<select>,"prep":preparation(<select.status>)}' in text
+    assert "for task_context 2.0" not in text
+    assert "layout programs" not in printed("show", "--code", "--type", "task_context.node")
+
+
+def test_code_is_shown_of_a_chain_whose_golden_pairs_are_wrong(tmp_path: Path) -> None:
+    steps = "Step('t', '1', '2', [rename('a', 'b')])"
+    rules = "Detection((Always('t'),), (Always('1'),))"
+    (tmp_path / "mine.py").write_text(
+        f"from upcasters import *\nchain = Chain([{steps}], [Baseline('t', '1')], detection={rules})\n"
+    )
+    assert "layout programs" not in printed("show", "--code", "--chain", "mine:chain")
+    folder = tmp_path / "golden" / "nothing"
+    folder.mkdir(parents=True)
+    (folder / "x.before.json").write_text("{}")
+    text = printed("show", "--code", "--chain", "mine:chain")
+    assert "# t\ndef upcast" in text
+    assert "layout programs" not in text
 
 
 def test_show_the_generated_code() -> None:
@@ -234,6 +260,7 @@ def test_try_events_that_pass_or_are_dropped(tmp_path: Path) -> None:
 # new
 
 
+@pytest.mark.long
 def test_new_starts_a_chain_that_passes_its_checks(tmp_path: Path) -> None:
     told = printed("new", "first version", "--type", "order", "--dir", "orders")
     assert told.splitlines()[:2] == ["wrote orders/__init__.py", "wrote orders/order_1.py"]
@@ -260,6 +287,7 @@ chain = Chain(
 """
 
 
+@pytest.mark.long
 def test_check_says_which_laws_no_event_got_through(tmp_path: Path) -> None:
     (tmp_path / "by_hand.py").write_text(UNTOLD)
     result = upcast("check", "--laws", "--chain", "by_hand:chain")
@@ -269,6 +297,7 @@ def test_check_says_which_laws_no_event_got_through(tmp_path: Path) -> None:
     assert "  fused: x to 2: it could not be tried on any event, so it says nothing;" in result.stdout
 
 
+@pytest.mark.long
 def test_new_starts_another_type_of_a_chain() -> None:
     printed("new", "first version", "--type", "order", "--dir", "orders")
     told = printed("new", "first version", "--type", "order.line", "--chain", "orders:chain", "--to", "2.0")
@@ -285,7 +314,7 @@ def test_new_starts_another_type_of_a_chain() -> None:
     assert "# none: the chain has several event types (order, order.line) and nothing says how to tell them" in code
 
 
-@pytest.mark.parametrize("package", ["upcasters", "worker", "upcast_demo"])
+@pytest.mark.parametrize("package", ["upcasters", "upcast_authoring", "worker", "upcast_demo"])
 def test_type_checkers_are_told_that_there_are_types(package: str) -> None:
     assert (Path(__file__).parents[3] / package / "py.typed").is_file()
 
@@ -307,6 +336,7 @@ def forget() -> None:
         del sys.modules[name]
 
 
+@pytest.mark.long
 def test_new_makes_an_example_from_the_model(tmp_path: Path) -> None:
     printed("new", "first", "--type", "order", "--dir", "orders", "--to", "2024-01-01")
     (tmp_path / "orders" / "order_2024_01_01.py").write_text(
@@ -380,6 +410,7 @@ def test_new_leaves_an_installed_chain_alone(tmp_path: Path, monkeypatch: pytest
 # check --laws
 
 
+@pytest.mark.long
 def test_check_laws_tells_what_is_broken(tmp_path: Path) -> None:
     printed("new", "first", "--type", "order", "--dir", "orders")
     printed("new", "second", "--type", "order", "--dir", "orders")

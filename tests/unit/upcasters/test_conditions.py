@@ -20,16 +20,20 @@ from upcasters import (
     add,
     any_present,
     anything,
+    at,
     between,
     equals,
     has_type,
     header,
     is_null_at,
+    length,
     matches,
     one_of,
     present,
+    rename,
     set_header,
     starts_with,
+    value_at,
     when,
 )
 from upcasters.context import Context
@@ -126,6 +130,50 @@ def test_values_patterns_and_ranges(condition: Condition, text: str, *, expected
     assert write(root).decode() == NUMBERS
 
 
+SEVERAL = (
+    '{"l":[ 1 ],"e":[],"o":{"x":1},"t":"x","a":1.0,"b":1.00,"c":2,"s":"b","n":null,"m":null,"l2":[ 1.0 ],"y":true}'
+)
+
+LENGTHS: list[tuple[Condition, bool, str]] = [
+    (equals(length("l"), 1), True, "the length of l equals 1"),
+    (equals(length("o"), 1), False, "the length of o equals 1"),
+    (equals(length("t"), 1), False, "the length of t equals 1"),
+    (equals(length("z"), 0), False, "the length of z equals 0"),
+    (one_of(length("e"), [0, 2]), True, "the length of e is one of 0, 2"),
+    (between(length("l"), at_least=1, below=3), True, "the length of l is at least 1 and below 3"),
+    (~between(length("e"), above=0), True, "not the length of e is above 0"),
+    (equals("a", value_at("b")), True, "a equals b"),
+    (equals("a", value_at("c")), False, "a equals c"),
+    (equals("n", value_at("m")), True, "n equals m"),
+    (equals("z", value_at("z2")), False, "z equals z2"),
+    (equals("l", value_at("l2")), True, "l equals l2"),
+    (equals("o.x", value_at("a")), True, "o.x equals a"),
+    (between("c", above=value_at("a")), True, "c is above a"),
+    (between("a", above=value_at("b")), False, "a is above b"),
+    (between("s", above=value_at("t")), False, "s is above t"),
+    (between("t", above=value_at("s")), True, "t is above s"),
+    (between("t", at_least=value_at("a")), False, "t is at least a"),
+    (between("y", at_least=value_at("y")), False, "y is at least y"),
+    (between("c", above=value_at("a"), at_most=2), True, "(c is above a and c is at most 2)"),
+]
+
+
+@pytest.mark.parametrize(("condition", "expected", "text"), LENGTHS, ids=str)
+def test_lengths_and_two_fields(condition: Condition, text: str, *, expected: bool) -> None:
+    root = read(SEVERAL.encode())
+    assert condition.test(root) is expected
+    assert str(condition) == text
+    assert write(root).decode() == SEVERAL
+
+
+def test_a_length_stays_where_items_are_changed() -> None:
+    inside = when(equals(length("l"), 1), at("l.*", rename("x", "y")))
+    assert inside.inverse().kind is Reversibility.EXACT
+    assert when(equals(length("l"), 1), add("l", 1)).inverse().kind is Reversibility.LOSSY
+    assert when(equals("a", value_at("b")), rename("b", "c")).inverse().kind is Reversibility.LOSSY
+    assert equals("a.x", value_at("b")).reads() == (("a", "x"), ("b",))
+
+
 AROUND: list[tuple[Condition, bool, str]] = [
     (equals(header("h"), "x"), True, "header h equals 'x'"),
     (present(header("g")), False, "header g is present"),
@@ -168,6 +216,17 @@ WRONG: list[Callable[[], object]] = [
     lambda: between("a"),
     lambda: between("a", above=1, below="x"),
     lambda: between("a", above=True),
+    lambda: between("a", above=length("b")),
+    lambda: equals(length("a"), "1"),
+    lambda: equals(length("a"), 1.5),
+    lambda: equals(length("a"), True),
+    lambda: between(length("a"), above="x"),
+    lambda: present(length("a")),
+    lambda: matches(length("a"), "1"),
+    lambda: length("a.*"),
+    lambda: equals(header("h"), value_at("a")),
+    lambda: equals(length("b"), value_at("a")),
+    lambda: one_of("b", [value_at("a")]),
     lambda: Baseline("t", "1", shape=present(header("h"))),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -14,6 +15,7 @@ from upcasters import (
     at,
     convert,
     default,
+    downgrade,
     drop,
     equals,
     everywhere,
@@ -26,9 +28,11 @@ from upcasters import (
     switch,
     when,
 )
-from upcasters.describe import TypeLine, changes, fields_of, history, matrix, model_diff, operations, summary
+from upcasters.describe import TypeLine, changes, field_changes, fields_of, history, matrix, operations, summary
+from upcasters.formats import Schema
 from upcasters.operations.base import Reversibility
 from upcasters.step import Hop
+from upcasters.version_graph import Version
 
 
 class Leaf(BaseModel):
@@ -70,11 +74,39 @@ def test_fields_of_a_model_by_their_paths() -> None:
 
 
 def test_what_changes_between_models() -> None:
-    diff = {change.path: (change.before, change.after) for change in model_diff(Old, New)}
+    old, new = Version("t", "1", Old), Version("t", "2", New)
+    diff = {change.path: (change.before, change.after) for change in field_changes(old, new)}
     assert diff["kind"] == ("'a' | 'b'", "string")
     assert diff["names"] == ("array", "")
     assert "leaves.*.n" not in diff
-    assert model_diff(None, New) == model_diff(Old, None) == []
+    assert field_changes(Version("t", "1"), new) == field_changes(old, Version("t", "1")) == []
+
+
+AVRO_OLD = """{"type": "record", "name": "shop.Order", "fields": [
+    {"name": "id", "type": "string"}, {"name": "price", "type": "double"},
+    {"name": "lines", "type": {"type": "array", "items": {"type": "record", "name": "Line", "fields": [
+        {"name": "n", "type": "int"}, {"name": "under", "type": ["null", "Line"], "default": null}]}}}]}"""
+AVRO_NEW = """{"type": "record", "name": "shop.Order", "fields": [
+    {"name": "id", "type": "string"},
+    {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}},
+    {"name": "state", "type": {"type": "enum", "name": "State", "symbols": ["open", "paid"]}, "default": "open"},
+    {"name": "hash", "type": [{"type": "fixed", "name": "Hash", "size": 4}, "null"]},
+    {"name": "lines", "type": {"type": "array", "items": {"type": "record", "name": "Line", "fields": [
+        {"name": "n", "type": "long"}, {"name": "under", "type": ["null", "Line"], "default": null}]}}}]}"""
+
+
+def test_what_changes_between_two_schemas() -> None:
+    old, new = (Version("t", "1", schema=Schema("avro", text)) for text in (AVRO_OLD, AVRO_NEW))
+    diff = {change.path: (change.before, change.after) for change in field_changes(old, new)}
+    assert diff == {
+        "price": ("double", "decimal(9, 2)"),
+        "state": ("", 'State: open | paid = "open"'),
+        "hash": ("", "fixed(4) | null"),
+        "lines.*.n": ("int", "long"),
+    }
+    of_json = [Version("t", "1", schema=Schema("json", json.dumps(each.model_json_schema()))) for each in (Old, New)]
+    found = {change.path: (change.before, change.after) for change in field_changes(*of_json)}
+    assert found["kind"] == ("'a' | 'b'", "string")
 
 
 def test_a_table_is_shown_with_its_entries_as_far_as_they_are_read() -> None:
@@ -189,3 +221,8 @@ def test_every_operation_has_a_summary_and_its_choices() -> None:
     assert found["rename"].choices["missing"] == ("error", "skip")
     assert found["wrap"].choices["null"] == ("wrap", "keep", "empty")
     assert found["drop_event"].choices == {}
+
+
+def test_what_runs_on_the_way_down_alone_is_told_as_that() -> None:
+    chain = Chain([Step("t", 1, 2, [downgrade(default("fax", None))])], [Baseline("t", 1)])
+    assert any("on the way down" in json.dumps(line) for line in map(str, changes(chain.path(("t", "1"))[0])))

@@ -293,7 +293,7 @@ def test_the_first_place_gets_a_version(
     rules: list[VersionRule], value: bytes, headers: list[Header], after: bytes, headers_after: list[Header]
 ) -> None:
     made = chain(*rules)
-    made = Chain(made.steps, made.baselines, detection=Detection((Always("t"),), rules, "first"))  # type: ignore[arg-type]
+    made = Chain(made.steps, made.baselines, detection=Detection((Always("t"),), rules, "first"))  # type: ignore[arg-type]  # wrong on purpose
     assert output(made, value, headers) == (after, headers_after)
     assert detected(made, after, headers_after) == ("t", "3")
 

@@ -6,16 +6,37 @@ Objects are nested, keys hold quotes and escapes and are spelled in several ways
 from __future__ import annotations
 
 import json
-from typing import Any
+from random import Random
+from typing import Any, Literal
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.upcasters.generated import SOURCE
-from upcasters import Always, Chain, DeadLettered, Detection, Event, Policy, Step, Upcast, default
+from upcasters import (
+    Always,
+    Baseline,
+    Chain,
+    DeadLettered,
+    Detection,
+    Event,
+    Operation,
+    Outcome,
+    Policy,
+    Step,
+    Upcast,
+    convert,
+    default,
+    derive,
+    drop,
+    equals,
+    rename,
+    split_event,
+    when,
+)
 from upcasters.document import decode_object_unchecked, read, refuse_lost_keys
-from upcasters.duplicates import duplicate_keys
+from upcasters.duplicates import duplicate_keys, may_lack_keys
 from upcasters.errors import DecodeError
 
 # Each key with several spellings: as it is, escaped, and as numbers.
@@ -158,3 +179,57 @@ def test_usual_texts_need_no_slow_reader(style: tuple[str, str], monkeypatch: py
             text = json.dumps(body, separators=style, indent=indent, ensure_ascii=ascii_only)
             with duplicate_keys("refuse-opened"):
                 assert isinstance(UPCASTER.upcast(Event(text.encode(), offset=1)), Upcast)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_quotes_are_counted_right_without_what_is_the_same_in_both(seed: int) -> None:
+    """Where two texts differ, however often their parts repeat."""
+    random = Random(seed)
+    item = b'{"status":"ok","n":%d,"of":["log.txt"]},'
+    for _ in range(200):
+        unique = random.random() < 0.5
+        text = b"".join(item % (number if unique else 1) for number in range(random.randrange(20, 200)))
+        again = text
+        for _ in range(random.randrange(4)):
+            at, length = random.randrange(len(again)), random.randrange(20)
+            again = again[:at] + random.choice([b"", b'"k":"v",', b" " * length]) + again[at + length :]
+        assert may_lack_keys(text, again) == (text.count(b'"') != again.count(b'"'))
+        assert not may_lack_keys(text, again, again.count(b'"') - text.count(b'"'))
+
+
+def _upcast_of(operation: Operation, text: str, duplicate_keys: Literal["refuse-opened", "last-wins"]) -> Outcome:
+    step = Step("t", 1, 2, [operation], lossy="a test")
+    chain = Chain([step], [Baseline("t", 1)], detection=Detection((Always("t"),), (Always("1"),)))
+    upcaster = chain.upcaster(Policy(duplicate_keys=duplicate_keys))
+    outcome = upcaster.upcast(Event(text.encode(), offset=7), SOURCE)
+    assert outcome == upcaster.reference.upcast(Event(text.encode(), offset=7), SOURCE)
+    return outcome
+
+
+READ_WHOLE = {
+    "a function's argument": (convert("a", lambda value: value), '{"a":{"k":1,"k":2}}'),
+    "in a list": (convert("a", lambda value: value), '{"a":[1e400,{"k":1,"\\u006b":2}]}'),
+    "one of several arguments": (derive("z", ["a", "b"], lambda _, b: b), '{"a":{"k":[{"m":1,"m":2}]},"b":1}'),
+    "a whole document": (split_event(lambda document, _: [("u", document)], ["u"]), '{"a":{"k":1,"k":2}}'),
+    "compared with a field": (rename("a", "b", exists="same"), '{"a":{"k":2},"b":{"k":1,"k":2}}'),
+    "compared, with a long number": (
+        rename("a", "b", exists="same"),
+        f'{{"a":{{"n":{"9" * 5_000},"k":2}},"b":{{"n":{"9" * 5_000},"k":1,"k":2}}}}',
+    ),
+    "compared with a value": (when(equals("a", {"k": 2}), drop("a")), '{"a":{"k":1,"k":2}}'),
+}
+
+
+@pytest.mark.parametrize(("operation", "text"), READ_WHOLE.values(), ids=READ_WHOLE.keys())
+def test_a_value_that_is_read_as_a_whole_has_no_key_twice(operation: Operation, text: str) -> None:
+    refused = _upcast_of(operation, text, "refuse-opened")
+    assert isinstance(refused, DeadLettered)
+    assert refused.fault.message == "an object has the same key twice"
+    assert isinstance(_upcast_of(operation, text, "last-wins"), Upcast)
+
+
+def test_a_value_that_is_read_as_a_whole_and_written_shorter_is_not_refused() -> None:
+    text = '{"a":[ 1e400, -0, {"\\u0022":"\\u0022","k\\"":"\\/"} ]}'
+    outcome = _upcast_of(convert("a", lambda value: value), text, "refuse-opened")
+    assert isinstance(outcome, Upcast)
+    assert outcome.value == b'{"a":[1e400,0,{"\\"":"\\"","k\\"":"/"}]}'

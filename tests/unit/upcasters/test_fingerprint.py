@@ -66,6 +66,7 @@ def chain(step: Step = STEP, baseline: Baseline = BASELINE, **options: Any) -> C
     return Chain([step], [baseline], **options)
 
 
+@pytest.mark.long
 def test_the_same_in_every_process() -> None:
     code = (
         "from upcasters.devteam_runner import chain as one; from tests.example_chains.weather import chain as two; "
@@ -221,6 +222,17 @@ def test_every_kind_of_content_has_one() -> None:
 )
 def test_a_change_of_content_shows(one: Any, other: Any) -> None:
     assert fingerprint(one) != fingerprint(other)
+
+
+def test_what_is_of_the_process_alone_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(_: Any) -> Any:
+        return [os.environ.get("REGION"), sys.argv, *sys.path]
+
+    found = fingerprint(changed)
+    monkeypatch.setenv("REGION", "another")
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--another"])
+    monkeypatch.syspath_prepend("another")
+    assert fingerprint(changed) == found
 
 
 def test_a_function_of_another_module_counts_by_its_name() -> None:

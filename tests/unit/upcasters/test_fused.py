@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from tests.unit.upcasters.generated import SOURCE, Made, any_operation, conditions, events, fusable, made
+from tests.unit.upcasters.generated import SOURCE, Made, any_operation, by_digits, conditions, events, fusable, made
 from upcasters import (
     KEY,
     SNAKE_CASE,
@@ -50,8 +50,10 @@ from upcasters import (
     drop_event,
     equals,
     everywhere,
+    fields_to_list,
     first_of,
     join_values,
+    list_to_fields,
     map_values,
     move,
     nest,
@@ -79,10 +81,10 @@ from upcasters.document import read, write
 from upcasters.duplicates import duplicate_keys
 from upcasters.event import Partition, SourceRecord
 from upcasters.fingerprint import fingerprint
-from upcasters.operations.fields import Default
+from upcasters.operations.filling import Default
 from upcasters.short_cut import short_cut
 
-EXAMPLES = 300
+EXAMPLES = 150
 
 
 @functools.lru_cache(maxsize=8)
@@ -141,7 +143,8 @@ def _as_read(upcaster: Upcaster, event: Event, upcast: Callable[..., Any]) -> Ou
 def test_fused_is_hop_by_hop(kind: Any) -> None:
     counters = Tally()
 
-    @settings(max_examples=EXAMPLES, deadline=None)
+    # Twice as many, since some four in ten end as dead letters, which are the reference's to write.
+    @settings(max_examples=2 * EXAMPLES, deadline=None)
     @given(made(kind))
     def check(chain_and_events: Made) -> None:
         upcaster = chain_and_events.chain.upcaster()
@@ -153,6 +156,97 @@ def test_fused_is_hop_by_hop(kind: Any) -> None:
     assert counters.share("middle") > 0.8
     assert counters.share("short cut") > (0.8 if kind is fusable else 0.3)
     assert counters.seen["middle", "fast"] > EXAMPLES / 2
+
+
+COUNTED: dict[str, tuple[list[Operation], Detection | None]] = {
+    "a condition": ([when(present("o.a"), rename("o.a", "longer"), otherwise=[default("new", "x")])], None),
+    "a switch": ([switch("k", {"a": [rename("o.a", "longer")], 1: [default("new", {"x": "y"})]}, otherwise=[])], None),
+    "a switch in a condition": ([when(present("k"), switch("k", {"a": [default("o.b", 1)]}, otherwise=[]))], None),
+    "a version in a field": ([rename("o.a", "b")], Detection((Always("t"),), (FromField("v"), Always("0")))),
+    "a type and a version": (
+        [rename("o.a", "b")],
+        Detection((FromField("type"), Always("t")), (FromField("v"), Always("0"))),
+    ),
+}
+DOCUMENTS = [
+    {"k": "a", "o": {"a": 1}},
+    {"k": 1, "o": {"a": {"k": "'", "j": ""}}, "v": 0},
+    {"k": "z", "o": {"a": None}, "v": "0", "type": "t"},
+    {"o": {"a": []}, "v": None, "type": None},
+]
+
+
+def counting(operations: list[Operation], detection: Detection | None) -> Upcaster:
+    rules = detection or Detection((Always("t"),), (Always("0"),))
+    return Chain(
+        [Step("t", "0", "2.10.1", operations, lossy="for the test")], [Baseline("t", "0")], detection=rules
+    ).upcaster()
+
+
+@pytest.mark.parametrize(("operations", "detection"), COUNTED.values(), ids=COUNTED)
+def test_how_much_longer_an_event_gets_is_counted(operations: list[Operation], detection: Detection | None) -> None:
+    """Then one encoding tells whether a key was lost; with a wrong count, events would be left to the reference."""
+    upcaster = counting(operations, detection)
+    source = upcaster.source_of(("t", "0"))
+    assert "quotes" in source
+    assert "again" not in source
+    short_cut = by_itself(upcaster)
+    assert short_cut is not None
+    for document in DOCUMENTS * 3:
+        for separators in ((",", ":"), (", ", ": ")):
+            text = json.dumps(document, separators=separators)
+            plain = upcaster.reference.upcast(Event(text.encode()))
+            assert isinstance(plain, Upcast)
+            assert short_cut(Event(text.encode())) == plain
+            for opened in ("{", '"o":{', '"o": {'):
+                twice = Event(text.replace(opened, f'{opened}"a":7,"a":7,', 1).encode())
+                assert upcaster.upcast(twice) == upcaster.reference.upcast(twice)
+
+
+@pytest.mark.parametrize("key", ['"k"', '"o"', '"type"', '"v"', '"other"'])
+@pytest.mark.parametrize(("operations", "detection"), COUNTED.values(), ids=COUNTED)
+def test_a_key_that_is_lost_is_found_by_the_count(
+    operations: list[Operation], detection: Detection | None, key: str
+) -> None:
+    upcaster = counting(operations, detection)
+    short_cut = by_itself(upcaster)
+    assert short_cut is not None
+    for _ in range(3):
+        for document in DOCUMENTS:
+            text = json.dumps(document)
+            lost = Event(f"{text[:-1]},{key}:null,{key}:null}}".encode())
+            assert isinstance(upcaster.reference.upcast(lost), DeadLettered)
+            assert short_cut(lost) is None
+            assert upcaster.upcast(lost) == upcaster.reference.upcast(lost)
+
+
+LAYOUTS: dict[str, tuple[list[Operation], list[str]]] = {
+    "a name that another field had": ([drop("b"), rename("a", "b")], ['{"a":1,"b":2}', '{"b":2,"a":1}']),
+    "a default for a new name": ([rename("a", "b", default=1)], ['{"x":1}', '{"a":2}']),
+    "nothing to derive a null from": (
+        [derive("a", ["x"], str, null="replace", missing="skip")],
+        ['{"a":null}', '{"a":1}', '{"a":null,"x":1}'],
+    ),
+    "a source further down that is none": (
+        [derive("z", ["a.b"], str, missing="none")],
+        ['{"a":1}', '{"a":{"b":1}}', '{"a":{}}', "{}"],
+    ),
+    "a null that is kept": ([convert("a", str, null="keep")], ['{"a":null}', '{"a":1}']),
+    "nothing to split": ([split_value("a", "-", ["b", "c"], missing="skip")], ['{"x":1}', '{"a":"1-2"}']),
+    "nothing to join": ([join_values(["b", "c"], "-", "a", missing="skip")], ['{"x":1}', '{"b":"1","c":"2"}']),
+    "joined with nothing between": ([join_values(["b", "c"], "", "a")], ['{"b":"1","c":"2"}']),
+    "a text that was made before": ([convert("a", str), split_value("a", "-", ["b", "c"])], ['{"a":"1-2"}', '{"a":1}']),
+}
+
+
+@pytest.mark.parametrize(("operations", "texts"), LAYOUTS.values(), ids=LAYOUTS)
+def test_layouts_without_the_extension(
+    operations: list[Operation], texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upcasters.short_cut.EXTENSION", None)
+    upcaster = chain_of(operations).upcaster()
+    for text in texts * 3:
+        assert upcaster.upcast(Event(text.encode())) == upcaster.reference.upcast(Event(text.encode()))
 
 
 about_documents = conditions.filter(lambda condition: not condition.outside())
@@ -169,7 +263,7 @@ def test_compiled_shapes_are_their_conditions(shapes: list[Any], asked: list[Eve
             plain = next((version for version, condition in numbered if condition.test(root)), None)
             again = read(event.value or b"")
             assert shape(again) == plain
-        assert json.loads(write(again)) == json.loads(event.value or b"")
+        assert by_digits(write(again)) == by_digits(event.value or b"")
 
 
 def test_a_shape_further_down() -> None:
@@ -205,6 +299,8 @@ def deep(levels: int) -> Any:
     return value
 
 
+TEXT_TOO_DEEP = b'{"a":{"b":"%s"}}' % (b"[" * 399 + b"]" * 399)
+
 # Where one hop's result is another hop's input, the two ways hold it differently: as Python values, and as bytes.
 FOUND_ONCE: dict[str, tuple[list[list[Operation]], bytes]] = {
     "a lone surrogate that a later hop drops": ([[convert("a", lambda _: "\ud800")], [drop("a")]], b'{"a":1}'),
@@ -229,6 +325,19 @@ FOUND_ONCE: dict[str, tuple[list[list[Operation]], bytes]] = {
         b'{"a":%s}' % (b"[" * 399 + b"]" * 399),
     ),
     "a result too deep that a later hop drops": ([[convert("a", lambda _: deep(400))], [drop("a")]], b'{"a":1}'),
+    "a text too deep that a later hop drops": ([[parse_json("a.b")], [drop("a")]], TEXT_TOO_DEEP),
+    "a text too deep, printed again": ([[parse_json("a.b")], [print_json("a")]], TEXT_TOO_DEEP),
+    "a text too deep in an event that a later hop drops": ([[parse_json("a.b")], [drop_event()]], TEXT_TOO_DEEP),
+    "a text too deep in an event that ends": ([[parse_json("a.b"), drop_event()]], TEXT_TOO_DEEP),
+    "a text too deep in an event that ends at times": (
+        [[parse_json("a.b"), when(present("a"), drop_event())], [default("z", 1)]],
+        TEXT_TOO_DEEP,
+    ),
+    "a text too deep that a hop moves into place": ([[parse_json("a.b")], [move("a.b", "c")]], TEXT_TOO_DEEP),
+    "levels that many hops add, and the last takes away": (
+        [*([nest(["a"], "b"), rename("b", "a")] for _ in range(60)), [drop("a")]],
+        b'{"a":%s}' % (b"[" * 350 + b"]" * 350),
+    ),
     "a deep result that makes the document too deep": ([[convert("a", lambda _: deep(400))]], b'{"a":1}'),
     "a deep result in a deep document": ([[derive("a.b", ["a.c"], lambda _: deep(398))]], b'{"a":{"c":1}}'),
     "a text that makes the document too deep": ([[parse_json("a")]], b'{"a":"%s"}' % (b"[" * 400 + b"]" * 400)),
@@ -304,6 +413,23 @@ WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
         [[split_value("a", " ", ["b", "c"]), join_values(["c", "b"], " ", "d")]],
         b'{"a":"x y"}',
     ),
+    "a string at its first separators": (
+        [[split_value("a", " ", ["b", "c"], which="first"), join_values(["c", "b"], " ", "d", which="last")]],
+        b'{"a":"x y z"}',
+    ),
+    "a string of fewer parts": (
+        [[split_value("a", " ", ["b", "c"], short="keep"), join_values(["b", "c"], " ", "d", short="keep")]],
+        b'{"a":"x"}',
+    ),
+    "a list made and taken apart": (
+        [[fields_to_list(["a", "b"], "c"), list_to_fields("c", ["b", "a"])]],
+        b'{"a":{ "x" : 1 },"b":[ 2 ]}',
+    ),
+    "a list of nothing": ([[fields_to_list(["a", "b"], "c", missing="skip")]], b'{"x":1}'),
+    "a list of the first fields": ([[fields_to_list(["a", "b", "c"], "d", short="keep")]], b'{"b":2,"a":1}'),
+    "a list not there": ([[list_to_fields("a", ["b", "c"], missing="skip")]], b'{"x":1}'),
+    "a list cut": ([[list_to_fields("a", ["b", "c"], more="cut")]], b'{"a":[1,2,3]}'),
+    "a list that may be short": ([[list_to_fields("a", ["b", "c"], short="keep")]], b'{"a":[1]}'),
     "an object made": ([[nest(["a"], "n")]], b'{"a":1}'),
     "nothing to do under a condition": ([[when(present("a"), optional("b"))]], b'{"a":1}'),
     "strings that are not there": ([[join_values(["a", "b"], " ", "c", missing="skip")]], b'{"x":1}'),
@@ -351,6 +477,14 @@ NO_WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
     "a string to a place that is taken": ([[split_value("a", " ", ["b", "c"])]], b'{"a":"x y","c":1}'),
     "no string": ([[split_value("a", " ", ["b", "c"])]], b'{"a":1}'),
     "no string to take apart": ([[split_value("a", " ", ["b", "c"])]], b"{}"),
+    "one field of two": ([[fields_to_list(["a", "b"], "c")]], b'{"a":1}'),
+    "a list with a gap": ([[fields_to_list(["a", "b", "c"], "d", short="keep")]], b'{"a":1,"c":2}'),
+    "fields to a place that is taken": ([[fields_to_list(["a", "b"], "c")]], b'{"a":1,"b":2,"c":3}'),
+    "a list of too many": ([[list_to_fields("a", ["b", "c"])]], b'{"a":[1,2,3]}'),
+    "a list of too few": ([[list_to_fields("a", ["b", "c"], more="cut")]], b'{"a":[1]}'),
+    "no list": ([[list_to_fields("a", ["b", "c"])]], b'{"a":1}'),
+    "nothing to take apart": ([[list_to_fields("a", ["b", "c"])]], b"{}"),
+    "items to a place that is taken": ([[list_to_fields("a", ["b", "c"])]], b'{"a":[1,2],"c":3}'),
     "a move to a place that is taken": ([[move("a", "b")]], b'{"a":1,"b":2}'),
     "items of a number": ([[convert("a", lambda _: 7)], [default("a.*.x", 1)]], b'{"a":1}'),
     "an object that became a number": ([[convert("a", lambda _: 7)], [default("a.x", 1)]], b'{"a":{}}'),
@@ -579,4 +713,4 @@ def test_switches_on_one_field_choose_once() -> None:
     ):
         event = Event(value)
         assert upcaster.upcast(event) == upcaster.reference.upcast(event)
-    assert upcaster.upcast(Event(b'{"k":"y"}')).value == b'{"k":"y","five":5,"y":1,"n":1}'  # type: ignore[union-attr]
+    assert upcaster.upcast(Event(b'{"k":"y"}')).value == b'{"k":"y","five":5,"y":1,"n":1}'  # type: ignore[union-attr]  # the test fails where it is another

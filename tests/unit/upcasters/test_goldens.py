@@ -104,6 +104,11 @@ def test_the_after_counts_byte_for_byte(tmp_path: Path) -> None:
     ]
 
 
+def test_a_pair_that_differs_by_white_space_alone_is_told_so(tmp_path: Path) -> None:
+    text = complaint(tmp_path, {"a.before.json": '{"id":1.10}', "a.after.json": '{ "order_id": 1.10 }'})
+    assert "only white space differs, and it is compared byte for byte: copy what happened" in text
+
+
 def test_a_dead_letter_where_an_event_was_expected_and_the_other_way_round(tmp_path: Path) -> None:
     text = complaint(tmp_path / "1", {"a.before.json": "{}", "a.after.json": "{}"})
     assert "happened: dead letter of stage upcast, step order:1->2, at id: MissingField: id is missing" in text
@@ -131,7 +136,7 @@ def test_several_events_and_none(tmp_path: Path) -> None:
     assert "skipped (dropped)" in complaint(tmp_path / "4", {"a.before.json": '{"id":"drop"}', "a.after.json": "{}"})
 
 
-def test_files_that_belong_to_nothing_are_told(tmp_path: Path) -> None:
+def test_files_that_belong_to_nothing_are_reported(tmp_path: Path) -> None:
     assert "the folder is not <type>/<from>-to-<to>" in complaint(
         tmp_path / "1", {"a.before.json": "{}"}, "order/1-to-9"
     )
@@ -187,11 +192,11 @@ def test_the_folder_of_a_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_they_are_in_the_wheel() -> None:
-    """As far as that can be told without building one: the pattern of pyproject.toml finds each of them."""
+    """As far as that can be told without building one: the pattern of the project finds each of them."""
     import tomllib
 
     root = Path(__file__).parents[3]
-    data = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    data = tomllib.loads((root / "engine" / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     (pattern,) = data["upcasters.devteam_runner"]
     found = set((root / "upcasters" / "devteam_runner").glob(pattern))
     assert {file for file in Path(FOLDER or "").rglob("*") if file.is_file()} == found

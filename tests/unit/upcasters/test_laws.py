@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, find, given, settings
+from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from upcasters import (
@@ -36,6 +40,7 @@ from upcasters import (
     add,
     anything,
     at,
+    between,
     convert,
     default,
     derive,
@@ -48,6 +53,8 @@ from upcasters import (
     header_to_field,
     load_chain,
     map_values,
+    matches,
+    one_of,
     present,
     rename,
     rename_header,
@@ -55,6 +62,7 @@ from upcasters import (
     rename_type,
     split_each,
     split_event,
+    starts_with,
     subdocument,
     switch,
     when,
@@ -65,7 +73,8 @@ from upcasters.operations.events import DropHeader
 from upcasters.operations.values import Convert
 from upcasters.outcome import DeadLettered, Passed
 from upcasters.testing import Law, LawBroken, LawNotTried, golden_folder, laws
-from upcasters.testing.documents import documents_of
+from upcasters.testing.documents import documents_like, documents_of
+from upcasters.testing.draws import of_no_module
 from upcasters.testing.events import MOST_PATHS, Inputs
 from upcasters.testing.hints import hints_of
 from upcasters.testing.routes import attributes_of, headers_of, stamp
@@ -105,6 +114,7 @@ def complaints(chain: Chain, only: str = "", **options: Any) -> dict[str, str]:
     return said
 
 
+@pytest.mark.long
 def test_the_shipped_chain_keeps_all_laws() -> None:
     chain = load_chain("upcasters.devteam_runner:chain")
     listed = laws(chain, golden=golden_folder("devteam-runner", chain), examples=20)
@@ -115,6 +125,7 @@ def test_the_shipped_chain_keeps_all_laws() -> None:
     }
 
 
+@pytest.mark.long
 def test_a_sound_chain_keeps_all_laws() -> None:
     chain = chain_of(
         rename("name", "title"),
@@ -138,7 +149,7 @@ def test_types_that_lead_into_one_version_keep_all_laws(version: str, named: boo
         [Baseline("old", "0", model), Baseline("other", "1", model)],
         detection=Detection((FromHeader("type"),), (FromHeader("version"),)),
     )
-    listed = laws(chain, examples=20)
+    listed = laws(chain, examples=5)
     for law in listed:
         law.check()
     subjects = {law.subject for law in listed if law.name == "tombstones"}
@@ -151,9 +162,10 @@ def test_types_that_lead_into_one_version_keep_all_laws(version: str, named: boo
 def test_types_that_no_header_names_and_that_others_become_are_tried() -> None:
     steps = [Step("placed", 1, 2, [rename_type("created"), rename("a", "b")], shape=absent("a") & present("b"))]
     chain = Chain(steps, [Baseline("placed", 1, shape=present("a") | present("z"))])
-    assert {law.check() > 0 for law in laws(chain)} == {True}
+    assert {law.check() > 0 for law in laws(chain, examples=10)} == {True}
 
 
+@pytest.mark.long
 def test_what_is_read_beside_a_whole_document_is_made_up_too() -> None:
     split = split_event(lambda document, _: [("part", document)], ["part"], version="1")
     steps = [
@@ -163,7 +175,7 @@ def test_what_is_read_beside_a_whole_document_is_made_up_too() -> None:
     ]
     bases = [Baseline(name, 1) for name in ("offered", "listed", "part")]
     chain = Chain(steps, bases, detection=Detection((FromHeader("type"),), (FromHeader("version"),)))
-    assert {law.check() > 0 for law in laws(chain)} == {True}
+    assert {law.check() > 0 for law in laws(chain, examples=10)} == {True}
 
 
 def test_deterministic_can_fail() -> None:
@@ -304,6 +316,7 @@ def test_golden_can_fail(tmp_path: Path) -> None:
     assert "the name does not end in" in complaints(chain_of(add("made", 1)), "golden", golden=tmp_path)["golden"]
 
 
+@pytest.mark.long
 def test_a_law_that_could_be_tried_on_nothing_does_not_pass(tmp_path: Path) -> None:
     def only_this(name: str) -> str:
         return {"one in a million": "yes"}[name]
@@ -320,7 +333,7 @@ def test_a_law_that_could_be_tried_on_nothing_does_not_pass(tmp_path: Path) -> N
     assert complaints(chain, golden=tmp_path) == {}
 
 
-def test_a_flaky_law_is_told_like_any_other() -> None:
+def test_a_flaky_law_is_reported_like_any_other() -> None:
     turns = itertools.count()
 
     def moody(name: str) -> str:
@@ -375,12 +388,12 @@ def test_events_of_every_version_get_through() -> None:
             seen.add((outcome.passage.from_version, b'"specversion"' in (event.value or b"")))
         return outcome
 
-    Upcaster.upcast = watched  # type: ignore[method-assign, assignment]
+    Upcaster.upcast = watched  # type: ignore[method-assign, assignment]  # watched, and given back below
     try:
         for law in laws(chain, examples=25):
             law.check()
     finally:
-        Upcaster.upcast = true_upcast  # type: ignore[method-assign]
+        Upcaster.upcast = true_upcast  # type: ignore[method-assign]  # watched, and given back below
     assert {("1", True), ("1", False), ("2", True), ("2", False)} <= seen
 
 
@@ -393,6 +406,7 @@ def renaming(many: int) -> Chain:
     return Chain(steps, [Baseline("t", 0)], detection=Detection((Always("t"),), (FromField("v"),)))
 
 
+@pytest.mark.long
 def test_laws_have_a_budget_however_long_the_chain_is(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(_Trial, "_run", lambda _trial, _inputs, _check, examples: asked.append(examples))
@@ -427,7 +441,7 @@ def test_a_field_that_cannot_be_set_is_left_alone() -> None:
     assert document == {"meta": 1, "type": "thing"}
 
 
-def test_a_model_that_no_event_fits_is_told() -> None:
+def test_a_model_that_no_event_fits_is_reported() -> None:
     class Never(BaseModel):
         name: Annotated[str, AfterValidator(lambda _: 1 // 0)]
 
@@ -478,6 +492,7 @@ IN_ONE_PLACE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rules", IN_ONE_PLACE.values(), ids=IN_ONE_PLACE.keys())
 def test_a_type_and_a_version_in_one_text(rules: Detection) -> None:
     bases = [Baseline("thing", "1-0-0", model=Described), Baseline("other", "1-0-0")]
@@ -492,6 +507,7 @@ def test_a_type_and_a_version_in_one_text(rules: Detection) -> None:
     assert headers_of(IN_ONE_PLACE["a header"], "thing", "1-0-1") == [("v", b"/vnd.thing..1-0-1+json")]
 
 
+@pytest.mark.long
 def test_a_law_that_saw_no_event_of_any_version_says_nothing(tmp_path: Path) -> None:
     rules = Detection((Always("thing"),), (FromHeader("v", r"^(?:a|b)+(\d)$"),))
     chain = Chain([Step("thing", 1, 2, [add("made", 1)])], detection=rules)
@@ -530,6 +546,16 @@ def test_what_the_steps_compare_with_is_made_up_too() -> None:
     }
     assert hints.headers == {"h", "gone"}
     assert {"items", "n", "q"} <= hints.names
+
+
+@pytest.mark.long
+def test_texts_of_a_pattern_are_made_up_for_the_field_that_has_to_match_it() -> None:
+    pattern = "^ord_[0-9]{4}$"
+    hints = hints_of(chain_of(at("items.*", when(matches("id", pattern), add("order", 1))), lossy="a test"))
+    assert hints.patterns == {"id": [pattern]}
+    schema = {"type": "object", "properties": {"id": {}}, "required": ["id"]}
+    found = find(documents_like(schema, hints), lambda made: re.search(pattern, str(made["id"])) is not None)
+    assert found["id"].startswith("ord_")
 
 
 def test_versions_without_a_model_are_made_up_from_what_is_read() -> None:
@@ -602,6 +628,7 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.long
 def test_pytest_collects_a_test_for_each_law(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(textwrap.dedent(BAD))
     result = run_pytest(tmp_path, "--upcast-chain", "bad:chain", "-v")
@@ -625,6 +652,7 @@ chain = Chain([Step("thing", 1, 2, [rename("a", "c")], model=New)], [Baseline("t
 """
 
 
+@pytest.mark.long
 def test_pytest_checks_the_chain_as_upcast_check_does(tmp_path: Path) -> None:
     (tmp_path / "unsound.py").write_text(UNSOUND)
     result = run_pytest(tmp_path, "--upcast-chain", "unsound:chain", "-k", "check[")
@@ -633,12 +661,14 @@ def test_pytest_checks_the_chain_as_upcast_check_does(tmp_path: Path) -> None:
     assert "Traceback" not in result.stdout
 
 
+@pytest.mark.long
 def test_pytest_refuses_a_chain_that_is_not_there(tmp_path: Path) -> None:
     result = run_pytest(tmp_path, "--upcast-chain", "no_such:chain")
     assert result.returncode == 4
     assert "ERROR: chain no_such:chain cannot be imported" in result.stderr
 
 
+@pytest.mark.long
 def test_pytest_without_the_option_does_not_import_the_engine(tmp_path: Path) -> None:
     (tmp_path / "test_nothing.py").write_text(
         "import sys\n\ndef test_it(): assert not [name for name in sys.modules if name.startswith('upcasters')]\n"
@@ -646,6 +676,7 @@ def test_pytest_without_the_option_does_not_import_the_engine(tmp_path: Path) ->
     assert "1 passed" in run_pytest(tmp_path, "-q").stdout
 
 
+@pytest.mark.long
 def test_what_goes_wrong_inside_a_law_is_shown_in_full(tmp_path: Path) -> None:
     text = BAD + "\nfrom upcasters import Upcaster\ndef crash(*_): raise KeyError('crashed')\nUpcaster.upcast = crash\n"
     (tmp_path / "bad.py").write_text(text)
@@ -654,3 +685,71 @@ def test_what_goes_wrong_inside_a_law_is_shown_in_full(tmp_path: Path) -> None:
 
 def test_a_law_has_an_id() -> None:
     assert Law("fused", "thing to 2", lambda: 1).id == "fused[thing to 2]"
+
+
+def test_events_are_made_up_of_what_conditions_name() -> None:
+    asked = [
+        when(one_of("a", ["x", 1]), drop("p", missing="skip")),
+        when(starts_with("b", "cus_"), drop("p", missing="skip")),
+        when(between("c", at_least=3, below=9), drop("p", missing="skip")),
+        everywhere(present("d"), drop("p", missing="skip"), stop_where=equals("e", "end")),
+    ]
+    values = hints_of(chain_of(*asked, lossy="a test")).values
+    assert {name: set(values[name]) for name in "abce"} == {
+        "a": {"x", 1},
+        "b": {"cus_1"},
+        "c": {3, 9},
+        "e": {"end"},
+    }
+
+
+def test_what_is_drawn_does_not_depend_on_what_was_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn() -> list[str]:
+        found: list[str] = []
+
+        @settings(derandomize=True, database=None, max_examples=500)
+        @given(st.text())
+        def draw(text: str) -> None:
+            found.append(text)
+
+        with of_no_module():
+            draw()
+        return found
+
+    before = drawn()
+    constants = "\n".join(f"C{number} = 'constant {number}'" for number in range(300))
+    (tmp_path / "module_with_constants.py").write_text(constants)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("module_with_constants")
+    after = drawn()
+    assert after == before
+    assert not any(text.startswith("constant") for text in after)
+
+
+@pytest.mark.parametrize(("law", "module"), [("fused", "draws"), ("round-trip", "trials")])
+def test_laws_draw_nothing_of_modules(law: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[bool] = []
+
+    @contextlib.contextmanager
+    def recorded() -> Iterator[None]:
+        entered.append(True)
+        with of_no_module():
+            yield
+
+    monkeypatch.setattr(f"upcasters.testing.{module}.of_no_module", recorded)
+    next(one for one in laws(chain_of(rename("name", "title"))) if one.name == law).check()
+    assert entered
+
+
+def test_what_breaks_a_law_is_looked_for_once_more_and_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    right = _Trial._run
+
+    def run(trial: _Trial, inputs: Any, check: Any, examples: int) -> None:
+        tried.append(examples)
+        right(trial, inputs, check, examples)
+
+    monkeypatch.setattr(_Trial, "_run", run)
+    monkeypatch.setattr(Upcaster, "upcast", lambda *_: Upcast(Passage("thing", "1", "2", 1), b'{"made":2}'))
+    complaints(chain_of(add("made", 1)), "fused")
+    assert tried == [50, 50], "for each of the two ways, as many as were drawn"

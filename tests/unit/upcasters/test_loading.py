@@ -79,7 +79,7 @@ def test_what_is_not_there(folder: Path) -> None:
     assert "ZeroDivisionError: division by zero. Mend the line." in refusal("broken:chain")
 
 
-def test_a_wrong_chain_is_told_as_what_it_is(folder: Path) -> None:
+def test_a_wrong_chain_is_reported_as_what_it_is(folder: Path) -> None:
     (folder / "wrong.py").write_text("from upcasters import Chain\nchain = Chain([])")
     with pytest.raises(ChainError, match="has no steps and no baselines"):
         load_chain("wrong:chain")
@@ -153,6 +153,12 @@ def test_a_file_is_no_module(name: str) -> None:
 def test_a_wrong_name_in_an_import_is_not_a_package_to_install(folder: Path) -> None:
     (folder / "slip.py").write_text("from upcasters import renam\n")
     assert refusal("slip:chain").endswith("cannot import name 'renam' from 'upcasters'. Did you mean rename?")
+
+
+def test_a_wrong_name_of_a_module_beside_it_is_not_called_a_circle(folder: Path) -> None:
+    package(folder, "slipped", first=BASELINE, second="from slipped import frist\n")
+    (folder / "slipped" / "__init__.py").write_text(CHAIN)
+    assert refusal("slipped:chain").endswith("cannot import name 'frist' from 'slipped'. Did you mean first?")
 
 
 CHAIN = "from upcasters import chain_from_package\nchain = chain_from_package(__name__)\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from upcasters import (
     POSITION,
@@ -26,11 +26,14 @@ from upcasters import (
     at,
     convert,
     derive,
+    equals,
+    everywhere,
     flatten,
     list_to_object,
     map_values,
     nest,
     number,
+    optional,
     parse_json,
     present,
     rename,
@@ -117,6 +120,31 @@ CASES: dict[str, tuple[list[Operation], bytes, str]] = {
         "a[1]",
     ),
     "by its position": ([at("a.*", derive("n", [POSITION], at_most_one))], b'{"a":[{},{},{}]}', "a[2].n"),
+    "at any depth": (
+        [rename("a", "b"), everywhere(present("k"), convert("n", plus_one))],
+        b'{"a":{"b":[{"k":1,"n":1},{"k":1,"n":"x"}]}}',
+        "b.b[1].n",
+    ),
+    "an item of what is found at any depth": (
+        [optional("a.b"), everywhere(present("k"), at("n.*", convert("m", plus_one)))],
+        b'{"a":{"b":[{"k":1,"n":[{"m":1},{"m":"x"}]}]}}',
+        "a.b[0].n[1].m",
+    ),
+    "at any depth below an item": (
+        [at("a.*", everywhere(equals("k", 1), convert("n", plus_one), only_in=["parts"]))],
+        b'{"a":[{},{"parts":[{"k":1,"n":"x"}]}]}',
+        "a[1].parts[0].n",
+    ),
+    "under a key that only the event knows": (
+        [everywhere(present("k"), convert("n", plus_one))],
+        b'{"k":{"ada@example.org":{"k":1,"n":1},"alan@example.org":{"k":1,"n":"x"}}}',
+        "k[1].n",
+    ),
+    "by a walk from the outside": (
+        [optional("a.b"), everywhere(present("k"), add("first", 1), convert("n", plus_one), nested="keep")],
+        b'{"z":1,"a":{"b":{"k":1,"n":"x"}}}',
+        "a.b.n",
+    ),
     "keys that are written like items": ([rename("a[0].*.k", "l")], b'{"a[0]":[{"k":1},{}]}', '"a[0]"[1].k'),
     "keys that are written like paths": ([rename("a.*.k", "l")], b'{"a":{"x.*":{"k":1},"[1]":{}}}', "a[1].k"),
     "not the items but their array": ([rename("a.*.k", "l")], b'{"a":1}', "a"),
@@ -280,3 +308,23 @@ def test_a_document_that_cannot_be_opened_still_has_indexes() -> None:
     with pytest.raises(InvalidEvent) as caught:
         Validator(Order).check(b'{"lines":[],"lines":[{"price":"x"}]}')
     assert caught.value.path == "lines[0].price"
+
+
+class Leaf(BaseModel):
+    amount: Any = 0
+
+
+class Tree(BaseModel):
+    label: Leaf | None = None
+    rows: list[Leaf | dict[str, Leaf]] = Field(default=[], alias="lines")
+
+
+def test_names_of_a_model_may_be_told_and_others_not() -> None:
+    steps = [Step("t", 1, 2, [everywhere(present("n"), convert("n", plus_one))], lossy="a test")]
+    chain = Chain(steps, [Baseline("t", 1, model=Tree)], detection=DETECTION)
+    fault = fault_of(chain, b'{"lines":[{"label":{"c4n4ry":{"n":"x"}}}]}')
+    assert (fault.path, fault.message) == (
+        "lines[0].label[0].n",
+        "plus_one raised TypeError (in lines[0].label[0])",
+    )
+    assert fault.pattern == "lines.*.label.*.n"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from upcasters import (
+    Always,
     Baseline,
     Chain,
     DeadLettered,
+    Detection,
     Event,
+    FromField,
     Policy,
     Step,
     StepError,
@@ -16,8 +21,10 @@ from upcasters import (
     add,
     anything,
     at,
+    convert,
     default,
     derive,
+    drop,
     first_of,
     present,
     rename,
@@ -101,3 +108,29 @@ def test_the_shipped_chain_gives_mixed_spellings_back() -> None:
     down = devteam.upcaster(Policy(target={"task_context": "1.0"})).downcast_into(Event(newer.value), older)
     assert isinstance(down, Upcast)
     assert down.value == older
+
+
+LISTS = Chain(
+    [Step("t", 1, 2, [convert("l", lambda items: items[:2], lambda items: items), drop("gone")], lossy="for the test")],
+    detection=Detection((Always("t"),), (FromField("v"),)),
+)
+
+
+@pytest.mark.parametrize(
+    ("older", "now", "expected"),
+    [
+        (b'{"v":1,"l":[1,2,3],"gone":1}', b'{"v":2,"l":[7,2]}', [7, 2]),
+        (b'{"v":1,"l":[1,2],"gone":1}', b'{"v":2,"l":[7,2]}', [7, 2]),
+        (b'{"v":1,"l":[1],"gone":1}', b'{"v":2}', None),
+    ],
+)
+def test_lists_that_are_others_are_taken_from_the_newer_document(
+    older: bytes, now: bytes, expected: list[int] | None
+) -> None:
+    upcaster = LISTS.upcaster(Policy(target={"t": "1"}, allow_loss=True))
+    outcome = upcaster.downcast_into(Event(now), older)
+    if expected is None:
+        assert isinstance(outcome, DeadLettered)
+    else:
+        assert isinstance(outcome, Upcast)
+        assert json.loads(outcome.value or b"")["l"] == expected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.unit.upcasters.applying import applied, assert_reversible, context, refused, touches, undone
@@ -24,10 +26,13 @@ from upcasters import (
     move,
     present,
     rename,
+    rename_type,
+    split_each,
     switch,
+    tombstone,
     when,
 )
-from upcasters.errors import FieldExists, MissingField, UnmappedValue, WrongType
+from upcasters.errors import FieldExists, MissingField, UnmappedValue
 
 EXACT, EQUIVALENT, NEEDS_VALUE, LOSSY = Reversibility
 
@@ -74,7 +79,7 @@ REFUSALS: dict[str, tuple[Operation, str, type[EventError], str]] = {
     "true is not 1": (BY_KIND, '{"k":true}', UnmappedValue, "k"),
     "a list is no case": (BY_KIND, '{"k":[]}', UnmappedValue, "k"),
     "no field to choose by": (switch("m.k", {"x": []}), '{"m":{}}', MissingField, "m.k"),
-    "too long a number": (BY_KIND, '{"k":' + "1" * 5000 + "}", WrongType, "k"),
+    "too long a number": (BY_KIND, '{"k":' + "1" * 5000 + "}", UnmappedValue, "k"),
 }
 
 
@@ -194,5 +199,25 @@ def test_on_the_way_down_alone() -> None:
     assert operation.inverse().kind is Reversibility.EQUIVALENT
     assert downgrade(drop("a")).inverse().kind is Reversibility.LOSSY
     assert str(operation) == "on the way down: default fax = null"
-    with pytest.raises(StepError):
-        downgrade(drop_event())
+
+
+ENDS = (drop_event(), tombstone(), rename_type("other"), split_each("items", into="item", item="item"))
+
+
+@pytest.mark.parametrize("ends", ENDS, ids=str)
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda ends: (ends,),
+        lambda ends: (drop("b"), when(present("a"), ends)),
+        lambda ends: (when(present("a"), drop("a"), otherwise=[when(present("b"), ends)]),),
+        lambda ends: (switch("k", {1: [drop("a")], 2: [ends]}),),
+        lambda ends: (switch("k", {1: []}, otherwise=[when(present("a"), ends)]),),
+    ],
+    ids=["alone", "in a condition", "deep", "in a case", "in the other case"],
+)
+def test_no_event_ends_or_changes_its_type_on_the_way_down(
+    around: Callable[[Operation], tuple[Operation, ...]], ends: Operation
+) -> None:
+    with pytest.raises(StepError, match="does not end, split or change its type on the way down"):
+        downgrade(*around(ends))

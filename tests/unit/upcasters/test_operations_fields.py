@@ -15,23 +15,31 @@ from upcasters import (
     Reversibility,
     add,
     assign,
+    between,
     copy,
     default,
     drop,
+    equals,
     first_of,
     keep_only,
     key_pattern,
+    map_values,
     move,
     must_exist,
     nest,
+    one_of,
     optional,
     rename,
     rename_keys,
     rename_many,
+    switch,
     unnest,
+    value_at,
+    when,
 )
 from upcasters.errors import Ambiguous, Conflict, FieldExists, MissingField, WrongType
-from upcasters.operations.fields import DropEqual
+from upcasters.operations.base import undo
+from upcasters.operations.filling import DropEqual
 
 EXACT, EQUIVALENT, NEEDS_VALUE, LOSSY = Reversibility
 
@@ -470,3 +478,55 @@ def test_what_must_be_there() -> None:
     assert operation.inverse().kind is Reversibility.EXACT
     assert touches(operation) == {"reads": (("l", EACH, "a"),), "writes": (), "dropped": ()}
     assert (str(operation), str(must_exist("a"))) == ("l.*.a must be there, and not null", "a must be there")
+
+
+HUGE, OTHER = "9" * 5_000, "9" * 4_999 + "8"
+
+
+@pytest.mark.parametrize(
+    ("operation", "document", "after"),
+    [
+        (when(equals("a", 1), drop("b")), {"a": HUGE, "b": 1}, {"a": HUGE, "b": 1}),
+        (when(between("a", above=1), drop("b")), {"a": HUGE, "b": 1}, {"a": HUGE}),
+        (when(between("a", above=value_at("b")), drop("b")), {"a": HUGE, "b": OTHER}, {"a": HUGE}),
+        (when(one_of("a", [1, None]), drop("b")), {"a": HUGE, "b": 1}, {"a": HUGE, "b": 1}),
+        (switch("a", {1: [drop("b")]}, otherwise=[drop("a")]), {"a": HUGE, "b": 1}, {"b": 1}),
+        (map_values("a", {1: "one"}, otherwise="keep"), {"a": HUGE}, {"a": HUGE}),
+        (first_of(["a", "b"], "c"), {"a": HUGE, "b": HUGE + ".0"}, {"c": HUGE}),
+        (rename("a", "b", exists="same"), {"a": HUGE, "b": HUGE + "e0"}, {"b": HUGE}),
+        (unnest("o", exists="same"), {"o": f'{{"a":{HUGE}}}', "a": HUGE + "0e-1"}, {"a": HUGE + "0e-1"}),
+    ],
+    ids=[*"123456789"],
+)
+def test_a_number_of_any_length_is_compared_by_its_digits(
+    operation: Operation, document: dict[str, object], after: dict[str, object]
+) -> None:
+    assert applied(_object(document), operation) == _object(after)
+
+
+@pytest.mark.parametrize(
+    ("operation", "document"),
+    [
+        (first_of(["a", "b"], "c"), {"a": HUGE, "b": OTHER}),
+        (rename("a", "b", exists="same"), {"a": HUGE, "b": OTHER}),
+        (copy("a", "b", exists="same"), {"a": HUGE, "b": OTHER}),
+        (unnest("o", exists="same"), {"o": f'{{"a":{HUGE}}}', "a": OTHER}),
+        (undo((assign("a", 1),)).operations[0], {"a": HUGE}),
+    ],
+    ids=[*"12345"],
+)
+def test_two_numbers_of_any_length_differ_by_one_digit(operation: Operation, document: dict[str, object]) -> None:
+    with pytest.raises((Conflict, Ambiguous)):
+        applied(_object(document), operation)
+
+
+def _object(fields: dict[str, object]) -> str:
+    return "{" + ",".join(f'"{key}":{value}' for key, value in fields.items()) + "}"
+
+
+def test_parents_are_made_in_both_directions() -> None:
+    """A document that is newer by birth has no objects around the old place."""
+    operation = move("annotations.class", "spec.class", missing="skip", parents="create")
+    assert applied('{"annotations":{"class":"x"}}', operation) == '{"annotations":{},"spec":{"class":"x"}}'
+    assert undone('{"spec":{"class":"x"}}', operation) == '{"annotations":{"class":"x"}}'
+    refused(MissingField, "a", '{"c":1}', move("a.b", "c").inverse().operations[0])

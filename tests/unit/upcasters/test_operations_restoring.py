@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -21,16 +22,26 @@ from upcasters import (
     Upcast,
     absent,
     add,
+    assign,
     at,
+    convert,
+    convert_time,
+    copy,
     default,
     derive,
     drop,
     everywhere,
     flatten,
+    from_object,
+    join_list,
     keep_only,
+    list_to_fields,
     map_values,
     move,
     optional,
+    present,
+    rename,
+    scale,
     unnest,
     unwrap,
     wrap,
@@ -40,6 +51,11 @@ from upcasters.document import read, write
 from upcasters.paths import show
 
 
+def parsed(value: bytes | str | None) -> object:
+    assert isinstance(value, bytes), value
+    return json.loads(value)
+
+
 def chain_of(*operations: Operation) -> Chain:
     rules = Detection((Always("t"),), (FromHeader("v"), Always("1")))
     return Chain([Step("t", "1", "2", operations, lossy="x")], [Baseline("t", "1")], detection=rules)
@@ -47,14 +63,14 @@ def chain_of(*operations: Operation) -> Chain:
 
 def up(value: bytes, *operations: Operation) -> bytes | str | None:
     outcome = chain_of(*operations).upcaster().upcast(Event(value))
-    return outcome.value if isinstance(outcome, Upcast) else outcome.fault.message  # type: ignore[union-attr]
+    return outcome.value if isinstance(outcome, Upcast) else outcome.fault.message  # type: ignore[union-attr]  # the test fails where it is another
 
 
 def down(value: bytes, *operations: Operation, older: bytes | None = None) -> bytes | str | None:
     event = Event(value, headers=[("v", b"2")])
     upcaster = chain_of(*operations).upcaster(Policy(target={"t": "1"}, allow_loss=True))
     outcome = upcaster.upcast(event) if older is None else upcaster.downcast_into(event, older)
-    return outcome.value if isinstance(outcome, Upcast) else outcome.fault.message  # type: ignore[union-attr]
+    return outcome.value if isinstance(outcome, Upcast) else outcome.fault.message  # type: ignore[union-attr]  # the test fails where it is another
 
 
 # What the newer version alone has.
@@ -86,7 +102,9 @@ def test_a_widened_enumeration_goes_down() -> None:
     assert down(b'{"c":"other"}', wider) == "c has a value that the table does not list"
     with pytest.raises(StepError, match="which the table does not list"):
         map_values("c", {False: "todo"}, back={"inProgress": True})
-    with pytest.raises(StepError, match="which the table does not turn into it"):
+    with pytest.raises(StepError, match="It stays, so list it in the table, too"):
+        map_values("c", {"filter": "query"}, otherwise="keep", back={"query": "query"})
+    with pytest.raises(StepError, match=r"which the table does not turn into it\. Name for each"):
         map_values("c", {False: "todo", True: "done"}, back={"done": False})
 
 
@@ -104,19 +122,54 @@ THROWN_AWAY = [
     ([drop("a", missing="skip")], b'{"b":2}', b'{"b":1}', b'{"b":2}'),
     ([drop("o.a")], b'{"o":{"b":2}}', b'{"o":{"a":[1],"b":1}}', b'{"o":{"b":2,"a":[1]}}'),
     ([at("o", drop("a"))], b'{"o":{"b":2}}', b'{"o":{"a":[1],"b":1}}', b'{"o":{"b":2,"a":[1]}}'),
-    ([move("o.x", "x"), drop("o")], b'{"x":"new"}', b'{"o":{"x":"old","y":2}}', b'{"o":{"x":"new","y":2}}'),
+    ([move("o.x", "x"), drop("o")], b'{"x":"new"}', b'{"o":{"x":"old","y":2}}', b'{"o":{"y":2,"x":"new"}}'),
     ([unwrap("a", many="first")], b'{"a":1}', b'{"a":[1,2,3]}', b'{"a":[1,2,3]}'),
+    ([list_to_fields("a", ["x", "y"], more="cut")], b'{"x":1,"y":2}', b'{"a":[1,2,3]}', b'{"a":[1,2,3]}'),
+    ([list_to_fields("a", ["x", "y"], more="cut")], b'{"x":1,"y":7}', b'{"a":[1,2,3]}', b'{"a":[1,7]}'),
     ([unwrap("a", many="first")], b'{"a":9}', b'{"a":[1,2,3]}', b'{"a":[9]}'),
     ([keep_only(["a"], None)], b'{"a":2}', b'{"x":1,"a":1,"y":{"z":1}}', b'{"a":2,"x":1,"y":{"z":1}}'),
     ([keep_only(["a"], None, at="o")], b'{"o":{"a":2}}', b'{"o":{"a":1,"y":3}}', b'{"o":{"a":2,"y":3}}'),
+    ([rename("o", "p"), drop("p.a")], b'{"p":{"b":2}}', b'{"o":{"a":0,"b":1}}', b'{"o":{"b":2,"a":0}}'),
+    ([move("o.a", "a"), drop("a")], b'{"o":{"b":2}}', b'{"o":{"a":0,"b":1}}', b'{"o":{"b":2,"a":0}}'),
+    ([drop("a"), rename("c", "a"), default("a", 7)], b'{"a":7}', b'{"a":0,"c":7}', b'{"c":7,"a":0}'),
+    ([drop("l.*.a")], b'{"l":[{"b":1},{"b":2}]}', b'{"l":[{"a":1.0,"b":1},{"a":2,"b":2}]}', None),
+    (
+        [drop("l.*.a")],
+        b'{"l":[{"b":9},{"b":2}]}',
+        b'{"l":[{"a":1,"b":1},{"a":2,"b":2}]}',
+        b'{"l":[{"b":9},{"a":2,"b":2}]}',
+    ),
+    (
+        [drop("l.*.a")],
+        b'{"l":[{"b":1},{"b":9},{"b":2}]}',
+        b'{"l":[{"a":1,"b":1},{"a":2,"b":2}]}',
+        b'{"l":[{"a":1,"b":1},{"b":9},{"a":2,"b":2}]}',
+    ),
+    ([drop("l.*.a")], b'{"l":[]}', b'{"l":[{"a":1,"b":1}]}', b'{"l":[]}'),
+    ([drop("o.*")], b'{"o":{}}', b'{"o":{"a":1}}', None),
+    ([assign("a", "new")], b'{"a":"new"}', b'{"a":"old"}', None),
+    ([assign("a", "new")], b'{"a":"newer"}', b'{"a":"old"}', b'{"a":"newer"}'),
+    ([map_values("a", {"x": "z", "y": "z"})], b'{"a":"z"}', b'{"a":"x"}', None),
+    ([map_values("a", {"x": "z", "y": "z"})], b'{"a":"z"}', b'{"a":"y"}', None),
+    ([map_values("a", {"x": "z"}, otherwise="keep")], b'{"a":"z"}', b'{"a":"z"}', None),
+    ([convert("a", str.upper)], b'{"a":"X"}', b'{"a":"x"}', None),
+    ([convert("a", str.upper)], b'{"a":"Y"}', b'{"a":"x"}', b'{"a":"Y"}'),
+    ([scale("a", "0.1", digits=0, more="cut")], b'{"a":1}', b'{"a":19}', None),
+    ([convert_time("a", "rfc3339", "s")], b'{"a":1}', b'{"a":"1970-01-01T01:00:01+01:00"}', None),
+    ([join_list("a", "", separators="keep")], b'{"a":"abcd"}', b'{"a":["ab","cd"]}', None),
+    ([flatten("a")], b'{"a":[1,2,3]}', b'{"a":[[1],[2,3]]}', None),
+    ([copy("a", "b", exists="replace")], b'{"a":1,"b":1}', b'{"a":1,"b":7}', None),
+    ([from_object("a", "id", others="drop")], b'{"a":2}', b'{"a":{"id":1,"z":2}}', b'{"a":{"id":2,"z":2}}'),
+    ([everywhere(present("k"), drop("a"))], b'{"o":{"k":1}}', b'{"o":{"k":1,"a":2}}', None),
 ]
+"""Operations, a newer document, the older one, and what it becomes; None: the older one."""
 
 
 @pytest.mark.parametrize(("operations", "newer", "older", "expected"), THROWN_AWAY)
 def test_it_comes_back_from_the_older_document(
     operations: list[Operation], newer: bytes, older: bytes, expected: bytes
 ) -> None:
-    assert down(newer, *operations, older=older) == expected
+    assert parsed(down(newer, *operations, older=older)) == parsed(expected or older)
 
 
 def test_a_newer_value_is_not_replaced_by_an_older_one() -> None:
@@ -128,7 +181,7 @@ def test_a_newer_value_is_not_replaced_by_an_older_one() -> None:
 def test_objects_that_are_met_everywhere_are_not_looked_for_in_the_older_document() -> None:
     """Which of its objects they were is not known; those of the top are not theirs."""
     gone = everywhere(absent("never"), drop("a", missing="skip"))
-    assert down(b'{"o":{"b":1}}', gone, older=b'{"a":1,"o":{"b":1}}') == b'{"o":{"b":1}}'
+    assert down(b'{"o":{"b":1}}', gone, older=b'{"a":1,"o":{"b":1}}') == b'{"o":{"b":1},"a":1}'
 
 
 def test_without_the_older_document_nothing_comes_back() -> None:

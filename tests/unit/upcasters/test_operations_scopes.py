@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.upcasters.applying import applied, assert_reversible, context, refused, touches, undone
@@ -12,22 +14,21 @@ from upcasters import (
     Baseline,
     Chain,
     ChainError,
-    DeadLettered,
     Detection,
     Event,
     EventError,
     FromField,
     Operation,
-    Policy,
     Reversibility,
     Step,
+    StepError,
     Upcast,
     absent,
     add,
     assign,
     at,
     convert,
-    copy,
+    convert_time,
     default,
     derive,
     drop,
@@ -42,7 +43,9 @@ from upcasters import (
     nest,
     present,
     print_json,
+    reformat,
     rename,
+    scale,
     split_value,
     subdocument,
     to_object,
@@ -50,7 +53,8 @@ from upcasters import (
 )
 from upcasters.context import Context
 from upcasters.document import Object, read, write
-from upcasters.errors import MissingField, WrongType
+from upcasters.errors import MissingField, TooDeep, WrongType
+from upcasters.operations.base import undo
 from upcasters.operations.scopes import Everywhere, Walk, go_together
 
 EXACT, EQUIVALENT, NEEDS_VALUE, LOSSY = Reversibility
@@ -169,7 +173,13 @@ REFUSALS: dict[str, tuple[Operation, str, type[EventError], str]] = {
     "at a list": (at("a", drop("c")), '{"a":[]}', WrongType, "a"),
     "at null": (at("a", drop("c"), missing="skip"), '{"a":null}', WrongType, "a"),
     "nothing at": (at("a", drop("c")), '{"a":{}}', MissingField, "a.c"),
-    "everywhere, nothing": (everywhere(has_type("a", "number"), drop("b")), '{"x":[{"a":1}]}', MissingField, "b"),
+    "everywhere, nothing": (
+        everywhere(has_type("a", "number"), drop("b")),
+        '{"c":0,"x":[{"a":1,"b":1},{"y":{"a":1}}]}',
+        MissingField,
+        "[1][1][0].b",
+    ),
+    "everywhere, at the top": (everywhere(has_type("a", "number"), drop("b")), '{"a":1}', MissingField, "b"),
     "no document inside": (subdocument("a", "part", version="1"), "{}", MissingField, "a"),
     "a number inside": (subdocument("a.*", "part", version="1"), '{"a":[1]}', WrongType, "a.*"),
     "null inside": (subdocument("a", "part", version="1"), '{"a":null}', WrongType, "a"),
@@ -378,8 +388,8 @@ def test_one_walk_for_several() -> None:
     assert isinstance(second, Everywhere)
     assert go_together([first, second])
     assert not go_together([second, first]), "what it looks at may be inside"
-    assert not go_together([first, everywhere(present("b"), drop("x"), stop_at=["b"])])  # type: ignore[list-item]
-    assert not go_together([first, everywhere(present("b"), drop("x"), nested="keep")])  # type: ignore[list-item]
+    assert not go_together([first, everywhere(present("b"), drop("x"), stop_at=["b"])])  # type: ignore[list-item]  # what `everywhere` takes is wider than the list's type
+    assert not go_together([first, everywhere(present("b"), drop("x"), nested="keep")])  # type: ignore[list-item]  # what `everywhere` takes is wider than the list's type
     before = '{"a":0,"x":{"a":1},"l":[{"a":2}]}'
     root = read(before.encode())
     Walk([first, second]).apply(root, context())
@@ -411,12 +421,42 @@ def test_parts_are_brought_to_the_version_of_their_parent() -> None:
         )
 
 
-@pytest.mark.parametrize("levels", [30, 390])
-def test_an_event_that_doubles_with_each_level_ends_as_an_error(levels: int) -> None:
-    """Some hundred bytes would become gigabytes."""
-    step = Step("t", "1", "2", [everywhere(present("a"), copy("a", "b"))], lossy="a test")
-    rules = Detection((Always("t"),), (Always("1"),))
-    upcaster = Chain([step], [Baseline("t", "1")]).upcaster(Policy(detection=rules))
-    outcome = upcaster.upcast(Event(b'{"a":' * levels + b"1" + b"}" * levels))
-    assert isinstance(outcome, DeadLettered)
-    assert outcome.fault.error_type == "TooLarge"
+@pytest.mark.parametrize("option", ["where", "stop_where", "undo_where"])
+def test_what_is_no_condition_is_named_by_its_option(option: str) -> None:
+    given: dict[str, Any] = {"where": present("a"), option: "a"}
+    with pytest.raises(StepError, match=f"{option} is a str, not a condition"):
+        everywhere(given.pop("where"), drop("a"), **given)
+
+
+@pytest.mark.parametrize(
+    "local",
+    [
+        scale("a", 100),
+        convert_time("a", "s", "ms"),
+        reformat("a", "{}", "x{}"),
+        *undo((assign("a", 1), default("a", 1))).operations,
+    ],
+    ids=str,
+)
+def test_what_is_about_one_field_goes_along_in_one_walk(local: Operation) -> None:
+    last = everywhere(present("a"), drop("x"))
+    assert isinstance(last, Everywhere)
+    first = everywhere(present("a"), local)
+    assert isinstance(first, Everywhere)
+    assert go_together([first, last])
+
+
+def test_a_walk_that_changes_only_the_content_of_what_it_asks_for_is_undone() -> None:
+    content = at("image", rename("url", "href"), add("type", "Link"))
+    before = '{"image":{"url":1,"image":{"url":[ 2 ]}},"x":[{"image":{"url":3}},{"image":"4"}]}'
+    assert_reversible(before, everywhere(has_type("image", "object"), content))
+    whole = everywhere(has_type("image", "object"), rename("image", "picture"))
+    assert whole.inverse().kind is LOSSY
+    other = everywhere(present("image.url"), content)
+    assert other.inverse().kind is LOSSY
+
+
+def test_a_walk_into_what_it_has_made_itself_comes_to_an_end() -> None:
+    (back,) = everywhere(present("p"), unnest("p", ["x"]), undo_where=present("x")).inverse().operations
+    message = refused(TooDeep, "", '{"a":{"x":1}}', back)
+    assert message == "what is changed at any depth, and inside of what that has made, is nested deeper than 400 levels"

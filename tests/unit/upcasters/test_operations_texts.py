@@ -70,7 +70,7 @@ WRONG_FORMS = [
     lambda: reformat("a", "{", "{}"),
     lambda: reformat("a", "{!r}", "{}"),
     lambda: reformat("a", "{:>4}", "{}"),
-    lambda: reformat("a", 1, "{}"),  # type: ignore[arg-type]
+    lambda: reformat("a", 1, "{}"),  # type: ignore[arg-type]  # wrong on purpose
     lambda: template("a", "x"),
     lambda: template("a", "{}"),
     lambda: template("a", "{b:2}"),
@@ -128,7 +128,7 @@ def test_a_list_of_a_text(operation: Operation, before: str, after: str) -> None
     assert back.inverse() == type(back.inverse())((operation,))
 
 
-def test_lists_that_could_not_be_told_from_others() -> None:
+def test_lists_that_could_not_be_distinguished_from_others() -> None:
     for items in ('[""]', '["x,y"]'):
         refused(FormatMismatch, "a", f'{{"a":{items}}}', join_list("a", ","))
     for items in ('["x","y\\n"]', '["x\\ny"]', '["x\\n",""]'):
@@ -159,3 +159,35 @@ def test_nothing_between_the_parts() -> None:
     join = join_values(["b", "c"], "", "a")
     assert applied('{"b":"x","c":"yz"}', join) == '{"a":"xyz"}'
     assert join.inverse().kind is Reversibility.LOSSY
+
+
+PARTED = [
+    (split_value("a", "=", ["k", "v"], which="first"), '{"a":"x=y=z"}', '{"k":"x","v":"y=z"}'),
+    (split_value("a", "=", ["k", "v"], which="last"), '{"a":"x=y=z"}', '{"k":"x=y","v":"z"}'),
+    (split_value("a", "/", ["k", "v", "w"], which="last"), '{"a":"w/x/y/z"}', '{"k":"w/x","v":"y","w":"z"}'),
+    (split_value("a", "=", ["k", "v"], which="first", short="keep"), '{"a":"x"}', '{"k":"x"}'),
+    (split_value("a", "", ["k", "v"], short="keep"), '{"a":"x"}', '{"k":"x"}'),
+    (join_values(["k", "v"], "=", "a", which="first"), '{"k":"x","v":"y=z"}', '{"a":"x=y=z"}'),
+    (join_values(["k", "v"], "=", "a", which="last"), '{"k":"x=y","v":"z"}', '{"a":"x=y=z"}'),
+    (join_values(["k", "v"], "=", "a", short="keep"), '{"k":"x"}', '{"a":"x"}'),
+]
+
+
+@pytest.mark.parametrize(("operation", "before", "after"), PARTED)
+def test_parts_at_the_first_or_last_separators(operation: Operation, before: str, after: str) -> None:
+    assert applied(before, operation) == after
+    assert_reversible(before, operation)
+
+
+def test_parts_that_are_none() -> None:
+    strict = split_value("a", "=", ["k", "v"], which="first")
+    assert "a does not have 2 parts" in refused(FormatMismatch, "a", '{"a":"x"}', strict)
+    short = split_value("a", "=", ["k", "v"], short="keep")
+    assert "a does not have 1 to 2 parts" in refused(FormatMismatch, "a", '{"a":"x=y=z"}', short)
+    refused(FormatMismatch, "a", '{"a":""}', split_value("a", "", ["k", "v"], short="keep"))
+    refused(FormatMismatch, "a", '{"k":"x=y","v":"z"}', join_values(["k", "v"], "=", "a", which="first"))
+    refused(FormatMismatch, "a", '{"k":"x","v":"y=z"}', join_values(["k", "v"], "=", "a", which="last"))
+    refused(MissingField, "k", '{"v":"y"}', join_values(["k", "v"], "=", "a", short="keep"))
+    with pytest.raises(StepError, match="nothing separates"):
+        split_value("a", "", ["k", "v"], which="first")
+    assert str(strict) == "split a at the first '=' into k, v"

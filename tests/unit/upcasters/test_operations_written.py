@@ -29,6 +29,7 @@ LEAST: dict[str, tuple[Any, ...]] = {
     "first_of": (["a", "b"], "c"),
     "keep_only": (["a"], "rest"),
     "move": ("a", "b"),
+    "move_items": ("a", present("b"), "c"),
     "nest": (["a"], "b"),
     "optional": ("a",),
     "rename": ("a", "b"),
@@ -36,6 +37,7 @@ LEAST: dict[str, tuple[Any, ...]] = {
     "rename_many": ("a", {"b": "c"}),
     "unnest": ("a",),
     "convert": ("a", str, int),
+    "convert_time": ("a", "s", "ms"),
     "derive": ("a", ["b"], str),
     "function": (str,),
     "join_list": ("a", ","),
@@ -45,8 +47,11 @@ LEAST: dict[str, tuple[Any, ...]] = {
     "print_json": ("a",),
     "reformat": ("a", "{}", "x{}"),
     "split_list": ("a", ","),
+    "scale": ("a", 100),
     "template": ("a", "x{b}"),
     "split_value": ("a", " ", ["b", "c"]),
+    "fields_to_list": (["a", "b"], "c"),
+    "list_to_fields": ("a", ["b", "c"]),
     "flatten": ("a",),
     "number": ("a", "n"),
     "unwrap": ("a",),
@@ -76,6 +81,8 @@ LEAST: dict[str, tuple[Any, ...]] = {
 }
 ALSO: dict[str, dict[str, Any]] = {
     "function": {"reads": ["a"], "writes": ["b"]},
+    "convert_time": {"digits": 0},
+    "scale": {"digits": 0},
     "subdocument": {"version": "1"},
     "split_each": {"item": "i"},
 }
@@ -123,6 +130,8 @@ ONE_STRING: dict[str, Callable[[], Operation]] = {
     "names of unnest": lambda: upcasters.unnest("a", "bc"),
     "names to keep": lambda: upcasters.keep_only("ab", "c"),
     "names of a split": lambda: upcasters.split_value("a", " ", "bc"),
+    "names of a list": lambda: upcasters.list_to_fields("a", "bc"),
+    "names for a list": lambda: upcasters.fields_to_list("bc", "a"),
     "names to join": lambda: upcasters.join_values("bc", " ", "a"),
     "sources": lambda: upcasters.first_of("ab", "c"),
     "reads": lambda: upcasters.function(str, reads="ab", writes=["a"]),
@@ -141,12 +150,12 @@ def test_one_string_where_a_list_belongs(option: str, build: Callable[[], Operat
 
 
 NO_FUNCTION: dict[str, Callable[[], Operation]] = {
-    "forward": lambda: upcasters.convert("a", "x"),  # type: ignore[arg-type]
-    "backward": lambda: upcasters.convert("a", str, "x"),  # type: ignore[arg-type]
-    "using": lambda: upcasters.derive("a", [], "x"),  # type: ignore[arg-type]
-    "using for a function": lambda: upcasters.function("x", reads=[], writes=["a"]),  # type: ignore[arg-type]
-    "using for a split": lambda: upcasters.split_event("x", ["t"]),  # type: ignore[arg-type]
-    "back": lambda: upcasters.function(str, reads=[], writes=["a"], back="x"),  # type: ignore[arg-type]
+    "forward": lambda: upcasters.convert("a", "x"),  # type: ignore[arg-type]  # wrong on purpose
+    "backward": lambda: upcasters.convert("a", str, "x"),  # type: ignore[arg-type]  # wrong on purpose
+    "using": lambda: upcasters.derive("a", [], "x"),  # type: ignore[arg-type]  # wrong on purpose
+    "using for a function": lambda: upcasters.function("x", reads=[], writes=["a"]),  # type: ignore[arg-type]  # wrong on purpose
+    "using for a split": lambda: upcasters.split_event("x", ["t"]),  # type: ignore[arg-type]  # wrong on purpose
+    "back": lambda: upcasters.function(str, reads=[], writes=["a"], back="x"),  # type: ignore[arg-type]  # wrong on purpose
 }
 
 
@@ -167,6 +176,7 @@ OPTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
     "subdocument": (made("subdocument"), {"event_type": "t", "version": "1"}),
     "set_key": (made("set_key", separator=":"), {"separator": ":"}),
     "number": (made("number", start=1, text="#{}"), {"start": 1, "text": "#{}"}),
+    "number behind the largest": (made("number", start="next", exists="keep"), {"start": "next"}),
     "rename_keys": (made("rename_keys", subtree=True), {"subtree": True, "rule": upcasters.SNAKE_CASE}),
 }
 

@@ -136,7 +136,7 @@ def test_no_bytes_make_a_reader_raise(value: bytes) -> None:
 EACH_READER = [chain(name).upcaster() for name in READER_NAMES]
 
 
-def test_what_was_current_already_is_written_anew() -> None:
+def test_what_was_current_already_is_written_again() -> None:
     """It is not the same bytes, so it did not pass."""
     found = outcome_of(chain("byte-order-mark"), b'\xef\xbb\xbf{"b" : 1}')
     assert isinstance(found, Upcast)
@@ -144,7 +144,7 @@ def test_what_was_current_already_is_written_anew() -> None:
     assert isinstance(outcome_of(chain("byte-order-mark"), b'{"b" : 1}'), Passed)
 
 
-def test_what_a_policy_lets_through_is_written_anew() -> None:
+def test_what_a_policy_lets_through_is_written_again() -> None:
     rules = Detection((FromField("t"),), (FromField("v"),))
     found = Chain([Step("o", "1", "2", [rename("a", "b")])], [Baseline("o", "1")], detection=rules, readers=["array"])
     value = b'[{"t":"other"},{"t":"o","v":"1","a":1}]'
@@ -336,7 +336,7 @@ def test_readers_that_cannot_work_are_refused(readers: Any, told: str) -> None:
 
 def test_what_cannot_be_called_is_no_reader() -> None:
     with pytest.raises(StepError, match="Give a function of bytes"):
-        read_with(7)  # type: ignore[arg-type]
+        read_with(7)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_chain_without_readers_keeps_its_fingerprint() -> None:
@@ -424,7 +424,7 @@ def test_an_envelope_that_would_be_written_too_often_is_refused() -> None:
     assert fault_of(outcome_of(events("cloudevents-array"), enveloped(rest)))[1] == "TooManyEvents"
 
 
-def test_a_key_that_stands_twice_in_an_envelope_is_not_lost() -> None:
+def test_a_duplicate_key_in_an_envelope_is_not_lost() -> None:
     twice = enveloped(in_base64(b'{"a":1}') + ',"x":1,"x":2')
     assert "same key twice" in fault_of(outcome_of(events("cloudevents-data"), twice))[3]
     (value,) = values_of(outcome_of(events("cloudevents-data"), twice, Policy(duplicate_keys="last-wins")))
@@ -454,7 +454,7 @@ def test_json_in_binary_mode_is_read(content_type: bytes | None) -> None:
     assert fault_of(outcome_of(events(), b"\x89PNG", None, current))[0] == "decode"
 
 
-def test_what_has_no_body_is_not_told_by_shape() -> None:
+def test_what_has_no_body_is_not_detected_by_shape() -> None:
     rules = Detection((FromCloudEvents("type"),), (FromCloudEvents("dataversion"),))
     steps = [Step("t", "1", "2", [rename("a", "b")], shape=present("b"))]
     found = Chain(steps, [Baseline("t", "1", shape=~present("b"))], detection=rules)
@@ -535,3 +535,6 @@ def test_a_record_names_its_version_where_each_of_its_events_does() -> None:
     assert upcaster.names_version(Event('{"v":"1"}'.encode("utf-16")))
     assert not upcaster.names_version(Event('{"a":"1"}'.encode("utf-16")))
     assert not upcaster.names_version(Event('{"v":"1"}'.encode("utf-16")[:-1]))
+    several = Chain([Step("o", "1", "2", [])], [Baseline("o", "1")], detection=rules, readers=["array"]).upcaster()
+    assert several.names_version(Event(b'[{"v":"1"},{"v":"2"}]', offset=1), SOURCE)
+    assert not several.names_version(Event(b'[{"v":"1"},{}]', offset=1), SOURCE)

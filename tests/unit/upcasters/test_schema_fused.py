@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import fastavro
@@ -81,7 +82,10 @@ def shown(outcome: Outcome, event: Event) -> Any:
         return fault.error_type, fault.event_type, fault.from_version, fault.to_version, fault.step
     if isinstance(outcome, Skipped):
         return outcome
-    return [(json.loads(one.value or b"null"), one.key, list(one.headers)) for one in outcome.output(event)]
+    return [
+        (json.loads(one.value or b"null", parse_int=Decimal), one.key, list(one.headers))
+        for one in outcome.output(event)
+    ]
 
 
 def test_a_chain_does_to_avro_what_it_does_to_json() -> None:

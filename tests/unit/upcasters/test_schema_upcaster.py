@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import struct
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from tests.unit.upcasters.formats.generated_avro import avro_bytes, avro_value
 from upcasters import (
@@ -21,6 +23,7 @@ from upcasters import (
     DeadLettered,
     Detection,
     Event,
+    EventError,
     FromField,
     FromHeader,
     FromShape,
@@ -31,9 +34,12 @@ from upcasters import (
     SourcePartition,
     Step,
     Upcast,
+    Violation,
     absent,
     at,
+    between,
     convert,
+    convert_time,
     default,
     derive,
     drop,
@@ -50,13 +56,16 @@ from upcasters import (
     print_json,
     rename,
     rename_keys,
+    scale,
     set_key,
     split_each,
+    template,
+    tombstone,
     when,
 )
 from upcasters.formats import BARE_JSON, Encoding, Schema
 from upcasters.operations.base import undo
-from upcasters.schema_upcaster import SchemaUpcaster
+from upcasters.schema_upcaster import SchemaUpcaster, opened_value
 
 PLACE = SourcePartition("orders", 0)
 AMOUNT = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
@@ -197,6 +206,43 @@ def test_conditions_know_the_types_of_other_formats(name: str) -> None:
     others: Any = [other for other in {*TYPES.values(), "duration"} if other != told]
     operations = [when(has_type("a", *others), default("is", value=True))]
     assert brought(operations, old, {"a": value}, new)["is"] is False
+
+
+def test_what_is_no_number_is_within_no_bounds() -> None:
+    old, new = schema(a="double"), schema(a="double", b=("int", 0))
+    within = [when(between("a", at_least=-1, at_most=10**400), default("b", 1))]
+    without = [when(~between("a", above=0), default("b", 1))]
+    for value, is_within, is_above in ((1.0, 1, 1), (-1.0, 1, 0), (float("inf"), 0, 1)):
+        assert brought(within, old, {"a": value}, new)["b"] == is_within
+        assert brought(without, old, {"a": value}, new)["b"] == 1 - is_above
+    assert brought(within, old, {"a": float("nan")}, new)["b"] == 0
+    assert brought(without, old, {"a": float("nan")}, new)["b"] == 1
+
+
+def test_a_template_takes_a_decimal_as_it_is_written() -> None:
+    old, new = schema(a=AMOUNT), schema(a=AMOUNT, b="string")
+    for amount in ("1.10", "-12345.60", "0.00"):
+        made = brought([template("b", "{a} EUR", numbers="text")], old, {"a": Decimal(amount)}, new)
+        assert made["b"] == f"{amount} EUR"
+
+
+def test_amounts_and_times_are_exact_in_avro_too() -> None:
+    whole, cents = schema(a="long", l={"type": "array", "items": "long"}), {"a": 1250, "l": [5, -7]}
+    units = schema(a=AMOUNT, l={"type": "array", "items": AMOUNT})
+    made = brought([scale("a", "0.01"), scale("l.*", "0.01")], whole, cents, units)
+    assert made == {"a": Decimal("12.50"), "l": [Decimal("0.05"), Decimal("-0.07")]}
+    assert brought([scale("a", 100), scale("l.*", 100)], units, made, whole) == cents
+    moment = dt.datetime(2023, 11, 14, 22, 13, 20, 500_000, dt.UTC)
+    forms: dict[str, tuple[Any, Any]] = {
+        "ms": ("long", 1_700_000_000_500),
+        "rfc3339": ("string", "2023-11-14T22:13:20.5Z"),
+        "local": ("string", "2023-11-14T22:13:20.5"),
+        "timestamp": (MOMENT, moment),
+    }
+    for before, after in itertools.permutations(forms, 2):
+        old, new = schema(at=forms[before][0]), schema(at=forms[after][0])
+        made = brought([convert_time("at", before, after)], old, {"at": forms[before][1]}, new)
+        assert made == {"at": forms[after][1]}, (before, after)
 
 
 def test_null_is_a_value_and_no_absence() -> None:
@@ -385,6 +431,19 @@ def test_a_field_that_is_missing_takes_the_value_under_its_alias_or_its_default(
     assert found == {"b": "v", "c": None, "d": [1, 2], "e": b"\xff"}
 
 
+def test_an_alias_that_may_mean_two_fields_gives_its_value_to_none_of_them() -> None:
+    """As ``a`` once became ``c`` and ``b`` became ``a``: nothing may be written twice, and nothing dropped."""
+    swapped = record(c="string", a="string", z=("int", 0))
+    swapped["fields"][0]["aliases"], swapped["fields"][1]["aliases"] = ["a"], ["b"]
+    new = Schema("avro", json.dumps(swapped))
+    said = fault([default("z", 0)], schema(a="string", b="string"), {"a": "1", "b": "2"}, new)
+    assert said == "validate: c is missing, and the target's schema has no default for it"
+    both = record(c=("string", ""), d=("string", ""))
+    both["fields"][0]["aliases"] = both["fields"][1]["aliases"] = ["a"]
+    said = fault([drop("x")], schema(a="string", x="int"), {"a": "1", "x": 1}, Schema("avro", json.dumps(both)))
+    assert said == "validate: a has no place in the target's schema"
+
+
 def test_the_same_bytes_that_mean_something_else_are_not_copied() -> None:
     moment = dt.datetime(2026, 11, 29, tzinfo=dt.UTC)
     micros = {**MOMENT, "logicalType": "timestamp-micros"}
@@ -482,7 +541,7 @@ def test_the_version_that_a_table_names_is_taken() -> None:
 # Frames, headers, formats.
 
 
-def test_what_is_written_as_it_should_be_passes_and_another_frame_is_written_anew() -> None:
+def test_what_is_written_as_it_should_be_passes_and_another_frame_is_written_again() -> None:
     upcaster = by_header(Detection((Always("order"),), (FromHeader("v"),)))
     payload = avro_bytes(V2, {"id": "1", "branch": "b", "z": 1})
     event = Event(b"\x00\x00\x00\x00\x02" + payload)
@@ -500,6 +559,16 @@ def test_a_header_that_names_the_old_schema_is_not_copied() -> None:
     old = Encoding(V1, headers=(("__value_schema_id", b"old"),), version=("order", "1"))
     (only,) = upcaster.upcast(event, None, old).output(event)
     assert only.headers == [("a", b"1"), ("__value_schema_id", b"new")]
+
+
+def test_what_becomes_null_names_no_old_schema() -> None:
+    old = Encoding(V1, headers=(("schema", b"1"),), version=("order", "1"))
+    new = Encoding(V2, headers=(("schema", b"2"),))
+    chain = Chain([step([tombstone()])], detection=Detection((Always("order"),), (Always("1"),)))
+    upcaster = SchemaUpcaster(chain, Policy(), {("order", "2"): new})
+    event = Event(avro_bytes(V1, {"id": "1", "branch": "b"}), b"k", [("schema", b"1"), ("other", b"x")])
+    (only,) = upcaster.upcast(event, None, old).output(event)
+    assert (only.value, only.key, only.headers) == (None, b"k", [("other", b"x"), ("schema", b"2")])
 
 
 def test_a_value_without_its_frame_is_a_dead_letter() -> None:
@@ -570,7 +639,7 @@ def test_objects_of_json_take_the_branch_of_a_record_or_a_map() -> None:
 
 
 @pytest.mark.parametrize("choice", ["refuse-opened", "refuse"])
-def test_a_key_that_stands_twice_in_json_is_not_lost_on_the_way_to_avro(choice: Any) -> None:
+def test_a_duplicate_key_in_json_is_not_lost_on_the_way_to_avro(choice: Any) -> None:
     chain = Chain([step([default("z", 0)])], detection=Detection((Always("order"),), (Always("1"),)))
     target = schema(a=record("Inner", b="int"), z="int")
     upcaster = SchemaUpcaster(chain, Policy(duplicate_keys=choice), {("order", "2"): Encoding(target)})
@@ -609,6 +678,23 @@ def test_the_schema_of_json_tells_its_version(detection: Detection) -> None:
     outcome = upcaster.upcast(Event(b'\x01{"a": 1}'), None, Encoding(OLD_JSON, b"\x01"))
     assert isinstance(outcome, Upcast)
     assert outcome.value == b'\x00\x00\x00\x00\x02{"b":1}'
+
+
+def test_framed_json_of_a_version_that_the_chain_lacks_is_up_to_the_policy() -> None:
+    old = Encoding(OLD_JSON, b"\x01")
+    for node, policy, expected in (
+        (("order", "9"), Policy(future_version="pass"), Passed),
+        (("order", "9"), Policy(), "FutureVersion"),
+        (("order", "0"), Policy(future_version="pass"), "UnknownVersion"),
+        (("parcel", "1"), Policy(), "UnknownType"),
+        (("parcel", "1"), Policy(unknown_type="pass"), Passed),
+    ):
+        chain = Chain([step([rename("a", "b")])], detection=BY_HEADER)
+        upcaster = SchemaUpcaster(chain, policy, {("order", "2"): old}, {node: OLD_JSON})
+        for _ in range(2):
+            outcome = upcaster.upcast(Event(b'\x01{"a": 1}'), None, old)
+            found = outcome.fault.error_type if isinstance(outcome, DeadLettered) else type(outcome)
+            assert found == expected, outcome
 
 
 @pytest.mark.parametrize("value", [b"{}", b"\x01", b"\x01[]", b'\x01{"a": NaN}'])
@@ -710,10 +796,10 @@ def test_tables_map_avro_texts() -> None:
 
 
 def test_what_is_current_is_read_where_the_policy_wants_it_valid() -> None:
-    detection = Detection((Always("order"),), (FromHeader("v"),))
+    detection = Detection((Always("order"),), (Always("1"),))
     for choice, kind in (("always", DeadLettered), ("never", Passed)):
         chain = Chain([step([default("z", 0)])], detection=detection)
-        upcaster = SchemaUpcaster(chain, Policy(validate_target=choice), {("order", "2"): Encoding(V2)})  # type: ignore[arg-type]
+        upcaster = SchemaUpcaster(chain, Policy(validate_target=choice), {("order", "2"): Encoding(V2)})  # type: ignore[arg-type]  # wrong on purpose
         assert isinstance(upcaster.upcast(Event(b"\xff"), None, Encoding(V2)), kind)
         assert isinstance(upcaster.upcast(Event(None), None, Encoding(V2)), Passed)
 
@@ -745,3 +831,57 @@ def test_a_function_may_give_nan_to_avro() -> None:
     outcome = upcaster.upcast(Event(avro_bytes(old, {"a": 1.0})), PLACE, encoding)
     assert isinstance(outcome, Upcast), outcome
     assert outcome.value == struct.pack("<d", float("nan"))
+
+
+def test_a_caller_who_gives_something_else_is_told() -> None:
+    upcaster = json_upcaster(BY_HEADER)
+    with pytest.raises(TypeError, match="the encoding is a str"):
+        upcaster.upcast(Event(b"{}"), None, "json")  # type: ignore[arg-type]  # wrong on purpose
+    chain = Chain([step([rename("a", "b")])], detection=BY_HEADER)
+    with pytest.raises(ChainError, match="there is no format for schemas of kind thrift"):
+        SchemaUpcaster(chain, Policy(), {("order", "2"): Encoding(Schema("thrift", "{}"))})  # type: ignore[arg-type]  # as asked
+
+
+def test_the_version_of_an_event_that_cannot_be_read() -> None:
+    upcaster = by_header(Detection((Always("order"),), (FromHeader("v"),)))
+    broken = Encoding(Schema("avro", "{"))
+    with pytest.raises(EventError):
+        upcaster.version_of_event(Event(b"\x00"), broken)
+    with pytest.raises(EventError, match="frame"):
+        opened_value(b"{}", Encoding(OLD_JSON, b"\x01"))
+    with pytest.raises(EventError):
+        opened_value(b"\x00", broken)
+
+
+def test_what_the_policy_lets_through_must_be_of_a_format_that_is_written() -> None:
+    chain = Chain([step([rename("a", "b")])], detection=BY_HEADER)
+    upcaster = SchemaUpcaster(chain, Policy(future_version="pass"), {("order", "2"): Encoding(schema(b="int"))})
+    outcome = upcaster.upcast(Event(b'{"a":1}', None, {"v": "9"}), None, Encoding(OLD_JSON))
+    assert isinstance(outcome, DeadLettered)
+    assert outcome.fault.error_type == "UnknownType"
+
+
+class Fits(BaseModel):
+    b: int
+
+
+@pytest.mark.parametrize("choice", ["observe", "always"])
+def test_framed_json_that_does_not_fit_its_model_is_told(choice: Any) -> None:
+    chain = Chain([Step("order", "1", "2", [rename("a", "b")], model=Fits)], detection=BY_HEADER)
+    seen: list[Violation] = []
+    new = Encoding(Schema("json", '{"title": "new"}'), b"\x02")
+    policy = Policy(validate_target=choice, sample_every=1)
+    upcaster = SchemaUpcaster(chain, policy, {("order", "2"): new}, observe=seen.append)
+    for value, version, encoding in (
+        (b'\x01{"a":"x"}', "1", Encoding(OLD_JSON, b"\x01")),
+        (b'\x02{"b":"x"}', "2", new),
+    ):
+        outcome = upcaster.upcast(Event(value, None, {"v": version}, offset=0), PLACE, encoding)
+        assert isinstance(outcome, DeadLettered) is (choice == "always"), outcome
+        assert outcome == upcaster.trace(Event(value, None, {"v": version}, offset=0), PLACE, encoding).outcome
+    assert bool(seen) is (choice == "observe")
+
+
+def test_encodings_without_a_schema_are_alike() -> None:
+    assert Encoding(None).is_as(Encoding(None))
+    assert not Encoding(OLD_JSON).is_as(Encoding(None))

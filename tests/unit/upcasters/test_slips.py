@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,7 @@ def step(operation: str, *, names: str = "rename", model: str = "Old") -> str:
     return STEP.format(operation=operation, names=names, model=model)
 
 
+CODE = re.compile(r" \(UPC2\d{3}\)$")
 IMPORTED = "chain slips:chain cannot be imported: "
 SLIPS: dict[str, tuple[str, str]] = {
     "a name that is none": (
@@ -127,4 +129,6 @@ SLIPS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("text", "line"), SLIPS.values(), ids=SLIPS.keys())
 def test_a_slip_ends_in_one_line(folder: Path, text: str, line: str) -> None:
-    assert told(folder, text) == [line]
+    [said] = told(folder, text)
+    assert CODE.sub("", said) == line
+    assert CODE.search(said)

@@ -8,12 +8,14 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Optional, Union, cast
+from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AliasPath,
     BaseModel,
@@ -22,6 +24,7 @@ from pydantic import (
     Json,
     RootModel,
     ValidationError,
+    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
@@ -30,8 +33,13 @@ from pydantic import (
 from benchmarks.timing import measure
 from tests.depth import TOO_DEEP
 from upcasters.errors import InvalidEvent
+from upcasters.native.extension import EXTENSION
 from upcasters.validation import Validator
+from upcasters.validation import accept as accepting
 from upcasters.validation.accept import fast_accept
+from upcasters.validation.shapes import shape_of
+
+native = pytest.mark.skipif(EXTENSION is None, reason="the native extension is not built")
 
 
 class Metadata(BaseModel):
@@ -95,7 +103,7 @@ def test_a_refusal_names_places_and_error_types_but_no_values() -> None:
     assert (error.stage, str(error), error.path) == ("validate", told, "metadata.task_id")
 
 
-def test_values_are_told_where_asked_for() -> None:
+def test_values_are_reported_where_asked_for() -> None:
     event = {"metadata": METADATA, "nodes": {"select": {"status": "x" * 1000}}}
     text = str(refusal(TaskContext, dumps(event), include_values=True))
     assert "nodes.*.status: literal_error (at nodes.select.status: Input should be 'pending'" in text
@@ -105,7 +113,7 @@ def test_values_are_told_where_asked_for() -> None:
 
 
 def test_a_long_list_of_faults_is_cut() -> None:
-    model = create_model("Wide", **{f"field_{number}": (int, ...) for number in range(30)})  # type: ignore[call-overload]
+    model = create_model("Wide", **{f"field_{number}": (int, ...) for number in range(30)})  # type: ignore[call-overload]  # fields by names made while running
     text = str(refusal(model, b"{}"))
     assert text.count(": missing") == 10
     assert text.endswith("; and 20 more")
@@ -604,12 +612,258 @@ def test_what_the_quick_yes_takes_pydantic_takes(annotation: Any, text: str) -> 
         accept(data)
     except Exception:  # noqa: BLE001  # a no of any kind says nothing
         return
+    taken_by_pydantic(model, data)
+
+
+def taken_by_pydantic(model: type[BaseModel], data: bytes) -> None:
     try:
         model.model_validate_json(data, strict=True)
     except ValidationError as error:
         # pydantic's reader refuses what nobody declared: only there may the two differ.
-        assert error.errors()[0]["type"] == "json_invalid"  # noqa: PT017
+        assert error.errors()[0]["type"] == "json_invalid"  # noqa: PT017  # only a part of the error is known
         Validator(model).check(data)
+
+
+@native
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([*PROVEN, *UNPROVEN]),
+    st.one_of(TEXTS, MOMENTS, ODD_STRINGS, st.uuids().map(str).map(json.dumps)),
+    st.booleans(),
+)
+def test_what_the_extension_takes_pydantic_takes(annotation: Any, text: str, infinite: bool) -> None:
+    model = one_field(annotation, allow_inf_nan=infinite)
+    data = b'{"value":' + text.encode() + b"}"
+    shape = shape_of(model)
+    if shape is not None and shape.fits(data):
+        taken_by_pydantic(model, data)
+
+
+# Models as they come: what JSON shows, what only pydantic knows, and what depends on its neighbours.
+
+
+def even(value: int) -> int:
+    assert value % 2 == 0
+    return value
+
+
+def after_its_neighbours(value: int, info: ValidationInfo) -> int:
+    assert len(info.data) % 2 == 0
+    return value
+
+
+ATOMS: list[Any] = [
+    *(str, int, float, bool, type(None), Any, Colour, Number, dt.date, uuid.UUID, Literal["a", "b\n"], Literal[1, "a"]),
+    Annotated[str, Field(min_length=1, max_length=2)],
+    Annotated[str, Field(pattern="^[ab]*$")],
+    Annotated[int, Field(ge=0, lt=10)],
+    Annotated[float, Field(gt=0.5)],
+    Annotated[int, AfterValidator(even)],
+    Annotated[int, AfterValidator(after_its_neighbours)],
+    set[int],
+    tuple[int, str],
+    Tree,
+    Everything,
+    Named,
+    Mixed,
+    Doubled,
+]
+NAMES = ["a", "b", "é", "a b", 'q"', "digits", "first"]
+
+
+@st.composite
+def generated_models(draw: st.DrawFn, depth: int = 2) -> type[BaseModel]:
+    kind = st.sampled_from(ATOMS)
+    if depth:
+        kind = kind | generated_models(depth=depth - 1)
+    kinds = st.recursive(
+        kind,
+        lambda inner: st.one_of(
+            inner.map(lambda one: list[one]),  # type: ignore[valid-type]  # a type made while running
+            inner.map(lambda one: dict[str, one]),  # type: ignore[valid-type]  # a type made while running
+            inner.map(lambda one: Optional[one]),  # noqa: UP045  # made at run time
+            st.tuples(inner, inner).map(lambda two: Union[two]),  # noqa: UP007  # as above
+            inner.map(lambda one: Annotated[list[one], Field(min_length=1, max_length=2)]),  # type: ignore[valid-type]  # a type made while running
+        ),
+        max_leaves=3,
+    )
+    aliases = draw(st.lists(st.sampled_from(NAMES), max_size=4, unique=True))
+    fields: dict[str, Any] = {}
+    for number, alias in enumerate(aliases):
+        default: dict[str, Any] = {} if draw(st.booleans()) else {"default": draw(st.sampled_from([None, 1, "x"]))}
+        fields[f"field_{number}"] = (draw(kinds), Field(validation_alias=alias, **default))
+    extra = draw(st.sampled_from(["ignore", "allow", "forbid"]))
+    config = {"extra": extra, **draw(st.sampled_from([{}, {}, {"allow_inf_nan": False}, {"str_max_length": 2}]))}
+    bases = draw(st.sampled_from([(), (), (), (Checked,)]))
+    if bases:
+        return create_model("Made", __base__=bases, **fields)
+    return create_model("Made", __config__=cast("ConfigDict", config), **fields)
+
+
+LEAVES: st.SearchStrategy[Any] = st.sampled_from(
+    [
+        *("a", "", "abc", "\n", "é", "red", 0, 1, -1, 2, 12, 10**18, 2**63, 0.75, 1.0, -0.0, True, False, None),
+        *("2024-01-01", str(uuid.UUID(int=7)), [], {}, [1, "x"], {"digits": "1"}, {"first": {"digits": "1"}}, [{}]),
+    ]
+)
+
+
+@st.composite
+def documents(draw: st.DrawFn, schema: Any, depth: int = 8) -> Any:  # noqa: C901, PLR0911  # a case a kind
+    """What may fit a JSON schema, and mostly does."""
+    if depth == 0 or not isinstance(schema, dict) or draw(st.integers(0, 29)) == 0:
+        return draw(LEAVES)
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return draw(documents({**schema["$defs"][name], "$defs": schema["$defs"]}, depth - 1))
+    inner = {"$defs": schema.get("$defs", {})}
+    if "anyOf" in schema:
+        return draw(documents({**draw(st.sampled_from(schema["anyOf"])), **inner}, depth - 1))
+    if "enum" in schema:
+        return draw(st.sampled_from(schema["enum"]))
+    if schema.get("type") == "array":
+        least, most = schema.get("minItems", 0), schema.get("maxItems", 3)
+        return draw(st.lists(documents({**schema.get("items", {}), **inner}, depth - 1), min_size=least, max_size=most))
+    if schema.get("type") == "object":
+        made = {
+            name: draw(documents({**part, **inner}, depth - 1)) for name, part in schema.get("properties", {}).items()
+        }
+        if isinstance(schema.get("additionalProperties"), dict):
+            part = {**schema["additionalProperties"], **inner}
+            made |= draw(st.dictionaries(st.sampled_from(NAMES), documents(part, depth - 1), max_size=2))
+        elif draw(st.integers(0, 3)) == 0:
+            made["more"] = draw(LEAVES)
+        for name in draw(st.lists(st.sampled_from(sorted(made) or ["-"]), max_size=1)) if draw(st.booleans()) else ():
+            made.pop(name, None)
+        return made
+    return draw(
+        {
+            "string": st.sampled_from(["a", "", "ab", "abc", "é", "2024-01-01", str(uuid.UUID(int=7))]),
+            "integer": st.integers(-2, 11),
+            "number": st.sampled_from([1, 0.75, -3, 1e3]),
+            "boolean": st.booleans(),
+            "null": st.none(),
+        }.get(schema.get("type", ""), LEAVES)
+    )
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_the_verdict_is_pydantics(data: st.DataObject) -> None:
+    """Over made-up models, with the extension where it is there."""
+    judge_like_pydantic(data)
+
+
+def judge_like_pydantic(data: st.DataObject) -> None:
+    """One made-up model and events for it, of which some fit."""
+    model = data.draw(generated_models())
+    schema = model.model_json_schema()
+    validator = Validator(model)
+    for _ in range(5):
+        document = data.draw(documents(schema))
+        spaces: Any = data.draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+        text = json.dumps(document, separators=spaces, ensure_ascii=data.draw(st.booleans())).encode()
+        try:
+            model.model_validate_json(text, strict=True)
+        except ValidationError:
+            with pytest.raises(InvalidEvent):
+                validator.check(text)
+        else:
+            validator.check(text)
+
+
+@native
+def test_only_the_rest_is_asked_of_pydantic() -> None:
+    asked: list[Any] = []
+
+    def seen(value: Any) -> Any:
+        asked.append(value)
+        assert value != 7
+        return value
+
+    class Inner(BaseModel):
+        name: str
+        count: Annotated[int, AfterValidator(seen)]
+        size: Annotated[float, Field(ge=0.5)] = 1.0
+
+    class Outer(BaseModel):
+        inner: list[Inner]
+        at: dt.datetime | None = None
+        note: str = ""
+
+    shape = shape_of(Outer)
+    good = b'{"inner":[{"name":"a","count":1},{"name":"b","count":2,"size":2}],"at":"2024-01-01T00:00:00Z"}'
+    with patch.object(Outer, "__pydantic_validator__", None):
+        Validator(Outer).check(good)
+    assert asked == [1, 2]
+    assert shape.fits(good)
+    assert not shape.fits(good.replace(b'"count":1', b'"count":7'))
+    assert not shape.fits(good.replace(b'"size":2', b'"size":0'))
+    assert not shape.fits(good.replace(b"01T", b"99T"))
+    assert not shape.fits(good.replace(b'"name":"a"', b'"name":"\xff"'))
+    assert str(refusal(Outer, good.replace(b'"count":1', b'"count":7'))) == "inner.*.count: assertion_error"
+
+
+@native
+def test_what_depends_on_its_neighbours_is_asked_with_them() -> None:
+    class Inner(BaseModel):
+        before: int = 0
+        value: Annotated[int, AfterValidator(after_its_neighbours)]
+
+    class Outer(BaseModel):
+        inner: Inner
+        note: str
+
+    assert shape_of(Inner) is None
+    assert shape_of(Checked) is None
+    assert shape_of(Outer) is not None
+    right, wrong = b'{"inner":{"value":1},"note":""}', b'{"inner":{"value":1,"before":0},"note":""}'
+    for data in (right, wrong):
+        fits = shape_of(Outer).fits(data)
+        assert fits is bool(not refused(Outer, data))
+
+
+def refused(model: type[BaseModel], data: bytes) -> bool:
+    try:
+        model.model_validate_json(data, strict=True)
+    except ValidationError:
+        return True
+    return False
+
+
+@native
+def test_models_too_wide_or_too_deep_for_the_extension_are_asked_of_pydantic() -> None:
+    wide = create_model("Wide", **{f"field_{number}": (int, 0) for number in range(200)})  # type: ignore[call-overload]  # fields by names made while running
+    assert shape_of(wide) is None
+    Validator(wide).check(b'{"field_0":1}')
+    holder = one_field(wide)
+    assert shape_of(holder).fits(b'{"value":{"field_199":1}}')
+    assert not shape_of(holder).fits(b'{"value":{"field_199":"1"}}')
+    leaf = b'{"name":"a"}'
+    deep = b'{"name":"a","children":[' * 30 + leaf + b"]}" * 30
+    assert shape_of(Tree).fits(b'{"name":"a","children":[%b]}' % leaf)
+    assert not shape_of(Tree).fits(deep)
+    Validator(Tree).check(deep)
+
+
+@native
+def test_a_panic_ends_what_a_shape_says() -> None:
+    shape = EXTENSION.Shape([("list", 99, None, None)], 0)
+    assert not shape.fits(b"[1]")
+    assert not shape.fits(b"[]")
+    for wrong in ([("nothing",)], [("any",)]):
+        with pytest.raises(ValueError, match=r"nothing is called|no such shape"):
+            EXTENSION.Shape(wrong, 5)
+
+
+@native
+def test_what_is_no_exception_of_a_check_goes_on() -> None:
+    def stop(_: bytes) -> None:
+        raise KeyboardInterrupt
+
+    shape = EXTENSION.Shape([("ask", stop)], 0)
+    with pytest.raises(KeyboardInterrupt):
+        shape.fits(b"1")
 
 
 def test_costs_less_than_half_of_pydantic_alone() -> None:
@@ -619,3 +873,21 @@ def test_costs_less_than_half_of_pydantic_alone() -> None:
     actions = {"ours": lambda: check(data), "pydantic": lambda: pydantic.validate_json(data, strict=True)}
     times = measure(actions, rounds=5)
     assert times["ours"] < times["pydantic"] / 2
+
+
+def test_a_release_of_pydantic_that_the_tests_have_not_seen_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Order(BaseModel):
+        id: int
+
+    assert fast_accept(Order) is not None
+    for package in accepting.PROVEN:
+        with monkeypatch.context() as changed:
+            changed.setitem(accepting.PROVEN, package, frozenset({"0.1"}))
+            accepting.are_proven.cache_clear()
+            assert shape_of(TaskContext) is None
+            validator = Validator(Order)
+            assert fast_accept(Order) is None
+            validator.check(b'{"id": 7}')
+            with pytest.raises(InvalidEvent, match="id: int_type"):
+                validator.check(b'{"id": "7"}')
+        accepting.are_proven.cache_clear()

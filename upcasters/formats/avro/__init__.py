@@ -9,9 +9,11 @@ from upcasters.errors import DecodeError
 from upcasters.formats.avro.asking import types_at
 from upcasters.formats.avro.fast_writing import FastWriting
 from upcasters.formats.avro.parsing import avro_type
-from upcasters.formats.avro.reading import NOTHING, AvroSpan, Touched, reader_of
+from upcasters.formats.avro.reading import AvroSpan, reader_of
+from upcasters.formats.implied import begin
 from upcasters.formats.port import Reader, Writer
 from upcasters.formats.schema import Schema
+from upcasters.formats.touching import NOTHING, Touched
 from upcasters.paths import Path
 
 __all__ = ["AvroFormat", "AvroSpan"]
@@ -25,6 +27,7 @@ class AvroFormat:
         read = reader_of(avro, NOTHING if touched is None else Touched.of(touched))
 
         def document(value: bytes) -> Object:
+            begin()
             made = read(value)
             if type(made) is not dict:
                 raise DecodeError("the value is Avro but not a record")

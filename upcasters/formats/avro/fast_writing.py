@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from upcasters.depth import MOST_LEVELS
 from upcasters.document import Object
-from upcasters.formats.avro.reading import AvroSpan
+from upcasters.formats.avro.reading import MOST_LINES, AvroSpan
 from upcasters.formats.avro.types import AvroType, Field
 from upcasters.formats.avro.varints import written
 from upcasters.formats.avro.writing import Out, Writing
@@ -23,6 +23,8 @@ _INLINE: Final = 3
 """Records stand in the code of what holds them down to so many levels."""
 
 _MOST_CONSTANTS: Final = 64
+_LONGEST_CONSTANT: Final = 64
+"""In bytes: what is longer is hardly one that comes again."""
 
 
 class FastWriting:
@@ -164,7 +166,7 @@ class _Code:
             self._line(f"elif {value} is False: w(b'\\x00')")
         elif avro.kind in ("int", "long") and not avro.logical:
             self._line(f"elif type({value}) is int and -{2**31} <= {value} < {2**31}: w(size({value}))")
-        elif avro.kind == "record" and not avro.recursive and self._records < _INLINE:
+        elif avro.kind == "record" and not self._is_apart(avro):
             self._records += 1
             with self._block(f"elif type({value}) is dict:"):
                 self._fields(avro, value)
@@ -175,6 +177,9 @@ class _Code:
         if not avro.is_container:
             constants = self._constant(self._constants(avro), "constants")
             self._line(f"elif type({value}) is Raw: w({constants}({value}))")
+
+    def _is_apart(self, avro: AvroType) -> bool:
+        return avro.recursive or self._records >= _INLINE or len(self._lines) > MOST_LINES
 
     def _text(self, value: str, before: str) -> None:
         with self._block(f"elif type({value}) is str:"):
@@ -223,7 +228,7 @@ class _Code:
                 parts: list[bytes] = []
                 put(avro, node, parts.append, (), 0)
                 found = b"".join(parts)
-                if len(known) < _MOST_CONSTANTS:
+                if len(known) < _MOST_CONSTANTS and len(text) <= _LONGEST_CONSTANT:
                     known[text] = found
             return found
 

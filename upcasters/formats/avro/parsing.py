@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, get_args
@@ -66,7 +67,7 @@ def _parser() -> Callable[..., Any]:
     try:
         from fastavro.schema import parse_schema
     except ImportError:
-        raise SchemaError("Avro needs the extra `avro`", "pip install 'upcast-worker[avro]'") from None
+        raise SchemaError("Avro needs the extra `avro`", "pip install 'upcast-engine[avro]'") from None
     return parse_schema
 
 
@@ -90,9 +91,24 @@ def _unwrapped(schema: Any) -> Any:
     if isinstance(schema.get("type"), (dict, list)):
         return _unwrapped(schema["type"])
     made = {**schema, **{key: _unwrapped(schema[key]) for key in ("items", "values") if key in schema}}
+    if made.get("logicalType") == "decimal" and not _is_decimal(made):
+        del made["logicalType"]
     if isinstance(made.get("fields"), list):
         made["fields"] = [{**one, "type": _unwrapped(one["type"])} for one in made["fields"]]
     return made
+
+
+def _is_decimal(schema: Mapping[str, Any]) -> bool:
+    """Whether digits and size of a decimal fit each other. Where they do not it is what it stands on, as Avro says."""
+    precision, scale = schema.get("precision"), schema.get("scale", 0)
+    if type(precision) is not int or type(scale) is not int:
+        return False
+    if not 0 < precision <= MOST_DIGITS or not 0 <= scale <= precision:
+        return False
+    size = schema.get("size")
+    if schema.get("type") != "fixed" or type(size) is not int or size > MOST_DIGITS:
+        return True
+    return bool(10**precision <= 1 << max(8 * size - 1, 0))
 
 
 class _Builder:
@@ -151,11 +167,19 @@ class _Builder:
         names = [one.name for one in made.fields]
         if len(set(names)) != len(names):
             raise SchemaError(f"record {name} has a field twice", _MEND)
+        _keep_clear_aliases(made.fields)
         return made
 
     def _field(self, schema: Any, depth: int, owner: str) -> Field:
         kind = self.build(schema["type"], depth + 1, owner)
         return Field(schema["name"], kind, schema.get("default", NO_DEFAULT), tuple(schema.get("aliases", ())))
+
+
+def _keep_clear_aliases(fields: tuple[Field, ...]) -> None:
+    """An alias that another field has, too, as its name or alias, says of no value whose it is."""
+    claimed = Counter(name for one in fields for name in {one.name, *one.aliases})
+    for one in fields:
+        one.aliases = tuple(alias for alias in one.aliases if claimed[alias] == 1)
 
 
 def _size(schema: Any) -> int:
@@ -175,9 +199,7 @@ def _add_logical(made: AvroType, schema: Any) -> None:
     if made.kind == "fixed" and made.size != _SIZES.get(logical, made.size):
         return
     if logical == "decimal":
-        made.precision, made.scale = schema.get("precision") or 0, schema.get("scale") or 0
-        if not 0 < made.precision <= MOST_DIGITS or not 0 <= made.scale <= made.precision:
-            return
+        made.precision, made.scale = schema["precision"], schema.get("scale", 0)
     made.logical = logical  # type: ignore[assignment]  # one of them
 
 

@@ -6,7 +6,7 @@ later, or read when a function asks for it. No value is trusted: each length is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -17,66 +17,18 @@ from upcasters.errors import DecodeError, EventError, TooDeep
 from upcasters.formats.avro.scalars import decoded, value_type
 from upcasters.formats.avro.types import AvroType
 from upcasters.formats.avro.varints import after_enum, after_int, after_long, block, branch, length, wrong
-from upcasters.paths import EACH, Path
+from upcasters.formats.implied import spend
+from upcasters.formats.touching import EVERYTHING, NOTHING, Touched
+from upcasters.paths import EACH
 
 MOST_EMPTY_ITEMS: Final = 32
 """Items of an array that take no byte. A few bytes could name any number of them."""
 
-_DEEPEST: Final = 16
-"""Paths of more parts are opened ahead down to here; what lies deeper is opened when somebody comes to it."""
-
 _INLINE: Final = 3
 """Records stand in the code of what holds them down to so many levels; deeper ones are functions of their own."""
 
-
-class Touched(dict[Any, "Touched"]):
-    """The paths that somebody looks at, as a tree; ``EVERYTHING`` has every path."""
-
-    @classmethod
-    def of(cls, paths: Iterable[Path]) -> Touched:
-        """The tree of these paths. The last part of a path is looked at, but not opened."""
-        top = cls()
-        for path in paths:
-            node = top
-            for part in path[:_DEEPEST]:
-                node = node.setdefault(part, cls())
-        return top
-
-    def inside(self, key: Any) -> Touched:
-        """What is touched inside of a field, an item or a value."""
-        own, each = self.get(key), self.get(EACH)
-        if own is None or each is None:
-            return own or each or NOTHING
-        return own.joined(each)
-
-    def joined(self, other: Touched) -> Touched:
-        if self is EVERYTHING or other is EVERYTHING:
-            return EVERYTHING
-        made = Touched(self)
-        for key, inside in other.items():
-            made[key] = made[key].joined(inside) if key in made else inside
-        return made
-
-    @property
-    def key(self) -> str:
-        """The same for trees of the same paths."""
-        return repr(sorted((repr(part), inside.key) for part, inside in self.items()))
-
-
-class _Everything(Touched):
-    def inside(self, key: Any) -> Touched:
-        return self
-
-    def __bool__(self) -> bool:
-        return True
-
-    @property
-    def key(self) -> str:
-        return "everything"
-
-
-NOTHING: Final = Touched()
-EVERYTHING: Final[Touched] = _Everything()
+MOST_LINES: Final = 4_000
+"""Of one function; what comes behind them is in functions of its own. Each field may name the same record again."""
 
 
 class AvroSpan(Unread, frozen=True, eq=False, gc=False):
@@ -88,6 +40,10 @@ class AvroSpan(Unread, frozen=True, eq=False, gc=False):
     @property
     def value_type(self) -> ValueType:
         return value_type(self.avro)
+
+    @property
+    def weight(self) -> int:
+        return len(self.data)
 
     def opened(self) -> Object | Array:
         made: Object | Array = _readers_of(self.avro).open_one(self.data)
@@ -112,7 +68,7 @@ def _plain(node: JsonNode) -> Any:
     if kind is list:
         items = []
         for child in node:
-            items.append(_plain(child))  # noqa: PERF401
+            items.append(_plain(child))  # noqa: PERF401  # recursive: a comprehension would take a frame of its own a level
         return items
     return node
 
@@ -176,6 +132,7 @@ _SCOPE: Mapping[str, Any] = {
     "branch": branch,
     "length": length,
     "refuse_twice": refuse_twice,
+    "spend": spend,
     "too_deep": _too_deep,
     "too_many": _too_many,
     "wrong": wrong,
@@ -209,14 +166,16 @@ class _Code:
     def _root(self, avro: AvroType, touched: Touched) -> str:
         """The document: of a union that branch which there is, opened whatever is touched."""
         if avro.kind != "union":
-            return self._opened(avro, touched) if avro.is_container else "None"
+            return self._document(avro, touched)
         name = self._variable()
-
-        def branch(each: AvroType) -> None:
-            self._line(f"{name} = {self._opened(each, touched) if each.is_container else None}")
-
-        self._branches(avro, branch)
+        self._branches(avro, lambda each: self._line(f"{name} = {self._document(each, touched)}"))
         return name
+
+    def _document(self, avro: AvroType, touched: Touched) -> str:
+        if avro.is_container:
+            return self._opened(avro, touched)
+        self._line("p = len(data)")  # of what is no document nobody asks how long it is
+        return "None"
 
     def _line(self, text: str) -> None:
         self.lines.append("    " * self.indent + text)
@@ -306,7 +265,7 @@ class _Code:
             self._line("else: raise wrong('a branch of a union that is not there', p - 1)")
 
     def _is_apart(self, avro: AvroType) -> bool:
-        return avro.recursive or self.records >= _INLINE
+        return avro.recursive or self.records >= _INLINE or len(self.lines) > MOST_LINES
 
     @contextmanager
     def _inside(self) -> Iterator[None]:
@@ -400,6 +359,8 @@ class _Code:
         return name
 
     def _fields(self, avro: AvroType, touched: Touched) -> str:
+        if avro.empty_values > MOST_EMPTY_ITEMS:
+            self._line(f"spend({sum(not least_bytes(one.type) for one in avro.fields)})")
         parts = []
         for one in avro.fields:
             name = self._variable()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
 import struct
 import uuid
@@ -15,6 +14,7 @@ from upcasters.document import Duration, ExactFloat, ValueType, json_type, numbe
 from upcasters.errors import InvalidEvent, WrongType
 from upcasters.formats.avro.types import AvroType
 from upcasters.formats.avro.varints import INT, LONG, length, number, written
+from upcasters.formats.floats import DOUBLE, FLOAT, float_encoder
 
 _EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001  # of local timestamps, which have no zone
 _EPOCH_UTC: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -22,8 +22,6 @@ _FIRST_DAY: Final = dt.date(1970, 1, 1)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 _DAY: Final = 86_400_000_000
 _DURATION: Final = struct.Struct("<III")
-_FLOAT: Final = struct.Struct("<f")
-_DOUBLE: Final = struct.Struct("<d")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 _BY_LOGICAL: Mapping[str, ValueType] = {
@@ -83,8 +81,8 @@ _DECODERS: Mapping[str, Callable[[AvroType, bytes], Any]] = {
     "boolean": lambda _, data: data == b"\x01",
     "int": lambda _, data: number(data, 0)[0],
     "long": lambda _, data: number(data, 0)[0],
-    "float": lambda _, data: _FLOAT.unpack(data)[0],
-    "double": lambda _, data: _DOUBLE.unpack(data)[0],
+    "float": lambda _, data: FLOAT.unpack(data)[0],
+    "double": lambda _, data: DOUBLE.unpack(data)[0],
     "bytes": lambda _, data: data[length(data, 0)[1] :],
     "fixed": lambda _, data: data,
     "string": lambda _, data: _text(data),
@@ -156,31 +154,6 @@ def _whole(least: int) -> Callable[[AvroType, Any], bytes]:
     return encode
 
 
-def _float(form: struct.Struct, digits: int) -> Callable[[AvroType, Any], bytes]:
-    def encode(avro: AvroType, value: Any) -> bytes:
-        if type(value) not in (int, float, ExactFloat, Decimal):
-            raise no_place(avro, value)
-        try:
-            made: bytes = form.pack(value)
-        except (OverflowError, struct.error):
-            raise no_place(avro, value, "a number too large") from None
-        if not _is_same_number(value, form.unpack(made)[0], digits):
-            raise no_place(avro, value, "a number of more digits")
-        return made
-
-    return encode
-
-
-def _is_same_number(value: Any, made: float, digits: int) -> bool:
-    """Whether a float is the number, or the one that everybody writes as it is written: 0.1."""
-    if type(value) is float and (made == value or not math.isfinite(value)):
-        return True
-    if not math.isfinite(made):
-        return False
-    exact = number_of(value)
-    return exact == Decimal(made) or any(exact == Decimal(f"{made:.{count}g}") for count in range(1, digits + 1))
-
-
 def _bytes(avro: AvroType, value: Any) -> bytes:
     if type(value) is not bytes:
         raise no_place(avro, value)
@@ -230,8 +203,8 @@ _ENCODERS: Mapping[str, Callable[[AvroType, Any], bytes]] = {
     "boolean": _boolean,
     "int": _whole(INT),
     "long": _whole(LONG),
-    "float": _float(_FLOAT, 9),
-    "double": _float(_DOUBLE, 17),
+    "float": float_encoder(FLOAT, no_place),
+    "double": float_encoder(DOUBLE, no_place),
     "bytes": _bytes,
     "fixed": _fixed,
     "string": _string,

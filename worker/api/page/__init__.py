@@ -1,16 +1,20 @@
-"""The page for people at `/`: lanes, charts, replays, dead letters and the chain. Reads only.
+"""The page for people at `/`: lanes, charts, replays, dead letters and the chain. With the token it also changes
+routes and redrives dead letters. `/runbook/NAME` says what a fault means and what to do about it.
 
 Plain files without a build step. The one library is uPlot 1.6.32 (MIT), as its package ships it; it draws the charts.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from worker.api.page.runbook import runbook_page
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 FILES = (
@@ -19,12 +23,15 @@ FILES = (
     "metrics.js",
     "charts.js",
     "lanes.js",
+    "letters.js",
+    "operate.js",
     "times.js",
     "runs.js",
     "chain.js",
     "uPlot.iife.min.js",
     "uPlot.min.css",
 )
+HTML = "text/html; charset=utf-8"
 HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -46,7 +53,13 @@ def page() -> list[Route]:
         name = request.path_params["name"]
         return _answer(name) if name in FILES else Response(status_code=404)
 
-    return [Route("/", index), Route("/page/{name}", asset)]
+    async def runbook(request: Request) -> Response:
+        """What a fault, a code or a metric means, and what to do."""
+        given = request.query_params.get("fingerprint", "")
+        text = runbook_page(request.path_params["name"], given if re.fullmatch("[0-9a-f]{16}", given) else "")
+        return Response(text, headers={**HEADERS, "content-type": HTML})
+
+    return [Route("/", index), Route("/page/{name}", asset), Route("/runbook/{name}", runbook)]
 
 
 def _answer(name: str) -> Response:

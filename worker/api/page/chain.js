@@ -31,6 +31,9 @@ function draw({ nodes, edges }) {
   for (const edge of edges) svg.append(line(places.get(edge.source), places.get(edge.target), edge));
   for (const node of nodes) svg.append(...box(node, places.get(node.id)));
   const scroll = make("div", undefined, "scroll");
+  scroll.tabIndex = 0;
+  scroll.setAttribute("role", "region");
+  scroll.setAttribute("aria-label", "the chain as a graph");
   scroll.append(svg);
   return scroll;
 }
@@ -78,7 +81,7 @@ function hop(given) {
   details.append(make("summary", `${given.event_type} ${given.from_version} → ${to} (${given.step})`));
   details.append(table("what the step does", [["operation"], ["way back"], ["why"]], given.changes.map((change) => [
     `${"\u00a0\u00a0".repeat(change.depth)}${change.text}`, change.way_back, change.why,
-  ])));
+  ]), `what ${given.step} does`));
   return details;
 }
 

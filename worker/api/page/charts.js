@@ -73,8 +73,9 @@ export class Chart {
     }));
     const options = {
       ...this.size(),
-      series: [{}, ...series],
-      axes: [axis, { ...axis, size: 64 }],
+      series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD}T{HH}:{mm}:{ss}Z" }, ...series],
+      axes: [{ ...axis, values: "{HH}:{mm}Z", size: 32 }, { ...axis, size: 64 }],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: {
         x: { range: (_, first, last) => [last - SECONDS, last] },
         y: { range: (_, low, high) => [0, Math.max(high || 0, this.least) * 1.1] },

@@ -12,12 +12,12 @@ export function make(tag, text, kind) {
   return made;
 }
 
-/** A table with a caption that scrolls by itself; cells are texts, numbers or elements. */
-export function table(caption, columns, rows) {
+/** A table with a caption that scrolls by itself; cells are texts, numbers or elements. No two have the same `label`. */
+export function table(caption, columns, rows, label = caption) {
   const scroll = make("div", undefined, "scroll");
   scroll.tabIndex = 0;
   scroll.setAttribute("role", "region");
-  scroll.setAttribute("aria-label", caption);
+  scroll.setAttribute("aria-label", label);
   const made = make("table");
   made.append(make("caption", caption));
   const head = made.createTHead().insertRow();
@@ -40,8 +40,8 @@ export function table(caption, columns, rows) {
 }
 
 const COLUMNS = [
-  ["partition", "number"], ["state"], ["lag", "number"], ["behind", "number"], ["position", "number"],
-  ["committed", "number"], ["end", "number"], ["in flight", "number"], ["why"],
+  ["partition", "number"], ["state"], ["lag", "number wide"], ["behind", "number"], ["position", "number wide"],
+  ["committed", "number wide"], ["end", "number wide"], ["in flight", "number wide"], ["why"],
 ];
 const SHOWN = 8; // of a route; what is wrong is shown whatever its number
 const RANKS = ["blocked", "breaker-open", "rebuilding", "paused", "starting", "draining", "stopped", "running"];
@@ -52,14 +52,14 @@ export function showRoutes(parent, routes) {
     const section = document.createDocumentFragment();
     section.append(make("h3", `${route.source} → ${route.destination}`));
     const lanes = [...route.lanes].sort(worstFirst);
-    const caption = `${lanes.length} lanes, ${route.delivery}${route.paused ? ", paused" : ""}` +
+    const caption = `${lanes.length} ${lanes.length === 1 ? "lane" : "lanes"}, ${route.delivery}${route.paused ? ", paused" : ""}` +
       (route.records_per_second ? `, at most ${told(route.records_per_second)} records a second` : "");
     if (route.disagreeing.length) {
       section.append(make("p", `members of the group use another chain or destination: ${route.disagreeing.join("; ")}`, "bad"));
     }
     const wrong = lanes.filter((lane) => lane.state !== "running" || lane.reason).length;
     const shown = Math.max(SHOWN, wrong);
-    section.append(table(caption, COLUMNS, lanes.slice(0, shown).map(row)));
+    section.append(table(caption, COLUMNS, lanes.slice(0, shown).map(row), `lanes of ${route.source}`));
     if (lanes.length > shown) section.append(folded(route.source, lanes.slice(shown)));
     return section;
   });
@@ -87,7 +87,7 @@ function folded(source, lanes) {
   const place = make("div");
   const draw = () => {
     const kept = lanes.filter((lane) => !memory.filter || String(lane.partition).startsWith(memory.filter));
-    place.replaceChildren(table(`${kept.length} of ${lanes.length}`, COLUMNS, kept.map(row)));
+    place.replaceChildren(table(`${kept.length} of ${lanes.length}`, COLUMNS, kept.map(row), `more lanes of ${source}`));
   };
   const label = make("label", "partition ");
   const field = make("input");

@@ -4,6 +4,8 @@ import { Chart, told } from "./charts.js";
 import { showChain } from "./chain.js";
 import { make, showRoutes, table } from "./lanes.js";
 import { lastBound, pairs, parse, quantile, rates, sums, total } from "./metrics.js";
+import { offerLetters } from "./letters.js";
+import { offer } from "./operate.js";
 import { showRuns } from "./runs.js";
 import { age, moment } from "./times.js";
 
@@ -60,6 +62,9 @@ function showStatus(status) {
   announce(kind, reason ? "not ready" : held.length ? `${held.length} of ${lanes.length} lanes do not run` : "ready");
   facts({ version: status.version, group: status.consumer_group });
   showRoutes(at("routes"), status.routes);
+  const sources = status.routes.map((route) => route.source);
+  offer(sources);
+  offerLetters(sources);
   const first = status.routes[0];
   if (first && chainOf !== first.fingerprint) {
     chainOf = first.fingerprint;
@@ -139,7 +144,7 @@ function showDeadLetters(metrics) {
   const samples = metrics.get("upcaster_records_dead_lettered_total") ?? [];
   const rows = samples.filter((sample) => sample.value).sort((a, b) => b.value - a.value);
   at("dead").replaceChildren(rows.length
-    ? table("by stage and error; `upcast dlq list` has more", FAULTS, rows.map(({ labels, value }) => [
+    ? table("by stage and error", FAULTS, rows.map(({ labels, value }) => [
       labels.topic, labels.stage, labels.error_type, value,
     ]))
     : make("p", "None.", "soft"));

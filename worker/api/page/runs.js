@@ -32,10 +32,14 @@ function show(run) {
   bar.value = all ? done : 1;
   const label = `${done.toLocaleString("en")} of ${all.toLocaleString("en")} offsets${left(run, done, all)}`;
   bar.setAttribute("aria-label", label);
-  const since = run.started ? ` · started ${moment(run.started)}` : "";
+  const since = `${run.started ? ` · started ${moment(run.started)}` : ""}${interrupted(run)}`;
   article.append(title, bar, make("p", `${label}${run.reason ? ` · ${run.reason}` : ""}${since}`, "soft"));
-  if (run.dead_letters.length) article.append(faults(run.dead_letters));
+  if (run.dead_letters.length) article.append(faults(run));
   return article;
+}
+
+function interrupted(run) {
+  return run.state === "interrupted" ? ` · interrupted since ${moment(run.reported ?? run.started)}: start it again, it goes on where it was` : "";
 }
 
 function left(run, done, all) {
@@ -49,10 +53,10 @@ function left(run, done, all) {
 
 const COLUMNS = [["fault"], ["count", "number"], ["stage"], ["error"], ["type"], ["from"], ["to"], ["step"]];
 
-function faults(groups) {
-  return table("its dead letters by fault", COLUMNS, groups.map((each) => [
+function faults({ replay_id, dead_letters }) {
+  return table("its dead letters by fault", COLUMNS, dead_letters.map((each) => [
     each.fingerprint, each.count, each.stage, each.error_type, each.event_type, each.from_version, each.to_version, each.step,
-  ]));
+  ]), `dead letters of ${replay_id}`);
 }
 
 const sum = (list, of) => list.reduce((total, each) => total + of(each), 0);

@@ -20,7 +20,7 @@ from worker.api.v1_adapter import V1Adapter, older_document
 from worker.api.v2.answers import may_answer, with_models
 from worker.api.v2.chain import add_chain
 from worker.api.v2.checklist import add_checklist
-from worker.api.v2.dead_letters import add_dead_letters
+from worker.api.v2.dead_letters import add_dead_letters, add_letter, add_redrive
 from worker.api.v2.ledger import add_runs
 from worker.api.v2.status import add_changes, add_decision, add_status, add_stream
 from worker.api.v2.upcasting import add_upcast
@@ -71,7 +71,10 @@ def router_of(
     add_chain(v2, chains, aside)
     add_upcast(v2, chains, aside)
     add_runs(v2, lookups, BoundedThread())  # of its own: a database that does not answer holds up nobody else
-    add_dead_letters(v2, chains, lookups, BoundedThread())
+    letters = BoundedThread()
+    add_dead_letters(v2, chains, lookups, letters)
+    add_letter(v2, chains, token, lookups, letters)
+    add_redrive(v2, chains, token, lookups, BoundedThread())
     add_checklist(v2, lookups, BoundedThread())
     _add_deprecations(v2)
     return v2

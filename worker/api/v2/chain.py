@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
 from upcasters import Chain
-from upcasters.describe import changes, history, matrix, model_diff
+from upcasters.describe import changes, field_changes, history, matrix
 from upcasters.step import Hop
 from worker.api import documents
 from worker.api.bounded_thread import BoundedThread
@@ -93,8 +93,8 @@ def _mapping(chain: Chain) -> MappingTable:
 
 
 def _hop(chain: Chain, hop: Hop) -> documents.HopMapping:
-    older = chain.versions[hop.source].model
-    differences = [each for end in hop.ends for each in model_diff(older, chain.versions[end].model)]
+    older = chain.versions[hop.source]
+    differences = [each for end in hop.ends for each in field_changes(older, chain.versions[end])]
     return documents.HopMapping(
         event_type=hop.source[0],
         from_version=hop.source[1],

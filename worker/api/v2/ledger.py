@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -19,7 +20,7 @@ from worker.api.view import Lookups
 from worker.replay.apply.receipt import Receipt, kept_receipt
 
 if TYPE_CHECKING:
-    from worker.ledger import Ledger
+    from worker.ledger import Ledger, Run
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ def add_runs(router: APIRouter, lookups: Lookups, aside: BoundedThread) -> None:
         """All bounded passes over old offsets, newest first."""
         found = await ask(lambda ledger: ledger.runs()) or []
         return RunList(
-            runs=[RunSummary.model_validate(run) for run in found[:limit]],
+            runs=[_summary(run) for run in found[:limit]],
             truncated=len(found) > limit,
         )
 
@@ -61,12 +62,16 @@ def _asked(lookups: Lookups, question: Callable[[Ledger], T | None]) -> T | None
             return question(ledger)
 
 
+def _summary(run: Run) -> RunSummary:
+    return RunSummary.model_validate(run.as_of(datetime.now(UTC)))
+
+
 def _details(ledger: Ledger, replay_id: str) -> RunDetails | None:
     run = ledger.run(replay_id)
     if run is None:
         return None
     return RunDetails(
-        **RunSummary.model_validate(run).model_dump(),
+        **_summary(run).model_dump(),
         progress=[RunProgress.model_validate(each) for each in ledger.progress(replay_id)],
         dead_letters=[DeadLetterGroup.model_validate(each) for each in ledger.dead_letters(replay_id)],
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+import structlog
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.sse import EventSourceResponse
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
@@ -20,6 +22,8 @@ from worker.api.problems import unavailable
 from worker.api.v2.answers import may_answer
 from worker.api.view import CannotDecideError, Decided, NotRunningError, RouteStatus, Status, WorkerView
 
+log = structlog.get_logger(__name__)
+
 STREAM_SECONDS = 1.0
 MOST_STREAMS = 20
 
@@ -27,6 +31,34 @@ MOST_STREAMS = 20
 PartitionNumber = Annotated[int, Path(ge=0, lt=2**31)]
 
 TAGS: list[str | Enum] = ["status"]
+
+Said = Annotated[str, Query(max_length=200)]
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks for a change, and why, as they say: for the log."""
+
+    by: str
+    why: str
+    client: str
+
+    @property
+    def reason(self) -> str:
+        """Both in one line, for the ledger."""
+        return ": ".join(filter(None, (self.by, self.why)))
+
+    def note(self, change: str, source: str, **more: object) -> None:
+        log.warning(
+            "changed by request", change=change, topic=source, by=self.by, why=self.why, client=self.client, **more
+        )
+
+
+def asker(request: Request, by: Said = "", why: Said = "") -> Asker:
+    return Asker(by, why, request.client.host if request.client else "")
+
+
+By = Annotated[Asker, Depends(asker)]
 
 
 def add_status(router: APIRouter, worker: WorkerView) -> None:
@@ -42,22 +74,28 @@ def add_changes(router: APIRouter, worker: WorkerView, token: SecretStr | None) 
     problems = may_answer(401, 403, 404, 409, 422)
 
     @router.post("/routes/{source}/pause", tags=TAGS, dependencies=protected, responses=problems)
-    async def pause(source: str) -> RouteStatus:
-        """Pause the route; what is in flight is finished and committed."""
-        return _changed(worker, source, lambda: worker.pause(source))
+    async def pause(source: str, by: By) -> RouteStatus:
+        """Pause the route; what is in flight is finished and committed. `by` and `why` go into the log."""
+        changed = _changed(worker, source, lambda: worker.pause(source))
+        by.note("pause", source)
+        return changed
 
     @router.post("/routes/{source}/resume", tags=TAGS, dependencies=protected, responses=problems)
-    async def resume(source: str) -> RouteStatus:
-        """Resume the route; closes an open breaker."""
-        return _changed(worker, source, lambda: worker.resume(source))
+    async def resume(source: str, by: By) -> RouteStatus:
+        """Resume the route; closes an open breaker. `by` and `why` go into the log."""
+        changed = _changed(worker, source, lambda: worker.resume(source))
+        by.note("resume", source)
+        return changed
 
     @router.post("/routes/{source}/rate", tags=TAGS, dependencies=protected, responses=problems)
-    async def limit_rate(source: str, rate: Rate) -> RouteStatus:
+    async def limit_rate(source: str, rate: Rate, by: By) -> RouteStatus:
         """Limit the records or bytes a second that this worker reads for the route; a limit that is not named is
-        lifted."""
-        return _changed(
+        lifted. `by` and `why` go into the log."""
+        changed = _changed(
             worker, source, lambda: worker.limit_rate(source, rate.records_per_second, rate.bytes_per_second)
         )
+        by.note("rate", source, records_per_second=rate.records_per_second, bytes_per_second=rate.bytes_per_second)
+        return changed
 
 
 def add_decision(router: APIRouter, worker: WorkerView, token: SecretStr | None) -> None:
@@ -67,17 +105,20 @@ def add_decision(router: APIRouter, worker: WorkerView, token: SecretStr | None)
         dependencies=[Depends(bearer_token(token))],
         responses=may_answer(401, 403, 404, 409, 422),
     )
-    async def decide(source: str, partition: PartitionNumber, decision: Decision) -> Decided:
-        """Decide where a blocked partition goes on, whichever worker of the group owns it."""
+    async def decide(source: str, partition: PartitionNumber, decision: Decision, by: By) -> Decided:
+        """Decide where a blocked partition goes on, whichever worker of the group owns it. `by` and `why` go into the
+        log."""
         try:
             with unavailable():
-                return await worker.decide(source, partition, decision.go_on_at)
+                decided = await worker.decide(source, partition, decision.go_on_at)
         except CannotDecideError as error:
             raise HTTPException(HTTPStatus.CONFLICT, str(error)) from None
         except KeyError:
             raise _no_route() from None
         except NotRunningError:
             raise _starting() from None
+        by.note("decision", source, partition=partition, go_on_at=decided.go_on_at)
+        return decided
 
 
 def add_stream(router: APIRouter, worker: WorkerView) -> None:

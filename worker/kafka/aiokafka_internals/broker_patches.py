@@ -46,6 +46,9 @@ def telling_that_it_is_closed(send: Callable[..., Any]) -> Callable[..., Any]:
     def sending(connection: AIOKafkaConnection, *arguments: Any, **options: Any) -> Any:
         try:
             return send(connection, *arguments, **options)
+        except NotImplementedError as error:
+            # A RuntimeError, too: the broker takes no version of this request that aiokafka knows.
+            raise kafka_errors.IncompatibleBrokerVersion(str(error)) from error
         except RuntimeError as error:
             connection.close(CloseReason.CONNECTION_BROKEN)
             raise kafka_errors.KafkaConnectionError(f"{connection.host}:{connection.port} is closed") from error

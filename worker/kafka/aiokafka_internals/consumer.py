@@ -16,6 +16,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from worker.kafka.aiokafka_internals.closing_patches import close_connections
 from worker.kafka.log_offsets import LogOffsets
 from worker.settings.kafka import UNPACKED_BATCH_BYTES
 
@@ -42,6 +43,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
                 stopping.result()
         finally:
             stopping.cancel()
+            close_connections(self)
 
     async def log_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, LogOffsets]:
         """Where partitions begin and end, for readers of committed records and in the log. Raises KafkaError. The end

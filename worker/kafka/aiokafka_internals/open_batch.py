@@ -10,7 +10,9 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from upcasters.event import Header
 from worker.kafka.large_batch import LARGE_VALUE, LargeBatchBuilder
+from worker.kafka.packing import packed
 from worker.kafka.record_format import BATCH_HEADER, LAST_TIMESTAMP
+from worker.settings.compression import NO_COMPRESSION, Compression
 
 Append = Callable[[int, int, bytes | None, bytes | None, list[Header]], object | None]
 
@@ -22,11 +24,14 @@ class OpenBatch:
     batch is full. It is the builder's own method: aiokafka's wrapper around it would double the cost. The caller counts
     the records that it appends, and sets ``count`` before it uses the batch otherwise.
 
-    ``value_bytes`` is the expected size of the values; that of the first one will do.
+    ``value_bytes`` is the expected size of the values; that of the first one will do. The producer itself is to
+    compress nothing.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, value_bytes: int = 0) -> None:
-        self._batch: Any = _large_batch(producer, value_bytes) or producer.create_batch()
+    def __init__(
+        self, producer: AIOKafkaProducer, value_bytes: int = 0, compression: Compression = NO_COMPRESSION
+    ) -> None:
+        self._batch: Any = _our_batch(producer, value_bytes, compression) or producer.create_batch()
         self.append: Append = self._batch._builder.append
         self.count = 0
 
@@ -42,6 +47,11 @@ class OpenBatch:
         """The size in bytes, before compression."""
         return int(self._batch.size())
 
+    @property
+    def wire_size(self) -> int:
+        """The size in bytes as the broker measures it, compressed. Nothing can be appended afterwards."""
+        return sum(map(len, built)) if isinstance(built := self.closed()._build(), tuple) else len(built)
+
     def closed(self) -> Any:
         """The closed batch for the producer's ``send_batch``."""
         self._batch._relative_offset = self.count
@@ -56,33 +66,38 @@ def highest_timestamp(batch: Any) -> int:
     return found
 
 
-def wire_size(
-    producer: AIOKafkaProducer, timestamp: int, key: bytes | None, value: bytes | None, headers: list[Header]
-) -> int:
-    """The size of a batch of this one record as the broker measures it: compressed, as the producer does it."""
-    batch = producer.create_batch()
-    batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
-    return len(batch._build())
+class _OurBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's wrapper around any builder, whose batch is then compressed."""
 
-
-class _LargeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's wrapper around a builder that is not its own."""
-
-    def __init__(self, builder: LargeBatchBuilder) -> None:
+    def __init__(self, builder: Any, compression: Compression) -> None:
         super().__init__(0, 0)
         self._builder = builder
+        self._buffer: tuple[bytes, ...] | None = None
+        self.compression = compression
 
     def _set_producer_state(self, producer_id: int, epoch: int, sequence: int) -> None:
         self._builder.set_producer_state(producer_id, epoch, sequence)
+
+    def _build(self) -> tuple[bytes, ...]:
+        if self._buffer is None:
+            self.close()
+            built = self._builder.build()
+            parts = built if isinstance(built, tuple) else (built,)
+            self._buffer = packed(parts, self.compression) if self.compression.codec != "none" else parts
+            del self._builder
+        return self._buffer
 
     def size(self) -> int:
         return self._builder.size() if self._buffer is None else sum(map(len, self._buffer))
 
 
-def _large_batch(producer: AIOKafkaProducer, value_bytes: int) -> _LargeBatch | None:
-    """A batch for large values; None where aiokafka's own is cheaper, or has to compress them."""
-    accumulator, manager = producer._message_accumulator, producer._txn_manager
-    if value_bytes < LARGE_VALUE or accumulator._compression_type:
-        return None
-    transactional = manager is not None and manager.transactional_id is not None
-    return _LargeBatch(LargeBatchBuilder(accumulator._batch_size, transactional=transactional))
+def _our_batch(producer: AIOKafkaProducer, value_bytes: int, compression: Compression) -> _OurBatch | None:
+    """A batch for large values, or to be compressed; None where aiokafka's own will do."""
+    if value_bytes >= LARGE_VALUE:
+        manager = producer._txn_manager
+        transactional = manager is not None and manager.transactional_id is not None
+        builder = LargeBatchBuilder(producer._message_accumulator._batch_size, transactional=transactional)
+        return _OurBatch(builder, compression)
+    if compression.codec != "none":
+        return _OurBatch(producer.create_batch()._builder, compression)
+    return None

@@ -21,6 +21,12 @@ from worker.kafka.aiokafka_internals.broker_patches import (
     finding_moved_brokers,
     telling_that_it_is_closed,
 )
+from worker.kafka.aiokafka_internals.closing_patches import (
+    closing_the_first_connection,
+    noting_the_end,
+    noting_who_opened_it,
+    opening_none_after_the_end,
+)
 from worker.kafka.aiokafka_internals.fetch_patches import patient_while_idle
 from worker.kafka.aiokafka_internals.group_patches import reading_the_whole_answer
 from worker.kafka.aiokafka_internals.login_patches import (
@@ -49,12 +55,16 @@ class Patch(NamedTuple):
 PATCHES = (
     Patch(AIOKafkaClient, "send", honouring_quotas),
     Patch(AIOKafkaClient, "_metadata_update", finding_moved_brokers),
+    Patch(AIOKafkaClient, "bootstrap", closing_the_first_connection),
     Patch(AIOKafkaClient, "_get_conn", ending_sessions),
+    Patch(AIOKafkaClient, "_get_conn", opening_none_after_the_end),
     Patch(AIOKafkaClient, "close", closing_all),
+    Patch(AIOKafkaClient, "close", noting_the_end),
     Patch(AIOKafkaConnection, "send", telling_that_it_is_closed),
     Patch(AIOKafkaConnection, "send", noting_the_session),
     Patch(AIOKafkaConnection, "_send_sasl_token", telling_that_it_is_closed),
     Patch(AIOKafkaConnection, "connect", taking_turns),
+    Patch(AIOKafkaConnection, "connect", noting_who_opened_it),
     Patch(AIOKafkaConnection, "_do_sasl_handshake", telling_of_refusals),
     Patch(MetadataRequest, "build", creating_no_topic),
     Patch(GroupCoordinator, "_send_req", reading_the_whole_answer),

@@ -31,3 +31,15 @@ def transaction_timeout(producer: AIOKafkaProducer) -> float:
     """Seconds after which the brokers abort an open transaction of this producer."""
     milliseconds: int = producer._txn_manager.transaction_timeout_ms
     return milliseconds / 1000
+
+
+def producer_id(producer: AIOKafkaProducer) -> int:
+    """The id under which the brokers know a producer that has started: all producers of a transactional id, one after
+    the other, have the same, until it expires (a week without use) or has started some 32,000 times."""
+    given: int = producer._txn_manager.producer_id
+    return given
+
+
+def is_first_of_its_id(producer: AIOKafkaProducer) -> bool:
+    """Whether no producer has started with this transactional id before, as far as the brokers remember."""
+    return bool(producer._txn_manager.producer_epoch == 0)

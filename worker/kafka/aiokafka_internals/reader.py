@@ -114,7 +114,7 @@ class FetchedBatches:
                 data = self._first
                 if batch.compression_type:
                     data = unpacked(data, batch.base_offset, self._unpacked_bytes)
-                yield _RawBatch(batch, data, lambda batch=batch: self._all_of(batch))  # type: ignore[misc]
+                yield _RawBatch(batch, data, lambda batch=batch: self._all_of(batch))  # type: ignore[misc]  # aiokafka has no types
             else:
                 yield DecodedBatch(self._all_of(batch), batch.next_offset)
 

@@ -18,5 +18,6 @@ def refuse_other_versions() -> None:
         raise WorkerError(
             f"aiokafka {found.version} in {found.locate_file('')}: this worker uses private parts of it and was tested "
             f"with {' or '.join(TESTED)} only: `pip install aiokafka=={TESTED[-1]}` (commands that open no Kafka, such "
-            "as check, try and show, work with any)"
+            "as check, try and show, work with any)",
+            code="UPC1007",
         )

@@ -33,13 +33,15 @@ async def hand_over(clients: KafkaClients, settings: Settings, receipt: Receipt)
     _check_route(settings, receipt)
     if receipt.redrive is not None:
         raise WorkerError(
-            "--after: the receipt is of a redrive, after which no worker begins: give the receipt of a replay"
+            "--after: the receipt is of a redrive, after which no worker begins: give the receipt of a replay",
+            code="UPC1701",
         )
     cluster = await cluster_id_of(clients)
     if cluster != receipt.cluster_id:
         raise WorkerError(
             f"--after: the receipt is of cluster {receipt.cluster_id}, this is {cluster}: correct "
-            "kafka.bootstrap_servers, or give a receipt of this cluster"
+            "kafka.bootstrap_servers, or give a receipt of this cluster",
+            code="UPC1608",
         )
     await _check_finished(clients, receipt)
     with answered("--after: the group's offsets cannot be read and set"):
@@ -54,7 +56,8 @@ def _check_route(settings: Settings, receipt: Receipt) -> None:
     if found != receipt.route.destination:
         raise WorkerError(
             f"--after: the replay went from {receipt.route.source} to {receipt.route.destination}, and no route of "
-            "this configuration does: give the receipt of a replay of one of its routes"
+            "this configuration does: give the receipt of a replay of one of its routes",
+            code="UPC1701",
         )
 
 
@@ -66,7 +69,8 @@ async def _check_finished(clients: KafkaClients, receipt: Receipt) -> None:
             if committed is not None and committed < ends[partition]:
                 raise WorkerError(
                     f"--after: replay {receipt.replay_id} is unfinished: partition {partition.partition} of "
-                    f"{partition.topic} is at offset {committed} of {ends[partition]}: run `upcast replay` to its end"
+                    f"{partition.topic} is at offset {committed} of {ends[partition]}: run `upcast replay` to its end",
+                    code="UPC1702",
                 )
 
 
@@ -80,7 +84,8 @@ async def _check_source(consumer: AIOKafkaConsumer, receipt: Receipt) -> None:
                 f"--after: partition {partition.partition} of {partition.topic} ends at offset {offsets.end}, the "
                 f"replay at {ends[partition]}: the topic was created again or has lost records; plan a new replay, "
                 "or run "
-                "without --after"
+                "without --after",
+                code="UPC1609",
             )
 
 
@@ -98,7 +103,8 @@ async def _move(consumer: AIOKafkaConsumer, receipt: Receipt, group: str) -> Non
         if _moves(receipt, await _committed(consumer, ends)):
             raise WorkerError(
                 f"--after: the group {group} has members before the replay's end: stop its workers first, then start "
-                "them with --after"
+                "them with --after",
+                code="UPC1703",
             ) from None
     log.info("the group begins where the replay ended", replay_id=receipt.replay_id, partitions=len(moves))
 
@@ -121,7 +127,8 @@ def _left_out(partition: TopicPartition, at: int, each: PartitionReceipt) -> Wor
     return WorkerError(
         f"--after: the group is at offset {at} of partition {partition.partition} of {partition.topic}, the replay "
         f"began at {each.start}: the offsets between them would be skipped; run without --after up to there, or plan "
-        "a replay from the group's offset"
+        "a replay from the group's offset",
+        code="UPC1704",
     )
 
 

@@ -29,6 +29,7 @@ class Books:
         known = self.ledger.run(self.plan.replay_id)
         if known is not None:
             self.ledger.end_run(known.replay_id, "running")
+            self.ledger.report(known.replay_id, datetime.now(UTC))
             return known
         run = Run(
             replay_id=self.plan.replay_id,
@@ -49,7 +50,8 @@ class Books:
         }
 
     def note(self, states: Iterable[PartitionState]) -> None:
-        """Write the progress that Kafka has committed into the ledger."""
+        """Write into the ledger that this process works, and the progress that Kafka has committed."""
+        self.ledger.report(self.plan.replay_id, datetime.now(UTC))
         for state in list(states):
             if state.account is not None:
                 self.ledger.note_progress(self._progress(state))
@@ -86,9 +88,11 @@ class Books:
             self.ledger.end_run(self.plan.replay_id, state, datetime.now(UTC))
 
 
-def refuse_finished(books: Books, file: Path) -> None:
+def refuse_finished(books: Books, file: Path | None) -> None:
     """Raises WorkerError where the replay is finished. A receipt that only the ledger has is then written to its
-    file."""
+    file. Without a file nobody can apply a plan a second time."""
+    if file is None:
+        return
     kept = books.receipt()
     if kept is not None and not file.exists():
         write_receipt(kept, file)
@@ -96,7 +100,8 @@ def refuse_finished(books: Books, file: Path) -> None:
         raise WorkerError(
             f"{books.plan.activity} {books.plan.replay_id}: {books.plan.route.destination} holds all of its output, "
             "the "
-            f"run is finished; its receipt is {file}: check it with `upcast verify {file}`"
+            f"run is finished; its receipt is {file}: check it with `upcast verify {file}`",
+            code="UPC1616",
         )
 
 
@@ -111,8 +116,9 @@ def keep_begun(settings: Settings, file: Path) -> None:
     ledger.close()
     if run is not None:
         raise WorkerError(
-            f"{file}: holds the plan of replay {replay_id}, which is {run.state} and needs it: give another file "
-            "with --out"
+            f"{file}: holds the plan of replay {replay_id}, which is {run.as_of(datetime.now(UTC)).told} and needs it: "
+            "give another file with --out",
+            code="UPC1617",
         )
 
 
@@ -121,5 +127,7 @@ def _is_receipt_of(file: Path, plan: Plan) -> bool:
         return False
     found = read_receipt(file)
     if found.replay_id != plan.replay_id:
-        raise WorkerError(f"{file}: holds the receipt of replay {found.replay_id}: give another file with --receipt")
+        raise WorkerError(
+            f"{file}: holds the receipt of replay {found.replay_id}: give another file with --receipt", code="UPC1617"
+        )
     return True

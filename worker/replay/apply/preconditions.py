@@ -49,7 +49,8 @@ async def refuse_forgotten(
         raise WorkerError(
             f"{topic} partition {number}: offset {record.offset} was written by this replay ({replay_id}), but "
             "neither Kafka's offsets nor the ledger know it: set ledger.url to the ledger that the replay was "
-            "started with"
+            "started with",
+            code="UPC1611",
         )
 
 
@@ -75,7 +76,8 @@ async def refuse_ahead(
             raise WorkerError(
                 f"{topic} partition {number}: offset {record.offset} came from source offset {source}, the ledger "
                 f"says that replay {replay_id} is at {reached[number][1]}, and the replay's offsets in Kafka are "
-                "gone: going on would write records twice; make a new plan into an empty destination"
+                "gone: going on would write records twice; make a new plan into an empty destination",
+                code="UPC1611",
             )
 
 
@@ -117,7 +119,7 @@ def refuse_other_route(plan: Plan, given: RouteChain) -> None:
     lines = [f"plan: {line}" for line in plan.objections()]
     lines += _differences(plan, given)
     if lines:
-        raise WorkerError("\n".join(lines))
+        raise WorkerError("\n".join(lines), code="UPC1610")
 
 
 def _differences(plan: Plan, given: RouteChain) -> Iterator[str]:
@@ -168,7 +170,8 @@ def refuse_other_cluster(planned: str, found: str) -> None:
     if planned != found:
         raise WorkerError(
             f"plan: it is of cluster {planned or 'unknown'}, this is {found or 'unknown'}: correct "
-            f"kafka.bootstrap_servers, or {AGAIN}"
+            f"kafka.bootstrap_servers, or {AGAIN}",
+            code="UPC1608",
         )
 
 
@@ -181,7 +184,8 @@ async def refuse_other_records(plan: Plan, offsets: AIOKafkaConsumer) -> None:
         if wrong:
             raise WorkerError(
                 f"{plan.topic} partition {number}: offset {wrong[0]} holds another record than the plan saw: "
-                f"the topic was created again; {AGAIN}"
+                f"the topic was created again; {AGAIN}",
+                code="UPC1609",
             )
 
 
@@ -227,7 +231,7 @@ async def prepare(
             left = _left(plan, committed, reached)
             if left and plan.redrive is None and not again:
                 await _refuse_twice(clients, plan, left, consumer, ledger)
-                await refuse_live(clients, plan)
+                await refuse_live(clients, plan, ledger)
 
 
 def _left(plan: Plan, committed: Mapping[TopicPartition, int], ledger: Mapping[int, Reached]) -> list[Range]:
@@ -251,7 +255,7 @@ async def _refuse_twice(
     topics = plan.topic, plan.route.destination
     lines = await warn_of_second_outputs(clients, live, consumer, topics, left, ledger, but=plan.replay_id)
     if lines:
-        raise WorkerError("\n".join(lines))
+        raise WorkerError("\n".join(lines), code="UPC1618")
 
 
 async def _own_offsets(clients: KafkaClients, plan: Plan) -> dict[TopicPartition, int]:
@@ -282,7 +286,8 @@ def _refuse_fewer(plan: Plan, partitions: int) -> None:
     if partitions < len(plan.ranges):
         raise WorkerError(
             f"{plan.topic}: has {partitions} partitions, the plan {len(plan.ranges)}: the topic was created again or "
-            f"deleted; {AGAIN}"
+            f"deleted; {AGAIN}",
+            code="UPC1609",
         )
 
 
@@ -308,7 +313,7 @@ async def _refuse_lost(
                 f"the topic was created again or has lost records; {AGAIN}"
             )
     if lines:
-        raise WorkerError("\n".join(lines))
+        raise WorkerError("\n".join(lines), code="UPC1609")
 
 
 async def _refuse_traces(

@@ -56,7 +56,9 @@ async def apply_together(
             finished = await keep_together(settings, family, registry, stop, prepare_once)
     if not finished:
         raise WorkerError(
-            f"replay {plan.replay_id}: stopped before its end: run the same command again to go on", MAY_PASS
+            f"replay {plan.replay_id}: stopped before its end: run the same command again to go on",
+            MAY_PASS,
+            code="UPC1614",
         )
     # Nothing is left to be done but to write it down.
     return await apply(settings, given, plan, wishes, show, stop)

@@ -85,4 +85,6 @@ read_receipt, write_receipt = RECEIPT_FILE.read, RECEIPT_FILE.write
 def kept_receipt(ledger: Ledger, replay_id: str) -> Receipt | None:
     """The receipt of a finished replay from the ledger; None where the ledger has none that can be read."""
     kept = ledger.receipt(replay_id)
-    return Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"}) if kept else None
+    if kept is None or kept.get("kind") != "upcast-receipt":  # that of an archive
+        return None
+    return Receipt.model_validate({name: value for name, value in kept.items() if name != "digest"})

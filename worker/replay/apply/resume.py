@@ -4,6 +4,7 @@ and refuses where they contradict each other."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -53,14 +54,29 @@ def resume(place: ReplayPartition, kafka: Reached | None, ledger: Reached | None
         raise WorkerError(
             f"{place}: the ledger says that the replay is done up to offset {ledger.offset}, Kafka's group "
             f"{place.group} says {kafka.offset}: the group's offsets were reset or are another cluster's; correct "
-            "ledger.url or kafka.bootstrap_servers, or make a new plan"
+            "ledger.url or kafka.bootstrap_servers, or make a new plan",
+            code="UPC1612",
         )
-    if ledger is not None and ledger.offset == kafka.offset and ledger.note not in ("", kafka.note):
+    if ledger is not None and ledger.offset == kafka.offset and not _agree(place, kafka.note, ledger.note):
         raise WorkerError(
             f"{place}: the ledger and Kafka's group {place.group} have different digests up to offset "
-            f"{kafka.offset}: one of them was changed by hand; make a new plan, and empty the destination first"
+            f"{kafka.offset}: one of them was changed by hand; make a new plan, and empty the destination first",
+            code="UPC1612",
         )
     return _from(place, kafka, f"the group {place.group}")
+
+
+def _agree(place: ReplayPartition, kafka: str, ledger: str) -> bool:
+    """A process that was killed before its first commit has told the ledger alone that it began a new stretch."""
+    if ledger in ("", kafka):
+        return True
+    with suppress(NotOurNote, TooOftenInterrupted):
+        account = PartitionAccount.of_note(ledger, place.replay_id)
+        if account.stretches:
+            known = PartitionAccount.of_note(kafka, place.replay_id)
+            known.begin_stretch(account.stretches[-1])
+            return known.note == account.note
+    return False
 
 
 def _from(place: ReplayPartition, reached: Reached, who: str) -> Resume:
@@ -69,7 +85,8 @@ def _from(place: ReplayPartition, reached: Reached, who: str) -> Resume:
         raise WorkerError(
             f"{place}: {who} is at offset {reached.offset}, outside of the plan's {planned.start} to {planned.end}: "
             "the offset does not belong to this plan; do not commit offsets of a replay's group by hand; make a new "
-            "plan"
+            "plan",
+            code="UPC1612",
         )
     try:
         account = PartitionAccount.of_note(reached.note, place.replay_id)
@@ -80,12 +97,14 @@ def _from(place: ReplayPartition, reached: Reached, who: str) -> Resume:
         raise WorkerError(
             f"{place}: the replay was interrupted so often that its account is full, at offset {reached.offset}: "
             "make a new plan "
-            "of the rest, from that offset"
+            "of the rest, from that offset",
+            code="UPC1613",
         ) from None
     except NotOurNote:
         raise WorkerError(
             f"{place}: {who} is at offset {reached.offset} without the account of replay {place.replay_id}: its "
-            "offsets were reset by hand; make a new plan, and empty the destination first"
+            "offsets were reset by hand; make a new plan, and empty the destination first",
+            code="UPC1612",
         ) from None
 
 
@@ -176,12 +195,14 @@ class ReplayBounds:
         if beginning > state.offset:
             raise WorkerError(
                 f"{place}: retention has deleted offsets {state.offset} to {beginning - 1} of the plan: "
-                "make a new plan of what is left, with a longer retention"
+                "make a new plan of what is left, with a longer retention",
+                code="UPC1602",
             )
         if end < state.planned.end:
             raise WorkerError(
                 f"{place}: ends at offset {end}, the plan at {state.planned.end}: the topic was created again or has "
-                "lost records; make a new plan"
+                "lost records; make a new plan",
+                code="UPC1609",
             )
 
 

@@ -49,7 +49,8 @@ NOTE_SECONDS = 1.0
 class ReplayOptions:
     """What the operator asked for beside the plan."""
 
-    receipt: Path
+    receipt: Path | None
+    """None where only the ledger keeps it."""
     reason: str = ""
     records_per_second: float | None = None
     bytes_per_second: float | None = None
@@ -107,7 +108,9 @@ async def apply(
     or where ``stop`` (by default SIGTERM or SIGINT) comes before its end. ``kind`` is the class of the pass."""
     kind, stop = kind or Replay, stop or stop_on_signals()
     if plan.activity != kind.activity:
-        raise WorkerError(f"plan: it is the plan of a {plan.activity}: apply it with `{COMMANDS[plan.activity]}`")
+        raise WorkerError(
+            f"plan: it is the plan of a {plan.activity}: apply it with `{COMMANDS[plan.activity]}`", code="UPC1615"
+        )
     await given.begin()
     refuse_other_route(plan, given)
     async with open_books(settings, plan) as books:
@@ -152,13 +155,9 @@ class Replay:
 
     async def run(self, show: OnPartitions, stop: asyncio.Event) -> None:
         """Run to the end of the plan. Raises WorkerError, also where ``stop`` comes first."""
-        http, metrics = self._settings.http, self._metrics
         service = self._service()
-        lookups = Lookups(partial(open_existing_ledger, self._settings))
-        api = create_api(service, self._registry, http.token, metrics.count_request, lookups)
         try:
-            listener = self._child.listener() if self._child else None
-            async with listening(http, api, metrics.count_legacy_request, listener), self._noting(stop, show):
+            async with self._answering(service), self._noting(stop, show):
                 await service.run(stop)
         except BaseException:
             await self._interrupt("failed")
@@ -170,7 +169,18 @@ class Replay:
                 "the same "
                 "command again to go on",
                 MAY_PASS,
+                code="UPC1614",
             )
+
+    @asynccontextmanager
+    async def _answering(self, service: Service) -> AsyncIterator[None]:
+        """Probes, metrics and the API while the block runs."""
+        http, metrics = self._settings.http, self._metrics
+        lookups = Lookups(partial(open_existing_ledger, self._settings))
+        api = create_api(service, self._registry, http.token, metrics.count_request, lookups)
+        listener = self._child.listener() if self._child else None
+        async with listening(http, api, metrics.count_legacy_request, listener):
+            yield
 
     def _service(self) -> Service:
         source = self._plan.route.source
@@ -218,7 +228,7 @@ class Replay:
         replay, or this check sees the worker."""
         if self._wishes.again or self._plan.redrive is not None:
             return None
-        return SharedLook(partial(refuse_live, self._clients, self._plan))
+        return SharedLook(partial(refuse_live, self._clients, self._plan, self._books.ledger))
 
     async def _prepare(self) -> None:
         """Once the brokers answer: check the preconditions, and only then record that the replay runs."""
@@ -264,7 +274,8 @@ class Replay:
         assert self._run is not None  # noqa: S101  (the lanes have run)
         receipt = self._receipt(self._run)
         self._books.finish(receipt)
-        write_receipt(receipt, self._wishes.receipt)
+        if self._wishes.receipt is not None:
+            write_receipt(receipt, self._wishes.receipt)
         return receipt
 
     def _receipt(self, run: Run) -> Receipt:

@@ -115,7 +115,11 @@ class Identifier:
             return self._tombstone
         if self._framing is None:
             return self._of_bare(record)
-        schema, bare = self._framing.told(record)[:LONGEST_NAME], self._framing.bare(record)
+        schema, found = self._framing.told(record)[:LONGEST_NAME], self._framing.version_of(record)
+        if isinstance(found, tuple):
+            event_type, version = found
+            return EventKind(event_type[:LONGEST_NAME], version[:LONGEST_NAME], schema=schema)
+        bare = found or self._framing.bare(record)
         if isinstance(bare, Fault):
             return EventKind("", "", "", f"{bare.stage} {bare.error_type}", schema)
         return self._of_bare(bare)._replace(schema=schema)
@@ -208,6 +212,7 @@ async def survey(
     await wait_for_broker(clients)
     source = given.route.source
     partitions = await partitions_of(clients, source)
+    await given.begin_to_show(leniently=True)
     identifier = Identifier(given.chain, given.route.policy(), given.framing)
     census = Census(identifier, source, given.route.producer_header if producers else None)
     began = time.monotonic()

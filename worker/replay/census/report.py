@@ -13,8 +13,11 @@ from worker.routes.chains import RouteChain
 from worker.times import time_text
 
 COLUMNS = ("type", "version", "shape", "records", "share", "bytes", "first seen", "last seen", "by partition", "note")
+SPARE = ("by partition", "first seen", "bytes", "shape", "share")
+"""What a narrow screen leaves out, in this order."""
 MOST_SHARES = 6
 RETIRE_COLUMNS = ("type", "version", "step", "producer", "records", "last seen", "why", "may go")
+RETIRE_SPARE = ("step", "records")
 
 
 def summary(found: Survey, given: RouteChain) -> Iterator[str]:

@@ -3,18 +3,21 @@ operation declares that it drops them."""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
 
-from upcasters import Chain, Operation, Upcaster
+from upcasters import Chain, Operation
 from upcasters.context import Context
 from upcasters.detect import Detector
-from upcasters.document import Object, decode_plain, encode, read, write
+from upcasters.document import Duration, Object, decode_plain
 from upcasters.errors import EventError
 from upcasters.event import Event
 from upcasters.event_flow import reading_of
@@ -26,10 +29,11 @@ from upcasters.policy import Policy
 from upcasters.step import Hop
 from upcasters.validation.declared import Declared
 from worker.replay.plan.file import Coordinates, LossReport, LostPath
+from worker.replay.plan.loss_values import JsonValues, Values, told
 from worker.replay.plan.samples import Sample
 
 LeafPath = tuple[str | int, ...]
-Scalar = str | int | float | bool
+Scalar = str | int | float | bool | Decimal | bytes | dt.date | dt.time | Duration
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
@@ -62,8 +66,28 @@ def other_values(value: Scalar) -> Iterator[Scalar]:
         yield from _other_texts(value)
     elif isinstance(value, int):
         yield from (value + 1, value - 1, 0 if value else 7)
-    else:
+    elif isinstance(value, float):
         yield from (value + 1.0, value / 2 + 1)
+    else:
+        yield from _other_beyond_json(value)
+
+
+def _other_beyond_json(value: Any) -> Iterator[Any]:
+    """The same of what JSON does not have: a decimal of as many digits, bytes of as many, a time a little later."""
+    with suppress(OverflowError):
+        if isinstance(value, Decimal):
+            digit = Decimal((0, (1,), int(value.as_tuple().exponent)))
+            yield from (value + digit, value - digit)
+        elif isinstance(value, bytes):
+            yield value[:-1] + bytes([value[-1] ^ 1]) if value else b"x"
+        elif isinstance(value, dt.time):
+            yield value.replace(second=(value.second + 1) % 60)
+        elif isinstance(value, dt.datetime):
+            yield value + dt.timedelta(seconds=1)
+        elif isinstance(value, dt.date):
+            yield value + dt.timedelta(days=1)
+        elif isinstance(value, Duration):
+            yield value._replace(days=value.days + 1)
 
 
 def _other_texts(text: str) -> Iterator[str]:
@@ -105,39 +129,38 @@ def _plain(key: str | int) -> Segment:
     return key if isinstance(key, str) and _NAME.fullmatch(key) else EACH
 
 
-def declares_loss(chain: Chain, upcaster: Upcaster, sample: Sample, one: bytes, other: bytes) -> bool:
+def declares_loss(chain: Chain, policy: Policy, values: Values, sample: Sample, one: bytes, other: bytes) -> bool:
     """``one`` and ``other`` differ in one leaf and come out the same. True where the operation that made them the same
     declares that it drops that place, or reads it and writes what several values share (a map of values).
 
     False also where this cannot be found out: a split, or an operation that needs more of the chain.
     """
-    detector = Detector(chain, upcaster.policy.detection)
-    first, second = _Run(detector, sample, one), _Run(detector, sample, other)
-    for operation in _operations(chain, upcaster, first):
-        places = _differing(first.root, second.root)
-        try:
-            operation.apply(first.root, first.context)
-            operation.apply(second.root, second.context)
-        except (EventError, TypeError, AttributeError):
-            return False
-        if write(first.root) == write(second.root):
-            return bool(places) and all(_declares(operation, place) for place in places)
+    first, second = _Run(values, sample, one), _Run(values, sample, other)
+    with values.at_work():
+        for operation in _operations(chain, policy, first):
+            places = _differing(first.root, second.root)
+            try:
+                operation.apply(first.root, first.context)
+                operation.apply(second.root, second.context)
+            except (EventError, TypeError, AttributeError):
+                return False
+            if told(first.root) == told(second.root):
+                return bool(places) and all(_declares(operation, place) for place in places)
     return False
 
 
 class _Run:
     """A document that goes through the operations."""
 
-    def __init__(self, detector: Detector, sample: Sample, value: bytes) -> None:
+    def __init__(self, values: Values, sample: Sample, value: bytes) -> None:
         event = sample.event
-        found = detector.detect(event, read(value))
-        self.node = (found.event_type, found.version)
-        self.root: Object = found.body
-        self.context = Context.of(event, sample.source, found.event_type)
+        given = Event(value, event.key, event.headers, event.timestamp, event.offset)
+        self.node, self.root = values.opened(given)
+        self.context = Context.of(event, sample.source, self.node[0])
 
 
-def _operations(chain: Chain, upcaster: Upcaster, run: _Run) -> Iterator[Operation]:
-    hops: Iterable[Hop] = chain.path(run.node, upcaster.policy.target)
+def _operations(chain: Chain, policy: Policy, run: _Run) -> Iterator[Operation]:
+    hops: Iterable[Hop] = chain.path(run.node, policy.target)
     for hop in hops:
         for operation in hop.operations:
             yield from _apart(operation)
@@ -154,7 +177,7 @@ def _apart(operation: Operation) -> Iterator[Operation]:
 
 
 def _differing(one: Object, other: Object) -> list[LeafPath]:
-    before, after = (dict(leaves(decode_plain(write(root)))) for root in (one, other))
+    before, after = (dict(leaves(decode_plain(told(root)))) for root in (one, other))
     places = dict.fromkeys((*before, *after))
     return [at for at in places if before.get(at) != after.get(at) or (at in before) != (at in after)]
 
@@ -202,10 +225,9 @@ class _Path:
 class Loss:
     """Looks at samples; ``coordinates`` is how many to keep of each lost path."""
 
-    def __init__(self, chain: Chain, policy: Policy, coordinates: int) -> None:
-        # Values that are made up need not be valid.
-        read = replace(policy, validate_target="never", validate_source="never", readers=())
-        self._upcaster = Upcaster(chain, read)
+    def __init__(self, chain: Chain, policy: Policy, coordinates: int, values: Values | None = None) -> None:
+        self._policy = policy
+        self._values = values or JsonValues(chain, policy)
         self._reading = reading_of(chain, policy, Detector(chain, policy.detection))
         self._chain = chain
         self._coordinates = coordinates
@@ -234,23 +256,24 @@ class Loss:
             return
         for part in read.parts:
             event = Event(part.value, part.key, part.headers, part.timestamp, part.offset)
-            outcome = self._upcaster.upcast(event, sample.source)
+            outcome = self._values.upcaster.upcast(event, sample.source)
             if isinstance(outcome, Upcast):
                 yield Sample(event, sample.source, outcome)
 
     def _remember(self, sample: Sample) -> None:
         passage = sample.outcome.passage
-        for at, value in islice(_leaves(sample), MOST_LEAVES):
+        for at, value in islice(leaves(self._values.document(sample.event)), MOST_LEAVES):
             values = self._pool.setdefault((passage, self._name(passage, at)), [])
             if len(values) < POOL and value not in values:
                 values.append(value)
 
     def _compare(self, sample: Sample) -> None:
-        document = _document(sample.event.value)
-        if document is None:
+        document = self._values.document(sample.event)
+        encoded = None if document is None else self._values.written(sample.event, document)
+        if encoded is None:
             return
         self._compared += 1
-        trial = _Trial(self._upcaster, sample, document)
+        trial = _Trial(self._values, sample, document, encoded)
         passage = sample.outcome.passage
         lost = dict.fromkeys(self._name(passage, at) for at in trial.moved() if self._vanishes(trial, passage, at))
         for name in lost:
@@ -263,7 +286,9 @@ class Loss:
             self._refused.setdefault((passage, name))
             return False
         self._judged.add((passage, name))
-        return bool(same) and not declares_loss(self._chain, self._upcaster, trial.sample, trial.encoded, same)
+        return bool(same) and not declares_loss(
+            self._chain, self._policy, self._values, trial.sample, trial.encoded, same
+        )
 
     def _note(self, passage: Passage, name: str, coordinates: Coordinates) -> None:
         key = (passage, name)
@@ -310,19 +335,23 @@ class Loss:
 class _Trial:
     """One event, and what comes out of it when one of its leaves is another."""
 
-    def __init__(self, upcaster: Upcaster, sample: Sample, document: Any) -> None:
+    def __init__(self, values: Values, sample: Sample, document: Any, encoded: bytes) -> None:
         self.sample = sample
-        self.encoded = encode(document)
+        self.encoded = encoded
         """As the trials write it, so that white space makes no difference."""
-        self._upcaster = upcaster
+        self._values = values
         self._document = document
         self._before = self._output(self.encoded)
 
     def moved(self) -> list[LeafPath]:
         """The places whose leaves are not found again, with the same value, in any output."""
-        kept = {leaf for value, _, _ in self._before or () for leaf in leaves(_document(value))}
+        kept = {leaf for record in self._before or () for leaf in leaves(self._result(record))}
         found = (at for at, value in leaves(self._document) if (at, value) not in kept)
         return list(islice(found, MOST_LEAVES))
+
+    def _result(self, record: tuple[bytes | None, bytes | None, tuple[Any, ...]]) -> Any:
+        value, key, headers = record
+        return self._values.result(value, Event(value, key, headers))
 
     def without_effect(self, at: LeafPath, more: Iterable[Scalar]) -> bytes | None:
         """A document whose other leaf at ``at`` changes nothing; empty where some other value does change something,
@@ -341,7 +370,8 @@ class _Trial:
         try:
             for value in (*other_values(original), *(one for one in more if one != original)):
                 replace_leaf(self._document, at, value)
-                yield encode(self._document)
+                if (encoded := self._values.written(self.sample.event, self._document)) is not None:
+                    yield encoded
         finally:
             replace_leaf(self._document, at, original)
 
@@ -354,7 +384,7 @@ class _Trial:
             self.sample.event.timestamp,
             self.sample.event.offset,
         )
-        outcome = self._upcaster.upcast(event, self.sample.source)
+        outcome = self._values.upcaster.upcast(event, self.sample.source)
         if isinstance(outcome, DeadLettered):
             return None
         if isinstance(outcome, Skipped):
@@ -363,15 +393,3 @@ class _Trial:
             return ((value, event.key, tuple(event.headers)),)
         made = outcome.output(event)
         return tuple((one.value, one.key, tuple(one.headers)) for one in made if one.value is not None)
-
-
-def _leaves(sample: Sample) -> Iterator[tuple[LeafPath, Scalar]]:
-    return leaves(_document(sample.event.value))
-
-
-def _document(value: bytes | None) -> Any:
-    """The value as Python objects; None where this reader cannot: it is then left out of the comparison."""
-    try:
-        return decode_plain(value) if value is not None else None
-    except (ValueError, RecursionError):
-        return None

@@ -18,8 +18,9 @@ from worker.preflight.facts import ClusterFacts
 from worker.progress import OnProgress
 from worker.replay.census.counting import RangeProgress
 from worker.replay.plan.data_loss import Loss
-from worker.replay.plan.file import Estimate, Filters, HopCount, PassageCount
+from worker.replay.plan.file import Estimate, Filters, HopCount, LossReport, PassageCount
 from worker.replay.plan.filters import filtered
+from worker.replay.plan.loss_values import values_of
 from worker.replay.plan.samples import Sample, Samples
 from worker.replay.plan.trial import Trial
 from worker.replay.ranges import Range
@@ -83,9 +84,9 @@ class DryRun:
         self._wishes = wishes
         self._ranges = ranges
         self._producer = clients.producer()
-        """Never started: it only knows how batches are compressed."""
+        """Never started: it only knows how large a batch may be."""
         upcaster = filtered(given.upcaster, wishes.filters)
-        route = replace(build_route(given, facts), upcaster=upcaster, lineage_headers=False)
+        route = replace(build_route(given, facts, clients.kafka), upcaster=upcaster, lineage_headers=False)
         reporter = Reporter(clients.kafka.group_id, "plan", "plan")
         self.trial = self._make_trial(route, reporter)
         self._samples = Samples(upcaster, wishes.sample, sum(each.offsets for each in ranges), self._records_of)
@@ -130,9 +131,14 @@ class DryRun:
             "observed": trial.violations(),
             "dead_letters_truncated": trial.faults_truncated,
             "determinism": self._samples.determinism(self._wishes.coordinates),
-            "loss": Loss(self._given.chain, policy, self._wishes.coordinates).look(self._bare_samples()),
+            "loss": self._loss(),
             "estimate": self._estimate(),
         }
+
+    def _loss(self) -> LossReport:
+        given = self._given
+        loss = Loss(given.chain, given.route.policy(), self._wishes.coordinates, values_of(given))
+        return loss.look(self._samples if given.route.by_schema else self._bare_samples())
 
     def _bare_samples(self) -> Iterator[Sample]:
         for sample in self._samples:

@@ -36,7 +36,8 @@ async def warn_of_second_outputs(
     but: str = "",
 ) -> list[str]:
     """Warnings: a line for each pass that has read offsets of ``ranges`` and whose output the destination may hold.
-    Such passes are the live worker (``group``) and all replays except ``but``. ``topics`` are source and destination.
+    Such passes are the live worker (``group``), live workers that were let in beside the replay ``but``, and all other
+    replays. ``topics`` are source and destination.
     An empty destination partition needs no warning; one whose records stand behind an open transaction is not empty.
 
     Raises WorkerError where the brokers do not answer.
@@ -45,13 +46,21 @@ async def warn_of_second_outputs(
     written = await _written(clients, consumer, destination, ranges)
     if not written:
         return []
-    committed = await committed_of(clients, group, source)
-    live = [Range(place.partition, 0, found.offset) for place, found in committed.items()]
-    lines = list(_line(f"the live worker ({group}) has read", destination, written, live))
+    lines: list[str] = []
+    for name in await _live_groups(group, but, ledger):
+        committed = await committed_of(clients, name, source)
+        live = [Range(place.partition, 0, found.offset) for place, found in committed.items()]
+        lines += _line(f"the live worker ({name}) has read", destination, written, live)
     for replay in (await known_replays(clients, group, [source], ledger)).get(source, ()):
         if replay.destination in ("", destination) and replay.replay_id != but:
             lines += _line(f"replay {replay.replay_id} has read", destination, written, replay.read)
     return lines
+
+
+async def _live_groups(group: str, replay_id: str, ledger: Ledger | None) -> Iterable[str]:
+    """``group``, and the groups of live workers that somebody let in beside the replay, as far as the ledger knows."""
+    noted = await asyncio.to_thread(ledger.besides, replay_id) if ledger else []
+    return dict.fromkeys((group, *(each.group for each in noted)))
 
 
 async def read_by_others(
@@ -161,14 +170,19 @@ async def refuse_beside(
                 await _write_down(replay, route, ranges, group, ledger)
                 noted.add(replay.replay_id)
     if refusals:
-        raise WorkerError("\n".join(refusals), NEEDS_A_PERSON)
+        raise WorkerError("\n".join(refusals), NEEDS_A_PERSON, code="UPC1618")
 
 
-async def refuse_live(clients: KafkaClients, plan: Plan) -> None:
+async def refuse_live(clients: KafkaClients, plan: Plan, ledger: Ledger | None = None) -> None:
     """Raises WorkerError where the live worker's group has members that have yet to read offsets of the plan and write
-    them to the same topic. Called before the replay writes, and again when others can see it. A group without members
-    is no obstacle: it may be started after the replay."""
+    them to the same topic; or a group that somebody let in beside this replay. Called before the replay writes, and
+    again when others can see it. A group without members is no obstacle: it may be started after the replay."""
     group = live_group(clients.kafka.group_id, plan.replay_id)
+    for name in await _live_groups(group, plan.replay_id, ledger):
+        await _refuse_live(clients, plan, name)
+
+
+async def _refuse_live(clients: KafkaClients, plan: Plan, group: str) -> None:
     try:
         members = await group_members(clients, group)
     except WorkerError as error:
@@ -192,6 +206,7 @@ async def refuse_live(clients: KafkaClients, plan: Plan) -> None:
             f"offsets, and would also write them to {destination}: stop it and start it after the replay with "
             "`upcast run --after RECEIPT`, plan only what it has read, or insist with `upcast replay --again`",
             NEEDS_A_PERSON,
+            code="UPC1618",
         )
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from aiokafka import TopicPartition
 
-from worker.errors import NEEDS_A_PERSON, WorkerError
+from worker.errors import WorkerError
 from worker.kafka.clients import KafkaClients, started
 from worker.kafka.open_transactions import OpenTransaction, open_transactions
 from worker.kafka.waiting import wait_for_broker
@@ -46,7 +46,8 @@ async def make_plan(settings: Settings, given: RouteChain, wishes: PlanOptions, 
     if not source.partitions:
         raise WorkerError(
             f"{source.name}: the topic does not exist, or the worker's user may not describe it: correct the route's "
-            "source"
+            "source",
+            code="UPC1206",
         )
     async with open_range_reader(clients, source.partitions) as consumer:
         frozen = await freeze(consumer, source.name, source.partitions, *bounds)
@@ -107,8 +108,9 @@ def judged(
     findings = [each for each in judge(about_range, settings, {source: given.traits}) if each.topic != but]
     refusals = of_severity(findings, "refuse")
     if refusals:
-        lines = [str(finding).replace("oldest unread record", "oldest planned record") for finding in refusals]
-        raise WorkerError("\n".join(lines), NEEDS_A_PERSON)
+        raise WorkerError.of_lines(
+            (str(each).replace("oldest unread record", "oldest planned record"), each.code) for each in refusals
+        )
     warnings = tuple(str(finding) for finding in of_severity(findings, "warn"))
     return (*warnings, *_soon_unproved(facts, given.route.destination))
 

@@ -9,6 +9,8 @@ from worker.replay.plan.file import Coordinates, Plan
 
 HOP_COLUMNS = ("type", "from", "to", "step", "records")
 FAULT_COLUMNS = ("fingerprint", "records", "stage", "error", "version", "step", "path", "first at", "allowed")
+SPARE = ("first at", "stage", "version", "path", "step")
+"""Columns of faults that a narrow screen leaves out, in this order."""
 
 
 def summary(plan: Plan) -> Iterator[str]:

@@ -42,7 +42,7 @@ SURE = 4096
 
 
 class DryOutbox(Outbox):
-    """The producer is never started: it only knows how batches are compressed."""
+    """The producer is never started: it only knows how large a batch may be."""
 
     def __init__(self, producer: AIOKafkaProducer, destination: OutputTopic) -> None:
         super().__init__(producer, 0)
@@ -146,7 +146,7 @@ class Trial:
             work = Work(
                 DryOutbox(self._producer, self._route.destination),
                 Breaker(self._route.breaker),
-                on_dead_letter=lambda record, fault, found=found: found.append((record, fault)),  # type: ignore[misc]
+                on_dead_letter=lambda record, fault, found=found: found.append((record, fault)),  # type: ignore[misc]  # mypy cannot tell the type of a default in a lambda
             )
             try:
                 processor.process(piece.slice, work)
@@ -154,7 +154,7 @@ class Trial:
                 processor.refusals[error.offset] = error.fault
                 continue
             except BlockedError as error:
-                raise WorkerError(str(error)) from error
+                raise WorkerError(str(error), code="UPC1620") from error
             processor.forget_before(piece.slice.next_offset)
             for record, fault in found:
                 self._faults.add(piece.partition, record, fault)

@@ -78,7 +78,7 @@ def test_a_copy_counts_only_when_it_is_kept() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "no JSON", '{"replay": 1}', json.dumps({"replay": "x" * 12})])
-def test_what_is_no_note_is_told(text: str) -> None:
+def test_what_is_no_note_is_reported(text: str) -> None:
     with pytest.raises(NotOurNote):
         PartitionAccount.of_note(text, "0123456789ab")
 
@@ -88,7 +88,7 @@ def test_the_note_of_another_replay_is_not_ours() -> None:
         PartitionAccount.of_note(worked().note, "another")
 
 
-def test_tombstones_are_told_where_there_are_any() -> None:
+def test_tombstones_are_reported_where_there_are_any() -> None:
     counters = Counters()
     counters.tombstones = 2
     account = worked()

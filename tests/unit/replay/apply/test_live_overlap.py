@@ -30,7 +30,7 @@ def test_a_group_behind_the_range_or_another_destination_overlaps_nothing() -> N
     assert overlapping(replace(REPLAY, destination=""), "another", unread_from(200, 79)) == [Range(1, 79, 80)]
 
 
-def test_topics_made_anew_hold_nothing_twice() -> None:
+def test_topics_created_again_hold_nothing_twice() -> None:
     assert overlapping(REPLAY, "new", replace(NOW, ends={0: 199, 1: 500})) == [Range(1, 50, 80)]
     emptied = replace(NOW, filled={0})
     assert overlapping(REPLAY, "new", emptied) == [Range(0, 100, 200)]

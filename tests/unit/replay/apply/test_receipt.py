@@ -57,7 +57,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         ({"started": "yesterday"}, "field started is not valid"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, change: dict[str, object], told: str) -> None:
+def test_what_is_wrong_with_a_file_is_reported(tmp_path: Path, change: dict[str, object], told: str) -> None:
     file = tmp_path / "receipt.json"
     write_receipt(RECEIPT, file)
     file.write_text(json.dumps(json.loads(file.read_text()) | change))

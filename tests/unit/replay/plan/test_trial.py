@@ -97,7 +97,7 @@ def sampled(upcaster: Upcaster, count: int, share: int) -> Samples:
         events = [Event(b"{}", b"k", [], 0, at) for at in range(start, start + 100)]
         counters = Counters()
         outcomes: list[Outcome] = [upcaster.upcast(event) for event in events]
-        counters.add_upcast([outcome.passage for outcome in outcomes])  # type: ignore[union-attr]
+        counters.add_upcast([outcome.passage for outcome in outcomes])  # type: ignore[union-attr]  # the test fails where it is another
         samples.look(Piece(0, Slice(events, start + 100)), counters)
     return samples
 

@@ -18,7 +18,7 @@ from upcasters.formats import Schema
 
 LONG = st.one_of(st.integers(-3, 200), st.integers(-(2**63), 2**63 - 1))
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=70)
-_MOMENTS = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30))  # noqa: DTZ001
+_MOMENTS = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30))  # noqa: DTZ001  # those of a local timestamp have no zone
 
 
 def _millis(moment: dt.datetime) -> dt.datetime:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,3 +96,28 @@ def test_bytes_that_end_too_early_are_refused(case: tuple[Schema, Any], data: An
     except EventError:
         return
     raise AssertionError("a value without its end was taken")
+
+
+@pytest.mark.parametrize(
+    "digits",
+    [
+        {"precision": 2, "scale": 5},
+        {"precision": 0},
+        {"precision": "9"},
+        {"precision": True},
+        {"precision": 4, "scale": -1},
+        {"precision": 4, "scale": None},
+        {"scale": 1},
+        {"precision": 3, "type": "fixed", "name": "F", "size": 1},
+        {"precision": 3, "type": "fixed", "name": "F", "size": 0},
+    ],
+)
+def test_a_decimal_whose_digits_do_not_fit_is_what_it_stands_on(digits: dict[str, Any]) -> None:
+    """fastavro refuses most of them; Avro's own library reads the bytes."""
+    kind = {"type": "bytes", "logicalType": "decimal", **digits}
+    schema = Schema("avro", json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": kind}]}))
+    value = b"1" * digits.get("size", 2)
+    data = value if "size" in digits else b"\x04" + value
+    found = AVRO.reader(schema)(data)
+    assert plain(found) == {"a": value}
+    assert AVRO.writer(schema)({"a": value}) == data

@@ -8,13 +8,18 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from tests.unit.upcasters.formats.generated_avro import avro_bytes
 from upcasters.document import plain
 from upcasters.errors import DecodeError, EventError, TooDeep
-from upcasters.formats import Schema, SchemaError
-from upcasters.formats.avro import AvroFormat
+from upcasters.formats import Schema, SchemaError, implied
+from upcasters.formats.avro import AvroFormat, fast_writing, reading
+from upcasters.formats.avro.parsing import avro_type
+from upcasters.formats.avro.types import AvroType
 from upcasters.formats.avro.varints import written
+from upcasters.formats.avro.writing import Writing
+from upcasters.formats.touching import EVERYTHING, NOTHING
 from upcasters.paths import EACH
 
 AVRO = AvroFormat()
@@ -168,6 +173,35 @@ def test_a_megabyte_that_is_wrong_at_its_end_takes_little_memory() -> None:
         tracemalloc.stop()
 
 
+def test_a_schema_that_names_records_again_and_again_makes_little_code() -> None:
+    """What has 155 fields where it is written would be 75,000 fields of code."""
+    inner: Any = "int"
+    for level, count in enumerate((100, 30, 25)):
+        kinds = [inner, *([f"R{level}" if level else "int"] * (count - 1))]
+        fields = [{"name": f"f{number}", "type": kind} for number, kind in enumerate(kinds)]
+        inner = {"type": "record", "name": f"R{level + 1}", "fields": fields}
+    schema = Schema("avro", json.dumps(inner))
+    avro = avro_type(schema)
+    writing = fast_writing._Code(Writing(avro))
+    write = writing.writer(avro)
+    assert sum(text.count("\n") for text in writing._functions) + len(writing._lines) < 5 * reading.MOST_LINES
+    data = written(1) * 75_000
+    for touched in (NOTHING, EVERYTHING):
+        code = reading._Code()
+        read = code.reader(avro, touched)
+        assert sum(text.count("\n") for text in code.functions) + len(code.lines) < 5 * reading.MOST_LINES
+        assert write(read(data)) == data
+
+
+def test_a_long_constant_is_not_kept() -> None:
+    kept = fast_writing._Code(Writing(avro_type(record("string"))))._constants(AvroType("string"))
+    table = next(cell.cell_contents for cell in kept.__closure__ or () if type(cell.cell_contents) is dict)
+    for text in ("short", "long" * 100):
+        node = Raw(json.dumps(text).encode())
+        assert kept(node) == kept(node) == written(len(text)) + text.encode()
+    assert list(table) == [b'"short"']
+
+
 TEXTS = [
     "5",
     "[]",
@@ -196,3 +230,20 @@ def test_a_default_that_is_no_value_of_its_field_is_refused(default: str) -> Non
     text = f'{{"type": "record", "name": "R", "fields": [{{"name": "a", "type": "int", "default": {default}}}]}}'
     with pytest.raises(SchemaError, match=r"the default of R\.a is no value of its type"):
         AVRO.writer(Schema("avro", text))
+
+
+@pytest.mark.parametrize("touched", [[("a", EACH, "x")], EVERY_PATH], ids=["touched", "every path"])
+def test_records_of_nulls_do_not_become_gigabytes(touched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each item takes a byte, and has five hundred fields that take none."""
+    monkeypatch.setattr(implied, "MOST_IMPLIED", 20_000)
+    fields = [{"name": "x", "type": "int"}, *({"name": f"n{number}", "type": "null"} for number in range(500))]
+    schema = record({"type": "array", "items": {"type": "record", "name": "I", "fields": fields}})
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError, match="more than 20000 values that stand in no byte of it"):
+            AVRO.reader(schema, touched)(written(50_000) + bytes(50_001))
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+    for _ in range(2):
+        assert len(plain(AVRO.reader(schema, touched)(written(35) + bytes(36)))["a"]) == 35

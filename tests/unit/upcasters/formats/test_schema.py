@@ -62,9 +62,27 @@ def test_the_kind_and_the_message_count() -> None:
 @pytest.mark.parametrize("text", ["", "record Order {}", "[" * 100_000, "[" * 5_000 + "]" * 5_000])
 def test_a_text_that_is_no_json_is_refused_in_one_line(kind: str, text: str) -> None:
     with pytest.raises(SchemaError, match="the schema is not JSON text"):
-        _ = Schema(kind, text).fingerprint  # type: ignore[arg-type]
+        _ = Schema(kind, text).fingerprint  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_spacing_makes_no_difference_to_protobuf() -> None:
     one, other = 'syntax = "proto3";\nmessage A {}\n', '\n  syntax = "proto3";\n\n\tmessage  A {}'
     assert Schema("protobuf", one).fingerprint == Schema("protobuf", other).fingerprint
+
+
+def test_schemas_that_refer_to_each_other_in_many_ways_are_compared_at_once() -> None:
+    """A hundred levels of two schemas that refer to the two below: as a tree that is more than can be counted."""
+
+    def deep() -> Schema:
+        made = [Schema("avro", ORDER)] * 2
+        for level in range(100):
+            below = tuple(Reference(f"l{level}.{side}", each) for side, each in zip("ab", made, strict=True))
+            made = [Schema("avro", f'"{side}{level}"', below) for side in "ab"]
+        return made[0]
+
+    one, other = deep(), deep()
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one.fingerprint == other.fingerprint
+    assert one != Schema("avro", one.text, one.references[:1])
+    assert one != one.text

@@ -39,6 +39,7 @@ from upcasters import (
     equals,
     everywhere,
     field_to_header,
+    fields_to_list,
     first_of,
     flatten,
     function,
@@ -48,8 +49,10 @@ from upcasters import (
     join_values,
     keep_only,
     key_pattern,
+    list_to_fields,
     map_values,
     move,
+    move_items,
     nest,
     number,
     object_to_list,
@@ -137,6 +140,10 @@ B = model(b=int)
 AB = model(a=int, b=int)
 A_MAYBE = model(a=(int, 0))
 A_NULL = model(a=int | None)
+KEYED = model(k=(int, 0))
+KEYED_ITEMS = model(a=list[KEYED])  # type: ignore[valid-type]  # made at runtime, as all models here
+MOVED = model(a=list[KEYED], b=(list[KEYED], []))  # type: ignore[valid-type]  # a type made while running
+ITEMS_AS_C = model(a=list[KEYED], c=(list[KEYED], []))  # type: ignore[valid-type]  # a type made while running
 A_TEXT = model(a=str)
 ITEMS = model(a=list[Inner])
 ITEMS_RENAMED = model(a=list[InnerRenamed])
@@ -159,8 +166,8 @@ FIELDS = {
     ),
     "a field inside that nothing accounts for": Case(
         ["unaccounted"],
-        between(ITEMS, to=model(a=list[model(b=int)])),  # type: ignore[misc]
-        between(ITEMS, drop("a.*.c", missing="skip"), to=model(a=list[model(b=int)])),  # type: ignore[misc]
+        between(ITEMS, to=model(a=list[model(b=int)])),  # type: ignore[misc]  # a type made while running
+        between(ITEMS, drop("a.*.c", missing="skip"), to=model(a=list[model(b=int)])),  # type: ignore[misc]  # a type made while running
     ),
     "a forgotten rename": Case(["unaccounted", "unprovided"], between(A, to=B), between(A, rename("a", "b"), to=B)),
     "a forgotten rename inside": Case(
@@ -529,6 +536,72 @@ VALUES = {
         between(AB, join_values(["a", "b"], ",", "c"), to=model(c=str)),
         between(model(a=str, b=str), join_values(["a", "b"], ",", "c"), to=model(c=str)),
     ),
+    "a list of a field that is not there": Case(
+        ["no-such-path"],
+        between(A, fields_to_list(["a", "z"], "c"), to=model(c=list[int])),
+        between(AB, fields_to_list(["a", "b"], "c"), to=model(c=list[int])),
+    ),
+    "a list of a field that may not be there": Case(
+        ["may-be-missing"],
+        between(model(a=int, z=(int, 0)), fields_to_list(["a", "z"], "c", missing="skip"), to=model(c=list[int])),
+        between(model(a=int, z=(int, 0)), fields_to_list(["a", "z"], "c", short="keep"), to=model(c=list[int])),
+    ),
+    "a list with a gap that may be": Case(
+        ["may-be-missing"],
+        between(
+            model(a=int, y=(int, 0), z=int), fields_to_list(["a", "y", "z"], "c", short="keep"), to=model(c=list[int])
+        ),
+        between(
+            model(a=int, y=int, z=(int, 0)), fields_to_list(["a", "y", "z"], "c", short="keep"), to=model(c=list[int])
+        ),
+    ),
+    "a list of numbers for texts": Case(
+        ["type"],
+        between(AB, fields_to_list(["a", "b"], "c"), to=model(c=list[str])),
+        between(AB, fields_to_list(["a", "b"], "c"), to=model(c=list[int | str])),
+    ),
+    "no list made": Case(
+        ["unprovided"],
+        between(model(), fields_to_list(["a", "z"], "c", missing="skip"), to=model(c=list[int])),
+        between(model(), fields_to_list(["a", "z"], "c", missing="skip"), to=model()),
+    ),
+    "items that may not be there": Case(
+        ["may-be-missing"],
+        between(KEYED_ITEMS, move_items("a", present("k"), "b"), rename("b", "c"), to=ITEMS_AS_C),
+        between(KEYED_ITEMS, move_items("a", present("k"), "b"), rename("b", "c", missing="skip"), to=ITEMS_AS_C),
+    ),
+    "items of a number": Case(
+        ["wrong-type"],
+        between(A, move_items("a", present("k"), "b"), to=MOVED),
+        between(KEYED_ITEMS, move_items("a", present("k"), "b"), to=MOVED),
+    ),
+    "items to a number": Case(
+        ["wrong-type"],
+        between(model(a=list[KEYED], b=int), move_items("a", present("k"), "b"), to=MOVED),  # type: ignore[valid-type]  # a type made while running
+        between(MOVED, move_items("a", present("k"), "b"), to=MOVED),
+    ),
+    "items whose list may be gone": Case(
+        ["unprovided"],
+        between(KEYED_ITEMS, move_items("a", present("k"), "b", empty="drop"), to=MOVED),
+        between(KEYED_ITEMS, move_items("a", present("k"), "b"), to=MOVED),
+    ),
+    "a number for a list": Case(
+        ["wrong-type"],
+        between(A, list_to_fields("a", ["x", "y"]), to=model(x=int, y=int)),
+        between(model(a=list[int]), list_to_fields("a", ["x", "y"]), to=model(x=int, y=int)),
+    ),
+    "fields of items of another type": Case(
+        ["type", "type"],
+        between(model(a=list[int]), list_to_fields("a", ["x", "y"]), to=model(x=str, y=str)),
+        between(model(a=list[str]), list_to_fields("a", ["x", "y"]), to=model(x=str, y=str)),
+    ),
+    "a list that may not be there": Case(
+        ["may-be-missing"],
+        between(model(a=(list[int], [])), list_to_fields("a", ["x", "y"]), to=model(x=int, y=int)),
+        between(
+            model(a=(list[int], [])), list_to_fields("a", ["x", "y"], missing="skip"), to=model(x=(int, 0), y=(int, 0))
+        ),
+    ),
     "put together with a part that is not there": Case(
         ["no-such-path"],
         between(A_TEXT, join_values(["a", "z"], ",", "c"), to=model(c=str)),
@@ -642,7 +715,7 @@ LISTS = {
     "numbers on numbers": Case(
         ["wrong-type"],
         between(model(a=list[int]), number("a", "n"), to=model(a=list[int])),
-        between(ITEMS, number("a", "n"), to=model(a=list[model(b=int, c=(str | None, None), n=int)])),  # type: ignore[misc]
+        between(ITEMS, number("a", "n"), to=model(a=list[model(b=int, c=(str | None, None), n=int)])),  # type: ignore[misc]  # a type made while running
     ),
     "numbers under a name that is taken": Case(
         ["collision"],
@@ -1047,9 +1120,9 @@ QUIET = {
     "what only an extension tells": between(A_TEXT, to=Told),
     "some with a rest, some without": between(model(a=dict[str, int] | B), to=model(a=dict[str, Any])),
     "an item that is no list": between(
-        model(a=int | list[B]),  # type: ignore[valid-type]
+        model(a=int | list[B]),  # type: ignore[valid-type]  # a type made while running
         rename("a.*.b", "c", wrong_type="skip"),
-        to=model(a=int | list[model(c=int)]),  # type: ignore[misc]
+        to=model(a=int | list[model(c=int)]),  # type: ignore[misc]  # a type made while running
     ),
     "keys respelled where there are some": between(
         model(a=int | model(myKey=int)),

@@ -15,12 +15,14 @@ from upcasters import (
     drop,
     drop_event,
     equals,
+    list_to_fields,
     present,
     rename,
     rename_type,
     set_key,
     split_each,
     split_event,
+    split_value,
     subdocument,
     when,
 )
@@ -338,6 +340,16 @@ STRUCTURE = {
         ["same-path"],
         lambda: chain(step("1", "2", add("a", 1), drop("a"), lossy=LOSS)),
         lambda: chain(step("1", "2", add("a", 1), copy("a", "b"), drop("a"), lossy=LOSS)),
+    ),
+    "a part of a text that is set again": Case(
+        ["collision", "same-path"],
+        lambda: chain(step("1", "2", split_value("a", "@", ["b", "c"]), add("b", 2), lossy=LOSS)),
+        lambda: chain(step("1", "2", split_value("a", "@", ["b", "c"]), drop("b"), lossy=LOSS)),
+    ),
+    "an item of a list that is set again": Case(
+        ["collision", "same-path"],
+        lambda: chain(step("1", "2", list_to_fields("a", ["b", "c"]), add("b", 2), lossy=LOSS)),
+        lambda: chain(step("1", "2", list_to_fields("a", ["b", "c"]), drop("b"), lossy=LOSS)),
     ),
     "a key that is set twice": Case(
         ["same-path"],

@@ -28,6 +28,7 @@ from upcasters import (
     equals,
     everywhere,
     field_to_header,
+    fields_to_list,
     first_of,
     flatten,
     function,
@@ -36,6 +37,7 @@ from upcasters import (
     join_values,
     keep_only,
     key_pattern,
+    list_to_fields,
     map_values,
     move,
     nest,
@@ -159,6 +161,15 @@ OPTIONS = {
     "a string to keep": Case(["option"], lambda: keep_only("bc", "a"), lambda: keep_only(["bc"], "a")),
     "a string to unnest": Case(["option"], lambda: unnest("a", "bc"), lambda: unnest("a", ["bc"])),
     "nothing to unnest": Case(["option"], lambda: unnest("a", []), lambda: unnest("a")),
+    "items of '*' beside it": Case(
+        ["path"], lambda: list_to_fields("a.*", ["b", "c"]), lambda: list_to_fields("a.*.d", ["b", "c"])
+    ),
+    "one field of a list": Case(
+        ["option"], lambda: fields_to_list(["b"], "a"), lambda: fields_to_list(["b", "c"], "a")
+    ),
+    "an item of a list twice": Case(
+        ["option"], lambda: list_to_fields("a", ["b", "b"]), lambda: list_to_fields("a", ["b", "c"])
+    ),
     "one part of a string": Case(
         ["option"], lambda: split_value("a", ",", ["b"]), lambda: split_value("a", ",", ["b", "c"])
     ),
@@ -258,7 +269,7 @@ VALUES = {
     "a condition on no JSON": Case(["value"], lambda: equals("a", {1}), lambda: equals("a", [1])),
     "no pairs in a table": Case(
         ["option"],
-        lambda: map_values("a", [("x",)]),  # type: ignore[list-item]
+        lambda: map_values("a", [("x",)]),  # type: ignore[list-item]  # wrong on purpose
         lambda: map_values("a", [("x", ["y"])]),
     ),
     "NaN in a table": Case(

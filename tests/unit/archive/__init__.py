@@ -1,0 +1,1 @@
+"""Tests of `upcast archive`: files on disk, in this process."""

@@ -1,0 +1,1 @@
+"""The rule by which a version may go, and whether a chain keeps it."""
