@@ -278,18 +278,24 @@ class Operating:
 
         WebDriverWait(self._browser, HANG).until(lambda _: self.at("answer").text == text)
 
+    def open(self, address: str) -> None:
+        """Open the page, wait until it knows the routes, and unfold the part."""
+        from selenium.webdriver.common.keys import Keys
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        self._browser.get(f"http://{address}/")
+        WebDriverWait(self._browser, HANG).until(lambda _: self.at("route").get_attribute("value") == "legacy")
+        self._browser.find_element("css selector", "#operate summary").send_keys(Keys.ENTER)
+
 
 def test_a_change_is_asked_twice_and_says_who_and_why(browser: Any) -> None:
     from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.ui import WebDriverWait
 
-    at, told = Operating(browser).at, Operating(browser).told
+    operating = Operating(browser)
+    at, told = operating.at, operating.told
     worker = FakeWorker()
     with served(worker) as address:
-        browser.get(f"http://{address}/")
-        route = "return document.getElementById('operate-route').value"
-        WebDriverWait(browser, HANG).until(lambda driver: driver.execute_script(route) == "legacy")
-        browser.find_element("css selector", "#operate summary").send_keys(Keys.ENTER)
+        operating.open(address)
         at("pause").send_keys(Keys.ENTER)
         told("first say: token")
         at("token").send_keys("another token")
@@ -306,15 +312,25 @@ def test_a_change_is_asked_twice_and_says_who_and_why(browser: Any) -> None:
         assert not worker.route.paused
 
 
+def test_nothing_is_asked_before_the_page_knows_a_route(browser: Any) -> None:
+    operating = Operating(browser)
+    with served(FakeWorker()) as address:
+        operating.open(address)
+        press = """document.getElementById('operate-route').replaceChildren()
+            document.getElementById('operate-pause').click()
+            return document.getElementById('operate-answer').textContent"""
+        assert browser.execute_script(press) == "first say: route"
+        assert not operating.at("again").is_displayed()
+
+
 def test_a_route_is_paused_resumed_and_limited_by_keyboard(browser: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
-    at, told = Operating(browser).at, Operating(browser).told
+    operating = Operating(browser)
+    at, told = operating.at, operating.told
     worker = FakeWorker()
     with served(worker) as address:
-        browser.get(f"http://{address}/")
-        told("")
-        browser.find_element("css selector", "#operate summary").send_keys(Keys.ENTER)
+        operating.open(address)
         for name, text in {"token": TOKEN, "by": "Ada", "why": "CHG-17"}.items():
             at(name).send_keys(text)
         for change, answer in {"pause": "paused", "resume": "resumed"}.items():

@@ -37,7 +37,7 @@ export const token = () => at("operate-token").value.trim();
  */
 export function askFor(change) {
   at("operate-fields").open = true;
-  const missing = ["token", "by", "why"].map((name) => at(`operate-${name}`)).find((field) => !field.value.trim());
+  const missing = ["route", "token", "by", "why"].map((name) => at(`operate-${name}`)).find((field) => !field.value.trim());
   if (missing) {
     say(`first say: ${missing.labels[0].firstChild.textContent.trim()}`, "bad");
     missing.focus();
