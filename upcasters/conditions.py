@@ -62,7 +62,7 @@ class Condition(ABC):
 
     def is_local(self) -> bool:
         """True where the answer depends on names, types and single values of the object itself alone."""
-        parts = tuple(_leaves(self))
+        parts = tuple(leaves(self))
         return all(len(path) == 1 for path in self.reads()) and not any(map(_looks_inside, parts))
 
     def __and__(self, other: Condition) -> Condition:
@@ -459,12 +459,13 @@ FieldLike = PathLike | OutsideValue | Length
 """A field, the length of a list, or what stands around the document: ``header("h")``, ``KEY``, ``VERSION`` …"""
 
 
-def _leaves(condition: Condition) -> Iterator[Condition]:
+def leaves(condition: Condition) -> Iterator[Condition]:
+    """The conditions that it is made of: without `&`, `|` and `~`."""
     if isinstance(condition, (AllOf, AnyOf)):
         for part in condition.parts:
-            yield from _leaves(part)
+            yield from leaves(part)
     elif isinstance(condition, Not):
-        yield from _leaves(condition.part)
+        yield from leaves(condition.part)
     else:
         yield condition
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from upcasters.compile.groups import FlatGroup, grouped
-from upcasters.conditions import AllOf, AnyOf, Anything, Condition, Equals, HasType, IsNull, Not, OneOf, Present
+from upcasters.conditions import Anything, Condition, Equals, HasType, IsNull, OneOf, Present, leaves
 from upcasters.document import Object, ScalarKey, encode, plain, scalar_key, scalar_value
 from upcasters.native.places import Unsupported
 from upcasters.operations.base import Operation
@@ -51,19 +51,15 @@ def _asked(operation: When | Switch) -> Iterator[tuple[Path, Texts]]:
 
 
 def _of_condition(condition: Condition) -> Iterator[tuple[Path, Texts]]:
-    if isinstance(condition, (Present, HasType, IsNull)):
-        yield condition.path, frozenset()
-    elif isinstance(condition, Equals):
-        yield condition.path, _texts([scalar_key(plain(condition.value))])
-    elif isinstance(condition, OneOf):
-        yield condition.path, _texts(condition.values)
-    elif isinstance(condition, Not):
-        yield from _of_condition(condition.part)
-    elif isinstance(condition, (AllOf, AnyOf)):
-        for part in condition.parts:
-            yield from _of_condition(part)
-    elif not isinstance(condition, Anything):
-        raise Unsupported
+    for leaf in leaves(condition):
+        if isinstance(leaf, (Present, HasType, IsNull)):
+            yield leaf.path, frozenset()
+        elif isinstance(leaf, Equals):
+            yield leaf.path, _texts([scalar_key(plain(leaf.value))])
+        elif isinstance(leaf, OneOf):
+            yield leaf.path, _texts(leaf.values)
+        elif not isinstance(leaf, Anything):
+            raise Unsupported
 
 
 def _texts(keys: Iterable[ScalarKey]) -> Texts:

@@ -15,7 +15,7 @@ from msgspec.json import Decoder
 from upcasters.compile.groups import FlatGroup, grouped
 from upcasters.compile.hops import needs_context
 from upcasters.compile.layouts import MOST_KEYS, MOST_LAYOUTS, MOST_LETTERS, Unexpected, added_levels
-from upcasters.conditions import AllOf, AnyOf, Anything, Condition, Not, Present
+from upcasters.conditions import Anything, Condition, Present, leaves
 from upcasters.depth import MOST_LEVELS
 from upcasters.detect import says_nothing, shapes_of
 from upcasters.document import Object, decode_object, decode_whole, encode, is_null, json_type, plain, restamped
@@ -399,15 +399,11 @@ def groups_of(operations: Sequence[Operation]) -> Groups | None:
 
 def _fields(condition: Condition) -> Iterator[Path]:
     """The fields whose presence settles a shape. Raises Unsupported where something else does."""
-    if isinstance(condition, Present):
-        yield condition.path
-    elif isinstance(condition, Not):
-        yield from _fields(condition.part)
-    elif isinstance(condition, (AllOf, AnyOf)):
-        for part in condition.parts:
-            yield from _fields(part)
-    elif not isinstance(condition, Anything):
-        raise Unsupported
+    for leaf in leaves(condition):
+        if isinstance(leaf, Present):
+            yield leaf.path
+        elif not isinstance(leaf, Anything):
+            raise Unsupported
 
 
 def _tokens(place: Place, fields: Object) -> Tokens:

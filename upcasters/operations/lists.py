@@ -555,7 +555,10 @@ class MoveItems(Operation):
 
     def inverse(self) -> Inverse:
         back = MoveItems(self.target, self.where, self.path, "drop", "skip", not self.undoes)
-        why = f"the items that come back to {show(self.path)} stand behind the others"
+        why = (
+            f"items come back to {show(self.path)} behind the others, with those of {show(self.target)} that meet the "
+            "condition by themselves"
+        )
         return Inverse((back,), Reversibility.EQUIVALENT, why)
 
     def __str__(self) -> str:
@@ -582,8 +585,8 @@ def move_items(
 
     Paths in ``where`` start at the item; what is no object stays. Items go to the end of the list at ``target``, which
     is made where it is not there; where no item is meant, nothing changes. A list of which nothing is left stays empty,
-    or is dropped. On the way down they go to the end of the list that they came from. Where there is but one,
-    ``unwrap(target, missing="skip")`` makes it a field.
+    or is dropped. On the way down each item of ``target`` for which ``where`` holds goes to the end of ``field``, also
+    one that never came from there. Where there is but one, ``unwrap(target, missing="skip")`` makes it a field.
     """
     choice(empty, ("keep", "drop"), "empty")
     choice(missing, ON_MISSING, "missing")

@@ -98,8 +98,10 @@ def _path(added: Action, partitions: Sequence[str]) -> str:
     path = unquote(added["path"])
     if added.get("deletionVector"):
         raise NotFilesAloneError("of which rows are deleted beside its files (a rewrite puts an end to that)")
-    if path.startswith(("/", "file:")) or "://" in path:
+    if path.startswith(("/", "file:")) or "://" in path or ".." in path.split("/"):
         raise NotFilesAloneError(f"with a file outside of its folder, {path}")
-    if any(f"{name}=" not in path for name in partitions):
+    # Quoted twice: once for the name of the folder, and once for the log.
+    said = {unquote(part.partition("=")[0]) for part in path.split("/")[:-1] if "=" in part}
+    if not said.issuperset(partitions):
         raise NotFilesAloneError("whose files do not say in their path of which partition they are")
     return path

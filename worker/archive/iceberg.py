@@ -11,7 +11,7 @@ from typing import Any
 
 from pyarrow import fs
 
-from worker.archive.avro import import_fastavro, told_as_broken
+from worker.archive.avro import read_records, told_as_broken
 from worker.archive.tables import NotFilesAloneError, read_bytes
 
 METADATA = "metadata"
@@ -27,6 +27,8 @@ def live_files(folder: fs.FileSystem) -> Iterator[str]:
     if folder.get_file_info(HINT).type != fs.FileType.File:
         raise NotFilesAloneError("without version-hint.text, so that its catalog alone knows its current snapshot")
     version = read_bytes(folder, HINT).decode().strip()
+    if "/" in version:
+        raise NotFilesAloneError(f"whose {HINT} names no version")
     table = json.loads(read_bytes(folder, f"{METADATA}/v{version}.metadata.json"))
     _refuse_other_columns(table)
     current = table.get("current-snapshot-id")
@@ -58,7 +60,7 @@ def _refuse_other_columns(table: Mapping[str, Any]) -> None:
 def _below(location: str, place: str) -> str:
     """A path below the table's folder, of the full one that metadata has."""
     start, full = _path(location).rstrip("/") + "/", _path(place)
-    if not full.startswith(start):
+    if not full.startswith(start) or ".." in full.split("/"):
         raise NotFilesAloneError(f"with a file outside of its folder, {place}")
     return full.removeprefix(start)
 
@@ -70,4 +72,4 @@ def _path(place: str) -> str:
 
 def _records(folder: fs.FileSystem, path: str) -> list[Any]:
     with folder.open_input_file(path) as stream, told_as_broken():
-        return list(import_fastavro().reader(stream))
+        return list(read_records(stream))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,7 +55,8 @@ def run(plan: ArchivePlan, work: Work, options: RunOptions, runner: Runner, show
         finished = True
     finally:
         if not finished and options.ledger is not None:
-            options.ledger.end_run(plan.run_id, "stopped", datetime.now(UTC))
+            with suppress(WorkerError):  # a ledger that is gone would hide why the run ended
+                options.ledger.end_run(plan.run_id, "stopped", datetime.now(UTC))
     receipt = _receipt(plan, options, done, str(began["started"]), str(began.get("reason", "")))
     accounts.keep_receipt(receipt.sealed())
     _end(options, receipt)

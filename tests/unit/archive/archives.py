@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from upcasters.arrow import Columns
 from worker.archive.files import ArchivePlan, ArchiveReceipt
@@ -62,6 +63,14 @@ def planned(archive: Path, to: Path, *, chain: str = CHAIN, allow: bool = True, 
     plan = make_plan(work, made, PlanWishes(), runner, silent)
     faults = tuple(group.fingerprint for group in plan.dead_letters) if allow else ()
     return plan.model_copy(update={"allowed": faults})
+
+
+def refuse_plan(archive: Path, to: Path, line: str) -> None:
+    """A plan is refused in one line, and leaves nothing behind."""
+    with pytest.raises(WorkerError, match=line) as refused:
+        planned(archive, to)
+    assert "\n" not in str(refused.value)
+    assert not to.exists()
 
 
 def work_of(plan: ArchivePlan) -> Work:

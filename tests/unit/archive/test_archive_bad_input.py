@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.archive.archives import CHAIN, OLD, planned, ran, records, visible, work_of, write_archive
+from tests.unit.archive.archives import CHAIN, OLD, planned, ran, records, refuse_plan, visible, work_of, write_archive
 from worker.archive.files import read_plan, read_receipt, write_plan
 from worker.errors import WorkerError
 
@@ -81,10 +81,7 @@ def empty(archive: Path) -> None:
 def test_a_plan_refuses_in_one_line(tmp_path: Path, spoil: Spoil, line: str) -> None:
     archive = write_archive(tmp_path)
     spoil(archive)
-    with pytest.raises(WorkerError, match=line) as refused:
-        planned(archive, tmp_path / "current")
-    assert "\n" not in str(refused.value)
-    assert not (tmp_path / "current").exists()
+    refuse_plan(archive, tmp_path / "current", line)
 
 
 def test_each_file_that_is_wrong_has_its_line(tmp_path: Path) -> None:

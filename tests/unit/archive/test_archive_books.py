@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,7 +17,7 @@ from worker.archive.verifying import record_proof
 from worker.checklist.archives import archives_proved
 from worker.checklist.evidence import Facts
 from worker.errors import WorkerError
-from worker.ledger import MemoryLedger
+from worker.ledger import MemoryLedger, RunState
 from worker.replay.apply.receipt import kept_receipt
 
 
@@ -52,6 +53,16 @@ async def test_from_nothing_to_a_proof(tmp_path: Path) -> None:
     [(status, text)] = await evidence(ledger)
     assert (status, "81 rows" in text) == ("pass", True)
     assert kept_receipt(ledger, plan.run_id) is None, "it is no receipt of a topic"
+
+
+def test_a_ledger_that_is_gone_does_not_hide_why_a_run_ended(tmp_path: Path) -> None:
+    class Gone(MemoryLedger):
+        def end_run(self, replay_id: str, state: RunState, ended: datetime | None = None) -> None:
+            raise WorkerError("the ledger does not answer")
+
+    plan = of_route(planned(write_archive(tmp_path), tmp_path / "current"))
+    with pytest.raises(WorkerError, match="killed"):
+        run_with(Gone(), plan, tmp_path, Dying(1))
 
 
 async def test_an_archive_of_a_route_that_is_not_configured_is_left_out(tmp_path: Path) -> None:
