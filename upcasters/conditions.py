@@ -7,7 +7,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, TypeVar, get_args
 
 from upcasters.context import Context
@@ -15,6 +14,7 @@ from upcasters.document import (
     Object,
     ScalarKey,
     ValueType,
+    article,
     compared,
     from_plain,
     is_null,
@@ -192,10 +192,10 @@ class Between(FieldCondition):
     def holds(self, node: Any) -> bool:
         if json_type(node) != json_type(self.bounds[0][1]):
             return False
-        value = _comparable(compared(node, self.path))
+        value = number_of(compared(node, self.path))
         # What is no number is within no bounds, and a Decimal of it cannot be compared.
         return value == value and all(  # noqa: PLR0124  # NaN is not equal to itself
-            _COMPARISONS[word](value, _comparable(bound)) for word, bound in self.bounds
+            _COMPARISONS[word](value, number_of(bound)) for word, bound in self.bounds
         )
 
     def examples(self) -> list[Any]:
@@ -211,16 +211,6 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "at most": operator.le,
     "below": operator.lt,
 }
-_TINY = Decimal("1e-999999999999999999")
-
-
-def _comparable(value: Any) -> Any:
-    """A text, or a number that compares by all of its digits: what no decimal can hold is beyond all, or next to 0."""
-    found = number_of(value)
-    if type(found) is not str or type(value) is str:
-        return found
-    beyond = _TINY if "e-" in found.lower() else Decimal("Infinity")
-    return -beyond if found.startswith("-") else beyond
 
 
 @dataclass(frozen=True)
@@ -256,7 +246,7 @@ class Compared(Condition):
             return False
         values = [compared(one, self.path), compared(other, self.other)]
         # What is no number compares to nothing, and a Decimal of it cannot be compared.
-        return all(value == value for value in values) and _COMPARISONS[self.word](*map(_comparable, values))  # noqa: PLR0124  # NaN is not equal to itself
+        return all(value == value for value in values) and _COMPARISONS[self.word](*map(number_of, values))  # noqa: PLR0124  # NaN is not equal to itself
 
     def needs(self) -> str | None:
         return str(self.path[0])
@@ -280,7 +270,7 @@ class HasType(FieldCondition):
         return json_type(node) in self.types
 
     def __str__(self) -> str:
-        return f"{self.named} is {' or '.join(self.types)}"
+        return f"{self.named} is {' or '.join(map(article, self.types))}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
@@ -25,6 +25,7 @@ from upcasters.depth import MOST_LEVELS, is_too_deep
 from upcasters.duplicates import may_lack_keys, refuse_lost, refuse_lost_inside
 from upcasters.errors import DecodeError, EncodeError, EventError, TooDeep, WrongType
 from upcasters.paths import Item, Path, Place, show
+from upcasters.vast import Vast, exact
 
 JsonNode = Any
 # Keys are strings; a part of a path may stand for one only where it is no EACH, which a type cannot say.
@@ -233,7 +234,7 @@ def open_object(node: JsonNode, path: Path = ()) -> Object:
             pass
     elif isinstance(node, Unread) and node.value_type == "object":
         return node.opened()  # type: ignore[return-value]  # as it says
-    raise WrongType(f"{show(path) or 'the value'} is {_article(json_type(node))}, not an object", path)
+    raise WrongType(f"{show(path) or 'the value'} is {article(json_type(node))}, not an object", path)
 
 
 def open_container(node: JsonNode, path: Path = ()) -> Object | Array:
@@ -243,7 +244,7 @@ def open_container(node: JsonNode, path: Path = ()) -> Object | Array:
         return open_object(node)
     if kind == "array":
         return open_array(node)
-    raise WrongType(f"{show(path) or 'the value'} is {_article(kind)}, not an array or object", path)
+    raise WrongType(f"{show(path) or 'the value'} is {article(kind)}, not an array or object", path)
 
 
 def open_unchecked(node: Raw) -> Object | Array:
@@ -259,10 +260,11 @@ def open_array(node: JsonNode, path: Path = ()) -> Array:
         return _decode_array(node)
     if isinstance(node, Unread) and node.value_type == "array":
         return node.opened()  # type: ignore[return-value]  # as it says
-    raise WrongType(f"{show(path) or 'the value'} is {_article(json_type(node))}, not an array", path)
+    raise WrongType(f"{show(path) or 'the value'} is {article(json_type(node))}, not an array", path)
 
 
-def _article(kind: ValueType) -> str:
+def article(kind: ValueType) -> str:
+    """A type in a sentence."""
     if kind in ("null", "bytes"):
         return kind
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
@@ -413,7 +415,7 @@ def as_json(node: JsonNode, path: Place = ()) -> JsonNode:
             items.append(as_json(child, (*path, Item(position))))
         return items
     if kind in _BEYOND_JSON or (kind is float and not math.isfinite(node)):
-        what = "NaN or infinite" if kind is float else _article(json_type(node))
+        what = "NaN or infinite" if kind is float else article(json_type(node))
         raise EncodeError(f"{show(path) or 'the value'} is {what}, which JSON does not have", path)
     return Raw(str(node).encode()) if kind is Decimal else node
 
@@ -438,7 +440,7 @@ def _plain_or_name(node: Unread) -> Any:
     try:
         return node.plain()
     except EventError:
-        return f"({_article(node.value_type)} that Python cannot show)"
+        return f"({article(node.value_type)} that Python cannot show)"
 
 
 def json_text(node: JsonNode) -> bytes:
@@ -550,19 +552,13 @@ def _equal_scalars(one: Any, other: Any) -> bool:
 
 
 def number_of(value: Any) -> Any:
-    """A number as one that compares and hashes by all of its digits (int, Decimal); anything else as it is.
+    """A number as one that compares and hashes by all of its digits (int, Decimal, Vast); anything else as it is.
 
-    A float is the number that is written for it: 0.1 is a tenth. Exponents of more digits than Decimal has are compared
-    as text.
+    A float is the number that is written for it: 0.1 is a tenth.
     """
     if not isinstance(value, float):
         return value
-    text = value.text if type(value) is ExactFloat else repr(value)
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        mantissa = text.lower().partition("e")[0]
-        return text if mantissa.strip("-0.") else 0
+    return exact(value.text if type(value) is ExactFloat else repr(value))
 
 
 ScalarKey = tuple[bool, Any]
@@ -590,7 +586,7 @@ def scalar_value(key: ScalarKey) -> Any:
     """A plain value with this key."""
     if isinstance(key[1], Whole):
         return key[1].value
-    return ExactFloat(str(key[1])) if isinstance(key[1], Decimal) else key[1]
+    return ExactFloat(str(key[1])) if isinstance(key[1], (Decimal, Vast)) else key[1]
 
 
 def restamped(old: JsonNode, version: str) -> JsonNode:

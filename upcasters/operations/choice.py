@@ -54,7 +54,9 @@ class When(Operation):
         kind, why = worst((yes, no))
         back = When(condition, yes.operations, no.operations, self.condition)
         if self.undo_when is None and not self._lasts():
-            return Inverse.lossy(f"whether {self.condition} held is not known afterwards; give undo_when", back)
+            return Inverse.lossy(
+                f"whether the condition held ({self.condition}) is not known afterwards; give undo_when", back
+            )
         return Inverse((back,), kind, why)
 
     def _lasts(self) -> bool:

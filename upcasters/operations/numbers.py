@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -19,6 +20,12 @@ from upcasters.traversal import ON_MISSING, OnMissing, OnWrongType
 
 MOST_DIGITS = 1_000
 """Before and behind the point. More are no amount and no time, and would cost more than the event."""
+
+
+# Python writes 4,300 digits; some room is left for those that are to stand behind the point.
+_UNWRITTEN = 10**4_000
+# A Fraction would be written out.
+_HUGE = re.compile(r"[eE][+-]?0*[0-9]{5}")
 
 
 class Exact(NamedTuple):
@@ -80,8 +87,14 @@ def exact_number(node: Any, path: Path) -> Exact:
 
 
 def behind_the_point(number: Exact, digits: int | None, more: Literal["error", "cut"], path: Path) -> int | Raw:
-    """The node with so many digits behind the point. Raises FormatMismatch where it has more that are not to be cut."""
-    if digits is not None and -number.least().exponent > digits:
+    """The node with so many digits behind the point.
+
+    Raises FormatMismatch where it has more that are not to be cut, and WrongType for more digits than Python writes.
+    """
+    number = number.least()
+    if not -_UNWRITTEN < number.whole < _UNWRITTEN:
+        raise WrongType(f"{show(path)} becomes a number too large to write", path)
+    if digits is not None and -number.exponent > digits:
         if more == "error":
             raise FormatMismatch(f"{show(path)} has more than {digits} digits behind the point", path)
         number = number.cut(digits)
@@ -210,6 +223,8 @@ def scale(
 def _number(given: Any, option: str) -> Fraction:
     """A number of a step. Raises StepError for anything else, and for too many digits."""
     try:
+        if not isinstance(given, (int, Fraction)) and _HUGE.search(str(given).replace("_", "")):
+            raise StepError(f"{option} has too many digits", f"Give a number of less than {MOST_DIGITS}.", "option")
         made = Fraction(str(given) if isinstance(given, (bool, float)) else given)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         raise StepError(f"{option}={given!r} is no number", "Write 1000, '0.01' or '1/60'.", "option") from None

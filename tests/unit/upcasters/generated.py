@@ -105,6 +105,7 @@ from upcasters.document import read, write
 from upcasters.duplicates import duplicate_keys
 from upcasters.paths import Path
 from upcasters.readers import ReaderName
+from upcasters.vast import Vast, exact
 
 SOURCE = SourcePartition("topic", 3)
 
@@ -113,6 +114,7 @@ KEYS = ("a", "b", "c", "aB", "a_b", "x.y", "")
 NUMBERS = (
     *("0", "-0", "1", "1.0", "1.10", "1e400", "1E2", "9223372036854775809", "-1", "1" * 30),
     *("1.00000000000000000001", "1e-400", "12345678901234567890.1", "12345678901234567890.2"),
+    *("1e99999999999999999999", "10.0E99999999999999999998", "1e-99999999999999999999"),  # more than Decimal takes
     *("9" * 4_400, "9" * 4_399 + "8", "9" * 4_400 + "0e-1"),  # Python reads no integer of more than 4,300 digits
 )
 
@@ -122,8 +124,8 @@ def by_digits(text: bytes) -> Any:
     return json.loads(text, parse_int=_number, parse_float=_number)
 
 
-def _number(digits: str) -> tuple[str, Decimal]:
-    return ("number", Decimal(digits))
+def _number(digits: str) -> tuple[str, Decimal | Vast]:
+    return ("number", exact(digits))
 
 
 TIMES = ('"2024-02-29T10:00:00.50+02:00"', '"1969-12-31 23:59:59.9"', '"2023-02-29T10:00:00Z"')

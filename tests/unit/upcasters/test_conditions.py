@@ -63,8 +63,8 @@ ANSWERS: list[tuple[Condition, bool, str]] = [
     (equals("e", {}), True, "e equals {}"),
     (equals("n", None), True, "n equals None"),
     (equals("z", None), False, "z equals None"),
-    (has_type("a", "number"), True, "a is number"),
-    (has_type("l", "object", "array"), True, "l is object or array"),
+    (has_type("a", "number"), True, "a is a number"),
+    (has_type("l", "object", "array"), True, "l is an object or an array"),
     (has_type("z", "null"), False, "z is null"),
     (is_null_at("n"), True, "n is null"),
     (is_null_at("o.x"), True, "o.x is null"),
@@ -113,6 +113,7 @@ RANGES: list[tuple[Condition, bool, str]] = [
     (between("big", above=10**400), True, f"big is above {10**400}"),
     (between("less", below=-(10**400)), True, f"less is below {-(10**400)}"),
     (between("tiny", above=0, below=1e-300), True, "tiny is above 0 and below 1e-300"),
+    (between("tiny", at_most=0), False, "tiny is at most 0"),
     (
         between("t", at_least="2024-01-01", below="2025-01-01"),
         True,

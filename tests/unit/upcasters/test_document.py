@@ -28,6 +28,8 @@ from upcasters.document import (
     read,
     restamped,
     same,
+    scalar_key,
+    scalar_value,
     write,
 )
 from upcasters.duplicates import duplicate_keys
@@ -332,6 +334,18 @@ EQUAL: list[tuple[bytes, bytes, bool]] = [
     (b"0e99999999999999999999", b"0", True),
     (b"1e99999999999999999999", b"1e-99999999999999999999", False),
     (b"1e99999999999999999999", b"1e99999999999999999999", True),
+    (b"1e99999999999999999999", b"1E+99999999999999999999", True),
+    (b"1e99999999999999999999", b"10.0e99999999999999999998", True),
+    (b"0.001e1000000000000000002", b"1e999999999999999999", True),
+    (b"10e999999999999999999", b"1e1000000000000000000", True),
+    (b"1e999999999999999999", b"1e1000000000000000000", False),
+    (b"1e1000000000000000000", b"-1e1000000000000000000", False),
+    (b"1.1e1000000000000000000", b"1.2e1000000000000000000", False),
+    (b"-15e-2000000000000000000", b"-1.50e-1999999999999999999", True),
+    (b"1e-99999999999999999999", b"0", False),
+    (b'[1e99999999999999999999,"x"]', b'["1e99999999999999999999","x"]', False),
+    (b"1e" + b"9" * 5_000, b"10e" + b"9" * 4_999 + b"8", True),
+    (b"1e" + b"9" * 5_000, b"1e" + b"9" * 4_999 + b"8", False),
     (b'{"a":1,"b":[1.0]}', b'{"b":[1],"a":1.00}', True),
     (b'{"a":1}', b'{"a":1,"b":1}', False),
     (b'{"a":1}', b'{"b":1}', False),
@@ -346,6 +360,14 @@ EQUAL: list[tuple[bytes, bytes, bool]] = [
 def test_same(one: bytes, other: bytes, *, expected: bool) -> None:
     assert same(Raw(one), Raw(other)) is expected
     assert same(Raw(other), plain(Raw(one))) is expected
+    keys = [scalar_key(plain(Raw(text))) for text in (one, other)]
+    assert (keys[0] == keys[1]) is expected
+    assert len(set(keys)) == 2 - expected
+
+
+@pytest.mark.parametrize("text", [b"-1.50e-1999999999999999999", b"1e99999999999999999999", b"1.5", b"true"])
+def test_a_key_of_a_table_gives_its_value_back(text: bytes) -> None:
+    assert same(scalar_value(scalar_key(plain(Raw(text)))), Raw(text))
 
 
 STAMPS: list[tuple[Any, str, bytes]] = [

@@ -119,6 +119,11 @@ def test_comes_back(operation: Operation, before: str) -> None:
     assert_reversible(before, operation)
 
 
+def test_why_it_is_lossy_is_a_sentence() -> None:
+    why = when(has_type("a", "string"), drop("a", restore="")).inverse().why
+    assert why == "whether the condition held (a is a string) is not known afterwards; give undo_when"
+
+
 WAYS_BACK: dict[str, tuple[Operation, Reversibility, str, str]] = {
     "it changes what it asks": (when(present("a"), rename("a", "b")), LOSSY, '{"b":1}', '{"b":1}'),
     "it changes a part of what it asks": (

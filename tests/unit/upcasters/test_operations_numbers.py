@@ -85,6 +85,11 @@ def test_what_cannot_be_said_exactly_is_an_error(document: str, error: type[Even
         applied(document, scale("a", "1/3"))
 
 
+def test_more_digits_than_python_writes_are_an_error() -> None:
+    with pytest.raises(WrongType, match=r"^a becomes a number too large to write$"):
+        applied(f'{{"a":0.{"0" * 990}1}}', scale("a", Fraction(1, 2**3_320), plus=10**999))
+
+
 def test_more_digits_than_asked_for_are_an_error() -> None:
     with pytest.raises(FormatMismatch):
         applied('{"a":1234}', scale("a", "0.001", digits=2))
@@ -100,6 +105,8 @@ WRONG: list[tuple[Callable[[], Operation], str]] = [
     (lambda: scale("a", True), "option"),
     (lambda: scale("a", float("nan")), "option"),
     (lambda: scale("a", 10**2_000), "option"),
+    (lambda: scale("a", "1e1000000000000"), "option"),
+    (lambda: scale("a", 2, plus=Decimal("1e-1000000000000")), "option"),
     (lambda: scale("a", 2, digits=-1), "option"),
     (lambda: scale("a", 2, digits=1.5), "option"),  # type: ignore[arg-type]  # wrong on purpose
     (lambda: scale("a", 2, more="cut"), "option"),

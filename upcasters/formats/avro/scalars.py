@@ -15,6 +15,7 @@ from upcasters.errors import InvalidEvent, WrongType
 from upcasters.formats.avro.types import AvroType
 from upcasters.formats.avro.varints import INT, LONG, length, number, written
 from upcasters.formats.floats import DOUBLE, FLOAT, float_encoder
+from upcasters.vast import Vast
 
 _EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001  # of local timestamps, which have no zone
 _EPOCH_UTC: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -235,7 +236,7 @@ def _unscaled(avro: AvroType, value: Any) -> bytes:
 
 def _number(avro: AvroType, value: Any) -> Decimal:
     exact = number_of(value)
-    if type(exact) is str:
+    if isinstance(exact, Vast):
         raise no_place(avro, value, "a number too large")
     return Decimal(exact)
 
