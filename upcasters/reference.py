@@ -18,7 +18,7 @@ from upcasters.errors import EventError, InvalidEvent, ReaderError
 from upcasters.event import Event, Item, Partition, SourceRecord
 from upcasters.event_flow import EventFlow, FlowPosition, Observed, Way
 from upcasters.locating import locate
-from upcasters.merging import merged
+from upcasters.merging import Merge
 from upcasters.operations.base import Operation
 from upcasters.outcome import DeadLettered, Fault, Outcome, Violation
 from upcasters.paths import EACH
@@ -165,23 +165,43 @@ class _HopByHop:
         beside = Context.of(context.record, context.source, way.end[0])
         found = {}
         for hop in reversed(way.hops):
-            root, before = read(older), [older]
-            for step, operation in operations_of(hop.reversed()):
-                self.notes.step = step.id
-                if not beside.ended:
-                    operation.apply(root, beside)
-                before.append(write(root))
-            found[hop.target], older = before, before[-1]
+            found[hop.target] = self._up(hop, older, beside)
+            older = found[hop.target][-1]
         return found
+
+    def _up(self, hop: Hop, older: bytes, beside: Context) -> list[bytes]:
+        """The older document on its way up over a hop downwards."""
+        root, before = read(older), [older]
+        for step, operation in operations_of(hop.reversed()):
+            self.notes.step = step.id
+            if not beside.ended:
+                operation.apply(root, beside)
+            before.append(write(root))
+        return before
 
     def _merged(self, hop: Hop, root: Object, context: Context, older: list[bytes]) -> Object:
         """The older document with what has changed; ``root`` as it is where that does not come down by itself."""
+        again = self._down_again(hop, context, older)
+        if again is None:
+            return root
+
+        def up_and_down(other: Object) -> Object | None:
+            beside = Context.of(context.record, context.source, hop.target[0])
+            try:
+                return self._down_again(hop, context, self._up(hop, write(other), beside))
+            except EventError:
+                return None
+
+        return Merge(older[0], up_and_down).merged(root, again)
+
+    def _down_again(self, hop: Hop, context: Context, older: list[bytes]) -> Object | None:
+        """What the older document is where it has come down again; None where it does not."""
         again, beside = read(older[-1]), Context.of(context.record, context.source, hop.source[0])
         try:
             self._run(hop, again, beside, None, older)
         except EventError:
-            return root
-        return root if beside.ended else merged(root, again, read(older[0]))
+            return None
+        return None if beside.ended else again
 
     def _run(
         self, hop: Hop, root: Object, context: Context, before: bytes | None, older: list[bytes] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from upcasters import (
     Detection,
     Event,
     FromField,
+    Operation,
     Policy,
     Step,
     StepError,
@@ -25,7 +27,9 @@ from upcasters import (
     default,
     derive,
     drop,
+    equals,
     first_of,
+    move_items,
     present,
     rename,
 )
@@ -134,3 +138,64 @@ def test_lists_that_are_others_are_taken_from_the_newer_document(
     else:
         assert isinstance(outcome, Upcast)
         assert json.loads(outcome.value or b"")["l"] == expected
+
+
+def by_number(items: list[dict[str, int]]) -> list[dict[str, int]]:
+    return sorted(items, key=lambda item: item["k"])
+
+
+def as_it_is(items: list[dict[str, int]]) -> list[dict[str, int]]:
+    return items
+
+
+def no_two(items: list[dict[str, int]]) -> list[dict[str, int]]:
+    if len(items) == 2:
+        raise ValueError("on purpose")
+    return items
+
+
+GONE = drop("l.*.d", missing="skip")
+KEPT = [{"k": 1, "d": 1}, {"k": 2, "d": 2}, {"k": 3, "d": 3}]
+NAMED = [{"n": "x", "d": 1}, {"n": "y", "d": 2}, {"n": "z", "d": 3}]
+NAMES = [move_items("l", equals("n", "x"), "m", empty="drop"), drop("m.*.d", missing="skip")]
+ITEMS: dict[str, tuple[list[Operation], list[Any], list[Any], list[Any]]] = {
+    "one is new": ([], KEPT, [{"k": 1}, {"k": 9}, {"k": 2}, {"k": 3}], [KEPT[0], {"k": 9}, *KEPT[1:]]),
+    "in another order": ([], KEPT, [{"k": 3}, {"k": 2}, {"k": 1}], KEPT[::-1]),
+    "one of two that are alike is gone": ([], [{"k": 1, "d": 1}, {"k": 1, "d": 2}], [{"k": 1}], [{"k": 1}]),
+    "as many are alike": (
+        [],
+        [{"k": 1, "d": 1}, {"k": 2, "d": 2}, {"k": 1, "d": 3}],
+        [{"k": 1}, {"k": 1}],
+        [{"k": 1, "d": 1}, {"k": 1, "d": 3}],
+    ),
+    "the step sorts them": (
+        [convert("l", by_number, as_it_is)],
+        KEPT[::-1],
+        [{"k": 1}, {"k": 9}],
+        [{"k": 1}, {"k": 9}],
+    ),
+    "the step sorts them, and they were so": (
+        [convert("l", by_number, as_it_is)],
+        KEPT,
+        [{"k": 1}, {"k": 9}],
+        [KEPT[0], {"k": 9}],
+    ),
+    "half of them does not go up": ([convert("l", no_two, as_it_is)], KEPT, [{"k": 1}, {"k": 9}], [{"k": 1}, {"k": 9}]),
+    "the step moves one": (NAMES, NAMED, [{"n": "y"}, {"n": "a"}], [NAMED[1], {"n": "a"}]),
+}
+
+
+@pytest.mark.parametrize(("operations", "older", "now", "expected"), ITEMS.values(), ids=ITEMS.keys())
+def test_an_item_of_a_list_is_the_older_one_only_where_it_is_known_which(
+    operations: list[Operation], older: list[Any], now: list[Any], expected: list[Any]
+) -> None:
+    chain = Chain(
+        [Step("t", 1, 2, [*operations, GONE], lossy="for the test")],
+        detection=Detection((Always("t"),), (FromField("v"),)),
+    )
+    upcaster = chain.upcaster(Policy(target={"t": "1"}, allow_loss=True))
+    outcome = upcaster.downcast_into(
+        Event(json.dumps({"v": 2, "l": now}).encode()), json.dumps({"v": 1, "l": older}).encode()
+    )
+    assert isinstance(outcome, Upcast)
+    assert json.loads(outcome.value or b"")["l"] == expected
