@@ -189,6 +189,22 @@ def test_rows_put_aside_are_those_of_one_condition(sqlite: TestDatabase) -> None
         assert [count(connection, each) for each in places[1:]] == [1, 3]
 
 
+def test_rows_that_were_left_are_at_their_version_put_aside_or_found(sqlite: TestDatabase, tmp_path: Path) -> None:
+    at_two, refused = '{"v": "2", "b": 1, "seen": 1}', '{"v": "1"}'
+    for number, document in enumerate((at_two, refused, "null", "[1]")):
+        sqlite.run(f"UPDATE orders SET document = '{document}' WHERE id = {number}")
+    sqlite.run("INSERT INTO orders VALUES (4, 'y', '{\"a\": 1}'), (5, 'y', NULL)")
+    backup = make_backup(found(sqlite), tmp_path / "backup", nothing)
+    assert verified(sqlite, backup).findings == []
+    assert bring(sqlite, on_failure="set aside").changed == 1
+    assert verified(sqlite, backup).findings == []
+    sqlite.run("DELETE FROM orders_document_set_aside")
+    refusal = "documents that the chain refuses were left as they were, and not all put aside: 1"
+    assert verified(sqlite, backup).findings == [f"orders.document: {refusal}"]
+    again = make_backup(found(sqlite), tmp_path / "again", nothing)
+    assert verified(sqlite, again).findings == []
+
+
 @pytest.mark.parametrize("commit", ["migration", "batch"])
 def test_a_registry_of_an_earlier_release_is_read_and_rebuilt(sqlite: TestDatabase, commit: Any) -> None:
     entry = f"'document', 'order', '{NAMED}', '2', NULL, '', '', NULL, 'then'"
@@ -234,6 +250,16 @@ def test_each_schema_is_backed_up_brought_verified_and_validated(postgresql: Tes
     restore_backup(backup, found(postgresql), nothing)
     assert verified(postgresql, backup).findings == []
     assert postgresql.rows("SELECT to_regclass('upcast_columns')") == [(None,)]
+
+
+def test_a_row_that_was_left_behind_is_found(postgresql: TestDatabase, tmp_path: Path) -> None:
+    """Where documents do not tell their version, only the backup tells that one of them did not come along."""
+    backup = make_backup(found(postgresql), tmp_path / "backup", nothing)
+    for schema in ("north", "south"):
+        bring(postgresql, schema=schema)
+    postgresql.run("UPDATE south.orders SET document = jsonb_build_object('a', id) WHERE id > 1")
+    left = "left as it was, and the chain makes another document of it"
+    assert verified(postgresql, backup).findings == [f"south.orders.document {number}: {left}" for number in (2, 3)]
 
 
 def test_a_registry_in_each_tenants_schema_is_found(postgresql: TestDatabase) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 
 from upcasters import Fault, Reversibility
-from worker.database import registry, schemas
+from worker.database import quarantine, registry, schemas
 from worker.database.digest import TableDigest, data_tables, digests, rows_of_all
 from worker.database.document_upcaster import Changed, DocumentUpcaster
+from worker.database.migration_pass import is_no_object, is_null
 from worker.database.registry import DocumentSet, Entry
 from worker.database.rows import Row, Storage, find_storage
 from worker.database.side_effects import table_named
@@ -58,7 +59,7 @@ def compare(before: Connection, now: Connection, show: OnProgress) -> Comparison
     entries = registry.all_entries(now)
     _compare_tables(before, now, entries, result, show)
     both = {*data_tables(before)} & {*data_tables(now)}
-    earlier = {entry.place: entry.settled for entry in registry.all_entries(before)}
+    earlier = {entry.place: entry for entry in registry.all_entries(before)}
     for column in _by_column(entries):
         if _table(column[0]) in both:
             _compare_documents(before, now, column, earlier, result)
@@ -118,7 +119,7 @@ def _compare_documents(
     before: Connection,
     now: Connection,
     column: list[Entry],
-    earlier: Mapping[DocumentSet, str | None],
+    earlier: Mapping[DocumentSet, Entry],
     result: Comparison,
 ) -> None:
     unnamed = next((entry for entry in column if not entry.chain), None)
@@ -129,13 +130,13 @@ def _compare_documents(
     for old, new in zip_longest(_rows(before, column), _rows(now, column)):
         if old is None or new is None or old.key != new.key:
             return  # the digests have told that already
-        if old.document == new.document:
-            continue
         picked = _picked(column, new) or _picked(column, old)
-        if not picked:
+        if not picked and old.document != new.document:
             result.find("changed, and no migration of ours picks this row", _where(column[0], new))
         for place in picked:
             judges[place].compare(old, new)
+    for judge in judges:
+        judge.end(now)
 
 
 def _picked(column: list[Entry], row: Row) -> list[int]:
@@ -176,9 +177,12 @@ class _Judge:
     """``known`` is what the backup knows: the version of documents that do not tell theirs. The migration may have been
     told another one, and several may have run since."""
 
-    def __init__(self, entry: Entry, known: str | None, result: Comparison) -> None:
+    def __init__(self, entry: Entry, earlier: Entry | None, result: Comparison) -> None:
         self._entry = entry
         self._result = result
+        self._failed = 0
+        self._migrated = entry.finished and entry != earlier
+        known = earlier.settled if earlier else None
         self._ways = [self._upcaster(entry.version, silent) for silent in dict.fromkeys((known, entry.since))]
         self._back: dict[str, DocumentUpcaster] = {}
 
@@ -189,6 +193,9 @@ class _Judge:
         return DocumentUpcaster(entry.chain, kind, to, down=None, versioned=versioned, allow_loss=True, silent=silent)
 
     def compare(self, old: Row, new: Row) -> None:
+        if old.document == new.document:
+            self._left(old)
+            return
         where = _where(self._entry, new)
         if old.document is None or new.document is None:
             self._result.find("a null that was none, or none that was null", where)
@@ -203,6 +210,25 @@ class _Judge:
                 self._go_back(way, made.since, old.document, new, where)
             return
         self._result.find("not what the chain makes of the backup's document", where)
+
+    def _left(self, row: Row) -> None:
+        """A row that a migration has left as it was: it was at the version already, or was put aside."""
+        if not self._migrated or row.document is None or is_null(row.document) or is_no_object(row):
+            return
+        made = [way.bring(row.document, _text(row.version)) for way in self._ways]
+        if any(each is None or _is_same(each, row.document) for each in made):
+            return
+        if any(isinstance(each, Fault) for each in made):
+            self._failed += 1
+        else:
+            where = _where(self._entry, row)
+            self._result.find("left as it was, and the chain makes another document of it", where)
+
+    def end(self, now: Connection) -> None:
+        """All rows have been looked at."""
+        if self._failed > quarantine.count(now, self._entry.place):
+            what = f"documents that the chain refuses were left as they were, and not all put aside: {self._failed:,}"
+            self._result.find(what, str(self._entry.place))
 
     def _go_back(self, way: DocumentUpcaster, since: str, old: bytes, new: Row, where: str) -> None:
         kind = way.way_back(since)
@@ -226,6 +252,10 @@ class _Judge:
         version = since if self._entry.version_column else None
         again = way.bring(document, version)
         return isinstance(again, Changed) and same_json(again.document, new)
+
+
+def _is_same(made: Changed | Fault, document: bytes) -> bool:
+    return isinstance(made, Changed) and same_json(made.document, document)
 
 
 def _text(version: Any) -> str | None:
