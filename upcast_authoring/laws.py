@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from upcast_authoring.checks import Checked
+from upcast_authoring.counted import counted
 from upcast_authoring.errors import CommandError
 from upcast_authoring.extras import pip_install
 from upcasters import Chain, ChainError, load_chain
@@ -42,14 +43,10 @@ def _counted(results: Sequence[tuple[Law, str]]) -> str:
     """How many were tried and how many were wrong: the laws, and apart from them the golden pairs."""
     pairs = Counter(verdict for law, verdict in results if law.name == "golden")
     tried = Counter(verdict for law, verdict in results if law.name != "golden")
-    told = f"{_number(tried['ok'] + tried['wrong'], 'law')} tried, {tried['wrong']} wrong"
+    told = f"{counted(tried['ok'] + tried['wrong'], 'law')} tried, {tried['wrong']} wrong"
     if tried["not tried"]:
         told += f", {tried['not tried']} not tried"
-    return f"{told}; {_number(pairs.total(), 'golden pair')}, {pairs['wrong']} wrong" if pairs else told
-
-
-def _number(many: int, what: str) -> str:
-    return f"{many} {what}{'' if many == 1 else 's'}"
+    return f"{told}; {counted(pairs.total(), 'golden pair')}, {pairs['wrong']} wrong" if pairs else told
 
 
 def _tried(law: Law, tell: Callable[[str], None]) -> tuple[str, list[str]]:
@@ -60,5 +57,5 @@ def _tried(law: Law, tell: Callable[[str], None]) -> tuple[str, list[str]]:
         verdict = "not tried" if isinstance(error, LawNotTried) else "wrong"
         tell(f"{verdict}: {law.id}")
         return verdict, str(error).splitlines()
-    tell(f"ok: {law.id}, {_number(events, 'event')} {'was' if events == 1 else 'were'} upcast")
+    tell(f"ok: {law.id}, {counted(events, 'event')} {'was' if events == 1 else 'were'} upcast")
     return "ok", []

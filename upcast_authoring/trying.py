@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from upcast_authoring.codes import chain_error
+from upcast_authoring.counted import counted
 from upcast_authoring.errors import CommandError
 from upcasters import (
     Chain,
@@ -167,7 +168,7 @@ def _around(record: Event | Record) -> list[str]:
 
 def _told_reading(read: Read) -> str:
     number = len(read.parts)
-    many = f", which makes {number:,} event{'' if number == 1 else 's'} of it" if read.splits else ""
+    many = f", which makes {counted(number, 'event')} of it" if read.splits else ""
     return f"read by {', '.join(read.by)}{many}"
 
 

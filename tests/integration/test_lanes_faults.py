@@ -348,7 +348,7 @@ async def test_a_topic_created_again_with_fewer_partitions_is_reported(
         await make_topic(kafka_bootstrap, topic, 1, {"retention.ms": "-1"})
         word = "old" if which == "destination" else "bad"
         await produce(kafka_bootstrap, bench.route.source, [Record(b"k", b"%s 1" % word.encode(), partition=1)])
-        told = f"{topic} has 1 partitions, it had 2 when the worker started: create it again as it was"
+        told = f"{topic} has 1 partition, it had 2 when the worker started: create it again as it was"
         await until(lambda: any(told in each for each in supervisor.why_not_ready()))
         async with admin_of(kafka_bootstrap) as client:
             await client.create_partitions({topic: NewPartitions(2)})

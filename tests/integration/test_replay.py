@@ -176,8 +176,8 @@ async def test_dead_letters_that_nobody_has_allowed_are_no_success(stage: Stage,
     assert done.code == 1, done.errors
     assert "0 upcast, 0 passed, 0 skipped, 6 dead-lettered" in done.out
     assert done.errors.splitlines()[-1] == (
-        f"upcast: replay {plan.replay_id}: 6 dead letters in {stage.dead_letter} are not in the plan, so nobody has "
-        "allowed them: see `upcast dlq list` (UPC1621)"
+        f"upcast: replay {plan.replay_id}: 6 dead letters in {stage.dead_letter} that the plan does not have and "
+        "nobody has allowed: see `upcast dlq list` (UPC1621)"
     )
     assert stage.receipt.exists()
 

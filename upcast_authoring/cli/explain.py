@@ -46,8 +46,8 @@ def explain_among(
     wanted = " ".join(asked)  # a log line needs no quotes
     code = find(wanted, codes())
     if code is None:
-        known = [each for code in codes().values() for each in (code.number, code.name) if each]
-        near = difflib.get_close_matches(wanted, known, n=1)
+        # Of names alone: a number that is like another one has nothing to do with it.
+        near = difflib.get_close_matches(wanted, [code.name for code in codes().values() if code.name], n=1)
         hint = f"did you mean {near[0]}?" if near else "docs/codes.md lists all of them"
         raise CommandError(f"explain: there is no code and no name {wanted!r}: {hint}", code="UPC1003")
     if as_json:

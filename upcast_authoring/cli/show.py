@@ -70,12 +70,13 @@ def show(
 
 def _show_summary(chain: Chain, markdown: bool) -> None:
     from upcast_authoring.cli.output import print_markdown, print_table
+    from upcast_authoring.counted import counted
     from upcasters.describe import summary
 
     lines = summary(chain)
     counts = [(len(lines), "type"), (len(chain.versions), "version"), (len(chain.steps), "step")]
     counts += [(sum(len(line.lossy) for line in lines), "lossy step")]
-    told = ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in counts)
+    told = ", ".join(counted(count, name) for count, name in counts)
     (print_markdown if markdown else print_table)(TYPES, map(_summary_cells, lines), told)
 
 

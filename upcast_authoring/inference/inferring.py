@@ -41,7 +41,7 @@ def infer(befores: Sequence[bytes], afters: Sequence[bytes]) -> Inferred:
     """Each event of ``befores`` has become the one of the same place in ``afters``. Raises CommandError."""
     if len(befores) != len(afters):
         raise CommandError(
-            f"infer: there are {len(befores)} events before and {len(afters)} after: give pairs", code="UPC2105"
+            f"infer: of the events there are {len(befores)} before and {len(afters)} after: give pairs", code="UPC2105"
         )
     if not befores:
         raise CommandError("infer: there is no event", code="UPC2105")

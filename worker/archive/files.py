@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from upcast_authoring.counted import counted
 from worker.replay.plan.file import ID_DIGITS, Determinism, LossReport, OutcomeCounts, PassageCount
 from worker.replay.sealed_file import FileKind, FilePart, SealedFile
 
@@ -107,9 +108,10 @@ class ArchivePlan(SealedFile):
             if group.fingerprint not in self.allowed:
                 where = f" in {group.where}" if group.where else ""
                 first = f" (first at {group.samples[0]})" if group.samples else ""
+                dead = counted(group.count, "dead letter")
                 yield (
-                    f"{group.count:,} dead letters, {group.error_type}{where}{first}: correct the chain, or allow them "
-                    f"with --allow {group.fingerprint}"
+                    f"{dead}, {group.error_type}{where}{first}: correct the chain, or allow "
+                    f"{'it' if group.count == 1 else 'them'} with --allow {group.fingerprint}"
                 )
 
     def _lost(self) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from upcast_authoring.counted import counted
 from worker.archive.files import ArchivePlan, ArchiveReceipt
 from worker.archive.verifying import ArchiveVerdict
 from worker.replay.plan.file import OutcomeCounts
@@ -16,13 +17,13 @@ FAULT_COLUMNS = ("fingerprint", "rows", "error", "version", "where", "first at",
 def outcome_text(counts: OutcomeCounts) -> str:
     skipped = ", ".join(f"{count:,} skipped ({reason})" for reason, count in counts.skipped.items()) or "0 skipped"
     return (
-        f"{counts.read:,} rows: {counts.upcast:,} upcast, {counts.passed:,} passed, {skipped}, "
+        f"{counted(counts.read, 'row')}: {counts.upcast:,} upcast, {counts.passed:,} passed, {skipped}, "
         f"{counts.dead_lettered:,} dead-lettered"
     )
 
 
 def files_text(files: Sequence[object]) -> str:
-    return f"{len(files):,} file{'' if len(files) == 1 else 's'}"
+    return counted(len(files), "file")
 
 
 def summary(plan: ArchivePlan) -> Iterator[str]:
@@ -71,10 +72,11 @@ def fault_cells(plan: ArchivePlan) -> Iterator[tuple[str, ...]]:
 
 
 def verdict_line(receipt: ArchiveReceipt, verdict: ArchiveVerdict) -> str:
+    rows, events = counted(verdict.rows, "row"), counted(verdict.events, "event")
+    dead = counted(verdict.dead_letters, "dead letter")
     return (
-        f"{verdict.findings.result}: run {receipt.run_id}: {verdict.rows:,} rows of {files_text(receipt.files)}, "
-        f"{verdict.events:,} events, {verdict.dead_letters:,} dead letters, {verdict.again:,} upcast again, in "
-        f"{verdict.seconds:.1f} s"
+        f"{verdict.findings.result}: run {receipt.run_id}: {rows} of {files_text(receipt.files)}, {events}, {dead}, "
+        f"{verdict.again:,} upcast again, in {verdict.seconds:.1f} s"
     )
 
 

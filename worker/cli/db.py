@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from upcast_authoring.counted import counted
 from worker.cli.options import Json
 from worker.cli.progress import Look, ProgressOption, progress, waiting
 from worker.errors import WorkerError
@@ -184,7 +185,9 @@ def _back_up(database: Database, to: Path, unchecked: bool, shown: Look) -> Back
 
 def _print_backup(made: Backup) -> None:
     checked = (
-        f"restored and compared, {_rows(made.rows)} in {_tables(len(made.tables))}" if made.checked else "not checked"
+        f"restored and compared, {counted(made.rows, 'row')} in {counted(len(made.tables), 'table')}"
+        if made.checked
+        else "not checked"
     )
     typer.echo(f"backup: {made.file}, {made.bytes:,} bytes, at {_revision(made.revision)}; {checked}")
 
@@ -235,7 +238,7 @@ def _verify(database: Database, made: Backup, shown: Look, *, as_json: bool = Fa
     for line in (*found.lines(), *found.notes):
         typer.echo(line)
     typer.echo(
-        f"{'FAIL' if found.findings else 'PASS'}: {_tables(found.tables)}, {_rows(found.rows)}; "
+        f"{'FAIL' if found.findings else 'PASS'}: {counted(found.tables, 'table')}, {counted(found.rows, 'row')}; "
         f"{found.documents:,} documents changed: {found.same_back:,} come back the same, "
         f"{found.equal_back:,} with the same meaning, {found.not_back:,} cannot come back"
     )
@@ -279,14 +282,6 @@ def _validate(database: Database, shown: Look, *, as_json: bool = False) -> Data
         typer.echo(f"{each.place}: {each.documents:,} documents of {each.event_type} {each.version}{others}{aside}")
     typer.echo(f"{'FAIL' if found.findings else 'PASS'}: {database.name} at {_revision(database.revision)}")
     return found
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
-
-
-def _tables(count: int) -> str:
-    return f"{count} table" if count == 1 else f"{count} tables"
 
 
 def _revision(revision: str | None) -> str:

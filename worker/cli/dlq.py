@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from upcast_authoring.counted import counted
 from worker.cli.next_step import after_letter, after_listing, after_redrive_plan
 from worker.cli.options import DEFAULT_CONFIG, Allow, Config, Json, Plain, Reason
 from worker.cli.progress import ASKING, Look, ProgressOption, progress, waiting
@@ -281,7 +282,7 @@ def _print_receipt(done: Receipt, file: Path, as_json: bool) -> None:
     again = sum(each.dead_lettered for each in counts)
     written = sum(each.produced for each in counts)
     typer.echo(
-        f"redrive {done.replay_id} finished: {taken:,} letters taken, {left:,} left where they are, "
-        f"{again:,} dead letters again; {written:,} written to {done.route.destination}"
+        f"redrive {done.replay_id} finished: {counted(taken, 'letter')} taken, {left:,} left where they are, "
+        f"{counted(again, 'dead letter')} again; {written:,} written to {done.route.destination}"
     )
     typer.echo(f"receipt: {file}; next: `upcast verify {file}`")

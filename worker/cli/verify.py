@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from upcast_authoring.counted import counted
 from worker.cli.next_step import after_verify
 from worker.cli.options import DEFAULT_CONFIG, Config, Json
 from worker.cli.progress import Look, ProgressOption, progress
@@ -79,8 +80,8 @@ def _content(receipt: Receipt, verdict: ReceiptVerdict) -> dict[str, object]:
 def _show(receipt: Receipt, verdict: ReceiptVerdict) -> None:
     for line in verdict.findings.lines():
         typer.echo(line)
-    read = "source records" if receipt.redrive is None else "letters"
+    read = "source record" if receipt.redrive is None else "letter"
     typer.echo(
-        f"{verdict.findings.result}: {receipt.activity} {receipt.replay_id}: {verdict.records:,} {read}, "
-        f"{verdict.outputs:,} written, {verdict.dead_letters:,} dead letters, in {verdict.seconds:.1f} s"
+        f"{verdict.findings.result}: {receipt.activity} {receipt.replay_id}: {counted(verdict.records, read)}, "
+        f"{verdict.outputs:,} written, {counted(verdict.dead_letters, 'dead letter')}, in {verdict.seconds:.1f} s"
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from alembic.util import CommandError
 
+from upcast_authoring.counted import counted
 from upcasters import Fault
 
 LISTED = 20
@@ -71,8 +72,7 @@ class Failures:
 
     def error(self, place: str, to: str) -> RowsFailedError:
         """All of them as one error: what, where, what next."""
-        rows = "row" if self.count == 1 else "rows"
-        lines = [f"{place}: {self.count:,} {rows} cannot be brought to {to}, and nothing was changed:"]
+        lines = [f"{place}: {counted(self.count, 'row')} cannot be brought to {to}, and nothing was changed:"]
         lines += [f"  {failure}" for failure in self.first]
         if self.count > len(self.first):
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.kinds.most_common())

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from upcast_authoring.counted import counted
 from upcast_authoring.trying import Tried
 from upcast_authoring.trying import shown as shown_event
 from upcasters.event import Header
@@ -39,8 +40,8 @@ def summary(found: Listing, topic: str) -> Iterator[str]:
 def _counted(found: Listing, topic: str) -> str:
     left = sum(group.left for fault, group in found.groups.items() if fault.fingerprint)
     others = sum(group.records for fault, group in found.groups.items() if not fault.fingerprint)
-    foreign = f", {others:,} records that this worker did not write" if others else ""
-    return f"{topic}: {found.records - others:,} dead letters, {left:,} of them not redriven yet{foreign}"
+    foreign = f", {counted(others, 'record')} that this worker did not write" if others else ""
+    return f"{topic}: {counted(found.records - others, 'dead letter')}, {left:,} of them not redriven yet{foreign}"
 
 
 def as_cells(found: Listing) -> Iterator[tuple[str, ...]]:

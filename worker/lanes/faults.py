@@ -10,6 +10,7 @@ from types import MappingProxyType
 from aiokafka import TopicPartition, errors
 from aiokafka.errors import KafkaError
 
+from upcast_authoring.counted import counted
 from upcasters.outcome import Fault, Stage
 from worker.errors import NEEDS_A_PERSON, WorkerError
 from worker.kafka.codes import InvalidRecordError
@@ -135,8 +136,8 @@ class FewerPartitionsError(Exception):
 
     def __init__(self, topic: str, before: int, now: int) -> None:
         super().__init__(
-            f"{topic} has {now} partitions, it had {before} when the worker started: create it again as it was, or "
-            "add partitions (see `upcast check`)"
+            f"{topic} has {counted(now, 'partition')}, it had {before} when the worker started: create it again as it "
+            "was, or add partitions (see `upcast check`)"
         )
 
 

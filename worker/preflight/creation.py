@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from upcast_authoring.counted import counted
 from worker.errors import MAY_PASS, WorkerError
 from worker.kafka.clients import KafkaClients, started
 from worker.kafka.waiting import wait_for_broker
@@ -34,7 +35,7 @@ class MissingTopic:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        parts = [_counted(self.partitions, "partition"), _counted(self.replicas, "replica")]
+        parts = [counted(self.partitions, "partition"), counted(self.replicas, "replica")]
         return ", ".join([*parts, *(f"{name}={value}" for name, value in self.settings.items())])
 
 
@@ -149,7 +150,3 @@ async def _create(clients: KafkaClients, missing: Iterable[MissingTopic]) -> Non
     ]
     if refused:
         raise WorkerError("\n".join(refused), code="UPC1208")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

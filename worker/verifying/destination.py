@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from upcast_authoring.counted import counted
 from upcasters.event import SourceRecord
 from worker.kafka.fetched import FetchedBatch
 from worker.replay.ranges import Range
@@ -91,7 +92,7 @@ class OtherWriters:
         if self._astray:
             findings.add(
                 "in another partition",
-                f"{destination} partition {self.home} holds {self._astray:,} records that belong into another "
+                f"{destination} partition {self.home} holds {counted(self._astray, 'record')} meant for another "
                 "partition",
             )
         for writer, offsets in self._by_writer.items():

@@ -233,7 +233,7 @@ def test_numbers_keep_their_digits_and_booleans_are_none() -> None:
 @pytest.mark.parametrize(
     ("befores", "afters", "message"),
     [
-        ([b"{}"], [], "there are 1 events before and 0 after"),
+        ([b"{}"], [], "of the events there are 1 before and 0 after"),
         ([], [], "there is no event"),
         ([b"{"], [b"{}"], "event 1 before is not JSON"),
         ([b"{}", b"{}"], [b"{}", b"[]"], "event 2 after is not a JSON object"),

@@ -42,7 +42,7 @@ def test_ours_in_a_partition_of_another_one() -> None:
     others.look(headers(b"7", b"5", writer=b"mine"))  # the destination has fewer partitions: this is its home, too
     assert told(others) == []
     others.look(headers(b"7", b"2", writer=b"mine"))
-    assert told(others) == ["in another partition: new partition 1 holds 1 records that belong into another partition"]
+    assert told(others) == ["in another partition: new partition 1 holds 1 record meant for another partition"]
 
 
 def test_records_that_tell_nothing_are_nobody_s() -> None:

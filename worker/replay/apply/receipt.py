@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from upcast_authoring.counted import counted
 from worker.ledger import Ledger
 from worker.replay.plan.file import Filters, OutcomeCounts, PlannedRoute, Redrive
 from worker.replay.sealed_file import FileKind, FilePart, SealedFile
@@ -64,9 +65,10 @@ class Receipt(SealedFile):
         dead = sum(each.counts.dead_lettered for each in self.partitions)
         if dead <= allowed:
             return ""
+        more = counted(dead - allowed, "dead letter")
         return (
-            f"{self.activity} {self.replay_id}: {dead - allowed:,} dead letters in {self.route.dead_letter} are not in "
-            "the plan, so nobody has allowed them: see `upcast dlq list`"
+            f"{self.activity} {self.replay_id}: {more} in {self.route.dead_letter} that the plan does not have and "
+            "nobody has allowed: see `upcast dlq list`"
         )
 
 

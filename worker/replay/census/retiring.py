@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from upcast_authoring.counted import counted
 from upcasters import Chain
 from worker.kafka.fetched import NO_TIMESTAMP
 from worker.replay.census.counting import OTHERS, TOMBSTONE, Census, Seen
@@ -117,10 +118,10 @@ def _doubt(census: Census, whole_range: bool, hidden: int) -> str:
     if not whole_range:
         return "only a part of the topic was read: leave out --from and --to"
     if hidden:
-        return f"{hidden:,} offsets are hidden by an open transaction"
+        return f"{counted(hidden, 'offset')} hidden by an open transaction"
     unclear = sum(line.seen.records for kind, line in census.lines.items() if kind.problem not in ("", TOMBSTONE))
     if unclear:
-        return f"{unclear} records have no version that could be detected"
+        return f"{counted(unclear, 'record')} without a version that could be detected"
     return "more kinds of events than the census counts" if any(OTHERS in kind for kind in census.lines) else ""
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from upcast_authoring.counted import counted
 from worker.replay.sealed_file import FileKind, FilePart, SealedFile
 
 
@@ -282,9 +283,10 @@ class Plan(SealedFile):
 def _dead(group: FaultGroup) -> str:
     place = " ".join(part for part in (group.step, group.path) if part)
     at = f" at {place}" if place else ""
+    dead, them = counted(group.count, "dead letter"), "it" if group.count == 1 else "them"
     return (
-        f"{group.count} dead letters, {group.error_type} in {group.stage}{at}{_first(group.samples)}: correct the "
-        f"chain, or allow them with --allow {group.fingerprint}"
+        f"{dead}, {group.error_type} in {group.stage}{at}{_first(group.samples)}: correct the chain, or allow {them} "
+        f"with --allow {group.fingerprint}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from upcast_authoring.counted import counted
 from worker.replay.plan.file import Coordinates, Plan
 
 HOP_COLUMNS = ("type", "from", "to", "step", "records")
@@ -23,7 +24,7 @@ def summary(plan: Plan) -> Iterator[str]:
         return
     skipped = ", ".join(f"{count:,} skipped ({reason})" for reason, count in counts.skipped.items()) or "0 skipped"
     yield (
-        f"{counts.read:,} records in {len(plan.ranges)} partitions: {counts.upcast:,} upcast, "
+        f"{counted(counts.read, 'record')} in {counted(len(plan.ranges), 'partition')}: {counts.upcast:,} upcast, "
         f"{counts.passed:,} passed, {skipped}, {counts.dead_lettered:,} would be dead letters"
     )
     if counts.tombstones:

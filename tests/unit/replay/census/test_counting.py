@@ -191,7 +191,7 @@ def test_records_of_no_known_version_leave_a_doubt() -> None:
     headless = Event(b"{}", b"k", [])
     assert verdicts(numbered(*HISTORY), headless)["1.0"] == (
         "unknown",
-        "1 records have no version that could be detected",
+        "1 record without a version that could be detected",
     )
     assert verdicts(numbered(*HISTORY), Event(None, b"k"))["1.0"][0] == "yes"
 
