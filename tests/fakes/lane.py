@@ -127,7 +127,8 @@ class Bench:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        metrics = WorkerMetrics(CollectorRegistry(), "group")
+        self.registry = CollectorRegistry()
+        metrics = WorkerMetrics(self.registry, "group")
         records = [Event(value, b"key", [], timestamp=1_000 + n, offset=n) for n, value in enumerate(self.values)]
         self.consumer = Consumer(records)
         self.context = Context(
@@ -170,6 +171,12 @@ class Bench:
         while True:
             self.consumer.fetch_for(lane)
             await asyncio.sleep(0)
+
+    @property
+    def counted(self) -> float:
+        """Records that the worker says it has consumed."""
+        samples = (each for family in self.registry.collect() for each in family.samples)
+        return sum(each.value for each in samples if each.name == "upcaster_records_consumed_total")
 
     @property
     def written(self) -> list[bytes | None]:

@@ -91,6 +91,8 @@ class Lane:
         self._position = LanePosition(known)
         self._slice_size = SliceSize()
         self._transaction: Transaction | None = None
+        self._unanswered: Transaction | None = None
+        """One that failed while committing, until the group's offset tells whether it is committed."""
         self._blocked = ""
         self._recovery = Recovery(route, self._processor, lane_context.timeouts, lane_context.quota)
 
@@ -303,10 +305,13 @@ class Lane:
         self._has_looked = True
 
     def _take_up(self, beginning: StartingPoint) -> None:
+        unanswered, self._unanswered = self._unanswered, None
         if self._position.take_up(beginning):
             # What the brokers remember of the breaker counts.
             self.breaker = self.breaker.closed()
             self.breaker.remember(beginning.note.breaker)
+        elif unanswered and unanswered.is_committed_by(beginning):
+            self._count(unanswered)
         self._fetch_buffer.bound = beginning.bound
         self.note_end(beginning.end)
         self._note_committed(beginning.offset)
@@ -387,17 +392,22 @@ class Lane:
             self._context.seen_commits.note(self.partition, self._position.known)
 
     def _account(self, transaction: Transaction) -> None:
-        """Count a committed transaction."""
+        """Go on behind a committed transaction."""
         if transaction.position is None:
             return
-        work, context, now = transaction.work, self._context, self._context.clock()
+        work, context = transaction.work, self._context
         self._position.committed(transaction.position, transaction.note, work.journal, to_group=context.bounds is None)
         self._note_committed(transaction.position)
-        self.breaker = work.breaker
         self._recovery.succeeded(transaction, transaction.position)
         self._throttle.spend(work.counters.consumed, time.monotonic(), work.counters.bytes)
         if context.bounds:
             context.bounds.committed(self.partition, transaction.position, work.journal)
+        self._count(transaction)
+
+    def _count(self, transaction: Transaction) -> None:
+        """Have metrics, log and breaker know the records of a committed transaction."""
+        work, context, now = transaction.work, self._context, self._context.clock()
+        self.breaker = work.breaker
         topic, partition = self.partition
         context.metrics.add(topic, partition, self.route.destination.name, work.counters, now, transaction.trace_ids)
         context.metrics.observe(topic, transaction.seconds)
@@ -425,6 +435,8 @@ class Lane:
             # Whatever failed, aiokafka says no more than that a node is not ready.
             error = LoginRefusedError(refused)
         failed, self._transaction = self._transaction, None
+        if failed and failed.stage == "commit" and not isinstance(error, FENCED):
+            self._unanswered = failed
         try:
             learned = is_too_large(error) and await self._learn_sizes()
             pause = 0.0 if learned else self._recovery.pause_after(error, failed)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from upcasters.outcome import Stage
 from worker.kafka.fetched import NO_TIMESTAMP, Slice, UnpackError
 from worker.kafka.throttling import PRODUCE
-from worker.lanes.bounded_pass import Journal
+from worker.lanes.bounded_pass import Journal, StartingPoint
 from worker.lanes.breaker import Breaker
 from worker.lanes.committed_offset import OffsetNote
 from worker.lanes.counters import TransactionTrace
@@ -104,6 +104,14 @@ class Transaction:
             self._end_trace(kind(error))
             raise
         self._end_trace()
+
+    def is_committed_by(self, beginning: StartingPoint) -> bool:
+        """Whether this transaction, whose commit was not answered, is what the group was found at: at its offset, with
+        the records that it wrote last."""
+        theirs = beginning.note
+        pairs = ((self.note.destination, theirs.destination), (self.note.dead_letter, theirs.dead_letter))
+        others = any(own and own.is_own and found and found != own for own, found in pairs)
+        return self.position == beginning.offset and not others
 
     def _end_trace(self, error: str = "") -> None:
         if self._trace and self.position is not None:

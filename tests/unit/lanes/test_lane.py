@@ -30,7 +30,7 @@ from worker.lanes.lane_producer import LaneProducer
 from worker.lanes.state import LaneState
 from worker.lanes.transaction import Transaction
 from worker.routes.route import Route
-from worker.settings import BreakerSettings
+from worker.settings import BreakerSettings, LimitSettings
 
 OLD = [b"old %d" % n for n in range(23)]
 NEW: list[bytes | None] = [b"new %d" % n for n in range(23)]
@@ -95,7 +95,7 @@ async def test_nothing_is_lost_or_doubled_wherever_it_goes_wrong(
     bench.broker.fault = fault
     await bench.work_through()
     assert fault.raised == 1
-    assert (bench.written, bench.committed) == (NEW, 23)
+    assert (bench.written, bench.committed, bench.counted) == (NEW, 23, 23)
 
 
 class Rival:
@@ -232,6 +232,31 @@ async def test_an_open_breaker_stops_the_lane_and_is_remembered_by_the_next_one(
         assert bench.committed == stopped_at
         after.resume()
         await until(lambda: bench.committed > stopped_at)
+
+
+async def test_a_breaker_that_trips_in_a_commit_without_an_answer_is_open() -> None:
+    bench = Bench([b"bad"] * 40)
+    bench.route = replace(bench.route, breaker=BreakerSettings(rate=0.5, window=10, resume="api"))
+    bench.broker.fault = fault = Fault(RequestTimedOutError(), "commit", "after", 2)
+    async with bench.running() as lane:
+        await until(lambda: lane.state is LaneState.BREAKER_OPEN)
+    assert fault.raised == 1
+    assert (bench.committed, bench.counted, len(bench.dead_letters)) == (10, 10, 10)
+
+
+async def test_what_another_has_committed_is_not_counted() -> None:
+    """At the offset that an unanswered commit of this lane would have had: he does one record, and it takes one."""
+    bench = Bench(OLD)
+    bench.route = replace(bench.route, limits=LimitSettings(transaction_records=1))
+    rival, lost = Rival(bench, "commit", 3, fences=True), Fault(RequestTimedOutError(), "commit", "before", 3)
+
+    def both(request: str, when: str) -> None:
+        rival(request, when)
+        lost(request, when)
+
+    bench.broker.fault = both
+    await bench.work_through()
+    assert (bench.written, bench.committed, bench.counted, rival.has_worked) == (NEW, 23, 22, True)
 
 
 async def test_a_pause_commits_what_is_in_flight_and_holds_no_records() -> None:
