@@ -64,7 +64,8 @@ async def test_a_proof_is_undecided_where_the_records_may_be_hidden_and_passes_w
         assert re.match(
             rf"undecided: behind an open transaction: partition 0: {orders.destination} partition 0: {SAID}, hides \d+ "
             r"offsets; 10 records that were not found may stand there: let its producer end it, or "
-            r"`upcast kafka transactions abort --topic \S+ --partition 0 --start-offset 0`, then verify again$",
+            r"`upcast kafka transactions --bootstrap-server SERVER abort --topic \S+ --partition 0 --start-offset 0`, "
+            r"then verify again$",
             lines[0],
         ), lines
         assert re.search(rf"{orders.dead_letter} partition 0: {SAID}", lines[1])

@@ -57,8 +57,8 @@ class OpenTransaction:
     @property
     def fix(self) -> str:
         return (
-            f"let its producer end it, or `{kafka_tool('transactions')} abort --topic "
-            f"{self.topic} --partition {self.partition} --start-offset {self.offset}`"
+            f"let its producer end it, or `{kafka_tool('transactions')} --bootstrap-server SERVER abort "
+            f"--topic {self.topic} --partition {self.partition} --start-offset {self.offset}`"
         )
 
     def content(self) -> dict[str, Any]:

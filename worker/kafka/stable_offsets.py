@@ -32,6 +32,7 @@ from aiokafka.structs import OffsetAndMetadata
 from worker.kafka.aiokafka_internals.one_version import TAGS, OneVersionRequest
 from worker.kafka.aiokafka_internals.questions import ask_coordinator, ask_node, group_of, versions_of_coordinator
 from worker.kafka.codes import UnstableOffsetCommitError
+from worker.kafka.tools import kafka_tool
 
 OFFSET_FETCH, STABLE_SINCE = 9, 7
 """The request's API key, and its first version that can ask for stable offsets."""
@@ -43,7 +44,7 @@ TOO_OLD = (
 PATIENCE = 5.0
 """Seconds that an offset may be unstable before it counts as an error."""
 END_IT = (
-    "if the transaction stays open, find its producer with `kafka-transactions.sh --bootstrap-server SERVER "
+    f"if the transaction stays open, find its producer with `{kafka_tool('transactions')} --bootstrap-server SERVER "
     "find-hanging --topic __consumer_offsets` and end it with `abort`"
 )
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5

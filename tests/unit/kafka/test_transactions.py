@@ -25,6 +25,7 @@ from worker.kafka.aiokafka_internals.transactions import (
     discard,
     end_with_offsets,
     mark_retrieved,
+    silence,
 )
 
 PLACE = TopicPartition("current", 0)
@@ -184,6 +185,29 @@ async def _throw_away_while_aborting() -> None:
     aborting.cancel()
     await asyncio.wait([aborting])
     assert wire.sent == [AddPartitionsToTxnRequest, ProduceRequest]
+
+
+async def test_a_batch_that_was_not_sent_does_not_fail_the_sender(caplog: pytest.LogCaptureFixture) -> None:
+    """The sender looks for the next batch as soon as the one on its way has failed."""
+    on_its_way: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    producer, wire, _ = await begun(
+        lambda request: on_its_way if isinstance(request, ProduceRequest) else answered(request)
+    )
+    producer._message_accumulator._cluster.leader_for_partition = lambda _: 0
+    for _ in range(2):
+        batch = producer.create_batch()
+        batch.append(timestamp=1, key=None, value=b"value")
+        (await producer._message_accumulator.add_batch(batch, PLACE, 1)).add_done_callback(mark_retrieved)
+    await wire.waits.wait()
+    silence(producer, kafka_errors.ProducerClosed())
+    on_its_way.set_exception(kafka_errors.MessageSizeTooLargeError())
+    for _ in range(20):  # turns of the loop: the sender hears of it, and looks for the next batch
+        await asyncio.sleep(0)
+    assert not producer._sender._in_flight
+    assert not producer._sender.sender_task.done()
+    await discard(producer, 1)
+    assert "Unexpected error" not in caplog.text
+    assert wire.sent.count(ProduceRequest) == 1
 
 
 async def test_leftovers_are_cleared_without_naming_an_offset() -> None:

@@ -64,7 +64,7 @@ def test_it_is_reported_once_and_once_more_when_it_is_over() -> None:
         "held back by an open transaction",
         "no longer held back by an open transaction",
     ]
-    assert logs[0]["fix"].endswith("abort --topic orders --partition 3 --start-offset 10`")
+    assert logs[0]["fix"].endswith(" --bootstrap-server SERVER abort --topic orders --partition 3 --start-offset 10`")
     assert back.reason == ""
 
 

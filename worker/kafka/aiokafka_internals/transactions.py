@@ -104,6 +104,8 @@ def silence(producer: AIOKafkaProducer, why: Exception) -> None:
     # A batch that is gone is not put back, at which the sender would fail.
     accumulator.reenqueue = lambda _batch: None
     accumulator.fail_all(why)
+    # The sender would take the next one up, and end with an AssertionError since it has failed already.
+    accumulator._batches.clear()
 
 
 async def discard(producer: AIOKafkaProducer, patience: float) -> None:
