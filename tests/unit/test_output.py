@@ -132,8 +132,11 @@ def test_commands_end_in_what_to_do_next() -> None:
     assert passed == "next: `upcast run --after r.json --config 'my config.yaml'`"
     assert "keep readers away from d" in after_verify("FAIL", "r.json", redrive=False, destination="d", config=other)
     assert "`upcast verify r.json" in after_verify("UNDECIDED", "r.json", redrive=False, destination="d", config=other)
-    assert after_listing("", left=0, config=other, route=None).startswith("next: nothing")
-    assert after_listing("ab", left=1, config=DEFAULT_CONFIG, route="legacy") == (
+    listed = {"config": DEFAULT_CONFIG, "route": None}
+    assert after_listing("", left=0, hidden=False, **listed).startswith("next: nothing")  # type: ignore[arg-type]  # as above
+    unseen = after_listing("", left=0, hidden=True, **listed)  # type: ignore[arg-type]  # as above
+    assert unseen.endswith("then `upcast dlq list` again; letters may be waiting there")
+    assert after_listing("ab", left=1, hidden=True, config=DEFAULT_CONFIG, route="legacy") == (
         "next: `upcast dlq show ab --route legacy` shows one; once the chain is mended, "
         "`upcast dlq redrive --fingerprint ab --plan --route legacy` says what a redrive would do"
     )

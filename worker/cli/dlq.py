@@ -66,7 +66,8 @@ def list_letters(
         print_table(report.COLUMNS, report.as_cells(found), spare=report.SPARE, plain=plain)
     waiting = {fault.fingerprint: group.left for fault, group in found.ordered() if fault.fingerprint and group.left}
     largest = max(waiting, key=waiting.__getitem__, default="")
-    typer.echo(after_listing(largest, left=sum(waiting.values()), config=config, route=route))
+    left, hidden = sum(waiting.values()), bool(found.hidden)
+    typer.echo(after_listing(largest, left=left, hidden=hidden, config=config, route=route))
 
 
 @dlq.command("show")

@@ -20,7 +20,7 @@ def command(*words: str, config: Path = DEFAULT_CONFIG, route: str | None = None
 
 def after_plan(file: str, *, objections: bool, empty: bool, config: Path) -> str:
     if empty:
-        return "next: nothing; there are no records in the range"
+        return "next: nothing; there are no records in the range that can be read"
     if objections:
         return "next: mend the chain, or allow what is above by name with --allow NAME; then plan again"
     return f"next: look through {file}, then {command('replay', file, config=config)}"
@@ -40,8 +40,12 @@ def after_verify(result: str, receipt: str, *, redrive: bool, destination: str, 
     )
 
 
-def after_listing(fingerprint: str, *, left: int, config: Path, route: str | None) -> str:
-    """``fingerprint`` is of the largest group that no redrive has taken; empty where there is none."""
+def after_listing(fingerprint: str, *, left: int, hidden: bool, config: Path, route: str | None) -> str:
+    """``fingerprint`` is of the largest group that no redrive has taken; empty where there is none. ``hidden``: a part
+    of the topic could not be read."""
+    if (not left or not fingerprint) and hidden:
+        again = command("dlq", "list", config=config, route=route)
+        return f"next: see to what the lines above name, then {again} again; letters may be waiting there"
     if not left or not fingerprint:
         return "next: nothing; no dead letter waits for a redrive"
     look = command("dlq", "show", fingerprint, config=config, route=route)
@@ -61,7 +65,7 @@ def after_redrive_plan(
     file: str, fingerprints: tuple[str, ...], *, objections: bool, empty: bool, config: Path, route: str | None
 ) -> str:
     if empty:
-        return "next: nothing; no letter is left to be taken"
+        return "next: nothing; no letter that can be read is left to be taken"
     if objections:
         return "next: mend the chain, or allow what is above by name with --allow NAME; then plan again"
     which = ("--all",) if fingerprints == ("*",) else tuple(f"--fingerprint={each}" for each in fingerprints)
