@@ -9,16 +9,23 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tests.databases import TestDatabase
+from tests.integration.test_database_encodings import KINDS, avro
 from worker.database import downcast_json_column
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "database.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+AVRO_ROW = KINDS[0]
 OLD = '{"metadata": {"taskId": "1", "projectId": "a/b"}, "nodes": {"select": {"status": "completed"}}}'
 
 
@@ -48,6 +55,26 @@ def run(commands: str, folder: Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_the_migration_of_bytes_works_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [snippet] = [
+        each for each in re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE) if "payload" in each
+    ]
+    monkeypatch.setitem(sys.modules, "shop", SimpleNamespace(chain=avro))
+    database = TestDatabase(f"sqlite:///{tmp_path / 'shop.db'}", "BLOB")
+    database.run("CREATE TABLE orders (id INTEGER PRIMARY KEY, payload BLOB)")
+    old, new = AVRO_ROW.old[0], AVRO_ROW.new[0]
+    database.run(f"INSERT INTO orders VALUES (1, x'{old.hex()}')")
+    names: dict[str, Any] = {}
+    exec(snippet, names)  # noqa: S102  # it stands in our own page
+    for change, expected in (("upgrade", new), ("downgrade", old)):
+        database.migrate(partial(_call, names[change]))
+        assert database.rows("SELECT payload FROM orders") == [(expected,)]
+
+
+def _call(change: Callable[[], None], _op: object) -> None:
+    change()
 
 
 def test_every_choice_is_reported() -> None:

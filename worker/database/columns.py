@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from upcasters import Chain
 from worker.database import quarantine, registry, schemas, side_effects
 from worker.database.document_upcaster import DocumentUpcaster
+from worker.database.encodings import EncodingName
 from worker.database.failures import AtRestError
 from worker.database.migration_pass import MigratedColumn, MigrationPass
 from worker.database.registry import DocumentSet, Entry
@@ -31,7 +32,7 @@ ALLOW_LOSS = "allow-loss"
 """An attribute of Alembic's configuration, or `alembic -x allow-loss=yes downgrade -1`."""
 
 
-def upcast_json_column(
+def upcast_column(
     op: Any,
     table: str,
     column: str,
@@ -47,6 +48,7 @@ def upcast_json_column(
     commit: Commit = "migration",
     since: str | None = None,
     also: Sequence[str] | None = None,
+    encoding: EncodingName = "json",
 ) -> MigratedColumn:
     """Bring every document in a column up to version ``to``, inside an Alembic migration.
 
@@ -61,17 +63,19 @@ def upcast_json_column(
     are tried first, then written in batches that are committed one by one; cut off, it goes on where it was.
     ``since`` is the version of documents that do not tell theirs, where the table ``upcast_columns`` cannot say it.
     ``also`` names columns of the table and other tables that triggers change with the documents; without it, a table
-    with triggers at an update, or with a generated column that reads the documents, is refused.
+    with triggers at an update, or with a generated column that reads the documents, is refused. ``encoding`` is how the
+    column holds its documents: as JSON, or as bytes of Avro or Protobuf by the schemas that the chain's steps name. Of
+    these only ``avro-single-object`` tells the version; the others need ``version_column`` or ``since``.
 
     Raises ``AtRestError`` (an Alembic ``CommandError``) where there is no such table, type or version, and where a step
     splits events or changes their type, key or headers; ``RowsFailedError`` with the rows that failed.
     """
     place = _place(op, table, column, event_type, where, schema)
-    storage = _storage(op, place, key, version_column, schema)
-    return _Migration(op, place, storage, chain, to, on_failure, since, also).run(commit)
+    storage = _storage(op, place, key, version_column, schema, encoding)
+    return _Migration(op, place, storage, chain, to, on_failure, since, also, encoding).run(commit)
 
 
-def downcast_json_column(
+def downcast_column(
     op: Any,
     table: str,
     column: str,
@@ -88,17 +92,22 @@ def downcast_json_column(
     since: str | None = None,
     also: Sequence[str] | None = None,
     allow_loss: bool | None = None,
+    encoding: EncodingName = "json",
 ) -> MigratedColumn:
-    """The way back: bring every document in a column down to version ``to``. All else as ``upcast_json_column``.
+    """The way back: bring every document in a column down to version ``to``. All else as ``upcast_column``.
 
     A step that cannot be undone is refused by name before anything changes. ``allow_loss`` takes it all the same and
     logs what goes; None asks the command line: ``upcast db downgrade --allow-loss``, ``alembic -x allow-loss=yes``.
     """
     place = _place(op, table, column, event_type, where, schema)
     accepted = _loss_is_allowed(op) if allow_loss is None else allow_loss
-    storage = _storage(op, place, key, version_column, schema)
-    migration = _Migration(op, place, storage, chain, to, on_failure, since, also, down=True, allow_loss=accepted)
-    return migration.run(commit)
+    storage = _storage(op, place, key, version_column, schema, encoding)
+    asked = (op, place, storage, chain, to, on_failure, since, also, encoding)
+    return _Migration(*asked, down=True, allow_loss=accepted).run(commit)
+
+
+upcast_json_column, downcast_json_column = upcast_column, downcast_column
+"""Their names from when documents were JSON."""
 
 
 def _place(op: Any, table: str, column: str, event_type: str, where: str | None, schema: str | None) -> DocumentSet:
@@ -116,6 +125,7 @@ def _storage(
     key: Sequence[str] | None,
     version_column: str | None,
     schema: str | None,
+    encoding: str,
 ) -> Storage:
     return find_storage(
         op.get_bind(),
@@ -125,6 +135,7 @@ def _storage(
         version_column=version_column,
         condition=place.condition or None,
         schema=schema,
+        binary=encoding != "json",
     )
 
 
@@ -138,6 +149,7 @@ class _Migration:
     on_failure: OnFailure
     given_since: str | None
     also: Sequence[str] | None
+    encoding: str = "json"
     down: bool = False
     allow_loss: bool = False
 
@@ -212,6 +224,7 @@ class _Migration:
             versioned=self.storage.version_column is not None,
             allow_loss=self.allow_loss,
             silent=silent,
+            encoding=self.encoding,
         )
 
     def _locked(self, connection: Connection, upcaster: DocumentUpcaster) -> MigratedColumn:
@@ -238,7 +251,8 @@ class _Migration:
     def _entry(self, since: str | None) -> Entry:
         name = self.chain if isinstance(self.chain, str) else self.chain.name
         storage = self.storage
-        return Entry(self.place, name, self.to, since, storage.version_column or "", also=tuple(self.also or ()))
+        also = tuple(self.also or ())
+        return Entry(self.place, name, self.to, since, storage.version_column or "", also=also, encoding=self.encoding)
 
     @property
     def _show(self) -> OnProgress:

@@ -3,10 +3,8 @@ step: verify data integrity."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
@@ -16,7 +14,6 @@ from upcasters import Fault, Reversibility
 from worker.database import quarantine, registry, schemas
 from worker.database.digest import TableDigest, data_tables, digests, rows_of_all
 from worker.database.document_upcaster import Changed, DocumentUpcaster
-from worker.database.migration_pass import is_no_object, is_null
 from worker.database.registry import DocumentSet, Entry
 from worker.database.rows import Row, Storage, find_storage
 from worker.database.side_effects import table_named
@@ -170,6 +167,7 @@ def storage_of(connection: Connection, entry: Entry, *, chosen: bool = True) -> 
         version_column=entry.version_column if has_version else None,
         condition=place.condition if chosen and place.condition else None,
         schema=place.schema or None,
+        binary=entry.encoding != "json",
     )
 
 
@@ -190,7 +188,14 @@ class _Judge:
         entry = self._entry
         versioned = bool(entry.version_column)
         kind = entry.place.event_type
-        return DocumentUpcaster(entry.chain, kind, to, down=None, versioned=versioned, allow_loss=True, silent=silent)
+        return DocumentUpcaster(
+            *(entry.chain, kind, to),
+            down=None,
+            versioned=versioned,
+            allow_loss=True,
+            silent=silent,
+            encoding=entry.encoding,
+        )
 
     def compare(self, old: Row, new: Row) -> None:
         if old.document == new.document:
@@ -204,7 +209,7 @@ class _Judge:
         for way in self._ways:
             made = way.bring(old.document, _text(old.version))
             expected = made.document if isinstance(made, Changed) else old.document
-            if isinstance(made, Fault) or not same_json(expected, new.document):
+            if isinstance(made, Fault) or not way.documents.same(expected, new.document, way.to):
                 continue
             if isinstance(made, Changed):
                 self._go_back(way, made.since, old.document, new, where)
@@ -213,10 +218,13 @@ class _Judge:
 
     def _left(self, row: Row) -> None:
         """A row that a migration has left as it was: it was at the version already, or was put aside."""
-        if not self._migrated or row.document is None or is_null(row.document) or is_no_object(row):
+        documents = self._ways[0].documents
+        if not self._migrated or row.document is None or documents.is_null(row.document):
+            return
+        if documents.is_no_object(row.document, row.kind):
             return
         made = [way.bring(row.document, _text(row.version)) for way in self._ways]
-        if any(each is None or _is_same(each, row.document) for each in made):
+        if any(each is None or self._is_same(each, row.document) for each in made):
             return
         if any(isinstance(each, Fault) for each in made):
             self._failed += 1
@@ -241,7 +249,7 @@ class _Judge:
         document = down.document if isinstance(down, Changed) else new.document
         if isinstance(down, Fault):
             self._result.find(f"cannot be brought back to {since}: {down.error_type}", where)
-        elif same_json(document, old):
+        elif back.documents.same(document, old, since):
             self._result.same_back += 1
         elif kind is not Reversibility.EXACT and self._means_the_same(way, document, since, new.document):
             self._result.equal_back += 1
@@ -251,26 +259,12 @@ class _Judge:
     def _means_the_same(self, way: DocumentUpcaster, document: bytes, since: str, new: bytes) -> bool:
         version = since if self._entry.version_column else None
         again = way.bring(document, version)
-        return isinstance(again, Changed) and same_json(again.document, new)
+        return isinstance(again, Changed) and way.documents.same(again.document, new, way.to)
 
-
-def _is_same(made: Changed | Fault, document: bytes) -> bool:
-    return isinstance(made, Changed) and same_json(made.document, document)
+    def _is_same(self, made: Changed | Fault, document: bytes) -> bool:
+        way = self._ways[0]
+        return isinstance(made, Changed) and way.documents.same(made.document, document, way.to)
 
 
 def _text(version: Any) -> str | None:
     return None if version is None else str(version)
-
-
-def same_json(one: bytes, other: bytes) -> bool:
-    """Whether two documents say the same, digit for digit; a database may have other ideas of blanks and key order."""
-    if one == other:
-        return True
-    try:
-        return bool(_exact(one) == _exact(other))
-    except (ValueError, RecursionError):
-        return False
-
-
-def _exact(document: bytes) -> Any:
-    return json.loads(document, parse_float=Decimal, parse_int=Decimal)

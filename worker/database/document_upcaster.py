@@ -14,7 +14,6 @@ from upcasters import (
     ChainError,
     DeadLettered,
     Detection,
-    Event,
     Fault,
     FromHeader,
     Outcome,
@@ -29,10 +28,8 @@ from upcasters.operations.base import Reversibility
 from upcasters.operations.choice import walk
 from upcasters.operations.events import EventOperation
 from upcasters.step import Hop
+from worker.database.encodings import VERSION_HEADER, documents_of
 from worker.database.failures import AtRestError
-
-VERSION_HEADER = "upcast-version"
-"""How a version that stands in a column of its own is handed to the chain, and comes back."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,8 @@ class DocumentUpcaster:
     Raises AtRestError where the chain has no such type or version. ``versioned``: the version comes from a column of
     its own, not from the document. What is beyond ``to`` already is left alone on the way ``down``, and an error on the
     way up; ``down=None`` takes documents either way. ``silent`` is the version of documents that do not tell theirs,
-    where the chain would take them for its default: the version that the whole column was brought to.
+    where the chain would take them for its default: the version that the whole column was brought to. ``encoding`` is
+    how they are written.
     """
 
     def __init__(
@@ -63,6 +61,7 @@ class DocumentUpcaster:
         versioned: bool = False,
         allow_loss: bool = False,
         silent: str | None = None,
+        encoding: str = "json",
     ) -> None:
         self.chain = _loaded(chain)
         self.event_type = event_type
@@ -75,15 +74,15 @@ class DocumentUpcaster:
         self._above = frozenset(versions[versions.index(to) + 1 :])
         detection = Detection((Always(event_type),), self._version_rules(versioned, silent))
         try:
-            self._upcaster = self.chain.upcaster(
-                Policy(
-                    detection,
-                    {event_type: to},
-                    validate_source="never",
-                    allow_loss=allow_loss,
-                    readers=[reader for reader in self.chain.readers if not reader.splits],  # a row stays one row
-                )
+            policy = Policy(
+                detection,
+                {event_type: to},
+                validate_source="never",
+                allow_loss=allow_loss,
+                # A row stays one row; and bytes by a schema need no reader in front.
+                readers=[each for each in self.chain.readers if not each.splits] if encoding == "json" else [],
             )
+            self.documents = documents_of(encoding, self.chain, policy, event_type, versioned=versioned, silent=silent)
         except ChainError as error:
             raise AtRestError(str(error), code="UPC1916") from None
 
@@ -96,12 +95,13 @@ class DocumentUpcaster:
     @property
     def takes_silent(self) -> bool:
         """Whether a document may leave its version out, so that it is taken for the column's."""
+        if self.documents.tell_no_version:
+            return True
         return not self._versioned and any(isinstance(each, Always) for each in self.chain.detection.version)
 
     def bring(self, document: bytes, version: str | None = None) -> Changed | Fault | None:
         """The document at ``to``; None where it is there already; or why it cannot be brought there."""
-        headers = [(VERSION_HEADER, version.encode())] if self._versioned and version is not None else []
-        outcome = self._upcaster.upcast(Event(document, headers=headers))
+        outcome = self.documents.upcast(document, version)
         if isinstance(outcome, Upcast):
             above = outcome.passage.from_version in self._above
             if self._down is None or above is self._down:
@@ -130,6 +130,12 @@ class DocumentUpcaster:
         """Raise AtRestError naming each step on the ways from ``since`` (None: from any version) that a row cannot
         take."""
         versions = self.chain.types[self.event_type]
+        if since is None and self.documents.tell_no_version:
+            raise AtRestError(
+                f"documents of {self.event_type} do not tell their version in this encoding: name the one that all are "
+                'at, since="…", or the column that has it, version_column="…"',
+                code="UPC1916",
+            )
         known = (since,) if since is not None and since in versions else versions
         starts = [each for each in known if (each in self._above) is self._down]
         problems = dict.fromkeys(problem for start in starts for problem in self._problems(start))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -20,12 +19,6 @@ from worker.progress import OnProgress
 
 After = Callable[[tuple[Any, ...]], None]
 
-TEXTS = ("text", "blob")
-SHORT = 100
-"""Bytes of a document that may be a null with blanks around it."""
-NUMBERS = ("integer", "real")
-"""What SQLite makes of a JSON number in a column of type JSON."""
-
 
 @dataclass
 class MigratedColumn:
@@ -38,26 +31,6 @@ class MigratedColumn:
     empty: int = 0
     set_aside: int = 0
     others: int = 0
-
-
-def is_null(document: bytes) -> bool:
-    """JSON's null, which SQLAlchemy writes for Python's None."""
-    return len(document) < SHORT and document.strip() == b"null"
-
-
-def is_no_object(row: Row) -> bool:
-    """Whether the row holds JSON that is no object: a list, a string, a number, true or false."""
-    if row.kind in NUMBERS:
-        return True
-    try:
-        found = json.loads(row.document or b"", parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return False
-    return not isinstance(found, dict)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 @dataclass
@@ -118,12 +91,13 @@ class MigrationPass:
     def _work_on(self, batch: list[Row]) -> None:
         changes: list[tuple[Row, Changed]] = []
         failed: list[tuple[Row, Fault]] = []
+        documents = self.upcaster.documents
         for row in batch:
-            if row.document is None or is_null(row.document):
+            if row.document is None or documents.is_null(row.document):
                 self.brought.empty += 1
                 continue
             result = self._bring(row, row.document)
-            if isinstance(result, Fault) and is_no_object(row):
+            if isinstance(result, Fault) and documents.is_no_object(row.document, row.kind):
                 self._keep(row)
                 continue
             if result is None:
@@ -146,8 +120,8 @@ class MigrationPass:
             self.others.append(key_text(self.storage.key, row.key))
 
     def _bring(self, row: Row, document: bytes) -> Changed | Fault | None:
-        if row.kind not in TEXTS:
-            return Fault("decode", "NotText", f"the column holds a {row.kind}, not JSON text")
+        if fault := self.upcaster.documents.misplaced(row.kind):
+            return fault
         version = None if row.version is None else str(row.version)
         return self.upcaster.bring(document, version)
 

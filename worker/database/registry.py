@@ -53,6 +53,7 @@ _columns = Table(
     Column("done_up_to", Text, nullable=True),
     Column("also", Text, nullable=False),
     Column("format", Integer, nullable=False),
+    Column("encoding", Text, nullable=False),
     Column("changed", Text, nullable=False),
 )
 
@@ -85,7 +86,7 @@ class Entry:
 
     ``done_up_to`` is the key of the last row that is done where a migration in several transactions is under way, None
     when it has ended. ``version_column`` is as the migration gave it, or empty. ``also`` names columns of the table,
-    and other tables, that change with the documents.
+    and other tables, that change with the documents. ``encoding`` is how these are written.
     """
 
     place: DocumentSet
@@ -96,6 +97,7 @@ class Entry:
     done_up_to: tuple[Any, ...] | None = None
     also: tuple[str, ...] = ()
     format: int = FORMAT
+    encoding: str = "json"
 
     @property
     def finished(self) -> bool:
@@ -166,22 +168,26 @@ def _insert(connection: Connection, given: Iterable[Entry]) -> None:
                 done_up_to=None if entry.done_up_to is None else _key(entry.done_up_to),
                 also=json.dumps(entry.also),
                 format=entry.format,
+                encoding=entry.encoding,
                 changed=now,
             )
         )
 
 
 def _is_current(connection: Connection, schema: str | None) -> bool:
-    return "schema_name" in {each["name"] for each in inspect(connection).get_columns(NAME, schema=schema)}
+    return _names(connection, schema) >= {each.name for each in _columns.c}
+
+
+def _names(connection: Connection, schema: str | None) -> set[str]:
+    return {each["name"] for each in inspect(connection).get_columns(NAME, schema=schema)}
 
 
 def _read(connection: Connection, schema: str | None) -> list[Entry]:
     """The entries of the registry in one schema."""
-    current = _is_current(connection, schema)
-    names = [each.name for each in _columns.c if current or each.name not in {"schema_name", "also", "format"}]
-    known = table(NAME, *map(column, names), schema=schema)
+    there = _names(connection, schema)
+    known = table(NAME, *(column(each.name) for each in _columns.c if each.name in there), schema=schema)
     rows = connection.execute(select(known)).mappings()
-    if current:
+    if "schema_name" in there:
         return [_entry(row, row["schema_name"], tuple(json.loads(row["also"])), row["format"]) for row in rows]
     return [_entry(row, _schema_of(connection, row["table_name"], schema), (), 1) for row in list(rows)]
 
@@ -205,6 +211,7 @@ def _entry(row: RowMapping, schema: str, also: tuple[str, ...], written_as: int)
         None if done is None else tuple(json.loads(done)),
         also,
         written_as,
+        row.get("encoding", "json"),
     )
 
 

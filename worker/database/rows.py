@@ -51,6 +51,7 @@ SQLITE_KEY = "rowid"
 UNKNOWN = -1
 """What a driver says that does not count the rows of many statements: asyncpg."""
 _DOCUMENTS = {"JSON": JSON, "JSONB": JSONB}
+BINARY = "BYTEA"
 
 
 class Row(NamedTuple):
@@ -182,6 +183,8 @@ class Storage:
         document = self._table.c[self.column]
         version: Any = self._table.c[self.version_column] if self.version_column else literal(None)
         stored: tuple[Any, Any] = cast(document, Text), literal("text")
+        if self.kind == BINARY:
+            stored = document, literal("blob")
         if connection.dialect.name == "sqlite":
             stored = type_coerce(cast(document, LargeBinary), LargeBinary), func.typeof(document)
         return [stored[0].label("document"), stored[1].label("kind"), version.label("version")]
@@ -249,6 +252,7 @@ def find_storage(
     version_column: str | None = None,
     condition: str | None = None,
     schema: str | None = None,
+    binary: bool = False,
 ) -> Storage:
     """Look the column and its table's key up in the database. Raises AtRestError where they do not fit."""
     inspector = inspect(connection)
@@ -272,12 +276,16 @@ def find_storage(
         raise AtRestError(
             f"{place}: {table_name} has no primary key: name the columns of a unique one: key=[…]", code="UPC1910"
         )
-    kind = _kind(connection, columns[column_name], place)
+    kind = _kind(connection, columns[column_name], place, binary=binary)
     return Storage(table_name, column_name, tuple(found), kind, version_column, condition, schema)
 
 
-def _kind(connection: Connection, found: Any, place: str) -> str:
+def _kind(connection: Connection, found: Any, place: str, *, binary: bool) -> str:
     name = str(found).split("(")[0].upper()
+    if binary:
+        if connection.dialect.name == "sqlite" or name == BINARY:
+            return BINARY if connection.dialect.name == "postgresql" else "TEXT"
+        raise AtRestError(f"{place} is {name}: documents in bytes stand in a column of {BINARY}", code="UPC1911")
     if connection.dialect.name == "sqlite" or name in {"JSON", "JSONB", "TEXT", "VARCHAR", "CHAR"}:
         return name if connection.dialect.name == "postgresql" else "TEXT"
     raise AtRestError(

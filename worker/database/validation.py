@@ -10,10 +10,9 @@ from sqlalchemy import Connection, inspect
 from upcasters import Fault
 from worker.database import quarantine, registry
 from worker.database.alembic_project import Database, reading
-from worker.database.comparison import same_json, storage_of
+from worker.database.comparison import storage_of
 from worker.database.document_upcaster import Changed, DocumentUpcaster
 from worker.database.failures import Failures, RowFailure
-from worker.database.migration_pass import TEXTS, is_no_object, is_null
 from worker.database.registry import Entry
 from worker.database.rows import Row
 from worker.progress import OnProgress
@@ -96,16 +95,18 @@ def _state(connection: Connection, entry: Entry, others: tuple[str, ...], show: 
         versioned=bool(entry.version_column),
         allow_loss=True,
         silent=entry.version,
+        encoding=entry.encoding,
     )
+    documents = upcaster.documents
     total, rows = storage.count(connection), 0
     for batch in storage.batches(connection, None, lock=False):
         for row in batch:
             fault = _fault(upcaster, row, entry)
-            if fault and is_no_object(row):
+            if fault and documents.is_no_object(row.document, row.kind):
                 state.others += 1
             elif fault:
                 state.failures.add(RowFailure(dict(zip(storage.key, row.key, strict=True)), fault))
-            state.empty += row.document is None or is_null(row.document)
+            state.empty += row.document is None or documents.is_null(row.document)
         rows += len(batch)
         show(rows, total)
     state.documents = rows - state.empty - state.others
@@ -113,11 +114,12 @@ def _state(connection: Connection, entry: Entry, others: tuple[str, ...], show: 
 
 
 def _fault(upcaster: DocumentUpcaster, row: Row, entry: Entry) -> Fault | None:
-    if row.document is None or is_null(row.document):
+    documents = upcaster.documents
+    if row.document is None or documents.is_null(row.document):
         return None
-    if row.kind not in TEXTS:
-        return Fault("decode", "NotText", f"the column holds a {row.kind}, not JSON text")
+    if fault := documents.misplaced(row.kind):
+        return fault
     found = upcaster.bring(row.document, None if row.version is None else str(row.version))
-    if isinstance(found, Changed) and not same_json(found.document, row.document):
+    if isinstance(found, Changed) and not documents.same(found.document, row.document, found.version):
         return Fault("detect", "OtherVersion", f"the document is at {found.since}, not at {entry.version}")
     return found if isinstance(found, Fault) else None
