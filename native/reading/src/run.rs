@@ -1,7 +1,7 @@
 //! Reads a document by its plan, and writes what becomes of it. None of it recurses deeper than the plan's places.
 
 use crate::plan::{Choice, Expression, Instruction, Lane, Place, Plan, ARRAY, NONE};
-use crate::scan::{string_end, value_end};
+use crate::scan::{space_end, string_end, value_end};
 
 const MOST_BYTES: usize = 16 << 20;
 const MOST_MEMBERS: usize = 65_536;
@@ -241,10 +241,12 @@ impl Reader<'_> {
         if text[at] != b'{' {
             return None;
         }
-        let (mut state, mut in_run, mut spaced) = (0, false, None);
-        let mut at = at + 1;
+        let (mut state, mut in_run) = (0, false);
+        let first = at + 1;
+        let mut at = space_end(text, first);
+        let mut spaced = at > first;
         if *text.get(at)? == b'}' {
-            return Some((state, at + 1, false));
+            return Some((state, at + 1, spaced));
         }
         loop {
             let (key_end, child) = match place.next_key(state, text, at) {
@@ -265,25 +267,19 @@ impl Reader<'_> {
                     (end, place.each)
                 }
             };
-            let space = *text.get(key_end)? == b' ';
-            if *spaced.get_or_insert(space) != space {
-                return None;
-            }
-            let end = self.value(child, at, key_end, key_end + usize::from(space))?;
+            let start = space_end(text, key_end);
+            let value_end = self.value(child, at, key_end, start)?;
+            let end = space_end(text, value_end);
+            spaced |= start > key_end || end > value_end;
             match text.get(end)? {
-                b'}' => return Some((state, end + 1, space)),
-                b',' => at = self.next(end, space)?,
+                b'}' => return Some((state, end + 1, spaced)),
+                b',' => {
+                    at = space_end(text, end + 1);
+                    spaced |= at > end + 1;
+                }
                 _ => return None,
             }
         }
-    }
-
-    /// Behind a comma, in the one style of white space or the other.
-    fn next(&self, comma: usize, spaced: bool) -> Option<usize> {
-        if (*self.text.get(comma + 1)? == b' ') != spaced {
-            return None;
-        }
-        Some(comma + 1 + usize::from(spaced))
     }
 
     fn value(&mut self, child: u32, key: usize, key_end: usize, at: usize) -> Option<usize> {
@@ -332,26 +328,19 @@ impl Reader<'_> {
 
     fn array(&mut self, number: u32, each: u32, at: usize, marks: Marks) -> Option<usize> {
         let text = self.text;
-        let mut at_item = at + 1;
-        let mut spaced = None;
+        let mut at_item = space_end(text, at + 1);
         if *text.get(at_item)? == b']' {
             self.close(number, ARRAY, false, (at, at_item + 1), &marks);
             return Some(at_item + 1);
         }
         loop {
-            let end = self.value(each, at_item, at_item, at_item)?;
+            let end = space_end(text, self.value(each, at_item, at_item, at_item)?);
             match text.get(end)? {
                 b']' => {
-                    self.close(number, ARRAY, spaced.unwrap_or(false), (at, end + 1), &marks);
+                    self.close(number, ARRAY, false, (at, end + 1), &marks);
                     return Some(end + 1);
                 }
-                b',' => {
-                    let space = *text.get(end + 1)? == b' ';
-                    if *spaced.get_or_insert(space) != space {
-                        return None;
-                    }
-                    at_item = self.next(end, space)?;
-                }
+                b',' => at_item = space_end(text, end + 1),
                 _ => return None,
             }
         }

@@ -104,6 +104,7 @@ fn scalar_end(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+#[inline]
 pub(crate) fn space_end(text: &[u8], mut at: usize) -> usize {
     while matches!(text.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
         at += 1;

@@ -530,10 +530,24 @@ def test_generated_chains_and_broken_events(tried: Made, number: int) -> None:
 
 
 @native
+def test_white_space_of_any_style_is_read_natively() -> None:
+    upcaster = one_step(rename("a.b", "c"), default("z", 1), at("l.*", rename("x", "y", missing="skip")))
+    for value in (
+        '{\n  "a": {\n    "b": 1,\n    "o": [ 1, {} ]\n  },\n  "l": [\n    {\n      "x": 1\n    },\n    {}\n  ]\n}',
+        '{"a":{"b":1, "o":2 },"l":[{"x":1} ,{ }]}',
+        '{ "a": {\t"b":\r\n1 }, "l":[ ],"n": [1, 2]\n}',
+    ):
+        assert seen(upcaster, value), value
+    assert not seen(upcaster, '{"a" :{"b":1},"l":[]}')
+    assert not seen(upcaster, '{"a":{"b":1},"l":[]} ')
+    assert not seen(upcaster, '{"a":{"b":1},\v"l":[]}')
+
+
+@native
 def test_layouts_broken_by_a_byte_anywhere() -> None:
     upcaster = load_chain("upcasters.devteam_runner:chain").upcaster(Policy(**NEVER))
     values = [pool(350, "mix")[number].value for number in (0, 3, 30)]
-    spaced = [json.dumps(json.loads(value)).encode() for value in values]
+    spaced = [json.dumps(json.loads(value), indent=indent).encode() for value in values for indent in (None, 2, "\t")]
     chance = random.Random(19)
     for value in (*values, *spaced):
         assert seen(upcaster, value)
