@@ -54,6 +54,7 @@ def _all(values: Iterable[Any], numbers: Iterator[int]) -> Any:
         if isinstance(one, dict) or one not in found:
             found.append(one)
     kinds = [one["type"] if isinstance(one, dict) else one for one in found]
+    kinds = ["map" if kind == "record" else kind for kind in kinds]
     if any(kinds.count(kind) > 1 for kind in kinds):
         raise UnfitError  # fastavro would have to guess which one is meant
     return found or "null"
