@@ -90,7 +90,8 @@ upgrade: $(VENV)/dev.installed ## the migration guide's upgrade on real parts, a
 
 coverage: $(VENV)/dev.installed ## that tests reach each line and branch of upcasters/ (ten minutes)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -p no:xdist -k "not test_speed" tests/unit/upcasters tests/example_chains tests/docs/test_upcasters_md.py
+	$(BIN)/coverage run -m pytest -p no:xdist -k "not test_speed" \
+		tests/unit/upcasters tests/unit/schemas tests/unit/authoring tests/example_chains tests/docs/test_upcasters_md.py
 	$(BIN)/coverage combine --quiet
 	@# What only runs on Spark is tested by archive-check.
 	$(BIN)/coverage report --include='upcasters/*' --omit=upcasters/spark.py --fail-under=100

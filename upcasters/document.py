@@ -73,8 +73,6 @@ class ExactFloat(float):
 def _write_exactly(value: object) -> Any:
     if type(value) is ExactFloat:
         return Raw(value.text.encode())
-    if isinstance(value, Unread):
-        return as_json(value)
     raise EncodeError(f"{type(value).__name__} has no JSON form")
 
 

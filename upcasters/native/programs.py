@@ -147,9 +147,7 @@ def _write_value(value: Expression, made: list[Expression], text: bytes) -> byte
         for number, item in enumerate(value[1]):
             text = _write_value(item, made, text + (b"," if number else b"["))
         return text + b"]"
-    if text:
-        made.append(("text", text))
-    made.append(value)
+    made += [("text", text), value]
     return b""
 
 

@@ -43,9 +43,7 @@ class Exact(NamedTuple):
         return int(self.whole * 10 ** (self.exponent - exponent))
 
     def cut(self, digits: int) -> Exact:
-        """With at most so many digits behind the point, those behind them cut off."""
-        if -self.exponent <= digits:
-            return self
+        """With so many digits behind the point, of which it has more: those behind them are cut off."""
         cut = abs(self.whole) // 10 ** (-self.exponent - digits)
         return Exact(-cut if self.whole < 0 else cut, -digits)
 

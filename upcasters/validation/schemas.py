@@ -5,6 +5,7 @@ Every option that is not known here to be harmless, and every kind of schema tha
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -52,7 +53,7 @@ class UnprovenError(Exception):
     """Nothing is known of this part of a schema."""
 
 
-class SchemaReader(Generic[T]):
+class SchemaReader(ABC, Generic[T]):
     """What each part of a schema is, for somebody who makes a ``T`` of each."""
 
     def __init__(self) -> None:
@@ -70,41 +71,50 @@ class SchemaReader(Generic[T]):
 
     # What is made of what was read.
 
+    @abstractmethod
     def scalar(self, kind: str) -> T:
         """Of ``any``, ``bool``, ``date``, ``datetime``, ``none`` or ``uuid``."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def limited(self, kind: str, limits: Mapping[str, Any]) -> T:
         """Of ``int``, ``float`` or ``str`` with what limits it."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def words(self, values: Sequence[str]) -> T:
         """Of one of some texts."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def array(self, items: CoreSchema, limits: Mapping[str, Any]) -> T:
         """Of a list."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def mapping(self, values: CoreSchema) -> T:
         """Of an object with any keys."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def nullable(self, inner: CoreSchema) -> T:
         """Of something or null."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def union(self, choices: Sequence[CoreSchema]) -> T:
         """Of one of some."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def model(self, fields: Mapping[str, tuple[CoreSchema, bool]], *, forbid: bool, extras: CoreSchema | None) -> T:
         """Of a model: for each key what it holds and whether it has to be there."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def reference(self, name: str) -> T:
         """Of what several places refer to."""
-        raise NotImplementedError
+        ...
 
     # Reading.
 

@@ -482,3 +482,8 @@ def test_what_cannot_be_read_names_no_version() -> None:
     assert not upcaster.names_version(Event(b"{}"))
     assert not upcaster.names_version(Event(b"{"))
     assert not upcaster.names_version(Event(b'{"v":[]}'))
+
+
+def test_a_type_that_the_chain_lacks_has_no_shape() -> None:
+    chain = Chain([Step("t", 1, 2, [rename("a", "b")], shape=present("b"))], [Baseline("t", 1, shape=anything())])
+    assert chain.upcaster()._flow.detector.shape_of("nobody", {}) is None

@@ -21,7 +21,7 @@ from upcasters import (
 )
 from upcasters.readers import READER_NAMES, ReaderName
 from upcasters.testing import LawBroken, laws
-from upcasters.testing.disguises import DISGUISES
+from upcasters.testing.disguises import DISGUISES, _in_envelope
 from upcasters.testing.events import SOURCE, Inputs
 
 
@@ -78,3 +78,7 @@ def test_a_chain_with_readers_keeps_all_laws() -> None:
     chain = chain_with("byte-order-mark", "utf-16", "nan-as-null", "lone-surrogates", "json-text", "array")
     for law in laws(chain, examples=20):
         law.check()
+
+
+def test_what_is_no_json_is_left_out_of_an_envelope() -> None:
+    assert _in_envelope(dict)(b"{") == b"{"

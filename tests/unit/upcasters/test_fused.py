@@ -714,3 +714,39 @@ def test_switches_on_one_field_choose_once() -> None:
         event = Event(value)
         assert upcaster.upcast(event) == upcaster.reference.upcast(event)
     assert upcaster.upcast(Event(b'{"k":"y"}')).value == b'{"k":"y","five":5,"y":1,"n":1}'  # type: ignore[union-attr]  # the test fails where it is another
+
+
+JOINED: dict[str, tuple[list[list[Operation]], bytes]] = {
+    "the first of a join": ([[join_values(["a", "b"], " ", "c", which="first")]], b'{"a":"x","b":"y z"}'),
+    "a join that would be taken apart otherwise": (
+        [[join_values(["a", "b"], " ", "c", which="first")]],
+        b'{"a":"x y","b":"z"}',
+    ),
+    "a list of nothing": ([[fields_to_list(["a", "b"], "c", missing="skip")]], b'{"z":1}'),
+    "walks that set and rename": (
+        [[everywhere(present("a"), default("b", 1))], [everywhere(present("c"), rename("c", "d"))]],
+        b'{"a":1,"c":{"c":2,"a":0}}',
+    ),
+    "a join of which nothing is there": ([[join_values(["a", "b"], " ", "c", missing="skip")]], b'{"z":1}'),
+}
+
+
+@pytest.mark.parametrize(("hops", "value"), JOINED.values(), ids=JOINED.keys())
+def test_generated_code_without_the_extension_is_the_reference(
+    hops: list[list[Operation]], value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upcasters.short_cut.EXTENSION", None)
+    Tally().compare(chain_of(*hops).upcaster(), Event(value, offset=7))
+
+
+def test_more_spellings_of_a_version_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("upcasters.short_cut.EXTENSION", None)
+    monkeypatch.setattr("upcasters.short_cut._MOST_SPELLINGS", 1)
+    chain = Chain(
+        [Step("t", "1", "2", [default("z", 1)])],
+        [Baseline("t", "1", also=["1.*"])],
+        detection=Detection((Always("t"),), (FromField("v"),)),
+    )
+    upcaster = chain.upcaster()
+    for version in ('"1"', '"1.1"', '"1.2"', '"1.3"'):
+        Tally().compare(upcaster, Event(b'{"v":%s}' % version.encode(), offset=7))

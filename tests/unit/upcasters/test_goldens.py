@@ -23,7 +23,7 @@ from upcasters import (
     when,
 )
 from upcasters.testing import LawBroken, golden_folder
-from upcasters.testing.golden import Golden, check, goldens
+from upcasters.testing.golden import Golden, _compact, check, goldens
 
 SHIPPED = "upcasters.devteam_runner:chain"
 DEVTEAM = load_chain(SHIPPED)
@@ -200,3 +200,7 @@ def test_they_are_in_the_wheel() -> None:
     (pattern,) = data["upcasters.devteam_runner"]
     found = set((root / "upcasters" / "devteam_runner").glob(pattern))
     assert {file for file in Path(FOLDER or "").rglob("*") if file.is_file()} == found
+
+
+def test_what_is_no_json_is_compared_as_it_is() -> None:
+    assert (_compact(b'{ "a": 1 }'), _compact(b"{")) == (b'{"a":1}', b"{")

@@ -42,7 +42,7 @@ from upcasters import (
     template,
     when,
 )
-from upcasters.document import weight
+from upcasters.document import ExactFloat, weight
 from upcasters.formats import Encoding, Schema
 from upcasters.operations.restoring import MOST_COPIED
 from upcasters.schema_upcaster import SchemaUpcaster
@@ -190,3 +190,4 @@ def test_a_copy_has_a_bound_of_its_own() -> None:
 def test_what_a_node_weighs() -> None:
     nodes = ["abc", "ä", b"12", 2**300, 1.5, True, None, [], {"key": "v"}]
     assert [weight(node) for node in nodes] == [3, 4, 2, 108, 8, 8, 8, 256, 260]
+    assert weight(ExactFloat("1." + "0" * 98)) == 100

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import providers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from upcasters import (
@@ -77,7 +78,7 @@ from upcasters.testing.documents import documents_like, documents_of
 from upcasters.testing.draws import of_no_module
 from upcasters.testing.events import MOST_PATHS, Inputs
 from upcasters.testing.hints import hints_of
-from upcasters.testing.routes import attributes_of, headers_of, stamp
+from upcasters.testing.routes import attributes_of, headers_of, routes, stamp
 from upcasters.testing.trials import _Trial
 from upcasters.validation import Validator
 
@@ -760,3 +761,25 @@ def test_what_breaks_a_law_is_looked_for_once_more_and_made_small(monkeypatch: p
     monkeypatch.setattr(Upcaster, "upcast", lambda *_: Upcast(Passage("thing", "1", "2", 1), b'{"made":2}'))
     complaints(chain_of(add("made", 1)), "fused")
     assert tried == [50, 50], "for each of the two ways, as many as were drawn"
+
+
+def test_constants_of_modules_are_drawn_where_hypothesis_has_no_place_to_turn_them_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(providers, "CONSTANTS_CACHE")
+    with of_no_module():
+        assert not providers._get_local_constants().integers
+    monkeypatch.delattr(providers, "_get_local_constants")
+    with of_no_module():
+        pass
+
+
+def test_a_chain_that_says_nowhere_of_which_version_an_event_is_is_tried_as_its_oldest() -> None:
+    chain = Chain([Step("t", 1, 2, [rename("a", "b")])], [Baseline("t", 1)])
+    assert {route.target for route in routes(chain)} == {"1", "2"}
+
+
+def test_a_law_that_a_golden_pair_alone_breaks_is_told_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Trial, "_run", lambda *_: None)
+    monkeypatch.setattr(Upcaster, "upcast", lambda *_: Upcast(Passage("thing", "1", "2", 1), b'{"made":2}'))
+    assert complaints(chain_of(add("made", 1)), "fused")

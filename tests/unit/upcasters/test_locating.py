@@ -31,6 +31,7 @@ from upcasters import (
     flatten,
     list_to_object,
     map_values,
+    move_items,
     nest,
     number,
     optional,
@@ -48,6 +49,7 @@ from upcasters.errors import InvalidEvent, WrongType
 from upcasters.operations.base import Inverse
 from upcasters.paths import EACH, Item, Path, show
 from upcasters.validation import Validator
+from upcasters.validation.known_names import known_names
 
 DETECTION = Detection((Always("t"),), (Always("1"),))
 
@@ -328,3 +330,8 @@ def test_names_of_a_model_may_be_told_and_others_not() -> None:
         "plus_one raised TypeError (in lines[0].label[0])",
     )
     assert fault.pattern == "lines.*.label.*.n"
+
+
+def test_the_names_that_a_chain_knows_are_those_of_moved_items_too() -> None:
+    step = Step("t", 1, 2, [move_items("a", present("kind"), "b")])
+    assert {"a", "kind", "b"} <= known_names(Chain([step], [Baseline("t", 1)]))

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from benchmarks.chain import by_signal, history, pure, signal
 from benchmarks.drain.events import pool
@@ -42,6 +42,7 @@ from upcasters import (
     Upcaster,
     add,
     anything,
+    assign,
     at,
     convert,
     convert_time,
@@ -68,6 +69,7 @@ from upcasters import (
 )
 from upcasters.native import plan as plans
 from upcasters.native.extension import EXTENSION, INTERFACE, counts, load
+from upcasters.native.plan import Plan
 from upcasters.validation import Validator
 
 native = pytest.mark.skipif(EXTENSION is None, reason="the native extension is not built")
@@ -856,3 +858,98 @@ def test_shapes_and_keys_that_are_new_for_ever_take_no_room(monkeypatch: pytest.
     for number in range(30):
         shape = ['"a":1', '"b":1', '"c":1'][number % 3]
         compared(upcaster, Event(f'{{{shape},"o":{{"k{number}":1}}}}'.encode()))
+
+
+@native
+def test_what_a_plan_cannot_hold_is_left_to_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not seen(one_step(default("a.x.y", 1), default("a.*.z", 1)), '{"a":{"x":{}}}')
+    chosen = one_step(switch("kind", {"car": [rename("data", "d"), default("d.x", 1)]}, otherwise=[]))
+    assert not seen(chosen, '{"kind":"car","data":{}}')
+    assert chosen.programs_of(("order", "1"), b'{"kind":"car","data":{}}') == [LEFT_TO_PYTHON]
+    steps = [Step("order", "1", "2", [move("a", "b.c", parents="create")]), Step("order", "2", "3", [rename("d", "e")])]
+    chain = Chain(steps, [Baseline("order", "1")], detection=Detection((Always("order"),), (FromField("v"),)))
+    mixed = chain.upcaster(Policy(**NEVER))
+    assert seen(mixed, '{"v":"2","d":1}')
+    assert LEFT_TO_PYTHON in mixed.programs_of(("order", "1"), b'{"v":"1","a":1}')
+    monkeypatch.setattr("upcasters.native.choices.MOST_QUESTIONS", 0)
+    assert not seen(one_step(switch("kind", {"car": rename("a", "b")}, otherwise=[])), '{"kind":"car","a":1}')
+    monkeypatch.setattr(plans, "MOST_TEXTS", 0)
+    assert not seen(chain.upcaster(Policy(**NEVER)), '{"v":"2","d":1}')
+
+
+@native
+def test_a_condition_that_always_holds_asks_nothing() -> None:
+    assert seen(one_step(when(anything() & present("a"), default("b", 1))), '{"a":1}')
+
+
+def as_deep_as(levels: int) -> Any:
+    made: Any = levels
+    for _ in range(levels):
+        made = [made]
+    return made
+
+
+ON_THEIR_FIELDS: dict[str, tuple[Callable[[], Operation], list[str], list[str]]] = {
+    "assign": (lambda: assign("a", 1), ['{"a":2}', "{}"], []),
+    "rename with a default": (lambda: rename("a", "b", default=1), ['{"a":2}', '{"c":2}'], ['{"a":1,"b":2}']),
+    "derive anew, or not": (
+        lambda: derive("made", ["old"], str, exists="replace", missing="skip"),
+        ['{"made":1}', '{"made":1,"old":2}', '{"old":2}'],
+        [],
+    ),
+    "nest": (lambda: nest(["a", "b"], "n"), ['{"a":1,"b":2}'], ['{"a":1}', '{"a":1,"b":1,"n":1}']),
+    "fields to list": (
+        lambda: fields_to_list(["a", "b"], "l", missing="skip"),
+        ['{"a":1,"b":2}', '{"c":1}'],
+        ['{"a":1}', '{"a":1,"b":2,"l":3}'],
+    ),
+    "what becomes deep": (lambda: convert("a", as_deep_as, null="keep"), ['{"a":60}'], ['{"a":70}']),
+}
+
+
+@native
+@pytest.mark.parametrize(("make", "natively", "left"), ON_THEIR_FIELDS.values(), ids=ON_THEIR_FIELDS)
+def test_operations_on_the_fields_that_are_there(
+    make: Callable[[], Operation], natively: list[str], left: list[str]
+) -> None:
+    for values, ran in ((natively, True), (left, False)):
+        for value in values:
+            assert seen(one_step(make()), value) is ran, value
+
+
+@native
+def test_who_ends_the_process_is_not_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    upcaster = one_step(rename("a", "b"))
+    upcaster.upcast(Event(b'{"a":1}'))
+    monkeypatch.setattr(Plan, "_learn", stop)
+    (plan,) = plans_of(upcaster)
+    plan._next = 0
+    with pytest.raises(KeyboardInterrupt):
+        plan.missed(b'{"a":1,"b":2}', -1)
+    monkeypatch.setattr("upcasters.short_cut.Plan", stop)
+    with pytest.raises(KeyboardInterrupt):
+        one_step(rename("a", "b")).upcast(Event(b'{"a":1}'))
+    monkeypatch.setattr("builtins.__import__", stop)
+    with pytest.raises(KeyboardInterrupt):
+        load({})
+
+
+class Odd(BaseModel):
+    a: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_is(cls, given: Any) -> Any:
+        return given
+
+
+@native
+def test_a_model_of_which_nothing_is_known_is_asked_by_python() -> None:
+    step = Step("order", "1", "2", [rename("b", "a")], model=Odd)
+    chain = Chain([step], [Baseline("order", "1")], detection=Detection((Always("order"),), (Always("1"),)))
+    upcaster = chain.upcaster(Policy(validate_source="never", validate_target="always"))
+    for value in ('{"b":1}', '{"b":"x"}'):
+        seen(upcaster, value)

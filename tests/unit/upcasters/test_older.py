@@ -27,11 +27,13 @@ from upcasters import (
     default,
     derive,
     drop,
+    drop_event,
     equals,
     first_of,
     move_items,
     present,
     rename,
+    when,
 )
 from upcasters.devteam_runner import chain as devteam
 
@@ -199,3 +201,46 @@ def test_an_item_of_a_list_is_the_older_one_only_where_it_is_known_which(
     )
     assert isinstance(outcome, Upcast)
     assert json.loads(outcome.value or b"")["l"] == expected
+
+
+def test_what_is_gone_in_the_newer_document_stays_gone() -> None:
+    down = chain_of(Step("t", "1", "2", [rename("a", "b")], shape=present("b"))).upcaster(Policy(target={"t": "1"}))
+    outcome = down.downcast_into(Event(b'{"b":1,"new":1}'), b'{"a":0,"c":2}')
+    assert isinstance(outcome, Upcast)
+    assert outcome.value == b'{"a":1,"new":1}'
+
+
+def refuses_old(value: str) -> str:
+    if value == "old":
+        raise ValueError(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("operations", "older", "now", "expected"),
+    [
+        (
+            [drop("gone"), convert("a", str, refuses_old, exact=False)],
+            b'{"v":"1","a":"old","gone":1,"kept":2}',
+            b'{"v":"2","a":"new"}',
+            {"v": "1", "a": "new", "gone": 1},
+        ),
+        (
+            [when(present("end"), drop_event()), rename("a", "b")],
+            b'{"v":"1","a":1,"end":1,"kept":2}',
+            b'{"v":"2","b":1}',
+            {"v": "1", "a": 1},
+        ),
+    ],
+    ids=["does not come down", "ends on its way up"],
+)
+def test_no_more_is_taken_from_an_older_document_that_does_not_go_up_and_down(
+    operations: list[Operation], older: bytes, now: bytes, expected: dict[str, Any]
+) -> None:
+    chain = Chain(
+        [Step("t", 1, 2, operations, lossy="for the test")],
+        detection=Detection((Always("t"),), (FromField("v"),)),
+    )
+    outcome = chain.upcaster(Policy(target={"t": "1"}, allow_loss=True)).downcast_into(Event(now), older)
+    assert isinstance(outcome, Upcast)
+    assert json.loads(outcome.value or b"") == expected

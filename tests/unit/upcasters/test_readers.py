@@ -538,3 +538,9 @@ def test_a_record_names_its_version_where_each_of_its_events_does() -> None:
     several = Chain([Step("o", "1", "2", [])], [Baseline("o", "1")], detection=rules, readers=["array"]).upcaster()
     assert several.names_version(Event(b'[{"v":"1"},{"v":"2"}]', offset=1), SOURCE)
     assert not several.names_version(Event(b'[{"v":"1"},{}]', offset=1), SOURCE)
+
+
+@pytest.mark.parametrize(("readers", "may"), [((), False), (("utf-16",), False), (("array",), True)])
+def test_a_route_says_whether_its_readers_may_split(readers: tuple[ReaderName, ...], *, may: bool) -> None:
+    chain = Chain([Step("t", "1", "2", [rename("a", "b", missing="skip")])], [Baseline("t", "1")], readers=readers)
+    assert chain.upcaster(Policy(Detection((Always("t"),), (Always("1"),)))).splits_values is may

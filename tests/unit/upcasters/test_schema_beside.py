@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from upcasters import Baseline, Chain, ChainError, Policy, Step, convert, default, rename
+from upcasters import (
+    Baseline,
+    Chain,
+    ChainError,
+    DeadLettered,
+    Fault,
+    Policy,
+    Step,
+    at,
+    convert,
+    default,
+    derive,
+    drop,
+    rename,
+)
 from upcasters.event import Event
 from upcasters.formats import Encoding, Schema
 from upcasters.loading import chain_from_package
@@ -206,3 +222,67 @@ def read_object(event: Event) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+EVERY_KIND = [
+    {"name": "list", "type": {"type": "array", "items": "int"}},
+    {"name": "map", "type": {"type": "map", "values": "string"}},
+    {"name": "two", "type": {"type": "fixed", "name": "F", "size": 2}},
+    {
+        "name": "amount",
+        "type": {"type": "fixed", "name": "G", "size": 2, "logicalType": "decimal", "precision": 6, "scale": 2},
+    },
+    {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+]
+
+
+def test_records_of_every_kind_are_made_up() -> None:
+    found = chain(schema(A, *EVERY_KIND), schema(B, *EVERY_KIND), rename("a", "b"), at("map", default("x", "y")))
+    assert set(verdicts(found).values()) == {"ok"}
+
+
+def test_a_step_that_loses_something_has_no_way_back_to_try() -> None:
+    step = Step("order", "1", "2", [drop("n")], schema=schema(A), lossy="for the test")
+    found = Chain([step], [Baseline("order", "1", schema=schema(A, N))])
+    assert verdicts(found) == {"tombstones[order to 2]": "ok", "valid-output[order 1 to 2]": "ok"}
+
+
+def refuse(value: str) -> str:
+    raise ValueError(value)
+
+
+def test_a_law_finds_a_step_that_is_said_to_be_exact_and_does_not_go_back() -> None:
+    found = chain(schema(A), schema(A), convert("a", str.upper, refuse))
+    assert "says that it can be undone exactly" in verdicts(found)["round-trip[order 1 to 2]"]
+
+
+def test_a_law_finds_two_outcomes_of_one_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = itertools.count()
+    found = chain(schema(A), schema(A, OPTIONAL), derive("n", ["a"], lambda _: next(numbers)))
+    assert "the same event has two outcomes" in verdicts(found)["valid-output[order 1 to 2]"]
+    real = SchemaUpcaster.trace
+
+    def other(*given: Any) -> Any:
+        trace = real(*given)
+        return replace(trace, outcome=DeadLettered(Fault("upcast", "Other", "")))
+
+    monkeypatch.setattr(SchemaUpcaster, "trace", other)
+    told = verdicts(chain(schema(A), schema(B)))
+    assert "the compiled path and the way hop by hop differ" in told["valid-output[order 1 to 2]"]
+
+
+def test_records_that_could_be_several_of_a_union_are_left_out() -> None:
+    kinds = [{"type": "record", "name": name, "fields": [{"name": "x", "type": "int"}]} for name in ("P", "Q")]
+    either = {"name": "e", "type": ["null", *kinds]}
+    told = verdicts(chain(schema(A, either), schema(B, either)))
+    assert told["valid-output[order 1 to 2]"] == "ok"
+
+
+def test_messages_of_every_kind_are_made_up() -> None:
+    text = (
+        'syntax = "proto3"; import "google/protobuf/wrappers.proto"; '
+        "message Order {{ string {} = 1; map<string, int32> counts = 2; google.protobuf.StringValue note = 3; }}"
+    )
+    old, new = (Schema("protobuf", text.format(name)) for name in "ab")
+    found = chain(old, new, rename("a", "b"), at("counts", default("x", 1)))
+    assert verdicts(found)["valid-output[order 1 to 2]"] == "ok"

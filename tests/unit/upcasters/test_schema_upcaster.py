@@ -36,6 +36,7 @@ from upcasters import (
     Upcast,
     Violation,
     absent,
+    anything,
     at,
     between,
     convert,
@@ -49,6 +50,7 @@ from upcasters import (
     function,
     has_type,
     is_null_at,
+    join_values,
     map_values,
     move,
     nest,
@@ -63,9 +65,10 @@ from upcasters import (
     tombstone,
     when,
 )
+from upcasters.document import readable
 from upcasters.formats import BARE_JSON, Encoding, Schema
 from upcasters.operations.base import undo
-from upcasters.schema_upcaster import SchemaUpcaster, opened_value
+from upcasters.schema_upcaster import FORMATS, SchemaUpcaster, opened_value
 
 PLACE = SourcePartition("orders", 0)
 AMOUNT = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
@@ -495,6 +498,8 @@ def version_found(chain: Chain, of: Schema) -> str:
     ("shapes", "found"),
     [
         ((present("id"), present("nobody")), "1"),
+        ((anything(), present("nobody")), "1"),
+        ((anything(), present("id")), "2"),
         ((absent("branch"), present("branch")), "2"),
         ((present("id"), present("id", "branch"), present("f2")), "2"),
         ((present("id"), has_type("branch", "null", "string") & present("id")), "2"),
@@ -885,3 +890,37 @@ def test_framed_json_that_does_not_fit_its_model_is_told(choice: Any) -> None:
 def test_encodings_without_a_schema_are_alike() -> None:
     assert Encoding(None).is_as(Encoding(None))
     assert not Encoding(OLD_JSON).is_as(Encoding(None))
+
+
+def test_texts_of_another_format_are_joined() -> None:
+    operations = [join_values(["a", "b"], " ", "c", which="first")]
+    assert brought(operations, schema(a="string", b="string"), {"a": "x", "b": "y z"}, schema(c="string")) == {
+        "c": "x y z"
+    }
+
+
+def test_what_is_only_observed_needs_nobody_who_observes() -> None:
+    class Wants(BaseModel):
+        z: int
+
+    old = schema(a="string")
+    chain = Chain([Step("order", "1", "2", [rename("a", "b")])], [Baseline("order", "1", model=Wants)])
+    policy = Policy(Detection((Always("order"),), (Always("1"),)), validate_source="observe")
+    upcaster = SchemaUpcaster(chain, policy, {("order", "2"): Encoding(schema(b="string"))})
+    trace = upcaster.trace(Event(avro_bytes(old, {"a": "x"})), None, Encoding(old))
+    assert isinstance(trace.outcome, Upcast)
+
+
+def test_a_version_of_which_nothing_says_how_it_is_written() -> None:
+    old = schema(a="string")
+    chain = Chain([Step("order", "1", "2", [rename("a", "b")])], [Baseline("order", "1")])
+    upcaster = SchemaUpcaster(chain, Policy(Detection((Always("order"),), (Always("1"),))), {})
+    outcome = upcaster.upcast(Event(avro_bytes(old, {"a": "x"})), None, Encoding(old))
+    assert isinstance(outcome, DeadLettered)
+    assert (outcome.fault.error_type, "how order 2 is written" in outcome.fault.message) == ("UnknownVersion", True)
+
+
+def test_values_of_another_format_in_json() -> None:
+    late = schema(t={"type": "int", "logicalType": "time-millis"}, n="int")
+    document = FORMATS["avro"].reader(late)(avro_bytes(schema(t="int", n="int"), {"t": 90_000_000, "n": 1}))
+    assert readable(document) == {"t": "(a time that Python cannot show)", "n": 1}

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, Optional, Union, cast
 from unittest.mock import patch
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -29,14 +31,18 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from benchmarks.timing import measure
 from tests.depth import TOO_DEEP
+from upcasters.document import read
 from upcasters.errors import InvalidEvent
 from upcasters.native.extension import EXTENSION
 from upcasters.validation import Validator
 from upcasters.validation import accept as accepting
 from upcasters.validation.accept import fast_accept
+from upcasters.validation.bounded import bounded_validator
+from upcasters.validation.declared import Declared
 from upcasters.validation.shapes import shape_of
 
 native = pytest.mark.skipif(EXTENSION is None, reason="the native extension is not built")
@@ -891,3 +897,48 @@ def test_a_release_of_pydantic_that_the_tests_have_not_seen_is_asked_itself(monk
             with pytest.raises(InvalidEvent, match="id: int_type"):
                 validator.check(b'{"id": "7"}')
         accepting.are_proven.cache_clear()
+
+
+class Twice(BaseModel):  # type: ignore[no-redef]  # two fields under one alias, on purpose
+    a: int = Field(validation_alias="x")
+    b: int = Field(validation_alias="x")
+
+
+class OrOne:
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        return core_schema.with_default_schema(core_schema.int_schema(), default=1)
+
+
+class Free(BaseModel):
+    anything: Any
+    n: list[OrOne]
+
+
+def test_fields_under_one_alias_and_values_that_may_be_anything() -> None:
+    assert fast_accept(Twice) is None
+    accept = fast_accept(Free)
+    assert accept is not None
+    accept(b'{"anything":{},"n":[2]}')
+    with pytest.raises(msgspec.ValidationError):
+        accept(b'{"anything":{},"n":["2"]}')
+    assert Declared(Free).only(read(b'{"anything":{"x":1},"n":[2],"z":1}')) == {"anything": None, "n": [Raw(b"2")]}
+
+
+def test_a_model_that_is_too_large_or_that_pydantic_refuses_has_no_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: Any) -> Any:
+        raise SchemaError("on purpose")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("upcasters.validation.shapes.bounded", refuses)
+        assert shape_of(one_field(complex)) is None
+    monkeypatch.setattr("upcasters.validation.shapes.MOST_SHAPES", 0)
+    assert shape_of(Leaf) is None
+
+
+def test_a_pydantic_that_knows_no_other_validators_is_asked_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def old(schema: Any, config: Any = None) -> Any:
+        return SchemaValidator(schema, config)
+
+    monkeypatch.setattr("upcasters.validation.bounded.SchemaValidator", old)
+    assert bounded_validator(Leaf) is not None

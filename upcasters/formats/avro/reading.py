@@ -335,9 +335,7 @@ class _Code:
         elif avro.kind == "union":
             self._branches(avro, lambda each: self.take(each, touched, name))
         elif touched and avro.is_container and self._opens(avro, touched):
-            found = self._opened(avro, touched)
-            if found != name:
-                self._line(f"{name} = {found}")
+            self._line(f"{name} = {self._opened(avro, touched)}")
         else:
             start = self._variable()
             self._line(f"{start} = p")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextvars import copy_context
 from decimal import Decimal
 from typing import Any
 
@@ -14,11 +15,12 @@ from tests.unit.upcasters.formats.generated_avro import avro_bytes, avro_value
 from upcasters.depth import MOST_LEVELS
 from upcasters.document import Duration, plain
 from upcasters.errors import DecodeError, EventError, TooDeep, WrongType
-from upcasters.formats import Schema
+from upcasters.formats import Schema, implied
 from upcasters.formats.avro import AvroFormat
+from upcasters.formats.avro.fields import fields_of
 from upcasters.formats.avro.parsing import avro_type
 from upcasters.formats.avro.scalars import NoPlaceError
-from upcasters.formats.avro.writing import Writing
+from upcasters.formats.avro.writing import Writing, _put_default
 from upcasters.formats.schema import Reference, SchemaError
 
 AVRO = AvroFormat()
@@ -41,6 +43,8 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (FIXED, "xx", "a string is no fixed"),
     ("string", "\ud800", "a text with a lone surrogate is no string"),
     ("null", 1, "a number is no null"),
+    ("boolean", 1, "a number is no boolean"),
+    (FIXED, b"abc", "bytes of another length than 2"),
     ("float", 10**400, "a number too large is no float"),
     ("double", 10**400, "a number too large is no double"),
     (DECIMAL, "x", "a string is no bytes (decimal)"),
@@ -189,3 +193,59 @@ def test_a_default_that_is_none_is_told(kind: Any, default: Any, said: str) -> N
     """By fastavro or by us, before a record is written or as it is."""
     with pytest.raises((SchemaError, EventError), match=said):
         AVRO.writer(schema(kind, default=default))({})
+
+
+def test_a_union_takes_an_array_whose_items_are_others() -> None:
+    old = schema({"type": "array", "items": "int"})
+    new = schema(["null", {"type": "array", "items": "string"}])
+    with pytest.raises(EventError, match="a number is no string"):
+        AVRO.writer(new)(AVRO.reader(old)(avro_bytes(old, {"a": [1]})))
+    assert AVRO.writer(new)(AVRO.reader(old)(avro_bytes(old, {"a": []}))) == avro_bytes(new, {"a": []})
+
+
+def test_a_result_or_a_default_without_end_is_too_deep(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = avro_type(schema("int"))
+    with pytest.raises(TooDeep):
+        _put_default(of, {"a": 1}, str, MOST_LEVELS + 1)
+
+    def endless(*_: Any) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(Writing, "put", endless)
+    with pytest.raises(TooDeep):
+        Writing(of)({"a": 1})
+
+
+def test_an_enum_of_many_symbols_and_a_schema_that_several_refer_to() -> None:
+    many = schema({"type": "enum", "name": "E", "symbols": [f"S{number}" for number in range(200)]})
+    document = {"a": "S150"}
+    assert plain(AVRO.reader(many)(avro_bytes(many, document))) == document
+    shared = Schema("avro", json.dumps({"type": "enum", "name": "S", "symbols": ["x"]}))
+    inside = {"type": "record", "fields": [{"name": "s", "type": "S"}]}
+    parts = [Schema("avro", json.dumps({**inside, "name": name}), (Reference("S", shared),)) for name in ("P", "Q")]
+    fields = [{"name": "p", "type": "P"}, {"name": "q", "type": "Q"}]
+    whole = Schema(
+        "avro",
+        json.dumps({"type": "record", "name": "W", "fields": fields}),
+        (Reference("P", parts[0]), Reference("Q", parts[1])),
+    )
+    value = {"p": {"s": "x"}, "q": {"s": "x"}}
+    assert plain(AVRO.reader(whole)(AVRO.writer(whole)(value))) == value
+
+
+def test_fields_are_told_with_their_types() -> None:
+    told = fields_of(schema([logical("int", "date"), SMALL_DECIMAL, "null"]))
+    assert told == {"a": "date | decimal(4, 2) | null"}
+
+
+def test_values_that_stand_in_no_byte_are_counted_from_the_first_that_was_read_elsewhere() -> None:
+    copy_context().run(_spent)
+
+
+def _spent() -> None:
+    implied._LEFT.set(None)
+    implied.spend(implied.MOST_IMPLIED)
+    with pytest.raises(DecodeError, match="stand in no byte"):
+        implied.spend(1)
+    implied.begin()
+    implied.spend(1)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from upcasters.formats import Reference, Schema, SchemaError
+from upcasters.formats.json import JsonFormat
+from upcasters.formats.touching import EVERYTHING, Touched
 
 ORDER = '{"type": "record", "name": "Order", "fields": [{"name": "id", "type": "string"}]}'
 SPELLINGS = [
@@ -86,3 +90,17 @@ def test_schemas_that_refer_to_each_other_in_many_ways_are_compared_at_once() ->
     assert one.fingerprint == other.fingerprint
     assert one != Schema("avro", one.text, one.references[:1])
     assert one != one.text
+
+
+def test_a_field_that_is_none_counts_as_it_is() -> None:
+    one, other = (Schema("avro", json.dumps({"type": "record", "name": "R", "fields": [name]})) for name in "ab")
+    assert one.fingerprint != other.fingerprint
+
+
+def test_json_says_nothing_of_types() -> None:
+    assert JsonFormat().types_at(None, ("a",)) is None
+
+
+def test_everything_that_is_touched_stays_everything() -> None:
+    assert EVERYTHING.joined(Touched.of([("a",)])) is EVERYTHING
+    assert Touched.of([("a",)]).joined(EVERYTHING) is EVERYTHING

@@ -49,6 +49,7 @@ from upcasters import (
     join_values,
     keep_only,
     key_pattern,
+    length,
     list_to_fields,
     map_values,
     move,
@@ -72,6 +73,7 @@ from upcasters import (
     switch,
     unnest,
     unwrap,
+    value_at,
     when,
     wrap,
 )
@@ -141,6 +143,10 @@ AB = model(a=int, b=int)
 A_MAYBE = model(a=(int, 0))
 A_NULL = model(a=int | None)
 KEYED = model(k=(int, 0))
+TWO = model(a=(int, 0), b=int)
+TWO_OR_C = model(a=(int, 0), b=int, c=(int, 0))
+LISTED = model(a=(list[int], []), b=int)
+LISTED_OR_C = model(a=(list[int], []), b=int, c=(list[int], []))
 KEYED_ITEMS = model(a=list[KEYED])  # type: ignore[valid-type]  # made at runtime, as all models here
 MOVED = model(a=list[KEYED], b=(list[KEYED], []))  # type: ignore[valid-type]  # a type made while running
 ITEMS_AS_C = model(a=list[KEYED], c=(list[KEYED], []))  # type: ignore[valid-type]  # a type made while running
@@ -569,6 +575,26 @@ VALUES = {
         ["may-be-missing"],
         between(KEYED_ITEMS, move_items("a", present("k"), "b"), rename("b", "c"), to=ITEMS_AS_C),
         between(KEYED_ITEMS, move_items("a", present("k"), "b"), rename("b", "c", missing="skip"), to=ITEMS_AS_C),
+    ),
+    "items that are never moved": Case(
+        ["may-be-missing", "type"],
+        between(model(a=list[int]), move_items("a", present("k"), "b"), rename("b", "c"), to=ITEMS_AS_C),
+        between(KEYED_ITEMS, move_items("a", present("k"), "b"), rename("b", "c", missing="skip"), to=ITEMS_AS_C),
+    ),
+    "a default of a rename that is not needed": Case(
+        ["type"],
+        between(A, rename("a", "b", default="x"), to=model(b=str)),
+        between(A, rename("a", "b", default="x"), to=model(b=int)),
+    ),
+    "what two fields that are the same say": Case(
+        ["may-be-missing"],
+        between(TWO, when(present("b"), rename("a", "c")), to=TWO_OR_C),
+        between(TWO, when(equals("a", value_at("b")), rename("a", "c")), to=TWO_OR_C),
+    ),
+    "what the length of a list says": Case(
+        ["may-be-missing"],
+        between(LISTED, when(present("b"), rename("a", "c")), to=LISTED_OR_C),
+        between(LISTED, when(equals(length("a"), 1), rename("a", "c")), to=LISTED_OR_C),
     ),
     "items of a number": Case(
         ["wrong-type"],
