@@ -6,7 +6,6 @@ the last bit: a decimal is its bytes, a date a number of days. Only a column tha
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import lzma
@@ -18,20 +17,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from worker.archive.avro_blocks import CUT, HEADER, MAGIC, UNPACK, BlockSink, CannotBeTakenError, PlainFile
 from worker.errors import WorkerError
 from worker.extras import pip_install
 
 AVRO = (".avro",)
-MAGIC = b"Obj\x01"
-HEADER = {
-    "type": "record",
-    "name": "org.apache.avro.file.Header",
-    "fields": [
-        {"name": "magic", "type": {"type": "fixed", "name": "magic", "size": 4}},
-        {"name": "meta", "type": {"type": "map", "values": "bytes"}},
-        {"name": "sync", "type": {"type": "fixed", "name": "sync", "size": 16}},
-    ],
-}
 TIMES = {
     "timestamp-millis": pa.timestamp("ms", "UTC"),
     "timestamp-micros": pa.timestamp("us", "UTC"),
@@ -48,7 +38,7 @@ PLAIN = {
     "bytes": pa.binary(),
     "string": pa.string(),
 }
-# What reading makes of bytes that are no Avro; a codec that is not installed is a ValueError, too.
+# What reading makes of bytes that are no Avro.
 BROKEN = (
     *(AttributeError, EOFError, IndexError, KeyError, MemoryError, OverflowError, RecursionError, SystemError),
     *(TypeError, ValueError),
@@ -56,7 +46,7 @@ BROKEN = (
 )
 MOST_ROWS = 10_000
 MOST_BYTES = 8 * 1024 * 1024
-"""Of one batch, about, as they stand in the file."""
+"""Of one batch, about, as they are when they are unpacked."""
 BLOCK_BYTES = 64 * 1024
 
 Kind = str | list[Any] | dict[str, Any]
@@ -74,22 +64,20 @@ class AvroFile:
         self._fastavro = import_fastavro()
         self._stream = stream
         try:
-            self._header = self._fastavro.schemaless_reader(stream, HEADER, None)
-            given = json.loads(self._header["meta"]["avro.schema"])
-            self.codec = self._header["meta"].get("avro.codec", b"null").decode()
+            self._header, given, self.codec = _begin(self._fastavro, stream)
+        except CannotBeTakenError:
+            raise
         except BROKEN:
             raise pa.ArrowInvalid("it does not begin as a file of Avro") from None
-        if self._header["magic"] != MAGIC:
-            raise pa.ArrowInvalid("it does not begin as a file of Avro")
         if not isinstance(given, dict) or given.get("type") != "record":
-            raise pa.ArrowInvalid("its schema is no record: an event has to be one, with a field value")
+            raise CannotBeTakenError("its schema is no record: write it with one that has a field value")
         self._whole = given
         with told_as_broken():
             self._find_columns(given, own)
 
     def _find_columns(self, given: dict[str, Any], own: Callable[[Sequence[str]], list[str]]) -> None:
         named: dict[str, Any] = {}
-        parsed = self._fastavro.parse_schema(given, named, _force=True, _ignore_default_error=True)
+        parsed = self._fastavro.parse_schema(_without_defaults(given), named, _force=True)
         names = own([each["name"] for each in given["fields"]])
         self.fields = [each for each in given["fields"] if each["name"] in names]
         self.record: dict[str, Any] = {**given, "fields": self.fields}
@@ -105,29 +93,59 @@ class AvroFile:
             yield batch.cast(self.schema), read
 
     def _rows(self) -> Iterator[tuple[list[dict[str, Any]], int]]:
-        stream = _Plain(self._fastavro, self._header, self._whole, self._stream)
+        plain = _plain(self._fastavro, self._header, self._whole, self.codec, self._stream)
         held: list[dict[str, Any]] = []
-        begun = 0
+        size = 0.0
         with told_as_broken():
-            for record in read_records(stream):
+            for record, each in _sized_records(self._fastavro, plain):
                 held.append(record)
-                if len(held) == MOST_ROWS or stream.read_bytes - begun > MOST_BYTES:
-                    yield held, stream.read_bytes
-                    held, begun = [], stream.read_bytes
+                size += each
+                if len(held) == MOST_ROWS or size > MOST_BYTES:
+                    yield held, plain.packed_bytes
+                    held, size = [], 0.0
         if held:
-            yield held, stream.read_bytes
+            yield held, plain.packed_bytes
 
 
 def read_records(stream: Any) -> Iterator[Any]:
-    """All records of a file of Avro. Raises ValueError where a block holds more or fewer than it counts.
+    """All records of a file of Avro. Raises ArrowInvalid where it is none, or is cut."""
+    fastavro = import_fastavro()
+    with told_as_broken():
+        header, schema, codec = _begin(fastavro, stream)
+        for record, _ in _sized_records(fastavro, _plain(fastavro, header, schema, codec, stream)):
+            yield record
+
+
+def _begin(fastavro: Any, stream: Any) -> tuple[Any, Any, str]:
+    """The header of a file, and of it the schema and the codec. Raises CannotBeTakenError for an unknown codec."""
+    header = fastavro.schemaless_reader(stream, HEADER, None)
+    schema = json.loads(header["meta"]["avro.schema"])
+    codec = header["meta"].get("avro.codec", b"null").decode()
+    if header["magic"] != MAGIC:
+        raise ValueError("it does not begin as a file of Avro")
+    if codec not in UNPACK:
+        raise CannotBeTakenError(f"it is packed with {codec}, which is none of {', '.join(UNPACK)}: write it with one")
+    return header, schema, codec
+
+
+def _plain(fastavro: Any, header: Any, schema: Any, codec: str, stream: Any) -> PlainFile:
+    """What numbers and bytes mean is left out, so that they come as they are."""
+    return PlainFile(fastavro.schemaless_writer, header, _without_meaning(schema), codec, stream)
+
+
+def _sized_records(fastavro: Any, plain: PlainFile) -> Iterator[tuple[Any, float]]:
+    """Each with about how many bytes it has. Raises ValueError where a block holds more or fewer than it counts.
 
     fastavro believes the count: a wrong one would leave records out in silence.
     """
-    for block in import_fastavro().block_reader(stream):
+    for block in fastavro.block_reader(plain):
         if block.num_records < 0:
             raise ValueError(f"a block counts {block.num_records} records")
-        yield from block
-        if left := len(block.bytes_.getbuffer()) - block.bytes_.tell():
+        whole = len(block.bytes_.getbuffer())
+        each = whole / max(1, block.num_records)
+        for record in block:
+            yield record, each
+        if left := whole - block.bytes_.tell():
             raise ValueError(f"a block has {left} bytes behind the {block.num_records} records that it counts")
 
 
@@ -136,59 +154,47 @@ def told_as_broken() -> Iterator[None]:
     """Raises ArrowInvalid for whatever reading makes of bytes that are no Avro."""
     try:
         yield
+    except CannotBeTakenError:
+        raise
     except Exception as error:
-        if not isinstance(error, BROKEN) and type(error).__module__.partition(".")[0] not in {"cramjam", "fastavro"}:
+        if not isinstance(error, BROKEN) and type(error).__module__.partition(".")[0] != "fastavro":
             raise
         raise pa.ArrowInvalid(_why(error)) from None
 
 
 def _why(error: BaseException) -> str:
-    told = str(error) or "it ends in the middle of a block"
+    told = str(error) or CUT
     return told.replace("\n", " ")
 
 
-class _Plain:
-    """The file with a header that says nothing of what numbers and bytes mean, so that they come as they are."""
-
-    def __init__(self, fastavro: Any, header: Mapping[str, Any], schema: dict[str, Any], stream: Any) -> None:
-        made = io.BytesIO()
-        meta = {**header["meta"], "avro.schema": json.dumps(_without_meaning(schema)).encode()}
-        fastavro.schemaless_writer(made, HEADER, {**header, "meta": meta})
-        self._header = io.BytesIO(made.getvalue())
-        self._stream = stream
-        self.read_bytes = 0
-
-    def read(self, size: int) -> bytes:
-        found = self._header.read(size)
-        if len(found) == size:
-            return found
-        more: bytes = self._stream.read(size - len(found))
-        self.read_bytes += len(more)
-        return found + more
-
-    def tell(self) -> int:
-        """fastavro keeps it for each block; nothing here needs it."""
-        return self.read_bytes
-
-
 class AvroSink:
-    """A file of Avro by the schema of the one that its rows are of, with the columns that are added behind.
-
-    Its marker is made of the schema and the name, so that it is the same when it is written again.
-    """
+    """A file of Avro by the schema of the one that its rows are of, with the columns that are added behind."""
 
     def __init__(self, stream: Any, schema: dict[str, Any], codec: str, name: str) -> None:
-        marker = hashlib.sha256(json.dumps([schema, name], sort_keys=True).encode()).digest()[:16]
+        fastavro = import_fastavro()
         self._stream = stream
-        self._writer = import_fastavro().write.Writer(stream, schema, codec, BLOCK_BYTES, sync_marker=marker)
+        self._encode = fastavro.schemaless_writer
+        self._blocks = BlockSink(self._encode, stream, schema, codec, name)
+        # A copy, since what is read of a schema is marked in it.
+        self._schema = fastavro.parse_schema(_without_defaults(schema), {}, _force=True)
+        self._held = io.BytesIO()
+        self._rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         stored = batch.cast(pa.schema([pa.field(each.name, _stored(each.type)) for each in batch.schema]))
         for row in stored.to_pylist(maps_as_pydicts="lossy"):
-            self._writer.write(row)
+            self._encode(self._held, self._schema, row)
+            self._rows += 1
+            if self._held.tell() >= BLOCK_BYTES:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._blocks.write(self._rows, self._held.getvalue())
+            self._held, self._rows = io.BytesIO(), 0
 
     def close(self) -> None:
-        self._writer.flush()
+        self._flush()
         self._stream.close()
 
 
@@ -224,7 +230,7 @@ def _type(kind: Kind, named: Mapping[str, Any], place: str, inside: tuple[str, .
     if kind in PLAIN:
         return PLAIN[kind]
     if kind in inside or kind not in named:
-        raise pa.ArrowInvalid(f"field {place} has a type that contains itself: write the file without it")
+        raise CannotBeTakenError(f"field {place} has a type that contains itself: write the file without it")
     return _type_of_several(named[kind], named, place, inside)
 
 
@@ -255,16 +261,25 @@ def _not_null(kind: Kind, place: str) -> str | dict[str, Any]:
         return kind
     rest = [each for each in kind if each != "null"]
     if len(rest) != 1:
-        raise pa.ArrowInvalid(f"field {place} may be of several types: write the file with one of them")
+        raise CannotBeTakenError(f"field {place} may be of several types: write the file with one of them")
     found: str | dict[str, Any] = rest[0]
     return found
 
 
 def _without_meaning(schema: Any) -> Any:
+    return _without("logicalType", _without_defaults(schema))
+
+
+def _without_defaults(schema: Any) -> Any:
+    """No record is read or written by them, and older files have such as fit no type, as null for bytes."""
+    return _without("default", schema)
+
+
+def _without(key: str, schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_without_meaning(each) for each in schema]
+        return [_without(key, each) for each in schema]
     if isinstance(schema, dict):
-        return {name: _without_meaning(each) for name, each in schema.items() if name != "logicalType"}
+        return {name: _without(key, each) for name, each in schema.items() if name != key}
     return schema
 
 

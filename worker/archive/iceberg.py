@@ -11,7 +11,7 @@ from typing import Any
 
 from pyarrow import fs
 
-from worker.archive.avro import read_records, told_as_broken
+from worker.archive.avro import read_records
 from worker.archive.tables import NotFilesAloneError, read_bytes
 
 METADATA = "metadata"
@@ -71,5 +71,5 @@ def _path(place: str) -> str:
 
 
 def _records(folder: fs.FileSystem, path: str) -> list[Any]:
-    with folder.open_input_file(path) as stream, told_as_broken():
+    with folder.open_input_file(path) as stream:
         return list(read_records(stream))

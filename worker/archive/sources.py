@@ -16,6 +16,7 @@ from upcasters.arrow import Columns
 from upcasters.arrow.results import FIELDS
 from worker.archive import delta, iceberg
 from worker.archive.avro import AVRO, AvroFile, is_avro, written_schema
+from worker.archive.avro_blocks import CannotBeTakenError
 from worker.archive.tables import files_of_table
 from worker.errors import WorkerError
 
@@ -283,6 +284,10 @@ class Source:
             yield begun
 
     def _cut(self, error: BaseException) -> WorkerError:
+        if isinstance(error, CannotBeTakenError):
+            return WorkerError(
+                f"{self._archive}: {self._path}: {error}, or leave it out with --include", code="UPC1951"
+            )
         return WorkerError(
             f"{self._archive}: {self._path} cannot be read to its end: {first_line(error)}: restore it, or leave it "
             "out with --include",

@@ -15,6 +15,7 @@ import pytest
 from tests.unit.archive.archives import (
     OLD,
     VALUES,
+    WRONG,
     Dying,
     planned,
     ran,
@@ -23,7 +24,8 @@ from tests.unit.archive.archives import (
     verified,
     visible,
 )
-from worker.archive import avro
+from worker.archive import avro, avro_blocks
+from worker.archive.avro_blocks import UNPACK, number, pack
 from worker.archive.sources import Source
 from worker.errors import WorkerError
 
@@ -252,7 +254,7 @@ def header(schema: bytes, *, magic: bytes = b"Obj\x01", codec: bytes = b"null") 
     """The header of a file of Avro, as somebody else may have written it."""
     made = io.BytesIO()
     meta = {"avro.schema": schema, "avro.codec": codec}
-    fastavro.schemaless_writer(made, avro.HEADER, {"magic": magic, "meta": meta, "sync": b"s" * 16})
+    fastavro.schemaless_writer(made, avro_blocks.HEADER, {"magic": magic, "meta": meta, "sync": b"s" * 16})
     return made.getvalue()
 
 
@@ -311,3 +313,79 @@ def test_without_fastavro_the_extra_is_named(archive: Path, tmp_path: Path, monk
     monkeypatch.setitem(sys.modules, "fastavro", None)
     with pytest.raises(WorkerError, match=r"which need fastavro: pip install"):
         planned(archive, tmp_path / "current")
+
+
+@pytest.mark.parametrize("codec", sorted(UNPACK))
+def test_every_codec_is_read_and_written_without_a_package_of_its_own(tmp_path: Path, codec: str) -> None:
+    content = b"".join(number(len(each)) + each for each in (OLD, WRONG))
+    write_block(tmp_path / "orders" / "0.avro", codec, 2, pack(codec, content))
+    receipt = ran(planned(tmp_path / "orders", tmp_path / "current"), tmp_path / "receipt.json")
+    assert (receipt.files[0].counts.upcast, receipt.files[0].counts.dead_lettered) == (1, 1)
+    assert verified(receipt).findings.lines() == []
+    written = (tmp_path / "current" / "events" / "0.avro").read_bytes()
+    assert b"avro.codec" + number(len(codec)) + codec.encode() in written
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "bzip2", "xz"])
+def test_what_is_packed_here_is_what_others_read_and_write(archive: Path, tmp_path: Path, codec: str) -> None:
+    write(archive / "day=1" / "0.avro", SPARKS, records(VALUES * 10).to_pylist(), codec)
+    ran(planned(archive, tmp_path / "current"), tmp_path / "receipt.json")
+    assert len(read(tmp_path / "current" / "events" / "day=1" / "0.avro")) == 60
+
+
+@pytest.mark.parametrize("codec", sorted(UNPACK))
+def test_a_block_that_unpacks_to_too_much_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    monkeypatch.setattr(avro_blocks, "MOST_UNPACKED", 100_000)
+    write_block(tmp_path / "orders" / "0.avro", codec, 1, pack(codec, number(99_997) + b" " * 99_997))
+    planned(tmp_path / "orders", tmp_path / "whole")
+    write_block(tmp_path / "orders" / "0.avro", codec, 1, pack(codec, number(99_998) + b" " * 99_998))
+    refuse_plan(
+        tmp_path / "orders",
+        tmp_path / "current",
+        r"orders: 0.avro: a block of it unpacks to over 100,000 bytes: write the file with smaller blocks, or leave it",
+    )
+
+
+def test_a_batch_is_as_large_as_what_its_blocks_unpack_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(avro, "MOST_BYTES", 1000)
+    write(tmp_path / "0.avro", SPARKS, records([b" " * 400] * 10).to_pylist(), "deflate")
+    assert [batch.num_rows for batch in Source(str(tmp_path), "0.avro").batches()] == [3, 3, 3, 1]
+
+
+def test_a_block_of_another_checksum_is_one_line(tmp_path: Path) -> None:
+    packed = pack("snappy", number(len(OLD)) + OLD)
+    write_block(tmp_path / "0.avro", "snappy", 1, packed[:-1] + bytes([packed[-1] ^ 1]))
+    with pytest.raises(WorkerError, match=r"0.avro cannot be read to its end: a block has another checksum"):
+        list(Source(str(tmp_path), "0.avro").batches())
+
+
+def test_a_codec_that_nobody_knows_is_one_line(tmp_path: Path) -> None:
+    write_block(tmp_path / "orders" / "0.avro", "brotli", 0, b"")
+    line = r"0.avro: it is packed with brotli, which is none of null, .*, lz4: write it with one, or leave it out"
+    refuse_plan(tmp_path / "orders", tmp_path / "current", line)
+
+
+def test_a_default_that_fits_no_type_stays_as_it_was(tmp_path: Path) -> None:
+    """Older writers let null be the default of bytes."""
+    field = {"name": "hash", "type": "bytes", "default": None}
+    file = tmp_path / "orders" / "0.avro"
+    file.parent.mkdir()
+    content = number(len(OLD)) + OLD + number(1) + b"\xff"
+    block = number(1) + number(len(content)) + content + b"s" * 16
+    file.write_bytes(header(of_fields(REST, field)) + block)
+    receipt = ran(planned(tmp_path / "orders", tmp_path / "current"), tmp_path / "receipt.json")
+    assert verified(receipt).findings.lines() == []
+    with (tmp_path / "current" / "events" / "0.avro").open("rb") as stream:
+        written = avro.AvroFile(stream)
+        assert written.fields[1] == field
+        [(batch, _)] = written.batches()
+    assert batch.column("hash").to_pylist() == [b"\xff"]
+
+
+def write_block(file: Path, codec: str, count: int, packed: bytes) -> None:
+    """A file of values with one block."""
+    file.parent.mkdir(exist_ok=True)
+    begin = header(of_fields(REST), codec=codec.encode())
+    file.write_bytes(begin + number(count) + number(len(packed)) + packed + b"s" * 16)
