@@ -225,6 +225,24 @@ def test_what_is_no_such_document_stops_it_and_nothing_is_changed(database: Test
         assert any(f"id={number}" in line and why in line for line in lines), (number, lines)
 
 
+def test_a_row_whose_column_says_another_version_than_its_document_fails(sqlite: TestDatabase) -> None:
+    fill(sqlite, [KINDS[0].old[0], KINDS[0].new[0]])
+    with pytest.raises(
+        RowsFailedError, match="fingerprint of its schema is that of another version than the row's"
+    ) as it:
+        bring(sqlite, upcast_column, KINDS[0], "2", version_column="version")
+    assert it.value.count == 1
+
+
+same_twice = chain_of(Schema("avro", json.dumps(AVRO_2)), Schema("avro", json.dumps(AVRO_2)))
+
+
+def test_a_schema_of_two_versions_tells_none(sqlite: TestDatabase) -> None:
+    fill(sqlite, [KINDS[0].new[0]])
+    with pytest.raises(RowsFailedError, match="fingerprint of its schema is that of several versions"):
+        bring(sqlite, upcast_column, KINDS[0]._replace(chain="same_twice"), "2")
+
+
 def test_what_fails_can_be_put_aside(database: TestDatabase) -> None:
     fill(database, [KINDS[0].old[0], b"\xff"])
     result = bring(database, upcast_column, KINDS[0], "2", on_failure="set aside")

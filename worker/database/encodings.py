@@ -136,7 +136,7 @@ class SchemaDocuments:
         return not (self._frames or self._versioned)
 
     def upcast(self, document: bytes, version: str | None) -> Outcome:
-        encoding = self._encoding_of(document, version if self._versioned else self._silent)
+        encoding = self._encoding_of(document, version)
         if isinstance(encoding, Fault):
             return DeadLettered(encoding)
         outcome = self._upcaster.upcast(Event(document), encoding=encoding)
@@ -163,21 +163,26 @@ class SchemaDocuments:
             return False
 
     def _encoding_of(self, document: bytes, version: str | None) -> Encoding | Fault:
-        """How this one is written."""
+        """How this one is written. ``version`` is what a column of its own says."""
         if self._frames:
-            found = self._by_frame.get(document[: len(SINGLE_OBJECT) + FINGERPRINT_BYTES], [])
-            told = [each for each in found if version in {None, each}] if len(found) > 1 else found
-            if len(told) == 1:
-                return self._encodings[told[0]]
-            if not document.startswith(SINGLE_OBJECT):
-                return Fault("decode", "DecodeError", "it does not begin as Avro's single-object encoding")
-            what = "is that of several versions" if told else "is that of no version of the chain"
-            return Fault("detect", "UnknownVersion", f"the fingerprint of its schema {what}")
+            return self._framed(document, version)
+        if not self._versioned:
+            version = self._silent
         if version is None:
             return Fault("detect", "UnknownVersion", "the row does not say its version")
         if version not in self._encodings:
             return Fault("detect", "UnknownVersion", "the row has a version that the chain does not know")
         return self._encodings[version]
+
+    def _framed(self, document: bytes, version: str | None) -> Encoding | Fault:
+        found = self._by_frame.get(document[: len(SINGLE_OBJECT) + FINGERPRINT_BYTES], [])
+        told = [each for each in found if version == each] if self._versioned else found
+        if len(told) == 1:
+            return self._encodings[told[0]]
+        if not document.startswith(SINGLE_OBJECT):
+            return Fault("decode", "DecodeError", "it does not begin as Avro's single-object encoding")
+        of = "several versions" if told else "another version than the row's" if found else "no version of the chain"
+        return Fault("detect", "UnknownVersion", f"the fingerprint of its schema is that of {of}")
 
     def _unreadable(self, document: bytes, encoding: Encoding) -> Fault | None:
         """What passes is not looked at by the chain: here it is, to its last byte."""
