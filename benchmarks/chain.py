@@ -149,7 +149,8 @@ def by_signal(number: int) -> list[Operation]:
 
 def signal(kind: str) -> dict[str, Any]:
     attributes = {f"{kind}_{number}": "v" for number in (0, 7, 20, 41)}
-    return {"signal": kind, "attributes": {**attributes, "n": 1.5}, "resource": {"service": "s" * 150}}
+    others = {f"other.{number}": number for number in range(30)}
+    return {"signal": kind, "attributes": {**attributes, **others}, "resource": {"service": "s" * 150}}
 
 
 def events(extra_bytes: int) -> tuple[Event, Event]:
@@ -364,6 +365,8 @@ def main() -> int:
     with pure():
         rows = [*sizes(), *typical(), *depth(), *length()]
     rows += natively()
+    if EXTENSION is not None:
+        rows += [replace(row, case=f"natively, {row.case}") for row in depth()]
     show(rows)
     return 0 if all(row.met for row in rows) else 1
 

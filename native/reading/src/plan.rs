@@ -96,12 +96,18 @@ pub struct Place {
     pub arrays: Vec<bool>,
     pub layouts: Vec<Layout>,
     states: Vec<State>,
+    /// The same keys, where they are so many that each unknown one would be compared with all of them.
+    many: HashSet<Box<[u8]>>,
 }
+
+/// Up to so many keys are compared sooner than looked up.
+const FEW: usize = 12;
 
 impl Place {
     pub fn new(named: Vec<Box<[u8]>>, children: Vec<u32>, each: u32, whole: bool, arrays: Vec<bool>) -> Place {
         let states = vec![State::default()];
-        Place { named, children, each, whole, arrays, layouts: Vec::new(), states }
+        let many = if named.len() > FEW { named.iter().cloned().collect() } else { HashSet::new() };
+        Place { named, children, each, whole, arrays, layouts: Vec::new(), states, many }
     }
 
     /// A key that only now gets a name; only where every key counts.
@@ -148,7 +154,10 @@ impl Place {
     }
 
     pub(crate) fn has_name(&self, key: &[u8]) -> bool {
-        self.named.iter().any(|name| **name == *key)
+        if self.many.is_empty() {
+            return self.named.iter().any(|name| **name == *key);
+        }
+        self.many.contains(key)
     }
 
     pub(crate) fn rest(&self, state: u32) -> Option<u32> {

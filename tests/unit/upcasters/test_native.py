@@ -62,6 +62,7 @@ from upcasters import (
     present,
     rename,
     rename_keys,
+    rename_many,
     scale,
     switch,
     template,
@@ -915,6 +916,16 @@ def test_operations_on_the_fields_that_are_there(
     for values, ran in ((natively, True), (left, False)):
         for value in values:
             assert seen(one_step(make()), value) is ran, value
+
+
+@native
+def test_a_key_that_is_one_of_many_names_never_counts_as_another() -> None:
+    names = {f"k{number}": f"n{number}" for number in range(20)}
+    upcaster = one_step(rename_many("", names, missing="skip"))
+    for value in ('{"k1":1,"x":2,"y":3}', '{"x":1,"k2":2,"k19":3,"z":4}'):
+        assert seen(upcaster, value), value
+    for value in ('{"k1":1,"x":2,"k1":3}', '{"x":1,"k2":2,"k19":3,"k2":4}', '{"x":1,"k3":2,"x":3}'):
+        assert not compared(upcaster, Event(value.encode())), value
 
 
 @native
