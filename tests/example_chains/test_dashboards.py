@@ -10,7 +10,6 @@ import json
 import pytest
 
 from upcasters import (
-    POSITION,
     Always,
     Baseline,
     Chain,
@@ -26,7 +25,6 @@ from upcasters import (
     at,
     copy,
     default,
-    derive,
     drop,
     equals,
     fields_to_list,
@@ -63,10 +61,7 @@ def side(name: str) -> list[Operation]:
     ]
 
 
-def letter(position: int) -> str:
-    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[position]
-
-
+LETTERS = dict(enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 TWO_OF_THREE = when(
     equals(length("thresholds"), 3),
     list_to_fields("thresholds", ["lowest", "warn", "high"]),
@@ -135,7 +130,8 @@ DASHBOARDS = Chain(
                 drop("pulldowns", missing="skip"),
                 unwrap("nav", empty="drop", many="first", missing="skip"),
                 rename("nav", "timepicker", missing="skip"),
-                at(f"{PANELS}.targets.*", derive("refId", [POSITION], letter, exists="keep"), missing="skip"),
+                number(f"{PANELS}.targets", "refId", exists="keep", missing="skip"),
+                map_values(f"{PANELS}.targets.*.refId", LETTERS, otherwise="keep", missing="skip"),
             ],
             also=["8"],
             lossy="a dashboard had one navigation; of what could be pulled down the annotations are left",

@@ -28,7 +28,6 @@ from upcasters import (
     Step,
     Upcast,
     at,
-    convert,
     convert_time,
     default,
     downgrade,
@@ -299,15 +298,8 @@ WEBHOOKS = Chain(
 # A game: objects by id become a list, rows of tiles, bits, a name at any depth.
 
 FLAGS = ("tutorial", "hard", "ironman")
-
-
-def names(bits: int) -> list[str]:
-    return [name for place, name in enumerate(FLAGS) if bits >> place & 1]
-
-
-def bits(listed: Sequence[str]) -> int:
-    return sum(1 << FLAGS.index(name) for name in listed)
-
+# A table of the eight sets that there are: upwards their names, in this order; downwards the number again.
+SETS = [(bits, [name for place, name in enumerate(FLAGS) if bits >> place & 1]) for bits in range(2 ** len(FLAGS))]
 
 SAVES = Chain(
     [
@@ -318,7 +310,7 @@ SAVES = Chain(
             [
                 map_values("grid.*.*.t", {0: "grass", 1: "water"}),
                 at("grid.*.*", rename("t", "terrain")),
-                convert("flags", names, bits),
+                map_values("flags", SETS),
                 rename_keys("players.*", SNAKE_CASE, subtree=True),
                 at("players.*.inventory.*", wrap("tags", null="empty")),
             ],
