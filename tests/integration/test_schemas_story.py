@@ -176,5 +176,9 @@ async def replayed_through_kills_and_proved(tale: Tale, late: int) -> None:
     await tale.outputs_are_right(sorted([*KNOWN, *UNSEEN, *good]))
     verdict = await tale.verify()
     assert (verdict.findings.result, verdict.findings.lines()) == ("PASS", [])
+    assert (await tale.upcast("verify", str(tale.receipt))).code == 0
+    asked = json.loads((await tale.upcast("checklist", "--json")).out)
+    told = {line["name"]: line for line in asked["lines"]}
+    assert [told[name]["status"] for name in ("matrix", "data", "configuration")] == ["pass"] * 3, told
     if isinstance(tale, Avro):
         await late_letters_are_redriven(tale, range(160, HISTORY), [*KNOWN, *UNSEEN])
