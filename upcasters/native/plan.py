@@ -385,6 +385,9 @@ def operations_of(way: Way) -> list[Operation] | None:
         asked = questions_of(operations)
     except Unsupported:
         return None
+    if not asked:
+        # Conditions that ask nothing have one answer for every document.
+        operations = list(settled(operations, {}))
     levels = sum(min(added_levels([operation]), programs.MOST_LEVELS) for operation in flat)
     if levels > MOST_LEVELS // 2 or not programs.knows(flat) or not (asked or groups_of(operations) is not None):
         return None
@@ -392,9 +395,11 @@ def operations_of(way: Way) -> list[Operation] | None:
 
 
 def groups_of(operations: Sequence[Operation]) -> Groups | None:
-    """The groups of operations of which none depends on an answer; None where their order is not the extension's."""
-    groups = [group for group in grouped(operations) if isinstance(group, FlatGroup)]
-    return groups if is_in_order(groups) else None
+    """The groups of operations of which none depends on an answer; None where one does, or where their order is not the
+    extension's."""
+    found = grouped(operations)
+    groups = [group for group in found if isinstance(group, FlatGroup)]
+    return groups if len(groups) == len(found) and is_in_order(groups) else None
 
 
 def _fields(condition: Condition) -> Iterator[Path]:

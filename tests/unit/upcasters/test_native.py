@@ -28,6 +28,7 @@ from upcasters import (
     Always,
     Baseline,
     Chain,
+    Condition,
     DeadLettered,
     Detection,
     Event,
@@ -876,6 +877,22 @@ def test_what_a_plan_cannot_hold_is_left_to_python(monkeypatch: pytest.MonkeyPat
     assert not seen(one_step(switch("kind", {"car": rename("a", "b")}, otherwise=[])), '{"kind":"car","a":1}')
     monkeypatch.setattr(plans, "MOST_TEXTS", 0)
     assert not seen(chain.upcaster(Policy(**NEVER)), '{"v":"2","d":1}')
+
+
+@native
+@pytest.mark.parametrize("always", [anything(), ~~anything(), anything() | anything()], ids=str)
+def test_operations_behind_a_condition_that_asks_nothing_run_too(always: Condition) -> None:
+    for operations in (
+        [when(always, default("a.b", 1))],
+        [when(always, rename("x", "y", missing="skip"), otherwise=[drop("a")])],
+        [when(~always, drop("a"), otherwise=[default("z", 1)])],
+        [when(always, switch("kind", {"car": default("c", 1)}, otherwise=[]))],
+        [when(always, when(~always, drop("a")), default("z", 1))],
+    ):
+        upcaster = one_step(default("first", 0), *operations)
+        for value in ('{"a":{}}', '{"a":{},"x":1,"kind":"car"}'):
+            assert seen(upcaster, value), (operations, value)
+        seen(upcaster, "{}")
 
 
 @native
