@@ -73,8 +73,9 @@ def write_stream(frame: DataFrame, chain: str, folder: str, **options: Any) -> D
     place = f"{folder.rstrip('/')}/{prefix}chain={load_chain(chain).fingerprint}"
 
     def write(batch: DataFrame, number: int) -> None:
-        made = upcast(batch, chain, **options).write.mode("overwrite").partitionBy(f"{prefix}outcome")
-        made.parquet(f"{place}/{prefix}micro_batch={number}")
+        # Whatever the session's own mode is: with dynamic, partitions would stay that a batch no longer has.
+        whole = upcast(batch, chain, **options).write.mode("overwrite").option("partitionOverwriteMode", "static")
+        whole.partitionBy(f"{prefix}outcome").parquet(f"{place}/{prefix}micro_batch={number}")
 
     return frame.writeStream.foreachBatch(write).option("checkpointLocation", f"{place}/_checkpoint")
 

@@ -44,7 +44,7 @@ BROKEN = (
     *(TypeError, ValueError),
     *(struct.error, zlib.error, lzma.LZMAError),
 )
-MOST_ROWS = 10_000
+MOST_ROWS = 2_500
 MOST_BYTES = 8 * 1024 * 1024
 """Of one batch, about, as they are when they are unpacked."""
 BLOCK_BYTES = 64 * 1024

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from upcast_authoring.counted import counted
+from upcasters.errors import NoCoordinates
 from worker.replay.plan.file import ID_DIGITS, Determinism, LossReport, OutcomeCounts, PassageCount
 from worker.replay.sealed_file import FileKind, FilePart, SealedFile
 
@@ -110,7 +111,7 @@ class ArchivePlan(SealedFile):
                 first = f" (first at {group.samples[0]})" if group.samples else ""
                 dead = counted(group.count, "dead letter")
                 yield (
-                    f"{dead}, {group.error_type}{where}{first}: correct the chain, or allow "
+                    f"{dead}, {group.error_type}{where}{first}: {_mend(group.error_type)}, or allow "
                     f"{'it' if group.count == 1 else 'them'} with --allow {group.fingerprint}"
                 )
 
@@ -145,6 +146,12 @@ class FileReceipt(FilePart):
     size: int
     modified: int
     counts: OutcomeCounts
+
+
+def _mend(error_type: str) -> str:
+    if error_type == NoCoordinates.__name__:
+        return "a step needs to know where each event stood: name its columns with --origin topic,partition,offset"
+    return "correct the chain"
 
 
 class ArchiveReceipt(SealedFile):

@@ -27,7 +27,7 @@ OURS = "_upcast"
 ROWS = f"{OURS}/rows"
 """Of each file of JSON lines, what each line of ``events`` is: a line has no room for it."""
 PARTS = f"{OURS}/parts"
-GROUP_ROWS, GROUP_BYTES = 100_000, 64 * 1024 * 1024
+GROUP_ROWS, GROUP_BYTES = 100_000, 16 * 1024 * 1024
 """Of a row group, at most about so much."""
 OUTCOMES = {"upcast": EVENTS, "passed": EVENTS, "skipped": SKIPPED, "dead-lettered": DEAD_LETTERS}
 

@@ -18,7 +18,7 @@ from worker.archive.counting import Label
 from worker.archive.files import ArchivedFile, ArchiveFault, ArchivePlan, ArchiveWork, KindCount, RowPlace, total
 from worker.archive.meter import Meter
 from worker.archive.runners import Runner
-from worker.archive.sources import Source, SourceFile, list_files
+from worker.archive.sources import Source, SourceFile, is_empty, list_files
 from worker.archive.tasks import Work
 from worker.archive.trial import Trial, label_of, sample_event
 from worker.errors import WorkerError
@@ -166,6 +166,8 @@ def _determinism(chain: Chain, work: Work, samples: Sequence[Sample], most: int)
 
 
 def _warnings(chain: Chain, work: Work, files: Sequence[SourceFile]) -> Iterable[str]:
+    if not is_empty(work.destination):
+        yield f"{work.destination} is not empty, so that a run will be refused: plan with another --to"
     found = work.columns.of(Source(work.archive, files[0].path, work.prefix).schema())
     if not found.key and any(isinstance(each, SetKey) for step in chain.steps for each in walk(step.operations)):
         yield "the chain gives events another key, and the archive has no column for it: the new keys are not written"

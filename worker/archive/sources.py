@@ -25,7 +25,7 @@ LINES = (".jsonl", ".ndjson", ".json")
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 ROW = "source_row"
 """The column that says which row of the source's file a row was, from 0."""
-MOST_ROWS = 10_000
+MOST_ROWS = 2_500
 MOST_BYTES = 32 * 1024 * 1024
 """Of one batch, about: a row that is larger is a batch of its own."""
 BLOCK = 4 * 1024 * 1024
@@ -53,6 +53,14 @@ def open_folder(place: str) -> fs.FileSystem:
             f"{place}: {first_line(error)}: give a folder, or an address such as s3://…", code="UPC1951"
         ) from None
     return fs.SubTreeFileSystem(path.rstrip("/") or "/", found)
+
+
+def is_empty(place: str) -> bool:
+    """A folder that is not there, or in which nothing is. Raises WorkerError where it cannot be known."""
+    try:
+        return not open_folder(place).get_file_info(fs.FileSelector("", recursive=False, allow_not_found=True))
+    except OSError as error:
+        raise WorkerError(f"{place}: cannot be listed: {first_line(error)}", code="UPC1951") from None
 
 
 def _absolute(place: str) -> str:

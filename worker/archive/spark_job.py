@@ -16,6 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from worker.archive.lean import leave_pandas_out
 from worker.archive.runners import RESULT
 from worker.archive.tasks import Task, ignore
 from worker.errors import WorkerError
@@ -25,6 +26,7 @@ def on_executor(held: Any) -> Callable[[int], dict[str, Any]]:
     """What Spark calls with each number; ``held`` is the broadcast task."""
 
     def do(number: int) -> dict[str, Any]:
+        leave_pandas_out()
         task: Task = held.value
         try:
             return {"number": number, "done": dict(task.do(number, task.work.load(), ignore))}

@@ -177,6 +177,8 @@ def test_rows_without_an_origin_that_need_one_are_dead_letters(tmp_path: Path) -
     pq.write_table(pa.table({"value": [SPLIT, OLD]}), tmp_path / "orders" / "0.parquet")
     plan = planned(tmp_path / "orders", tmp_path / "current")
     assert [(group.event_type, group.count) for group in plan.dead_letters] == [("basket", 1)]
+    [line] = plan.model_copy(update={"allowed": ()}).objections()
+    assert "where each event stood: name its columns with --origin topic,partition,offset, or allow it" in line
     assert verified(ran(plan, tmp_path / "receipt.json")).findings.lines() == []
 
 

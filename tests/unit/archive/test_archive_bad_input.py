@@ -132,6 +132,15 @@ def test_a_run_refuses_a_destination_that_holds_something(tmp_path: Path) -> Non
     assert visible(tmp_path / "current") == {}
 
 
+def test_a_plan_says_that_its_destination_holds_something(tmp_path: Path) -> None:
+    archive = write_archive(tmp_path)
+    (tmp_path / "current").mkdir()
+    assert planned(archive, tmp_path / "current").warnings == ()
+    (tmp_path / "current" / "notes").touch()
+    [warning] = planned(archive, tmp_path / "current").warnings
+    assert warning.endswith("current is not empty, so that a run will be refused: plan with another --to")
+
+
 def test_a_run_refuses_what_another_plan_has_written(tmp_path: Path) -> None:
     archive = write_archive(tmp_path)
     ran(planned(archive, tmp_path / "current"), tmp_path / "receipt.json")
