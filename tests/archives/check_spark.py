@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.archives.cluster import PYTHON
 from tests.docs.snippets import ROOT
 from upcasters.arrow import ArrowUpcaster
 from upcasters.arrow.results import FIELDS
 
-PYTHON = ROOT / ".venv-spark" / "bin" / "python"
 PARTITIONS, ROWS = 4, 5_000
 TIME_LIMIT = 900
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import col
+from pyspark.sql.functions import col, input_file_name, struct, to_json
 
 from tests.archives.on_spark import session
 from upcasters.spark import upcast, write_stream
@@ -54,8 +54,34 @@ def iceberg(spark: SparkSession, frame: DataFrame) -> DataFrame:
     return spark.table("lake.shop.orders_2")
 
 
+def delta(frame: DataFrame, folder: Path, spark: SparkSession) -> DataFrame:
+    frame.write.format("delta").save(str(folder / "old" / "delta"))
+    made = upcast(spark.read.format("delta").load(str(folder / "old" / "delta")), CHAIN)
+    made.write.format("delta").partitionBy("outcome").save(str(folder / "new" / "delta"))
+    return spark.read.format("delta").load(str(folder / "new" / "delta"))
+
+
+def lines(spark: SparkSession, folder: Path) -> DataFrame:
+    """Each line is a value; where it stood is in the name of its file alone."""
+    found = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*[0-9].json")
+    made = upcast(found.text(str(folder / "connect" / "json")).withColumn("file", input_file_name()), CHAIN)
+    made.write.partitionBy("outcome").parquet(str(folder / "new" / "lines"))
+    return spark.read.parquet(str(folder / "new" / "lines"))
+
+
+def fields(spark: SparkSession, folder: Path) -> DataFrame:
+    """Each field of a value is a column, and key and headers are elsewhere."""
+    given = spark.read.option("recursiveFileLookup", "true").parquet(str(folder / "connect" / "parquet"))
+    made = upcast(given.select(to_json(struct("*"), {"ignoreNullFields": "false"}).alias("value")), CHAIN)
+    made.write.partitionBy("outcome").parquet(str(folder / "new" / "fields"))
+    return spark.read.parquet(str(folder / "new" / "fields"))
+
+
 def grown(spark: SparkSession, folder: Path) -> DataFrame:
-    """Three files come one after the other; the last batch is done again, as after an end before it was noted."""
+    """Three files come one after the other; the last batch is done again, as after an end before it was noted.
+
+    It takes the place of all that it had written, whatever the session's mode is.
+    """
     growing, new = folder / "growing", folder / "new" / "stream"
     growing.mkdir()
     schema = spark.read.parquet(str(folder / "grow")).schema
@@ -66,7 +92,13 @@ def grown(spark: SparkSession, folder: Path) -> DataFrame:
     last = max((place / "_checkpoint" / "commits").glob("[0-9]"))
     last.unlink()
     last.with_name(f".{last.name}.crc").unlink(missing_ok=True)
+    [first] = (place / "micro_batch=2" / "outcome=passed").glob("*.parquet")
+    left = place / "micro_batch=2" / "outcome=skipped"
+    left.mkdir()
+    shutil.copy(first, left)
+    spark.conf.set("spark.sql.sources.partitionOverwriteMode", "dynamic")
     run(spark, growing, schema, new)
+    spark.conf.unset("spark.sql.sources.partitionOverwriteMode")
     return spark.read.parquet(str(new))
 
 
@@ -85,10 +117,11 @@ def main(folder: Path, chosen: Sequence[str] = ()) -> None:
         "parquet": lambda: files(spark, frame, folder, "parquet"),
         "avro": lambda: files(spark, frame, folder, "avro"),
         "iceberg": lambda: iceberg(spark, frame),
+        "delta": lambda: delta(frame, folder, spark),
+        "lines": lambda: lines(spark, folder),
+        "fields": lambda: fields(spark, folder),
         "stream": lambda: grown(spark, folder),
     }
-    # For the command, which reads it without Spark.
-    frame.write.format("delta").save(str(folder / "old" / "delta"))
     for name in chosen or jobs:
         jobs[name]().write.parquet(str(folder / "out" / name))
     spark.stop()
