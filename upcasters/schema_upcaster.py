@@ -242,10 +242,13 @@ class _Source:
         with duplicate_keys("last-wins"):  # what is only looked at loses nothing
             return self._flow.version_of_event(record)
 
-    def _teller(self, notes: FlowPosition) -> Observed:
+    def _teller(self, notes: FlowPosition) -> Observed | None:
+        observe = self._flow.observe
+        if observe is None:
+            return None
+
         def tell(error: Any, node: VersionKey) -> None:
-            if self._flow.observe is not None:
-                self._flow.observe(Violation(*node, fault_of(error, notes, self._flow)))
+            observe(Violation(*node, fault_of(error, notes, self._flow)))
 
         return tell
 

@@ -865,6 +865,7 @@ def test_shapes_and_keys_that_are_new_for_ever_take_no_room(monkeypatch: pytest.
 @native
 def test_what_a_plan_cannot_hold_is_left_to_python(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not seen(one_step(default("a.x.y", 1), default("a.*.z", 1)), '{"a":{"x":{}}}')
+    assert not seen(one_step(default("a.x.*.y", 1), default("a.*.z", 1)), '{"a":{"x":{}}}')
     chosen = one_step(switch("kind", {"car": [rename("data", "d"), default("d.x", 1)]}, otherwise=[]))
     assert not seen(chosen, '{"kind":"car","data":{}}')
     assert chosen.programs_of(("order", "1"), b'{"kind":"car","data":{}}') == [LEFT_TO_PYTHON]

@@ -892,11 +892,12 @@ def test_encodings_without_a_schema_are_alike() -> None:
     assert not Encoding(OLD_JSON).is_as(Encoding(None))
 
 
-def test_texts_of_another_format_are_joined() -> None:
-    operations = [join_values(["a", "b"], " ", "c", which="first")]
-    assert brought(operations, schema(a="string", b="string"), {"a": "x", "b": "y z"}, schema(c="string")) == {
-        "c": "x y z"
-    }
+def test_texts_of_another_format_are_joined_also_by_a_layout_that_is_known() -> None:
+    old, new = schema(a="string", b="string"), schema(c="string")
+    upcaster, encoding = made_of([join_values(["a", "b"], " ", "c", which="first")], old, new)
+    event = Event(avro_bytes(old, {"a": "x", "b": "y z"}))
+    values = [upcaster.upcast(event, None, encoding).output(event)[0].value for _ in range(3)]
+    assert values == [avro_bytes(new, {"c": "x y z"})] * 3
 
 
 def test_what_is_only_observed_needs_nobody_who_observes() -> None:

@@ -227,11 +227,8 @@ def _unscaled(avro: AvroType, value: Any) -> bytes:
     kept = digits[: max(left, 0)]
     made: int = int("".join(map(str, kept)) or "0") * 10 ** (max(left - len(digits), 0) if any(digits) else 0)
     made = -made if sign else made
-    size = avro.size if avro.kind == "fixed" else made.bit_length() // 8 + 1
-    try:
-        return made.to_bytes(size, "big", signed=True)
-    except OverflowError:
-        raise no_place(avro, value, "a number too large") from None
+    # A fixed of fewer bytes than its precision needs is read as one without a logical type.
+    return made.to_bytes(avro.size if avro.kind == "fixed" else made.bit_length() // 8 + 1, "big", signed=True)
 
 
 def _number(avro: AvroType, value: Any) -> Decimal:

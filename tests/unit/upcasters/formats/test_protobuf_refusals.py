@@ -179,6 +179,7 @@ INSIDE = [
     ("optional int32 a = 1;", "int32 a = 1;", True),
     ("int32 a = 1;", "optional int32 a = 1;", True),
     ("oneof o { int32 a = 1; int32 b = 2; }", "oneof o { int32 a = 1; } oneof p { int32 b = 2; }", True),
+    ("oneof o { int32 a = 1; } oneof p { int32 b = 2; }", "oneof o { int32 a = 1; int32 b = 2; }", True),
     ("int32 a = 1;", "int32 b = 1;", False),
 ]
 
@@ -186,8 +187,12 @@ INSIDE = [
 @pytest.mark.parametrize(("old", "new", "kept"), INSIDE)
 def test_messages_inside_are_copied_only_where_they_are_the_same(old: str, new: str, *, kept: bool) -> None:
     schemas = [
-        Schema("protobuf", HEAD + f"message Out {{ M inside = 1; }} message M {{ {text} }}", message="Out")
-        for text in (old, new)
+        Schema(
+            "protobuf",
+            HEAD + f"message Out {{ M inside = 1; }} message M {{ {text} }} message Z{n} {{}}",
+            message="Out",
+        )
+        for n, text in enumerate((old, new))
     ]
     first = "a"
     value: Any = {first: {}} if old.startswith("M") else {first: 1}
@@ -212,3 +217,17 @@ def test_a_required_field_does_not_come_from_one_that_may_be_absent() -> None:
     data = PROTOBUF.writer(schemas[0])({"inside": {}})
     with pytest.raises(EventError):
         PROTOBUF.writer(schemas[1])(PROTOBUF.reader(schemas[0])(data))
+
+
+def test_a_text_that_is_checked_does_not_come_from_one_that_is_not() -> None:
+    old = Schema("protobuf", 'syntax = "proto2"; message M { optional string a = 1; }')
+    new = Schema("protobuf", HEAD + "message M { string a = 1; }")
+    with pytest.raises(EventError):
+        PROTOBUF.writer(new)(PROTOBUF.reader(old)(b"\x0a\x01\xff"))
+    assert PROTOBUF.writer(new)(PROTOBUF.reader(old)(b"\x0a\x01x")) == b"\x0a\x01x"
+
+
+def test_what_a_value_has_beside_its_member_does_not_change_its_type() -> None:
+    text = HEAD + 'import "google/protobuf/struct.proto"; message M { google.protobuf.Value v = 1; }'
+    found = PROTOBUF.reader(Schema("protobuf", text))(b"\x0a\x05\x48\x01\x1a\x01x")["v"]
+    assert found.value_type == "string"

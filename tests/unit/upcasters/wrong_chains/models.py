@@ -143,6 +143,9 @@ AB = model(a=int, b=int)
 A_MAYBE = model(a=(int, 0))
 A_NULL = model(a=int | None)
 KEYED = model(k=(int, 0))
+NUMBER = model(k=int)
+NUMBERED = model(a=list[NUMBER])  # type: ignore[valid-type]  # a type made while running
+NUMBERED_OR_C = model(a=list[NUMBER], c=(list[NUMBER], []))  # type: ignore[valid-type]  # a type made while running
 TWO = model(a=(int, 0), b=int)
 TWO_OR_C = model(a=(int, 0), b=int, c=(int, 0))
 LISTED = model(a=(list[int], []), b=int)
@@ -580,6 +583,11 @@ VALUES = {
         ["may-be-missing", "type"],
         between(model(a=list[int]), move_items("a", present("k"), "b"), rename("b", "c"), to=ITEMS_AS_C),
         between(KEYED_ITEMS, move_items("a", present("k"), "b"), rename("b", "c", missing="skip"), to=ITEMS_AS_C),
+    ),
+    "items of which none can be meant": Case(
+        ["may-be-missing"],
+        between(NUMBERED, move_items("a", equals("k", "x"), "b"), rename("b", "c"), to=NUMBERED_OR_C),
+        between(NUMBERED, move_items("a", equals("k", 1), "b"), rename("b", "c", missing="skip"), to=NUMBERED_OR_C),
     ),
     "a default of a rename that is not needed": Case(
         ["type"],
