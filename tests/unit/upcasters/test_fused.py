@@ -453,6 +453,17 @@ def test_the_fast_way_comes_to_its_end(hops: list[list[Operation]], value: bytes
     assert counters.seen == {("middle", "fast"): 1, ("short cut", "fast"): 1}
 
 
+@pytest.mark.parametrize(("hops", "value"), WAYS.values(), ids=WAYS.keys())
+def test_the_fast_way_of_a_layout_that_is_known(
+    hops: list[list[Operation]], value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's function for a layout runs from its second event on, and only until the extension knows the layout."""
+    monkeypatch.setattr("upcasters.short_cut.EXTENSION", None)
+    upcaster, event = chain_of(*hops).upcaster(), Event(value, offset=7)
+    for _ in range(3):
+        assert upcaster.upcast(event, SOURCE) == upcaster.reference.upcast(event, SOURCE)
+
+
 # Here the generated code has to give way.
 NO_WAYS: dict[str, tuple[list[list[Operation]], bytes]] = {
     "a computed field that is there": ([[derive("a", ["b"], str)]], b'{"a":1,"b":1}'),
