@@ -45,14 +45,14 @@ NATIVE_SOURCES := $(wildcard native/*.toml native/crates.* native/src/*.rs nativ
 NATIVE_BUILD := $(CURDIR)/build/native
 $(VENV)/native.installed: requirements/native.txt $(NATIVE_SOURCES) | $(BIN)/python
 	@if ! command -v cargo >/dev/null; then \
-		echo "cargo is missing, which builds the native extension: upcast runs without it"; \
+		echo "cargo is missing, which builds the native extension: upcast runs without it (try again: rm $@; make $@)"; \
 	else echo "building the native extension (half a minute)" && \
 		$(PIP_INSTALL) --require-hashes -r requirements/native.txt && \
 		(cd native && cargo generate-lockfile --quiet) && $(BIN)/python native/crates.py && rm -rf $(NATIVE_BUILD)/wheel && \
 		CARGO_TARGET_DIR=$(NATIVE_BUILD) $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
 			--no-build-isolation --wheel-dir $(NATIVE_BUILD)/wheel ./native && \
 		$(PIP_INSTALL) --no-deps --no-index --force-reinstall $(NATIVE_BUILD)/wheel/*.whl || \
-		echo "the native extension cannot be built: upcast runs without it"; \
+		echo "the native extension cannot be built: upcast runs without it (try again: rm $@; make $@)"; \
 	fi
 	@touch $@
 
