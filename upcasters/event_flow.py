@@ -1,6 +1,6 @@
 """What the fast path and the plain reference share: the ways through the chain and what becomes of an event.
 
-``bytes -> outcome`` in the order decode, detect, upcast, validate, encode. How the operations of a way are run is
+``bytes -> outcome`` in the order decode, detect, upcast, encode, validate. How the operations of a way are run is
 the one thing that the two do differently; they hand it in.
 """
 

@@ -51,7 +51,7 @@ from worker.routes.route import Route
 log = structlog.get_logger(__name__)
 
 LATELY = 2.0
-"""Seconds."""
+"""For how many seconds after a wait that a quota asked for the lane's status still names the quota."""
 
 
 class Lane:

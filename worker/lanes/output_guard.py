@@ -31,8 +31,8 @@ log = structlog.get_logger(__name__)
 
 
 class OutputGuard:
-    """Of one lane. Passes of their own, such as replays, have their account; at-least-once has no transactions, by
-    which output could be told."""
+    """Guards the start of one lane. It checks neither a bounded pass, such as a replay, which has an account for
+    that, nor a route with at-least-once, where no transaction tells which output is the lane's."""
 
     _asks_until: float | None = None
     _as_told = ""

@@ -35,9 +35,10 @@ from worker.routes.route import Route
 NARROWER = 8
 """The factor by which transactions shrink after one was refused or took too long."""
 IN_GOOD_TIME = 5.0
-"""Seconds that a transaction may take under a quota, with the wait that it causes: of these there are many in the
-timeouts of transactions, sessions and requests."""
+"""Seconds that a transaction may take under a quota, with the wait that it causes: a small part of the timeouts of
+transactions, sessions and requests."""
 FAR_TOO_SLOW = 20.0
+"""Seconds after which the other lanes under the same quota shrink their transactions, too."""
 MEAN_BYTES = 1000.0
 """Bytes of a record, until some were sent."""
 
@@ -130,8 +131,7 @@ class Recovery:
         else:
             raise BlockedError(
                 f"{error.topic} refuses the dead letter of offset {offset} ({kind(error)}): correct the topic's "
-                "settings, "
-                "then resume the route or restart the worker"
+                "settings, then resume the route or restart the worker"
             )
 
 
