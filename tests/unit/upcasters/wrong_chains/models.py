@@ -585,7 +585,7 @@ VALUES = {
         between(KEYED_ITEMS, move_items("a", present("k"), "b"), rename("b", "c", missing="skip"), to=ITEMS_AS_C),
     ),
     "items of which none can be meant": Case(
-        ["may-be-missing"],
+        ["no-such-path"],
         between(NUMBERED, move_items("a", equals("k", "x"), "b"), rename("b", "c"), to=NUMBERED_OR_C),
         between(NUMBERED, move_items("a", equals("k", 1), "b"), rename("b", "c", missing="skip"), to=NUMBERED_OR_C),
     ),
