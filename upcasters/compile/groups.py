@@ -46,7 +46,8 @@ Group = Operation | SwitchRun | FlatGroup
 
 
 def grouped(operations: Iterable[Operation | SwitchRun]) -> list[Group]:
-    """The operations with those on the fields of one object put together, as far as none in between minds."""
+    """The operations, those on the fields of one object put together unless one between them is of another kind or
+    touches the same paths."""
     groups: list[Group] = []
     for operation in operations:
         single = None if isinstance(operation, SwitchRun) else _singles(operation)

@@ -30,7 +30,7 @@ class SwitchRun:
         return frozenset(value for part in self.parts if self._chooses(part) for value in part.cases)
 
     def chosen(self, value: ScalarKey | None) -> tuple[Operation, ...] | None:
-        """The operations for a value, None for one that no case names; None where that is an error."""
+        """The operations for ``value``, which is None where no case names it. Returns None where that is an error."""
         found: list[Operation] = []
         for part in self.parts:
             if not self._chooses(part):
