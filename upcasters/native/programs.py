@@ -259,8 +259,7 @@ def _argument(value: Expression) -> Expression:
 def _exported(place: Place | None, keys: Sequence[Any]) -> list[int]:
     found = []
     for key in keys:
-        if place is None or key not in place.exports:
-            raise Unexpected
+        assert place is not None  # `Places` has one for each part of what a function reads
         found.append(place.exports.index(key))
         place = place.child(key)
     return found
