@@ -775,7 +775,8 @@ def test_constants_of_modules_are_drawn_where_hypothesis_has_no_place_to_turn_th
 
 
 def test_a_chain_that_says_nowhere_of_which_version_an_event_is_is_tried_as_its_oldest() -> None:
-    chain = Chain([Step("t", 1, 2, [rename("a", "b")])], [Baseline("t", 1)])
+    shapes = Detection((Always("t"),), (FromShape(),))
+    chain = Chain([Step("t", 1, 2, [rename("a", "b")])], [Baseline("t", 1)], detection=shapes)
     assert {route.target for route in routes(chain)} == {"1", "2"}
 
 

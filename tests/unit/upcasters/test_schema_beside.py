@@ -228,9 +228,10 @@ EVERY_KIND = [
     {"name": "list", "type": {"type": "array", "items": "int"}},
     {"name": "map", "type": {"type": "map", "values": "string"}},
     {"name": "two", "type": {"type": "fixed", "name": "F", "size": 2}},
+    {"name": "price", "type": EUROS},
     {
         "name": "amount",
-        "type": {"type": "fixed", "name": "G", "size": 2, "logicalType": "decimal", "precision": 6, "scale": 2},
+        "type": {"type": "fixed", "name": "G", "size": 4, "logicalType": "decimal", "precision": 6, "scale": 2},
     },
     {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
 ]
