@@ -70,7 +70,9 @@ class QuixValues:
 
     def __call__(self, value: bytes | None, key: Any, timestamp: int, headers: GivenHeaders) -> list[bytes | None]:
         """The current values, in order. Raises ValueError where the chain gives an event another key."""
-        records = self._records(value, key, timestamp, headers)
-        if any(record.key != key for record in records):
-            raise ValueError("an event gets another key, which a value cannot say: use QuixRecords")
-        return [record.value for record in records]
+        values = []
+        for record in self._records(value, key, timestamp, headers):
+            if record.key != key:
+                raise ValueError("an event gets another key, which a value cannot say: use QuixRecords")
+            values.append(record.value)
+        return values
