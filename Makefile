@@ -138,7 +138,7 @@ deploy-check: $(VENV)/deploy.installed $(BIN)/helm ## build, run and upgrade wha
 	@$(MAKE) --no-print-directory dist
 	@$(MAKE) --no-print-directory bench WHAT=sidecar
 
-archive-check: $(SPARK_VENV)/spark.installed ## a chain on Spark with two executors, some of which die (10 minutes; Java)
+archive-check: $(SPARK_VENV)/spark.installed ## a chain on Spark with two executors, some of which die (15 minutes; Java)
 	$(BIN)/pytest -p no:randomly -v -rs --timeout 1200 -o "python_files=check_*.py" tests/archives
 
 dist: $(VENV)/release.installed ## the packages and their SBOM; each wheel is tried in an empty environment

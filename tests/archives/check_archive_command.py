@@ -26,7 +26,7 @@ from tests.unit.archive.archives import visible
 pytestmark = pytest.mark.timeout(2400)
 
 TIME_LIMIT = 1500
-MOST_MEMORY = 200 * 1024
+MOST_MEMORY = 200_000_000 // 1024
 """Of a Python worker, in KiB."""
 
 

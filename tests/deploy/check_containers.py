@@ -315,7 +315,11 @@ def test_a_replay(docker: Engine, installation: Path) -> None:
     plan, replay, verify = (line for line in lines if line.startswith("docker compose"))
     do(docker, installation, plan)
     assert "finished" in do(docker, installation, replay)
-    assert "PASS" in do(docker, installation, verify)
+    # The live worker has written the same, which is all that is wrong with it.
+    *findings, verdict, _ = do(docker, installation, verify).strip().splitlines()
+    assert re.match(r"FAIL: replay \w+: [1-9][\d,]* source records, ", verdict)
+    assert findings
+    assert [line for line in findings if not line.startswith("doubled by another pass: ")] == []
 
 
 def test_a_poison_burst_fires_the_alert_and_mending_it_clears_it(
