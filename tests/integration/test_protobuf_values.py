@@ -41,8 +41,10 @@ class ProtobufOrders(AvroOrders):
 
     async def register_all(self) -> None:
         await self.ask("shop/part.proto", PART_TEXT, with_part=False)
-        self.ids = {1: await self.ask(f"{self.source}-value", OLD)}
-        self.new = await self.ask(f"{self.destination}-value", NEW)
+        # Schemas of its own: the registry knows those of the other tests, and would give the same ids.
+        own = f"message Own_{self.source.replace('-', '_')} {{}}"
+        self.ids = {1: await self.ask(f"{self.source}-value", f"{OLD}\n{own}\n")}
+        self.new = await self.ask(f"{self.destination}-value", f"{NEW}\n{own}\n")
         self.late = self.new + 1
 
     def message(self, number: int) -> Any:
