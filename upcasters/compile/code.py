@@ -17,12 +17,12 @@ from upcasters.document import (
     NULLS,
     Object,
     Unread,
+    compared,
     decode_object,
     decode_object_unchecked,
     encode,
     open_container,
     open_object,
-    plain,
 )
 from upcasters.duplicates import may_lack_keys
 from upcasters.operations.base import Operation
@@ -202,7 +202,7 @@ def _open_items_unchecked(node: Any) -> Any:
 
 
 def _same_text(node: Any, text: str) -> bool:
-    return bool((plain(node) if type(node) is Raw or isinstance(node, Unread) else node) == text)
+    return bool((compared(node) if type(node) is Raw or isinstance(node, Unread) else node) == text)
 
 
 def _pairs(container: Any) -> Any:

@@ -272,6 +272,11 @@ def test_a_shape_further_down() -> None:
         assert shape(read(value)) == version
 
 
+def test_a_shape_takes_an_integer_of_any_length_for_no_text() -> None:
+    shape, _source = compile_shapes([("2", equals("a", "x")), ("1", present("a"))])
+    assert shape(read(b'{"a":' + b"9" * 5_000 + b"}")) == "1"
+
+
 @settings(max_examples=100, deadline=None)
 @given(made(any_operation))
 def test_no_event_leaves_a_trace_in_the_next(chain_and_events: Made) -> None:
