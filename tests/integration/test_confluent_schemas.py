@@ -93,7 +93,7 @@ def test_its_avro_serialiser_is_read_and_its_deserialiser_reads_us(url: str, wri
     client.register_schema("new-avro-value", schema_registry.Schema(json.dumps({**THREE, "doc": writes}), "AVRO"))
     headers: list[Any] = []
     context = serialization.SerializationContext("old-avro", serialization.MessageField.VALUE, headers=headers)
-    options = {**BY_TOPIC}
+    options: dict[str, Any] = {**BY_TOPIC}
     if writes == "confluent-header" and "ccompat" not in url:
         options["schema.id.serializer"] = schema_registry.header_schema_id_serializer
     value = avro.AvroSerializer(client, json.dumps({**ONE, "doc": writes}), conf=options)(
