@@ -26,7 +26,7 @@ ADDRESS = "bootstrap_servers"
 
 # No bound on wall time, since a busy machine takes longer than Hypothesis allows; and no verdict on how the first draws
 # of a random seed turned out, which says nothing about the code. A test that gets no example at all fails all the same.
-# Where a change lands it is judged by the same examples each time; here, and in `make fused` and `make fuzz`, by others.
+# Where a change lands it is judged by the same examples each time; otherwise, and in `make fused`, by others.
 settings.register_profile(
     "any machine, any seed",
     derandomize="SAME_EXAMPLES" in os.environ,
